@@ -1,0 +1,27 @@
+"""The commands: parse, call the public API, print.
+
+Libraries are imported inside the commands: `unspool --help` must not wait for TensorFlow.
+"""
+
+import typer
+
+from unspool.cli.compile import compile_command
+from unspool.cli.deploy import deploy_command
+from unspool.cli.mnist import mnist_command
+
+app = typer.Typer(
+    name="unspool",
+    help="Take a trained Keras recurrent network to an Arm Ethos-U NPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("mnist")(mnist_command)
+app.command("deploy")(deploy_command)
+app.command("compile")(compile_command)
+
+
+def main() -> None:
+    """Entry point of the `unspool` command."""
+    app()

@@ -1,0 +1,105 @@
+"""What all commands share: where they print, how they show progress, how they end."""
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from unspool.errors import UnspoolError
+from unspool.progress import Watch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MISTAKE = 2
+"""Exit status where the user's input cannot be worked with."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+_PLAIN_WIDTH = 160
+
+
+def console(stderr: bool = False) -> Console:
+    """A console for results (stdout) or for progress and errors (stderr).
+
+    Plain, without colours and escape codes, where the stream is not a terminal or NO_COLOR is set.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    if not stream.isatty():
+        return Console(file=stream, width=_PLAIN_WIDTH, force_terminal=False, highlight=False)
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(file=stream, force_terminal=not plain, no_color=plain, highlight=False)
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a user's mistake into one line and exit status 2, and Ctrl-C into status 130."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except UnspoolError as error:
+            line = " ".join(str(error).split())
+            print(f"unspool: error: {line}", file=sys.stderr)
+            raise typer.Exit(MISTAKE) from None
+        except KeyboardInterrupt:
+            print("unspool: interrupted", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Show stages as they go: bars on a terminal, one line per finished stage elsewhere.
+
+    Yields:
+        a function of a stage's name, how much of it is done, and how much there is.
+    """
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield _lines()
+        return
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=screen) as progress:
+        tasks: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            name, _, detail = stage.partition(":")
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(
+                progress.task_ids[list(tasks).index(name)],
+                completed=done,
+                description=name + (f" ({detail.strip()})" if detail else ""),
+            )
+
+        yield show
+
+
+def _lines() -> Watch:
+    started: dict[str, float] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        name, _, detail = stage.partition(":")
+        start = started.setdefault(name, time.perf_counter())
+        if done >= total and start >= 0:
+            started[name] = -1.0  # said once
+            seconds = time.perf_counter() - start
+            suffix = f" ({detail.strip()})" if detail else ""
+            print(f"{name}: {seconds:.1f} s{suffix}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,134 @@
+"""`unspool mnist`: the whole of Arm's guide on real data."""
+
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool import files
+from unspool.cli.console import console, guarded, watching
+from unspool.cli.options import (
+    DEFAULT_ACCELERATOR,
+    DEFAULT_OUT,
+    Accelerator,
+    MemoryMode,
+    Out,
+    SystemConfig,
+    VelaConfig,
+    chosen_target,
+)
+from unspool.errors import UnspoolError
+from unspool.progress import Watch
+
+FULL_UNITS, FULL_EPOCHS = 256, 1
+QUICK_UNITS, QUICK_EPOCHS = 64, 2
+QUICK_TRAINING_IMAGES, QUICK_TEST_IMAGES = 20_000, 1_000
+
+
+class Cell(str, Enum):
+    """The recurrent layer to train."""
+
+    gru = "gru"
+    lstm = "lstm"
+    simple = "simple"
+
+
+@guarded
+def mnist_command(
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training images; 1, or 2 if quick.")
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(min=1, help="Width of the recurrent layer; 256, or 64 if quick.")
+    ] = None,
+    cell: Annotated[Cell, typer.Option(help="Recurrent layer.")] = Cell.gru,
+    seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and the order.")] = 0,
+    calibration_samples: Annotated[
+        int, typer.Option(min=1, max=60_000, help="Training images to calibrate with.")
+    ] = 200,
+    out: Out = DEFAULT_OUT,
+    target: Accelerator = DEFAULT_ACCELERATOR,
+    system_config: SystemConfig = None,
+    memory_mode: MemoryMode = None,
+    vela_config: VelaConfig = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Use this trained .keras model; train none.", metavar="FILE"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small model and a slice of the data, in seconds.")
+    ] = False,
+) -> None:
+    """Train a recurrent network on MNIST and take it to the NPU, every stage of Arm's guide."""
+    chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    folder = files.output_folder(out)
+    screen = console()
+    screen.print(f"target: {chosen}")
+
+    from unspool import guide
+    from unspool.datasets import mnist
+    from unspool.deployment import deploy, save
+    from unspool.loading import load
+    from unspool.report.as_json import as_json
+    from unspool.report.report import of_deployment
+    from unspool.report.table import as_table
+
+    units = units or (QUICK_UNITS if quick else FULL_UNITS)
+    epochs = epochs or (QUICK_EPOCHS if quick else FULL_EPOCHS)
+    seconds = {}
+    with watching() as watch:
+        data = mnist.load()
+        images = mnist.normalised(data.train_images)
+        labels = data.train_labels
+        test = mnist.normalised(data.test_images), data.test_labels
+        if quick:
+            images, labels = images[:QUICK_TRAINING_IMAGES], labels[:QUICK_TRAINING_IMAGES]
+            test = test[0][:QUICK_TEST_IMAGES], test[1][:QUICK_TEST_IMAGES]
+        if model is None:
+            start = time.perf_counter()
+            trained = _train(cell.value, units, seed, images, labels, epochs, watch)
+            seconds["train"] = time.perf_counter() - start
+            # Now, not at the end: it is what took longest.
+            files.replace(folder / "model.keras", trained.save)
+        else:
+            trained = load(model)
+            _check_is_mnist(trained, model)
+        deployment = deploy(
+            trained, images[:calibration_samples], test=test, target=chosen, watch=watch
+        )
+    if model is not None:
+        files.replace(folder / "model.keras", trained.save)
+    sizes = {"model.keras": (folder / "model.keras").stat().st_size, **save(deployment, folder)}
+    known = guide.guides_figures(cell.value, units, chosen) if model is None and not quick else {}
+    report = of_deployment(deployment, sizes, known, seconds)
+    files.write(folder / "report.json", as_json(report))
+    screen.print(as_table(report))
+    screen.print(f"written to {folder}: {', '.join([*sizes, 'report.json'])}")
+
+
+def _train(
+    cell: str, units: int, seed: int, images: Any, labels: Any, epochs: int, watch: Watch
+) -> Any:
+    from unspool import guide
+    from unspool._tensorflow import keras
+
+    keras.utils.set_random_seed(seed)
+    model = guide.build(cell, units)
+    batches = epochs * guide.batches_per_epoch(len(images))
+
+    def show(done: int, accuracy: float) -> None:
+        watch(f"train: {accuracy:.2f} % of the epoch so far", done, batches)
+
+    guide.train(model, images, labels, epochs=epochs, on_batch=show)
+    return model
+
+
+def _check_is_mnist(model: Any, path: Path) -> None:
+    shapes = [tuple(tensor.shape[1:]) for tensor in [*model.inputs, *model.outputs]]
+    if shapes not in ([(28, 28), (10,)], [(None, 28), (10,)]):
+        raise UnspoolError(
+            f"{path}: not a model for MNIST: its inputs and outputs have the shapes {shapes}, "
+            "expected (28, 28) and (10,); for your own model use unspool deploy"
+        )

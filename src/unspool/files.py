@@ -1,0 +1,56 @@
+"""Output files: never half-written."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from unspool.errors import UnspoolError
+
+
+def output_folder(path: Path) -> Path:
+    """Create a folder for results, and make sure that it can be written before any work is done.
+
+    Raises:
+        UnspoolError: it cannot be created or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UnspoolError(
+            f"output folder {path}: cannot be written ({error.strerror or error}); "
+            "choose another with --out"
+        ) from None
+    return path
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file beside its place, then rename it: it is there whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    replace(path, lambda temporary: temporary.write_bytes(data))
+
+
+def replace(path: Path, make: Callable[[Path], object]) -> None:
+    """Let `make` write a file of the same suffix beside `path`, then rename it to `path`."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        make(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise UnspoolError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> bytes:
+    """Read a file that the user named.
+
+    Raises:
+        UnspoolError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnspoolError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,147 @@
+"""The .tflite file: its tensors, its signature, and writing it so that every runtime reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from unspool.errors import UnspoolError
+
+Model: TypeAlias = Any
+"""A `ModelT` of LiteRT's schema."""
+
+_DTYPES: dict[int, np.dtype[Any]] = {
+    schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.INT8: np.dtype(np.int8),
+    schema.TensorType.INT16: np.dtype(np.int16),
+    schema.TensorType.INT32: np.dtype(np.int32),
+    schema.TensorType.UINT8: np.dtype(np.uint8),
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a .tflite file.
+
+    Attributes:
+        name: its name in the signature, or the tensor's own where there is no signature.
+        shape: with the batch dimension, which is 1 in a deployed model.
+        dtype: of the stored values.
+        scale: real value of one quantization level, or 0 for a float tensor.
+        zero_point: the stored value that stands for 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float = 0.0
+    zero_point: int = 0
+
+    def quantize(self, values: np.ndarray) -> np.ndarray:
+        """Real values to stored ones: `clip(round(x / scale) + zero_point)`, half to even."""
+        if not self.scale:
+            return values.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        levels = np.rint(values.astype(np.float32) / np.float32(self.scale)) + self.zero_point
+        stored: np.ndarray = np.clip(levels, limits.min, limits.max).astype(self.dtype)
+        return stored
+
+    def dequantize(self, stored: np.ndarray) -> np.ndarray:
+        """Stored values to real ones: `(q - zero_point) * scale`, float32."""
+        if not self.scale:
+            return stored.astype(np.float32)
+        return (stored.astype(np.float32) - self.zero_point) * np.float32(self.scale)
+
+
+def read(content: bytes) -> Model:
+    """Parse a .tflite file.
+
+    Raises:
+        UnspoolError: the bytes are not a .tflite flatbuffer.
+    """
+    if content[4:8] != b"TFL3":
+        raise UnspoolError(
+            f"not a .tflite file: {len(content)} bytes that start with {content[:8]!r}; "
+            "expected the identifier TFL3 at byte 4"
+        )
+    try:
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    except Exception as error:
+        raise UnspoolError(f"the .tflite file is corrupt: {error}") from error
+    if not model.subgraphs:
+        raise UnspoolError("the .tflite file has no graph")
+    return model
+
+
+def write(model: Model) -> bytes:
+    """Serialize a model with every buffer inside the flatbuffer.
+
+    LiteRT also reads buffers stored after the flatbuffer (`Buffer.offset`); TFLM silently reads
+    nothing there, so none may be left.
+    """
+    for buffer in model.buffers:
+        if buffer.offset > 1 or buffer.size > 1:
+            raise ValueError("a buffer is stored outside the flatbuffer and was not read in")
+        buffer.offset = buffer.size = 0
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs of the first graph, in the graph's order."""
+    graph = model.subgraphs[0]
+    names: dict[int, str] = {}
+    for signature in model.signatureDefs or []:
+        if signature.subgraphIndex == 0:
+            for entry in [*(signature.inputs or []), *(signature.outputs or [])]:
+                names[entry.tensorIndex] = entry.name.decode()
+
+    def describe(indices: Sequence[int]) -> tuple[Tensor, ...]:
+        return tuple(_tensor(graph.tensors[i], names.get(int(i))) for i in indices)
+
+    return describe(graph.inputs), describe(graph.outputs)
+
+
+def operators(model: Model) -> list[tuple[str, str]]:
+    """(kind, name of the first output) of every operator of the first graph, in order."""
+    graph = model.subgraphs[0]
+    return [
+        (operator_kind(model, op), graph.tensors[op.outputs[0]].name.decode())
+        for op in graph.operators
+    ]
+
+
+def operator_kind(model: Model, operator: Any) -> str:
+    """LiteRT's name of an operator's kind, such as `FULLY_CONNECTED`."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    if code.customCode:
+        return str(code.customCode.decode())
+    return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+
+
+def float_operators(model: Model) -> list[tuple[str, str]]:
+    """Operators of the first graph that write float tensors: (kind, name)."""
+    graph = model.subgraphs[0]
+    floats = [
+        any(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in op.outputs)
+        for op in graph.operators
+    ]
+    return [entry for entry, is_float in zip(operators(model), floats, strict=True) if is_float]
+
+
+def _tensor(tensor: Any, name: str | None) -> Tensor:
+    dtype = _DTYPES.get(tensor.type)
+    if dtype is None:
+        kind = flatbuffer_utils.type_to_name(tensor.type)
+        raise UnspoolError(f"tensor {tensor.name.decode()!r} has the unsupported type {kind}")
+    quantization = tensor.quantization
+    scaled = quantization is not None and quantization.scale is not None
+    return Tensor(
+        name=name or tensor.name.decode(),
+        shape=tuple(int(n) for n in tensor.shape),
+        dtype=dtype,
+        scale=float(quantization.scale[0]) if scaled else 0.0,
+        zero_point=int(quantization.zeroPoint[0]) if scaled else 0,
+    )

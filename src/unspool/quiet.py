@@ -1,0 +1,34 @@
+"""Keep the start-up noise of the libraries below us away from the user.
+
+TensorFlow, LiteRT and TFLM write to file descriptor 2 from C++, where no Python filter reaches.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Discard what is written to stderr, by Python and by C++, inside the block.
+
+    When the block raises, what was held back is printed after all: it may be the only
+    explanation there is. The redirection is process-wide; keep the block short.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                yield
+        except Exception:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

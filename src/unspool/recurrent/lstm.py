@@ -1,0 +1,72 @@
+"""LSTM: gates `i`, `f` and `o` as one tensor, the candidate `g` beside it.
+
+Formula: Keras, `keras.layers.LSTMCell`; Hochreiter & Schmidhuber 1997 with the forget gate.
+Keras stores the gates in the order i, f, g, o; here o comes before g, as i, f and o share the
+activation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unspool._tensorflow import keras, tf
+from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """Weights of an LSTM with `n` units over `f` features."""
+
+    kernel_ifo: Array  # (f, 3n)
+    kernel_g: Array  # (f, n)
+    bias_ifo: Array  # (3n,)
+    bias_g: Array  # (n,)
+    recurrent_kernel: Array  # (n, 4n), columns i, f, o, g
+    activation: Activation
+    recurrent_activation: Activation
+
+    @property
+    def units(self) -> int:
+        return int(self.kernel_g.shape[1])
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return ("h", "c")
+
+    def project(self, rows: Array) -> list[Array]:
+        return [
+            tf.nn.bias_add(tf.matmul(rows, self.kernel_ifo), self.bias_ifo, name="xproj_ifo"),
+            tf.nn.bias_add(tf.matmul(rows, self.kernel_g), self.bias_g, name="xproj_g"),
+        ]
+
+    def step(self, projected: Sequence[Array], states: States | None) -> States:
+        ifo, g = projected
+        n = self.units
+        if states is not None:
+            h, c = states
+            hproj = tf.matmul(h, self.recurrent_kernel, name="hproj")
+            ifo = tf.add(ifo, columns(hproj, 0, 3 * n, "hproj_ifo"), name="ifo_sum")
+            g = tf.add(g, columns(hproj, 3 * n, 4 * n, "hproj_g"), name="g_sum")
+        ifo = self.recurrent_activation(ifo, name="ifo")
+        i, f, o = (columns(ifo, k * n, (k + 1) * n, "ifo"[k]) for k in range(3))
+        ig = tf.multiply(i, self.activation(g, name="g"), name="ig")
+        c = ig if states is None else tf.add(tf.multiply(f, c, name="fc"), ig, name="c")
+        return tf.multiply(o, self.activation(c, name="act_c"), name="h"), c
+
+
+def from_keras(cell: keras.layers.LSTMCell) -> Cell:
+    """The deploy-time cell of a built Keras `LSTMCell`."""
+    n = cell.units
+    order = np.r_[0 : 2 * n, 3 * n : 4 * n, 2 * n : 3 * n]
+    kernel, recurrent = np.array(cell.kernel)[:, order], np.array(cell.recurrent_kernel)[:, order]
+    bias = np.array(cell.bias)[order] if cell.use_bias else np.zeros(4 * n, np.float32)
+    return LSTM(
+        kernel_ifo=kernel[:, : 3 * n],
+        kernel_g=kernel[:, 3 * n :],
+        bias_ifo=bias[: 3 * n],
+        bias_g=bias[3 * n :],
+        recurrent_kernel=recurrent,
+        activation=ACTIVATIONS[cell.activation.__name__],
+        recurrent_activation=ACTIVATIONS[cell.recurrent_activation.__name__],
+    )

@@ -1,0 +1,47 @@
+"""SimpleRNN: `h = activation(x @ W + b + h @ U)`. Formula: Keras, `keras.layers.SimpleRNNCell`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unspool._tensorflow import keras, tf
+from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States
+
+
+@dataclass(frozen=True)
+class SimpleRNN:
+    """Weights of a SimpleRNN with `n` units over `f` features."""
+
+    kernel: Array  # (f, n)
+    bias: Array  # (n,)
+    recurrent_kernel: Array  # (n, n)
+    activation: Activation
+
+    @property
+    def units(self) -> int:
+        return int(self.kernel.shape[1])
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return ("h",)
+
+    def project(self, rows: Array) -> list[Array]:
+        return [tf.nn.bias_add(tf.matmul(rows, self.kernel), self.bias, name="xproj")]
+
+    def step(self, projected: Sequence[Array], states: States | None) -> States:
+        (total,) = projected
+        if states is not None:
+            hproj = tf.matmul(states[0], self.recurrent_kernel, name="hproj")
+            total = tf.add(total, hproj, name="h_sum")
+        return (self.activation(total, name="h"),)
+
+
+def from_keras(cell: keras.layers.SimpleRNNCell) -> Cell:
+    """The deploy-time cell of a built Keras `SimpleRNNCell`."""
+    return SimpleRNN(
+        kernel=np.array(cell.kernel),
+        bias=np.array(cell.bias) if cell.use_bias else np.zeros(cell.units, np.float32),
+        recurrent_kernel=np.array(cell.recurrent_kernel),
+        activation=ACTIVATIONS[cell.activation.__name__],
+    )

@@ -1,0 +1,1 @@
+"""One report object, several renderings: a table for the terminal, JSON for programs."""

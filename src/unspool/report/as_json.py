@@ -1,0 +1,52 @@
+"""The report as JSON; docs/report.md describes the schema."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from unspool.report.report import SCHEMA_VERSION, Report
+
+
+def as_json(report: Report) -> str:
+    """Render a report as JSON text, indented, ending in a newline."""
+    return json.dumps(_document(report), indent=1, allow_nan=False) + "\n"
+
+
+def _document(report: Report) -> dict[str, Any]:
+    compiled, target = report.compiled, report.compiled.target
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": report.created.isoformat(timespec="seconds"),
+        "model": dict(report.model),
+        "target": {
+            "accelerator": target.accelerator,
+            "system_config": target.system_config,
+            "memory_mode": target.memory_mode,
+            "vela_config": target.config.name,
+        },
+        "figures": {
+            figure.id: {k: v for k, v in asdict(figure).items() if k != "id" and v is not None}
+            for figure in report.figures
+        },
+        "accuracy": [
+            {
+                "runtime": accuracy.runtime,
+                "samples": accuracy.samples,
+                "correct": accuracy.correct,
+                "percent": accuracy.percent,
+                "per_class_percent": accuracy.per_class,
+                "confusion": accuracy.confusion,
+            }
+            for accuracy in report.accuracies
+        ],
+        "placement": {
+            "npu_operators": compiled.npu_operators,
+            "cpu_operators": [
+                {"kind": op.kind, "name": op.name, "reason": op.reason}
+                for op in compiled.cpu_operators
+            ],
+        },
+        "operators": [asdict(operator) for operator in compiled.operators],
+        "seconds": {stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
+        "versions": dict(report.versions),
+    }

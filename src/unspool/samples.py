@@ -1,0 +1,157 @@
+"""Samples for a model: read them from files, check them before any work is done."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+
+Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+"""One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
+
+
+class HasShape(Protocol):
+    """An input of a model: its name and its shape with the batch dimension first."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[Any, ...]: ...  # noqa: D102
+
+
+def load(path: Path) -> Samples:
+    """Read samples from a .npy file, or from a .npz file with one array per input name.
+
+    Raises:
+        UnspoolError: the file is missing, is not NumPy's format, holds pickled objects, or is
+            larger than this machine's memory.
+    """
+    try:
+        _check_size(path)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise UnspoolError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise UnspoolError(
+            f"{path}: cannot be read as a NumPy .npy or .npz file of numbers ({error})"
+        ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file whose arrays would not fit in memory, before any is allocated."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more
+            size = path.stat().st_size
+        else:
+            size = sum(entry.file_size for entry in ZipFile(path).infolist())
+    if size > memory:
+        raise UnspoolError(
+            f"{path}: {size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB"
+        )
+
+
+def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
+    """Check samples against a model's inputs.
+
+    Args:
+        data: the samples.
+        inputs: the model's inputs; their first dimension, the batch, is not looked at, and None
+            fits any length.
+        what: what the data is, for messages: "calibration data".
+
+    Returns:
+        one float32 array (samples, ...) per input, in the inputs' order, all of one length.
+
+    Raises:
+        UnspoolError: an array is missing, has the wrong shape, no samples, or values that are not
+            finite numbers.
+    """
+    arrays = [
+        _check_array(array, tensor, what)
+        for array, tensor in zip(_in_order(data, inputs, what), inputs, strict=True)
+    ]
+    lengths = {len(array) for array in arrays}
+    if len(lengths) > 1:
+        raise UnspoolError(
+            f"{what}: the inputs have different numbers of samples: "
+            + ", ".join(f"{t.name} {len(a)}" for t, a in zip(inputs, arrays, strict=True))
+        )
+    return arrays
+
+
+def _in_order(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
+    names = [tensor.name for tensor in inputs]
+    if isinstance(data, Mapping):
+        if len(data) == len(names) == 1:  # a lone array has no need of the right name
+            return [np.asarray(array) for array in data.values()]
+        if set(data) != set(names):
+            raise UnspoolError(
+                f"{what}: has arrays named {', '.join(sorted(data)) or '(none)'}, "
+                f"expected {', '.join(names)}"
+            )
+        return [np.asarray(data[name]) for name in names]
+    arrays = [data] if isinstance(data, np.ndarray) else [np.asarray(array) for array in data]
+    if len(arrays) != len(names):
+        raise UnspoolError(
+            f"{what}: has {len(arrays)} array{'s' * (len(arrays) != 1)}, but the model has "
+            f"{len(names)} input{'s' * (len(names) != 1)}: {', '.join(names)}"
+        )
+    return arrays
+
+
+def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
+    expected = tuple(tensor.shape)[1:]
+    wanted = f"(samples, {', '.join('any' if n is None else str(n) for n in expected)})"
+    fits = array.ndim == len(expected) + 1 and all(
+        want in (None, got) for want, got in zip(expected, array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise UnspoolError(
+            f"{what}: the array for input {tensor.name!r} has the shape {array.shape}, "
+            f"expected {wanted}"
+        )
+    if len(array) == 0:
+        raise UnspoolError(f"{what}: zero samples for input {tensor.name!r}, expected {wanted}")
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(
+            f"{what}: the array for input {tensor.name!r} has the type {array.dtype}, "
+            "expected numbers"
+        )
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(
+            f"{what}: {bad} of {array.size} values for input {tensor.name!r} are NaN or infinite; "
+            "remove or repair those samples"
+        )
+    return array
+
+
+def check_labels(labels: np.ndarray, samples: int, classes: int, what: str) -> np.ndarray:
+    """Check class labels: integers (samples,) from 0 to classes - 1.
+
+    Raises:
+        UnspoolError: the shape, the type or a value does not fit.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+        raise UnspoolError(
+            f"{what}: labels have the shape {labels.shape} and the type {labels.dtype}, "
+            f"expected integers of the shape ({samples},)"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UnspoolError(
+            f"{what}: labels run from {labels.min()} to {labels.max()}, "
+            f"but the model has {classes} classes, 0 to {classes - 1}"
+        )
+    return labels.astype(np.int64)

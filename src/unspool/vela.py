@@ -1,0 +1,193 @@
+"""Run Vela, Arm's compiler for Ethos-U, and read its results."""
+
+import csv
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from unspool import flatbuffer
+from unspool.errors import UnspoolError
+from unspool.targets import Target
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of the compiled graph, with Vela's estimate of its cost.
+
+    Attributes:
+        kind: LiteRT's kind as Vela spells it, such as "FullyConnected".
+        name: of the tensor that it writes.
+        on_npu: whether it runs on the NPU, or falls back to the CPU.
+        cycles: Vela's estimate; the largest of the times of its parts, which overlap.
+        npu_cycles: of the arithmetic.
+        sram_cycles: of the SRAM accesses.
+        dram_cycles: of the DRAM accesses.
+        flash_cycles: of the flash accesses.
+        macs: multiply-accumulates.
+        reason: why it is not on the NPU, in Vela's words; empty on the NPU.
+    """
+
+    kind: str
+    name: str
+    on_npu: bool
+    cycles: int
+    npu_cycles: int
+    sram_cycles: int
+    dram_cycles: int
+    flash_cycles: int
+    macs: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network and what Vela says of it. All figures are Vela's estimates.
+
+    Attributes:
+        tflite: the bytes of the .tflite file for the target.
+        target: what it was compiled for.
+        vela_version: of the compiler.
+        cycles: NPU cycles of one inference.
+        milliseconds: of one inference, at the system configuration's clock.
+        sram_kib: SRAM that an inference needs, in KiB of 1024 bytes.
+        dram_kib: DRAM, weights included where they lie there.
+        flash_kib: flash for weights and constants; with `Sram_Only` they are copied from there
+            to SRAM before the first inference, and need that much SRAM besides `sram_kib`.
+        weights_kib: weights and scales after Vela's compression, wherever they lie.
+        macs: multiply-accumulates of one inference.
+        npu_operators: how many operators run on the NPU.
+        cpu_operators: those that fall back to the CPU.
+        operators: every operator, in order of execution.
+    """
+
+    tflite: bytes
+    target: Target
+    vela_version: str
+    cycles: int
+    milliseconds: float
+    sram_kib: float
+    dram_kib: float
+    flash_kib: float
+    weights_kib: float
+    macs: int
+    npu_operators: int
+    cpu_operators: tuple[Operator, ...]
+    operators: tuple[Operator, ...]
+
+
+def compile(tflite: bytes, target: Target) -> Compiled:
+    """Compile a quantized .tflite file with Vela, in a process of its own.
+
+    Args:
+        tflite: the bytes of an int8 .tflite file.
+        target: what to compile for.
+
+    Raises:
+        UnspoolError: Vela is missing, or refuses the file; the message has Vela's reason.
+    """
+    _refuse_compiled(tflite)
+    try:
+        vela_version = version("ethos-u-vela")
+    except PackageNotFoundError:
+        raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'") from None
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        source = Path(folder) / "network.tflite"
+        source.write_bytes(tflite)
+        command = [
+            *(sys.executable, "-m", "ethosu.vela", str(source)),
+            *("--accelerator-config", target.accelerator),
+            *("--system-config", target.system_config),
+            *("--memory-mode", target.memory_mode),
+            *("--config", str(target.config.resolve())),
+            *("--output-dir", folder),
+            *("--verbose-performance", "--show-cpu-operations"),
+        ]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        if run.returncode != 0:
+            raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
+        try:
+            return _results(Path(folder), run.stdout, target, vela_version)
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            raise UnspoolError(
+                f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
+                "expected the files of Vela 5.x"
+            ) from error
+
+
+def _refuse_compiled(tflite: bytes) -> None:
+    if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.read(tflite))):
+        raise UnspoolError(
+            "the .tflite file has been compiled by Vela already; give the int8 file from before"
+        )
+
+
+def _reason(run: "subprocess.CompletedProcess[str]") -> str:
+    """Vela's own explanation: the last line of its traceback, or of its output."""
+    lines = [line for line in (run.stderr + run.stdout).splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)] or lines[-1:]
+    if not errors:
+        return f"exit status {run.returncode}, without a message"
+    return re.sub(r"^[\w.]*Error: ", "", errors[-1]).strip("'\"").removeprefix("Error: ")
+
+
+def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
+    (summary,) = _rows(next(folder.glob("network_summary_*.csv")))
+    reasons = _cpu_reasons(log)
+    operators = tuple(
+        Operator(
+            kind=row["Original Operator"],
+            name=row["Name"],
+            on_npu=row["Target"] == "NPU",
+            cycles=_integer(row["Op Cycles"]),
+            npu_cycles=_integer(row["NPU"]),
+            sram_cycles=_integer(row["SRAM AC"]),
+            dram_cycles=_integer(row["DRAM AC"]),
+            flash_cycles=_integer(row["OnFlash AC"]) + _integer(row["OffFlash AC"]),
+            macs=_integer(row["MAC Count"]),
+            reason=reasons.get(row["Name"], "") if row["Target"] != "NPU" else "",
+        )
+        for row in _rows(folder / "network_per-layer.csv")
+    )
+    counts = dict(re.findall(r"^(CPU|NPU) operators = (\d+)", log, re.MULTILINE))
+    cpu_operators = tuple(op for op in operators if not op.on_npu)
+    if len(cpu_operators) != int(counts["CPU"]):
+        raise ValueError(f"{counts['CPU']} CPU operators counted, {len(cpu_operators)} listed")
+    return Compiled(
+        tflite=(folder / "network_vela.tflite").read_bytes(),
+        target=target,
+        vela_version=vela_version,
+        cycles=_integer(summary["cycles_total"]),
+        milliseconds=1000 * float(summary["inference_time"]),
+        sram_kib=float(summary["sram_memory_used"]),
+        dram_kib=float(summary["dram_memory_used"]),
+        flash_kib=float(summary["on_chip_flash_memory_used"])
+        + float(summary["off_chip_flash_memory_used"]),
+        weights_kib=float(summary["total_npu_encoded_weights"]) / 1024,
+        macs=_integer(summary["nn_macs"]),
+        npu_operators=int(counts["NPU"]),
+        cpu_operators=cpu_operators,
+        operators=operators,
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _integer(text: str) -> int:
+    return round(float(text))
+
+
+def _cpu_reasons(log: str) -> dict[str, str]:
+    """Name of the written tensor -> why Vela leaves the operator on the CPU."""
+    found = re.findall(
+        r"^Warning \([^)]*\) operator: [^,]+, ofm: '(.*)'\nReason: (.*(?:\n.+)*)",
+        log,
+        re.MULTILINE,
+    )
+    return {name: " ".join(reason.split()) for name, reason in found}

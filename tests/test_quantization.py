@@ -1,0 +1,96 @@
+"""The int8 file: int8 throughout, the same scale in every step, readable by both runtimes."""
+
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from conftest import random_samples, small_model
+
+from unspool import flatbuffer
+from unspool.calibration import calibrate
+from unspool.conversion import convert
+from unspool.errors import UnspoolError
+from unspool.quantization import quantize
+from unspool.runtime import Session
+from unspool.unrolling import unroll
+
+
+def tensors(tflite: bytes):
+    return flatbuffer.read(tflite).subgraphs[0].tensors
+
+
+def test_no_tensor_is_float(int8_tflite):
+    assert {t.type for t in tensors(int8_tflite)} <= {
+        schema.TensorType.INT8,
+        schema.TensorType.INT32,
+    }
+
+
+def test_inputs_and_outputs_are_int8_and_keep_their_names(int8_tflite):
+    session = Session(int8_tflite)
+    assert [(t.name, t.dtype) for t in (*session.inputs, *session.outputs)] == [
+        ("x", np.int8),
+        ("y", np.int8),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
+def test_every_role_has_one_scale_in_all_steps(cell):
+    float_tflite = convert(unroll(small_model(cell)))
+    int8 = quantize(float_tflite, calibrate(float_tflite, random_samples(30)).ranges)
+    scales = defaultdict(set)
+    for tensor in tensors(int8):
+        name = tensor.name.decode()
+        if "step_" in name and tensor.quantization.scale is not None:
+            scale = (float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]))
+            scales[re.sub(r"step_\d+", "step", name)].add(scale)
+    assert any(role.endswith("/h") for role in scales)
+    assert {role: found for role, found in scales.items() if len(found) > 1} == {}
+
+
+def test_recurrent_kernels_have_one_scale_per_tensor(int8_tflite):
+    kernels = [
+        t
+        for t in tensors(int8_tflite)
+        if t.type == schema.TensorType.INT8 and len(t.shape) == 2 and tuple(t.shape) == (24, 8)
+    ]
+    assert kernels, "the recurrent kernel, (3 x 8 units, 8)"
+    assert all(len(t.quantization.scale) == 1 for t in kernels)
+
+
+def test_every_buffer_is_inside_the_flatbuffer(int8_tflite):
+    """A large model's buffers are stored outside by litert-quantizer; TFLM would read nothing."""
+    float_tflite = convert(unroll(small_model(units=300, steps=3)))
+    ranges = calibrate(float_tflite, random_samples(5, steps=3)).ranges
+    large = quantize(float_tflite, ranges)
+    for content in (int8_tflite, large):
+        root = schema.Model.GetRootAsModel(content, 0)
+        assert all(
+            root.Buffers(i).Offset() == root.Buffers(i).Size() == 0
+            for i in range(root.BuffersLength())
+        )
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_int8_outputs_follow_keras(cell, runtime):
+    """The bound is 6 levels of the output's scale, 1/256: what int8 costs on 6 steps."""
+    model, data = small_model(cell), random_samples(60)
+    float_tflite = convert(unroll(model))
+    int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)
+    error = np.abs(Session(int8, runtime).predict(data)[0] - model.predict(data, verbose=0))
+    assert error.max() < 6 / 256
+    assert error.mean() < 1.5 / 256
+
+
+def test_an_operator_without_int8_form_is_named():
+    from unspool._tensorflow import keras
+
+    x = keras.Input((3, 2), name="x")
+    model = keras.Model(x, keras.ops.sin(keras.layers.GRU(4)(x)))
+    float_tflite = convert(unroll(model))
+    ranges = calibrate(float_tflite, np.ones((2, 3, 2))).ranges
+    with pytest.raises(UnspoolError, match=r"no int8 form .* SIN at "):
+        quantize(float_tflite, ranges)
