@@ -1,9 +1,10 @@
 """Samples for a model: read them from files, check them before any work is done."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -53,11 +54,26 @@ def _check_size(path: Path) -> None:
             np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more
             size = path.stat().st_size
         else:
-            size = sum(entry.file_size for entry in ZipFile(path).infolist())
+            size = _unpacked_size(file)
     if size > memory:
         raise UnspoolError(
             f"{path}: {size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB"
         )
+
+
+def _unpacked_size(file: BinaryIO) -> int:
+    """Bytes that the arrays of a .npz take; ValueError where one promises more than is there."""
+    with ZipFile(file) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            if math.prod(shape) * dtype.itemsize > entry.file_size:
+                raise ValueError(f"{entry.filename} promises {shape} {dtype}, but is shorter")
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:

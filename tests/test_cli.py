@@ -1,0 +1,177 @@
+"""The command, as a user runs it: a process of its own, its exit status, what it prints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import small_model
+
+from unspool._tensorflow import keras
+
+NOISE = ("oneDNN", "absl", "WARNING", "Traceback", "UserWarning", "XNNPACK", "it/s", "\x1b")
+
+
+def unspool(*arguments, **environment) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", "from unspool.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """A folder with a model and data as users have them, good and bad."""
+    folder = tmp_path_factory.mktemp("files")
+    small_model().save(folder / "model.keras")
+    good = np.random.default_rng(0).normal(size=(30, 6, 5)).astype(np.float32)
+    np.save(folder / "good.npy", good)
+    np.save(folder / "labels.npy", np.zeros(30, np.int64))
+    np.save(folder / "shape.npy", good[:, :5])
+    np.save(folder / "zero.npy", good[:0])
+    np.save(folder / "nan.npy", np.where(good > 2, np.nan, good))
+    np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
+    (folder / "corrupt.keras").write_bytes(b"PK\3\4" + bytes(100))
+    with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    x = keras.Input((6, 5))
+    code = keras.Model(x, keras.layers.GRU(3)(keras.layers.Lambda(lambda t: t * 2)(x)))
+    code.save(folder / "lambda.keras")
+    (folder / "file").write_text("not a folder")
+    return folder
+
+
+def test_mnist_end_to_end(tmp_path):
+    run = unspool("mnist", "--quick", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    names = {"model.keras", "model_int8.tflite", "model_vela.tflite", "report.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == names
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    figures = {name: figure["value"] for name, figure in report["figures"].items()}
+    assert figures["accuracy_tflm"] > 85  # 64 units, 20,000 images; a guess gets 10
+    assert abs(figures["accuracy_tflm"] - figures["accuracy_keras"]) < 2
+    assert figures["cpu_operators"] == 0
+    assert "target: ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram" in run.stdout
+    assert "Every operator runs on the NPU." in run.stdout
+
+    again = unspool(
+        *("mnist", "--quick", "--model", tmp_path / "out" / "model.keras"),
+        *("--out", tmp_path / "again", "--target", "ethos-u85-256", "--calibration-samples", 50),
+    )
+    assert again.returncode == 0, again.stderr
+    repeated = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert repeated["accuracy"][0] == report["accuracy"][0], "the saved model is the same model"
+    assert "train" not in repeated["seconds"]
+    assert repeated["target"]["accelerator"] == "ethos-u85-256"
+
+
+def test_deploy_and_compile(files, tmp_path):
+    run = unspool(
+        *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
+        *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
+        *("--target", "ethos-u65-256", "--memory-mode", "Sram_Only"),
+    )
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    assert "target: ethos-u65-256, Ethos_U65_Client_Server, Sram_Only" in run.stdout
+    alone = unspool("compile", tmp_path / "model_int8.tflite", "--out", tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    assert {p.name for p in (tmp_path / "alone").iterdir()} == {
+        "model_int8_vela.tflite",
+        "report.json",
+    }
+
+
+DEPLOY = ("deploy", "{}/model.keras", "--calibration", "{}/good.npy")
+
+BAD = {
+    "no model": (("deploy", "{}/no.keras", *DEPLOY[2:]), "no.keras: no such file"),
+    "a folder": (("deploy", "{}", *DEPLOY[2:]), "is a folder; expected a Keras model"),
+    "corrupt model": (("deploy", "{}/corrupt.keras", *DEPLOY[2:]), "corrupt.keras: "),
+    "empty model": (("deploy", "{}/empty.keras", *DEPLOY[2:]), "empty.keras: Keras cannot load"),
+    "not a model": (("deploy", "{}/good.npy", *DEPLOY[2:]), "expected the .keras format"),
+    "code": (("deploy", "{}/lambda.keras", *DEPLOY[2:]), "asks to run Python code"),
+    "wrong shape": (
+        (*DEPLOY[:3], "{}/shape.npy"),
+        "the shape (30, 5, 5), expected (samples, 6, 5)",
+    ),
+    "NaN": ((*DEPLOY[:3], "{}/nan.npy"), "are NaN or infinite"),
+    "zero samples": ((*DEPLOY[:3], "{}/zero.npy"), "zero samples"),
+    "no data": ((*DEPLOY[:3], "{}/no.npy"), "no.npy: no such file"),
+    "pickle": ((*DEPLOY[:3], "{}/pickled.npy"), "pickled.npy: cannot be read"),
+    "time steps": ((*DEPLOY, "--time-steps", "3"), "6 time steps fixed in the model"),
+    "target": ((*DEPLOY, "--target", "ethos-u1"), "target 'ethos-u1': expected one of"),
+    "memory mode": (
+        (*DEPLOY, "--memory-mode", "Dedicated_Sram"),
+        "memory mode 'Dedicated_Sram': expected",
+    ),
+    "no config": ((*DEPLOY, "--vela-config", "{}/no.ini"), "no.ini: No such file"),
+    "out": ((*DEPLOY, "--out", "{}/file/out"), "output folder {}/file/out: cannot be written"),
+    "mnist out": (("mnist", "--out", "{}/file/out"), "cannot be written"),
+    "mnist target": (("mnist", "--target", "u55"), "target 'u55': expected one of"),
+    "mnist model": (("mnist", "--quick", "--model", "{}/model.keras"), "not a model for MNIST"),
+    "compile nothing": (("compile", "{}/no.tflite"), "no.tflite: No such file"),
+    "compile a model": (("compile", "{}/model.keras"), "not a .tflite file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
+    arguments, message = BAD[case]
+    arguments = [argument.format(files) for argument in arguments]
+    if "--out" not in arguments:
+        arguments += ["--out", str(tmp_path / "out")]
+    run = unspool(*arguments)
+    lines = run.stderr.strip().splitlines()
+    assert run.returncode == 2, run.stderr
+    assert lines[-1].startswith("unspool: error: ")
+    assert message.format(files) in lines[-1]
+    assert "Traceback" not in run.stderr
+    # Finished stages may have been told before; nothing else was.
+    assert all(": " in line and line.split()[-1] == "s" for line in lines[:-1]), lines
+    assert not list((tmp_path / "out").rglob("*")), "no half-written file"
+
+
+def test_another_keras_backend_is_refused(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
+    assert run.returncode == 2
+    assert run.stderr.strip().startswith("unspool: error: KERAS_BACKEND is 'jax'")
+    assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
+    command = [sys.executable, "-c", "from unspool.cli import main; main()", "mnist"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("target: ")
+        time.sleep(10)  # imports and the data take less, training a minute
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "unspool: interrupted"
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_help_names_every_command():
+    run = unspool("--help")
+    assert run.returncode == 0
+    for command in ("mnist", "deploy", "compile"):
+        assert command in run.stdout

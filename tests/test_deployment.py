@@ -1,0 +1,88 @@
+"""The whole way on a small model, and what it refuses."""
+
+import numpy as np
+import pytest
+from conftest import random_samples, small_model
+
+from unspool import deployment
+from unspool.deployment import deploy, save
+from unspool.errors import UnspoolError
+from unspool.runtime import Session
+from unspool.targets import target
+
+
+@pytest.fixture(scope="module")
+def deployed(model, data):
+    labels = model.predict(data, verbose=0).argmax(1)
+    return deploy(model, data, test=(data, labels))
+
+
+def test_every_stage_is_there(deployed, data):
+    assert deployed.unroll_error.largest <= 1e-5
+    assert deployed.unroll_error.samples == deployed.int8_error.samples == len(data)
+    assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm"]
+    assert deployed.accuracies[0].percent == 100.0  # the labels are the model's own
+    assert deployed.compiled.cpu_operators == ()
+    assert deployed.compiled.target == target()
+
+
+def test_the_stated_error_is_that_of_tflm(deployed, model, data):
+    gap = np.abs(Session(deployed.int8_tflite, "tflm").predict(data)[0] - model.predict(data))
+    assert deployed.int8_error.largest == pytest.approx(gap.max(), abs=1e-6)
+    assert deployed.int8_error.mean == pytest.approx(gap.mean(), abs=1e-6)
+
+
+def test_files_are_what_was_deployed(deployed, tmp_path):
+    sizes = save(deployed, tmp_path)
+    assert {p.name: p.stat().st_size for p in tmp_path.iterdir()} == sizes
+    assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.int8_tflite
+    assert (tmp_path / "model_vela.tflite").read_bytes() == deployed.compiled.tflite
+
+
+def test_without_test_data_no_accuracy_is_made_up(model, data):
+    assert deploy(model, data).accuracies == ()
+
+
+def test_progress_is_told_for_every_stage(model, data):
+    told = {}
+
+    def watch(stage, done, total):
+        told.setdefault(stage, []).append((done, total))
+
+    deploy(model, data, watch=watch)
+    assert list(told)[:5] == ["unroll", "convert", "calibrate", "quantize", "compile with Vela"]
+    assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
+
+
+def test_an_open_length_is_unrolled(data):
+    deployed = deploy(small_model(steps=None), random_samples(5, steps=4), time_steps=4)
+    assert Session(deployed.int8_tflite).inputs[0].shape == (1, 4, 5)
+
+
+def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
+    """A fault put into the weights on the way must not pass."""
+    real = deployment.unroll
+
+    def faulty(trained, time_steps):
+        rebuilt = real(trained, time_steps)
+        weights = rebuilt.get_weights()
+        rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
+        return rebuilt
+
+    monkeypatch.setattr(deployment, "unroll", faulty)
+    with pytest.raises(UnspoolError, match=r"differ from the trained model's by up to .*1e-05"):
+        deploy(model, data)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "test", "message"),
+    [
+        (np.zeros((2, 6, 4)), None, r"calibration data: .*\(2, 6, 4\), expected \(samples, 6, 5\)"),
+        (np.zeros((0, 6, 5)), None, "calibration data: zero samples"),
+        (np.zeros((2, 6, 5)), (np.zeros((2, 6, 4)), np.zeros(2, int)), "test data: .*shape"),
+        (np.zeros((2, 6, 5)), (np.zeros((2, 6, 5)), np.zeros(3, int)), "labels have the shape"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused(model, calibration, test, message):
+    with pytest.raises(UnspoolError, match=message):
+        deploy(model, calibration, test=test)

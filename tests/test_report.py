@@ -1,0 +1,88 @@
+"""The report: every figure with unit and origin, the same in the table and in JSON."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from unspool import vela
+from unspool.deployment import deploy
+from unspool.report.as_json import as_json
+from unspool.report.report import of_compiled, of_deployment
+from unspool.report.table import as_table
+from unspool.targets import target
+
+GUIDE = {"accuracy_litert": 97.57, "flash": 629.9}
+
+
+@pytest.fixture(scope="module")
+def deployed(model, data):
+    return deploy(model, data, test=(data, model.predict(data, verbose=0).argmax(1)))
+
+
+@pytest.fixture(scope="module")
+def document(deployed):
+    return json.loads(as_json(of_deployment(deployed, {"model_int8.tflite": 2048}, GUIDE)))
+
+
+def text(report, **options):
+    stream = io.StringIO()
+    Console(file=stream, width=160, **options).print(as_table(report))
+    return stream.getvalue()
+
+
+def test_the_schema_has_a_version_and_these_parts(document):
+    assert document["schema_version"] == 1
+    assert set(document) == {
+        *("schema_version", "created", "model", "target", "figures", "accuracy"),
+        *("placement", "operators", "seconds", "versions"),
+    }
+
+
+def test_every_figure_has_value_unit_and_origin(document):
+    for name, figure in document["figures"].items():
+        assert set(figure) - {"guide"} == {"label", "value", "unit", "origin", "how"}, name
+        assert figure["origin"] in ("measured", "estimated")
+        assert figure["how"]
+
+
+def test_values_are_those_of_the_deployment(document, deployed):
+    figures = document["figures"]
+    assert figures["cycles"]["value"] == deployed.compiled.cycles
+    assert figures["flash"]["guide"] == 629.9
+    assert "guide" not in figures["sram"]
+    assert figures["size_model_int8.tflite"] == {
+        "label": "File model_int8.tflite",
+        "value": 2.0,
+        "unit": "KiB",
+        "origin": "measured",
+        "how": "on disk",
+    }
+
+
+def test_accuracy_has_classes_and_confusion(document):
+    for entry in document["accuracy"]:
+        assert sum(map(sum, entry["confusion"])) == entry["samples"] == 40
+        assert len(entry["per_class_percent"]) == 4
+    assert [entry["runtime"] for entry in document["accuracy"]] == ["keras", "litert", "tflm"]
+
+
+def test_the_table_shows_every_figure_that_is_in_use(deployed):
+    report = of_deployment(deployed, {}, GUIDE)
+    rendered = text(report)
+    for figure in report.figures:
+        assert (figure.label in rendered) == (figure.unit != "KiB" or figure.value > 0)
+    assert "Every operator runs on the NPU." in rendered
+    assert "97.57" in rendered and "629.9" in rendered
+    assert "\x1b" not in rendered
+
+
+def test_cpu_operators_are_in_the_table_with_their_reason(float_tflite):
+    compiled = vela.compile(float_tflite, target())
+    report = of_compiled("m.tflite", compiled, 1)
+    rendered = text(report)
+    assert f"{len(compiled.cpu_operators)} operators on the CPU" in rendered
+    assert "Float32" in rendered
+    placement = json.loads(as_json(report))["placement"]
+    assert all(op["reason"] for op in placement["cpu_operators"])
