@@ -5,9 +5,10 @@ import pytest
 
 from unspool import flatbuffer
 from unspool._tensorflow import keras
-from unspool.calibration import Range, calibrate, roles, tie
+from unspool.calibration import calibrate
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
+from unspool.ranges import METHODS, Range, mse, roles, tie, usable
 from unspool.unrolling import unroll
 
 
@@ -54,21 +55,44 @@ def test_a_tie_holds_all_observations_and_zero():
         },
         names,
     )
-    assert tied == {
-        "l/step_000/h": Range(0.0, 3.0),
-        "l/step_001/h": Range(0.0, 3.0),
-        "m/step_000/h": Range(-2.0, 0.0),
-    }
+    assert tied == {"l/step/h": Range(0.0, 3.0), "m/step/h": Range(-2.0, 0.0)}
 
 
 def test_a_tensor_that_is_constant_over_the_data_gets_a_usable_range():
-    observed = {"zero": Range(0.0, 0.0), "noise": Range(-1e-9, 1e-9), "five": Range(5.0, 5.0)}
-    tied = tie(observed, {name: name for name in observed})
-    assert tied == {
-        "zero": Range(-1.0, 1.0),
-        "noise": Range(-1.0, 1.0),
-        "five": Range(0.0, 5.0),
-    }
+    assert usable(Range(0.0, 0.0)) == usable(Range(-1e-9, 1e-9)) == Range(-1.0, 1.0)
+    assert usable(Range(0.0, 5.0)) == Range(0.0, 5.0)
+
+
+def test_least_squares_clips_an_outlier_that_costs_less_than_coarse_levels():
+    """By hand: 999 values in [-1, 1] and one at 3. Levels of 6/255 against 2/255."""
+    values = np.concatenate([np.linspace(-1, 1, 9999), [3.0]])
+    chosen = mse(values, Range(-3.0, 3.0))
+    assert 1.0 <= chosen.maximum < 3.0
+    assert chosen.minimum == -chosen.maximum
+
+
+def test_least_squares_keeps_a_range_that_is_used_evenly():
+    assert mse(np.linspace(-1, 1, 10_000), Range(-1.0, 1.0)).maximum > 0.97
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_leaves_what_was_observed(float_tflite, data, method):
+    found = calibrate(float_tflite, data, method)
+    assert found.method == method
+    tied = tie(found.observed, found.roles)
+    for name, chosen in found.ranges.items():
+        whole = usable(tied[found.roles[name]])
+        assert whole.minimum <= chosen.minimum <= 0 <= chosen.maximum <= whole.maximum
+
+
+def test_minmax_is_what_was_observed(float_tflite, data):
+    found = calibrate(float_tflite, data, "minmax")
+    assert found.ranges["x"] == found.observed["x"]
+
+
+def test_an_unknown_method_is_answered_with_the_known_ones(float_tflite, data):
+    with pytest.raises(UnspoolError, match="'magic': expected minmax, percentile, mse"):
+        calibrate(float_tflite, data, "magic")
 
 
 def test_a_quantized_file_is_refused(int8_tflite, data):

@@ -101,7 +101,8 @@ BAD = {
     "a folder": (("deploy", "{}", *DEPLOY[2:]), "is a folder; expected a Keras model"),
     "corrupt model": (("deploy", "{}/corrupt.keras", *DEPLOY[2:]), "corrupt.keras: "),
     "empty model": (("deploy", "{}/empty.keras", *DEPLOY[2:]), "empty.keras: Keras cannot load"),
-    "not a model": (("deploy", "{}/good.npy", *DEPLOY[2:]), "expected the .keras format"),
+    "not a model": (("deploy", "{}/good.npy", *DEPLOY[2:]), "expected the .keras or .h5 format"),
+    "inspect nothing": (("inspect", "{}/no.keras"), "no.keras: no such file"),
     "code": (("deploy", "{}/lambda.keras", *DEPLOY[2:]), "asks to run Python code"),
     "wrong shape": (
         (*DEPLOY[:3], "{}/shape.npy"),
@@ -131,7 +132,7 @@ BAD = {
 def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
     arguments, message = BAD[case]
     arguments = [argument.format(files) for argument in arguments]
-    if "--out" not in arguments:
+    if "--out" not in arguments and arguments[0] != "inspect":
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
     lines = run.stderr.strip().splitlines()
@@ -170,8 +171,25 @@ def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_inspect_a_model_and_its_tflite(files, tmp_path):
+    run = unspool("inspect", files / "model.keras")
+    assert run.returncode == 0, run.stderr
+    assert [line.split()[:3] for line in run.stdout.splitlines()[2:]] == [
+        ["gru", "GRU", "unroll"],
+        ["y", "Dense", "keep"],
+    ]
+    arguments = [argument.format(files) for argument in DEPLOY]
+    assert unspool(*arguments, "--out", tmp_path, "--activations", "int16").returncode == 0
+    run = unspool("inspect", tmp_path / "model_int16.tflite")
+    assert run.returncode == 0, run.stderr
+    rows = [line.split() for line in run.stdout.splitlines()[2:]]
+    assert rows and all(row[-1] == "NPU" for row in rows)
+    run = unspool("inspect", tmp_path / "model_vela.tflite")
+    assert run.stdout.splitlines()[2].split()[0] == "ethos-u"
+
+
 def test_help_names_every_command():
     run = unspool("--help")
     assert run.returncode == 0
-    for command in ("mnist", "deploy", "compile"):
+    for command in ("mnist", "deploy", "compile", "inspect"):
         assert command in run.stdout

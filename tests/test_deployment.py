@@ -19,7 +19,7 @@ def deployed(model, data):
 
 def test_every_stage_is_there(deployed, data):
     assert deployed.unroll_error.largest <= 1e-5
-    assert deployed.unroll_error.samples == deployed.int8_error.samples == len(data)
+    assert deployed.unroll_error.samples == deployed.quantization_error.samples == len(data)
     assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm"]
     assert deployed.accuracies[0].percent == 100.0  # the labels are the model's own
     assert deployed.compiled.cpu_operators == ()
@@ -27,15 +27,15 @@ def test_every_stage_is_there(deployed, data):
 
 
 def test_the_stated_error_is_that_of_tflm(deployed, model, data):
-    gap = np.abs(Session(deployed.int8_tflite, "tflm").predict(data)[0] - model.predict(data))
-    assert deployed.int8_error.largest == pytest.approx(gap.max(), abs=1e-6)
-    assert deployed.int8_error.mean == pytest.approx(gap.mean(), abs=1e-6)
+    gap = np.abs(Session(deployed.quantized_tflite, "tflm").predict(data)[0] - model.predict(data))
+    assert deployed.quantization_error.largest == pytest.approx(gap.max(), abs=1e-6)
+    assert deployed.quantization_error.mean == pytest.approx(gap.mean(), abs=1e-6)
 
 
 def test_files_are_what_was_deployed(deployed, tmp_path):
     sizes = save(deployed, tmp_path)
     assert {p.name: p.stat().st_size for p in tmp_path.iterdir()} == sizes
-    assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.int8_tflite
+    assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.quantized_tflite
     assert (tmp_path / "model_vela.tflite").read_bytes() == deployed.compiled.tflite
 
 
@@ -56,15 +56,15 @@ def test_progress_is_told_for_every_stage(model, data):
 
 def test_an_open_length_is_unrolled(data):
     deployed = deploy(small_model(steps=None), random_samples(5, steps=4), time_steps=4)
-    assert Session(deployed.int8_tflite).inputs[0].shape == (1, 4, 5)
+    assert Session(deployed.quantized_tflite).inputs[0].shape == (1, 4, 5)
 
 
 def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
     """A fault put into the weights on the way must not pass."""
     real = deployment.unroll
 
-    def faulty(trained, time_steps):
-        rebuilt = real(trained, time_steps)
+    def faulty(*arguments, **options):
+        rebuilt = real(*arguments, **options)
         weights = rebuilt.get_weights()
         rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
         return rebuilt

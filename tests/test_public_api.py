@@ -9,9 +9,9 @@ import unspool
 
 NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
-    *("load", "target", "Session"),
+    *("inspect", "load", "target", "Session"),
     *("Accuracy", "Calibration", "Compiled", "Deployment", "Operator", "OutputError"),
-    *("Range", "Target", "UnspoolError"),
+    *("Range", "Target", "UnspoolError", "Verdict"),
 }
 
 

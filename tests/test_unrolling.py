@@ -119,12 +119,12 @@ class _Subclassed(keras.Model):
         (
             lambda: small_model("gru", activation="elu"),
             None,
-            "layer 'gru': activation is 'elu'.*expected one of linear, relu, sigmoid, tanh",
+            r"layer 'gru' \(GRU\): activation is 'elu'.* use one of hard_sigmoid, linear, relu",
         ),
         (
             lambda: small_model("lstm", recurrent_activation="softplus"),
             None,
-            "layer 'lstm': recurrent_activation is 'softplus'",
+            r"layer 'lstm' \(LSTM\): recurrent_activation is 'softplus'",
         ),
     ],
 )

@@ -12,13 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unspool.calibration import Calibration, Range, calibrate
+    from unspool.calibration import Calibration, calibrate
     from unspool.conversion import convert
     from unspool.deployment import Deployment, deploy
     from unspool.errors import UnspoolError
     from unspool.evaluation import Accuracy, OutputError, evaluate
+    from unspool.inspection import Verdict, inspect
     from unspool.loading import load
     from unspool.quantization import quantize
+    from unspool.ranges import Range
     from unspool.runtime import Session
     from unspool.targets import Target, target
     from unspool.unrolling import unroll
@@ -31,15 +33,17 @@ _HOME = {
     "Deployment": "deployment",
     "Operator": "vela",
     "OutputError": "evaluation",
-    "Range": "calibration",
+    "Range": "ranges",
     "Session": "runtime",
     "Target": "targets",
     "UnspoolError": "errors",
+    "Verdict": "inspection",
     "calibrate": "calibration",
     "compile": "vela",
     "convert": "conversion",
     "deploy": "deployment",
     "evaluate": "evaluation",
+    "inspect": "inspection",
     "load": "loading",
     "quantize": "quantization",
     "target": "targets",
@@ -57,11 +61,13 @@ __all__ = [
     "Session",
     "Target",
     "UnspoolError",
+    "Verdict",
     "calibrate",
     "compile",
     "convert",
     "deploy",
     "evaluate",
+    "inspect",
     "load",
     "quantize",
     "target",

@@ -20,16 +20,19 @@ def convert(deploy_model: Any) -> bytes:
     Returns:
         the bytes of a float .tflite file.
     """
-    names = deploy_model.output_names
+    names = [tensor.name for tensor in deploy_model.inputs]
+    results = _distinct(deploy_model.output_names)
     constants = [(v, tf.constant(v.numpy())) for v in deploy_model.variables]
 
     @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[tf.TensorSpec(t.shape, t.dtype, t.name) for t in deploy_model.inputs]
+        input_signature=[
+            tf.TensorSpec(t.shape, t.dtype, f"input_{n}") for n, t in enumerate(deploy_model.inputs)
+        ]
     )
     def serve(*inputs: Any) -> Any:
         with keras.StatelessScope(state_mapping=constants):
             outputs = deploy_model(inputs if len(inputs) > 1 else inputs[0], training=False)
-        return dict(zip(names, tf.nest.flatten(outputs), strict=True))
+        return {f"output_{n}": t for n, t in enumerate(tf.nest.flatten(outputs))}
 
     module = tf.Module()
     with quiet():
@@ -37,17 +40,32 @@ def convert(deploy_model: Any) -> bytes:
             [serve.get_concrete_function()], module
         )
         converted: bytes = converter.convert()
-    return _with_signature_names(converted)
+    return _named(converted, names, results)
 
 
-def _with_signature_names(content: bytes) -> bytes:
-    """Name inputs and outputs as in the signature, for `PartitionedCall:0` and the like.
+def _distinct(names: list[str]) -> list[str]:
+    """Names made different: the outputs of one layer, such as its states, share its name."""
+    return [
+        name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
+        for position, name in enumerate(names)
+    ]
 
-    Vela and the reports know tensors by their own names only.
+
+def _named(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:
+    """Put inputs and outputs into the model's order, under the model's names.
+
+    The converter sorts them, and calls the tensors `PartitionedCall:0` and the like; Vela and the
+    reports know tensors by these names only.
     """
     model = flatbuffer.read(content)
-    tensors = model.subgraphs[0].tensors
-    for entry in [*model.signatureDefs[0].inputs, *model.signatureDefs[0].outputs]:
-        if not any(tensor.name == entry.name for tensor in tensors):
-            tensors[entry.tensorIndex].name = entry.name
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    taken = {tensor.name for tensor in graph.tensors}
+    for entries, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
+        for entry in entries:
+            entry.name = names[int(entry.name.decode().rpartition("_")[2])].encode()
+            if entry.name not in taken:
+                graph.tensors[entry.tensorIndex].name = entry.name
+        entries.sort(key=lambda entry: names.index(entry.name.decode()))
+    graph.inputs = [entry.tensorIndex for entry in signature.inputs]
+    graph.outputs = [entry.tensorIndex for entry in signature.outputs]
     return flatbuffer.write(model)

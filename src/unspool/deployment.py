@@ -35,12 +35,13 @@ class Deployment:
         deploy_model: the Keras model without loops.
         float_tflite: the deploy model converted, bytes of a float .tflite.
         calibration: the ranges.
-        int8_tflite: bytes of the int8 .tflite.
+        activations: "int8" or "int16".
+        quantized_tflite: bytes of the quantized .tflite.
         compiled: the binary for the target, with Vela's estimates.
         unroll_error: outputs of the deploy model against the trained model's, both float.
-        int8_error: outputs of the int8 model in TFLM against the trained model's.
-        accuracies: of the trained model in Keras, of the int8 model in LiteRT and in TFLM, all on
-            the same test samples; empty without test samples.
+        quantization_error: outputs of the quantized model in TFLM against the trained model's.
+        accuracies: of the trained model in Keras, of the quantized model in LiteRT and in TFLM,
+            all on the same test samples; empty without test samples.
         seconds: stage -> wall-clock time that it took.
     """
 
@@ -48,10 +49,11 @@ class Deployment:
     deploy_model: Any
     float_tflite: bytes
     calibration: Calibration
-    int8_tflite: bytes
+    activations: str
+    quantized_tflite: bytes
     compiled: Compiled
     unroll_error: OutputError
-    int8_error: OutputError
+    quantization_error: OutputError
     accuracies: tuple[Accuracy, ...]
     seconds: dict[str, float]
 
@@ -63,6 +65,9 @@ def deploy(
     test: tuple[Samples, np.ndarray] | None = None,
     target: Target | None = None,
     time_steps: int | None = None,
+    calibration_method: str = "mse",
+    activations: str = "int8",
+    allow_cpu: bool = False,
     watch: Watch | None = None,
 ) -> Deployment:
     """Take a trained Keras model to a binary for an Ethos-U NPU.
@@ -74,6 +79,9 @@ def deploy(
         test: samples and their classes, to measure accuracy with; None measures none.
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         time_steps: length of the sequence where the model leaves it open.
+        calibration_method: how ranges are chosen, as `calibrate` takes it.
+        activations: "int8" or "int16", as `quantize` takes it.
+        allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
         watch: told of progress.
 
     Raises:
@@ -86,35 +94,37 @@ def deploy(
         test = samples.check(test[0], model.inputs, "test data"), test[1]
 
     with clock.stage("unroll"):
-        deploy_model = unroll(model, time_steps)
+        deploy_model = unroll(model, time_steps, allow_cpu=allow_cpu)
     with clock.stage("convert"):
         float_tflite = convert(deploy_model)
     with clock.stage("calibrate"):
-        ranges = calibrate(float_tflite, calibration)
+        ranges = calibrate(float_tflite, calibration, calibration_method)
     with clock.stage("quantize"):
-        int8_tflite = quantize(float_tflite, ranges.ranges)
+        quantized_tflite = quantize(float_tflite, ranges.ranges, activations)
     with clock.stage("compile with Vela"):
-        compiled = vela.compile(int8_tflite, target)
+        compiled = vela.compile(quantized_tflite, target)
     with clock.stage("compare with the trained model"):
         reference = evaluation.predict(model, calibration)
         unroll_error = _unroll_error(float_tflite, calibration, reference)
-        int8_error = evaluation.difference(
-            runtime.predict(int8_tflite, calibration, "tflm"), reference
+        quantization_error = evaluation.difference(
+            runtime.predict(quantized_tflite, calibration, "tflm"), reference
         )
     accuracies = []
     if test is not None:
-        for name, ran in [("keras", model), ("litert", int8_tflite), ("tflm", int8_tflite)]:
+        ran = {"keras": model, "litert": quantized_tflite, "tflm": quantized_tflite}
+        for name, subject in ran.items():
             with clock.stage(f"test with {name}", len(test[0][0])) as progress:
-                accuracies.append(evaluation.evaluate(ran, *test, name, progress))
+                accuracies.append(evaluation.evaluate(subject, *test, name, progress))
     return Deployment(
         trained=model,
         deploy_model=deploy_model,
         float_tflite=float_tflite,
         calibration=ranges,
-        int8_tflite=int8_tflite,
+        activations=activations,
+        quantized_tflite=quantized_tflite,
         compiled=compiled,
         unroll_error=unroll_error,
-        int8_error=int8_error,
+        quantization_error=quantization_error,
         accuracies=tuple(accuracies),
         seconds=clock.seconds,
     )
@@ -135,9 +145,9 @@ def _unroll_error(
 
 
 def save(deployment: Deployment, folder: Path) -> dict[str, int]:
-    """Write `model_int8.tflite` and `model_vela.tflite` to a folder; returns name -> bytes."""
+    """Write `model_int8.tflite` (or int16) and `model_vela.tflite`; returns name -> bytes."""
     contents = {
-        "model_int8.tflite": deployment.int8_tflite,
+        f"model_{deployment.activations}.tflite": deployment.quantized_tflite,
         "model_vela.tflite": deployment.compiled.tflite,
     }
     for name, content in contents.items():

@@ -1,26 +1,24 @@
 """Read a trained Keras model from a file, without running anything that the file asks for."""
 
+import os
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
 
 def load(path: Path) -> Any:
-    """Load a trained model from a .keras file, with Keras's safe mode on.
+    """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
 
     Raises:
-        UnspoolError: the file is missing or corrupt, or asks to run code (a Lambda layer).
+        UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
+            Lambda layer).
     """
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "no such file"
-        raise UnspoolError(f"{path}: {kind}; expected a Keras model file (.keras)")
-    if path.suffix != ".keras" or not is_zipfile(path):
-        raise UnspoolError(
-            f"{path}: not a Keras model file; expected the .keras format, as model.save() writes it"
-        )
+    _check_is_model(path)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -31,3 +29,40 @@ def load(path: Path) -> Any:
             ) from None
         reason = " ".join(str(error).split())
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
+
+
+def _check_is_model(path: Path) -> None:
+    """Tell files apart by what they hold, and refuse one that would not fit in memory."""
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            raise UnspoolError(
+                f"{path}: a SavedModel holds the model's operations but not its layers, so its "
+                "recurrent layers cannot be found again; save the trained model with "
+                "model.save('model.keras')"
+            )
+        raise UnspoolError(f"{path}: is a folder; expected a Keras model file (.keras or .h5)")
+    if not path.is_file():
+        raise UnspoolError(f"{path}: no such file; expected a Keras model file (.keras or .h5)")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if path.suffix == ".keras" and start[:2] == b"PK":
+        _check_unpacked_size(path)
+    elif not (path.suffix in (".h5", ".hdf5") and start == _HDF5):
+        raise UnspoolError(
+            f"{path}: not a Keras model file; expected the .keras or .h5 format, as model.save() "
+            "writes it"
+        )
+
+
+def _check_unpacked_size(path: Path) -> None:
+    try:
+        with ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except BadZipFile as error:
+        raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise UnspoolError(
+            f"{path}: unpacks to {size / 2**30:.1f} GiB, but this machine has "
+            f"{memory / 2**30:.1f} GiB"
+        )

@@ -15,13 +15,19 @@ Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray
 """One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
 
 
+_NUMBERS = {"int32": np.int32, "int64": np.int32}
+"""Inputs of token ids keep whole numbers; all others are real values, whatever their type."""
+
+
 class HasShape(Protocol):
-    """An input of a model: its name and its shape with the batch dimension first."""
+    """An input of a model: its name, its type, and its shape with the batch dimension first."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
     def shape(self) -> tuple[Any, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
 
 
 def load(path: Path) -> Samples:
@@ -143,7 +149,7 @@ def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
             f"{what}: the array for input {tensor.name!r} has the type {array.dtype}, "
             "expected numbers"
         )
-    array = array.astype(np.float32)
+    array = array.astype(_NUMBERS.get(str(tensor.dtype), np.float32))
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise UnspoolError(

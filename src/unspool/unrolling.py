@@ -4,30 +4,47 @@ from typing import Any
 
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
-from unspool.recurrent import is_recurrent, unrolled
+from unspool.inspection import REMOVED, Verdict, inspect, is_graph
+from unspool.recurrent.layers import DeployLayer, bidirectional, recurrent
+from unspool.recurrent.loop import PerStep
+from unspool.substitutes import substitute
 
 
-def unroll(model: Any, time_steps: int | None = None) -> Any:
+def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
     """Rebuild a trained Keras model without loops, for one sample at a time.
 
-    Recurrent layers are replaced by `time_steps` copies of their step that share weights; every
-    other layer is cloned with its weights. The trained model is not changed.
+    Recurrent layers are replaced by `time_steps` copies of their step that share weights; nested
+    models are made flat; dropout is left out; every other layer is cloned with its weights. The
+    trained model is not changed.
 
     Args:
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
         time_steps: length of the sequence where the model leaves it open, `(None, features)`.
+        allow_cpu: accept layers that no NPU runs, such as Embedding.
 
     Returns:
-        a Functional Keras model with the same input names and batch size 1.
+        a Functional Keras model with the same input and output names and batch size 1.
 
     Raises:
         UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
             deployed; the message names it.
     """
-    _check(model)
-    inputs = [_deploy_input(tensor, time_steps) for tensor in model.inputs]
-    outputs = _rebuild(model, inputs)
-    return keras.Model(_alone(inputs), _alone(outputs), name=model.name)
+    _check(inspect(model), model, allow_cpu)
+    inputs = _deploy_inputs(model, time_steps)
+    outputs = keras.tree.flatten(_rebuild(model, inputs, "", {}))
+    names = keras.Model(model.inputs, model.outputs).output_names  # a Sequential has none itself
+    named = [_named(tensor, name) for tensor, name in zip(outputs, names, strict=True)]
+    return keras.Model(_alone(inputs), _alone(named), name=model.name)
+
+
+def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
+    for verdict in verdicts:
+        if verdict.action == "refuse" or (verdict.action == "cpu" and not allow_cpu):
+            raise UnspoolError(f"layer {verdict.layer!r} ({verdict.kind}): {verdict.detail}")
+    if not any(verdict.action == "unroll" for verdict in verdicts):
+        raise UnspoolError(
+            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
+        )
 
 
 def _alone(tensors: list[Any]) -> Any:
@@ -35,68 +52,116 @@ def _alone(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
-def _check(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
-    if not isinstance(model, keras.Sequential | keras.src.models.functional.Functional):
-        raise UnspoolError(
-            f"model {model.name!r} is a subclass of keras.Model without a graph of layers; "
-            "build it with keras.Sequential or keras.Model(inputs, outputs)"
-        )
-    if not model.built:
-        raise UnspoolError(
-            f"model {model.name!r} is not built; give it an Input with the shape of one sample"
-        )
-    if not any(is_recurrent(layer) for layer in model._flatten_layers()):
-        raise UnspoolError(
-            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
-        )
+def _named(tensor: Any, name: str) -> Any:
+    """The tensor, given out by an operation of the trained model's output name."""
+    if tensor._keras_history.operation.name == name:
+        return tensor
+    return keras.layers.Identity(name=name)(tensor)
 
 
-def _deploy_input(tensor: Any, time_steps: int | None) -> Any:
-    """An input with batch size 1, and `time_steps` where the model leaves the length open."""
-    shape = list(tensor.shape[1:])
-    if shape and shape[0] is None:
-        if time_steps is None:
+def _deploy_inputs(model: Any, time_steps: int | None) -> list[Any]:
+    """Inputs with batch size 1, and `time_steps` where the model leaves the length open."""
+    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in model.inputs]
+    if time_steps is not None and not any(is_open):
+        fixed = {tensor.shape[1] for tensor in model.inputs if len(tensor.shape) > 2}
+        if time_steps not in fixed:
+            raise UnspoolError(
+                f"input {model.inputs[0].name!r} has {model.inputs[0].shape[1]} time steps fixed "
+                f"in the model, got time_steps={time_steps}: leave it out, or build the model "
+                "with (None, features)"
+            )
+    inputs = []
+    for tensor, length_is_open in zip(model.inputs, is_open, strict=True):
+        batch, *shape = tensor.shape
+        if batch not in (None, 1):
+            raise UnspoolError(
+                f"input {tensor.name!r} has the batch size {batch} fixed in the model; "
+                "build it without batch_size, or with 1"
+            )
+        if length_is_open:
+            shape[0] = time_steps
+        if None in shape:
             raise UnspoolError(
                 f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
                 "say how many time steps to unroll (--time-steps N, or time_steps=N)"
+                if length_is_open and None not in shape[1:]
+                else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
+                "only the time steps, the first dimension after the batch, may be open"
             )
-        shape[0] = time_steps
-    elif time_steps is not None and shape and shape[0] != time_steps:
-        raise UnspoolError(
-            f"input {tensor.name!r} has {shape[0]} time steps fixed in the model, got "
-            f"time_steps={time_steps}: leave it out, or build the model with (None, features)"
-        )
-    if None in shape:
-        raise UnspoolError(f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}")
-    return keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=tensor.name)
+        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=tensor.name))
+    return inputs
 
 
-def _rebuild(model: Any, inputs: list[Any]) -> Any:
-    """Run `model`'s graph on new tensors, through deploy-time clones of its layers."""
-    trained = {}  # deploy-time layer -> the layer whose weights it takes
+def _rebuild(model: Any, inputs: list[Any], prefix: str, copies: dict[int, DeployLayer]) -> Any:
+    """Run `model`'s graph on new tensors, through deploy-time copies of its layers.
 
-    def clone(layer: Any) -> Any:
-        if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
-            return layer  # no weights, no configuration: an input, or a function of keras.ops
-        if is_recurrent(layer):
-            return unrolled(layer)
-        config = layer.get_config()
-        config["dtype"] = "float32"
-        copy = type(layer).from_config(config)
-        trained[copy] = layer
-        return copy
+    Args:
+        model: the trained model, or one nested in it.
+        inputs: new tensors in its inputs' order.
+        prefix: of the copies' names: that of the models around this one.
+        copies: trained layer -> its copy; a layer that is called twice is copied once.
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("mask", None)
-        outputs = layer(*args, **kwargs)
-        if layer in trained:
-            layer.set_weights(trained.pop(layer).get_weights())
-        return outputs
+    Returns:
+        new tensors in the structure of the model's outputs.
+    """
+
+    def copy(layer: Any) -> DeployLayer:
+        if id(layer) not in copies:
+            copies[id(layer)] = _copy(layer, prefix, copies)
+        return copies[id(layer)]
+
+    def call(layer: DeployLayer, *args: Any, **kwargs: Any) -> Any:
+        kwargs = {key: value for key, value in kwargs.items() if key not in ("mask", "training")}
+        return layer(*args, **kwargs)
 
     graph = keras.Model(model.inputs, model.outputs)
-    copy = keras.models.clone_model(
-        graph, input_tensors=inputs, clone_function=clone, call_function=call
+    copied = keras.models.clone_model(
+        graph, input_tensors=inputs, clone_function=copy, call_function=call
     )
-    return copy.outputs
+    return copied.outputs
+
+
+def _copy(layer: Any, prefix: str, copies: dict[int, DeployLayer]) -> DeployLayer:
+    """What is called in a layer's place."""
+    name = prefix + layer.name
+    if is_graph(layer):
+        return lambda *inputs, **_: _alone(
+            _rebuild(layer, keras.tree.flatten(inputs), f"{name}_", copies)
+        )
+    if isinstance(layer, keras.layers.Bidirectional):
+        return bidirectional(layer, name)
+    if isinstance(layer, keras.layers.RNN):
+        return recurrent(layer, name)
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return _time_distributed(layer, name, copies)
+    if isinstance(layer, REMOVED):
+        return lambda tensor, **_: tensor
+    if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
+        return layer  # type: ignore[no-any-return]  # no weights: an input, or a keras.ops function
+    return substitute(layer, name) or _clone(layer, name)
+
+
+def _clone(layer: Any, name: str) -> DeployLayer:
+    clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        first = not clone.built
+        outputs = clone(*args, **kwargs)
+        if first:
+            clone.set_weights(layer.get_weights())
+        return outputs
+
+    return call
+
+
+def _time_distributed(layer: Any, name: str, copies: dict[int, DeployLayer]) -> DeployLayer:
+    inner = layer.layer
+    if isinstance(inner, keras.layers.Dense | keras.layers.Activation):
+        return _clone(inner, name)  # they work on the last axis alone
+
+    def call(sequence: Any, **_: Any) -> Any:
+        row = keras.Input(sequence.shape[2:], batch_size=1)
+        per_step = keras.Model(row, _alone(keras.tree.flatten(_copy(inner, "", copies)(row))))
+        return PerStep(per_step, name=name)(sequence)
+
+    return call

@@ -7,6 +7,7 @@ import typer
 
 from unspool.cli.compile import compile_command
 from unspool.cli.deploy import deploy_command
+from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command("mnist")(mnist_command)
 app.command("deploy")(deploy_command)
 app.command("compile")(compile_command)
+app.command("inspect")(inspect_command)
 
 
 def main() -> None:

@@ -12,9 +12,14 @@ from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
     Accelerator,
+    Activations,
+    ActivationType,
+    CalibrationMethod,
     MemoryMode,
+    Method,
     Out,
     SystemConfig,
+    TimeSteps,
     VelaConfig,
     chosen_target,
 )
@@ -36,10 +41,12 @@ def deploy_command(
         tuple[Path, Path] | None,
         typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
     ] = None,
-    time_steps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Steps to unroll, where the model leaves them open."),
-    ] = None,
+    time_steps: TimeSteps = None,
+    calibration_method: CalibrationMethod = Method.mse,
+    activations: ActivationType = Activations.int8,
+    allow_cpu: Annotated[
+        bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
+    ] = False,
     out: Out = DEFAULT_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -55,18 +62,26 @@ def deploy_command(
     screen.print(f"target: {chosen}")
 
     from unspool.deployment import deploy, save
+    from unspool.inspection import inspect
     from unspool.loading import load
     from unspool.report.as_json import as_json
     from unspool.report.report import of_deployment
     from unspool.report.table import as_table
 
+    trained = load(model)
+    for verdict in inspect(trained):
+        if verdict.detail and verdict.action in ("unroll", "cpu"):
+            screen.print(f"note: layer {verdict.layer}: {verdict.detail}")
     with watching() as watch:
         deployment = deploy(
-            load(model),
+            trained,
             calibration_data,
             test=test_data,
             target=chosen,
             time_steps=time_steps,
+            calibration_method=calibration_method.value,
+            activations=activations.value,
+            allow_cpu=allow_cpu,
             watch=watch,
         )
     sizes = save(deployment, folder)

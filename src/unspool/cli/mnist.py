@@ -13,7 +13,11 @@ from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
     Accelerator,
+    Activations,
+    ActivationType,
+    CalibrationMethod,
     MemoryMode,
+    Method,
     Out,
     SystemConfig,
     VelaConfig,
@@ -48,6 +52,8 @@ def mnist_command(
     calibration_samples: Annotated[
         int, typer.Option(min=1, max=60_000, help="Training images to calibrate with.")
     ] = 200,
+    calibration_method: CalibrationMethod = Method.mse,
+    activations: ActivationType = Activations.int8,
     out: Out = DEFAULT_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -96,7 +102,13 @@ def mnist_command(
             trained = load(model)
             _check_is_mnist(trained, model)
         deployment = deploy(
-            trained, images[:calibration_samples], test=test, target=chosen, watch=watch
+            trained,
+            images[:calibration_samples],
+            test=test,
+            target=chosen,
+            calibration_method=calibration_method.value,
+            activations=activations.value,
+            watch=watch,
         )
     if model is not None:
         files.replace(folder / "model.keras", trained.save)
@@ -121,7 +133,7 @@ def _train(
     def show(done: int, accuracy: float) -> None:
         watch(f"train: {accuracy:.2f} % of the epoch so far", done, batches)
 
-    guide.train(model, images, labels, epochs=epochs, on_batch=show)
+    guide.train(model, images, labels, cell=cell, epochs=epochs, on_batch=show)
     return model
 
 

@@ -18,7 +18,7 @@ Array: TypeAlias = Any
 """A NumPy array in a cell at rest, a TensorFlow tensor in a cell that runs."""
 
 States: TypeAlias = tuple[Array, ...]
-"""The states after a step, each (1, units); the first is also the cell's output."""
+"""The states after a step, each (1, width), in Keras's order: `(h,)` or `(h, c)`."""
 
 Activation: TypeAlias = Callable[..., Array]
 
@@ -28,11 +28,11 @@ class Cell(Protocol):
 
     @property
     def units(self) -> int:
-        """Width of the output and of every state."""
+        """Width of the output."""
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the states in Keras's order: `("h",)` or `("h", "c")`."""
+    def state_sizes(self) -> tuple[int, ...]:
+        """Widths of the states, in Keras's order."""
 
     def project(self, rows: Array) -> list[Array]:
         """What of a step depends on the input alone, for all steps in one operator each.
@@ -44,13 +44,16 @@ class Cell(Protocol):
             one or more tensors, each (time steps, width); a step is given one row of each.
         """
 
-    def step(self, projected: Sequence[Array], states: States | None) -> States:
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         """One time step.
 
         Args:
             projected: one row, (1, width), of each tensor that `project` returned.
-            states: the states before the step, each (1, units), or None for zero states, which
+            states: the states before the step, each (1, width), or None for zero states, which
                 cost no recurrent product.
+
+        Returns:
+            the output, (1, units), and the states after the step.
         """
 
 
@@ -64,9 +67,16 @@ def linear(x: Array, name: str) -> Array:
     return tf.identity(x, name=name)
 
 
+def hard_sigmoid(x: Array, name: str) -> Array:
+    """Keras 3's: `relu6(x + 3) / 6`."""
+    return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
+
+
 ACTIVATIONS: dict[str, Activation] = {
+    "hard_sigmoid": hard_sigmoid,
     "linear": linear,
     "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
     "sigmoid": tf.sigmoid,
     "tanh": tf.tanh,
 }

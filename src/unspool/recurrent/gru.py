@@ -29,8 +29,8 @@ class _GRU:
         return int(self.kernel_c.shape[1])
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        return ("h",)
+    def state_sizes(self) -> tuple[int, ...]:
+        return (self.units,)
 
     def project(self, rows: Array) -> list[Array]:
         return [
@@ -43,11 +43,13 @@ class _GRU:
         n = self.units
         return columns(zr, 0, n, "z"), columns(zr, n, 2 * n, "r")
 
-    def _next(self, z: Array, c: Array, h: Array | None) -> States:
+    def _next(self, z: Array, c: Array, h: Array | None) -> tuple[Array, States]:
         if h is None:  # c + z*(0 - c), without an operator on zeros
-            return (tf.subtract(c, tf.multiply(z, c, name="zc"), name="h"),)
-        step = tf.multiply(z, tf.subtract(h, c, name="h_minus_c"), name="z_h_minus_c")
-        return (tf.add(c, step, name="h"),)
+            h = tf.subtract(c, tf.multiply(z, c, name="zc"), name="h")
+        else:
+            step = tf.multiply(z, tf.subtract(h, c, name="h_minus_c"), name="z_h_minus_c")
+            h = tf.add(c, step, name="h")
+        return h, (h,)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class ResetAfterGRU(_GRU):
     recurrent_kernel: Array  # (n, 3n)
     recurrent_bias: Array  # (3n,), zero for z and r: their bias is in `bias_zr`
 
-    def step(self, projected: Sequence[Array], states: States | None) -> States:
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         x_zr, x_c = projected
         n = self.units
         if states is None:
@@ -82,7 +84,7 @@ class ResetBeforeGRU(_GRU):
     recurrent_kernel_zr: Array  # (n, 2n)
     recurrent_kernel_c: Array  # (n, n)
 
-    def step(self, projected: Sequence[Array], states: States | None) -> States:
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         x_zr, x_c = projected
         if states is None:
             z, _ = self._gates(x_zr)

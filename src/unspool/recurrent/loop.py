@@ -12,9 +12,10 @@ from unspool.recurrent.cell import Array, Cell, States
 class Unrolled(keras.layers.Layer):  # type: ignore[misc]
     """A recurrent layer for batch size 1 and a fixed number of steps, without a loop.
 
-    Called on a sequence (1, time steps, features); returns what the Keras layer it stands for
-    returns: (1, units), or (1, time steps, units) with `return_sequences`, and with
-    `return_state` a list of that and the last states, each (1, units).
+    Called on a sequence (1, time steps, features) and, maybe, the states before it, each
+    (1, width). Returns the outputs of all steps, (1, time steps, units), in the order of
+    processing or, where `reverse_outputs`, the last one first; the last output, (1, units); and
+    the states after the last step. What is not used costs nothing: the converter drops it.
 
     Each step runs in the name scope `<layer>/step_007`, numbered in the order of processing.
     """
@@ -24,15 +25,14 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         cell: Cell,
         *,
         go_backwards: bool = False,
-        return_sequences: bool = False,
-        return_state: bool = False,
+        reverse_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cell = cell
         self.go_backwards = go_backwards
-        self.return_sequences = return_sequences
-        self.return_state = return_state
+        self.reverse_outputs = reverse_outputs
+        self._keras_cell = getattr(cell, "cell", None)  # so that Keras knows of its weights
         self._variables = {
             field.name: self.add_weight(
                 shape=value.shape, initializer=keras.initializers.Constant(value), name=field.name
@@ -42,8 +42,8 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         }
         self.built = True
 
-    def call(self, sequence: Array, initial_state: list[Array] | None = None) -> Any:
-        """Run every step of `sequence`, (1, time steps, features)."""
+    def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:
+        """Run every step of `sequence`; returns [outputs, last output, *states]."""
         _, steps, features = sequence.shape
         # One tensor per weight, shared by all steps: a constant written once.
         tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
@@ -51,23 +51,48 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         rows = tf.reshape(sequence, (steps, features), name="rows")
         projected = [tf.split(p, steps) if steps > 1 else [p] for p in cell.project(rows)]
 
-        states: States | None = None if initial_state is None else tuple(initial_state)
+        states: States | None = tuple(initial_state) if initial_state else None
         outputs = []
         for number in range(steps):
             time = steps - 1 - number if self.go_backwards else number
-            with tf.name_scope(f"{self.name}/step_{number:03d}/"):  # the slash: as it is, absolute
-                states = cell.step([p[time] for p in projected], states)
-            outputs.append(states[0])
-        output = outputs[-1]
-        if self.return_sequences:
-            rows = tf.concat(outputs, axis=0, name="outputs")
-            output = tf.reshape(rows, (1, steps, cell.units), name="sequence")
-        return [output, *(states or ())] if self.return_state else output
+            # The slash at the end: the scope is taken as it is, from the root.
+            with tf.name_scope(f"{self.name}/step_{number:03d}/"):
+                output, states = cell.step([p[time] for p in projected], states)
+            outputs.append(output)
+        ordered = outputs[::-1] if self.reverse_outputs else outputs
+        sequence = tf.concat(ordered, axis=0, name="outputs") if steps > 1 else outputs[0]
+        sequence = tf.reshape(sequence, (1, steps, cell.units), name="sequence")
+        return [sequence, outputs[-1], *(states or ())]
 
-    def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any) -> Any:
+    def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
         """Shapes of what `call` returns, without tracing every step."""
-        state = (1, self.cell.units)
-        output = (1, sequence_shape[1], self.cell.units) if self.return_sequences else state
-        if self.return_state:
-            return [output, *(state for _ in self.cell.state_names)]
-        return output
+        return [
+            (1, sequence_shape[1], self.cell.units),
+            (1, self.cell.units),
+            *((1, width) for width in self.cell.state_sizes),
+        ]
+
+
+class PerStep(keras.layers.Layer):  # type: ignore[misc]
+    """A layer or model applied to each time step, `TimeDistributed` without its reshaping.
+
+    Called on (1, time steps, ...); returns (1, time steps, ...).
+    """
+
+    def __init__(self, inner: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+        self.built = True
+
+    def call(self, sequence: Array) -> Array:
+        """Run the layer on every step of `sequence`."""
+        outputs = []
+        for number, row in enumerate(tf.unstack(sequence, axis=1)):
+            with tf.name_scope(f"{self.name}/step_{number:03d}/"):
+                outputs.append(self.inner(row, training=False))
+        return tf.stack(outputs, axis=1, name="sequence")
+
+    def compute_output_shape(self, sequence_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what `call` returns."""
+        one, steps, *rest = sequence_shape
+        return (one, steps, *self.inner.compute_output_shape((one, *rest))[1:])

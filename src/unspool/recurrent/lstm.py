@@ -31,8 +31,8 @@ class LSTM:
         return int(self.kernel_g.shape[1])
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        return ("h", "c")
+    def state_sizes(self) -> tuple[int, ...]:
+        return (self.units, self.units)
 
     def project(self, rows: Array) -> list[Array]:
         return [
@@ -40,7 +40,7 @@ class LSTM:
             tf.nn.bias_add(tf.matmul(rows, self.kernel_g), self.bias_g, name="xproj_g"),
         ]
 
-    def step(self, projected: Sequence[Array], states: States | None) -> States:
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         ifo, g = projected
         n = self.units
         if states is not None:
@@ -52,7 +52,8 @@ class LSTM:
         i, f, o = (columns(ifo, k * n, (k + 1) * n, "ifo"[k]) for k in range(3))
         ig = tf.multiply(i, self.activation(g, name="g"), name="ig")
         c = ig if states is None else tf.add(tf.multiply(f, c, name="fc"), ig, name="c")
-        return tf.multiply(o, self.activation(c, name="act_c"), name="h"), c
+        h = tf.multiply(o, self.activation(c, name="act_c"), name="h")
+        return h, (h, c)
 
 
 def from_keras(cell: keras.layers.LSTMCell) -> Cell:

@@ -23,18 +23,19 @@ class SimpleRNN:
         return int(self.kernel.shape[1])
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        return ("h",)
+    def state_sizes(self) -> tuple[int, ...]:
+        return (self.units,)
 
     def project(self, rows: Array) -> list[Array]:
         return [tf.nn.bias_add(tf.matmul(rows, self.kernel), self.bias, name="xproj")]
 
-    def step(self, projected: Sequence[Array], states: States | None) -> States:
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         (total,) = projected
         if states is not None:
             hproj = tf.matmul(states[0], self.recurrent_kernel, name="hproj")
             total = tf.add(total, hproj, name="h_sum")
-        return (self.activation(total, name="h"),)
+        h = self.activation(total, name="h")
+        return h, (h,)
 
 
 def from_keras(cell: keras.layers.SimpleRNNCell) -> Cell:

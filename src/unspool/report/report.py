@@ -18,8 +18,8 @@ Origin = Literal["measured", "estimated"]
 
 _RUNTIMES = {
     "keras": ("Accuracy, trained model (Keras)", "float, Keras"),
-    "litert": ("Accuracy, int8 model (LiteRT)", "int8, LiteRT's default kernels"),
-    "tflm": ("Accuracy, int8 model (TFLM)", "int8, TFLM, the runtime of firmware"),
+    "litert": ("Accuracy, {} model (LiteRT)", "{}, LiteRT's default kernels"),
+    "tflm": ("Accuracy, {} model (TFLM)", "{}, TFLM, the runtime of firmware"),
 }
 
 _PACKAGES = (
@@ -93,11 +93,11 @@ def of_deployment(
         guide: figure id -> the guide's value, where it is known.
         seconds: stages before the deployment, such as training.
     """
-    guide = guide or {}
-    unrolled, quantized = deployment.unroll_error, deployment.int8_error
+    guide, activations = guide or {}, deployment.activations
+    unrolled, quantized = deployment.unroll_error, deployment.quantization_error
     error_of = f"on {quantized.samples} calibration samples"
     figures = [
-        *(_accuracy(accuracy, guide) for accuracy in deployment.accuracies),
+        *(_accuracy(accuracy, activations, guide) for accuracy in deployment.accuracies),
         Figure(
             "unroll_error",
             "Largest output difference, deploy model",
@@ -107,16 +107,16 @@ def of_deployment(
             f"LiteRT float against Keras, {unrolled.samples} calibration samples",
         ),
         Figure(
-            "int8_error_mean",
-            "Mean output difference, int8 model",
+            "quantization_error_mean",
+            f"Mean output difference, {activations} model",
             quantized.mean,
             "",
             "measured",
             f"TFLM against Keras, {error_of}",
         ),
         Figure(
-            "int8_error_largest",
-            "Largest output difference, int8 model",
+            "quantization_error_largest",
+            f"Largest output difference, {activations} model",
             quantized.largest,
             "",
             "measured",
@@ -170,8 +170,8 @@ def of_compiled(name: str, compiled: Compiled, size: int) -> Report:
     )
 
 
-def _accuracy(accuracy: Accuracy, guide: Mapping[str, float]) -> Figure:
-    label, how = _RUNTIMES[accuracy.runtime]
+def _accuracy(accuracy: Accuracy, activations: str, guide: Mapping[str, float]) -> Figure:
+    label, how = (text.format(activations) for text in _RUNTIMES[accuracy.runtime])
     key = f"accuracy_{accuracy.runtime}"
     how = f"{how}, {accuracy.samples:,} test samples"
     return Figure(key, label, accuracy.percent, "%", "measured", how, guide.get(key))

@@ -1,0 +1,160 @@
+"""Arm's guide's flow beside ours: same weights, same calibration images, same Vela, one run.
+
+Usage: python bench/bench.py [--cells gru,lstm,simple] [--epochs 1,5]
+
+Accuracies are measured on all 10,000 test images, seconds on this machine; flash, cycles and
+operators are Vela's for ethos-u55-128 with Ethos_U55_High_End_Embedded. Trained models and the
+results go to bench-out/; a model that is there already is used again.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import guide_flow
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from unspool import guide, vela
+from unspool._tensorflow import keras
+from unspool.calibration import calibrate
+from unspool.conversion import convert
+from unspool.datasets import mnist
+from unspool.evaluation import evaluate
+from unspool.loading import load
+from unspool.quantization import quantize
+from unspool.targets import target
+from unspool.unrolling import unroll
+
+OUT = Path("bench-out")
+UNITS = 256
+CALIBRATION_IMAGES = {"guide": 50, "unspool": 200}  # each flow's own default
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What one flow gave for one model."""
+
+    accuracy_litert: float
+    accuracy_tflm: float
+    flash_kib: float
+    cycles_shared_sram: int
+    cycles_sram_only: int
+    npu_operators: int
+    cpu_operators: int
+    file_kib: float
+    seconds: float
+
+
+ROWS = {
+    "accuracy_litert": ("int8 accuracy, LiteRT, 10,000 images", "%", "{:.2f}"),
+    "accuracy_tflm": ("int8 accuracy, TFLM, 10,000 images", "%", "{:.2f}"),
+    "flash_kib": ("flash", "KiB", "{:.1f}"),
+    "cycles_shared_sram": ("cycles, Shared_Sram", "cycles", "{:,}"),
+    "cycles_sram_only": ("cycles, Sram_Only", "cycles", "{:,}"),
+    "npu_operators": ("operators on the NPU", "", "{}"),
+    "cpu_operators": ("operators on the CPU", "", "{}"),
+    "file_kib": ("int8 .tflite", "KiB", "{:.1f}"),
+    "seconds": ("after training, accuracy runs left out", "s", "{:.1f}"),
+}
+
+
+def measure(int8: Callable[[], bytes], images: np.ndarray, labels: np.ndarray) -> Flow:
+    """Time a flow up to and with Vela, then measure what it made."""
+    start = time.perf_counter()
+    tflite = int8()
+    shared = vela.compile(tflite, target(memory_mode="Shared_Sram"))
+    seconds = time.perf_counter() - start
+    alone = vela.compile(tflite, target(memory_mode="Sram_Only"))
+    return Flow(
+        accuracy_litert=evaluate(tflite, images, labels, "litert").percent,
+        accuracy_tflm=evaluate(tflite, images, labels, "tflm").percent,
+        flash_kib=shared.flash_kib,
+        cycles_shared_sram=shared.cycles,
+        cycles_sram_only=alone.cycles,
+        npu_operators=shared.npu_operators,
+        cpu_operators=len(shared.cpu_operators),
+        file_kib=len(tflite) / 1024,
+        seconds=seconds,
+    )
+
+
+def trained(cell: str, epochs: int) -> Any:
+    """The guide's model, trained once and kept in bench-out/."""
+    path = OUT / f"{cell}-{UNITS}-{epochs}.keras"
+    if path.is_file():
+        return load(path)
+    data = mnist.load()
+    keras.utils.set_random_seed(0)
+    model = guide.build(cell, UNITS)
+    images = mnist.normalised(data.train_images)
+    guide.train(model, images, data.train_labels, cell=cell, epochs=epochs)
+    model.save(path)
+    return model
+
+
+def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
+    """Both flows on one trained model; prints a table and returns the figures."""
+    data = mnist.load()
+    calibration = mnist.normalised(data.train_images[:200])
+    images, labels = mnist.normalised(data.test_images), data.test_labels
+    model = trained(cell, epochs)
+
+    def guides() -> bytes:
+        few = calibration[: CALIBRATION_IMAGES["guide"]]
+        with contextlib.redirect_stdout(io.StringIO()):
+            return guide_flow.convert(guide_flow.deployment_ready(cell, UNITS, model), few)
+
+    def ours() -> bytes:
+        float_tflite = convert(unroll(model))
+        ranges = calibrate(float_tflite, calibration[: CALIBRATION_IMAGES["unspool"]]).ranges
+        return quantize(float_tflite, ranges)
+
+    keras_accuracy = evaluate(model, images, labels).percent
+    flows = {"guide": measure(guides, images, labels), "unspool": measure(ours, images, labels)}
+    title = f"{cell.upper()}({UNITS}), {epochs} epoch{'s' * (epochs > 1)}: "
+    table = Table(title=title + f"{keras_accuracy:.2f} % trained (Keras)", title_justify="left")
+    for column in ("figure", "unit", "guide's flow", "unspool", "ratio or difference"):
+        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
+    for name, (label, unit, form) in ROWS.items():
+        a, b = getattr(flows["guide"], name), getattr(flows["unspool"], name)
+        ratio = f"x {b / a:.3f}" if a else f"{b - a:+}"
+        change = f"{b - a:+.2f} points" if unit == "%" else ratio
+        table.add_row(label, unit, form.format(a), form.format(b), change)
+    console.print(table)
+    return {
+        "cell": cell,
+        "epochs": epochs,
+        "accuracy_keras": keras_accuracy,
+        **{name: asdict(flow) for name, flow in flows.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", default="gru")
+    parser.add_argument("--epochs", default="1,5")
+    arguments = parser.parse_args()
+    OUT.mkdir(exist_ok=True)
+    console = Console(width=None if os.isatty(1) else 120)
+    results = [
+        compare(cell, int(epochs), console)
+        for cell in arguments.cells.split(",")
+        for epochs in arguments.epochs.split(",")
+    ]
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    console.print(f"measured on {machine}; flash, cycles and operators: Vela's estimate")
+    (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

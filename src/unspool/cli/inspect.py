@@ -1,0 +1,71 @@
+"""`unspool inspect`: what would happen to each layer or operator, without doing it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from unspool import files
+from unspool.cli.console import console, guarded
+from unspool.cli.options import (
+    DEFAULT_ACCELERATOR,
+    Accelerator,
+    MemoryMode,
+    SystemConfig,
+    VelaConfig,
+    chosen_target,
+)
+from unspool.targets import Target
+
+
+@guarded
+def inspect_command(
+    file: Annotated[
+        Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
+    ],
+    target: Accelerator = DEFAULT_ACCELERATOR,
+    system_config: SystemConfig = None,
+    memory_mode: MemoryMode = None,
+    vela_config: VelaConfig = None,
+) -> None:
+    """Print the layers of a model, or the operators of a .tflite, and what would become of each."""
+    if file.suffix == ".tflite":
+        chosen = chosen_target(target, system_config, memory_mode, vela_config)
+        table = _operators(file, files.read(file), chosen)
+    else:
+        table = _layers(file)
+    console().print(table)
+
+
+def _layers(file: Path) -> Table:
+    from unspool.inspection import inspect
+    from unspool.loading import load
+
+    table = Table("Layer", "Kind", "What happens", "Detail", title=str(file), box=None)
+    table.title_justify = "left"
+    for verdict in inspect(load(file)):
+        table.add_row(verdict.layer, verdict.kind, verdict.action, verdict.detail)
+    return table
+
+
+def _operators(file: Path, content: bytes, chosen: Target) -> Table:
+    from unspool import flatbuffer, vela
+
+    listed = flatbuffer.operators(flatbuffer.read(content))
+    compiled_already = any(kind == "ethos-u" for kind, _ in listed)
+    on_cpu = {}
+    if not compiled_already:
+        on_cpu = {op.name: op.reason for op in vela.compile(content, chosen).cpu_operators}
+    title = f"{file}: {len(listed)} operators" + (
+        ", compiled by Vela" if compiled_already else f", on {chosen}"
+    )
+    table = Table("Operator", "Name", "Runs on", "Vela's reason", title=title, box=None)
+    table.title_justify = "left"
+    for kind, name in listed:
+        if compiled_already:
+            where = "NPU" if kind == "ethos-u" else "CPU"
+        else:
+            where = "CPU" if name in on_cpu else "NPU"
+        table.add_row(kind, name, where, on_cpu.get(name, ""))
+    return table

@@ -1,0 +1,53 @@
+"""A user's own cell: run as it is in every step, without hoisting, tied all the same.
+
+The cell is any Keras layer with `state_size` and `call(inputs, states)`, as `keras.layers.RNN`
+takes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unspool._tensorflow import keras, tf
+from unspool.errors import UnspoolError
+from unspool.recurrent.cell import Array, Cell, States
+
+
+@dataclass(frozen=True)
+class KerasCell:
+    """A built Keras cell; its weights stay its own."""
+
+    cell: Any
+    units: int
+    state_sizes: tuple[int, ...]
+
+    def project(self, rows: Array) -> list[Array]:
+        return [rows]
+
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
+        (row,) = projected
+        if states is None:
+            states = tuple(tf.zeros((1, width)) for width in self.state_sizes)
+        given: Any = states[0] if _takes_one_state(self.cell) else list(states)
+        output, after = self.cell(row, given, training=False)
+        return output, tuple(keras.tree.flatten(after))
+
+
+def _takes_one_state(cell: Any) -> bool:
+    return not isinstance(cell.state_size, list | tuple)
+
+
+def from_keras(cell: Any) -> Cell:
+    """The deploy-time cell of any built Keras cell.
+
+    Raises:
+        UnspoolError: a state is not a vector.
+    """
+    sizes = keras.tree.flatten(cell.state_size)
+    if not all(isinstance(size, int) for size in sizes):
+        raise UnspoolError(
+            f"cell {cell.name!r} ({type(cell).__name__}) has states of the shape "
+            f"{cell.state_size}; expected vectors, each given by its width"
+        )
+    output = getattr(cell, "output_size", None) or sizes[0]
+    return KerasCell(cell, int(output), tuple(sizes))
