@@ -55,13 +55,15 @@ def test_mnist_end_to_end(tmp_path):
     assert run.returncode == 0, run.stderr
     for noise in NOISE:
         assert noise not in run.stdout + run.stderr
-    names = {"model.keras", "model_int8.tflite", "model_vela.tflite", "report.json"}
+    names = {"model_float.tflite", "model_int8.tflite", "model_vela.tflite"}
+    names |= {"model.keras", "firmware", "report.json"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     figures = {name: figure["value"] for name, figure in report["figures"].items()}
     assert figures["accuracy_tflm"] > 85  # 64 units, 20,000 images; a guess gets 10
     assert abs(figures["accuracy_tflm"] - figures["accuracy_keras"]) < 2
     assert figures["cpu_operators"] == 0
+    assert figures["npu_equal"] == 1_000, report["simulation"]["first_difference"]
     assert "target: ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram" in run.stdout
     assert "Every operator runs on the NPU." in run.stdout
 
@@ -123,6 +125,18 @@ BAD = {
     "mnist out": (("mnist", "--out", "{}/file/out"), "cannot be written"),
     "mnist target": (("mnist", "--target", "u55"), "target 'u55': expected one of"),
     "mnist model": (("mnist", "--quick", "--model", "{}/model.keras"), "not a model for MNIST"),
+    "mnist steps": (
+        ("mnist", "--states", "--time-steps", "5"),
+        "expected, with --states, a divisor",
+    ),
+    "carry": ((*DEPLOY, "--carry-states"), "--carry-states: has a meaning with --states only"),
+    "simulate int8": (
+        ("simulate", "{}/model.keras", "--data", "{}/good.npy"),
+        "not a .tflite file",
+    ),
+    "disassemble": (("disassemble", "{}/good.npy"), "TFL3"),
+    "drift without report": (("drift", "{}", "--data", "{}/good.npy"), "report.json: No such file"),
+    "bundle without report": (("bundle", "{}"), "report.json: No such file"),
     "compile nothing": (("compile", "{}/no.tflite"), "no.tflite: No such file"),
     "compile a model": (("compile", "{}/model.keras"), "not a .tflite file"),
 }
@@ -132,7 +146,7 @@ BAD = {
 def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
     arguments, message = BAD[case]
     arguments = [argument.format(files) for argument in arguments]
-    if "--out" not in arguments and arguments[0] != "inspect":
+    if "--out" not in arguments and arguments[0] in ("mnist", "deploy", "compile"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
     lines = run.stderr.strip().splitlines()
@@ -174,22 +188,55 @@ def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
 def test_inspect_a_model_and_its_tflite(files, tmp_path):
     run = unspool("inspect", files / "model.keras")
     assert run.returncode == 0, run.stderr
-    assert [line.split()[:3] for line in run.stdout.splitlines()[2:]] == [
-        ["gru", "GRU", "unroll"],
-        ["y", "Dense", "keep"],
-    ]
+    rows = [line.split()[:3] for line in run.stdout.splitlines()]
+    assert rows[-2:] == [["gru", "GRU", "unroll"], ["y", "Dense", "keep"]]
     arguments = [argument.format(files) for argument in DEPLOY]
     assert unspool(*arguments, "--out", tmp_path, "--activations", "int16").returncode == 0
     run = unspool("inspect", tmp_path / "model_int16.tflite")
     assert run.returncode == 0, run.stderr
-    rows = [line.split() for line in run.stdout.splitlines()[2:]]
+    rows = [line.split() for line in run.stdout.splitlines() if "step_" in line]
     assert rows and all(row[-1] == "NPU" for row in rows)
     run = unspool("inspect", tmp_path / "model_vela.tflite")
-    assert run.stdout.splitlines()[2].split()[0] == "ethos-u"
+    assert run.stdout.splitlines()[-1].split()[0] == "ethos-u"
+
+
+def test_a_stream_from_deploy_to_firmware(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--states", "--time-steps", "2", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "Ranges of states" in run.stdout
+    assert "gives TFLM's bytes on every sample" in run.stdout
+    run = unspool("drift", tmp_path, "--data", files / "good.npy")
+    assert run.returncode == 0, run.stderr
+    assert "gru/h" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [curve["name"] for curve in report["drift"]["curves"]] == ["gru/h", "y"]
+    assert report["drift"]["calls"] == 30 * 6 / 2
+    assert report["calibration_rounds"][0]["states"]["gru/h"]
+    run = unspool("bundle", tmp_path, "--name", "kws")
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "firmware" / "kws_io.c").is_file()
+
+
+def test_simulate_and_disassemble(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    assert unspool(*arguments, "--out", tmp_path).returncode == 0
+    binary = tmp_path / "model_vela.tflite"
+    run = unspool(
+        "simulate", binary, "--data", files / "good.npy", "--labels", files / "labels.npy"
+    )
+    assert run.returncode == 0, run.stderr
+    assert "of 30 samples (npu, simulated)" in run.stdout
+    run = unspool("simulate", binary, *data, "--out", tmp_path / "y.npz")
+    assert run.returncode == 0, run.stderr
+    assert np.load(tmp_path / "y.npz")["y"].shape == (30, 4)
+    run = unspool("disassemble", binary)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
 
 
 def test_help_names_every_command():
     run = unspool("--help")
     assert run.returncode == 0
-    for command in ("mnist", "deploy", "compile", "inspect"):
+    for command in ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle"):
         assert command in run.stdout

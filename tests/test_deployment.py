@@ -20,7 +20,7 @@ def deployed(model, data):
 def test_every_stage_is_there(deployed, data):
     assert deployed.unroll_error.largest <= 1e-5
     assert deployed.unroll_error.samples == deployed.quantization_error.samples == len(data)
-    assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm"]
+    assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm", "npu"]
     assert deployed.accuracies[0].percent == 100.0  # the labels are the model's own
     assert deployed.compiled.cpu_operators == ()
     assert deployed.compiled.target == target()
@@ -34,7 +34,9 @@ def test_the_stated_error_is_that_of_tflm(deployed, model, data):
 
 def test_files_are_what_was_deployed(deployed, tmp_path):
     sizes = save(deployed, tmp_path)
-    assert {p.name: p.stat().st_size for p in tmp_path.iterdir()} == sizes
+    written = {p.name: p.stat().st_size for p in tmp_path.iterdir() if p.is_file()}
+    assert written == sizes
+    assert (tmp_path / "firmware" / "model_io.h").is_file()
     assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.quantized_tflite
     assert (tmp_path / "model_vela.tflite").read_bytes() == deployed.compiled.tflite
 

@@ -9,9 +9,10 @@ import unspool
 
 NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
+    *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle"),
     *("inspect", "load", "target", "Session"),
-    *("Accuracy", "Calibration", "Compiled", "Deployment", "Operator", "OutputError"),
-    *("Range", "Target", "UnspoolError", "Verdict"),
+    *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
+    *("OutputError", "Range", "Round", "Simulation", "Target", "UnspoolError", "Verdict"),
 }
 
 

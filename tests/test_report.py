@@ -36,14 +36,14 @@ def test_the_schema_has_a_version_and_these_parts(document):
     assert document["schema_version"] == 1
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
-        *("placement", "operators", "seconds", "versions"),
+        *("placement", "operators", "seconds", "versions", "simulation"),
     }
 
 
 def test_every_figure_has_value_unit_and_origin(document):
     for name, figure in document["figures"].items():
         assert set(figure) - {"guide"} == {"label", "value", "unit", "origin", "how"}, name
-        assert figure["origin"] in ("measured", "estimated")
+        assert figure["origin"] in ("measured", "simulated", "estimated")
         assert figure["how"]
 
 
@@ -65,7 +65,12 @@ def test_accuracy_has_classes_and_confusion(document):
     for entry in document["accuracy"]:
         assert sum(map(sum, entry["confusion"])) == entry["samples"] == 40
         assert len(entry["per_class_percent"]) == 4
-    assert [entry["runtime"] for entry in document["accuracy"]] == ["keras", "litert", "tflm"]
+    assert [entry["runtime"] for entry in document["accuracy"]] == [
+        "keras",
+        "litert",
+        "tflm",
+        "npu",
+    ]
 
 
 def test_the_table_shows_every_figure_that_is_in_use(deployed):

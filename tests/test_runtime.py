@@ -68,7 +68,7 @@ def test_a_path_is_as_good_as_bytes(int8_tflite, data, tmp_path):
         (b"", "litert", "not a .tflite file: 0 bytes"),
         (b"PK\3\4 something else", "litert", "expected the identifier TFL3"),
         (b"\x1c\0\0\0TFL3" + b"\xff" * 64, "litert", "corrupt"),
-        (None, "npu9000", "runtime 'npu9000': expected litert or tflm"),
+        (None, "npu9000", "runtime 'npu9000': expected one of litert, tflm, npu"),
     ],
 )
 def test_what_is_not_a_model_says_so(int8_tflite, content, name, message):

@@ -5,73 +5,95 @@ The way of the data, one function per arrow:
     trained model --unroll--> deploy model --convert--> float .tflite
       --calibrate--> ranges --quantize--> int8 .tflite --compile--> Vela .tflite
 
-`deploy` is the whole way. Names are imported when they are first used: TensorFlow takes seconds.
+`deploy` is the whole way; `unroll_stream`, `calibrate_stream` and `deploy_stream` are the same with
+states in and out. Names are imported when they are first used: TensorFlow takes seconds.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unspool.calibration import Calibration, calibrate
+    from unspool.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.conversion import convert
-    from unspool.deployment import Deployment, deploy
+    from unspool.deployment import Deployment, Options, deploy, deploy_stream
+    from unspool.drift import Curve, Drift
     from unspool.errors import UnspoolError
     from unspool.evaluation import Accuracy, OutputError, evaluate
+    from unspool.firmware import bundle
     from unspool.inspection import Verdict, inspect
     from unspool.loading import load
     from unspool.quantization import quantize
     from unspool.ranges import Range
     from unspool.runtime import Session
+    from unspool.simulation import Simulation
     from unspool.targets import Target, target
-    from unspool.unrolling import unroll
+    from unspool.unrolling import unroll, unroll_stream
     from unspool.vela import Compiled, Operator, compile
 
 _HOME = {
     "Accuracy": "evaluation",
     "Calibration": "calibration",
     "Compiled": "vela",
+    "Curve": "drift",
     "Deployment": "deployment",
+    "Drift": "drift",
     "Operator": "vela",
+    "Options": "deployment",
     "OutputError": "evaluation",
     "Range": "ranges",
+    "Round": "calibration",
     "Session": "runtime",
+    "Simulation": "simulation",
     "Target": "targets",
     "UnspoolError": "errors",
     "Verdict": "inspection",
+    "bundle": "firmware",
     "calibrate": "calibration",
+    "calibrate_stream": "calibration",
     "compile": "vela",
     "convert": "conversion",
     "deploy": "deployment",
+    "deploy_stream": "deployment",
     "evaluate": "evaluation",
     "inspect": "inspection",
     "load": "loading",
     "quantize": "quantization",
     "target": "targets",
     "unroll": "unrolling",
+    "unroll_stream": "unrolling",
 }
 
 __all__ = [
     "Accuracy",
     "Calibration",
     "Compiled",
+    "Curve",
     "Deployment",
+    "Drift",
     "Operator",
+    "Options",
     "OutputError",
     "Range",
+    "Round",
     "Session",
+    "Simulation",
     "Target",
     "UnspoolError",
     "Verdict",
+    "bundle",
     "calibrate",
+    "calibrate_stream",
     "compile",
     "convert",
     "deploy",
+    "deploy_stream",
     "evaluate",
     "inspect",
     "load",
     "quantize",
     "target",
     "unroll",
+    "unroll_stream",
 ]
 
 

@@ -1,7 +1,8 @@
 """Float .tflite -> ranges: run it on samples and keep what its tensors take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -11,9 +12,25 @@ from unspool import flatbuffer, samples
 from unspool.errors import UnspoolError
 from unspool.quiet import quiet
 from unspool.ranges import METHODS, Range, roles, tie, usable
+from unspool.runtime import Session
 from unspool.samples import Samples
 
 _VALUES_PER_ROLE = 100_000
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of calibrating a stream.
+
+    Attributes:
+        sequences: how many were run up to its end.
+        states: state -> the range that it took up to its end.
+        growth: percent by which the widest-growing state's range grew in it.
+    """
+
+    sequences: int
+    states: Mapping[str, Range]
+    growth: float
 
 
 @dataclass(frozen=True)
@@ -21,11 +38,12 @@ class Calibration:
     """Ranges of every activation tensor of a float .tflite.
 
     Attributes:
-        samples: how many samples were run.
+        samples: how many samples, or sequences, were run.
         method: how the ranges were chosen from what was observed, one of `METHODS`.
         observed: tensor name -> the range it took.
         ranges: tensor name -> the range to quantize it with: one per role, never empty.
         roles: tensor name -> what it is, whatever the step.
+        rounds: of a stream, see `calibrate_stream`; else empty.
     """
 
     samples: int
@@ -33,6 +51,7 @@ class Calibration:
     observed: Mapping[str, Range]
     ranges: Mapping[str, Range]
     roles: Mapping[str, str]
+    rounds: tuple[Round, ...] = ()
 
 
 def calibrate(float_tflite: bytes, data: Samples, method: str = "mse") -> Calibration:
@@ -47,73 +66,164 @@ def calibrate(float_tflite: bytes, data: Samples, method: str = "mse") -> Calibr
     Raises:
         UnspoolError: not a float .tflite, samples that do not fit its inputs, or an unknown method.
     """
-    if method not in METHODS:
-        raise UnspoolError(f"calibration method {method!r}: expected {', '.join(METHODS)}")
+    _check_method(method)
     model = flatbuffer.read(float_tflite)
     inputs, _ = flatbuffer.inputs_and_outputs(model)
     arrays = samples.check(data, inputs, "calibration data")
-    graph = model.subgraphs[0]
-    written = [*graph.inputs, *(index for op in graph.operators for index in op.outputs)]
-    names = {
-        index: graph.tensors[index].name.decode()
-        for index in written
-        if graph.tensors[index].type == schema.TensorType.FLOAT32
-    }
-    if not names:
-        raise UnspoolError("the .tflite file has no float tensors: it is quantized already")
-    role_of = roles(model)
-    observed, values = _run(float_tflite, arrays, names, role_of)
-    tied = tie(observed, role_of)
-    chosen = {role: METHODS[method](values[role], tied[role]) for role in tied}
-    ranges = {name: usable(chosen[role_of[name]]) for name in observed}
-    return Calibration(len(arrays[0]), method, observed, ranges, role_of)
+    observer = Observer(float_tflite, model, len(arrays[0]))
+    for sample in zip(*arrays, strict=True):
+        observer.feed([values[None] for values in sample])
+    return observer.calibration(len(arrays[0]), method)
 
 
-def _run(
+GROWTH_LIMIT = 1.0  # percent
+
+
+def calibrate_stream(
     float_tflite: bytes,
-    arrays: list[np.ndarray],
-    names: Mapping[int, str],
-    role_of: Mapping[str, str],
-) -> tuple[dict[str, Range], dict[str, np.ndarray]]:
-    """Each tensor's minimum and maximum over all samples, and some values of each role."""
-    with quiet():
-        interpreter = Interpreter(
-            model_content=float_tflite,
-            num_threads=1,
-            # Delegates do not keep the tensors between their operators.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
+    data: Samples,
+    method: str = "mse",
+    *,
+    rounds: int = 6,
+    carry_states: bool = False,
+) -> Calibration:
+    """Run a float .tflite with states along sequences, so that every state it meets is seen.
+
+    The guide's advice: collect final states and add them to the calibration data, again and again.
+    The first round runs a quarter of the sequences, the next as many as were run before, and so
+    on, until no state's range grows by more than 1 %, or all sequences were run. With
+    `carry_states` a sequence goes on from the states that the one before left, and the rounds
+    begin again with the first sequence when they are through.
+
+    Args:
+        float_tflite: as `convert` makes it of what `unroll_stream` returns.
+        data: sequences, one array (sequences, time, ...) per input; time is a multiple of the
+            model's.
+        method: as `calibrate` takes it.
+        rounds: how many at most.
+        carry_states: the device never resets its states.
+
+    Raises:
+        UnspoolError: as `calibrate`; or the model has no states; or rounds is less than 1.
+    """
+    _check_method(method)
+    if rounds < 1:
+        raise UnspoolError(f"calibration rounds: {rounds}, expected at least 1")
+    session = Session(float_tflite)
+    if not session.state_names:
+        raise UnspoolError(
+            "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
-        interpreter.allocate_tensors()
-    inputs = [detail["index"] for detail in interpreter.get_input_details()]
-    indices = np.array(list(names))
-    minima, maxima = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-    kept: dict[str, list[np.ndarray]] = {role_of[name]: [] for name in names.values()}
-    stride: dict[str, int] = {}
-    for number, sample in enumerate(zip(*arrays, strict=True)):
-        for index, values in zip(inputs, sample, strict=True):
-            interpreter.set_tensor(index, values[None])
-        interpreter.invoke()
-        taken = [interpreter.get_tensor(index).ravel() for index in indices]
-        minima = np.minimum(minima, [values.min() for values in taken])
-        maxima = np.maximum(maxima, [values.max() for values in taken])
-        if not stride:
-            stride = _strides(taken, names, role_of, len(arrays[0]))
-        for values, name in zip(taken, names.values(), strict=True):
-            step = stride[role_of[name]]
-            kept[role_of[name]].append(values[number % step :: step])
-    observed = {
-        name: Range(float(low), float(high))
-        for name, low, high in zip(names.values(), minima, maxima, strict=True)
-    }
-    return observed, {role: np.concatenate(values) for role, values in kept.items()}
+    arrays = session.check(data, "calibration data")
+    count = len(arrays[0])
+    model = flatbuffer.read(float_tflite)
+    observer = Observer(float_tflite, model, count * len(session.calls(arrays)))
+    states = session.zero_states(1)
+    done, told = 0, []  # type: int, list[Round]
+    while len(told) < rounds and (carry_states or done < count):
+        target = max(1, count // 4) if not done else 2 * done
+        for number in range(done, target if carry_states else min(target, count)):
+            if not carry_states:
+                states = session.zero_states(1)
+            for call in session.calls([array[number % count, None] for array in arrays]):
+                outputs = observer.feed(session.merged(call, states))
+                states = [outputs[pair.output] for pair in session.pairs]
+            done += 1
+        before = told[-1].states if told else {}
+        now = observer.states(session)
+        told.append(Round(done, now, _growth(before, now)))
+        if len(told) > 1 and told[-1].growth <= GROWTH_LIMIT:
+            break
+    return observer.calibration(done, method, tuple(told))
 
 
-def _strides(
-    taken: list[np.ndarray], names: Mapping[int, str], role_of: Mapping[str, str], samples: int
-) -> dict[str, int]:
-    """Keep one value of so many, that a role keeps about `_VALUES_PER_ROLE` over all samples."""
-    sizes: dict[str, int] = {}
-    for values, name in zip(taken, names.values(), strict=True):
-        sizes[role_of[name]] = sizes.get(role_of[name], 0) + values.size
-    return {role: max(1, size * samples // _VALUES_PER_ROLE) for role, size in sizes.items()}
+def _growth(before: Mapping[str, Range], now: Mapping[str, Range]) -> float:
+    """Percent by which the widest-growing range grew; 100 for the first round."""
+    if not before:
+        return 100.0
+    widths = [(r.maximum - r.minimum, now[n].maximum - now[n].minimum) for n, r in before.items()]
+    return max(100 * (new / old - 1) if old else 100.0 * (new > 0) for old, new in widths)
+
+
+def _check_method(method: str) -> None:
+    if method not in METHODS:
+        raise UnspoolError(f"calibration method {method!r}: expected {', '.join(METHODS)}")
+
+
+class Observer:
+    """Runs a float .tflite and keeps each tensor's extremes, and some values of each role."""
+
+    def __init__(self, float_tflite: bytes, model: flatbuffer.Model, calls: int) -> None:
+        """Open a float .tflite that is to be fed about so many times.
+
+        Raises:
+            UnspoolError: it has no float tensors.
+        """
+        graph = model.subgraphs[0]
+        written = [*graph.inputs, *(index for op in graph.operators for index in op.outputs)]
+        self._names = {
+            int(index): graph.tensors[index].name.decode()
+            for index in written
+            if graph.tensors[index].type == schema.TensorType.FLOAT32
+        }
+        if not self._names:
+            raise UnspoolError("the .tflite file has no float tensors: it is quantized already")
+        self._model = model
+        self._roles = roles(model)
+        with quiet():
+            self._interpreter = Interpreter(
+                model_content=float_tflite,
+                num_threads=1,
+                # Delegates do not keep the tensors between their operators.
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_preserve_all_tensors=True,
+            )
+            self._interpreter.allocate_tensors()
+        self._minima = np.full(len(self._names), np.inf)
+        self._maxima = np.full(len(self._names), -np.inf)
+        self._kept: dict[str, list[np.ndarray]] = {}
+        self._strides = self._sparse(graph, calls)
+        self._fed = 0
+
+    def feed(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One inference: arrays of the inputs' shapes in, arrays of the outputs' shapes out."""
+        graph = self._model.subgraphs[0]
+        for index, values in zip(graph.inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, values)
+        self._interpreter.invoke()
+        taken = [self._interpreter.get_tensor(index).ravel() for index in self._names]
+        self._minima = np.minimum(self._minima, [values.min() for values in taken])
+        self._maxima = np.maximum(self._maxima, [values.max() for values in taken])
+        for values, name in zip(taken, self._names.values(), strict=True):
+            role = self._roles[name]
+            stride = self._strides[role]
+            self._kept.setdefault(role, []).append(values[self._fed % stride :: stride])
+        self._fed += 1
+        return [self._interpreter.get_tensor(index) for index in graph.outputs]
+
+    def observed(self) -> dict[str, Range]:
+        """Tensor name -> the range it took so far."""
+        extremes = zip(self._names.values(), self._minima, self._maxima, strict=True)
+        return {name: Range(float(low), float(high)) for name, low, high in extremes}
+
+    def states(self, session: Session) -> dict[str, Range]:
+        """State -> the range that it took so far."""
+        tied = tie(self.observed(), self._roles)
+        return {name: tied[self._roles[f"{name}_in"]] for name in session.state_names}
+
+    def calibration(self, count: int, method: str, rounds: tuple[Round, ...] = ()) -> Calibration:
+        """Choose the ranges from what was observed."""
+        observed = self.observed()
+        tied = tie(observed, self._roles)
+        values = {role: np.concatenate(kept) for role, kept in self._kept.items()}
+        chosen = {role: METHODS[method](values[role], tied[role]) for role in tied}
+        ranges = {name: usable(chosen[self._roles[name]]) for name in observed}
+        return Calibration(count, method, observed, ranges, self._roles, rounds)
+
+    def _sparse(self, graph: Any, calls: int) -> dict[str, int]:
+        """Role -> stride: of so many values one is kept, about `_VALUES_PER_ROLE` in all."""
+        sizes: dict[str, int] = {}
+        for index, name in self._names.items():
+            size = int(np.prod(graph.tensors[index].shape))
+            sizes[self._roles[name]] = sizes.get(self._roles[name], 0) + size
+        return {role: max(1, size * calls // _VALUES_PER_ROLE) for role, size in sizes.items()}

@@ -1,5 +1,6 @@
 """Deploy model -> float .tflite, with its names."""
 
+import re
 from typing import Any
 
 from unspool import flatbuffer
@@ -20,8 +21,8 @@ def convert(deploy_model: Any) -> bytes:
     Returns:
         the bytes of a float .tflite file.
     """
-    names = [tensor.name for tensor in deploy_model.inputs]
-    results = _distinct(deploy_model.output_names)
+    names = [_tflite_name(tensor.name) for tensor in deploy_model.inputs]
+    results = [_tflite_name(name) for name in _distinct(deploy_model.output_names)]
     constants = [(v, tf.constant(v.numpy())) for v in deploy_model.variables]
 
     @tf.function(  # type: ignore[untyped-decorator]
@@ -41,6 +42,14 @@ def convert(deploy_model: Any) -> bytes:
         )
         converted: bytes = converter.convert()
     return _named(converted, names, results)
+
+
+_STATE = re.compile(r"\.(?=[hc]\d*_(in|out)$)")
+
+
+def _tflite_name(name: str) -> str:
+    """A state's name with its slash, which Keras's names cannot have: `gru.h_in` -> `gru/h_in`."""
+    return _STATE.sub("/", name)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from unspool import evaluation, files, runtime, samples, targets, vela
-from unspool.calibration import Calibration, calibrate
+from unspool import evaluation, files, firmware, runtime, samples, targets, vela
+from unspool.calibration import Calibration, calibrate, calibrate_stream
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
-from unspool.evaluation import Accuracy, OutputError
+from unspool.evaluation import Accuracy, OutputError, accuracy
 from unspool.progress import Progress, Watch
 from unspool.quantization import quantize
 from unspool.samples import Samples
+from unspool.simulation import Simulation, compare
 from unspool.targets import Target
-from unspool.unrolling import unroll
+from unspool.unrolling import unroll, unroll_stream
 from unspool.vela import Compiled
 
 LARGEST_UNROLL_ERROR = 1e-5
@@ -41,7 +42,10 @@ class Deployment:
         unroll_error: outputs of the deploy model against the trained model's, both float.
         quantization_error: outputs of the quantized model in TFLM against the trained model's.
         accuracies: of the trained model in Keras, of the quantized model in LiteRT and in TFLM,
-            all on the same test samples; empty without test samples.
+            and of the binary in the simulator where it runs there, all on the same test samples;
+            empty without test samples.
+        simulation: the binary beside the quantized model, on the test samples or, where there
+            are none, on the calibration samples.
         seconds: stage -> wall-clock time that it took.
     """
 
@@ -55,7 +59,28 @@ class Deployment:
     unroll_error: OutputError
     quantization_error: OutputError
     accuracies: tuple[Accuracy, ...]
+    simulation: Simulation
     seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices that both `deploy` and `deploy_stream` leave to the user.
+
+    Attributes:
+        target: what to compile for; ethos-u55-128 with Vela's defaults where None.
+        calibration_method: how ranges are chosen, as `calibrate` takes it.
+        activations: "int8" or "int16", as `quantize` takes it.
+        allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
+    """
+
+    target: Target | None = None
+    calibration_method: str = "mse"
+    activations: str = "int8"
+    allow_cpu: bool = False
+
+
+_DEFAULTS = Options()
 
 
 def deploy(
@@ -63,11 +88,8 @@ def deploy(
     calibration: Samples,
     *,
     test: tuple[Samples, np.ndarray] | None = None,
-    target: Target | None = None,
     time_steps: int | None = None,
-    calibration_method: str = "mse",
-    activations: str = "int8",
-    allow_cpu: bool = False,
+    options: Options = _DEFAULTS,
     watch: Watch | None = None,
 ) -> Deployment:
     """Take a trained Keras model to a binary for an Ethos-U NPU.
@@ -77,63 +99,140 @@ def deploy(
         calibration: samples that span what the model will meet, (samples, time, features); 50 to
             a few hundred.
         test: samples and their classes, to measure accuracy with; None measures none.
-        target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         time_steps: length of the sequence where the model leaves it open.
-        calibration_method: how ranges are chosen, as `calibrate` takes it.
-        activations: "int8" or "int16", as `quantize` takes it.
-        allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
+        options: target, calibration and quantization.
         watch: told of progress.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
     """
+
+    def unrolled() -> Any:
+        return unroll(model, time_steps, allow_cpu=options.allow_cpu)
+
+    def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
+        return calibrate(float_tflite, data, options.calibration_method)
+
+    return _deploy(model, calibration, test, unrolled, calibrated, options, watch)
+
+
+def deploy_stream(
+    model: Any,
+    calibration: Samples,
+    *,
+    time_steps: int = 1,
+    test: tuple[Samples, np.ndarray] | None = None,
+    calibration_rounds: int = 6,
+    carry_states: bool = False,
+    options: Options = _DEFAULTS,
+    watch: Watch | None = None,
+) -> Deployment:
+    """Take a trained Keras model to a binary that is fed a stream, with states in and out.
+
+    Args:
+        model: a built Keras model with a recurrent layer.
+        calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
+        time_steps: of one call of the binary.
+        test: sequences and their classes, by the output after the last call.
+        calibration_rounds: as `calibrate_stream` takes it.
+        carry_states: the device never resets its states; as `calibrate_stream` takes it.
+        options: target, calibration and quantization.
+        watch: told of progress.
+
+    Raises:
+        UnspoolError: something that was given does not fit; the message says what.
+    """
+
+    def unrolled() -> Any:
+        return unroll_stream(model, time_steps, allow_cpu=options.allow_cpu)
+
+    def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
+        return calibrate_stream(
+            float_tflite,
+            data,
+            options.calibration_method,
+            rounds=calibration_rounds,
+            carry_states=carry_states,
+        )
+
+    return _deploy(model, calibration, test, unrolled, calibrated, options, watch)
+
+
+def _deploy(
+    model: Any,
+    calibration: Samples,
+    test: tuple[Samples, np.ndarray] | None,
+    unrolled: Callable[[], Any],
+    calibrated: Callable[[bytes, Samples], Calibration],
+    options: Options,
+    watch: Watch | None,
+) -> Deployment:
     clock = _Clock(watch)
-    target = target or targets.target()
+    target = options.target or targets.target()
     calibration = samples.check(calibration, model.inputs, "calibration data")
     if test is not None:
         test = samples.check(test[0], model.inputs, "test data"), test[1]
 
     with clock.stage("unroll"):
-        deploy_model = unroll(model, time_steps, allow_cpu=allow_cpu)
+        deploy_model = unrolled()
     with clock.stage("convert"):
         float_tflite = convert(deploy_model)
     with clock.stage("calibrate"):
-        ranges = calibrate(float_tflite, calibration, calibration_method)
+        ranges = calibrated(float_tflite, calibration)
     with clock.stage("quantize"):
-        quantized_tflite = quantize(float_tflite, ranges.ranges, activations)
+        quantized_tflite = quantize(float_tflite, ranges.ranges, options.activations)
     with clock.stage("compile with Vela"):
         compiled = vela.compile(quantized_tflite, target)
     with clock.stage("compare with the trained model"):
         reference = evaluation.predict(model, calibration)
         unroll_error = _unroll_error(float_tflite, calibration, reference)
-        quantization_error = evaluation.difference(
-            runtime.predict(quantized_tflite, calibration, "tflm"), reference
-        )
-    accuracies = []
-    if test is not None:
-        ran = {"keras": model, "litert": quantized_tflite, "tflm": quantized_tflite}
-        for name, subject in ran.items():
-            with clock.stage(f"test with {name}", len(test[0][0])) as progress:
-                accuracies.append(evaluation.evaluate(subject, *test, name, progress))
+        tflm = runtime.predict(quantized_tflite, calibration, "tflm")
+        quantization_error = evaluation.difference(tflm, _last(reference, tflm))
+    subjects = {"keras": model, "litert": quantized_tflite, "tflm": quantized_tflite}
+    outputs = {"tflm": tflm} if test is None else {}
+    data = calibration if test is None else test[0]
+    for name in [] if test is None else list(subjects):
+        with clock.stage(f"run in {_PLACES[name]}", len(data[0])) as progress:
+            outputs[name] = evaluation.predict(subjects[name], data, name, progress)
+    try:
+        with clock.stage(f"run in {_PLACES['npu']}", len(data[0])) as progress:
+            outputs["npu"] = evaluation.predict(compiled.tflite, data, "npu", progress)
+        simulation = compare(compiled, quantized_tflite, data, outputs["npu"], outputs["tflm"])
+    except UnspoolError as error:  # an accelerator or an operation that it does not simulate
+        simulation = Simulation(0, 0, str(error))
+    accuracies = [] if test is None else [accuracy(o, test[1], name) for name, o in outputs.items()]
     return Deployment(
         trained=model,
         deploy_model=deploy_model,
         float_tflite=float_tflite,
         calibration=ranges,
-        activations=activations,
+        activations=options.activations,
         quantized_tflite=quantized_tflite,
         compiled=compiled,
         unroll_error=unroll_error,
         quantization_error=quantization_error,
         accuracies=tuple(accuracies),
+        simulation=simulation,
         seconds=clock.seconds,
     )
+
+
+_PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
+
+
+def _last(reference: list[np.ndarray], outputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Of outputs in time, the steps that the last call of a stream gives."""
+    return [
+        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
+        for whole, part in zip(reference, outputs, strict=True)
+    ]
 
 
 def _unroll_error(
     float_tflite: bytes, data: list[np.ndarray], reference: list[np.ndarray]
 ) -> OutputError:
-    error = evaluation.difference(runtime.predict(float_tflite, data, "litert"), reference)
+    outputs = runtime.predict(float_tflite, data, "litert")
+    error = evaluation.difference(outputs, _last(reference, outputs))
     unit = max(1.0, *(float(np.abs(output).max()) for output in reference))
     if not error.largest <= LARGEST_UNROLL_ERROR * unit:
         raise UnspoolError(
@@ -145,13 +244,19 @@ def _unroll_error(
 
 
 def save(deployment: Deployment, folder: Path) -> dict[str, int]:
-    """Write `model_int8.tflite` (or int16) and `model_vela.tflite`; returns name -> bytes."""
+    """Write the models and the firmware bundle to a folder; returns file name -> bytes.
+
+    `model_float.tflite`, `model_int8.tflite` (or int16), `model_vela.tflite`, and `firmware/`.
+    """
     contents = {
+        "model_float.tflite": deployment.float_tflite,
         f"model_{deployment.activations}.tflite": deployment.quantized_tflite,
         "model_vela.tflite": deployment.compiled.tflite,
     }
     for name, content in contents.items():
         files.write(folder / name, content)
+    texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "model")
+    firmware.write(texts, folder / "firmware")
     return {name: len(content) for name, content in contents.items()}
 
 

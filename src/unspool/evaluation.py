@@ -16,7 +16,7 @@ class Accuracy:
     """How often the class with the highest output was the right one.
 
     Attributes:
-        runtime: what ran the model: "keras", "litert" or "tflm".
+        runtime: what ran the model: "keras", "litert", "tflm" or "npu", the simulator.
         confusion: counts (classes, classes); row: the right class, column: the model's.
     """
 
@@ -76,7 +76,7 @@ def evaluate(
         model: a Keras model, or a .tflite file as bytes.
         data: the samples, one array (samples, ...) per input.
         labels: the right classes, integers (samples,), or (samples, time) for an output in time.
-        runtime: what runs a .tflite file: "litert" or "tflm". A Keras model runs in Keras.
+        runtime: what runs a .tflite file, as `Session` takes it. A Keras model runs in Keras.
         progress: called with the number of samples finished since the last call.
 
     Raises:

@@ -92,16 +92,21 @@ def write(model: Model) -> bytes:
 def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Inputs and outputs of the first graph, in the graph's order."""
     graph = model.subgraphs[0]
-    names: dict[int, str] = {}
-    for signature in model.signatureDefs or []:
-        if signature.subgraphIndex == 0:
-            for entry in [*(signature.inputs or []), *(signature.outputs or [])]:
-                names[entry.tensorIndex] = entry.name.decode()
+    signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
 
-    def describe(indices: Sequence[int]) -> tuple[Tensor, ...]:
-        return tuple(_tensor(graph.tensors[i], names.get(int(i))) for i in indices)
+    def describe(indices: Sequence[int], entries: Sequence[Any]) -> tuple[Tensor, ...]:
+        names: dict[int, list[str]] = {}  # a tensor that is given out twice has two
+        for entry in entries:
+            names.setdefault(entry.tensorIndex, []).append(entry.name.decode())
+        return tuple(
+            _tensor(graph.tensors[i], names[i].pop(0) if names.get(i) else None)
+            for i in map(int, indices)
+        )
 
-    return describe(graph.inputs), describe(graph.outputs)
+    return (
+        describe(graph.inputs, [entry for s in signatures for entry in s.inputs or []]),
+        describe(graph.outputs, [entry for s in signatures for entry in s.outputs or []]),
+    )
 
 
 def operators(model: Model) -> list[tuple[str, str]]:

@@ -52,7 +52,36 @@ def roles(model: flatbuffer.Model) -> dict[str, str]:
     for op in graph.operators:
         if op.outputs[0] in graph.outputs and recipe(op) in steps:
             found[names[op.outputs[0]]] = steps[recipe(op)]
+    for op in graph.operators:  # the steps' outputs one after the other: what each of them is
+        if flatbuffer.operator_kind(model, op) in ("CONCATENATION", "PACK"):
+            parts = {found[names[index]] for index in op.inputs}
+            if len(parts) == 1:
+                found[names[op.outputs[0]]] = parts.pop()
+    for index in graph.inputs:  # a state goes in as it came out
+        after = names[index].removesuffix("_in") + "_out"
+        if names[index].endswith("_in") and after in found:
+            found[names[index]] = found[after]
     return found
+
+
+_FIXED = {
+    "int8": {"TANH": Range(-1.0, 127 / 128), "LOGISTIC": Range(0.0, 255 / 256)},
+    "int16": {"TANH": Range(2**-15 - 1.0, 1.0 - 2**-15), "LOGISTIC": Range(0.0, 1.0 - 2**-15)},
+}
+
+
+def fixed(model: flatbuffer.Model, roles: Mapping[str, str], activations: str) -> dict[str, Range]:
+    """Role -> range of what LiteRT writes with one scale always.
+
+    int8: tanh 1/128, sigmoid 1/256; int16: both 1/32768. A state that is such an output, as
+    SimpleRNN's is, must go in with the same scale, and so must steps that are put together.
+    """
+    graph = model.subgraphs[0]
+    return {
+        roles[graph.tensors[op.outputs[0]].name.decode()]: _FIXED[activations][kind]
+        for op in graph.operators
+        if (kind := flatbuffer.operator_kind(model, op)) in _FIXED[activations]
+    }
 
 
 def tie(observed: Mapping[str, Range], roles: Mapping[str, str]) -> dict[str, Range]:

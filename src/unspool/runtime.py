@@ -1,134 +1,250 @@
-"""Sessions: run a .tflite file, whichever runtime executes it."""
+"""Sessions: run a .tflite file, whichever runtime executes it, and carry its states."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import joblib
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool import files, flatbuffer, samples
+from unspool.engines import ENGINES
 from unspool.errors import UnspoolError
+from unspool.flatbuffer import Tensor
 from unspool.progress import Progress
-from unspool.quiet import quiet
-from unspool.samples import Samples
+from unspool.samples import OpenInput, Samples
+from unspool.states import state_pairs
 
-
-class Engine(Protocol):
-    """What executes a .tflite file: stored values in, stored values out."""
-
-    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run one inference on one array of the tensor's shape per input."""
-
-
-class _LiteRT:
-    """LiteRT's interpreter with its default kernels, on one thread."""
-
-    def __init__(self, content: bytes) -> None:
-        with quiet():
-            self._interpreter = Interpreter(
-                model_content=content,
-                num_threads=1,
-                experimental_op_resolver_type=OpResolverType.AUTO,
-            )
-            self._interpreter.allocate_tensors()
-        self._inputs = [d["index"] for d in self._interpreter.get_input_details()]
-        self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
-
-    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        for index, values in zip(self._inputs, inputs, strict=True):
-            self._interpreter.set_tensor(index, values)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
-
-
-class _TFLM:
-    """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware."""
-
-    def __init__(self, content: bytes) -> None:
-        from tflite_micro.python.tflite_micro import runtime
-
-        arena = 2**24 + 10 * len(content)
-        with quiet():
-            self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
-        self._outputs = len(flatbuffer.read(content).subgraphs[0].outputs)
-
-    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        for position, values in enumerate(inputs):
-            self._interpreter.set_input(values, position)
-        self._interpreter.invoke()
-        return [self._interpreter.get_output(position) for position in range(self._outputs)]
-
-
-_ENGINES: dict[str, Callable[[bytes], Engine]] = {"litert": _LiteRT, "tflm": _TFLM}
-
-RUNTIMES = tuple(_ENGINES)
-"""Names of the runtimes that a session can use."""
+_CHUNK = 500  # samples between two reports of progress, and per task of a process
 
 
 class Session:
-    """Runs a .tflite file: quantizes inputs, dequantizes outputs.
+    """Runs a .tflite file: quantizes inputs, dequantizes outputs, feeds states back as bytes.
+
+    The numbers are those that the device returns, with runtime "tflm" or "npu" to the last bit.
 
     Attributes:
-        inputs: the file's inputs, in order.
-        outputs: the file's outputs, in order.
-        runtime: "litert" (LiteRT's default kernels) or "tflm" (the runtime of firmware).
+        runtime: "litert" (LiteRT's default kernels), "tflm" (the runtime of firmware) or "npu"
+            (a simulator of the NPU, for a file that Vela compiled).
+        inputs: the file's inputs without the states, in order.
+        outputs: the file's outputs without the states, in order.
+        pairs: which input takes what which output gave; empty for a file without states.
+        state_names: of the pairs, such as ("gru/h",).
     """
 
     def __init__(self, tflite: bytes | Path, runtime: str = "litert") -> None:
         """Open a .tflite file, given as bytes or by its path.
 
         Raises:
-            UnspoolError: not a .tflite file, an unknown runtime, or a file that it cannot run.
+            UnspoolError: not a .tflite file, an unknown runtime, a file that it cannot run, or a
+                state whose input and output differ in scale.
         """
-        if runtime not in _ENGINES:
-            raise UnspoolError(f"runtime {runtime!r}: expected {' or '.join(_ENGINES)}")
+        if runtime not in ENGINES:
+            raise UnspoolError(f"runtime {runtime!r}: expected one of {', '.join(ENGINES)}")
         self.runtime = runtime
-        self._content = tflite if isinstance(tflite, bytes) else files.read(tflite)
-        self.inputs, self.outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(self._content))
+        content = tflite if isinstance(tflite, bytes) else files.read(tflite)
+        inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(content))
+        self.pairs = state_pairs(inputs, outputs)
+        self._state_tensors = [inputs[pair.input] for pair in self.pairs]
+        self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
+        self._own_outputs = [
+            i for i in range(len(outputs)) if i not in {p.output for p in self.pairs}
+        ]
+        self.inputs: tuple[Tensor, ...] = tuple(inputs[i] for i in self._own_inputs)
+        self.outputs: tuple[Tensor, ...] = tuple(outputs[i] for i in self._own_outputs)
+        self.state_names = tuple(pair.name for pair in self.pairs)
         try:
-            self._engine = _ENGINES[runtime](self._content)
+            self._engine = ENGINES[runtime](content)
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise UnspoolError(f"{runtime} cannot run this .tflite file: {reason}") from None
+        self._states: list[np.ndarray] = self.zero_states(1)
+
+    @property
+    def time_steps(self) -> int:
+        """How many time steps one call takes: those of the first input that has a time."""
+        return next((t.shape[1] for t in self.inputs if len(t.shape) > 2), 1)
 
     def predict(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
-        """Run every sample on its own.
+        """Run every sample on its own; where there are states, from zero states.
 
         Args:
-            data: the samples, one array (samples, ...) per input.
+            data: the samples, one array (samples, ...) per input. With states, a sample may be
+                a whole sequence: any multiple of the file's time steps.
             progress: called now and then with the number of samples finished since.
 
         Returns:
-            one float32 array (samples, ...) per output, in the outputs' order.
+            one float32 array (samples, ...) per output, in the outputs' order; for sequences,
+            what the last call gave.
 
         Raises:
             UnspoolError: the samples do not fit the inputs.
         """
-        stored = [
-            tensor.quantize(array)
-            for tensor, array in zip(
-                self.inputs, samples.check(data, self.inputs, "samples"), strict=True
+        arrays = self.check(data)
+        results = []
+        for start in range(0, len(arrays[0]), _CHUNK):
+            part = [array[start : start + _CHUNK] for array in arrays]
+            states = self.zero_states(len(part[0]))
+            for call in self.calls(part):
+                outputs, states = self._call(call, states)
+            results.append(outputs)
+            if progress:
+                progress(len(part[0]))
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def step(self, *values: np.ndarray) -> list[np.ndarray]:
+        """One call on the carried states.
+
+        Args:
+            values: one array per input, of its shape without the batch dimension.
+
+        Returns:
+            one float32 array per output, of its shape without the batch dimension.
+
+        Raises:
+            UnspoolError: the values do not fit the inputs.
+        """
+        arrays = samples.check([np.asarray(v)[None] for v in values], self.inputs, "step")
+        outputs, self._states = self._call(arrays, self._states)
+        return [output[0] for output in outputs]
+
+    def run(self, *sequences: np.ndarray) -> list[np.ndarray]:
+        """Feed a sequence, call by call, on the carried states.
+
+        Args:
+            sequences: one array (time, ...) per input; time is a multiple of the file's.
+
+        Returns:
+            one float32 array (calls, ...) per output.
+
+        Raises:
+            UnspoolError: the sequences do not fit, or are shorter than one call takes.
+        """
+        arrays = self.check([np.asarray(sequence)[None] for sequence in sequences])
+        results = []
+        for call in self.calls(arrays):
+            outputs, self._states = self._call(call, self._states)
+            results.append(outputs)
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def reset(self) -> None:
+        """Set every state to zero."""
+        self._states = self.zero_states(1)
+
+    @property
+    def states(self) -> dict[str, bytes]:
+        """The carried states as the device holds them: name -> raw bytes."""
+        return {
+            name: values.tobytes()
+            for name, values in zip(self.state_names, self._states, strict=True)
+        }
+
+    @states.setter
+    def states(self, states: Mapping[str, bytes]) -> None:
+        if set(states) != set(self.state_names):
+            raise UnspoolError(
+                f"states: got {', '.join(sorted(states)) or 'none'}, "
+                f"expected {', '.join(self.state_names) or 'none: the file has no states'}"
             )
-        ]
-        results = [[] for _ in self.outputs]  # type: list[list[np.ndarray]]
-        reported = 0
-        for number in range(len(stored[0])):
-            outputs = self._engine([array[number : number + 1] for array in stored])
-            for kept, values in zip(results, outputs, strict=True):
-                kept.append(values)
-            if progress and (number + 1 - reported == 100 or number + 1 == len(stored[0])):
-                progress(number + 1 - reported)
-                reported = number + 1
+        restored = []
+        for name, tensor in zip(self.state_names, self._state_tensors, strict=True):
+            size = int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+            if len(states[name]) != size:
+                raise UnspoolError(
+                    f"state {name!r}: got {len(states[name])} bytes, expected {size} "
+                    f"({tensor.dtype}{tensor.shape})"
+                )
+            restored.append(np.frombuffer(states[name], tensor.dtype).reshape(tensor.shape))
+        self._states = restored
+
+    def real_states(self) -> list[np.ndarray]:
+        """The carried states as real values, each (1, width)."""
         return [
-            tensor.dequantize(np.concatenate(values))
-            for tensor, values in zip(self.outputs, results, strict=True)
+            tensor.dequantize(values)
+            for tensor, values in zip(self._state_tensors, self._states, strict=True)
         ]
 
+    def save_states(self, path: Path) -> None:
+        """Write the raw bytes of all states to a file, one after the other in `state_names`."""
+        files.write(path, b"".join(self.states.values()))
 
-_CHUNK = 500
+    def restore_states(self, path: Path) -> None:
+        """Read back what `save_states` wrote.
+
+        Raises:
+            UnspoolError: the file is missing, or has not the size of the states.
+        """
+        content = files.read(path)
+        sizes = [len(raw) for raw in self.states.values()]
+        if len(content) != sum(sizes):
+            raise UnspoolError(
+                f"{path}: {len(content)} bytes, but the states {', '.join(self.state_names)} "
+                f"take {sum(sizes)}"
+            )
+        ends = np.cumsum(sizes)
+        self.states = {
+            name: content[end - size : end]
+            for name, size, end in zip(self.state_names, sizes, ends, strict=True)
+        }
+
+    def zero_states(self, count: int) -> list[np.ndarray]:
+        """Stored zero states for so many sequences, each (count, width)."""
+        return [
+            np.full((count, *tensor.shape[1:]), tensor.zero_point, tensor.dtype)
+            for tensor in self._state_tensors
+        ]
+
+    def check(self, data: Samples, what: str = "samples") -> list[np.ndarray]:
+        """Check samples, or whole sequences where there are states; see `predict`."""
+        if not self.pairs:
+            return samples.check(data, self.inputs, what)
+        arrays = samples.check(data, [_open_time(tensor) for tensor in self.inputs], what)
+        for array, tensor in zip(arrays, self.inputs, strict=True):
+            if len(tensor.shape) > 2 and (array.shape[1] % tensor.shape[1] or not array.shape[1]):
+                raise UnspoolError(
+                    f"{what}: {array.shape[1]} time steps for input {tensor.name!r}, expected a "
+                    f"multiple of {tensor.shape[1]}, which one call takes"
+                )
+        return arrays
+
+    def calls(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """Cut sequences into what one call takes; an input without time goes into every call."""
+        timed = [array for array, t in zip(arrays, self.inputs, strict=True) if len(t.shape) > 2]
+        count = timed[0].shape[1] // self.time_steps if timed and self.pairs else 1
+        return [
+            [
+                array[:, k * t.shape[1] : (k + 1) * t.shape[1]] if len(t.shape) > 2 else array
+                for array, t in zip(arrays, self.inputs, strict=True)
+            ]
+            for k in range(count)
+        ]
+
+    def merged(
+        self, inputs: Sequence[np.ndarray], states: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Inputs and states in the order of the file's inputs."""
+        fed = dict(zip(self._own_inputs, inputs, strict=True))
+        fed |= {pair.input: state for pair, state in zip(self.pairs, states, strict=True)}
+        return [fed[position] for position in sorted(fed)]
+
+    def _call(
+        self, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Run real values and stored states; returns real outputs and stored states."""
+        stored = [t.quantize(array) for t, array in zip(self.inputs, arrays, strict=True)]
+        given = self._engine(self.merged(stored, states))
+        outputs = [
+            tensor.dequantize(given[index])
+            for index, tensor in zip(self._own_outputs, self.outputs, strict=True)
+        ]
+        return outputs, [given[pair.output] for pair in self.pairs]
+
+
+def _open_time(tensor: Tensor) -> OpenInput:
+    """The tensor as an input whose length in time is open."""
+    batch, *shape = tensor.shape
+    opened = (None, *shape[1:]) if len(shape) > 1 else tuple(shape)
+    return OpenInput(tensor.name, (batch, *opened), tensor.dtype)
 
 
 def predict(
@@ -139,7 +255,7 @@ def predict(
     Samples are independent, so they are dealt in chunks to one process per core.
     """
     session = Session(tflite, runtime)
-    arrays = samples.check(data, session.inputs, "samples")
+    arrays = session.check(data)
     count = len(arrays[0])
     cores = len(os.sched_getaffinity(0))
     if runtime == "litert" or count <= _CHUNK or cores == 1:  # a process costs more than it saves

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias
 from zipfile import BadZipFile, ZipFile
@@ -28,6 +29,15 @@ class HasShape(Protocol):
     def shape(self) -> tuple[Any, ...]: ...  # noqa: D102
     @property
     def dtype(self) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class OpenInput:
+    """An input of which some dimensions, None, take any length."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: Any
 
 
 def load(path: Path) -> Samples:

@@ -139,7 +139,7 @@ def _sections(config: Path, kind: str) -> list[str]:
     ]
 
 
-def _setting(config: Path, section: str, key: str) -> str:
+def setting(config: Path, section: str, key: str) -> str:
     """A setting of a section, or of the one that it inherits from; empty where there is none."""
     parser = _read(config)
     for _ in parser.sections():
@@ -152,11 +152,11 @@ def _setting(config: Path, section: str, key: str) -> str:
 
 
 def _is_dedicated(config: Path, mode: str) -> bool:
-    areas = [_setting(config, f"Memory_Mode.{mode}", f"{k}_mem_area") for k in ("arena", "cache")]
+    areas = [setting(config, f"Memory_Mode.{mode}", f"{k}_mem_area") for k in ("arena", "cache")]
     return areas[0] != areas[1]
 
 
 def _fits(config: Path, system: str, mode: str) -> bool:
     """The arena must lie in memory that can be written."""
-    port = _setting(config, f"Memory_Mode.{mode}", "arena_mem_area").lower()
-    return "Flash" not in _setting(config, f"System_Config.{system}", f"{port}_port")
+    port = setting(config, f"Memory_Mode.{mode}", "arena_mem_area").lower()
+    return "Flash" not in setting(config, f"System_Config.{system}", f"{port}_port")

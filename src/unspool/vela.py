@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class Compiled:
         npu_operators: how many operators run on the NPU.
         cpu_operators: those that fall back to the CPU.
         operators: every operator, in order of execution.
+        debug: Vela's debug database: which operator each operation of the stream is part of.
     """
 
     tflite: bytes
@@ -77,6 +78,7 @@ class Compiled:
     npu_operators: int
     cpu_operators: tuple[Operator, ...]
     operators: tuple[Operator, ...]
+    debug: bytes = field(default=b"", repr=False)
 
 
 def compile(tflite: bytes, target: Target) -> Compiled:
@@ -104,7 +106,7 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             *("--memory-mode", target.memory_mode),
             *("--config", str(target.config.resolve())),
             *("--output-dir", folder),
-            *("--verbose-performance", "--show-cpu-operations"),
+            *("--verbose-performance", "--show-cpu-operations", "--enable-debug-db"),
         ]
         run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
         if run.returncode != 0:
@@ -171,6 +173,7 @@ def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compi
         npu_operators=int(counts["NPU"]),
         cpu_operators=cpu_operators,
         operators=operators,
+        debug=(folder / "network_debug.xml").read_bytes(),
     )
 
 

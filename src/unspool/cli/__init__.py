@@ -9,6 +9,8 @@ from unspool.cli.compile import compile_command
 from unspool.cli.deploy import deploy_command
 from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
+from unspool.cli.simulate import disassemble_command, simulate_command
+from unspool.cli.stream import bundle_command, drift_command
 
 app = typer.Typer(
     name="unspool",
@@ -22,6 +24,10 @@ app.command("mnist")(mnist_command)
 app.command("deploy")(deploy_command)
 app.command("compile")(compile_command)
 app.command("inspect")(inspect_command)
+app.command("simulate")(simulate_command)
+app.command("disassemble")(disassemble_command)
+app.command("drift")(drift_command)
+app.command("bundle")(bundle_command)
 
 
 def main() -> None:

@@ -11,16 +11,21 @@ from unspool.cli.console import console, guarded, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
+    DEFAULT_ROUNDS,
     Accelerator,
     Activations,
     ActivationType,
     CalibrationMethod,
+    CalibrationRounds,
+    CarryStates,
     MemoryMode,
     Method,
     Out,
+    States,
     SystemConfig,
     TimeSteps,
     VelaConfig,
+    chosen_options,
     chosen_target,
 )
 from unspool.errors import UnspoolError
@@ -28,7 +33,7 @@ from unspool.errors import UnspoolError
 
 @guarded
 def deploy_command(
-    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL.keras")],
+    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")],
     calibration: Annotated[
         Path,
         typer.Option(
@@ -42,6 +47,9 @@ def deploy_command(
         typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
     ] = None,
     time_steps: TimeSteps = None,
+    states: States = False,
+    calibration_rounds: CalibrationRounds = DEFAULT_ROUNDS,
+    carry_states: CarryStates = False,
     calibration_method: CalibrationMethod = Method.mse,
     activations: ActivationType = Activations.int8,
     allow_cpu: Annotated[
@@ -55,40 +63,46 @@ def deploy_command(
 ) -> None:
     """Take a trained Keras model to the NPU: unroll, quantize, test, compile."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    if carry_states and not states:
+        raise UnspoolError("--carry-states: has a meaning with --states only; add --states")
     calibration_data = samples.load(calibration)
     test_data = (samples.load(test[0]), _labels(test[1])) if test else None
     folder = files.output_folder(out)
     screen = console()
     screen.print(f"target: {chosen}")
 
-    from unspool.deployment import deploy, save
+    from unspool.cli.results import finish
+    from unspool.deployment import deploy, deploy_stream
     from unspool.inspection import inspect
     from unspool.loading import load
-    from unspool.report.as_json import as_json
-    from unspool.report.report import of_deployment
-    from unspool.report.table import as_table
 
     trained = load(model)
     for verdict in inspect(trained):
         if verdict.detail and verdict.action in ("unroll", "cpu"):
             screen.print(f"note: layer {verdict.layer}: {verdict.detail}")
+    options = chosen_options(chosen, calibration_method, activations, allow_cpu)
     with watching() as watch:
-        deployment = deploy(
-            trained,
-            calibration_data,
-            test=test_data,
-            target=chosen,
-            time_steps=time_steps,
-            calibration_method=calibration_method.value,
-            activations=activations.value,
-            allow_cpu=allow_cpu,
-            watch=watch,
-        )
-    sizes = save(deployment, folder)
-    report = of_deployment(deployment, sizes)
-    files.write(folder / "report.json", as_json(report))
-    screen.print(as_table(report))
-    screen.print(f"written to {folder}: {', '.join([*sizes, 'report.json'])}")
+        if states:
+            deployment = deploy_stream(
+                trained,
+                calibration_data,
+                time_steps=time_steps or 1,
+                test=test_data,
+                calibration_rounds=calibration_rounds,
+                carry_states=carry_states,
+                options=options,
+                watch=watch,
+            )
+        else:
+            deployment = deploy(
+                trained,
+                calibration_data,
+                test=test_data,
+                time_steps=time_steps,
+                options=options,
+                watch=watch,
+            )
+    finish(deployment, folder, screen)
 
 
 def _labels(path: Path) -> np.ndarray:

@@ -12,15 +12,20 @@ from unspool.cli.console import console, guarded, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
+    DEFAULT_ROUNDS,
     Accelerator,
     Activations,
     ActivationType,
     CalibrationMethod,
+    CalibrationRounds,
     MemoryMode,
     Method,
     Out,
+    States,
     SystemConfig,
+    TimeSteps,
     VelaConfig,
+    chosen_options,
     chosen_target,
 )
 from unspool.errors import UnspoolError
@@ -28,6 +33,7 @@ from unspool.progress import Watch
 
 FULL_UNITS, FULL_EPOCHS = 256, 1
 QUICK_UNITS, QUICK_EPOCHS = 64, 2
+DRIFT_STEPS = 10_000
 QUICK_TRAINING_IMAGES, QUICK_TEST_IMAGES = 20_000, 1_000
 
 
@@ -52,6 +58,9 @@ def mnist_command(
     calibration_samples: Annotated[
         int, typer.Option(min=1, max=60_000, help="Training images to calibrate with.")
     ] = 200,
+    states: States = False,
+    time_steps: TimeSteps = None,
+    calibration_rounds: CalibrationRounds = DEFAULT_ROUNDS,
     calibration_method: CalibrationMethod = Method.mse,
     activations: ActivationType = Activations.int8,
     out: Out = DEFAULT_OUT,
@@ -69,17 +78,21 @@ def mnist_command(
 ) -> None:
     """Train a recurrent network on MNIST and take it to the NPU, every stage of Arm's guide."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    if time_steps and (not states or 28 % time_steps):
+        raise UnspoolError(
+            f"--time-steps {time_steps}: expected, with --states, a divisor of the 28 rows of an "
+            "image: 1, 2, 4, 7, 14 or 28"
+        )
     folder = files.output_folder(out)
     screen = console()
     screen.print(f"target: {chosen}")
 
     from unspool import guide
+    from unspool.cli.results import finish
     from unspool.datasets import mnist
-    from unspool.deployment import deploy, save
+    from unspool.deployment import deploy, deploy_stream
+    from unspool.drift import drift
     from unspool.loading import load
-    from unspool.report.as_json import as_json
-    from unspool.report.report import of_deployment
-    from unspool.report.table import as_table
 
     units = units or (QUICK_UNITS if quick else FULL_UNITS)
     epochs = epochs or (QUICK_EPOCHS if quick else FULL_EPOCHS)
@@ -101,23 +114,39 @@ def mnist_command(
         else:
             trained = load(model)
             _check_is_mnist(trained, model)
-        deployment = deploy(
-            trained,
-            images[:calibration_samples],
-            test=test,
-            target=chosen,
-            calibration_method=calibration_method.value,
-            activations=activations.value,
-            watch=watch,
-        )
+        options = chosen_options(chosen, calibration_method, activations)
+        calibration = images[:calibration_samples]
+        drifted = None
+        if states:
+            deployment = deploy_stream(
+                trained,
+                calibration,
+                time_steps=time_steps or 1,
+                test=test,
+                calibration_rounds=calibration_rounds,
+                options=options,
+                watch=watch,
+            )
+            watch("drift over a long stream", 0, 1)
+            stream = test[0].reshape(-1, 28)[:DRIFT_STEPS]
+            drifted = drift(deployment.float_tflite, deployment.quantized_tflite, stream)
+            watch("drift over a long stream", 1, 1)
+        else:
+            deployment = deploy(trained, calibration, test=test, options=options, watch=watch)
     if model is not None:
         files.replace(folder / "model.keras", trained.save)
-    sizes = {"model.keras": (folder / "model.keras").stat().st_size, **save(deployment, folder)}
-    known = guide.guides_figures(cell.value, units, chosen) if model is None and not quick else {}
-    report = of_deployment(deployment, sizes, known, seconds)
-    files.write(folder / "report.json", as_json(report))
-    screen.print(as_table(report))
-    screen.print(f"written to {folder}: {', '.join([*sizes, 'report.json'])}")
+    known = {}
+    if model is None and not quick and not states:
+        known = guide.guides_figures(cell.value, units, chosen)
+    finish(
+        deployment,
+        folder,
+        screen,
+        already={"model.keras": (folder / "model.keras").stat().st_size},
+        guide=known,
+        seconds=seconds,
+        drift=drifted,
+    )
 
 
 def _train(

@@ -1,12 +1,15 @@
-"""Options that several commands take."""
+"""Options that several commands take, and what they mean together."""
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unspool.targets import Target, target
+
+if TYPE_CHECKING:
+    from unspool.deployment import Options
 
 
 class Method(str, Enum):
@@ -22,6 +25,13 @@ class Activations(str, Enum):
 
     int8 = "int8"
     int16 = "int16"
+
+
+class Runtime(str, Enum):
+    """What runs a quantized .tflite file."""
+
+    tflm = "tflm"
+    litert = "litert"
 
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", metavar="DIR")]
@@ -40,19 +50,37 @@ VelaConfig = Annotated[
     Path | None,
     typer.Option(help="A Vela configuration file (.ini); by default Arm's.", metavar="FILE"),
 ]
-TimeSteps = Annotated[
-    int | None,
-    typer.Option(min=1, help="Steps to unroll, where the model leaves them open."),
-]
 CalibrationMethod = Annotated[
     Method, typer.Option(help="How ranges are chosen from what the samples show.")
 ]
 ActivationType = Annotated[
     Activations, typer.Option(help="Type of activations; int16: more SRAM, less error.")
 ]
+States = Annotated[
+    bool,
+    typer.Option(
+        "--states", help="States in and out: a binary that is fed a stream, chunk by chunk."
+    ),
+]
+TimeSteps = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Steps to unroll where the model leaves them open; with --states, of a chunk."
+    ),
+]
+CalibrationRounds = Annotated[
+    int, typer.Option(min=1, help="With --states: rounds of calibration at most.")
+]
+CarryStates = Annotated[
+    bool,
+    typer.Option(
+        "--carry-states", help="With --states: the device never resets its states; calibrate so."
+    ),
+]
 
 DEFAULT_ACCELERATOR = "ethos-u55-128"
 DEFAULT_OUT = Path("unspool-out")
+DEFAULT_ROUNDS = 6
 
 
 def chosen_target(
@@ -60,3 +88,17 @@ def chosen_target(
 ) -> Target:
     """The target that the options name; UnspoolError where there is none."""
     return target(accelerator, system_config, memory_mode, config)
+
+
+def chosen_options(
+    chosen: Target, method: Method, activations: Activations, allow_cpu: bool = False
+) -> "Options":
+    """The deployment's options that the command line names."""
+    from unspool.deployment import Options
+
+    return Options(
+        target=chosen,
+        calibration_method=method.value,
+        activations=activations.value,
+        allow_cpu=allow_cpu,
+    )

@@ -5,12 +5,30 @@ layer is called.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from unspool._tensorflow import keras
+from unspool.errors import UnspoolError
 from unspool.recurrent import gru, keras_cell, lstm, simple_rnn
 from unspool.recurrent.cell import Cell
 from unspool.recurrent.loop import Unrolled
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of the deploy model.
+
+    Attributes:
+        name: `<layer>.h` or `<layer>.c`; Keras's names take no slash, those of a .tflite do.
+        before: the symbolic input, (1, width).
+        after: the symbolic output, (1, width).
+    """
+
+    name: str
+    before: Any
+    after: Any
+
 
 DeployLayer: TypeAlias = Callable[..., Any]
 
@@ -47,6 +65,47 @@ def recurrent(layer: Any, name: str) -> DeployLayer:
         return [output, *states] if layer.return_state else output
 
     return call
+
+
+def streaming(layer: Any, name: str, states: list[State]) -> DeployLayer:
+    """A recurrent layer whose states come in and go out.
+
+    Args:
+        layer: the Keras layer.
+        name: of its deploy-time form.
+        states: takes what the layer's states are, when it is called.
+
+    Raises:
+        UnspoolError: when called with an initial state that the model computes itself.
+    """
+    unrolled = _unrolled(layer, name)
+
+    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+        if initial_state is not None:
+            raise UnspoolError(
+                f"layer {name!r}: its initial state is computed by the model at the start of a "
+                "sequence, which a stream has not; deploy it without states"
+            )
+        given = [
+            keras.Input((width,), batch_size=1, name=f"{owner.name}.{state}_in")
+            for owner in unrolled
+            for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
+        ]
+        outputs, last, after = _run(unrolled, sequence, given)
+        states.extend(
+            State(tensor.name.removesuffix("_in"), tensor, new)
+            for tensor, new in zip(given, after, strict=True)
+        )
+        output = outputs if layer.return_sequences else last
+        return [output, *after] if layer.return_state else output
+
+    return call
+
+
+def _state_names(cell: Cell) -> Sequence[str]:
+    """`h`, or Keras's names for LSTM's, or a number each for a user's own cell of several."""
+    count = len(cell.state_sizes)
+    return {1: ("h",), 2: ("h", "c")}.get(count, [f"h{number}" for number in range(count)])
 
 
 def bidirectional(layer: Any, name: str) -> DeployLayer:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from unspool.drift import Drift
 from unspool.report.report import SCHEMA_VERSION, Report
 
 
@@ -12,9 +13,14 @@ def as_json(report: Report) -> str:
     return json.dumps(_document(report), indent=1, allow_nan=False) + "\n"
 
 
+def drift_document(drift: Drift) -> dict[str, Any]:
+    """The part of the document that says how a stream strays."""
+    return asdict(drift)
+
+
 def _document(report: Report) -> dict[str, Any]:
     compiled, target = report.compiled, report.compiled.target
-    return {
+    document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "created": report.created.isoformat(timespec="seconds"),
         "model": dict(report.model),
@@ -50,3 +56,10 @@ def _document(report: Report) -> dict[str, Any]:
         "seconds": {stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         "versions": dict(report.versions),
     }
+    if report.simulation is not None:
+        document["simulation"] = asdict(report.simulation)
+    if report.rounds:
+        document["calibration_rounds"] = [asdict(entry) for entry in report.rounds]
+    if report.drift is not None:
+        document["drift"] = drift_document(report.drift)
+    return document

@@ -7,19 +7,24 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, Literal
 
+from unspool.calibration import Round
 from unspool.deployment import Deployment
+from unspool.drift import Drift
 from unspool.evaluation import Accuracy
+from unspool.simulation import Simulation
 from unspool.vela import Compiled
 
 SCHEMA_VERSION = 1
 
-Origin = Literal["measured", "estimated"]
-"""measured: counted or run here; estimated: Vela's estimate, no silicon involved."""
+Origin = Literal["measured", "simulated", "estimated"]
+"""measured: counted or run here; simulated: by a model of the NPU, no silicon involved; estimated:
+Vela's estimate."""
 
 _RUNTIMES = {
     "keras": ("Accuracy, trained model (Keras)", "float, Keras"),
     "litert": ("Accuracy, {} model (LiteRT)", "{}, LiteRT's default kernels"),
     "tflm": ("Accuracy, {} model (TFLM)", "{}, TFLM, the runtime of firmware"),
+    "npu": ("Accuracy, binary, npu (simulated)", "Vela's binary in Unspool's simulator"),
 }
 
 _PACKAGES = (
@@ -68,6 +73,9 @@ class Report:
         seconds: stage -> wall-clock seconds.
         created: when, UTC.
         versions: package -> version of what took part.
+        simulation: the binary beside the quantized model; None where nothing was run.
+        rounds: of calibrating a stream.
+        drift: of a stream.
     """
 
     model: Mapping[str, Any]
@@ -77,6 +85,9 @@ class Report:
     seconds: Mapping[str, float]
     created: datetime
     versions: Mapping[str, str]
+    simulation: Simulation | None = None
+    rounds: tuple[Round, ...] = ()
+    drift: Drift | None = None
 
 
 def of_deployment(
@@ -84,6 +95,7 @@ def of_deployment(
     sizes: Mapping[str, int],
     guide: Mapping[str, float] | None = None,
     seconds: Mapping[str, float] | None = None,
+    drift: Drift | None = None,
 ) -> Report:
     """The report of a deployment.
 
@@ -92,6 +104,7 @@ def of_deployment(
         sizes: file name -> bytes of the files that were written.
         guide: figure id -> the guide's value, where it is known.
         seconds: stages before the deployment, such as training.
+        drift: of a stream, where it was measured.
     """
     guide, activations = guide or {}, deployment.activations
     unrolled, quantized = deployment.unroll_error, deployment.quantization_error
@@ -126,6 +139,8 @@ def of_deployment(
             Figure(f"size_{name}", f"File {name}", size / 1024, "KiB", "measured", "on disk")
             for name, size in sizes.items()
         ),
+        *_simulated(deployment.simulation),
+        *_calibrated(deployment.calibration.rounds),
         *_compiled(deployment.compiled, guide),
     ]
     model = deployment.deploy_model
@@ -145,6 +160,9 @@ def of_deployment(
         seconds={**(seconds or {}), **deployment.seconds},
         created=datetime.now(timezone.utc),
         versions=_versions(),
+        simulation=deployment.simulation,
+        rounds=deployment.calibration.rounds,
+        drift=drift,
     )
 
 
@@ -174,7 +192,23 @@ def _accuracy(accuracy: Accuracy, activations: str, guide: Mapping[str, float]) 
     label, how = (text.format(activations) for text in _RUNTIMES[accuracy.runtime])
     key = f"accuracy_{accuracy.runtime}"
     how = f"{how}, {accuracy.samples:,} test samples"
-    return Figure(key, label, accuracy.percent, "%", "measured", how, guide.get(key))
+    origin: Origin = "simulated" if accuracy.runtime == "npu" else "measured"
+    return Figure(key, label, accuracy.percent, "%", origin, how, guide.get(key))
+
+
+def _simulated(simulation: Simulation) -> list[Figure]:
+    if not simulation.samples:
+        return []
+    how = f"of {simulation.samples:,} samples: binary in the simulator, byte for byte as TFLM"
+    return [Figure("npu_equal", "Samples equal to TFLM", simulation.equal, "", "simulated", how)]
+
+
+def _calibrated(rounds: tuple[Round, ...]) -> list[Figure]:
+    if not rounds:
+        return []
+    how = f"round {len(rounds)} of calibration, {rounds[-1].sequences} sequences in all"
+    growth = rounds[-1].growth
+    return [Figure("state_growth", "Growth of state ranges", growth, "%", "measured", how)]
 
 
 def _compiled(compiled: Compiled, guide: Mapping[str, float]) -> list[Figure]:

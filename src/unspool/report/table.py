@@ -4,6 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from unspool.calibration import Round
+from unspool.drift import Drift
 from unspool.report.report import Figure, Report
 
 
@@ -31,7 +33,55 @@ def as_table(report: Report) -> RenderableType:
             figure.origin,
             figure.how,
         )
-    return Group(table, *_cpu_operators(report))
+    drift = [drift_table(report.drift)] if report.drift else []
+    return Group(
+        table, *_rounds(report.rounds), *drift, *_simulation(report), *_cpu_operators(report)
+    )
+
+
+def drift_table(drift: Drift) -> RenderableType:
+    """Render how a stream strays."""
+    steps = drift.calls * drift.time_steps
+    table = Table(
+        title=f"Error over a stream of {steps:,} steps, {drift.runtime} against float", box=None
+    )
+    table.title_justify = "left"
+    for column in ("State or output", "Mean", "99th percentile", "Largest", "Over time"):
+        table.add_column(column, justify="left" if column[0] in "SO" else "right")
+    for curve in drift.curves:
+        figures = (f"{value:.5f}" for value in (curve.mean, curve.p99, curve.largest))
+        table.add_row(curve.name, *figures, "grows" if curve.grows else "settles")
+    return table
+
+
+def _rounds(rounds: tuple[Round, ...]) -> list[RenderableType]:
+    if not rounds:
+        return []
+    states = list(rounds[0].states)
+    table = Table("Round", "Sequences", *states, "Growth", title="Ranges of states", box=None)
+    table.title_justify = "left"
+    for number, entry in enumerate(rounds, 1):
+        ranges = [f"{r.minimum:.3f} .. {r.maximum:.3f}" for r in entry.states.values()]
+        growth = f"{entry.growth:.2f} %" if number > 1 else ""
+        table.add_row(str(number), str(entry.sequences), *ranges, growth)
+    return [table]
+
+
+def _simulation(report: Report) -> list[RenderableType]:
+    simulation = report.simulation
+    if simulation is None:
+        return []
+    if not simulation.samples:
+        return [Text(f"Not simulated: {simulation.reason}.")]
+    if simulation.equal == simulation.samples:
+        return [Text("The binary, simulated, gives TFLM's bytes on every sample.")]
+    return [
+        Text(
+            f"The binary, simulated, differs from TFLM on {simulation.samples - simulation.equal} "
+            f"of {simulation.samples} samples; the first operator that differs is "
+            f"{simulation.first_difference}."
+        )
+    ]
 
 
 def number(figure: Figure, value: float | None) -> str:

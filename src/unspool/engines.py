@@ -1,0 +1,80 @@
+"""What executes a .tflite file: LiteRT, TFLM, or the simulator of the NPU.
+
+An engine is called with stored values, one array (samples, ...) per input in the file's order, and
+returns one such array per output. Samples do not depend on each other.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from unspool import flatbuffer
+from unspool.quiet import quiet
+
+Engine: TypeAlias = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+
+
+def litert(content: bytes) -> Engine:
+    """LiteRT's interpreter with its default kernels, on one thread."""
+    with quiet():
+        interpreter = Interpreter(
+            model_content=content,
+            num_threads=1,
+            experimental_op_resolver_type=OpResolverType.AUTO,
+        )
+        interpreter.allocate_tensors()
+    inputs = [detail["index"] for detail in interpreter.get_input_details()]
+    outputs = [detail["index"] for detail in interpreter.get_output_details()]
+
+    def invoke(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        for index, value in zip(inputs, values, strict=True):
+            interpreter.set_tensor(index, value)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index) for index in outputs]
+
+    return _one_by_one(invoke)
+
+
+def tflm(content: bytes) -> Engine:
+    """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    arena = 2**24 + 10 * len(content)
+    with quiet():
+        interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
+    outputs = len(flatbuffer.read(content).subgraphs[0].outputs)
+
+    def invoke(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        for position, value in enumerate(values):
+            interpreter.set_input(value, position)
+        interpreter.invoke()
+        return [interpreter.get_output(position) for position in range(outputs)]
+
+    return _one_by_one(invoke)
+
+
+def npu(content: bytes) -> Engine:
+    """The simulator, for a file that Vela compiled; runs all samples at once."""
+    from unspool import npu
+
+    program = npu.load(content)
+    return lambda values: npu.run(program, values)
+
+
+ENGINES: dict[str, Callable[[bytes], Engine]] = {"litert": litert, "tflm": tflm, "npu": npu}
+"""The runtimes by name."""
+
+
+def _one_by_one(invoke: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> Engine:
+    """An engine of an interpreter that takes one sample, with its batch dimension of 1."""
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        results = [
+            invoke([array[number : number + 1] for array in arrays])
+            for number in range(len(arrays[0]))
+        ]
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    return run

@@ -1,0 +1,153 @@
+"""The C of `<name>_io.h` and `<name>_io.c`."""
+
+import numpy as np
+
+from unspool.firmware.identifiers import printable
+from unspool.firmware.interface import Interface, Port, State
+from unspool.firmware.templates import fill
+
+
+def header(name: str, interface: Interface) -> str:
+    """The text of `<name>_io.h`."""
+    constants = [_constants(name, "input", port) for port in interface.inputs]
+    constants += [_constants(name, "output", port) for port in interface.outputs]
+    return fill(
+        "io.h",
+        name=name,
+        and_states=", states" if interface.states else "",
+        inputs=1 + max((port.index for port in interface.inputs), default=-1),
+        outputs=1 + max((port.index for port in interface.outputs), default=-1),
+        constants="".join(constants),
+        prototypes="".join(
+            f"\n/* {comment} */\n{declaration};\n"
+            for comment, declaration, _ in _functions(name, interface)
+        ),
+    )
+
+
+def source(name: str, interface: Interface) -> str:
+    """The text of `<name>_io.c`."""
+    functions = [
+        f"{declaration} {{\n{body}}}\n" for _, declaration, body in _functions(name, interface)
+    ]
+    if interface.data_inputs:
+        functions.insert(0, fill("level.c").lstrip("\n"))
+    return fill(
+        "io.c",
+        name=name,
+        string_h="\n#include <string.h>\n" if interface.states else "",
+        functions="\n".join(functions).rstrip("\n"),
+    )
+
+
+def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
+    """(comment, declaration, body) of every function, in the order of their use."""
+    functions = [_quantize(name, port) for port in interface.data_inputs]
+    functions += [_dequantize(name, port) for port in interface.data_outputs]
+    if interface.states:
+        functions += [_reset(name, interface.states), _copy(name, interface)]
+    return functions
+
+
+def _quantize(name: str, port: Port) -> tuple[str, str, str]:
+    macro, limits = _macro(name, "input", port), np.iinfo(port.tensor.dtype)
+    stored = _type(port)
+    return (
+        f"{macro}_COUNT real values to stored ones: round half to even, clip;\n"
+        f" * NaN is stored as the zero point.",
+        f"void {name}_quantize_{port.identifier}(const float *values, {stored} *stored)",
+        f"    int32_t i;\n\n"
+        f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
+        f"        stored[i] = ({stored})to_level(values[i], {macro}_SCALE,\n"
+        f"                                     {macro}_ZERO_POINT, {limits.min}, {limits.max});\n"
+        f"    }}\n",
+    )
+
+
+def _dequantize(name: str, port: Port) -> tuple[str, str, str]:
+    macro, stored = _macro(name, "output", port), _type(port)
+    return (
+        f"{macro}_COUNT stored values to real ones.",
+        f"void {name}_dequantize_{port.identifier}(const {stored} *stored, float *values)",
+        f"    int32_t i;\n\n"
+        f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
+        f"        values[i] = (float)(stored[i] - {macro}_ZERO_POINT)\n"
+        f"                    * {macro}_SCALE;\n"
+        f"    }}\n",
+    )
+
+
+def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
+    body, loop = "", False
+    for state in states:
+        port = state.target
+        macro = _macro(name, "input", port)
+        target = f"inputs[{macro}_INDEX]"
+        if port.tensor.dtype == np.int8:
+            body += f"    memset({target}, {macro}_ZERO_POINT,\n           {macro}_COUNT);\n"
+        else:
+            loop = True
+            body += (
+                f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
+                f"        (({_type(port)} *){target})[i] = {macro}_ZERO_POINT;\n    }}\n"
+            )
+    return (
+        "Set every state to 0: before the first sample of a sequence. inputs[i] is the data of\n"
+        " * input i.",
+        f"void {name}_reset_states(void *const inputs[{name.upper()}_INPUTS])",
+        ("    int32_t i;\n\n" if loop else "") + body,
+    )
+
+
+def _copy(name: str, interface: Interface) -> tuple[str, str, str]:
+    declared, read, written = "", "", ""
+    for state in interface.states:
+        target, origin = _macro(name, "input", state.target), _macro(name, "output", state.source)
+        stored = _type(state.target)
+        copied, kept = f"outputs[{origin}_INDEX]", f"kept_{state.target.identifier}"
+        size = f"{target}_COUNT * sizeof({stored})"
+        if state in interface.kept:
+            declared += f"    {stored} {kept}[{target}_COUNT];\n"
+            read += f"    memcpy({kept}, {copied}, {size});\n"
+            copied = kept
+        written += f"    memmove(inputs[{target}_INDEX], {copied},\n            {size});\n"
+    note = (
+        "    /* Inputs lie over outputs in the arena: by Vela's plan, this order overwrites no\n"
+        "     * output that is still to be copied. */\n"
+    )
+    return (
+        "Feed every state back: after each inference, once the outputs have been read and before\n"
+        " * an input is written. The bytes mean the same on both sides.",
+        f"void {name}_copy_states(void *const inputs[{name.upper()}_INPUTS],\n"
+        f"{' ' * len(f'void {name}_copy_states(')}"
+        f"void *const outputs[{name.upper()}_OUTPUTS])",
+        declared + ("\n" if declared else "") + note + read + written,
+    )
+
+
+def _constants(name: str, kind: str, port: Port) -> str:
+    macro, tensor = _macro(name, kind, port), port.tensor
+    shape = ", ".join(map(str, tensor.shape))
+    return (
+        f"\n/* {kind.capitalize()} {printable(tensor.name)}: {tensor.dtype}, shape ({shape}). */\n"
+        f"#define {macro}_INDEX {port.index}\n"
+        f"#define {macro}_SHAPE {{{shape}}}\n"
+        f"#define {macro}_COUNT {port.count}\n"
+        f"#define {macro}_SCALE {_float(tensor.scale)}\n"
+        f"#define {macro}_ZERO_POINT ({tensor.zero_point})\n"
+    )
+
+
+def _macro(name: str, kind: str, port: Port) -> str:
+    """`KWS_INPUT_X`: the kind keeps an input and an output of one name apart."""
+    return f"{name}_{kind}_{port.identifier}".upper()
+
+
+def _type(port: Port) -> str:
+    return f"{port.tensor.dtype}_t"
+
+
+def _float(value: float) -> str:
+    """A C float constant; 9 significant digits name every float32 exactly."""
+    digits = f"{value:.9g}"
+    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"

@@ -1,0 +1,49 @@
+"""Names of layers and tensors, as C sees them: identifiers, and text inside comments."""
+
+import re
+from collections.abc import Iterable
+
+from unspool.errors import UnspoolError
+
+
+def identifier(name: str) -> str:
+    """A name in lower case with every run of other characters as one underscore.
+
+    No underscore leads or is doubled: C and C++ reserve those names. It always stands between
+    other words (`kws_quantize_int`), so a C keyword is as good as any name.
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def prefix(name: str) -> str:
+    """The identifier that every name of a bundle starts with.
+
+    Raises:
+        UnspoolError: no letter of the name is left, so C has nothing to start with.
+    """
+    found = identifier(name)
+    if not re.search("[a-z]", found):
+        raise UnspoolError(
+            f"bundle name {name!r}: becomes the C identifier {found!r}, "
+            "expected at least one letter from a to z"
+        )
+    return found if found[0].isalpha() else f"model_{found}"
+
+
+def distinct(names: Iterable[str]) -> dict[str, str]:
+    """Name -> identifier, in the names' order; those that would collide get `_2`, `_3`, ..."""
+    found: dict[str, str] = {}
+    for name in names:
+        base = chosen = identifier(name) or "tensor"
+        number = 1
+        while chosen in found.values():
+            number += 1
+            chosen = f"{base}_{number}"
+        found[name] = chosen
+    return found
+
+
+def printable(text: str) -> str:
+    """Text for a C comment or a Markdown table: nothing in it can end either, or warn."""
+    plain = "".join(c if " " <= c <= "~" and c not in "\\`|" else "?" for c in text)
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")

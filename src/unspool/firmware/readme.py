@@ -1,0 +1,181 @@
+"""The bundle's README.md: what to write around the C, and where everything lies."""
+
+from unspool import flatbuffer
+from unspool.firmware import regions, resolver
+from unspool.firmware.identifiers import printable
+from unspool.firmware.interface import Interface, Port
+from unspool.firmware.regions import Regions
+from unspool.firmware.templates import fill
+from unspool.vela import Compiled
+
+
+def text(name: str, compiled: Compiled, interface: Interface) -> str:
+    """The text of `README.md`."""
+    memory, places = interface.memory, regions.of(compiled.target)
+    added = resolver.calls(flatbuffer.read(compiled.tflite))
+    fast = f"{name.upper()}_FAST_SCRATCH_SIZE"
+    copied = _copied_to_sram(places)
+    return fill(
+        "readme.md",
+        name=name,
+        target=printable(str(compiled.target)),
+        accelerator=compiled.target.accelerator,
+        vela=printable(compiled.vela_version),
+        npu_operators=compiled.npu_operators,
+        cpu_operators=len(compiled.cpu_operators),
+        cpu_list=_cpu_list(compiled),
+        io_purpose=_purpose(interface),
+        memory_rows=_memory_rows(name, compiled, interface, places),
+        planned=memory.planned,
+        bookkeeping=memory.bookkeeping,
+        arena_note=(
+            " The kernels of the operators on the CPU may ask for more."
+            if compiled.cpu_operators
+            else ""
+        ),
+        memory_notes=_memory_notes(name, interface, places),
+        driver=_driver(places),
+        arena_memory=places.arena,
+        fast_memory=(
+            f"alignas(16) static uint8_t fast_scratch[{fast}];  // {places.fast}, for the NPU\n"
+            if memory.fast_scratch
+            else ""
+        ),
+        fast_arguments=f"fast_scratch, {fast}" if memory.fast_scratch else "nullptr, 0",
+        resolver_size=len(added),
+        resolver_calls="\n".join(f"resolver.{call}();" for call in added),
+        model_pointer=f"{name}_model_in_sram" if copied else f"{name}_model",
+        reset_call=f"{name}_reset_states(inputs);\n" if interface.states else "",
+        sample="chunk of the stream" if interface.states else "sample",
+        loop=_loop(name, interface),
+        port_rows=_port_rows(interface),
+        states=_states(name, interface),
+        figure_rows=_figure_rows(compiled),
+    )
+
+
+def _cpu_list(compiled: Compiled) -> str:
+    if not compiled.cpu_operators:
+        return ""
+    each = (
+        f"- {op.kind} `{printable(op.name)}`: {printable(op.reason) or 'Vela gives no reason'}"
+        for op in compiled.cpu_operators
+    )
+    return "\n\nOn the CPU:\n\n" + "\n".join(each)
+
+
+def _purpose(interface: Interface) -> str:
+    return "inputs, outputs and states" if interface.states else "inputs and outputs"
+
+
+def _copied_to_sram(places: Regions) -> bool:
+    """Whether the network, which starts in flash, must be in SRAM when it runs."""
+    return places.model == "SRAM"
+
+
+def _memory_rows(name: str, compiled: Compiled, interface: Interface, places: Regions) -> str:
+    memory = interface.memory
+    where = "SRAM, copied there at start-up" if _copied_to_sram(places) else places.model
+    rows = [
+        (f"`{name}_model`: weights and command stream", len(compiled.tflite), where),
+        (f"arena, `{name.upper()}_ARENA_SIZE`", memory.arena, places.arena),
+    ]
+    if memory.fast_scratch:
+        what = f"fast scratch, `{name.upper()}_FAST_SCRATCH_SIZE`"
+        rows.append((what, memory.fast_scratch, f"{places.fast}, used by the NPU alone"))
+    return "\n".join(f"| {what} | {size:,} | {where} |" for what, size, where in rows)
+
+
+def _memory_notes(name: str, interface: Interface, places: Regions) -> str:
+    notes = ""
+    if _copied_to_sram(places):
+        notes += (
+            "\n\nIn this memory mode the NPU reads the network from SRAM. Give the array a section "
+            f"that your\nstart-up code copies to SRAM (`{name.upper()}_MODEL_SECTION`), or copy it "
+            f"yourself to an array\n`{name}_model_in_sram` aligned to 16 bytes before the "
+            "interpreter is made. In the first case\npass `"
+            f"{name}_model` itself to `GetModel` below."
+        )
+    if interface.memory.fast_scratch:
+        notes += (
+            "\n\nThe driver must get the fast scratch (`ethosu_init` below): without it, the NPU "
+            "would use the\nstart of the arena for both scratch tensors at once. TFLM reserves the "
+            "fast scratch in the\narena all the same; that part stays unused."
+        )
+    return notes
+
+
+def _driver(places: Regions) -> str:
+    if not places.changed:
+        return (
+            "the driver's defaults (`NPU_QCONFIG`, `NPU_REGIONCFG_0` to `_2`, as of 2026) fit this "
+            "memory mode."
+        )
+    flags = " ".join(f"-D{macro}={value}" for macro, value in places.settings.items())
+    return f"`{flags}`\n(its defaults, as of 2026, differ in {', '.join(places.changed)})."
+
+
+def _loop(name: str, interface: Interface) -> str:
+    macro = name.upper()
+    lines = [
+        f"{name}_quantize_{port.identifier}({port.identifier}, "
+        f"({port.tensor.dtype}_t *)inputs[{macro}_INPUT_{port.identifier.upper()}_INDEX]);"
+        for port in interface.data_inputs
+    ]
+    lines.append("if (interpreter.Invoke() != kTfLiteOk) { /* the driver refused: see its log */ }")
+    lines += [
+        f"{name}_dequantize_{port.identifier}("
+        f"(const {port.tensor.dtype}_t *)outputs[{macro}_OUTPUT_{port.identifier.upper()}_INDEX], "
+        f"{port.identifier});"
+        for port in interface.data_outputs
+    ]
+    if interface.states:
+        lines.append(f"{name}_copy_states(inputs, outputs);")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _port_rows(interface: Interface) -> str:
+    def row(kind: str, port: Port) -> str:
+        tensor = port.tensor
+        shape = ", ".join(map(str, tensor.shape))
+        return (
+            f"| {kind}({port.index}) | {printable(tensor.name)} | {tensor.dtype} | ({shape}) "
+            f"| {tensor.scale:.9g} | {tensor.zero_point} |"
+        )
+
+    rows = [row("input", port) for port in interface.inputs]
+    return "\n".join(rows + [row("output", port) for port in interface.outputs])
+
+
+def _states(name: str, interface: Interface) -> str:
+    if not interface.states:
+        return (
+            "This network has no state inputs and outputs (`<layer>/h_in` and `<layer>/h_out`): "
+            "every\ninference stands alone, and there is nothing to reset or to carry."
+        )
+    pairs = "\n".join(
+        f"- `{printable(s.source.tensor.name)}` to `{printable(s.target.tensor.name)}`, "
+        f"{s.target.size} bytes"
+        for s in interface.states
+    )
+    kept = sum(state.target.size for state in interface.kept)
+    waits = f" {kept} bytes of them wait on the stack meanwhile." if kept else ""
+    return (
+        "States, which are the same bytes as output and as input:\n\n"
+        f"{pairs}\n\n`{name}_copy_states` feeds them back after each inference, in an order that "
+        f"fits Vela's memory\nplan.{waits} `{name}_reset_states` sets them to 0: before the first "
+        "inference, and where a new\nsequence starts."
+    )
+
+
+def _figure_rows(compiled: Compiled) -> str:
+    rows = [
+        ("NPU cycles of an inference", f"{compiled.cycles:,}"),
+        ("time of an inference", f"{compiled.milliseconds:.3f} ms"),
+        ("SRAM", f"{compiled.sram_kib:.1f} KiB"),
+        ("DRAM", f"{compiled.dram_kib:.1f} KiB"),
+        ("flash", f"{compiled.flash_kib:.1f} KiB"),
+        ("compressed weights and scales", f"{compiled.weights_kib:.1f} KiB"),
+        ("multiply-accumulates of an inference", f"{compiled.macs:,}"),
+    ]
+    return "\n".join(f"| {figure} | {value} |" for figure, value in rows)

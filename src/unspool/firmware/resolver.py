@@ -1,0 +1,17 @@
+"""The calls that tell TFLM which operators a compiled file has."""
+
+from unspool import flatbuffer
+from unspool.firmware.memory import NPU_OPERATOR
+
+_SPELLED = {  # those that differ from the kind's words in capitals
+    NPU_OPERATOR: "AddEthosU",
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+}
+
+
+def calls(model: flatbuffer.Model) -> list[str]:
+    """Names of the methods of TFLM's `MicroMutableOpResolver`, such as `AddEthosU`, in order."""
+    kinds = dict.fromkeys(kind for kind, _ in flatbuffer.operators(model))
+    return [_SPELLED.get(kind) or "Add" + kind.title().replace("_", "") for kind in kinds]

@@ -1,0 +1,283 @@
+"""The container: a .tflite file that Vela wrote, taken apart into a `Program`.
+
+Vela replaces the network by one custom operator `ethos-u`. Its inputs are the command stream,
+the read-only data, the scratch memory and the fast scratch memory, then the network's inputs;
+the NPU sees the second to fourth as memory regions 0, 1 and 2. Where inputs and outputs lie
+inside region 1 is in the file's `OfflineMemoryAllocation` metadata.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.npu.flatbuffer import Table, root
+
+CUSTOM_CODE = "ethos-u"
+MAX_SCRATCH_BYTES = 1 << 26  # 64 MiB: the largest scratch memory this simulator allocates
+
+_DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
+_SIMULATED_DTYPES = ("int8", "uint8", "int16", "int32")
+_CUSTOM_OPERATOR = 32  # BuiltinOperator.CUSTOM
+_PRODUCTS = {0: "ethos-u55", 1: "ethos-u65", 2: "ethos-u85"}
+_FOURCC = int.from_bytes(b"COP1", "little")
+_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5  # driver actions
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A network input or output, and where it lies in region 1."""
+
+    name: str
+    shape: tuple[int, ...]  # with the batch axis of 1 that Vela keeps
+    dtype: str
+    scale: float | None
+    zero_point: int
+    offset: int  # bytes from the start of region 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of one sample."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Config:
+    """The accelerator that the stream was compiled for."""
+
+    product: str  # ethos-u55 or ethos-u65
+    macs: int  # multiply-accumulates per cycle, all cores together
+    shram_kib: int  # shared buffer RAM of all cores together
+    cores: int
+
+    @property
+    def name(self) -> str:
+        """Vela's name of the accelerator, such as ethos-u55-128."""
+        return f"{self.product}-{self.macs}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled network: what the NPU is given, and nothing of the file around it."""
+
+    config: Config
+    stream: bytes  # the command stream, little-endian 32-bit words
+    stream_position: int  # bytes of driver actions before the stream in its tensor
+    read_only: bytes  # region 0
+    scratch_size: int  # bytes of region 1
+    fast_size: int | None  # bytes of region 2, None where it is region 1 itself
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def load(data: bytes) -> Program:
+    """Read a Vela-compiled .tflite file.
+
+    Raises UnspoolError where the file is damaged, holds anything besides one `ethos-u`
+    operator, or was compiled for another product.
+    """
+    model = root(bytes(data), b"TFL3")
+    graphs = model.tables(2)
+    if len(graphs) != 1:
+        raise UnspoolError(f"the file has {len(graphs)} subgraphs, expected 1")
+    graph, buffers = graphs[0], model.tables(4)
+    tensors = graph.tables(0)
+    operator = _ethos_u_operator(model, graph)
+    inputs = _indices(operator, 1, len(tensors), "inputs of the ethos-u operator")
+    outputs = _indices(operator, 2, len(tensors), "outputs of the ethos-u operator")
+    if len(inputs) < 5 or not outputs:
+        raise UnspoolError(
+            f"the ethos-u operator has {len(inputs)} inputs and {len(outputs)} outputs,"
+            " expected 5 or more and 1 or more"
+        )
+    stream, read_only, scratch, fast = inputs[:4]
+    config, words, position = _driver_actions(_contents(tensors[stream], buffers))
+    scratch_size = _scratch_size(tensors[scratch], "scratch")
+    offsets = _offsets(model, buffers, len(tensors))
+    base = max(int(offsets[scratch]), 0)
+
+    def place(index: int) -> Tensor:
+        return _network_tensor(tensors[index], int(offsets[index]) - base, scratch_size)
+
+    return Program(
+        config=config,
+        stream=words,
+        stream_position=position,
+        read_only=_contents(tensors[read_only], buffers),
+        scratch_size=scratch_size,
+        fast_size=None if fast == scratch else _scratch_size(tensors[fast], "scratch_fast"),
+        inputs=tuple(place(i) for i in _order(graph, 1, inputs[4:])),
+        outputs=tuple(place(i) for i in _order(graph, 2, outputs)),
+    )
+
+
+def _ethos_u_operator(model: Table, graph: Table) -> Table:
+    codes = model.tables(1)
+    found, others = [], []
+    for operator in graph.tables(3):
+        index = operator.scalar(0, "I")
+        if index >= len(codes):
+            raise UnspoolError(f"an operator has code {index}, but there are {len(codes)} codes")
+        custom = codes[index].text(1)
+        if custom == CUSTOM_CODE:
+            found.append(operator)
+        else:
+            others.append(custom or _builtin_name(codes[index]))
+    if not found:
+        raise UnspoolError("the file holds no ethos-u operator: it was not compiled by Vela")
+    if others:
+        raise UnspoolError(
+            f"{len(others)} operators stay on the CPU ({', '.join(sorted(set(others)))}):"
+            " the simulator runs networks that are on the NPU as a whole"
+        )
+    if len(found) > 1:
+        raise UnspoolError(f"the file holds {len(found)} ethos-u operators, expected 1")
+    return found[0]
+
+
+def _builtin_name(code: Table) -> str:
+    number = max(code.scalar(0, "b"), code.scalar(3, "i"))
+    try:  # only to word the error: the schema module is slow to import
+        schema = importlib.import_module("ai_edge_litert.schema_py_generated")
+    except ImportError:
+        return f"builtin operator {number}"
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if value == number}
+    return str(names.get(number, f"builtin operator {number}"))
+
+
+def _indices(table: Table, field: int, count: int, what: str) -> list[int]:
+    indices = [int(i) for i in table.numbers(field, "i4")]
+    for index in indices:
+        if not 0 <= index < count:
+            raise UnspoolError(f"{what}: tensor {index} does not exist, there are {count}")
+    return indices
+
+
+def _order(graph: Table, field: int, indices: list[int]) -> list[int]:
+    """The operator's tensors in the order in which the network lists them."""
+    network = [int(i) for i in graph.numbers(field, "i4")]
+    if sorted(network) != sorted(indices):
+        raise UnspoolError(
+            f"the network's tensors {network} are not those of the ethos-u operator, {indices}"
+        )
+    return network
+
+
+def _contents(tensor: Table, buffers: tuple[Table, ...]) -> bytes:
+    index = tensor.scalar(2, "I")
+    if index >= len(buffers):
+        raise UnspoolError(f"tensor {tensor.text(3)!r} has no buffer {index}")
+    buffer = buffers[index]
+    offset, size = buffer.scalar(1, "Q"), buffer.scalar(2, "Q")
+    if offset > 1:  # large models keep buffers behind the FlatBuffer
+        if offset + size > len(buffer.data):
+            raise UnspoolError(f"the buffer of tensor {tensor.text(3)!r} is outside the file")
+        return buffer.data[offset : offset + size]
+    return buffer.bytes(0)
+
+
+def _scratch_size(tensor: Table, name: str) -> int:
+    size = math.prod(int(n) for n in tensor.numbers(0, "i4"))
+    if not 0 <= size <= MAX_SCRATCH_BYTES:
+        raise UnspoolError(f"the {name} tensor has {size} bytes, expected 0 to {MAX_SCRATCH_BYTES}")
+    return size
+
+
+def _offsets(model: Table, buffers: tuple[Table, ...], count: int) -> list[int]:
+    for entry in model.tables(6):
+        if entry.text(0).rstrip("\0") == "OfflineMemoryAllocation":
+            index = entry.scalar(1, "I")
+            raw = buffers[index].bytes(0) if index < len(buffers) else b""
+            values = np.frombuffer(raw[: len(raw) // 4 * 4], "<i4")
+            if len(values) != 3 + count or int(values[2]) != count:
+                raise UnspoolError(
+                    f"OfflineMemoryAllocation has {len(values)} entries,"
+                    f" expected {3 + count} for {count} tensors"
+                )
+            return [int(v) for v in values[3:]]
+    raise UnspoolError("the file has no OfflineMemoryAllocation metadata")
+
+
+def _network_tensor(tensor: Table, offset: int, scratch_size: int) -> Tensor:
+    name = tensor.text(3)
+    shape = tuple(int(n) for n in tensor.numbers(0, "i4"))
+    dtype = _DTYPES.get(tensor.scalar(1, "b"), "")
+    if dtype not in _SIMULATED_DTYPES:
+        raise UnspoolError(
+            f"tensor {name!r} is {dtype or 'of an unknown type'}, expected one of"
+            f" {', '.join(_SIMULATED_DTYPES)}"
+        )
+    if any(n <= 0 for n in shape):
+        raise UnspoolError(f"tensor {name!r} has the shape {shape}")
+    quantization = tensor.table(4)
+    scales = quantization.numbers(2, "f4") if quantization else np.empty(0, "f4")
+    zeros = quantization.numbers(3, "i8") if quantization else np.empty(0, "i8")
+    result = Tensor(
+        name,
+        shape,
+        dtype,
+        float(scales[0]) if len(scales) else None,
+        int(zeros[0]) if len(zeros) else 0,
+        offset,
+    )
+    if offset < 0 or offset + result.size > scratch_size:
+        raise UnspoolError(
+            f"tensor {name!r} lies at bytes {offset} to {offset + result.size},"
+            f" outside the scratch tensor of {scratch_size} bytes"
+        )
+    return result
+
+
+def _driver_actions(payload: bytes) -> tuple[Config, bytes, int]:
+    """(config, stream, position of the stream) of the payload that the driver reads."""
+    words = np.frombuffer(payload[: len(payload) // 4 * 4], "<u4")
+    if len(words) == 0 or int(words[0]) != _FOURCC:
+        raise UnspoolError(f"the payload starts with {payload[:4]!r}, expected b'COP1'")
+    config: Config | None = None
+    at = 1
+    while at < len(words):
+        word = int(words[at])
+        action = word & 0xFF
+        if action == _CONFIG and at + 2 < len(words):
+            config = _config(int(words[at + 1]))
+            at += 3
+        elif action == _NOP:
+            at += 1
+        elif action == _COMMAND_STREAM:
+            length = (word >> 16) | ((word >> 8 & 0xFF) << 16)
+            if config is None:
+                raise UnspoolError("the payload has its command stream before its config")
+            if at + 1 + length > len(words):
+                raise UnspoolError(
+                    f"the payload is truncated: the command stream has {length} words,"
+                    f" {len(words) - at - 1} are there"
+                )
+            start = 4 * (at + 1)
+            return config, payload[start : start + 4 * length], start
+        else:
+            raise UnspoolError(f"unknown driver action {action} in word {at} of the payload")
+    raise UnspoolError("the payload is truncated: it has no command stream")
+
+
+def _config(word: int) -> Config:
+    product = _PRODUCTS.get(word >> 28, f"product {word >> 28}")
+    if product not in ("ethos-u55", "ethos-u65"):
+        raise UnspoolError(f"the stream is for {product}, expected ethos-u55 or ethos-u65")
+    macs, shram_kib = 1 << (word & 0xF), word >> 8 & 0xFF
+    known = {
+        ("ethos-u55", 32, 16): 1,
+        ("ethos-u55", 64, 16): 1,
+        ("ethos-u55", 128, 24): 1,
+        ("ethos-u55", 256, 48): 1,
+        ("ethos-u65", 256, 48): 1,
+        ("ethos-u65", 512, 96): 2,
+    }
+    if (product, macs, shram_kib) not in known:
+        raise UnspoolError(
+            f"unknown configuration {product} with {macs} MACs and {shram_kib} KiB of SHRAM"
+        )
+    return Config(product, macs, shram_kib, known[product, macs, shram_kib])

@@ -1,0 +1,113 @@
+"""The machine: runs the operations of a program one after the other.
+
+The hardware overlaps operations and works block by block; its waits and block dependencies
+make that equal to running them in order, which is what happens here, on whole feature maps and
+on a batch of samples at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.npu.container import Program, Tensor
+from unspool.npu.convolution import convolution
+from unspool.npu.decoder import Operation, decode
+from unspool.npu.elementwise import elementwise
+from unspool.npu.memory import SCRATCH, Array, Memory
+from unspool.npu.pooling import pooling
+from unspool.npu.state import Cache, Machine, dma
+
+MAX_WORK = 1 << 34  # units of `Machine.spend` that one sample may cost
+MAX_BATCH = 256
+_OPERATION_WORK = 1 << 17  # units that any operation costs
+_BATCH_BYTES = 1 << 25  # of scratch memory for the samples that run together
+
+_OPERATIONS: dict[str, Callable[[Machine, Operation], None]] = {
+    "CONV": convolution,
+    "DEPTHWISE": convolution,
+    "POOL": pooling,
+    "ELEMENTWISE": elementwise,
+    "DMA_START": dma,
+}
+
+
+def run(
+    program: Program,
+    inputs: Sequence[Array],
+    max_work: int = MAX_WORK,
+    after: Callable[[Operation, Memory], None] = lambda operation, memory: None,
+) -> list[Array]:
+    """Run a program on N samples.
+
+    `inputs` has one array per network input, in the order of `program.inputs`, of the tensor's
+    type and the shape (N, *sample), where a sample has the tensor's shape without its batch
+    axis of 1. Returns one such array per network output. `max_work` bounds the work per sample,
+    about one unit per multiply-accumulate. `after` is called after each operation of each batch of
+    samples, with the memory as it is then.
+
+    Raises UnspoolError for inputs that do not fit, for operations and registers that are not
+    simulated, for accesses outside the memory regions and for too much work.
+    """
+    samples = _check_inputs(program, inputs)
+    operations = decode(program.stream)
+    outputs: list[Array] = [
+        np.empty((samples, *sample_shape(tensor)), tensor.dtype) for tensor in program.outputs
+    ]
+    memory_bytes = program.scratch_size + (program.fast_size or 0) + 1
+    step = max(1, min(MAX_BATCH, _BATCH_BYTES // memory_bytes))
+    cache = Cache()
+    for start in range(0, samples, step):
+        part = slice(start, min(start + step, samples))
+        memory = Memory(program, part.stop - part.start)
+        machine = Machine(program, memory, max_work, cache)
+        for tensor, values in zip(program.inputs, inputs, strict=True):
+            _store(memory, tensor, values[part])
+        for operation in operations:
+            try:
+                machine.spend(_OPERATION_WORK)
+                _OPERATIONS[operation.kind](machine, operation)
+            except UnspoolError as error:
+                raise UnspoolError(f"{operation.name}: {error}") from None
+            after(operation, memory)
+        for tensor, result in zip(program.outputs, outputs, strict=True):
+            result[part] = _fetch(memory, tensor)
+    return outputs
+
+
+def sample_shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of one sample: the tensor's shape without a leading batch axis of 1."""
+    return tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+
+
+def _check_inputs(program: Program, inputs: Sequence[Array]) -> int:
+    if len(inputs) != len(program.inputs):
+        raise UnspoolError(f"{len(inputs)} inputs given, expected {len(program.inputs)}")
+    samples = len(inputs[0]) if inputs[0].ndim else 0
+    for tensor, values in zip(program.inputs, inputs, strict=True):
+        expected = (samples, *sample_shape(tensor))
+        if values.shape != expected or values.dtype != tensor.dtype:
+            raise UnspoolError(
+                f"input {tensor.name!r} is {values.dtype} {values.shape},"
+                f" expected {tensor.dtype} {expected}"
+            )
+    return samples
+
+
+def _store(memory: Memory, tensor: Tensor, values: Array) -> None:
+    region = memory.region(SCRATCH)
+    part = slice(tensor.offset, tensor.offset + tensor.size)
+    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    region.rows[:, part] = flat.view(np.uint8)
+    region.uniform[part] = False
+
+
+def _fetch(memory: Memory, tensor: Tensor) -> Array:
+    region = memory.region(SCRATCH)
+    region.spread(tensor.offset, tensor.offset + tensor.size)
+    raw = region.rows[:, tensor.offset : tensor.offset + tensor.size].copy()
+    shape = sample_shape(tensor)
+    return raw.view(tensor.dtype).reshape(len(raw), *shape) if math.prod(shape) else raw

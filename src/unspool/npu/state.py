@@ -1,0 +1,126 @@
+"""What the operations share: the machine's state, the output stage and the DMA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.npu.arithmetic import (
+    INT32_MAX,
+    INT32_MIN,
+    Ints,
+    saturate,
+)
+from unspool.npu.container import Program
+from unspool.npu.curves import sigmoid16, tanh16
+from unspool.npu.decoder import Operation
+from unspool.npu.fields import SHRAM_REGION, Output
+from unspool.npu.memory import Array, Memory
+from unspool.npu.weights import Prepared
+
+_TABLE_BYTES = 256  # of one slot of lookup tables
+_CLIP_RANGES = {2: (0, 255), 3: (-128, 127), 5: (-32768, 32767)}
+_MAX_STREAM_READS = 16  # different weight streams that a byte may be in, on average
+
+
+@dataclass
+class Cache:
+    """What the batches of a run share."""
+
+    tables: dict[object, Array] = field(default_factory=dict)  # results of all operand pairs
+    weights: dict[object, Prepared] = field(default_factory=dict)  # prepared for convolutions
+    streams: set[bytes] = field(default_factory=set)  # weight and scale streams seen
+
+
+class Machine:
+    """A program, its memory, and a bound on the work."""
+
+    def __init__(self, program: Program, memory: Memory, max_work: int, cache: Cache) -> None:
+        self.config = program.config
+        self.memory = memory
+        self.cache = cache
+        self._work = max_work
+        self._stream_bytes = _MAX_STREAM_READS * (
+            len(program.read_only) + program.scratch_size + (program.fast_size or 0)
+        )
+
+    def spend(self, units: int) -> None:
+        """Account for work per sample; UnspoolError where the bound is exceeded."""
+        self._work -= units
+        if self._work < 0:
+            raise UnspoolError("the program takes more work than a sample may cost")
+
+    def stream(self, what: str, region: int, address: int, length: int) -> bytes:
+        """The bytes of a weight or scale stream; UnspoolError where they are too many."""
+        if not length:
+            return b""
+        data = self.memory.read_bytes(region, address, length, what)
+        if data not in self.cache.streams:
+            self.cache.streams.add(data)
+            self._stream_bytes -= length
+            if self._stream_bytes < 0:
+                raise UnspoolError("the program decodes too many different weight streams")
+        return data
+
+    def table(self, output: Output) -> Array | None:
+        """The lookup table of an output stage: shape (256,), indexed from the smallest value."""
+        if output.table is None:
+            return None
+        if output.element.bytes == 2:
+            raise UnspoolError("lookup tables of 16-bit values are not simulated")
+        # The tables end the SHRAM: eight slots of 256 bytes in its last 2 KiB.
+        size = 1024 * self.config.shram_kib // self.config.cores
+        address = size - 2048 + _TABLE_BYTES * output.table
+        length = 256 * output.element.bytes
+        raw = self.memory.read_bytes(SHRAM_REGION, address, length, "the lookup table")
+        return np.frombuffer(raw, output.element.dtype)
+
+    def finish(self, value: Ints, output: Output) -> Array:
+        """The output stage after scaling: zero point, clamp, table.
+
+        A 32-bit OFM without a forced clip range has neither zero point nor clamp (Vela leaves
+        stale values in those registers): it saturates.
+        """
+        element = output.element
+        if element.bytes == 4 and output.clip == 0:
+            if output.table is not None:
+                raise UnspoolError("a lookup table on 32-bit values without a clip range")
+            return saturate(value, INT32_MIN, INT32_MAX).astype(element.dtype)
+        if output.curve is not None:
+            value = _curve(value, output)
+        low, high = element.range if output.clip == 0 else _CLIP_RANGES[output.clip]
+        smallest, greatest = max(low, output.low), min(high, output.high)
+        if smallest > greatest:
+            raise UnspoolError(f"ACTIVATION_MIN {output.low} and ACTIVATION_MAX {output.high}")
+        result = saturate(value + output.zero_point, smallest, greatest)
+        table = self.table(output)
+        if table is None:
+            if smallest < element.range[0] or greatest > element.range[1]:
+                raise UnspoolError(f"a clamp to [{smallest}, {greatest}] for {element.dtype}")
+            return result.astype(element.dtype)
+        if high - low != 255:
+            raise UnspoolError("lookup tables need 8-bit values")
+        return table[result - low]
+
+
+def _curve(value: Ints, output: Output) -> Ints:
+    if output.element.bytes != 2 or output.zero_point or output.clip:
+        raise UnspoolError(f"{output.curve} on other than 16-bit values around zero")
+    return tanh16(value) if output.curve == "TANH" else sigmoid16(value)
+
+
+def dma(machine: Machine, operation: Operation) -> None:
+    """DMA_START: copy bytes between regions, or into the SHRAM."""
+    registers = operation.registers
+    places = []
+    for name in ("SRC", "DST"):
+        region = registers[f"DMA0_{name}_REGION"]
+        if region >> 9 & 3:
+            raise UnspoolError(f"DMA0_{name}_REGION has the stride mode {region >> 9 & 3}")
+        number = SHRAM_REGION if region & 0x100 else region & 0xFF
+        places.append((number, registers.address(f"DMA0_{name}")))
+    length = registers.address("DMA0_LEN")
+    machine.spend(max(0, length))
+    machine.memory.copy(places[0], places[1], length)

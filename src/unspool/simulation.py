@@ -1,0 +1,109 @@
+"""Does the compiled binary compute what the quantized model does? The simulator's word for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unspool import flatbuffer, npu
+from unspool.npu import fields
+from unspool.npu.debug import read_debug
+from unspool.npu.decoder import Operation
+from unspool.npu.memory import Memory
+from unspool.quiet import quiet
+from unspool.runtime import Session
+from unspool.vela import Compiled
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The compiled binary in the simulator, beside the quantized model in TFLM.
+
+    Attributes:
+        samples: how many were compared; 0 where the binary was not simulated.
+        equal: how many gave the same bytes in every output.
+        reason: why it was not simulated; else empty.
+        first_difference: the first operator whose bytes differ, where one does; else empty.
+    """
+
+    samples: int
+    equal: int
+    reason: str = ""
+    first_difference: str = ""
+
+
+def compare(
+    compiled: Compiled,
+    quantized_tflite: bytes,
+    data: list[np.ndarray],
+    simulated: list[np.ndarray],
+    tflm: list[np.ndarray],
+) -> Simulation:
+    """Compare outputs, and look for the operator where they part.
+
+    Args:
+        compiled: the binary.
+        quantized_tflite: what it was compiled from.
+        data: the samples, one array (samples, ...) per input.
+        simulated: the binary's outputs, one array (samples, ...) each.
+        tflm: the quantized model's. Both are real values of one scale: equal where their bytes are.
+    """
+    count = len(tflm[0])
+    same = np.ones(count, bool)
+    for a, b in zip(simulated, tflm, strict=True):
+        same &= (a == b).reshape(count, -1).all(axis=1)
+    first = ""
+    if not same.all():
+        number = int(np.argmin(same))
+        sample = [array[number : number + 1] for array in data]
+        first = first_difference(compiled, quantized_tflite, sample)
+    return Simulation(count, int(same.sum()), first_difference=first)
+
+
+def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[np.ndarray]) -> str:
+    """The first operator whose output bytes differ from TFLM's, by Vela's debug database.
+
+    Args:
+        compiled: the binary.
+        quantized_tflite: what it was compiled from.
+        sample: one array (1, ...) per input; a file with states starts from zero states.
+    """
+    session = Session(quantized_tflite)
+    (call, *_) = session.calls(sample)
+    stored = [t.quantize(array) for t, array in zip(session.inputs, call, strict=True)]
+    values = session.merged(stored, session.zero_states(1))
+    expected = _tflm_tensors(quantized_tflite, values)
+    origins = read_debug(compiled.debug)
+    found: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write
+
+    def keep(operation: Operation, memory: Memory) -> None:
+        origin = origins.get(4 * operation.position)
+        if operation.kind != "DMA_START" and origin is not None and origin.name in expected:
+            found.pop(origin.name, None)
+            found[origin.name] = memory.read(fields.ofm(operation.registers))[0].flatten()
+
+    npu.run(npu.load(compiled.tflite), values, after=keep)
+    for name, bytes_ in found.items():
+        if bytes_.size == expected[name].size and (bytes_ != expected[name]).any():
+            return name
+    return "an operator that Vela's debug database does not name"
+
+
+def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Name -> stored values of every tensor that an operator writes, after one inference."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    graph = flatbuffer.read(tflite).subgraphs[0]
+    with quiet():
+        interpreter = runtime.Interpreter.from_bytes(
+            tflite,
+            arena_size=2**24 + 10 * len(tflite),
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+        )
+    for position, value in enumerate(values):
+        interpreter.set_input(value, position)
+    interpreter.invoke()
+    written = [int(index) for op in graph.operators for index in op.outputs]
+    return {
+        graph.tensors[index].name.decode(): interpreter.GetTensor(index, 0)["tensor_data"].ravel()
+        for index in written
+    }

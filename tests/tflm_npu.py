@@ -1,0 +1,163 @@
+"""Run a Vela-compiled file in TFLM on this machine, with a Python function as the NPU.
+
+The tflite-micro wheel has no kernel for Vela's `ethos-u` operator: its `Register_ETHOSU` returns
+nothing. `install` puts a jump to a kernel of our own there, in this process's memory. All else is
+TFLM as on a device: it follows Vela's memory plan, so inputs and outputs lie over each other.
+"""
+
+import ctypes as c
+import platform
+
+import numpy as np
+import pytest
+
+from unspool import flatbuffer
+from unspool.quiet import quiet
+
+_TFLM = "_ZN6tflite5micro"
+_CONTEXT = _TFLM + "{}EPNS0_13TfLiteContextE{}"
+
+
+class _IntArray(c.Structure):
+    _fields_ = [("size", c.c_int), ("data", c.c_int * 64)]
+
+
+class _Node(c.Structure):
+    _fields_ = [("inputs", c.POINTER(_IntArray)), ("outputs", c.POINTER(_IntArray))]
+
+
+class _EvalTensor(c.Structure):
+    _fields_ = [("data", c.c_void_p)]
+
+
+_Init = c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_void_p, c.c_size_t)
+_Step = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Node))
+_Name = c.CFUNCTYPE(c.c_void_p)
+
+
+class _Registration(c.Structure):
+    _fields_ = [
+        ("init", _Init),
+        ("free", c.c_void_p),
+        ("prepare", _Step),
+        ("invoke", _Step),
+        ("reset", c.c_void_p),
+        ("builtin_code", c.c_int32),
+        ("custom_name", c.c_char_p),
+    ]
+
+
+_kept = []  # what TFLM holds pointers to
+_npu = None  # the NPU of the inference under way
+
+
+def install():
+    """Give TFLM the kernel, or skip the test where the wheel is not the one known here."""
+    if _kept:
+        return
+    from tflite_micro.python.tflite_micro import _runtime
+
+    lib = c.CDLL(_runtime.__file__)
+    try:
+        register = getattr(lib, _TFLM + "15Register_ETHOSUEv")
+        get_name = getattr(lib, _TFLM + "16GetString_ETHOSUEv")
+        persistent = getattr(lib, _CONTEXT.format("36MicroContextAllocatePersistentBuffer", "m"))
+        scratch = getattr(lib, _CONTEXT.format("39MicroContextRequestScratchBufferInArena", "mPi"))
+        tensor = getattr(lib, _TFLM + "25MicroContextGetEvalTensorEPKNS0_13TfLiteContextEi")
+    except AttributeError as error:
+        pytest.skip(f"this tflite-micro wheel is laid out differently: {error}")
+    if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
+        pytest.skip(f"no jump known for {platform.system()} on {platform.machine()}")
+    persistent.restype, persistent.argtypes = c.c_void_p, [c.c_void_p, c.c_size_t]
+    scratch.argtypes = [c.c_void_p, c.c_size_t, c.POINTER(c.c_int)]
+    tensor.restype, tensor.argtypes = c.POINTER(_EvalTensor), [c.c_void_p, c.c_int]
+
+    def operands(node):
+        arrays = node.contents.inputs.contents, node.contents.outputs.contents
+        return [array.data[: array.size] for array in arrays]
+
+    def prepare(context, node):  # asks for the same memory as TFLM's kernel, ethosu.cc
+        count, index = sum(map(len, operands(node))), c.c_int()
+        sizes = count * c.sizeof(c.c_uint64), count * c.sizeof(c.c_size_t)
+        return max(scratch(context, size, c.byref(index)) for size in sizes)
+
+    def invoke(context, node):
+        _npu({i: tensor(context, i).contents.data for group in operands(node) for i in group})
+        return 0
+
+    registration = _Registration(
+        init=_Init(lambda context, data, length: persistent(context, 12)),
+        prepare=_Step(prepare),
+        invoke=_Step(invoke),
+    )
+    name = c.create_string_buffer(b"ethos-u")
+    for function, result in [(register, registration), (get_name, name)]:
+        _return(c.cast(function, c.c_void_p).value, c.addressof(result))
+    _kept.extend([lib, registration, name])
+
+
+def _return(function, value):
+    """Overwrite a function: `mov rax, value; ret`, 11 bytes; functions are 16 apart."""
+    pages = c.c_void_p(function & ~4095), c.c_size_t(8192)
+    libc = c.CDLL(None, use_errno=True)
+    if libc.mprotect(*pages, 7):  # read, write, execute
+        pytest.skip("this system lets no program change its code")
+    c.memmove(function, b"\x48\xb8" + value.to_bytes(8, "little") + b"\xc3", 11)
+    libc.mprotect(*pages, 5)
+
+
+class Device:
+    """TFLM with a compiled file in an arena of a given size, as firmware has it.
+
+    Attributes:
+        inputs, outputs: addresses of their data, in TFLM's order.
+    """
+
+    def __init__(self, compiled, arena, network):
+        """`network`: dict name of input -> stored values to dict name of output -> the same."""
+        from tflite_micro.python.tflite_micro import runtime
+
+        install()
+        self._model, self._network = flatbuffer.read(compiled), network
+        with quiet():
+            self._tflm = runtime.Interpreter.from_bytes(compiled, arena_size=arena)
+        self._addresses = {}
+        self.invoke()
+        graph = self._model.subgraphs[0]
+        self.inputs = [self._addresses[i] for i in graph.inputs]
+        self.outputs = [self._addresses[i] for i in graph.outputs]
+
+    def invoke(self):
+        global _npu
+        _npu = self._run
+        self._tflm.invoke()
+
+    def print_allocations(self):
+        self._tflm.print_allocations()
+
+    def _run(self, addresses):
+        self._addresses = addresses
+        infer(self._model, addresses, self._network)
+
+
+def infer(model, addresses, network):
+    """What an inference does to memory: read inputs, leave garbage in scratch, write outputs.
+
+    `addresses`: of the tensors of the compiled `model`, by their indices.
+    """
+    graph = model.subgraphs[0]
+    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    read = zip(graph.inputs, inputs, strict=True)
+    results = network({t.name: view(addresses[i], t.shape, t.dtype).copy() for i, t in read})
+    for i in set(graph.operators[0].inputs[2:4]):  # scratch, fast scratch
+        size = int(graph.tensors[i].shape[0])
+        view(addresses[i], size, np.uint8)[:] = np.random.default_rng(1).integers(256, size=size)
+    for i, t in zip(graph.outputs, outputs, strict=True):
+        view(addresses[i], t.shape, t.dtype)[...] = results[t.name]
+
+
+def view(address, shape, dtype):
+    """Memory at an address as an array."""
+    count = int(np.prod(shape))
+    content = (c.c_byte * (count * np.dtype(dtype).itemsize)).from_address(address)
+    return np.frombuffer(content, dtype).reshape(shape)
