@@ -129,6 +129,15 @@ BAD = {
         ("mnist", "--states", "--time-steps", "5"),
         "expected, with --states, a divisor",
     ),
+    "resident": (
+        (*DEPLOY, "--resident-weights", "-3"),
+        "--resident-weights -3: expected a positive",
+    ),
+    "resident word": ((*DEPLOY, "--resident-weights", "much"), "--resident-weights much: expected"),
+    "resident u85": (
+        (*DEPLOY, "--resident-weights", "--target", "ethos-u85-256"),
+        "the simulator cannot check the streams of ethos-u85-256",
+    ),
     "carry": ((*DEPLOY, "--carry-states"), "--carry-states: has a meaning with --states only"),
     "simulate int8": (
         ("simulate", "{}/model.keras", "--data", "{}/good.npy"),
@@ -227,12 +236,28 @@ def test_simulate_and_disassemble(files, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert "of 30 samples (npu, simulated)" in run.stdout
-    run = unspool("simulate", binary, *data, "--out", tmp_path / "y.npz")
+    run = unspool("simulate", binary, "--data", files / "good.npy", "--out", tmp_path / "y.npz")
     assert run.returncode == 0, run.stderr
     assert np.load(tmp_path / "y.npz")["y"].shape == (30, 4)
     run = unspool("disassemble", binary)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
+
+
+def test_resident_weights_are_reported_and_seen_in_the_stream(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--resident-weights", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "gives TFLM's bytes on every sample" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["resident"]["kept_kib"] == report["figures"]["resident_kept"]["value"] > 0
+    assert report["resident"]["cycles"] < report["figures"]["cycles"]["value"]
+    listing = unspool("disassemble", tmp_path / "model_vela.tflite").stdout
+    assert "DMA_START" in listing.split("CONV")[0]
+    arguments = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
+    run = unspool("compile", tmp_path / "model_int8.tflite", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
 
 
 def test_help_names_every_command():

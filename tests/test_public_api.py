@@ -9,10 +9,19 @@ import unspool
 
 NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
-    *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle"),
+    *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
     *("inspect", "load", "target", "Session"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
-    *("OutputError", "Range", "Round", "Simulation", "Target", "UnspoolError", "Verdict"),
+    *(
+        "OutputError",
+        "Range",
+        "Resident",
+        "Round",
+        "Simulation",
+        "Target",
+        "UnspoolError",
+        "Verdict",
+    ),
 }
 
 

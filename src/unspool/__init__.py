@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unspool.loading import load
     from unspool.quantization import quantize
     from unspool.ranges import Range
+    from unspool.residency import Resident, keep_resident
     from unspool.runtime import Session
     from unspool.simulation import Simulation
     from unspool.targets import Target, target
@@ -41,6 +42,7 @@ _HOME = {
     "Options": "deployment",
     "OutputError": "evaluation",
     "Range": "ranges",
+    "Resident": "residency",
     "Round": "calibration",
     "Session": "runtime",
     "Simulation": "simulation",
@@ -56,6 +58,7 @@ _HOME = {
     "deploy_stream": "deployment",
     "evaluate": "evaluation",
     "inspect": "inspection",
+    "keep_resident": "residency",
     "load": "loading",
     "quantize": "quantization",
     "target": "targets",
@@ -74,6 +77,7 @@ __all__ = [
     "Options",
     "OutputError",
     "Range",
+    "Resident",
     "Round",
     "Session",
     "Simulation",
@@ -89,6 +93,7 @@ __all__ = [
     "deploy_stream",
     "evaluate",
     "inspect",
+    "keep_resident",
     "load",
     "quantize",
     "target",

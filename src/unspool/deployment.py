@@ -1,9 +1,10 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from unspool.errors import UnspoolError
 from unspool.evaluation import Accuracy, OutputError, accuracy
 from unspool.progress import Progress, Watch
 from unspool.quantization import quantize
+from unspool.residency import Resident, keep_resident
 from unspool.samples import Samples
 from unspool.simulation import Simulation, compare
 from unspool.targets import Target
@@ -38,7 +40,9 @@ class Deployment:
         calibration: the ranges.
         activations: "int8" or "int16".
         quantized_tflite: bytes of the quantized .tflite.
-        compiled: the binary for the target, with Vela's estimates.
+        compiled: the binary for the target, with Vela's estimates; its weights resident where
+            that was asked for, its estimates Vela's from before.
+        resident: what was kept in SRAM; None where it was not asked for.
         unroll_error: outputs of the deploy model against the trained model's, both float.
         quantization_error: outputs of the quantized model in TFLM against the trained model's.
         accuracies: of the trained model in Keras, of the quantized model in LiteRT and in TFLM,
@@ -56,6 +60,7 @@ class Deployment:
     activations: str
     quantized_tflite: bytes
     compiled: Compiled
+    resident: Resident | None
     unroll_error: OutputError
     quantization_error: OutputError
     accuracies: tuple[Accuracy, ...]
@@ -72,12 +77,15 @@ class Options:
         calibration_method: how ranges are chosen, as `calibrate` takes it.
         activations: "int8" or "int16", as `quantize` takes it.
         allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
+        resident_weights: KiB of SRAM for weights that are read from flash once per inference, as
+            `keep_resident` takes them; infinity for all that repeat, None to leave them in flash.
     """
 
     target: Target | None = None
     calibration_method: str = "mse"
     activations: str = "int8"
     allow_cpu: bool = False
+    resident_weights: float | None = None
 
 
 _DEFAULTS = Options()
@@ -183,6 +191,12 @@ def _deploy(
         quantized_tflite = quantize(float_tflite, ranges.ranges, options.activations)
     with clock.stage("compile with Vela"):
         compiled = vela.compile(quantized_tflite, target)
+    resident = None
+    if options.resident_weights is not None:
+        with clock.stage("keep weights resident"):
+            kib = None if math.isinf(options.resident_weights) else options.resident_weights
+            resident = keep_resident(compiled, quantized_tflite, kib)
+            compiled = replace(compiled, tflite=resident.tflite)
     with clock.stage("compare with the trained model"):
         reference = evaluation.predict(model, calibration)
         unroll_error = _unroll_error(float_tflite, calibration, reference)
@@ -209,6 +223,7 @@ def _deploy(
         activations=options.activations,
         quantized_tflite=quantized_tflite,
         compiled=compiled,
+        resident=resident,
         unroll_error=unroll_error,
         quantization_error=quantization_error,
         accuracies=tuple(accuracies),

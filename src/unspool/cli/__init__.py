@@ -3,12 +3,15 @@
 Libraries are imported inside the commands: `unspool --help` must not wait for TensorFlow.
 """
 
+import sys
+
 import typer
 
 from unspool.cli.compile import compile_command
 from unspool.cli.deploy import deploy_command
 from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
+from unspool.cli.options import ALL_RESIDENT
 from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 
@@ -32,4 +35,15 @@ app.command("bundle")(bundle_command)
 
 def main() -> None:
     """Entry point of the `unspool` command."""
-    app()
+    app(args=_with_values(sys.argv[1:]))
+
+
+def _with_values(arguments: list[str]) -> list[str]:
+    """Give `--resident-weights` its value where it stands alone; Typer has no such options."""
+    given: list[str] = []
+    for position, argument in enumerate(arguments):
+        given.append(argument)
+        following = arguments[position + 1 : position + 2]
+        if argument == "--resident-weights" and (not following or following[0].startswith("--")):
+            given.append(ALL_RESIDENT)
+    return given

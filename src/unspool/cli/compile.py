@@ -1,5 +1,7 @@
 """`unspool compile`: Vela alone, for a .tflite that is quantized already."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +15,18 @@ from unspool.cli.options import (
     Accelerator,
     MemoryMode,
     Out,
+    ResidentWeights,
     SystemConfig,
     VelaConfig,
     chosen_target,
+    resident_kib,
 )
 
 
 @guarded
 def compile_command(
     file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
+    resident_weights: ResidentWeights = None,
     out: Out = DEFAULT_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -30,6 +35,7 @@ def compile_command(
 ) -> None:
     """Compile a quantized .tflite file for the NPU and say what runs where."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    kib = resident_kib(resident_weights)
     content = files.read(file)
     folder = files.output_folder(out)
     screen = console()
@@ -39,14 +45,21 @@ def compile_command(
     from unspool.report.as_json import as_json
     from unspool.report.report import of_compiled
     from unspool.report.table import as_table
+    from unspool.residency import keep_resident
 
     with watching() as watch:
         watch("compile with Vela", 0, 1)
         compiled = vela.compile(content, chosen)
         watch("compile with Vela", 1, 1)
+        resident = None
+        if kib is not None:
+            watch("keep weights resident", 0, 1)
+            resident = keep_resident(compiled, content, None if math.isinf(kib) else kib)
+            compiled = replace(compiled, tflite=resident.tflite)
+            watch("keep weights resident", 1, 1)
     name = f"{file.stem}_vela.tflite"
     files.write(folder / name, compiled.tflite)
-    report = of_compiled(file.name, compiled, len(compiled.tflite))
+    report = of_compiled(file.name, compiled, len(compiled.tflite), resident)
     files.write(folder / "report.json", as_json(report))
     screen.print(as_table(report))
     screen.print(f"written to {folder}: {name}, report.json")

@@ -21,12 +21,14 @@ from unspool.cli.options import (
     MemoryMode,
     Method,
     Out,
+    ResidentWeights,
     States,
     SystemConfig,
     TimeSteps,
     VelaConfig,
     chosen_options,
     chosen_target,
+    resident_kib,
 )
 from unspool.errors import UnspoolError
 
@@ -55,6 +57,7 @@ def deploy_command(
     allow_cpu: Annotated[
         bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
     ] = False,
+    resident_weights: ResidentWeights = None,
     out: Out = DEFAULT_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -63,6 +66,7 @@ def deploy_command(
 ) -> None:
     """Take a trained Keras model to the NPU: unroll, quantize, test, compile."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    resident_kib(resident_weights)
     if carry_states and not states:
         raise UnspoolError("--carry-states: has a meaning with --states only; add --states")
     calibration_data = samples.load(calibration)
@@ -80,7 +84,7 @@ def deploy_command(
     for verdict in inspect(trained):
         if verdict.detail and verdict.action in ("unroll", "cpu"):
             screen.print(f"note: layer {verdict.layer}: {verdict.detail}")
-    options = chosen_options(chosen, calibration_method, activations, allow_cpu)
+    options = chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights)
     with watching() as watch:
         if states:
             deployment = deploy_stream(

@@ -1,11 +1,13 @@
 """Options that several commands take, and what they mean together."""
 
+import math
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unspool.errors import UnspoolError
 from unspool.targets import Target, target
 
 if TYPE_CHECKING:
@@ -77,6 +79,15 @@ CarryStates = Annotated[
         "--carry-states", help="With --states: the device never resets its states; calibrate so."
     ),
 ]
+ResidentWeights = Annotated[
+    str | None,
+    typer.Option(
+        help="Copy weights that repeat from flash to SRAM once per inference; KIB: at most so much "
+        "SRAM for them, all that repeat by default.",
+        metavar="[KIB]",
+    ),
+]
+ALL_RESIDENT = "all"
 
 DEFAULT_ACCELERATOR = "ethos-u55-128"
 DEFAULT_OUT = Path("unspool-out")
@@ -90,8 +101,31 @@ def chosen_target(
     return target(accelerator, system_config, memory_mode, config)
 
 
+def resident_kib(text: str | None) -> float | None:
+    """KiB of SRAM for resident weights: infinity for all, None for none.
+
+    Raises:
+        UnspoolError: not a positive number.
+    """
+    if text is None:
+        return None
+    try:
+        kib = math.inf if text == ALL_RESIDENT else float(text)
+    except ValueError:
+        kib = math.nan
+    if not kib > 0 or (math.isinf(kib) and text != ALL_RESIDENT):
+        raise UnspoolError(
+            f"--resident-weights {text}: expected a positive number of KiB, or nothing for all"
+        )
+    return kib
+
+
 def chosen_options(
-    chosen: Target, method: Method, activations: Activations, allow_cpu: bool = False
+    chosen: Target,
+    method: Method,
+    activations: Activations,
+    allow_cpu: bool = False,
+    resident_weights: str | None = None,
 ) -> "Options":
     """The deployment's options that the command line names."""
     from unspool.deployment import Options
@@ -101,4 +135,5 @@ def chosen_options(
         calibration_method=method.value,
         activations=activations.value,
         allow_cpu=allow_cpu,
+        resident_weights=resident_kib(resident_weights),
     )

@@ -62,4 +62,6 @@ def _document(report: Report) -> dict[str, Any]:
         document["calibration_rounds"] = [asdict(entry) for entry in report.rounds]
     if report.drift is not None:
         document["drift"] = drift_document(report.drift)
+    if report.resident is not None:
+        document["resident"] = {k: v for k, v in asdict(report.resident).items() if k != "tflite"}
     return document

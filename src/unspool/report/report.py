@@ -11,6 +11,7 @@ from unspool.calibration import Round
 from unspool.deployment import Deployment
 from unspool.drift import Drift
 from unspool.evaluation import Accuracy
+from unspool.residency import Resident
 from unspool.simulation import Simulation
 from unspool.vela import Compiled
 
@@ -76,6 +77,7 @@ class Report:
         simulation: the binary beside the quantized model; None where nothing was run.
         rounds: of calibrating a stream.
         drift: of a stream.
+        resident: weights that are kept in SRAM, where that was asked for.
     """
 
     model: Mapping[str, Any]
@@ -88,6 +90,7 @@ class Report:
     simulation: Simulation | None = None
     rounds: tuple[Round, ...] = ()
     drift: Drift | None = None
+    resident: Resident | None = None
 
 
 def of_deployment(
@@ -142,6 +145,7 @@ def of_deployment(
         *_simulated(deployment.simulation),
         *_calibrated(deployment.calibration.rounds),
         *_compiled(deployment.compiled, guide),
+        *_resident(deployment.resident),
     ]
     model = deployment.deploy_model
     return Report(
@@ -163,28 +167,34 @@ def of_deployment(
         simulation=deployment.simulation,
         rounds=deployment.calibration.rounds,
         drift=drift,
+        resident=deployment.resident,
     )
 
 
-def of_compiled(name: str, compiled: Compiled, size: int) -> Report:
+def of_compiled(
+    name: str, compiled: Compiled, size: int, resident: Resident | None = None
+) -> Report:
     """The report of a compilation alone.
 
     Args:
         name: of the .tflite file.
         compiled: what `compile` returned.
         size: bytes of the compiled file.
+        resident: weights that are kept in SRAM, where that was asked for.
     """
     return Report(
         model={"name": name},
         figures=(
             Figure("size_vela", "File, compiled", size / 1024, "KiB", "measured", "on disk"),
             *_compiled(compiled, {}),
+            *_resident(resident),
         ),
         accuracies=(),
         compiled=compiled,
         seconds={},
         created=datetime.now(timezone.utc),
         versions=_versions(),
+        resident=resident,
     )
 
 
@@ -225,6 +235,25 @@ def _compiled(compiled: Compiled, guide: Mapping[str, float]) -> list[Figure]:
         ("weights", "Compressed weights and scales", compiled.weights_kib, "KiB", "estimated", on),
     ]
     return [Figure(*row, guide=guide.get(row[0])) for row in rows]
+
+
+def _resident(resident: Resident | None) -> list[Figure]:
+    if resident is None or resident.reason:
+        return []
+    how = "weights resident"
+    figures = [
+        Figure(
+            "resident_kept", "SRAM for resident weights", resident.kept_kib, "KiB", "measured", how
+        ),
+        Figure("resident_sram", "SRAM with them", resident.sram_kib, "KiB", "estimated", how),
+    ]
+    if resident.cycles is not None:
+        label = "Cycles of an inference with them"
+        how = resident.cycles_how
+        figures.append(
+            Figure("resident_cycles", label, resident.cycles, "cycles", "estimated", how)
+        )
+    return figures
 
 
 def _versions() -> dict[str, str]:

@@ -34,9 +34,8 @@ def as_table(report: Report) -> RenderableType:
             figure.how,
         )
     drift = [drift_table(report.drift)] if report.drift else []
-    return Group(
-        table, *_rounds(report.rounds), *drift, *_simulation(report), *_cpu_operators(report)
-    )
+    parts = [*_rounds(report.rounds), *drift, *_simulation(report), *_resident(report)]
+    return Group(table, *parts, *_cpu_operators(report))
 
 
 def drift_table(drift: Drift) -> RenderableType:
@@ -95,6 +94,11 @@ def number(figure: Figure, value: float | None) -> str:
     if figure.unit in ("KiB", "ms"):
         return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
     return f"{value:.1e}"
+
+
+def _resident(report: Report) -> list[RenderableType]:
+    reason = report.resident.reason if report.resident else ""
+    return [Text(f"Resident weights: nothing was changed; {reason}.")] if reason else []
 
 
 def _cpu_operators(report: Report) -> list[RenderableType]:
