@@ -260,6 +260,29 @@ def test_resident_weights_are_reported_and_seen_in_the_stream(files, tmp_path):
     assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
 
 
+def test_a_ctrl_c_that_a_library_swallows_still_stops():
+    """Bare `except:` clauses in the imports below us eat KeyboardInterrupt."""
+    code = """
+import os, signal
+from unspool.cli.console import guarded, watching
+
+@guarded
+def command():
+    with watching() as watch:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except:
+            pass
+        watch("train", 0, 1)
+        print("went on")
+
+command()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "went on" not in run.stdout
+    assert run.stderr.startswith("unspool: interrupted")
+
+
 def test_help_names_every_command():
     run = unspool("--help")
     assert run.returncode == 0

@@ -1,9 +1,7 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from unspool.calibration import Calibration, calibrate, calibrate_stream
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
 from unspool.evaluation import Accuracy, OutputError, accuracy
-from unspool.progress import Progress, Watch
+from unspool.progress import Clock, Watch
 from unspool.quantization import quantize
 from unspool.residency import Resident, keep_resident
 from unspool.samples import Samples
@@ -175,7 +173,7 @@ def _deploy(
     options: Options,
     watch: Watch | None,
 ) -> Deployment:
-    clock = _Clock(watch)
+    clock = Clock(watch)
     target = options.target or targets.target()
     calibration = samples.check(calibration, model.inputs, "calibration data")
     if test is not None:
@@ -273,26 +271,3 @@ def save(deployment: Deployment, folder: Path) -> dict[str, int]:
     texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "model")
     firmware.write(texts, folder / "firmware")
     return {name: len(content) for name, content in contents.items()}
-
-
-class _Clock:
-    """Times the stages and tells the watcher of them."""
-
-    def __init__(self, watch: Watch | None) -> None:
-        self.seconds: dict[str, float] = {}
-        self._watch = watch or (lambda stage, done, total: None)
-
-    @contextmanager
-    def stage(self, name: str, total: int = 1) -> Iterator[Progress]:
-        done = 0
-
-        def progress(more: int) -> None:
-            nonlocal done
-            done += more
-            self._watch(name, done, total)
-
-        start = time.perf_counter()
-        self._watch(name, 0, total)
-        yield progress
-        self._watch(name, total, total)
-        self.seconds[name] = time.perf_counter() - start

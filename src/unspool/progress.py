@@ -1,6 +1,8 @@
 """How long work tells of its progress."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[int], None]
@@ -8,3 +10,31 @@ Progress: TypeAlias = Callable[[int], None]
 
 Watch: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage's name, how much of it is done, and how much there is in all."""
+
+
+class Clock:
+    """Times stages and tells a watcher of them.
+
+    Attributes:
+        seconds: stage -> wall-clock time that it took.
+    """
+
+    def __init__(self, watch: Watch | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._watch = watch or (lambda stage, done, total: None)
+
+    @contextmanager
+    def stage(self, name: str, total: int = 1) -> Iterator[Progress]:
+        """A stage of so many parts; yields what to call when some of them are done."""
+        done = 0
+
+        def progress(more: int) -> None:
+            nonlocal done
+            done += more
+            self._watch(name, done, total)
+
+        start = time.perf_counter()
+        self._watch(name, 0, total)
+        yield progress
+        self._watch(name, total, total)
+        self.seconds[name] = time.perf_counter() - start

@@ -123,6 +123,8 @@ def mse(values: np.ndarray, tied: Range) -> Range:
     (Banner et al. 2019, "Post training 4-bit quantization", section 3). Values are binned: the
     search costs the same for any number of them.
     """
+    if tied.maximum - tied.minimum < _SMALLEST_WIDTH:
+        return tied
     counts, edges = np.histogram(values, _BINS, (tied.minimum, tied.maximum))
     centres = (edges[:-1] + edges[1:]) / 2
     best, least = tied, np.inf

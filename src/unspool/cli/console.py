@@ -2,7 +2,9 @@
 
 import functools
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +46,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        signal.signal(signal.SIGINT, _on_interrupt)
         try:
             return command(*args, **kwargs)
         except UnspoolError as error:
@@ -57,6 +60,15 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+_interrupted = threading.Event()
+
+
+def _on_interrupt(signum: int, frame: object) -> None:
+    """Ctrl-C. Libraries swallow the exception now and then, so it is also remembered."""
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Show stages as they go: bars on a terminal, one line per finished stage elsewhere.
@@ -66,7 +78,7 @@ def watching() -> Iterator[Watch]:
     """
     screen = console(stderr=True)
     if not screen.is_terminal:
-        yield _lines()
+        yield _stoppable(_lines())
         return
     columns = [
         TextColumn("{task.description}"),
@@ -87,7 +99,18 @@ def watching() -> Iterator[Watch]:
                 description=name + (f" ({detail.strip()})" if detail else ""),
             )
 
-        yield show
+        yield _stoppable(show)
+
+
+def _stoppable(show: Watch) -> Watch:
+    """Stop at the next sign of progress after a Ctrl-C that was swallowed."""
+
+    def watch(stage: str, done: int, total: int) -> None:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
+        show(stage, done, total)
+
+    return watch
 
 
 def _lines() -> Watch:
