@@ -227,6 +227,28 @@ def test_a_stream_from_deploy_to_firmware(files, tmp_path):
     assert (tmp_path / "firmware" / "kws_io.c").is_file()
 
 
+def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32", name="ids"),
+            keras.layers.Embedding(9, 4),
+            keras.layers.GRU(8),
+        ]
+    )
+    model.save(tmp_path / "tokens.keras")
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 9, (20, 6)))
+    arguments = ("deploy", tmp_path / "tokens.keras", "--calibration", tmp_path / "ids.npy")
+    refused = unspool(*arguments, "--out", tmp_path / "out")
+    assert refused.returncode == 2 and "--allow-cpu" in refused.stderr
+    run = unspool(*arguments, "--allow-cpu", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "note: layer embedding: looks up token ids" in run.stdout
+    assert "1 operator on the CPU" in run.stdout and "GatherV2" in run.stdout
+    assert "Not simulated: 1 operators stay on the CPU" in run.stdout
+    assert "no firmware bundle: " in run.stdout
+    assert (tmp_path / "out" / "model_vela.tflite").is_file()
+
+
 def test_simulate_and_disassemble(files, tmp_path):
     arguments = [argument.format(files) for argument in DEPLOY]
     assert unspool(*arguments, "--out", tmp_path).returncode == 0

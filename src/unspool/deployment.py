@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool import evaluation, files, firmware, runtime, samples, targets, vela
+from unspool import evaluation, files, runtime, samples, targets, vela
 from unspool.calibration import Calibration, calibrate, calibrate_stream
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
@@ -257,9 +257,9 @@ def _unroll_error(
 
 
 def save(deployment: Deployment, folder: Path) -> dict[str, int]:
-    """Write the models and the firmware bundle to a folder; returns file name -> bytes.
+    """Write the models to a folder; returns file name -> bytes.
 
-    `model_float.tflite`, `model_int8.tflite` (or int16), `model_vela.tflite`, and `firmware/`.
+    `model_float.tflite`, `model_int8.tflite` (or int16) and `model_vela.tflite`.
     """
     contents = {
         "model_float.tflite": deployment.float_tflite,
@@ -268,6 +268,4 @@ def save(deployment: Deployment, folder: Path) -> dict[str, int]:
     }
     for name, content in contents.items():
         files.write(folder / name, content)
-    texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "model")
-    firmware.write(texts, folder / "firmware")
     return {name: len(content) for name, content in contents.items()}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from unspool import files
+from unspool import files, firmware
 from unspool.deployment import Deployment, save
 from unspool.drift import Drift
+from unspool.errors import UnspoolError
 from unspool.report.as_json import as_json
 from unspool.report.report import of_deployment
 from unspool.report.table import as_table
@@ -38,4 +39,11 @@ def finish(
     report = of_deployment(deployment, sizes, guide, seconds, drift)
     files.write(folder / "report.json", as_json(report))
     screen.print(as_table(report))
-    screen.print(f"written to {folder}: {', '.join([*sizes, 'firmware/', 'report.json'])}")
+    written = [*sizes, "report.json"]
+    try:
+        texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "model")
+        firmware.write(texts, folder / "firmware")
+        written.append("firmware/")
+    except UnspoolError as error:  # the models are good all the same
+        screen.print(f"no firmware bundle: {error}")
+    screen.print(f"written to {folder}: {', '.join(written)}")

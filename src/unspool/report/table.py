@@ -105,7 +105,9 @@ def _cpu_operators(report: Report) -> list[RenderableType]:
     operators = report.compiled.cpu_operators
     if not operators:
         return [Text("Every operator runs on the NPU.")]
-    table = Table(title=f"{len(operators)} operators on the CPU", box=None)
+    table = Table(
+        title=f"{len(operators)} operator{'s' * (len(operators) != 1)} on the CPU", box=None
+    )
     table.title_justify = "left"
     for column in ("Kind", "Name", "Vela's reason"):
         table.add_column(column, overflow="fold")
