@@ -1,6 +1,6 @@
 """Arm's guide's flow beside ours: same weights, same calibration images, same Vela, one run.
 
-Usage: python bench/bench.py [--cells gru,lstm,simple] [--epochs 1,5]
+Usage: python bench/bench.py [--models gru:1,gru:5,lstm:1,simple:1]    (cell:epochs)
 
 Accuracies are measured on all 10,000 test images, seconds on this machine; flash, cycles and
 operators are Vela's for ethos-u55-128 with Ethos_U55_High_End_Embedded. Trained models and the
@@ -145,15 +145,13 @@ def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", default="gru")
-    parser.add_argument("--epochs", default="1,5")
+    parser.add_argument("--models", default="gru:1,gru:5,lstm:1,simple:1")
     arguments = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     console = Console(width=None if os.isatty(1) else 120)
     results = [
         compare(cell, int(epochs), console)
-        for cell in arguments.cells.split(",")
-        for epochs in arguments.epochs.split(",")
+        for cell, epochs in (model.split(":") for model in arguments.models.split(","))
     ]
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     console.print(f"measured on {machine}; flash, cycles and operators: Vela's estimate")
