@@ -41,7 +41,7 @@ def finish(
     screen.print(as_table(report))
     written = [*sizes, "report.json"]
     try:
-        texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "model")
+        texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
         firmware.write(texts, folder / "firmware")
         written.append("firmware/")
     except UnspoolError as error:  # the models are good all the same

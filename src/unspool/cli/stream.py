@@ -52,7 +52,9 @@ def drift_command(
 @guarded
 def bundle_command(
     folder: Folder,
-    name: Annotated[str, typer.Option(help="What files and functions are named after.")] = "model",
+    name: Annotated[
+        str, typer.Option(help="What files and functions are named after.")
+    ] = "network",
 ) -> None:
     """Write the C files that firmware needs to DIR/firmware."""
     target = _report(folder)["target"]
