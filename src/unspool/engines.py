@@ -5,7 +5,7 @@ returns one such array per output. Samples do not depend on each other.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -39,11 +39,7 @@ def litert(content: bytes) -> Engine:
 
 def tflm(content: bytes) -> Engine:
     """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware."""
-    from tflite_micro.python.tflite_micro import runtime
-
-    arena = 2**24 + 10 * len(content)
-    with quiet():
-        interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
+    interpreter = tflm_interpreter(content)
     outputs = len(flatbuffer.read(content).subgraphs[0].outputs)
 
     def invoke(values: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -53,6 +49,16 @@ def tflm(content: bytes) -> Engine:
         return [interpreter.get_output(position) for position in range(outputs)]
 
     return _one_by_one(invoke)
+
+
+def tflm_interpreter(content: bytes, **options: Any) -> Any:
+    """TFLM's own interpreter of a .tflite, quietly, in an arena that is large enough."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    with quiet():
+        return runtime.Interpreter.from_bytes(
+            content, arena_size=2**24 + 10 * len(content), **options
+        )
 
 
 def npu(content: bytes) -> Engine:

@@ -44,6 +44,24 @@ def replace(path: Path, make: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def check_fits_memory(path: Path, size: int, what: str = "") -> None:
+    """Refuse content that would not fit in this machine's memory, before any is allocated.
+
+    Args:
+        path: the file, for the message.
+        size: bytes that its content takes.
+        what: stands before the size in the message.
+
+    Raises:
+        UnspoolError: it would not fit.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise UnspoolError(
+            f"{path}: {what}{size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB"
+        )
+
+
 def read(path: Path) -> bytes:
     """Read a file that the user named.
 

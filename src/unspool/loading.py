@@ -1,10 +1,10 @@
 """Read a trained Keras model from a file, without running anything that the file asks for."""
 
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from unspool import files
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 
@@ -60,9 +60,4 @@ def _check_unpacked_size(path: Path) -> None:
             size = sum(entry.file_size for entry in archive.infolist())
     except BadZipFile as error:
         raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > memory:
-        raise UnspoolError(
-            f"{path}: unpacks to {size / 2**30:.1f} GiB, but this machine has "
-            f"{memory / 2**30:.1f} GiB"
-        )
+    files.check_fits_memory(path, size, "unpacks to ")

@@ -1,7 +1,6 @@
 """Samples for a model: read them from files, check them before any work is done."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from unspool import files
 from unspool.errors import UnspoolError
 
 Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
@@ -64,17 +64,13 @@ def load(path: Path) -> Samples:
 
 def _check_size(path: Path) -> None:
     """Refuse a file whose arrays would not fit in memory, before any is allocated."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more
             size = path.stat().st_size
         else:
             size = _unpacked_size(file)
-    if size > memory:
-        raise UnspoolError(
-            f"{path}: {size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB"
-        )
+    files.check_fits_memory(path, size)
 
 
 def _unpacked_size(file: BinaryIO) -> int:

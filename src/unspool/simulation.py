@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from unspool import flatbuffer, npu
+from unspool.engines import tflm_interpreter
 from unspool.npu import fields
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import Operation
 from unspool.npu.memory import Memory
-from unspool.quiet import quiet
 from unspool.runtime import Session
 from unspool.vela import Compiled
 
@@ -93,12 +93,9 @@ def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarr
     from tflite_micro.python.tflite_micro import runtime
 
     graph = flatbuffer.read(tflite).subgraphs[0]
-    with quiet():
-        interpreter = runtime.Interpreter.from_bytes(
-            tflite,
-            arena_size=2**24 + 10 * len(tflite),
-            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
-        )
+    interpreter = tflm_interpreter(
+        tflite, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+    )
     for position, value in enumerate(values):
         interpreter.set_input(value, position)
     interpreter.invoke()
