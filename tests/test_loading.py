@@ -52,3 +52,17 @@ def test_files_that_are_no_models_say_so(name, content, message, tmp_path):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UnspoolError, match=message):
         load(tmp_path / name)
+
+
+def test_a_model_keeps_its_loss_and_metrics(tmp_path):
+    model = small_model()
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(tmp_path / "model.keras")
+    assert load(tmp_path / "model.keras").loss == "sparse_categorical_crossentropy"
+
+
+def test_a_model_whose_loss_keras_does_not_know_comes_without_it(tmp_path):
+    model = small_model()
+    model.compile(loss=lambda y, p: keras.ops.mean(p))
+    model.save(tmp_path / "model.keras")
+    assert not load(tmp_path / "model.keras").compiled

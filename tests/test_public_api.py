@@ -10,7 +10,8 @@ import unspool
 NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
     *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
-    *("inspect", "load", "target", "Session"),
+    *("inspect", "load", "target", "Session", "compress", "search"),
+    *("Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search", "Trial"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
     *(
         "OutputError",

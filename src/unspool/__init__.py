@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unspool.calibration import Calibration, Round, calibrate, calibrate_stream
+    from unspool.compression import (
+        Compressed,
+        Epoch,
+        FineTuning,
+        KernelResult,
+        KernelSetting,
+        compress,
+    )
     from unspool.conversion import convert
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
     from unspool.drift import Curve, Drift
@@ -26,8 +34,10 @@ if TYPE_CHECKING:
     from unspool.ranges import Range
     from unspool.residency import Resident, keep_resident
     from unspool.runtime import Session
+    from unspool.searching import Search, search
     from unspool.simulation import Simulation
     from unspool.targets import Target, target
+    from unspool.trials import Trial
     from unspool.unrolling import unroll, unroll_stream
     from unspool.vela import Compiled, Operator, compile
 
@@ -35,24 +45,32 @@ _HOME = {
     "Accuracy": "evaluation",
     "Calibration": "calibration",
     "Compiled": "vela",
+    "Compressed": "compression",
     "Curve": "drift",
     "Deployment": "deployment",
     "Drift": "drift",
+    "Epoch": "compression",
+    "FineTuning": "compression",
+    "KernelResult": "compression",
+    "KernelSetting": "compression",
     "Operator": "vela",
     "Options": "deployment",
     "OutputError": "evaluation",
     "Range": "ranges",
     "Resident": "residency",
     "Round": "calibration",
+    "Search": "searching",
     "Session": "runtime",
     "Simulation": "simulation",
     "Target": "targets",
+    "Trial": "trials",
     "UnspoolError": "errors",
     "Verdict": "inspection",
     "bundle": "firmware",
     "calibrate": "calibration",
     "calibrate_stream": "calibration",
     "compile": "vela",
+    "compress": "compression",
     "convert": "conversion",
     "deploy": "deployment",
     "deploy_stream": "deployment",
@@ -61,6 +79,7 @@ _HOME = {
     "keep_resident": "residency",
     "load": "loading",
     "quantize": "quantization",
+    "search": "searching",
     "target": "targets",
     "unroll": "unrolling",
     "unroll_stream": "unrolling",
@@ -70,24 +89,32 @@ __all__ = [
     "Accuracy",
     "Calibration",
     "Compiled",
+    "Compressed",
     "Curve",
     "Deployment",
     "Drift",
+    "Epoch",
+    "FineTuning",
+    "KernelResult",
+    "KernelSetting",
     "Operator",
     "Options",
     "OutputError",
     "Range",
     "Resident",
     "Round",
+    "Search",
     "Session",
     "Simulation",
     "Target",
+    "Trial",
     "UnspoolError",
     "Verdict",
     "bundle",
     "calibrate",
     "calibrate_stream",
     "compile",
+    "compress",
     "convert",
     "deploy",
     "deploy_stream",
@@ -96,6 +123,7 @@ __all__ = [
     "keep_resident",
     "load",
     "quantize",
+    "search",
     "target",
     "unroll",
     "unroll_stream",

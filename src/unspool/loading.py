@@ -1,5 +1,7 @@
 """Read a trained Keras model from a file, without running anything that the file asks for."""
 
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -14,13 +16,17 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def load(path: Path) -> Any:
     """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
 
+    It is compiled with the loss and the metrics that it was saved with, where these are Keras's.
+
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
             Lambda layer).
     """
     _check_is_model(path)
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        with suppress(Exception):  # a loss of the user's own
+            return _load(path, compile=True)
+        return _load(path, compile=False)
     except Exception as error:
         if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
             raise UnspoolError(
@@ -29,6 +35,12 @@ def load(path: Path) -> Any:
             ) from None
         reason = " ".join(str(error).split())
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
+
+
+def _load(path: Path, compile: bool) -> Any:
+    with warnings.catch_warnings():  # of an optimizer's state that does not fit; it is not used
+        warnings.simplefilter("ignore")
+        return keras.models.load_model(path, compile=compile, safe_mode=True)
 
 
 def _check_is_model(path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from unspool import flatbuffer
 from unspool.ranges import Range
 
-_BITS = 12
+BITS = 12
 _LEVELS = 255
 _SAME = ("SLICE", "SPLIT", "STRIDED_SLICE", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "GATHER")
 _CHANNELWISE = ("CONV_2D", "DEPTHWISE_CONV_2D")  # axis of their output channels: 0, 3
@@ -29,7 +29,7 @@ Statistics = dict[str, dict[str, np.ndarray]]
 def rounded_up(scale: float) -> float:
     """The next scale of 12 significant bits: exact in float32, as is its product with another."""
     fraction, exponent = math.frexp(scale)
-    return math.ldexp(math.ceil(fraction * (1 << _BITS)) / (1 << _BITS), exponent)
+    return math.ldexp(math.ceil(fraction * (1 << BITS)) / (1 << BITS), exponent)
 
 
 def exact(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from unspool._tensorflow import keras
+from unspool._tensorflow import keras, tf
 from unspool.errors import UnspoolError
 from unspool.inspection import REMOVED, Verdict, inspect, is_graph
 from unspool.recurrent.layers import DeployLayer, State, bidirectional, recurrent, streaming
@@ -229,6 +229,7 @@ def _copy(
 
 def _clone(layer: Any, name: str) -> DeployLayer:
     clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
+    clone.trained_values = lambda: [tf.convert_to_tensor(w) for w in layer.weights]
 
     def call(*args: Any, **kwargs: Any) -> Any:
         first = not clone.built

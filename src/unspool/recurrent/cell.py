@@ -2,7 +2,9 @@
 
 A cell is a frozen dataclass: its fields of type `Array` are weights, already in the order in which
 the deploy graph uses them (gates that share an activation side by side), its methods are one step.
-The time loop (`loop.py`) holds the weights as Keras variables and calls the methods.
+The time loop (`loop.py`) holds the weights as Keras variables and calls the methods. `from_keras`
+of each module is made of TensorFlow's operations, so that gradients find their way back to the
+weights of the trained cell.
 
 Every operator is named after its role (`hproj`, `rz`, `h` ...): the converter keeps the names, and
 calibration ties the ranges of tensors whose names differ in the step number only. So a role has
@@ -15,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 from unspool._tensorflow import tf
 
 Array: TypeAlias = Any
-"""A NumPy array in a cell at rest, a TensorFlow tensor in a cell that runs."""
+"""A TensorFlow tensor."""
 
 States: TypeAlias = tuple[Array, ...]
 """The states after a step, each (1, width), in Keras's order: `(h,)` or `(h, c)`."""
@@ -55,6 +57,11 @@ class Cell(Protocol):
         Returns:
             the output, (1, units), and the states after the step.
         """
+
+
+def weight(variable: Any) -> Array:
+    """A Keras variable's value in float32, or what stands for it in a `keras.StatelessScope`."""
+    return tf.cast(tf.convert_to_tensor(variable), tf.float32)
 
 
 def columns(x: Array, start: int, stop: int, name: str) -> Array:

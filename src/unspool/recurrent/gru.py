@@ -7,10 +7,8 @@ Keras stores the gates in the order z, r, candidate; so do we, as z and r share 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns
+from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns, weight
 
 
 @dataclass(frozen=True)
@@ -102,10 +100,12 @@ def from_keras(cell: keras.layers.GRUCell) -> Cell:
     """The deploy-time cell of a built Keras `GRUCell`."""
     n = cell.units
     zr, c = slice(0, 2 * n), slice(2 * n, 3 * n)
-    kernel, recurrent = np.array(cell.kernel), np.array(cell.recurrent_kernel)
-    bias = np.array(cell.bias) if cell.use_bias else np.zeros((2, 3 * n), np.float32)
-    bias = np.broadcast_to(bias, (2, 3 * n)) if bias.ndim == 2 else np.stack([bias, 0 * bias])
-    from_input, from_state = bias
+    kernel = weight(cell.kernel)
+    recurrent = weight(cell.recurrent_kernel)
+    bias = weight(cell.bias) if cell.use_bias else tf.zeros((2, 3 * n))
+    from_input, from_state = (
+        tf.unstack(bias) if len(bias.shape) == 2 else (bias, tf.zeros_like(bias))
+    )
     shared = {
         "kernel_zr": kernel[:, zr],
         "kernel_c": kernel[:, c],
@@ -116,7 +116,7 @@ def from_keras(cell: keras.layers.GRUCell) -> Cell:
         "recurrent_activation": ACTIVATIONS[cell.recurrent_activation.__name__],
     }
     if cell.reset_after:
-        inside = np.concatenate([np.zeros(2 * n, np.float32), from_state[c]])
+        inside = tf.concat([tf.zeros(2 * n), from_state[c]], 0)
         return ResetAfterGRU(**shared, recurrent_kernel=recurrent, recurrent_bias=inside)
     return ResetBeforeGRU(
         **shared, recurrent_kernel_zr=recurrent[:, zr], recurrent_kernel_c=recurrent[:, c]

@@ -6,6 +6,7 @@ layer is called.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from unspool._tensorflow import keras
@@ -136,7 +137,7 @@ def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unroll
     stack = cells(layer)
     return [
         Unrolled(
-            _CELLS.get(type(cell), keras_cell.from_keras)(cell),
+            partial(_CELLS.get(type(cell), keras_cell.from_keras), cell),
             go_backwards=layer.go_backwards and number == 0,
             reverse_outputs=layer.go_backwards and in_time_order and number == len(stack) - 1,
             name=name if len(stack) == 1 else f"{name}_cell_{number}",

@@ -1,9 +1,8 @@
 """The time loop that all cells share, unrolled."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
-
-import numpy as np
 
 from unspool._tensorflow import keras, tf
 from unspool.recurrent.cell import Array, Cell, States
@@ -22,25 +21,30 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(
         self,
-        cell: Cell,
+        read: Callable[[], Cell],
         *,
         go_backwards: bool = False,
         reverse_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
+        """Make the layer of what `read` gives: the deploy-time cell of a trained one."""
         super().__init__(**kwargs)
-        self.cell = cell
+        self._read = read
+        self.cell = cell = read()
         self.go_backwards = go_backwards
         self.reverse_outputs = reverse_outputs
         self._keras_cell = getattr(cell, "cell", None)  # so that Keras knows of its weights
         self._variables = {
-            field.name: self.add_weight(
-                shape=value.shape, initializer=keras.initializers.Constant(value), name=field.name
+            name: self.add_weight(
+                shape=value.shape, initializer=keras.initializers.Constant(value), name=name
             )
-            for field in fields(cell)  # type: ignore[arg-type]
-            if isinstance(value := getattr(cell, field.name), np.ndarray)
+            for name, value in _arrays(cell).items()
         }
         self.built = True
+
+    def trained_values(self) -> list[Array]:
+        """What the trained cell's weights make of this layer's now, in the order of `weights`."""
+        return list(_arrays(self._read()).values())
 
     def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:
         """Run every step of `sequence`; returns [outputs, last output, *states]."""
@@ -71,6 +75,11 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
             (1, self.cell.units),
             *((1, width) for width in self.cell.state_sizes),
         ]
+
+
+def _arrays(cell: Cell) -> dict[str, Array]:
+    values = {field.name: getattr(cell, field.name) for field in fields(cell)}  # type: ignore[arg-type]
+    return {name: value for name, value in values.items() if tf.is_tensor(value)}
 
 
 class PerStep(keras.layers.Layer):  # type: ignore[misc]

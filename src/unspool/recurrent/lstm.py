@@ -7,11 +7,10 @@ activation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns
+from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns, weight
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,20 @@ class LSTM:
 def from_keras(cell: keras.layers.LSTMCell) -> Cell:
     """The deploy-time cell of a built Keras `LSTMCell`."""
     n = cell.units
-    order = np.r_[0 : 2 * n, 3 * n : 4 * n, 2 * n : 3 * n]
-    kernel, recurrent = np.array(cell.kernel)[:, order], np.array(cell.recurrent_kernel)[:, order]
-    bias = np.array(cell.bias)[order] if cell.use_bias else np.zeros(4 * n, np.float32)
+    kernel, recurrent_kernel = _ordered(cell.kernel), _ordered(cell.recurrent_kernel)
+    bias = _ordered(cell.bias) if cell.use_bias else tf.zeros(4 * n)
     return LSTM(
         kernel_ifo=kernel[:, : 3 * n],
         kernel_g=kernel[:, 3 * n :],
         bias_ifo=bias[: 3 * n],
         bias_g=bias[3 * n :],
-        recurrent_kernel=recurrent,
+        recurrent_kernel=recurrent_kernel,
         activation=ACTIVATIONS[cell.activation.__name__],
         recurrent_activation=ACTIVATIONS[cell.recurrent_activation.__name__],
     )
+
+
+def _ordered(variable: Any) -> Array:
+    """Keras's gates i, f, g, o, by columns, as i, f, o, g."""
+    i, f, g, o = tf.split(weight(variable), 4, axis=-1)
+    return tf.concat([i, f, o, g], axis=-1)

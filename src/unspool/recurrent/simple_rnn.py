@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States
+from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, weight
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class SimpleRNN:
 def from_keras(cell: keras.layers.SimpleRNNCell) -> Cell:
     """The deploy-time cell of a built Keras `SimpleRNNCell`."""
     return SimpleRNN(
-        kernel=np.array(cell.kernel),
-        bias=np.array(cell.bias) if cell.use_bias else np.zeros(cell.units, np.float32),
-        recurrent_kernel=np.array(cell.recurrent_kernel),
+        kernel=weight(cell.kernel),
+        bias=weight(cell.bias) if cell.use_bias else tf.zeros(cell.units),
+        recurrent_kernel=weight(cell.recurrent_kernel),
         activation=ACTIVATIONS[cell.activation.__name__],
     )

@@ -1,0 +1,211 @@
+"""The deploy graph of a model with every tensor rounded as its int8 file rounds it, in float.
+
+The graph is traced as for the conversion, and copied operator by operator; where the int8 file has
+a tensor, its rounding is put behind the operator that computes it, with that tensor's own scale and
+zero point: what is tied in the file is tied here. Kernels are rounded to the scales that `scales`
+gives them. Gradients pass through a rounding unchanged, but not through what it clips (Jacob et al.
+2018). So the model is trained with the errors of its int8 form.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unspool import flatbuffer
+from unspool._tensorflow import keras, tf
+from unspool.calibration import calibrate
+from unspool.conversion import convert
+from unspool.errors import UnspoolError
+from unspool.quantization import quantize
+from unspool.samples import Samples
+from unspool.scales import BITS
+from unspool.unrolling import unroll
+
+_SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
+"""Operators that move values, whose rounding is their inputs'."""
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """An int8 tensor's: `value = scale * (level - zero)`."""
+
+    scale: float
+    zero: int
+
+    def __call__(self, x: Any) -> Any:
+        """Round a float tensor to what int8 can hold."""
+        lowest, highest = ((level - self.zero) * self.scale for level in (-128, 127))
+        clipped = tf.clip_by_value(x, lowest, highest)
+        return clipped + tf.stop_gradient(tf.round(clipped / self.scale) * self.scale - clipped)
+
+
+class FakeQuantized:
+    """A trained model's deploy graph, rounded, over batches; its weights are the trained model's.
+
+    Called as the trained model is, inside a `tf.function`; returns its outputs, (samples, ...).
+    Where it is called in a `keras.StatelessScope`, that scope's weights are taken.
+    """
+
+    def __init__(self, model: Any, calibration: Samples, time_steps: int | None = None) -> None:
+        """Calibrate the trained model as it is now, and take over the scales of its int8 file.
+
+        Raises:
+            UnspoolError: as `unroll`, `calibrate` and `quantize`; or an operator of the int8 file
+                cannot be found in the graph.
+        """
+        self._names = [tensor.name for tensor in model.inputs]
+        self._deploy_model = unroll(model, time_steps)
+        float_tflite = convert(self._deploy_model)
+        int8_tflite = quantize(float_tflite, calibrate(float_tflite, calibration).ranges)
+        self._traced = _traced(self._deploy_model)
+        self._kernels = _kernels(self._traced)
+        self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))
+        self._sample = tf.function(self._copied)
+
+    def __call__(self, inputs: Any) -> Any:
+        """Outputs of a batch: a tensor, or a list where there are several."""
+        given = keras.tree.flatten(inputs)
+        if isinstance(inputs, Mapping):
+            given = [inputs[name] for name in self._names]
+        weights = self._weights()
+        # One sample at a time, as the deploy graph is, vectorized over the batch.
+        outputs = tf.vectorized_map(
+            lambda sample: self._sample(weights, [part[None] for part in sample]), given
+        )
+        outputs = [output[:, 0] for output in outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _weights(self) -> list[Any]:
+        """Of the deploy graph, in the order of its variables, made of the trained model's."""
+        made: dict[int, Any] = {}
+        for layer in self._deploy_model._flatten_layers():
+            if hasattr(layer, "trained_values"):
+                values = zip(layer.weights, layer.trained_values(), strict=True)
+                made |= {id(variable): value for variable, value in values}
+        weights = [
+            made[id(v)] if id(v) in made else tf.convert_to_tensor(v)
+            for v in self._deploy_model.variables
+        ]
+        return [
+            _rounded_kernel(weight, self._kernels[number]) if number in self._kernels else weight
+            for number, weight in enumerate(weights)
+        ]
+
+    def _copied(self, weights: list[Any], inputs: list[Any]) -> list[Any]:
+        """The traced graph on one sample, copied with its roundings."""
+        graph = tf.compat.v1.get_default_graph()
+        fed = zip(self._traced.inputs, [*weights, *inputs], strict=True)
+        values = {placeholder.name: tensor for placeholder, tensor in fed}
+        for op in self._traced.graph.get_operations():
+            if op.type == "Placeholder":
+                results = [values[op.outputs[0].name]]
+            else:
+                copy = graph.create_op(
+                    op.type,
+                    [values[tensor.name] for tensor in op.inputs],
+                    [tensor.dtype for tensor in op.outputs],
+                    attrs=dict(op.node_def.attr),
+                )
+                results = copy.outputs
+            if op.name in self._roundings:
+                results = [self._roundings[op.name](result) for result in results]
+            values |= {
+                tensor.name: result for tensor, result in zip(op.outputs, results, strict=True)
+            }
+        return [values[tensor.name] for tensor in self._traced.outputs]
+
+
+def _traced(deploy_model: Any) -> Any:
+    """The deploy model's graph, (weights, inputs) -> outputs."""
+    variables = deploy_model.variables
+    weights = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+    inputs = [tf.TensorSpec(t.shape, t.dtype) for t in deploy_model.inputs]
+
+    @tf.function(input_signature=[weights, inputs])  # type: ignore[untyped-decorator]
+    def run(weights: list[Any], inputs: list[Any]) -> list[Any]:
+        with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
+            outputs = deploy_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        return [tf.identity(output) for output in tf.nest.flatten(outputs)]
+
+    return run.get_concrete_function()
+
+
+_PRODUCTS = {"MatMul": None, "Conv2D": -1, "DepthwiseConv2dNative": -2}
+"""TensorFlow's operators with a kernel -> its axis of channels, which have a scale each."""
+
+_MOVES = ("Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity")
+
+
+def _kernels(traced: Any) -> dict[int, int | None]:
+    """Position of a weight that is a kernel -> its axis of channels."""
+    positions = {tensor.name: number for number, tensor in enumerate(traced.inputs)}
+    found = {}
+    for op in traced.graph.get_operations():
+        if op.type in _PRODUCTS:
+            tensor = op.inputs[1]
+            while tensor.op.type in _MOVES:
+                tensor = tensor.op.inputs[0]
+            if tensor.name in positions:
+                found[positions[tensor.name]] = _PRODUCTS[op.type]
+    return found
+
+
+def _rounded_kernel(kernel: Any, channels: int | None) -> Any:
+    """A kernel rounded to int8, with `scales.rounded_up` of its largest weight over 127."""
+    free = tf.stop_gradient(tf.cast(kernel, tf.float64))
+    kept = (
+        None
+        if channels is None
+        else [a for a in range(len(kernel.shape)) if a != channels % len(kernel.shape)]
+    )
+    scale = tf.maximum(tf.reduce_max(tf.abs(free), axis=kept, keepdims=True), 1e-9) / 127
+    unit = 2.0 ** (tf.floor(tf.math.log(scale) / tf.math.log(tf.cast(2.0, tf.float64))) + 1 - BITS)
+    scale = tf.math.ceil(scale / unit) * unit
+    rounded = tf.cast(tf.round(free / scale) * scale, tf.float32)
+    return kernel + tf.stop_gradient(rounded - kernel)
+
+
+def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
+    """Operator of the traced graph -> how the int8 file rounds what it computes."""
+    graph = int8.subgraphs[0]
+    order = {op.name: number for number, op in enumerate(traced.graph.get_operations())}
+    count = len(graph.inputs)
+    found = {
+        tensor.op.name: _rounding(graph.tensors[index])
+        for tensor, index in zip(traced.inputs[-count:], graph.inputs, strict=True)
+    }
+    outputs = dict(zip(graph.outputs, (t.op.inputs[0].op for t in traced.outputs), strict=True))
+    for op in graph.operators:
+        index = op.outputs[0]
+        if flatbuffer.operator_kind(int8, op) in _SAME:
+            continue
+        tensor = graph.tensors[index]
+        source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)
+        found[source.name] = _rounding(tensor)
+    return found
+
+
+def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:
+    """The traced operator that computes a tensor of the .tflite file.
+
+    The file's names are the operators', several of fused ones with `;` between them, and some with
+    a number added at the end.
+    """
+    candidates = []
+    for part in name.split(";"):
+        while part not in order and part[-1:].isdigit():
+            part = part[:-1]
+        if part in order:
+            candidates.append(part)
+    if not candidates:
+        raise UnspoolError(f"quantization-aware fine-tuning finds no operator for tensor {name!r}")
+    op = graph.get_operation_by_name(max(candidates, key=order.__getitem__))
+    consumers = op.outputs[0].consumers()
+    if op.type in _PRODUCTS and [c.type for c in consumers] == ["BiasAdd"]:
+        return consumers[0]  # fused, though its name was left out
+    return op
+
+
+def _rounding(tensor: Any) -> Rounding:
+    scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
+    return Rounding(float(scale), int(zero))

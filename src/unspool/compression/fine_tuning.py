@@ -1,0 +1,210 @@
+"""Train a model on through the projections of its kernels."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool._tensorflow import keras, tf
+from unspool.compression.projection import Projection
+from unspool.compression.training_data import TrainingData, fitting, loss_name
+from unspool.errors import UnspoolError
+from unspool.progress import Watch
+
+RAMP = 0.5
+"""Share of the training in which the sparsity grows; in the rest, masks stay and values train."""
+_MASK_UPDATES = 100
+_WARM_UP = 0.05
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data.
+
+    Attributes:
+        number: from 1 on.
+        metrics: name -> value, as Keras calls them; those of validation begin with `val_`.
+        complete: whether the kernels were as sparse and clustered at its end as they are to be.
+    """
+
+    number: int
+    metrics: Mapping[str, float]
+    complete: bool
+
+
+class Student(keras.Model):  # type: ignore[misc]
+    """A model that computes with the projections of its kernels, and trains what is beneath them.
+
+    Called as the model is.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        projections: Sequence[Projection],
+        forward: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """Wrap a model; `forward` runs in its place where it is given, with its variables."""
+        super().__init__(name=model.name)
+        self.model = model
+        self.projections = list(projections)
+        self.forward = forward
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the model with projected kernels."""
+        projected = [
+            (p.kernel.variable, p(tf.convert_to_tensor(p.kernel.variable), training=training))
+            for p in self.projections
+        ]
+        with keras.StatelessScope(state_mapping=projected, collect_losses=True) as scope:
+            if self.forward is None:
+                outputs = self.model(inputs, training=training)
+            else:
+                outputs = self.forward(inputs)
+        for variable in self.model.non_trainable_variables:  # such as BatchNormalization's means
+            value = scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(value)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return outputs
+
+    def projected_weights(self) -> list[np.ndarray]:
+        """The model's weights, in Keras's order, as it computes with them."""
+        projected = {
+            p.kernel.path: p(tf.convert_to_tensor(p.kernel.variable)) for p in self.projections
+        }
+        return [np.array(projected.get(v.path, v)) for v in self.model.weights]
+
+
+def sparsity(share: float, goal: float) -> float:
+    """The cubic schedule of Zhu & Gupta 2017, begun at 0: sparsity after a share of the ramp."""
+    return goal * (1 - (1 - min(share, 1.0)) ** 3)
+
+
+class Schedule(keras.callbacks.Callback):  # type: ignore[misc]
+    """Prunes further from batch to batch, then clusters."""
+
+    def __init__(self, projections: Sequence[Projection], batches: int) -> None:
+        super().__init__()
+        self._projections = projections
+        self._ramp = max(1, round(RAMP * batches))
+        self._every = max(1, self._ramp // _MASK_UPDATES)
+        self._begun = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the kernels are as sparse and clustered as they are to be."""
+        return self._begun > self._ramp
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Move the masks, until the ramp's end."""
+        now, self._begun = self._begun, self._begun + 1
+        if (now < self._ramp and now % self._every == 0) or now == self._ramp:
+            for projection in self._projections:
+                goal = projection.kernel.setting.sparsity
+                projection.prune(sparsity(now / self._ramp, goal))
+                if now == self._ramp:
+                    projection.cluster()
+
+
+class Teller(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells a watcher of each batch, and stops where the loss is no number."""
+
+    def __init__(self, watch: Watch, stage: str, batches: int) -> None:
+        super().__init__()
+        self._watch, self._stage, self._batches = watch, stage, batches
+        self._done = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tell how many batches were done."""
+        self._done += 1
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise UnspoolError(
+                f"the loss became {loss} in batch {self._done} of fine-tuning: expected finite "
+                "samples and labels that fit the loss, or a smaller learning rate"
+            )
+        self._watch(f"{self._stage}: loss {loss:.4f}", self._done, self._batches)
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Notes what each epoch gave, and keeps the weights of the best in a model of its own.
+
+    Attributes:
+        epochs: so far.
+        kept: number of the epoch that is kept; 0 for none.
+    """
+
+    def __init__(self, best: Any) -> None:
+        super().__init__()
+        self.epochs: list[Epoch] = []
+        self.kept = 0
+        self._best = best
+        self._highest = -math.inf
+        self._is_complete = lambda: True
+
+    def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> "Keeper":
+        """Begin a stage: what must hold for an epoch to be kept, and the merit to surpass."""
+        self._is_complete, self._highest = is_complete, highest
+        return self
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the weights if none were better."""
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        entry = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
+        self.epochs.append(entry)
+        if entry.complete and merit(metrics) >= self._highest:
+            self._highest = merit(metrics)
+            self._best.set_weights(self.model.projected_weights())
+            self.kept = entry.number
+
+
+def merit(metrics: Mapping[str, float]) -> float:
+    """What is highest for the best epoch: an accuracy where there is one, else the loss, negated.
+
+    On validation data where there are some.
+    """
+    start = "val_" if "val_loss" in metrics else ""
+    for name, value in metrics.items():
+        if name.startswith(start) and name.endswith("accuracy"):
+            return value
+    return -metrics[f"{start}loss"]
+
+
+def fit(student: Student, source: TrainingData, epochs: int, callbacks: list[Any]) -> None:
+    """Train.
+
+    Raises:
+        UnspoolError: the data does not fit the model or its loss.
+    """
+    with fitting(loss_name(student)):
+        student.fit(
+            **source.fit,
+            epochs=epochs,
+            validation_data=source.validation,
+            verbose=0,
+            callbacks=callbacks,
+        )
+
+
+def measured(student: Student, source: TrainingData) -> dict[str, float]:
+    """Metrics before any training, under the names that `fit` gives them."""
+    if source.validation is None:
+        return {"loss": math.inf}
+    given = source.validation
+    arguments = given if isinstance(given, tuple) else (given,)
+    with fitting(loss_name(student)):
+        found = student.evaluate(*arguments, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in found.items()}
+
+
+def optimizer(peak: float, batches: int) -> Any:
+    """Adam with clipped gradients, its rate warmed up to a peak and decayed along a cosine to 0."""
+    warm_up = max(1, round(_WARM_UP * batches))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, batches - warm_up), warmup_target=peak, warmup_steps=warm_up
+    )
+    return keras.optimizers.Adam(rate, clipnorm=1.0)

@@ -1,0 +1,129 @@
+"""Which weights of a model are compressed, and how far each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+
+_KERNELS = ("kernel", "recurrent_kernel")  # Keras's names, in layers and in cells
+_SMALL = 1 / 32
+MOST_CLUSTERS = 255  # non-zero values of an int8 weight with a symmetric scale
+
+
+@dataclass(frozen=True)
+class KernelSetting:
+    """How far a kernel is compressed.
+
+    Attributes:
+        sparsity: the share of its weights that become 0, in [0, 1); 0 prunes none.
+        clusters: how many distinct values the others share, 2 to 255; None leaves them free.
+
+    Raises:
+        UnspoolError: a value outside of these.
+    """
+
+    sparsity: float = 0.8
+    clusters: int | None = 16
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sparsity < 1:
+            raise UnspoolError(
+                f"sparsity {self.sparsity}: expected the share of weights that become 0, "
+                "from 0 to below 1, such as 0.8"
+            )
+        if self.clusters is not None and not 2 <= self.clusters <= MOST_CLUSTERS:
+            raise UnspoolError(
+                f"clusters {self.clusters}: expected 2 to {MOST_CLUSTERS} distinct values"
+            )
+
+    def __str__(self) -> str:
+        values = "free values" if self.clusters is None else f"{self.clusters} values"
+        return f"{100 * self.sparsity:.0f} % zeros, {values}"
+
+
+UNTOUCHED = KernelSetting(0.0, None)
+"""Leaves a kernel as it is."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a model, and how far it is to be compressed.
+
+    Attributes:
+        path: Keras's, such as `gru/gru_cell/recurrent_kernel`.
+        variable: the Keras variable.
+        setting: how far.
+    """
+
+    path: str
+    variable: Any
+    setting: KernelSetting
+
+
+@dataclass(frozen=True)
+class KernelResult:
+    """What a compressed kernel holds.
+
+    Attributes:
+        path: Keras's, such as `gru/gru_cell/recurrent_kernel`.
+        weights: how many.
+        zeros: how many of them are 0.
+        values: how many distinct values the others have.
+    """
+
+    path: str
+    weights: int
+    zeros: int
+    values: int
+
+
+def kernels(
+    model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]
+) -> list[Kernel]:
+    """The kernels that are to be compressed: recurrent, dense and convolution kernels.
+
+    A kernel with less than 1/32 of all these weights, such as a small output layer's, is left as it
+    is unless `layers` names it: little is won there, and each of its weights counts for more.
+
+    Args:
+        model: a built Keras model.
+        setting: for all kernels that `layers` does not name.
+        layers: layer name, or path of a kernel -> its setting.
+
+    Raises:
+        UnspoolError: the model has no such kernels, or `layers` names something else.
+    """
+    found = {
+        variable.path: variable
+        for variable in model.trainable_variables
+        if variable.name in _KERNELS and len(variable.shape) > 1
+    }
+    if not found:
+        raise UnspoolError(
+            f"model {model.name!r} has no trainable kernel to compress: expected a recurrent, "
+            "dense or convolution layer"
+        )
+    owners = {path: [path, *path.split("/")[:-1]] for path in found}
+    for name in layers:
+        if not any(name in names for names in owners.values()):
+            known = sorted({names[1] for names in owners.values()})
+            raise UnspoolError(f"no kernel belongs to {name!r}; layers are {', '.join(known)}")
+    whole = sum(int(np.prod(variable.shape)) for variable in found.values())
+    chosen = []
+    for path, variable in found.items():
+        small = np.prod(variable.shape) < _SMALL * whole
+        own = next((layers[name] for name in owners[path] if name in layers), None)
+        kernel = Kernel(path, variable, own or (UNTOUCHED if small else setting))
+        if kernel.setting != UNTOUCHED:
+            chosen.append(kernel)
+    return chosen
+
+
+def result(kernel: Kernel) -> KernelResult:
+    """Count what a kernel holds now."""
+    values = np.array(kernel.variable)
+    distinct = np.unique(values[values != 0])
+    return KernelResult(kernel.path, values.size, int((values == 0).sum()), len(distinct))

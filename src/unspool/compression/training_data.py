@@ -1,0 +1,185 @@
+"""What to fine-tune with: arrays, or a tf.data.Dataset, checked before any work is done."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool import samples
+from unspool._tensorflow import keras, tf
+from unspool.errors import UnspoolError
+
+_HELD_OUT = 1 / 20
+_MOST_HELD_OUT = 5000
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples and labels in the form that Keras's `fit` and `evaluate` take.
+
+    Attributes:
+        fit: arguments of `fit`: `x`, and for arrays `y` and `batch_size`.
+        batches: in an epoch.
+        validation: what `fit` takes as validation data; None where there is none.
+    """
+
+    fit: Mapping[str, Any]
+    batches: int
+    validation: Any
+
+
+def training_data(
+    model: Any, data: Any, labels: Any, validation: Any, batch_size: int, seed: int
+) -> TrainingData:
+    """Check what a model is to be fine-tuned with.
+
+    Args:
+        model: the Keras model.
+        data: samples, one array (samples, ...) per input; or a tf.data.Dataset of batches
+            (samples, labels) or (samples, labels, weights).
+        labels: what the model's loss takes, (samples, ...); None with a dataset.
+        validation: (samples, labels), or a dataset. None: of arrays a twentieth, at most 5,000
+            samples drawn by the seed, is held out; of a dataset nothing is.
+        batch_size: of arrays.
+        seed: draws what is held out.
+
+    Raises:
+        UnspoolError: something does not fit; the message says what.
+    """
+    if isinstance(data, tf.data.Dataset):
+        if labels is not None:
+            raise UnspoolError("labels: a dataset yields them itself, (samples, labels); give None")
+        batches = _count(data)
+        fit = {"x": _checked(data), "shuffle": False}  # that is the dataset's to do
+        return TrainingData(fit, batches, _validation(model, validation))
+    if labels is None:
+        raise UnspoolError("labels: expected what the model's loss takes, one for each sample")
+    arrays = samples.check(data, model.inputs, "training data")
+    count = len(arrays[0])
+    labels = keras.tree.map_structure(lambda part: _labels(part, count, "labels"), labels)
+    _check_classes(model, labels, "labels")
+    validation = _validation(model, validation)
+    kept, held = held_out(count, seed)
+    if validation is None and len(held):
+        validation = _alone([a[held] for a in arrays]), _taken(labels, held)
+        arrays, labels = [a[kept] for a in arrays], _taken(labels, kept)
+    fit = {"x": _alone(arrays), "y": labels, "batch_size": batch_size}
+    return TrainingData(fit, -(-len(arrays[0]) // batch_size), validation)
+
+
+def _taken(labels: Any, indices: np.ndarray) -> Any:
+    """Labels of some samples, whatever their structure."""
+    return keras.tree.map_structure(lambda part: part[indices], labels)
+
+
+def _validation(model: Any, validation: Any) -> Any:
+    if validation is None or isinstance(validation, tf.data.Dataset):
+        return validation
+    data, labels = validation
+    arrays = samples.check(data, model.inputs, "validation data")
+    what = "validation labels"
+    labels = keras.tree.map_structure(lambda part: _labels(part, len(arrays[0]), what), labels)
+    _check_classes(model, labels, what)
+    return _alone(arrays), labels
+
+
+def _alone(arrays: list[np.ndarray]) -> Any:
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _labels(labels: Any, count: int, what: str) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.ndim == 0 or len(array) != count:
+        raise UnspoolError(f"{what}: have the shape {array.shape}, but there are {count} samples")
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(f"{what}: have the type {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(f"{what}: {bad} of {array.size} values are NaN or infinite")
+    return array
+
+
+def _check_classes(model: Any, labels: Any, what: str) -> None:
+    """Refuse class numbers that the model has no output for; Keras would go on with NaN."""
+    if "sparse_categorical" not in loss_name(model) or not isinstance(labels, np.ndarray):
+        return
+    classes = model.outputs[0].shape[-1]
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UnspoolError(
+            f"{what}: run from {labels.min()} to {labels.max()}, but the model has {classes} "
+            f"classes, 0 to {classes - 1}"
+        )
+
+
+def loss_name(model: Any) -> str:
+    """A model's loss as people read it: `sparse_categorical_crossentropy`."""
+    loss = model.loss
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss)
+
+
+@contextmanager
+def fitting(loss: str) -> Iterator[None]:
+    """Turn what TensorFlow says of data that does not fit into one line.
+
+    Raises:
+        UnspoolError: in its place.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        # TensorFlow gives its reason last, after where it arose; Keras's errors are of one line.
+        lines = [line.strip() for line in str(error).splitlines()]
+        reasons = [line for line in lines if line and not line.startswith("[[")]
+        raise UnspoolError(
+            f"the samples and labels do not fit the model and its loss {loss!r}: "
+            f"{reasons[-1][:300] if reasons else error!r}"
+        ) from error
+
+
+def check_fits_loss(student: Any, source: TrainingData) -> None:
+    """Evaluate the loss on a few samples, before any training.
+
+    Raises:
+        UnspoolError: labels, or a dataset's samples, do not fit the model and its loss.
+    """
+    data = source.fit["x"]
+    with fitting(loss_name(student)):
+        if isinstance(data, tf.data.Dataset):
+            student.evaluate(data.take(1), verbose=0)
+            return
+        first = [keras.tree.map_structure(lambda part: part[:2], source.fit[k]) for k in "xy"]
+        student.evaluate(*first, verbose=0)
+
+
+def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of samples to train with, and of those that are held out; of few samples none are."""
+    size = min(int(count * _HELD_OUT), _MOST_HELD_OUT)
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[size:]), np.sort(order[:size])
+
+
+def _count(dataset: Any) -> int:
+    """Batches of a dataset."""
+    count = int(dataset.cardinality())
+    if count == tf.data.INFINITE_CARDINALITY:
+        raise UnspoolError(
+            "the dataset has no end: say with .take(n) how many batches an epoch has"
+        )
+    if count == tf.data.UNKNOWN_CARDINALITY:
+        count = int(dataset.reduce(0, lambda number, *_: number + 1))
+    if not count:
+        raise UnspoolError("the dataset has no batches")
+    return count
+
+
+def _checked(dataset: Any) -> Any:
+    """The dataset, stopped by a value that is not a number."""
+
+    def finite(tensor: Any) -> Any:
+        if not tensor.dtype.is_floating:
+            return tensor
+        return tf.debugging.check_numerics(tensor, "samples or labels hold NaN or infinite values")
+
+    return dataset.map(lambda *parts: tf.nest.map_structure(finite, parts))

@@ -1,0 +1,249 @@
+"""Try compression settings until the strongest that holds an accuracy is found."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from unspool import files, samples, targets, trials
+from unspool.compression import FineTuning, KernelSetting, check_compiled, losses
+from unspool.compression.kernels import UNTOUCHED
+from unspool.compression.training_data import held_out, loss_name
+from unspool.errors import UnspoolError
+from unspool.evaluation import evaluate
+from unspool.progress import Watch
+from unspool.samples import Samples
+from unspool.targets import Target
+from unspool.trials import Task, Trial
+
+LADDER = tuple(
+    KernelSetting(sparsity, clusters)
+    for sparsity, clusters in (
+        *((0.4, 32), (0.5, 32), (0.6, 32), (0.6, 16), (0.7, 16), (0.75, 16), (0.8, 16), (0.8, 8)),
+        *((0.85, 16), (0.85, 8), (0.9, 16), (0.9, 8), (0.95, 16), (0.95, 8)),
+    )
+)
+"""Settings from mild to strong: Vela encodes the kernels of each in less than those before."""
+
+MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
+"""What a search can make small -> the figure of a trial."""
+
+CALIBRATION_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was tried, and what is best.
+
+    Attributes:
+        trained_accuracy: of the trained model in Keras on the validation samples, percent.
+        samples: how many these are.
+        max_accuracy_drop: points by which a trial's accuracy may be below the trained model's.
+        minimise: "cycles" or "flash".
+        target: what was compiled for.
+        before: the trained model, deployed as it is.
+        trials: what was tried, from mild to strong.
+        models: setting -> .keras file of the compressed model.
+    """
+
+    trained_accuracy: float
+    samples: int
+    max_accuracy_drop: float
+    minimise: str
+    target: Target
+    before: Trial
+    trials: tuple[Trial, ...] = ()
+    models: dict[KernelSetting, Path] = field(default_factory=dict)
+
+    def drop(self, trial: Trial) -> float:
+        """Points by which a trial's accuracy is below the trained model's."""
+        return self.trained_accuracy - trial.accuracy
+
+    def holds(self, trial: Trial) -> bool:
+        """Whether a trial loses no more accuracy than it may."""
+        return self.drop(trial) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
+
+    @property
+    def chosen(self) -> Trial | None:
+        """The smallest of the trials that hold the accuracy; None where none does."""
+        holding = [trial for trial in self.trials if self.holds(trial)]
+        return min(holding, key=lambda t: getattr(t, MINIMISE[self.minimise]), default=None)
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """What nothing else tried beats in accuracy, flash and cycles at once: the Pareto front."""
+        tried = [self.before, *self.trials]
+        return tuple(t for t in tried if not any(_beats(other, t) for other in tried))
+
+
+def _beats(a: Trial, b: Trial) -> bool:
+    """Whether a is nowhere worse than b, and somewhere better."""
+    left, right = ((-t.accuracy, t.flash_kib, t.cycles) for t in (a, b))
+    return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+
+
+_FINE_TUNING = FineTuning()
+
+
+def search(
+    model: Any,
+    data: Samples,
+    labels: np.ndarray,
+    folder: Path,
+    *,
+    max_accuracy_drop: float = 0.2,
+    minimise: str = "cycles",
+    settings: Sequence[KernelSetting] = LADDER,
+    validation: tuple[Samples, np.ndarray] | None = None,
+    calibration: Samples | None = None,
+    fine_tuning: FineTuning = _FINE_TUNING,
+    target: Target | None = None,
+    time_steps: int | None = None,
+    jobs: int | None = None,
+    on_trial: Callable[[Search], None] = lambda search: None,
+    watch: Watch | None = None,
+) -> Search:
+    """Compress a trained classifier as far as an accuracy allows.
+
+    The settings are bisected: the next ones to try are between the strongest that held the accuracy
+    and the mildest beyond it that did not. A trial fine-tunes the model, quantizes it, compiles it,
+    and measures it on validation samples, which it was not trained with. What is finished is kept
+    in the folder: a search that was interrupted and is begun again goes on from there.
+
+    Trials run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or any
+    other backend of joblib's, they run there.
+
+    Args:
+        model: a built, compiled Keras model with one output, a value per class.
+        data: samples, one array (samples, ...) per input.
+        labels: classes (samples,).
+        folder: where finished trials are kept.
+        max_accuracy_drop: points by which the int8 accuracy may be below the trained model's.
+        minimise: "cycles" or "flash".
+        settings: from mild to strong.
+        validation: samples and classes; a part of `data` is held out where None.
+        calibration: samples to quantize with; the first 200 of `data` where None.
+        fine_tuning: how to train in each trial.
+        target: what to compile for; ethos-u55-128 with Vela's defaults where None.
+        time_steps: length of the sequence where the model leaves it open.
+        jobs: trials at a time; None: as many as joblib is configured for, else one.
+        on_trial: called after each trial with the search so far.
+        watch: told of the progress of trials that run in this process.
+
+    Raises:
+        UnspoolError: something that was given does not fit; the message says what.
+    """
+    if minimise not in MINIMISE:
+        raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
+    if not 0 <= max_accuracy_drop <= 100:
+        raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
+    check_compiled(model)
+    arrays, kept, held = _split(model, data, labels, validation, fine_tuning.seed)
+    task = Task(
+        trained=trials.to_bytes(model),
+        losses=losses(model),
+        data=arrays,
+        labels=kept,
+        validation=held,
+        calibration=[a[:CALIBRATION_SAMPLES] for a in arrays]
+        if calibration is None
+        else calibration,
+        fine_tuning=fine_tuning,
+        target=target or targets.target(),
+        time_steps=time_steps,
+    )
+    found = Search(
+        trained_accuracy=evaluate(model, *held).percent,
+        samples=len(held[1]),
+        max_accuracy_drop=max_accuracy_drop,
+        minimise=minimise,
+        target=task.target,
+        before=trials.measure(task, model, UNTOUCHED),
+    )
+    keys = _keys(model, task, settings)
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
+    watch = watch if width == 1 else None  # a screen cannot be sent to other processes
+    folder = files.output_folder(folder)
+    for setting in settings:  # of an earlier run
+        trial = _kept(folder / f"{keys[setting]}.json", setting)
+        if trial:
+            found = _with(found, trial, folder / f"{keys[setting]}.keras", settings)
+    on_trial(found)
+    while chosen := _next(settings, found, width):
+        for trial, content in parallel(
+            joblib.delayed(trials.run)(task, setting, watch) for setting in chosen
+        ):
+            path = folder / f"{keys[trial.setting]}.keras"
+            files.write(path, content)
+            files.write(path.with_suffix(".json"), json.dumps(asdict(trial), indent=1) + "\n")
+            found = _with(found, trial, path, settings)
+            on_trial(found)
+    return found
+
+
+def _split(
+    model: Any, data: Samples, labels: Any, validation: Any, seed: int
+) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
+    """Training samples, their classes, and the same for validation."""
+    classes = model.outputs[0].shape[-1]
+    arrays = samples.check(data, model.inputs, "training data")
+    labels = samples.check_labels(labels, len(arrays[0]), max(2, classes), "training data")
+    if validation is not None:
+        held = samples.check(validation[0], model.inputs, "validation data")
+        count = len(held[0])
+        right = samples.check_labels(validation[1], count, max(2, classes), "validation data")
+        return arrays, labels, (held, right)
+    train, test = held_out(len(labels), seed)
+    if not len(test):
+        raise UnspoolError(
+            f"training data: {len(labels)} samples are too few to hold some out; give validation "
+            "samples and their classes"
+        )
+    return [a[train] for a in arrays], labels[train], ([a[test] for a in arrays], labels[test])
+
+
+def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[KernelSetting, str]:
+    """Setting -> a name for its trial, made of all that its result depends on."""
+    shared = joblib.hash(
+        (
+            *(model.to_json(), model.get_weights(), loss_name(model), task.data, task.labels),
+            *(task.validation, task.calibration, asdict(task.fine_tuning), str(task.target)),
+            task.time_steps,
+        )
+    )
+    return {setting: joblib.hash((shared, asdict(setting)))[:16] for setting in settings}
+
+
+def _kept(path: Path, setting: KernelSetting) -> Trial | None:
+    """A finished trial of an earlier run; None where there is none that can be read."""
+    try:
+        entries = json.loads(path.read_text())
+        return (
+            Trial(**{**entries, "setting": setting})
+            if path.with_suffix(".keras").exists()
+            else None
+        )
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _with(found: Search, trial: Trial, path: Path, settings: Sequence[KernelSetting]) -> Search:
+    tried = sorted((*found.trials, trial), key=lambda t: settings.index(t.setting))
+    return replace(found, trials=tuple(tried), models={**found.models, trial.setting: path})
+
+
+def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
+    """Settings to try at once: spread evenly over what is open; none when all is known."""
+    results = {settings.index(t.setting): found.holds(t) for t in found.trials}
+    low = max((index for index, holds in results.items() if holds), default=-1)
+    failed = (index for index, holds in results.items() if not holds and index > low)
+    high = min(failed, default=len(settings))
+    untried = [index for index in range(low + 1, high) if index not in results]
+    count = min(width, len(untried))
+    picks = {((2 * k + 1) * len(untried)) // (2 * count) for k in range(count)}
+    return [settings[untried[pick]] for pick in sorted(picks)]

@@ -1,0 +1,115 @@
+"""One compression setting, tried: fine-tune, quantize, compile, measure; in any process."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unspool.calibration import calibrate
+from unspool.compression import FineTuning, KernelSetting, compress
+from unspool.conversion import convert
+from unspool.evaluation import evaluate
+from unspool.loading import load
+from unspool.progress import Watch
+from unspool.quantization import quantize
+from unspool.samples import Samples
+from unspool.targets import Target
+from unspool.unrolling import unroll
+from unspool.vela import compile
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a setting gave.
+
+    Attributes:
+        setting: how far all kernels were compressed.
+        accuracy: of the int8 model in LiteRT on the validation samples, percent.
+        flash_kib: Vela's estimate, KiB.
+        cycles: of one inference, Vela's estimate.
+        seconds: that it took.
+    """
+
+    setting: KernelSetting
+    accuracy: float
+    flash_kib: float
+    cycles: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a search share, in a form that other processes and machines take.
+
+    Attributes:
+        trained: bytes of the trained model's .keras file.
+        losses: what it was compiled with, as `losses` gives it.
+        data: training samples, one array (samples, ...) per input.
+        labels: their classes, (samples,).
+        validation: samples and classes that are not trained with.
+        calibration: samples to quantize with.
+        fine_tuning: how to train.
+        target: what to compile for.
+        time_steps: length of the sequence where the model leaves it open.
+    """
+
+    trained: bytes
+    losses: Mapping[str, Any]
+    data: list[np.ndarray]
+    labels: np.ndarray
+    validation: tuple[list[np.ndarray], np.ndarray]
+    calibration: Samples
+    fine_tuning: FineTuning
+    target: Target
+    time_steps: int | None
+
+
+def measure(task: Task, model: Any, setting: KernelSetting) -> Trial:
+    """Deploy a model and measure it."""
+    start = time.perf_counter()
+    float_tflite = convert(unroll(model, task.time_steps))
+    int8_tflite = quantize(float_tflite, calibrate(float_tflite, task.calibration).ranges)
+    compiled = compile(int8_tflite, task.target)
+    accuracy = evaluate(int8_tflite, *task.validation, "litert").percent
+    seconds = time.perf_counter() - start
+    return Trial(setting, accuracy, compiled.flash_kib, compiled.cycles, seconds)
+
+
+def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Trial, bytes]:
+    """Try a setting; returns what it gave, and the bytes of the compressed model's .keras file."""
+    model = from_bytes(task.trained)
+    model.compile(**task.losses)
+    compressed = compress(
+        model,
+        task.data,
+        task.labels,
+        setting=setting,
+        validation=task.validation,
+        fine_tuning=task.fine_tuning,
+        watch=watch,
+    )
+    if compressed.interrupted:
+        raise KeyboardInterrupt  # half a trial says nothing of its setting
+    trial = measure(task, compressed.model, setting)
+    seconds = trial.seconds + compressed.seconds
+    return replace(trial, seconds=seconds), to_bytes(compressed.model)
+
+
+def to_bytes(model: Any) -> bytes:
+    """A model's .keras file."""
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def from_bytes(content: bytes) -> Any:
+    """The model of a .keras file."""
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        return load(path)

@@ -1,0 +1,288 @@
+"""Compression: how sparse and alike the weights become, what is left of the accuracy, bad input."""
+
+import numpy as np
+import pytest
+from conftest import CLASSES, FEATURES, STEPS, small_model
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import unspool
+from unspool import FineTuning, KernelSetting, UnspoolError, compress
+from unspool._tensorflow import keras, tf
+from unspool.compression.fine_tuning import sparsity
+from unspool.compression.kernels import kernels
+from unspool.compression.projection import k_means
+
+LOSS = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+QUICK = FineTuning(epochs=2, batch_size=32)
+UNTOUCHED = KernelSetting(0.0, None)
+
+
+def compiled(model, **options):
+    model.compile(**{**LOSS, **options})
+    return model
+
+
+def task(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences; the class says which half was larger, and whether the sum is positive."""
+    x = np.random.default_rng(seed).normal(0, 1, (count, STEPS, FEATURES)).astype(np.float32)
+    late = x[:, STEPS // 2 :, 0].mean(1) > x[:, : STEPS // 2, 0].mean(1)
+    return x, late.astype(np.int64) + 2 * (x[:, :, 1].sum(1) > 0)
+
+
+@pytest.fixture(scope="module", params=["gru", "lstm", "simple"])
+def trained(request):
+    model = small_model(request.param, units=24)
+    model.compile(keras.optimizers.Adam(5e-3), **LOSS)
+    model.fit(*task(3000), epochs=12, batch_size=64, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def compressed(trained):
+    options = FineTuning(epochs=6, learning_rate=5e-3)
+    return compress(trained, *task(3000), setting=KernelSetting(0.7, 8), fine_tuning=options)
+
+
+def deployed(model) -> unspool.Compiled:
+    float_tflite = unspool.convert(unspool.unroll(model))
+    ranges = unspool.calibrate(float_tflite, task(100)[0]).ranges
+    return unspool.compile(unspool.quantize(float_tflite, ranges), unspool.target())
+
+
+def kernels_of(model) -> list[np.ndarray]:
+    return [np.array(w) for w in model.weights if w.name in ("kernel", "recurrent_kernel")]
+
+
+def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed):
+    for kernel in kernels_of(compressed.model):
+        assert (kernel == 0).sum() == round(0.7 * kernel.size)
+        assert len(np.unique(kernel[kernel != 0])) <= 8
+
+
+def test_the_result_says_what_the_kernels_hold(compressed):
+    for said, kernel in zip(compressed.kernels, kernels_of(compressed.model), strict=True):
+        assert said.weights == kernel.size
+        assert said.zeros == (kernel == 0).sum()
+        assert said.values == len(np.unique(kernel[kernel != 0]))
+
+
+def test_accuracy_stays(trained, compressed):
+    x, y = task(2000, seed=6)  # not trained with
+    before, after = (unspool.evaluate(m, x, y).percent for m in (trained, compressed.model))
+    assert before > 85, "the comparison says nothing of a model that learned nothing"
+    assert after > before - 2
+
+
+def test_vela_encodes_the_weights_in_less(trained, compressed):
+    before, after = deployed(trained), deployed(compressed.model)
+    assert after.weights_kib < 0.75 * before.weights_kib
+    assert after.cycles < before.cycles
+
+
+def test_the_trained_model_is_not_changed(trained):
+    before = trained.get_weights()
+    compress(trained, *task(200), fine_tuning=QUICK)
+    for old, new in zip(before, trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_result_is_an_ordinary_keras_file(compressed, tmp_path):
+    compressed.model.save(tmp_path / "model.keras")
+    again = unspool.load(tmp_path / "model.keras")
+    x, y = task(50)
+    for written, weight in zip(again.get_weights(), compressed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(written, weight)
+    assert again.evaluate(x, y, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
+
+
+LAYERS = keras.layers
+
+
+def _stacked():
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Conv1D(12, 3, padding="same", activation="relu", name="conv")(x)
+    h = LAYERS.BatchNormalization()(h)
+    h = LAYERS.LSTM(12, return_sequences=True, name="lower", dropout=0.1)(h)
+    h = LAYERS.Bidirectional(LAYERS.GRU(8, name="rnn"), name="upper")(h)
+    h = LAYERS.Dense(16, activation="relu", name="hidden")(h)
+    return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax", name="head")(h))
+
+
+@pytest.mark.parametrize(
+    ("setting", "layers", "expected"),
+    [
+        (KernelSetting(0.5, None), {}, {"conv": (0.5, None), "rnn": (0.5, None)}),
+        (KernelSetting(0.0, 4), {}, {"lower": (0.0, 4), "hidden": (0.0, 4)}),
+        (UNTOUCHED, {"forward_rnn": KernelSetting(0.75, 3)}, {"rnn": (0.75, 3), "lower": None}),
+        (KernelSetting(0.5, 4), {"lower": UNTOUCHED}, {"lower": None, "hidden": (0.5, 4)}),
+        (UNTOUCHED, {"head/kernel": KernelSetting(0.5, 2)}, {"head": (0.5, 2), "conv": None}),
+    ],
+)
+def test_each_layer_has_its_setting(setting, layers, expected):
+    said = {kernel.path: kernel.setting for kernel in kernels(_stacked(), setting, layers)}
+    for layer, values in expected.items():
+        own = {s for path, s in said.items() if layer in path.split("/")[0]}
+        assert own == ({KernelSetting(*values)} if values else set())
+
+
+def test_all_kinds_of_kernels_are_compressed():
+    model = compiled(_stacked())
+    before = np.array(model.layers[2].moving_mean)
+    done = compress(model, *task(64), setting=KernelSetting(0.5, 4), fine_tuning=QUICK)
+    layers = {kernel.path.split("/")[0] for kernel in done.kernels}
+    assert layers == {"conv", "lower", "forward_rnn", "backward_rnn", "hidden"}
+    for kernel in done.kernels:
+        assert kernel.zeros == round(0.5 * kernel.weights)
+        assert kernel.values <= 4
+    moved = np.array(done.model.layers[2].moving_mean)
+    assert not np.array_equal(before, moved), "batch normalisation goes on learning"
+
+
+def test_a_small_kernel_beside_large_ones_is_left_alone():
+    # 40 x 4 of 5 x 120 + 40 x 120 + 40 x 4 weights: 2.9 %, less than 1/32.
+    found = kernels(small_model("gru", units=40), KernelSetting(), {})
+    assert {kernel.path.split("/")[0] for kernel in found} == {"gru"}
+
+
+def _regression():
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, LAYERS.Dense(1)(LAYERS.GRU(6)(x)))
+
+
+def _two_heads():
+    x = keras.Input((STEPS, FEATURES), name="x")
+    z = keras.Input((3,), name="z")
+    h = LAYERS.Concatenate()([LAYERS.LSTM(6)(x), z])
+    return keras.Model([x, z], [LAYERS.Dense(2, name="a")(h), LAYERS.Dense(1, name="b")(h)])
+
+
+def _one_hot(y):
+    return np.eye(CLASSES, dtype=np.float32)[y]
+
+
+def test_any_loss_and_metric_and_structure():
+    x, y = task(64)
+    regression = compiled(_regression(), loss="mse", metrics=["mae"])
+    done = compress(regression, x, x[:, 0, :1], fine_tuning=QUICK)
+    assert {"loss", "mae", "val_loss", "val_mae"} == set(done.epochs[0].metrics)
+
+    own = compiled(small_model(), loss=lambda t, p: keras.ops.mean((t - p) ** 2), metrics=[])
+    assert compress(own, x, _one_hot(y), fine_tuning=QUICK).best == 2
+
+    heads = compiled(_two_heads(), loss=["mse", "mae"], metrics=None)
+    inputs = {"x": x, "z": x[:, 0, :3]}
+    done = compress(heads, inputs, [x[:, 0, :2], x[:, 1, :1]], fine_tuning=QUICK)
+    assert done.epochs[-1].complete
+
+
+@pytest.mark.parametrize("cardinality_known", [True, False])
+def test_a_dataset_is_taken_as_it_is(cardinality_known):
+    x, y = task(64)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    if not cardinality_known:
+        data = data.filter(lambda x, y: True)
+    done = compress(compiled(small_model()), data, validation=data, fine_tuning=QUICK)
+    assert [epoch.number for epoch in done.epochs] == [1, 2]
+    assert "val_accuracy" in done.epochs[0].metrics
+    assert done.kernels[0].zeros == round(0.8 * done.kernels[0].weights)
+
+
+X, Y = task(64)
+NAN = np.where(X > 2, np.nan, X)
+
+
+def _no_kernels():
+    x = keras.Input((4,))
+    return keras.Model(x, LAYERS.Softmax()(x))
+
+
+def _dataset(x, y):
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+
+MISTAKES = {
+    "labels beyond the classes": (lambda: _try(labels=Y + 9), "labels: run from 9 to 12"),
+    "negative labels": (lambda: _try(labels=Y - 1), "labels: run from -1 to"),
+    "labels of another shape": (lambda: _try(labels=_one_hot(Y)), "do not fit the model and its"),
+    "too few labels": (lambda: _try(labels=Y[:5]), r"shape \(5,\), but there are 64 samples"),
+    "no labels": (lambda: _try(labels=None), "labels: expected what the model's loss takes"),
+    "words for labels": (lambda: _try(labels=Y.astype(str)), "have the type <U"),
+    "NaN labels": (lambda: _try(labels=Y * np.nan), "64 of 64 values are NaN"),
+    "NaN samples": (lambda: _try(data=NAN), "training data: .* NaN or infinite"),
+    "NaN in a dataset": (lambda: _try(data=_dataset(NAN, Y), labels=None), "NaN or infinite"),
+    "samples of another shape": (lambda: _try(data=X[:, :, :2]), r"expected \(samples, 6, 5\)"),
+    "labels with a dataset": (lambda: _try(data=_dataset(X, Y)), "a dataset yields them itself"),
+    "an endless dataset": (
+        lambda: _try(data=_dataset(X, Y).repeat(), labels=None),
+        r"no end: say with \.take",
+    ),
+    "an empty dataset": (lambda: _try(data=_dataset(X, Y).take(0), labels=None), "no batches"),
+    "validation that does not fit": (lambda: _try(validation=(X, Y[:3])), "validation labels"),
+    "sparsity 1": (lambda: KernelSetting(1.0), "sparsity 1.0: expected .* below 1"),
+    "sparsity below 0": (lambda: KernelSetting(-0.1), "sparsity -0.1"),
+    "sparsity NaN": (lambda: KernelSetting(float("nan")), "sparsity nan"),
+    "one cluster": (lambda: KernelSetting(0.5, 1), "clusters 1: expected 2 to 255"),
+    "too many clusters": (lambda: KernelSetting(0.5, 256), "clusters 256"),
+    "one epoch": (lambda: FineTuning(epochs=1), "epochs 1: expected at least 2"),
+    "no learning rate": (lambda: FineTuning(learning_rate=0), "expected positive"),
+    "a layer that is not there": (
+        lambda: _try(layers={"gruu": UNTOUCHED}),
+        "no kernel belongs to 'gruu'; layers are gru, y",
+    ),
+    "no kernels": (lambda: _try(model=compiled(_no_kernels())), "no trainable kernel to compress"),
+    "not compiled": (lambda: _try(model=small_model()), "has no loss .* compile it"),
+}
+
+
+def _try(model=None, data=X, labels=Y, **options):
+    compress(model or compiled(small_model()), data, labels, fine_tuning=QUICK, **options)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_said_in_one_line(name):
+    attempt, message = MISTAKES[name]
+    with pytest.raises(UnspoolError, match=message) as raised:
+        attempt()
+    assert "\n" not in str(raised.value)
+
+
+def _interrupted_at(batch: int):
+    def watch(stage: str, done: int, total: int) -> None:
+        if done == batch:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_an_interruption_keeps_the_best_so_far():
+    # 61 samples, 3 held out: 2 batches in each of 4 epochs; complete in the third.
+    options = FineTuning(epochs=4, batch_size=32)
+    model = compiled(small_model())
+    done = compress(model, X, Y, fine_tuning=options, watch=_interrupted_at(7))
+    assert done.interrupted
+    assert done.best == 3
+    assert done.kernels[0].zeros == round(0.8 * done.kernels[0].weights)
+    with pytest.raises(KeyboardInterrupt):  # nothing is as it was asked to be yet
+        compress(model, X, Y, fine_tuning=options, watch=_interrupted_at(3))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.5, 0.7), (1.0, 0.8), (2.0, 0.8)])
+def test_the_cubic_schedule(share, expected):
+    assert sparsity(share, 0.8) == pytest.approx(expected)  # 0.8 * (1 - 0.5 ** 3)
+
+
+@given(
+    arrays.arrays(np.float32, st.integers(3, 200), elements=st.floats(-10, 10, width=32)),
+    st.integers(2, 20),
+)
+def test_k_means_never_does_worse_than_even_spacing(points, count):
+    def error(values):
+        return np.abs(points[:, None] - values[None]).min(1).astype(np.float64) ** 2
+
+    values = k_means(points, count)
+    assert len(values) == count
+    assert (np.diff(values) >= 0).all()
+    even = np.linspace(points.min(), points.max(), count)
+    assert error(values).sum() <= error(even).sum() + 1e-4
