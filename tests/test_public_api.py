@@ -11,6 +11,7 @@ NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
     *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
     *("inspect", "load", "target", "Session"),
+    *("all_targets", "sweep", "Breach", "Budget", "Cost", "Sweep", "Trial"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
     *(
         "OutputError",

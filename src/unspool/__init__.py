@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unspool.budgets import Breach, Budget
     from unspool.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.conversion import convert
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
     from unspool.residency import Resident, keep_resident
     from unspool.runtime import Session
     from unspool.simulation import Simulation
-    from unspool.targets import Target, target
+    from unspool.sweeping import Cost, Sweep, Trial, sweep
+    from unspool.targets import Target, all_targets, target
     from unspool.unrolling import unroll, unroll_stream
     from unspool.vela import Compiled, Operator, compile
 
 _HOME = {
     "Accuracy": "evaluation",
+    "Breach": "budgets",
+    "Budget": "budgets",
     "Calibration": "calibration",
     "Compiled": "vela",
+    "Cost": "sweeping",
     "Curve": "drift",
     "Deployment": "deployment",
     "Drift": "drift",
@@ -46,9 +51,12 @@ _HOME = {
     "Round": "calibration",
     "Session": "runtime",
     "Simulation": "simulation",
+    "Sweep": "sweeping",
     "Target": "targets",
+    "Trial": "sweeping",
     "UnspoolError": "errors",
     "Verdict": "inspection",
+    "all_targets": "targets",
     "bundle": "firmware",
     "calibrate": "calibration",
     "calibrate_stream": "calibration",
@@ -61,6 +69,7 @@ _HOME = {
     "keep_resident": "residency",
     "load": "loading",
     "quantize": "quantization",
+    "sweep": "sweeping",
     "target": "targets",
     "unroll": "unrolling",
     "unroll_stream": "unrolling",
@@ -68,8 +77,11 @@ _HOME = {
 
 __all__ = [
     "Accuracy",
+    "Breach",
+    "Budget",
     "Calibration",
     "Compiled",
+    "Cost",
     "Curve",
     "Deployment",
     "Drift",
@@ -81,9 +93,12 @@ __all__ = [
     "Round",
     "Session",
     "Simulation",
+    "Sweep",
     "Target",
+    "Trial",
     "UnspoolError",
     "Verdict",
+    "all_targets",
     "bundle",
     "calibrate",
     "calibrate_stream",
@@ -96,6 +111,7 @@ __all__ = [
     "keep_resident",
     "load",
     "quantize",
+    "sweep",
     "target",
     "unroll",
     "unroll_stream",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unspool import flatbuffer
 from unspool.errors import UnspoolError
-from unspool.targets import Target
+from unspool.targets import Target, weights_memory
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,12 @@ class Compiled:
     operators: tuple[Operator, ...]
     debug: bytes = field(default=b"", repr=False)
 
+    @property
+    def sram_with_weights_kib(self) -> float:
+        """SRAM that an inference needs, with the weights where the memory mode puts them there."""
+        in_sram = weights_memory(self.target) == "Sram"
+        return self.sram_kib + (self.flash_kib if in_sram else 0.0)
+
 
 def compile(tflite: bytes, target: Target) -> Compiled:
     """Compile a quantized .tflite file with Vela, in a process of its own.
@@ -91,11 +97,8 @@ def compile(tflite: bytes, target: Target) -> Compiled:
     Raises:
         UnspoolError: Vela is missing, or refuses the file; the message has Vela's reason.
     """
-    _refuse_compiled(tflite)
-    try:
-        vela_version = version("ethos-u-vela")
-    except PackageNotFoundError:
-        raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'") from None
+    check_source(tflite)
+    vela_version = installed_version()
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         source = Path(folder) / "network.tflite"
         source.write_bytes(tflite)
@@ -120,7 +123,24 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             ) from error
 
 
-def _refuse_compiled(tflite: bytes) -> None:
+def installed_version() -> str:
+    """Vela's version.
+
+    Raises:
+        UnspoolError: it is not installed.
+    """
+    try:
+        return version("ethos-u-vela")
+    except PackageNotFoundError:
+        raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'") from None
+
+
+def check_source(tflite: bytes) -> None:
+    """Refuse what Vela has nothing to do with.
+
+    Raises:
+        UnspoolError: not a .tflite file, or one that was compiled already.
+    """
     if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.read(tflite))):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"
