@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import joblib
 
@@ -12,6 +14,7 @@ from unspool.errors import UnspoolError
 from unspool.progress import Watch
 from unspool.targets import Target, all_targets
 from unspool.vela import Compiled
+from unspool.vela_host import Host
 
 STAGE = "compile with Vela"
 
@@ -125,13 +128,18 @@ def sweep(
         raise UnspoolError("sweep: no target was given; expected one or more")
     watch = watch or (lambda stage, done, total: None)
     watch(STAGE, 0, len(chosen))
-    # Threads: each waits for a process of Vela.
-    parallel = joblib.Parallel(joblib.cpu_count(), prefer="threads", return_as="generator")
-    jobs = (joblib.delayed(_try)(tflite, target, budget) for target in chosen)
+    cores = min(joblib.cpu_count(), len(chosen))
+    idle: SimpleQueue[Host] = SimpleQueue()
     trials = []
-    for trial in parallel(jobs):
-        trials.append(trial)
-        watch(STAGE, len(trials), len(chosen))
+    with ExitStack() as stack:
+        for _ in range(cores):
+            idle.put(stack.enter_context(Host()))
+        # Threads: each waits for a process of Vela.
+        parallel = joblib.Parallel(cores, prefer="threads", return_as="generator")
+        jobs = (joblib.delayed(_try)(idle, tflite, target, budget) for target in chosen)
+        for trial in parallel(jobs):
+            trials.append(trial)
+            watch(STAGE, len(trials), len(chosen))
     if all(trial.cost is None for trial in trials):
         raise UnspoolError(f"none of {len(trials)} targets compiled: {trials[0].problem}")
     return Sweep(tuple(trials), budget, vela.installed_version())
@@ -154,11 +162,14 @@ def order(trials: Sequence[Trial], by: str) -> tuple[Trial, ...]:
     return tuple(sorted(trials, key=key))
 
 
-def _try(tflite: bytes, target: Target, budget: Budget | None) -> Trial:
+def _try(idle: "SimpleQueue[Host]", tflite: bytes, target: Target, budget: Budget | None) -> Trial:
+    host = idle.get()
     try:
-        compiled = vela.compile(tflite, target)
+        compiled = vela.compile_with(host.run, tflite, target)
     except UnspoolError as error:
         return Trial(target, None, problem=" ".join(str(error).split()))
+    finally:
+        idle.put(host)
     cost = _cost(compiled)
     figures = {
         "milliseconds": cost.milliseconds,

@@ -5,13 +5,18 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeAlias
 
 from unspool import flatbuffer
 from unspool.errors import UnspoolError
 from unspool.targets import Target, weights_memory
+
+Run: TypeAlias = "Callable[[list[str], Path], subprocess.CompletedProcess[str]]"
+"""Runs Vela with its arguments in a folder."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,26 @@ def compile(tflite: bytes, target: Target) -> Compiled:
         UnspoolError: Vela is missing, or refuses the file; the message has Vela's reason.
     """
     check_source(tflite)
+    return compile_with(_run, tflite, target)
+
+
+def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
+    """Compile a file that `check_source` accepts with Vela, wherever that runs.
+
+    Args:
+        run_vela: runs Vela with its arguments in a folder.
+        tflite: the bytes of an int8 .tflite file.
+        target: what to compile for.
+
+    Raises:
+        UnspoolError: as `compile`.
+    """
     vela_version = installed_version()
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         source = Path(folder) / "network.tflite"
         source.write_bytes(tflite)
-        command = [
-            *(sys.executable, "-m", "ethosu.vela", str(source)),
+        arguments = [
+            str(source),
             *("--accelerator-config", target.accelerator),
             *("--system-config", target.system_config),
             *("--memory-mode", target.memory_mode),
@@ -111,7 +130,7 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             *("--output-dir", folder),
             *("--verbose-performance", "--show-cpu-operations", "--enable-debug-db"),
         ]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        run = run_vela(arguments, Path(folder))
         if run.returncode != 0:
             raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
         try:
@@ -121,6 +140,11 @@ def compile(tflite: bytes, target: Target) -> Compiled:
                 f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
                 "expected the files of Vela 5.x"
             ) from error
+
+
+def _run(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "ethosu.vela", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
 def installed_version() -> str:

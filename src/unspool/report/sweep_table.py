@@ -28,7 +28,7 @@ def as_sweep_table(sweep: Sweep, trials: Sequence[Trial], name: str) -> Renderab
     for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
     if sweep.budget:
-        table.add_column("Fits", overflow="fold")
+        table.add_column("Fits the budget", overflow="fold")
     for trial in trials:
         target = trial.target
         cells = numbers(trial.cost) if trial.cost else ["did not compile", *[""] * 7]
@@ -82,4 +82,5 @@ def summary(sweep: Sweep) -> list[str]:
 def _short(breach: Breach) -> str:
     if breach.limit == "no_cpu":
         return f"{breach.value:.0f} on the CPU"
-    return f"{breach.label} +{as_text(breach.over)} {breach.unit}"
+    label = "" if breach.unit == "ms" else f"{breach.label} "
+    return f"{label}+{as_text(breach.over)} {breach.unit}"
