@@ -32,9 +32,10 @@ class Budget:
         for name, limit in self.limits.items():
             number = isinstance(limit, int | float) and not isinstance(limit, bool)
             if name != "no_cpu" and not (number and math.isfinite(limit) and limit >= 0):
-                unit = _MEASURES[name].unit
+                given = f"{limit:g}" if isinstance(limit, float) else repr(limit)
                 raise UnspoolError(
-                    f"{option(name)} {limit}: expected a finite number of {unit}, 0 or more"
+                    f"{option(name)} {given}: expected a finite number of {_MEASURES[name].unit}, "
+                    "0 or more"
                 )
 
     @property

@@ -117,14 +117,14 @@ def all_targets(
         for chosen in everything
         if all(not names or getattr(chosen, field) in names for field, names in wanted.values())
     ]
-    for what, (field, names) in wanted.items():
-        for name in names:
-            if any(getattr(chosen, field) == name for chosen in found):
-                continue
-            known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
-            if name not in known:
-                listed = ", ".join(known) or "(none there)"
-                raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
+    given = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
+    for what, field, name in given:
+        known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
+        if name not in known:
+            listed = ", ".join(known) or "(none there)"
+            raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
+    for what, field, name in given:
+        if not any(getattr(chosen, field) == name for chosen in found):
             raise UnspoolError(
                 f"{what} {name!r}: does not go with any of the others that were given; "
                 "leave it out, or give others"

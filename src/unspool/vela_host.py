@@ -21,13 +21,19 @@ class Host:
     """A process for compilations, one after the other; use it in a `with` block."""
 
     def __init__(self) -> None:
+        path = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "unspool.vela_host"],
+            [sys.executable, "-c", "from unspool.vela_host import main; main()"],
+            cwd="/",  # the user's folder may hold modules called as Vela's are
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # threads do not survive a fork
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+                "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
+            },
         )
 
     def __enter__(self) -> "Host":
@@ -84,7 +90,3 @@ def _compile(vela: Any, arguments: list[str], folder: Path) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     return status or 0
-
-
-if __name__ == "__main__":
-    main()

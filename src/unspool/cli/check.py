@@ -50,8 +50,8 @@ def check_command(
     except UnspoolError as error:
         raise UnspoolError(f"{read.path}: {error}") from None
     screen = console()
-    table = Table(title=f"{read.path}: {read.model} on {_target(read)}", box=None)
-    table.title_justify = "left"
+    screen.print(f"{read.path}: {read.model} on {_target(read)}")
+    table = Table(box=None)
     for column in ("Figure", "Value", "Limit", "Unit", "Verdict", "Origin", "From"):
         table.add_column(column, justify="right" if column in ("Value", "Limit") else "left")
     for item in items:

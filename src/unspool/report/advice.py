@@ -1,5 +1,6 @@
 """Advice: what to do next, from the figures of a report."""
 
+import math
 import shlex
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def _operators_on_cpu(report: Report, subject: Subject) -> list[Advice]:
     found = report.compiled.cpu_operators
     if not found:
         return []
-    named = ", ".join(f"{op.kind} {op.name}" for op in found[:_MANY])
+    named = ", ".join(f"{op.kind} {op.name.rstrip(';')}" for op in found[:_MANY])
     more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
     count = "1 operator runs" if len(found) == 1 else f"{len(found)} operators run"
     text = (
@@ -97,7 +98,25 @@ def _over_budget(report: Report, subject: Subject) -> list[Advice]:
     kept = [part for part in str(report.budget).split(", ") if "accuracy" not in part]
     out = _quoted(f"{subject.out}/sweep")
     command = f"unspool sweep {_quoted(subject.quantized)} {' '.join(kept)} --out {out}"
-    return [Advice(text, command, tuple(key for breach in costs for key in breach.figures))]
+    because = tuple(key for breach in costs for key in breach.figures)
+    return [*_keep_less(report, subject), Advice(text, command, because)]
+
+
+def _keep_less(report: Report, subject: Subject) -> list[Advice]:
+    """Where resident weights break the budget for SRAM, but fewer of them would not."""
+    resident, budget = report.resident, report.budget
+    if resident is None or resident.reason or budget is None or budget.max_sram_kib is None:
+        return []
+    room = math.floor(budget.max_sram_kib - (resident.sram_kib - resident.kept_kib))
+    if resident.sram_kib <= budget.max_sram_kib:
+        return []
+    if 1024 * room < min(kept.bytes for kept in resident.kept):
+        return []
+    text = f"Of the weights that repeat, keep {room} KiB at most in SRAM:"
+    again = f"unspool compile {_quoted(subject.quantized)} --resident-weights {room}"
+    out = _quoted(f"{subject.out}/resident-{room}")
+    command = f"{again} {_target(report.compiled.target)} --out {out}"
+    return [Advice(text, command, ("resident_sram", "resident_kept"))]
 
 
 def _weights(report: Report, subject: Subject) -> list[Advice]:

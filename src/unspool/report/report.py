@@ -229,8 +229,8 @@ def _compiled(compiled: Compiled, guide: Mapping[str, float]) -> list[Figure]:
         rows.append(("sram_with_weights", label, sram, "KiB", "estimated", on))
     waits = wait(compiled)
     if waits is not None:
-        label, how = f"Cycles waiting for {waits.memory}", f"Vela's cycles per operator, {on}"
-        rows.append(("cycles_waiting", label, waits.cycles, "cycles", "estimated", how))
+        label = f"Cycles waiting for {waits.memory}"
+        rows.append(("cycles_waiting", label, waits.cycles, "cycles", "estimated", on))
     return [Figure(*row, guide=guide.get(row[0])) for row in rows]
 
 

@@ -16,16 +16,17 @@ _PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark; --line: #8886; --good: #1a7f37; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --good: #4ac26b; }} }}
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 80rem;
+body {{ font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem;
   padding: 0 1rem; }}
-h1 {{ font-size: 1.4rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }}
+h1 {{ font-size: 1.4rem; margin: 0 0 .6rem; overflow-wrap: anywhere; }}
+p {{ margin: .2rem 0; overflow-wrap: anywhere; }}
+.origin {{ margin: .8rem 0; opacity: .8; }}
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-caption {{ text-align: left; padding: .4rem 0; }}
-th, td {{ padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); }}
-th {{ vertical-align: bottom; }}
-tbody th {{ font-weight: inherit; white-space: nowrap; }}
-.number {{ text-align: right; white-space: nowrap; }}
+th, td {{ padding: .2rem .5rem; text-align: left; vertical-align: baseline; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }}
+tbody th {{ font-weight: inherit; }}
+.number {{ text-align: right; }}
 .fits {{ color: var(--good); font-weight: 600; }}
 thead button {{ all: unset; cursor: pointer; font: inherit; }}
 thead button:focus-visible {{ outline: 2px solid; }}
@@ -37,9 +38,9 @@ th[aria-sort=descending] button::after {{ content: " \\25bc"; }}
 <main>
 <h1>{title}</h1>
 {summary}
+<p class="origin">{origin}</p>
 <div class="table" role="region" aria-label="All targets" tabindex="0">
 <table>
-<caption>{caption}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
@@ -85,11 +86,11 @@ def sweep_html(sweep: Sweep, trials: Sequence[Trial], name: str, created: dateti
     """
     names = ["Accelerator", "System configuration", "Memory mode"]
     head = [f'<th scope="col">{column}</th>' for column in names]
-    head += [f'<th scope="col" class="number">{column}</th>' for column in COLUMNS]
     if sweep.budget:
-        head.append('<th scope="col">Fits</th>')
+        head.append('<th scope="col">Fits the budget</th>')
+    head += [f'<th scope="col" class="number">{column}</th>' for column in COLUMNS]
     when = created.strftime("%Y-%m-%d %H:%M UTC")
-    caption = (
+    origin = (
         f"{estimate(sweep)}, {when}. SRAM has the weights in it where the memory mode puts them "
         "there; flash is for weights and constants; 1/s: inferences per second. "
         "KiB are 1024 bytes."
@@ -97,7 +98,7 @@ def sweep_html(sweep: Sweep, trials: Sequence[Trial], name: str, created: dateti
     return _PAGE.format(
         title=escape(f"Unspool sweep: {name}"),
         summary="\n".join(f"<p>{escape(line)}</p>" for line in summary(sweep)),
-        caption=escape(caption),
+        origin=escape(origin),
         head="".join(head),
         body="\n".join(_row(sweep, trial) for trial in trials),
     )
@@ -107,6 +108,9 @@ def _row(sweep: Sweep, trial: Trial) -> str:
     target, cost = trial.target, trial.cost
     cells = [f'<th scope="row">{escape(target.accelerator)}</th>']
     cells += [f"<td>{escape(name)}</td>" for name in (target.system_config, target.memory_mode)]
+    if sweep.budget:
+        style = ' class="fits"' if trial.fits else ""
+        cells.append(f"<td{style}>{escape(verdict(trial))}</td>")
     if cost:
         values = [
             *(cost.npu_operators, cost.cpu_operators, cost.cycles, cost.milliseconds),
@@ -118,7 +122,4 @@ def _row(sweep: Sweep, trial: Trial) -> str:
         ]
     else:
         cells += ['<td class="number" data-value="">-</td>'] * len(COLUMNS)
-    if sweep.budget:
-        style = ' class="fits"' if trial.fits else ""
-        cells.append(f"<td{style}>{escape(verdict(trial))}</td>")
     return f"<tr>{''.join(cells)}</tr>"
