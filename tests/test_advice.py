@@ -83,14 +83,14 @@ def test_flash_bound_and_fits_is_resident_weights(compiled):
 def test_flash_bound_and_does_not_fit_is_compression(compiled):
     little = compiled.sram_kib + 0.01
     (advice,) = found(compiled, budget=Budget(max_sram_kib=little))
-    assert "do not fit --max-sram-kib" in advice.text
+    assert "KiB of SRAM in all, more than --max-sram-kib" in advice.text
     assert advice.command == "unspool compress 'my model.keras'"
 
 
 def test_where_the_sram_is_not_known_that_is_said(compiled):
     resident, compress = found(compiled)
     assert "if the device has that much (not known: no --max-sram-kib)" in resident.text
-    assert compress.text.startswith("Or, without that SRAM:")
+    assert compress.text.startswith("Or, if it has not, compress the weights")
 
 
 def test_the_memory_modes_own_limit_is_taken(int8_tflite):
@@ -105,6 +105,14 @@ def test_where_nothing_can_be_resident_all_weights_in_sram_are_named(int8_tflite
     network = bound(vela.compile(int8_tflite, chosen), FLASH)
     (advice,) = found(network, budget=Budget(max_sram_kib=100))
     assert "--memory-mode Sram_Only" in advice.command and "ethos-u85-256" in advice.command
+
+
+def test_a_configuration_without_sram_only_leaves_compression(int8_tflite, tmp_path):
+    mine = tmp_path / "board.ini"
+    mine.write_text(target().config.read_text().replace("Memory_Mode.Sram_Only", "Memory_Mode.X"))
+    chosen = target("ethos-u85-256", "Ethos_U85_SYS_Flash_High", "Shared_Sram", mine)
+    (advice,) = found(bound(vela.compile(int8_tflite, chosen), FLASH))
+    assert "Compress the weights" in advice.text and "SRAM in all" not in advice.text
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,22 @@ def test_check_stands_in_for_a_ci(deployed, limits, status):
     assert run.stdout.count("kept") == len([x for x in limits if x[:2] == "--"]) - status
 
 
+def test_check_and_diff_do_not_wait_for_tensorflow(deployed):
+    out, _ = deployed
+    for arguments in (["check", str(out), "--no-cpu"], ["diff", str(out), str(out)]):
+        code = f"""
+import sys
+from unspool.cli import main
+sys.argv[1:] = {arguments}
+try:
+    main()
+finally:
+    print("tensorflow" in sys.modules)
+"""
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert run.stdout.splitlines()[-1] == "False", run.stderr
+
+
 def test_compile_holds_a_budget_with_resident_weights(files, tmp_path):
     command = ("compile", files / "m.tflite", "--resident-weights", "--out", tmp_path)
     assert unspool(*command, "--max-sram-kib", "64").returncode == 0
@@ -109,10 +125,11 @@ def test_compile_holds_a_budget_with_resident_weights(files, tmp_path):
 def test_in_sram_only_the_weights_count_as_sram(files, tmp_path):
     limit = 2  # KiB: more than the activations, less than they and the weights
     command = ("compile", files / "m.tflite", "--max-sram-kib", limit, "--out", tmp_path)
-    assert unspool(*command).returncode == 0
     run = unspool(*command, "--memory-mode", "Sram_Only")
     assert run.returncode == 1
     assert "SRAM with the weights" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["figures"]["sram"]["value"] < limit
 
 
 def test_sweep_writes_what_it_shows(files, tmp_path):

@@ -132,17 +132,17 @@ def _weights(report: Report, subject: Subject) -> list[Advice]:
     )
     because = ("cycles", "cycles_waiting", "sram", "weights")
     command, need, what = _in_sram(report, subject)
+    if not command:
+        return [_compress(waits, subject, f"{says} Compress")]
     granted, by = _granted(report)
     text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
-    if command and granted is None:
+    if granted is None:
         text += ", if the device has that much (not known: no --max-sram-kib):"
-        return [
-            Advice(text, command, because),
-            *_compress(waits, subject, "Or, without that SRAM:"),
-        ]
-    if command and granted is not None and need <= granted:
+        otherwise = _compress(waits, subject, "Or, if it has not, compress")
+        return [Advice(text, command, because), otherwise]
+    if need <= granted:
         return [Advice(f"{text}, which fits {by}:", command, because)]
-    return _compress(waits, subject, f"{says} The weights do not fit {by or 'SRAM'}:")
+    return [_compress(waits, subject, f"{text}, more than {by}. Compress")]
 
 
 def _in_sram(report: Report, subject: Subject) -> tuple[str, float, str]:
@@ -180,9 +180,9 @@ def _granted(report: Report) -> tuple[float | None, str]:
     return int(size) / 1024, f"the {int(size) / 1024:g} KiB of {mode} (its arena_cache_size)"
 
 
-def _compress(waits: Wait, subject: Subject, says: str) -> list[Advice]:
-    text = f"{says} smaller weights are read from {waits.memory} in less time; compress them:"
-    return [Advice(text, f"unspool compress {_model(subject)}", ("cycles_waiting", "weights"))]
+def _compress(waits: Wait, subject: Subject, says: str) -> Advice:
+    text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
+    return Advice(text, f"unspool compress {_model(subject)}", ("cycles_waiting", "weights"))
 
 
 def _accuracy(report: Report, subject: Subject) -> list[Advice]:
