@@ -184,6 +184,20 @@ def test_the_table_says_what_fits_and_what_failed(swept):
     assert "did not compile" in text and "Did not compile: ethos-u55-64" in text
 
 
+@pytest.mark.parametrize("width", [80, 139, 140, 200])
+def test_names_are_whole_at_every_width(swept, width):
+    stream = io.StringIO()
+    table = as_sweep_table(swept, swept.trials, "m.tflite", width)
+    Console(file=stream, width=width).print(table)
+    text = stream.getvalue()
+    for trial in swept.trials:
+        target = trial.target
+        for name in (target.accelerator, target.system_config, target.memory_mode):
+            assert name in text
+        if trial.cost:
+            assert f"{trial.cost.cycles:,}" in text
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [

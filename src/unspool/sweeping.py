@@ -135,7 +135,7 @@ def sweep(
         for _ in range(cores):
             idle.put(stack.enter_context(Host()))
         # Threads: each waits for a process of Vela.
-        parallel = joblib.Parallel(cores, prefer="threads", return_as="generator")
+        parallel = joblib.Parallel(cores, prefer="threads", return_as="generator", batch_size=1)
         jobs = (joblib.delayed(_try)(idle, tflite, target, budget) for target in chosen)
         for trial in parallel(jobs):
             trials.append(trial)

@@ -84,7 +84,7 @@ def sweep_command(
     files.write(folder / "sweep.csv", sweep_csv(sweep, trials))
     files.write(folder / "sweep.html", sweep_html(sweep, trials, file.name, created))
     screen = console()
-    screen.print(as_sweep_table(sweep, trials, file.name))
+    screen.print(as_sweep_table(sweep, trials, file.name, screen.width))
     screen.print(f"written to {folder}: sweep.json, sweep.csv, sweep.html")
     if budget and not any(trial.fits for trial in trials):
         raise typer.Exit(BROKEN)
