@@ -308,5 +308,6 @@ command()
 def test_help_names_every_command():
     run = unspool("--help")
     assert run.returncode == 0
-    for command in ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle"):
+    commands = ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle")
+    for command in (*commands, "sweep", "check", "diff"):
         assert command in run.stdout

@@ -11,7 +11,8 @@ NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
     *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
     *("inspect", "load", "target", "Session", "compress", "search"),
-    *("Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search", "Trial"),
+    *("Candidate", "Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search"),
+    *("all_targets", "sweep", "Breach", "Budget", "Cost", "Sweep", "Trial"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
     *(
         "OutputError",

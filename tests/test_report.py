@@ -36,7 +36,7 @@ def test_the_schema_has_a_version_and_these_parts(document):
     assert document["schema_version"] == 1
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
-        *("placement", "operators", "seconds", "versions", "simulation"),
+        *("placement", "operators", "seconds", "versions", "simulation", "advice"),
     }
 
 

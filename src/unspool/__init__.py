@@ -13,7 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unspool.budgets import Breach, Budget
     from unspool.calibration import Calibration, Round, calibrate, calibrate_stream
+    from unspool.candidates import Candidate
     from unspool.compression import (
         Compressed,
         Epoch,
@@ -36,16 +38,20 @@ if TYPE_CHECKING:
     from unspool.runtime import Session
     from unspool.searching import Search, search
     from unspool.simulation import Simulation
-    from unspool.targets import Target, target
-    from unspool.trials import Trial
+    from unspool.sweeping import Cost, Sweep, Trial, sweep
+    from unspool.targets import Target, all_targets, target
     from unspool.unrolling import unroll, unroll_stream
     from unspool.vela import Compiled, Operator, compile
 
 _HOME = {
     "Accuracy": "evaluation",
+    "Breach": "budgets",
+    "Budget": "budgets",
     "Calibration": "calibration",
+    "Candidate": "candidates",
     "Compiled": "vela",
     "Compressed": "compression",
+    "Cost": "sweeping",
     "Curve": "drift",
     "Deployment": "deployment",
     "Drift": "drift",
@@ -62,10 +68,12 @@ _HOME = {
     "Search": "searching",
     "Session": "runtime",
     "Simulation": "simulation",
+    "Sweep": "sweeping",
     "Target": "targets",
-    "Trial": "trials",
+    "Trial": "sweeping",
     "UnspoolError": "errors",
     "Verdict": "inspection",
+    "all_targets": "targets",
     "bundle": "firmware",
     "calibrate": "calibration",
     "calibrate_stream": "calibration",
@@ -80,6 +88,7 @@ _HOME = {
     "load": "loading",
     "quantize": "quantization",
     "search": "searching",
+    "sweep": "sweeping",
     "target": "targets",
     "unroll": "unrolling",
     "unroll_stream": "unrolling",
@@ -87,9 +96,13 @@ _HOME = {
 
 __all__ = [
     "Accuracy",
+    "Breach",
+    "Budget",
     "Calibration",
+    "Candidate",
     "Compiled",
     "Compressed",
+    "Cost",
     "Curve",
     "Deployment",
     "Drift",
@@ -106,10 +119,12 @@ __all__ = [
     "Search",
     "Session",
     "Simulation",
+    "Sweep",
     "Target",
     "Trial",
     "UnspoolError",
     "Verdict",
+    "all_targets",
     "bundle",
     "calibrate",
     "calibrate_stream",
@@ -124,6 +139,7 @@ __all__ = [
     "load",
     "quantize",
     "search",
+    "sweep",
     "target",
     "unroll",
     "unroll_stream",

@@ -129,6 +129,20 @@ def keep_resident(
     return _rewritten(compiled, program, chosen, copies, region, cycles)
 
 
+def repeating_kib(compiled: Compiled) -> float:
+    """SRAM that `keep_resident` would take for all that repeats, in KiB.
+
+    0 where nothing repeats, or where it cannot be used: on an Ethos-U85, with operators on the
+    CPU, with the weights in SRAM already.
+    """
+    if compiled.target.accelerator.startswith("ethos-u85") or compiled.cpu_operators:
+        return 0.0
+    if memory(compiled.target, "const").port == memory(compiled.target, "cache").port:
+        return 0.0
+    tables = repeated(decode(npu.load(compiled.tflite).stream))
+    return _total(spans(tables, 0)) / 1024
+
+
 def _rewritten(
     compiled: Compiled,
     program: Program,

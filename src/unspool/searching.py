@@ -9,7 +9,8 @@ from typing import Any
 import joblib
 import numpy as np
 
-from unspool import files, samples, targets, trials
+from unspool import candidates, files, samples, targets
+from unspool.candidates import Candidate, Task
 from unspool.compression import FineTuning, KernelSetting, check_compiled, losses
 from unspool.compression.kernels import UNTOUCHED
 from unspool.compression.training_data import held_out, loss_name
@@ -18,7 +19,6 @@ from unspool.evaluation import evaluate
 from unspool.progress import Watch
 from unspool.samples import Samples
 from unspool.targets import Target
-from unspool.trials import Task, Trial
 
 LADDER = tuple(
     KernelSetting(sparsity, clusters)
@@ -46,7 +46,7 @@ class Search:
         minimise: "cycles" or "flash".
         target: what was compiled for.
         before: the trained model, deployed as it is.
-        trials: what was tried, from mild to strong.
+        candidates: what was tried, from mild to strong.
         models: setting -> .keras file of the compressed model.
     """
 
@@ -55,32 +55,32 @@ class Search:
     max_accuracy_drop: float
     minimise: str
     target: Target
-    before: Trial
-    trials: tuple[Trial, ...] = ()
+    before: Candidate
+    candidates: tuple[Candidate, ...] = ()
     models: dict[KernelSetting, Path] = field(default_factory=dict)
 
-    def drop(self, trial: Trial) -> float:
+    def drop(self, trial: Candidate) -> float:
         """Points by which a trial's accuracy is below the trained model's."""
         return self.trained_accuracy - trial.accuracy
 
-    def holds(self, trial: Trial) -> bool:
+    def holds(self, trial: Candidate) -> bool:
         """Whether a trial loses no more accuracy than it may."""
         return self.drop(trial) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
 
     @property
-    def chosen(self) -> Trial | None:
+    def chosen(self) -> Candidate | None:
         """The smallest of the trials that hold the accuracy; None where none does."""
-        holding = [trial for trial in self.trials if self.holds(trial)]
+        holding = [trial for trial in self.candidates if self.holds(trial)]
         return min(holding, key=lambda t: getattr(t, MINIMISE[self.minimise]), default=None)
 
     @property
-    def front(self) -> tuple[Trial, ...]:
+    def front(self) -> tuple[Candidate, ...]:
         """What nothing else tried beats in accuracy, flash and cycles at once: the Pareto front."""
-        tried = [self.before, *self.trials]
+        tried = [self.before, *self.candidates]
         return tuple(t for t in tried if not any(_beats(other, t) for other in tried))
 
 
-def _beats(a: Trial, b: Trial) -> bool:
+def _beats(a: Candidate, b: Candidate) -> bool:
     """Whether a is nowhere worse than b, and somewhere better."""
     left, right = ((-t.accuracy, t.flash_kib, t.cycles) for t in (a, b))
     return left != right and all(x <= y for x, y in zip(left, right, strict=True))
@@ -144,7 +144,7 @@ def search(
     check_compiled(model)
     arrays, kept, held = _split(model, data, labels, validation, fine_tuning.seed)
     task = Task(
-        trained=trials.to_bytes(model),
+        trained=candidates.to_bytes(model),
         losses=losses(model),
         data=arrays,
         labels=kept,
@@ -162,7 +162,7 @@ def search(
         max_accuracy_drop=max_accuracy_drop,
         minimise=minimise,
         target=task.target,
-        before=trials.measure(task, model, UNTOUCHED),
+        before=candidates.measure(task, model, UNTOUCHED),
     )
     keys = _keys(model, task, settings)
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
@@ -176,7 +176,7 @@ def search(
     on_trial(found)
     while chosen := _next(settings, found, width):
         for trial, content in parallel(
-            joblib.delayed(trials.run)(task, setting, watch) for setting in chosen
+            joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen
         ):
             path = folder / f"{keys[trial.setting]}.keras"
             files.write(path, content)
@@ -219,12 +219,12 @@ def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[Ker
     return {setting: joblib.hash((shared, asdict(setting)))[:16] for setting in settings}
 
 
-def _kept(path: Path, setting: KernelSetting) -> Trial | None:
+def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
     """A finished trial of an earlier run; None where there is none that can be read."""
     try:
         entries = json.loads(path.read_text())
         return (
-            Trial(**{**entries, "setting": setting})
+            Candidate(**{**entries, "setting": setting})
             if path.with_suffix(".keras").exists()
             else None
         )
@@ -232,14 +232,14 @@ def _kept(path: Path, setting: KernelSetting) -> Trial | None:
         return None
 
 
-def _with(found: Search, trial: Trial, path: Path, settings: Sequence[KernelSetting]) -> Search:
-    tried = sorted((*found.trials, trial), key=lambda t: settings.index(t.setting))
-    return replace(found, trials=tuple(tried), models={**found.models, trial.setting: path})
+def _with(found: Search, trial: Candidate, path: Path, settings: Sequence[KernelSetting]) -> Search:
+    tried = sorted((*found.candidates, trial), key=lambda t: settings.index(t.setting))
+    return replace(found, candidates=tuple(tried), models={**found.models, trial.setting: path})
 
 
 def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
     """Settings to try at once: spread evenly over what is open; none when all is known."""
-    results = {settings.index(t.setting): found.holds(t) for t in found.trials}
+    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))

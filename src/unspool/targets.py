@@ -1,6 +1,7 @@
 """Targets: an accelerator, a system configuration and a memory mode, by Vela's names."""
 
 import configparser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -59,8 +60,7 @@ def target(
     Raises:
         UnspoolError: a name is unknown, or the accelerator does not have it.
     """
-    if accelerator not in ACCELERATORS:
-        raise UnspoolError(f"target {accelerator!r}: expected one of {', '.join(ACCELERATORS)}")
+    _check_accelerator(accelerator)
     family = accelerator.rpartition("-")[0]
     default_system, default_mode = _DEFAULTS[family]
     path = config or arm_config()
@@ -78,6 +78,64 @@ def target(
             f"{chosen.system_config}, one of {', '.join(fitting) or '(none there)'}"
         )
     return chosen
+
+
+def all_targets(
+    accelerators: Sequence[str] = (),
+    system_configs: Sequence[str] = (),
+    memory_modes: Sequence[str] = (),
+    config: Path | None = None,
+) -> tuple[Target, ...]:
+    """Every target that is made of these names; combinations that do not exist are left out.
+
+    Args:
+        accelerators: some of `ACCELERATORS`; all where empty.
+        system_configs: names of `System_Config`s in the file; all where empty.
+        memory_modes: names of `Memory_Mode`s in the file; all where empty.
+        config: a Vela configuration file; Arm's own where None.
+
+    Raises:
+        UnspoolError: a name is unknown, or none of the combinations with it exists.
+    """
+    for accelerator in accelerators:
+        _check_accelerator(accelerator)
+    path = config or arm_config()
+    everything = [
+        Target(accelerator, system, mode, path)
+        for accelerator in ACCELERATORS
+        for system in _system_configs(accelerator, path)
+        for mode in _memory_modes(accelerator, path)
+        if _fits(path, system, mode)
+    ]
+    wanted = {
+        "target": ("accelerator", accelerators),
+        "system configuration": ("system_config", system_configs),
+        "memory mode": ("memory_mode", memory_modes),
+    }
+    found = [
+        chosen
+        for chosen in everything
+        if all(not names or getattr(chosen, field) in names for field, names in wanted.values())
+    ]
+    given = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
+    for what, field, name in given:
+        known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
+        if name not in known:
+            listed = ", ".join(known) or "(none there)"
+            raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
+    for what, field, name in given:
+        if not any(getattr(chosen, field) == name for chosen in found):
+            raise UnspoolError(
+                f"{what} {name!r}: does not go with any of the others that were given; "
+                "leave it out, or give others"
+            )
+    return tuple(found)
+
+
+def weights_memory(target: Target) -> str:
+    """The memory that a target reads weights from: "Sram", "Dram", "OffChipFlash"; "" if unsaid."""
+    port = setting(target.config, f"Memory_Mode.{target.memory_mode}", "const_mem_area").lower()
+    return setting(target.config, f"System_Config.{target.system_config}", f"{port}_port")
 
 
 def arm_config() -> Path:
@@ -115,6 +173,14 @@ def memory_modes(accelerator: str, config: Path) -> list[str]:
         for name in _sections(config, "Memory_Mode")
         if not (accelerator.startswith("ethos-u55") and _is_dedicated(config, name))
     ]
+
+
+_system_configs, _memory_modes = system_configs, memory_modes  # `all_targets` has such arguments
+
+
+def _check_accelerator(name: str) -> None:
+    if name not in ACCELERATORS:
+        raise UnspoolError(f"target {name!r}: expected one of {', '.join(ACCELERATORS)}")
 
 
 @cache

@@ -84,6 +84,15 @@ _PER_STEP = (
 """Layers that give for each time step what depends on this step, or on those before."""
 
 
+def is_streamable(model: Any) -> bool:
+    """Whether `unroll_stream` takes a model that `unroll` takes, as far as its layers show."""
+    try:
+        _check_streams(model)
+    except UnspoolError:
+        return False
+    return True
+
+
 def _check_streams(model: Any) -> None:
     """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
     for layer in model.layers:

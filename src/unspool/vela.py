@@ -5,13 +5,18 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeAlias
 
 from unspool import flatbuffer
 from unspool.errors import UnspoolError
-from unspool.targets import Target
+from unspool.targets import Target, weights_memory
+
+Run: TypeAlias = "Callable[[list[str], Path], subprocess.CompletedProcess[str]]"
+"""Runs Vela with its arguments in a folder."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,12 @@ class Compiled:
     operators: tuple[Operator, ...]
     debug: bytes = field(default=b"", repr=False)
 
+    @property
+    def sram_with_weights_kib(self) -> float:
+        """SRAM that an inference needs, with the weights where the memory mode puts them there."""
+        in_sram = weights_memory(self.target) == "Sram"
+        return self.sram_kib + (self.flash_kib if in_sram else 0.0)
+
 
 def compile(tflite: bytes, target: Target) -> Compiled:
     """Compile a quantized .tflite file with Vela, in a process of its own.
@@ -91,16 +102,27 @@ def compile(tflite: bytes, target: Target) -> Compiled:
     Raises:
         UnspoolError: Vela is missing, or refuses the file; the message has Vela's reason.
     """
-    _refuse_compiled(tflite)
-    try:
-        vela_version = version("ethos-u-vela")
-    except PackageNotFoundError:
-        raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'") from None
+    check_source(tflite)
+    return compile_with(_run, tflite, target)
+
+
+def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
+    """Compile a file that `check_source` accepts with Vela, wherever that runs.
+
+    Args:
+        run_vela: runs Vela with its arguments in a folder.
+        tflite: the bytes of an int8 .tflite file.
+        target: what to compile for.
+
+    Raises:
+        UnspoolError: as `compile`.
+    """
+    vela_version = installed_version()
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         source = Path(folder) / "network.tflite"
         source.write_bytes(tflite)
-        command = [
-            *(sys.executable, "-m", "ethosu.vela", str(source)),
+        arguments = [
+            str(source),
             *("--accelerator-config", target.accelerator),
             *("--system-config", target.system_config),
             *("--memory-mode", target.memory_mode),
@@ -108,7 +130,7 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             *("--output-dir", folder),
             *("--verbose-performance", "--show-cpu-operations", "--enable-debug-db"),
         ]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        run = run_vela(arguments, Path(folder))
         if run.returncode != 0:
             raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
         try:
@@ -120,7 +142,29 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             ) from error
 
 
-def _refuse_compiled(tflite: bytes) -> None:
+def _run(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "ethosu.vela", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def installed_version() -> str:
+    """Vela's version.
+
+    Raises:
+        UnspoolError: it is not installed.
+    """
+    try:
+        return version("ethos-u-vela")
+    except PackageNotFoundError:
+        raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'") from None
+
+
+def check_source(tflite: bytes) -> None:
+    """Refuse what Vela has nothing to do with.
+
+    Raises:
+        UnspoolError: not a .tflite file, or one that was compiled already.
+    """
     if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.read(tflite))):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from unspool.cli.check import check_command, diff_command
 from unspool.cli.compile import compile_command
 from unspool.cli.deploy import deploy_command
 from unspool.cli.inspect import inspect_command
@@ -14,6 +15,7 @@ from unspool.cli.mnist import mnist_command
 from unspool.cli.options import ALL_RESIDENT
 from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
+from unspool.cli.sweep import sweep_command
 
 app = typer.Typer(
     name="unspool",
@@ -26,6 +28,9 @@ app = typer.Typer(
 app.command("mnist")(mnist_command)
 app.command("deploy")(deploy_command)
 app.command("compile")(compile_command)
+app.command("sweep")(sweep_command)
+app.command("check")(check_command)
+app.command("diff")(diff_command)
 app.command("inspect")(inspect_command)
 app.command("simulate")(simulate_command)
 app.command("disassemble")(disassemble_command)

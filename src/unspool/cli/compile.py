@@ -13,12 +13,19 @@ from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
     Accelerator,
+    MaxFlash,
+    MaxMs,
+    MaxSram,
     MemoryMode,
+    NoAccuracyDrop,
+    NoCpu,
     Out,
     ResidentWeights,
     SystemConfig,
     VelaConfig,
+    chosen_budget,
     chosen_target,
+    refuse_accuracy_drop,
     resident_kib,
 )
 
@@ -32,8 +39,15 @@ def compile_command(
     system_config: SystemConfig = None,
     memory_mode: MemoryMode = None,
     vela_config: VelaConfig = None,
+    max_ms: MaxMs = None,
+    max_sram_kib: MaxSram = None,
+    max_flash_kib: MaxFlash = None,
+    max_accuracy_drop: NoAccuracyDrop = None,
+    no_cpu: NoCpu = False,
 ) -> None:
     """Compile a quantized .tflite file for the NPU and say what runs where."""
+    refuse_accuracy_drop(max_accuracy_drop, "compile")
+    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, None, no_cpu)
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
     kib = resident_kib(resident_weights)
     content = files.read(file)
@@ -42,9 +56,11 @@ def compile_command(
     screen.print(f"target: {chosen}")
 
     from unspool import vela
+    from unspool.cli.results import exit_if_broken, judge
+    from unspool.report.advice import Subject
     from unspool.report.as_json import as_json
     from unspool.report.report import of_compiled
-    from unspool.report.table import as_table
+    from unspool.report.table import as_table, what_next
     from unspool.residency import keep_resident
 
     with watching() as watch:
@@ -60,6 +76,9 @@ def compile_command(
     name = f"{file.stem}_vela.tflite"
     files.write(folder / name, compiled.tflite)
     report = of_compiled(file.name, compiled, len(compiled.tflite), resident)
+    report = judge(report, budget, Subject(quantized=str(file), out=str(folder)))
     files.write(folder / "report.json", as_json(report))
     screen.print(as_table(report))
+    screen.print(what_next(report), soft_wrap=True)
     screen.print(f"written to {folder}: {name}, report.json")
+    exit_if_broken(report)

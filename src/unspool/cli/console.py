@@ -20,6 +20,9 @@ from unspool.progress import Watch
 P = ParamSpec("P")
 R = TypeVar("R")
 
+BROKEN = 1
+"""Exit status where a budget is broken."""
+
 MISTAKE = 2
 """Exit status where the user's input cannot be worked with."""
 

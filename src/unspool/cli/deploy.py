@@ -18,14 +18,20 @@ from unspool.cli.options import (
     CalibrationMethod,
     CalibrationRounds,
     CarryStates,
+    MaxAccuracyDrop,
+    MaxFlash,
+    MaxMs,
+    MaxSram,
     MemoryMode,
     Method,
+    NoCpu,
     Out,
     ResidentWeights,
     States,
     SystemConfig,
     TimeSteps,
     VelaConfig,
+    chosen_budget,
     chosen_options,
     chosen_target,
     resident_kib,
@@ -63,10 +69,23 @@ def deploy_command(
     system_config: SystemConfig = None,
     memory_mode: MemoryMode = None,
     vela_config: VelaConfig = None,
+    max_ms: MaxMs = None,
+    max_sram_kib: MaxSram = None,
+    max_flash_kib: MaxFlash = None,
+    max_accuracy_drop: MaxAccuracyDrop = None,
+    no_cpu: NoCpu = False,
 ) -> None:
     """Take a trained Keras model to the NPU: unroll, quantize, test, compile."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
     resident_kib(resident_weights)
+    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu)
+    if max_accuracy_drop is not None and test is None:
+        raise UnspoolError(
+            f"--max-accuracy-drop {max_accuracy_drop:g}: the accuracy is measured on test samples; "
+            "add --test X.npy Y.npy"
+        )
+    if no_cpu and allow_cpu:
+        raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
     if carry_states and not states:
         raise UnspoolError("--carry-states: has a meaning with --states only; add --states")
     calibration_data = samples.load(calibration)
@@ -106,7 +125,7 @@ def deploy_command(
                 options=options,
                 watch=watch,
             )
-    finish(deployment, folder, screen)
+    finish(deployment, folder, screen, budget=budget, model=model)
 
 
 def _labels(path: Path) -> np.ndarray:

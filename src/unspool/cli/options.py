@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unspool.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.targets import Target, target
 
@@ -87,6 +88,30 @@ ResidentWeights = Annotated[
         metavar="[KIB]",
     ),
 ]
+MaxMs = Annotated[
+    float | None,
+    typer.Option(help="Budget: ms of an inference, Vela's estimate.", metavar="MS"),
+]
+MaxSram = Annotated[
+    float | None,
+    typer.Option("--max-sram-kib", help="Budget: KiB of SRAM.", metavar="KIB"),
+]
+MaxFlash = Annotated[
+    float | None,
+    typer.Option("--max-flash-kib", help="Budget: KiB of flash.", metavar="KIB"),
+]
+MaxAccuracyDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="Budget: points by which the quantized model may be below the trained one; needs "
+        "--test.",
+        metavar="POINTS",
+    ),
+]
+NoAccuracyDrop = Annotated[  # known, so that it can be said why it is not possible
+    float | None, typer.Option("--max-accuracy-drop", hidden=True)
+]
+NoCpu = Annotated[bool, typer.Option("--no-cpu", help="Budget: no operator may run on the CPU.")]
 ALL_RESIDENT = "all"
 
 DEFAULT_ACCELERATOR = "ethos-u55-128"
@@ -99,6 +124,31 @@ def chosen_target(
 ) -> Target:
     """The target that the options name; UnspoolError where there is none."""
     return target(accelerator, system_config, memory_mode, config)
+
+
+def chosen_budget(
+    max_ms: float | None,
+    max_sram_kib: float | None,
+    max_flash_kib: float | None,
+    max_accuracy_drop: float | None,
+    no_cpu: bool,
+) -> Budget | None:
+    """The budget that the options name; None where they name none.
+
+    Raises:
+        UnspoolError: a limit is not a finite number, or negative.
+    """
+    budget = Budget(max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu)
+    return budget if budget.limits else None
+
+
+def refuse_accuracy_drop(given: float | None, command: str) -> None:
+    """Say that a command measures no accuracy, where a limit on it is given."""
+    if given is not None:
+        raise UnspoolError(
+            f"--max-accuracy-drop {given:g}: unspool {command} measures no accuracy; give it to "
+            "unspool deploy with --test, or to unspool check with the report of that"
+        )
 
 
 def resident_kib(text: str | None) -> float | None:

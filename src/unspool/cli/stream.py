@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -11,6 +11,7 @@ from unspool import files, samples
 from unspool.cli.console import console, guarded
 from unspool.cli.options import Runtime, chosen_target
 from unspool.errors import UnspoolError
+from unspool.report import document
 
 Folder = Annotated[Path, typer.Argument(help="What `unspool deploy` wrote.", metavar="DIR")]
 
@@ -29,7 +30,7 @@ def drift_command(
     runtime: Annotated[Runtime, typer.Option(help="Runs the quantized model.")] = Runtime.tflm,
 ) -> None:
     """Print how far the int8 states and outputs stray from float over a long stream."""
-    report = _report(folder)
+    report = document.load(folder / document.NAME)
     stream = samples.load(data)
     if not isinstance(stream, np.ndarray) or stream.ndim < 2:
         raise UnspoolError(f"{data}: expected one array (time, features) or (sequences, time, ...)")
@@ -57,7 +58,7 @@ def bundle_command(
     ] = "network",
 ) -> None:
     """Write the C files that firmware needs to DIR/firmware."""
-    target = _report(folder)["target"]
+    target = document.load(folder / document.NAME)["target"]
     config = target.get("vela_config")
     quantized_tflite = files.read(_quantized(folder))
 
@@ -71,19 +72,6 @@ def bundle_command(
     compiled = vela.compile(quantized_tflite, chosen)
     written = firmware.write(firmware.bundle(quantized_tflite, compiled, name), folder / "firmware")
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
-
-
-def _report(folder: Path) -> dict[str, Any]:
-    path = folder / "report.json"
-    try:
-        report = json.loads(files.read(path))
-        if report["schema_version"] != 1 or "target" not in report:
-            raise ValueError("schema_version is not 1")
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnspoolError(
-            f"{path}: not a report of unspool deploy ({error}); run unspool deploy again"
-        ) from None
-    return dict(report)
 
 
 def _quantized(folder: Path) -> Path:

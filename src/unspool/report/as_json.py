@@ -64,4 +64,10 @@ def _document(report: Report) -> dict[str, Any]:
         document["drift"] = drift_document(report.drift)
     if report.resident is not None:
         document["resident"] = {k: v for k, v in asdict(report.resident).items() if k != "tflite"}
+    if report.budget is not None:
+        document["budget"] = {
+            "limits": report.budget.limits,
+            "breaches": [{**asdict(breach), "over": breach.over} for breach in report.breaches],
+        }
+    document["advice"] = [asdict(advice) for advice in report.advice]
     return document

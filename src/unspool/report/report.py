@@ -5,21 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from unspool.budgets import Breach, Budget
 from unspool.calibration import Round
 from unspool.deployment import Deployment
 from unspool.drift import Drift
 from unspool.evaluation import Accuracy
+from unspool.report.document import SCHEMA_VERSION as SCHEMA_VERSION
+from unspool.report.figure import Figure as Figure
+from unspool.report.figure import Origin as Origin
 from unspool.residency import Resident
 from unspool.simulation import Simulation
 from unspool.vela import Compiled
+from unspool.waiting import wait
 
-SCHEMA_VERSION = 1
-
-Origin = Literal["measured", "simulated", "estimated"]
-"""measured: counted or run here; simulated: by a model of the NPU, no silicon involved; estimated:
-Vela's estimate."""
+if TYPE_CHECKING:
+    from unspool.report.advice import Advice
 
 _RUNTIMES = {
     "keras": ("Accuracy, trained model (Keras)", "float, Keras"),
@@ -40,29 +42,6 @@ _PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure.
-
-    Attributes:
-        id: its key in the JSON report.
-        label: its name for people.
-        value: the number.
-        unit: of the value: "%", "KiB", "cycles", ...; empty for a count or a pure number.
-        origin: how the number came about.
-        how: with what, on what, how many samples.
-        guide: the same figure of Arm's guide, where it is known.
-    """
-
-    id: str
-    label: str
-    value: float
-    unit: str
-    origin: Origin
-    how: str
-    guide: float | None = None
-
-
-@dataclass(frozen=True)
 class Report:
     """What a run found, ready to be rendered.
 
@@ -78,6 +57,9 @@ class Report:
         rounds: of calibrating a stream.
         drift: of a stream.
         resident: weights that are kept in SRAM, where that was asked for.
+        budget: that it is held against; None where there is none.
+        breaches: the limits of the budget that it breaks.
+        advice: what to do next, from the figures.
     """
 
     model: Mapping[str, Any]
@@ -91,6 +73,14 @@ class Report:
     rounds: tuple[Round, ...] = ()
     drift: Drift | None = None
     resident: Resident | None = None
+    budget: Budget | None = None
+    breaches: tuple[Breach, ...] = ()
+    advice: "tuple[Advice, ...]" = ()
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Figure id -> value."""
+        return {figure.id: figure.value for figure in self.figures}
 
 
 def of_deployment(
@@ -145,7 +135,7 @@ def of_deployment(
         *_simulated(deployment.simulation),
         *_calibrated(deployment.calibration.rounds),
         *_compiled(deployment.compiled, guide),
-        *_resident(deployment.resident),
+        *_resident(deployment.compiled, deployment.resident),
     ]
     model = deployment.deploy_model
     return Report(
@@ -187,7 +177,7 @@ def of_compiled(
         figures=(
             Figure("size_vela", "File, compiled", size / 1024, "KiB", "measured", "on disk"),
             *_compiled(compiled, {}),
-            *_resident(resident),
+            *_resident(compiled, resident),
         ),
         accuracies=(),
         compiled=compiled,
@@ -234,10 +224,17 @@ def _compiled(compiled: Compiled, guide: Mapping[str, float]) -> list[Figure]:
         ("flash", "Flash", compiled.flash_kib, "KiB", "estimated", on),
         ("weights", "Compressed weights and scales", compiled.weights_kib, "KiB", "estimated", on),
     ]
+    if compiled.sram_with_weights_kib > compiled.sram_kib:
+        sram, label = compiled.sram_with_weights_kib, "SRAM with the weights"
+        rows.append(("sram_with_weights", label, sram, "KiB", "estimated", on))
+    waits = wait(compiled)
+    if waits is not None:
+        label = f"Cycles waiting for {waits.memory}"
+        rows.append(("cycles_waiting", label, waits.cycles, "cycles", "estimated", on))
     return [Figure(*row, guide=guide.get(row[0])) for row in rows]
 
 
-def _resident(resident: Resident | None) -> list[Figure]:
+def _resident(compiled: Compiled, resident: Resident | None) -> list[Figure]:
     if resident is None or resident.reason:
         return []
     how = "weights resident"
@@ -248,11 +245,12 @@ def _resident(resident: Resident | None) -> list[Figure]:
         Figure("resident_sram", "SRAM with them", resident.sram_kib, "KiB", "estimated", how),
     ]
     if resident.cycles is not None:
-        label = "Cycles of an inference with them"
-        how = resident.cycles_how
-        figures.append(
-            Figure("resident_cycles", label, resident.cycles, "cycles", "estimated", how)
-        )
+        label, cycles, how = "an inference with them", resident.cycles, resident.cycles_how
+        ms = cycles * compiled.milliseconds / compiled.cycles
+        figures += [
+            Figure("resident_cycles", f"Cycles of {label}", cycles, "cycles", "estimated", how),
+            Figure("resident_milliseconds", f"Time of {label}", ms, "ms", "estimated", how),
+        ]
     return figures
 
 

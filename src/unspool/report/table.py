@@ -6,7 +6,8 @@ from rich.text import Text
 
 from unspool.calibration import Round
 from unspool.drift import Drift
-from unspool.report.report import Figure, Report
+from unspool.report.numbers import number as number
+from unspool.report.report import Report
 
 
 def as_table(report: Report) -> RenderableType:
@@ -35,7 +36,8 @@ def as_table(report: Report) -> RenderableType:
         )
     drift = [drift_table(report.drift)] if report.drift else []
     parts = [*_rounds(report.rounds), *drift, *_simulation(report), *_resident(report)]
-    return Group(table, *parts, *_cpu_operators(report))
+    parts += _cpu_operators(report)
+    return Group(table, *parts, *_budget(report))
 
 
 def drift_table(drift: Drift) -> RenderableType:
@@ -59,10 +61,10 @@ def _rounds(rounds: tuple[Round, ...]) -> list[RenderableType]:
     states = list(rounds[0].states)
     table = Table("Round", "Sequences", *states, "Growth", title="Ranges of states", box=None)
     table.title_justify = "left"
-    for number, entry in enumerate(rounds, 1):
+    for index, entry in enumerate(rounds, 1):
         ranges = [f"{r.minimum:.3f} .. {r.maximum:.3f}" for r in entry.states.values()]
-        growth = f"{entry.growth:.2f} %" if number > 1 else ""
-        table.add_row(str(number), str(entry.sequences), *ranges, growth)
+        growth = f"{entry.growth:.2f} %" if index > 1 else ""
+        table.add_row(str(index), str(entry.sequences), *ranges, growth)
     return [table]
 
 
@@ -83,19 +85,6 @@ def _simulation(report: Report) -> list[RenderableType]:
     ]
 
 
-def number(figure: Figure, value: float | None) -> str:
-    """A figure's value as people read it; empty where there is none."""
-    if value is None:
-        return ""
-    if figure.unit == "%":
-        return f"{value:.2f}"
-    if isinstance(value, int) or figure.unit == "cycles":
-        return f"{value:,.0f}"
-    if figure.unit in ("KiB", "ms"):
-        return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
-    return f"{value:.1e}"
-
-
 def _resident(report: Report) -> list[RenderableType]:
     reason = report.resident.reason if report.resident else ""
     return [Text(f"Resident weights: nothing was changed; {reason}.")] if reason else []
@@ -114,3 +103,21 @@ def _cpu_operators(report: Report) -> list[RenderableType]:
     for operator in operators:
         table.add_row(operator.kind, operator.name, operator.reason or "(none given)")
     return [table]
+
+
+def _budget(report: Report) -> list[RenderableType]:
+    if report.budget is None:
+        return []
+    if not report.breaches:
+        return [Text(f"Within the budget: {report.budget}.")]
+    return [Text(f"Over the budget. {breach}", style="bold") for breach in report.breaches]
+
+
+def what_next(report: Report) -> RenderableType:
+    """Render the advice; print it with `soft_wrap`, so that commands can be copied."""
+    if not report.advice:
+        return Group()
+    lines = [Text("What next", style="bold")]
+    for advice in report.advice:
+        lines += [Text(f"- {advice.text}"), Text(f"    {advice.command}")]
+    return Group(*lines)

@@ -23,7 +23,7 @@ from unspool.vela import compile
 
 
 @dataclass(frozen=True)
-class Trial:
+class Candidate:
     """What a setting gave.
 
     Attributes:
@@ -68,7 +68,7 @@ class Task:
     time_steps: int | None
 
 
-def measure(task: Task, model: Any, setting: KernelSetting) -> Trial:
+def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
     float_tflite = convert(unroll(model, task.time_steps))
@@ -76,10 +76,10 @@ def measure(task: Task, model: Any, setting: KernelSetting) -> Trial:
     compiled = compile(int8_tflite, task.target)
     accuracy = evaluate(int8_tflite, *task.validation, "litert").percent
     seconds = time.perf_counter() - start
-    return Trial(setting, accuracy, compiled.flash_kib, compiled.cycles, seconds)
+    return Candidate(setting, accuracy, compiled.flash_kib, compiled.cycles, seconds)
 
 
-def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Trial, bytes]:
+def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:
     """Try a setting; returns what it gave, and the bytes of the compressed model's .keras file."""
     model = from_bytes(task.trained)
     model.compile(**task.losses)

@@ -1,0 +1,90 @@
+"""`unspool sweep`: one .tflite file on many targets."""
+
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unspool import files
+from unspool.cli.console import BROKEN, console, guarded, watching
+from unspool.cli.options import (
+    DEFAULT_OUT,
+    MaxFlash,
+    MaxMs,
+    MaxSram,
+    NoAccuracyDrop,
+    NoCpu,
+    Out,
+    VelaConfig,
+    chosen_budget,
+    refuse_accuracy_drop,
+)
+
+
+class Sort(str, Enum):
+    """What the rows are sorted by."""
+
+    cycles = "cycles"
+    ms = "ms"
+    sram = "sram"
+    flash = "flash"
+    dram = "dram"
+    cpu = "cpu"
+    target = "target"
+
+
+@guarded
+def sweep_command(
+    file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Accelerator; may be repeated. All by default.", metavar="NAME"),
+    ] = None,
+    system_config: Annotated[
+        list[str] | None,
+        typer.Option(help="Vela's system configuration; may be repeated.", metavar="NAME"),
+    ] = None,
+    memory_mode: Annotated[
+        list[str] | None,
+        typer.Option(help="Vela's memory mode; may be repeated.", metavar="NAME"),
+    ] = None,
+    vela_config: VelaConfig = None,
+    sort: Annotated[Sort, typer.Option(help="Sort the rows by this, least first.")] = Sort.ms,
+    out: Out = DEFAULT_OUT,
+    max_ms: MaxMs = None,
+    max_sram_kib: MaxSram = None,
+    max_flash_kib: MaxFlash = None,
+    max_accuracy_drop: NoAccuracyDrop = None,
+    no_cpu: NoCpu = False,
+) -> None:
+    """Compile a quantized .tflite file for many targets and say what it costs on each.
+
+    All targets of Vela's configuration file by default; combinations that do not exist are left
+    out. With a budget, the exit status is 1 where no target keeps it.
+    """
+    refuse_accuracy_drop(max_accuracy_drop, "sweep")
+    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, None, no_cpu)
+
+    from unspool import sweeping
+    from unspool.report.sweep_files import sweep_csv, sweep_json
+    from unspool.report.sweep_html import sweep_html
+    from unspool.report.sweep_table import as_sweep_table
+    from unspool.targets import all_targets
+
+    chosen = all_targets(target or (), system_config or (), memory_mode or (), vela_config)
+    content = files.read(file)
+    folder = files.output_folder(out)
+    with watching() as watch:
+        sweep = sweeping.sweep(content, chosen, budget, watch)
+    trials = sweeping.order(sweep.trials, sort.value)
+    created = datetime.now(timezone.utc)
+    files.write(folder / "sweep.json", sweep_json(sweep, trials, file.name, created))
+    files.write(folder / "sweep.csv", sweep_csv(sweep, trials))
+    files.write(folder / "sweep.html", sweep_html(sweep, trials, file.name, created))
+    screen = console()
+    screen.print(as_sweep_table(sweep, trials, file.name, screen.width))
+    screen.print(f"written to {folder}: sweep.json, sweep.csv, sweep.html")
+    if budget and not any(trial.fits for trial in trials):
+        raise typer.Exit(BROKEN)

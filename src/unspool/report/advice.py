@@ -1,0 +1,231 @@
+"""Advice: what to do next, from the figures of a report."""
+
+import math
+import shlex
+from dataclasses import dataclass
+
+from unspool import targets
+from unspool.errors import UnspoolError
+from unspool.report.report import Report
+from unspool.residency import repeating_kib
+from unspool.targets import Target, setting
+from unspool.waiting import Wait, wait
+
+BOUND_SHARE = 0.5
+"""Part of the cycles, in operators that wait for weights, from which on that is worth a word."""
+
+LOSS_POINTS = 0.5
+"""Points of accuracy that quantization may lose without a word."""
+
+_MANY = 3  # operators on the CPU that are named
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Something to do.
+
+    Attributes:
+        text: what the figures say and what would help.
+        command: that does it.
+        because: ids of the figures that it is from.
+    """
+
+    text: str
+    command: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the commands of the advice are about.
+
+    Attributes:
+        quantized: path of the quantized .tflite file.
+        out: folder of the report; commands write beside what is there.
+        model: path of the trained model; empty where only the .tflite is known.
+        again: the command that made the report, to be run again with other options.
+        activations: "int8" or "int16"; empty where it is not known.
+        streamable: the model can be fed a stream, with its states in and out, and is not.
+    """
+
+    quantized: str
+    out: str
+    model: str = ""
+    again: str = ""
+    activations: str = ""
+    streamable: bool = False
+
+
+def advise(report: Report, subject: Subject) -> tuple[Advice, ...]:
+    """Say what to do next, the most urgent first; nothing where the figures ask for nothing.
+
+    Args:
+        report: with its budget and its breaches.
+        subject: files and commands by their names.
+    """
+    return (
+        *_operators_on_cpu(report, subject),
+        *_over_budget(report, subject),
+        *_weights(report, subject),
+        *_accuracy(report, subject),
+        *_stream(report, subject),
+    )
+
+
+def _operators_on_cpu(report: Report, subject: Subject) -> list[Advice]:
+    found = report.compiled.cpu_operators
+    if not found:
+        return []
+    named = ", ".join(f"{op.kind} {op.name.rstrip(';')}" for op in found[:_MANY])
+    more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
+    count = "1 operator runs" if len(found) == 1 else f"{len(found)} operators run"
+    text = (
+        f"{count} on the CPU: {named}{more}. Vela's reason for the first: "
+        f"{found[0].reason or '(none given)'}. Change the layers that they come from; all "
+        "operators and reasons:"
+    )
+    command = f"unspool inspect {_quoted(subject.quantized)} {_target(report.compiled.target)}"
+    return [Advice(text, command, ("cpu_operators",))]
+
+
+def _over_budget(report: Report, subject: Subject) -> list[Advice]:
+    limits = {breach.limit: breach for breach in report.breaches}
+    costs = [limits[name] for name in ("max_ms", "max_sram_kib", "max_flash_kib") if name in limits]
+    if not costs or report.budget is None:
+        return []
+    over = ", ".join(breach.label for breach in costs)
+    text = f"Over the budget: {over}. Which targets and memory modes keep it:"
+    kept = [part for part in str(report.budget).split(", ") if "accuracy" not in part]
+    out = _quoted(f"{subject.out}/sweep")
+    command = f"unspool sweep {_quoted(subject.quantized)} {' '.join(kept)} --out {out}"
+    because = tuple(key for breach in costs for key in breach.figures)
+    return [*_keep_less(report, subject), Advice(text, command, because)]
+
+
+def _keep_less(report: Report, subject: Subject) -> list[Advice]:
+    """Where resident weights break the budget for SRAM, but fewer of them would not."""
+    resident, budget = report.resident, report.budget
+    if resident is None or resident.reason or budget is None or budget.max_sram_kib is None:
+        return []
+    room = math.floor(budget.max_sram_kib - (resident.sram_kib - resident.kept_kib))
+    if resident.sram_kib <= budget.max_sram_kib:
+        return []
+    if 1024 * room < min(kept.bytes for kept in resident.kept):
+        return []
+    text = f"Of the weights that repeat, keep {room} KiB at most in SRAM:"
+    again = f"unspool compile {_quoted(subject.quantized)} --resident-weights {room}"
+    out = _quoted(f"{subject.out}/resident-{room}")
+    command = f"{again} {_target(report.compiled.target)} --out {out}"
+    return [Advice(text, command, ("resident_sram", "resident_kept"))]
+
+
+def _weights(report: Report, subject: Subject) -> list[Advice]:
+    """Where the NPU waits for weights: keep them in SRAM, or make them smaller."""
+    waits = wait(report.compiled)
+    kept = report.resident is not None and not report.resident.reason
+    if waits is None or waits.share < BOUND_SHARE or kept:
+        return []
+    cycles = report.compiled.cycles
+    says = (
+        f"{100 * waits.share:.0f} % of the cycles are of operators that wait for {waits.memory}; "
+        f"without the wait, about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
+    )
+    because = ("cycles", "cycles_waiting", "sram", "weights")
+    command, need, what = _in_sram(report, subject)
+    if not command:
+        return [_compress(waits, subject, f"{says} Compress")]
+    granted, by = _granted(report)
+    text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
+    if granted is None:
+        text += ", if the device has that much (not known: no --max-sram-kib):"
+        otherwise = _compress(waits, subject, "Or, if it has not, compress")
+        return [Advice(text, command, because), otherwise]
+    if need <= granted:
+        return [Advice(f"{text}, which fits {by}:", command, because)]
+    return [_compress(waits, subject, f"{text}, more than {by}. Compress")]
+
+
+def _in_sram(report: Report, subject: Subject) -> tuple[str, float, str]:
+    """The command that has weights in SRAM, the KiB that this takes, and what it is."""
+    compiled = report.compiled
+    target = compiled.target
+    compile_again = f"unspool compile {_quoted(subject.quantized)}"
+    tried = report.resident is not None
+    repeating = 0.0 if tried else repeating_kib(compiled)
+    if repeating:
+        command = f"{compile_again} --resident-weights {_target(target)}"
+        out = _quoted(f"{subject.out}/resident")
+        what = f"Copying those that repeat ({repeating:,.1f} KiB) once per inference"
+        return f"{command} --out {out}", compiled.sram_kib + repeating, what
+    try:
+        there = targets.target(target.accelerator, target.system_config, "Sram_Only", target.config)
+    except UnspoolError:  # a configuration file without that mode
+        return "", 0.0, ""
+    size = compiled.flash_kib or compiled.weights_kib
+    out = _quoted(f"{subject.out}/sram-only")
+    what = f"Having all weights there ({size:,.1f} KiB)"
+    return f"{compile_again} {_target(there)} --out {out}", compiled.sram_kib + size, what
+
+
+def _granted(report: Report) -> tuple[float | None, str]:
+    """KiB of SRAM that the network may take, and who says so; None where nobody does."""
+    if report.budget is not None and report.budget.max_sram_kib is not None:
+        limit = report.budget.max_sram_kib
+        return limit, f"--max-sram-kib {limit:g}"
+    target = report.compiled.target
+    mode = target.memory_mode
+    size = setting(target.config, f"Memory_Mode.{mode}", "arena_cache_size")
+    if not size.isdigit():
+        return None, ""
+    return int(size) / 1024, f"the {int(size) / 1024:g} KiB of {mode} (its arena_cache_size)"
+
+
+def _compress(waits: Wait, subject: Subject, says: str) -> Advice:
+    text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
+    return Advice(text, f"unspool compress {_model(subject)}", ("cycles_waiting", "weights"))
+
+
+def _accuracy(report: Report, subject: Subject) -> list[Advice]:
+    values = report.values
+    if not {"accuracy_keras", "accuracy_tflm"} <= set(values):
+        return []
+    lost = values["accuracy_keras"] - values["accuracy_tflm"]
+    if lost <= LOSS_POINTS:
+        return []
+    because = ("accuracy_keras", "accuracy_tflm")
+    text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
+    command = f"unspool compress {_model(subject)} --quantization-aware"
+    found = [Advice(text, command, because)]
+    if subject.activations == "int8" and subject.again:
+        text = "Or use int16 activations, for twice the SRAM:"
+        found.append(Advice(text, f"{subject.again} --activations int16", because))
+    return found
+
+
+def _stream(report: Report, subject: Subject) -> list[Advice]:
+    shapes = [entry["shape"] for entry in report.model.get("inputs", ())]
+    steps = max((shape[1] for shape in shapes if len(shape) > 2), default=1)
+    if not subject.streamable or not subject.again or steps < 2:
+        return []
+    text = (
+        f"If you run this on sliding windows of a stream: with states in and out a call computes "
+        f"1 step, not {steps}:"
+    )
+    return [Advice(text, f"{subject.again} --states --time-steps 1", ("cycles",))]
+
+
+def _model(subject: Subject) -> str:
+    return _quoted(subject.model) if subject.model else "MODEL.keras"
+
+
+def _target(target: Target) -> str:
+    given = (
+        *("--target", target.accelerator, "--system-config", target.system_config),
+        *("--memory-mode", target.memory_mode),
+    )
+    config = () if target.config == targets.arm_config() else ("--vela-config", str(target.config))
+    return shlex.join([*given, *config])
+
+
+def _quoted(path: str) -> str:
+    return shlex.quote(path)

@@ -1,0 +1,115 @@
+"""A report.json as a file: read again, and checked before anything is taken from it."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unspool import files
+from unspool.errors import UnspoolError
+from unspool.report.figure import Figure
+
+SCHEMA_VERSION = 1
+
+NAME = "report.json"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a report.json says.
+
+    Attributes:
+        path: where it was read from.
+        model: the model's name.
+        created: when, ISO 8601.
+        target: "accelerator", "system_config", "memory_mode", "vela_config" by Vela's names.
+        figures: id -> figure.
+        npu_operators: how many operators run on the NPU.
+        cpu_operators: (kind, name) of those that fall back to the CPU.
+        versions: package -> version.
+    """
+
+    path: Path
+    model: str
+    created: str
+    target: Mapping[str, str]
+    figures: Mapping[str, Figure]
+    npu_operators: int
+    cpu_operators: tuple[tuple[str, str], ...]
+    versions: Mapping[str, str]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Figure id -> value."""
+        return {name: figure.value for name, figure in self.figures.items()}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a report.json, or the one in a folder, as the dictionary that it holds.
+
+    Raises:
+        UnspoolError: there is none, or it is not a report of this schema version.
+    """
+    path = _file(path)
+    try:
+        content = json.loads(files.read(path))
+    except (ValueError, RecursionError) as error:
+        raise _not_a_report(path, f"not JSON: {error}") from None
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise _not_a_report(path, "no schema_version")
+    if content["schema_version"] != SCHEMA_VERSION:
+        given = content["schema_version"]
+        raise _not_a_report(path, f"schema_version {given!r}, expected {SCHEMA_VERSION}")
+    if not isinstance(content.get("target"), dict):
+        raise _not_a_report(path, "no target")
+    return content
+
+
+def read(path: Path) -> Document:
+    """Read a report.json, or the one in a folder.
+
+    Raises:
+        UnspoolError: there is none, or it is not a report of this schema version, whole.
+    """
+    content, path = load(path), _file(path)
+    try:
+        placement = content["placement"]
+        return Document(
+            path=path,
+            model=str(content["model"]["name"]),
+            created=str(content["created"]),
+            target={key: str(value) for key, value in content["target"].items()},
+            figures={key: _figure(key, figure) for key, figure in content["figures"].items()},
+            npu_operators=int(placement["npu_operators"]),
+            cpu_operators=tuple(
+                (str(op["kind"]), str(op["name"])) for op in placement["cpu_operators"]
+            ),
+            versions={key: str(value) for key, value in content["versions"].items()},
+        )
+    except KeyError as error:
+        raise _not_a_report(path, f"no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _not_a_report(path, str(error)) from None
+
+
+def _file(path: Path) -> Path:
+    return path / NAME if path.is_dir() else path
+
+
+def _figure(key: str, figure: dict[str, Any]) -> Figure:
+    value = figure["value"]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise ValueError(f"figure {key} is {value!r}, expected a finite number")
+    return Figure(
+        key, str(figure["label"]), value, str(figure["unit"]), figure["origin"], str(figure["how"])
+    )
+
+
+def _not_a_report(path: Path, reason: str) -> UnspoolError:
+    return UnspoolError(
+        f"{path}: not a report of unspool ({reason}); expected a {NAME} that unspool deploy, "
+        "mnist or compile wrote: run it again"
+    )

@@ -1,0 +1,230 @@
+"""Budgets, sweep, check and diff as a user runs them: exit statuses, files, lines."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import random_samples, small_model
+from test_cli import NOISE, unspool
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, int8_tflite):
+    """A quantized file, and a trained model with test data."""
+    folder = tmp_path_factory.mktemp("budgets")
+    (folder / "m.tflite").write_bytes(int8_tflite)
+    model, x = small_model(), random_samples(30)
+    model.save(folder / "m.keras")
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deployed(files):
+    """A deployment that breaks one limit of three, and how its command ended."""
+    out = files / "deployed"
+    run = unspool(
+        *("deploy", files / "m.keras", "--calibration", files / "x.npy", "--out", out),
+        *("--test", files / "x.npy", files / "y.npy"),
+        *("--max-ms", "0.0001", "--max-accuracy-drop", "100", "--no-cpu"),
+    )
+    return out, run
+
+
+def test_a_broken_budget_is_status_1_and_every_file_is_there(deployed):
+    out, run = deployed
+    assert run.returncode == 1, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    assert {path.name for path in out.iterdir()} >= {
+        *("model_float.tflite", "model_int8.tflite", "model_vela.tflite"),
+        *("firmware", "report.json"),
+    }
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith("Over the budget."))
+    assert "Time of an inference: " in line and line.endswith("over --max-ms 0.0001")
+    assert "What next" in run.stdout
+    report = json.loads((out / "report.json").read_text())
+    (breach,) = report["budget"]["breaches"]
+    value = report["figures"]["milliseconds"]["value"]
+    assert breach["over"] == pytest.approx(value - 0.0001)
+    assert report["budget"]["limits"] == {"max_ms": 0.0001, "max_accuracy_drop": 100, "no_cpu": 0}
+    for advice in report["advice"]:
+        assert set(advice) == {"text", "command", "because"}
+        assert set(advice["because"]) <= set(report["figures"])
+    assert any("--states --time-steps 1" in advice["command"] for advice in report["advice"])
+
+
+def test_an_advised_command_runs(deployed, tmp_path):
+    out, _ = deployed
+    advice = json.loads((out / "report.json").read_text())["advice"]
+    (command,) = (a["command"] for a in advice if "--resident-weights" in a["command"])
+    assert "'" not in command  # no blanks in these paths
+    run = unspool(*command.split()[1:])
+    assert run.returncode == 0, run.stderr
+    report = json.loads((out / "resident" / "report.json").read_text())
+    assert report["figures"]["resident_cycles"]["value"] < report["figures"]["cycles"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [
+        (("--max-ms", "1000", "--max-sram-kib", "1000", "--max-flash-kib", "1000", "--no-cpu"), 0),
+        (("--max-accuracy-drop", "100"), 0),
+        (("--max-sram-kib", "0.01"), 1),
+        (("--max-flash-kib", "0", "--max-ms", "1000"), 1),
+    ],
+)
+def test_check_stands_in_for_a_ci(deployed, limits, status):
+    out, _ = deployed
+    for path in (out, out / "report.json"):
+        run = unspool("check", path, *limits)
+        assert run.returncode == status, run.stdout + run.stderr
+        assert run.stderr == ""
+        assert (" over" in run.stdout) == bool(status)
+    assert run.stdout.count("kept") == len([x for x in limits if x[:2] == "--"]) - status
+
+
+def test_check_and_diff_do_not_wait_for_tensorflow(deployed):
+    out, _ = deployed
+    for arguments in (["check", str(out), "--no-cpu"], ["diff", str(out), str(out)]):
+        code = f"""
+import sys
+from unspool.cli import main
+sys.argv[1:] = {arguments}
+try:
+    main()
+finally:
+    print("tensorflow" in sys.modules)
+"""
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert run.stdout.splitlines()[-1] == "False", run.stderr
+
+
+def test_compile_holds_a_budget_with_resident_weights(files, tmp_path):
+    command = ("compile", files / "m.tflite", "--resident-weights", "--out", tmp_path)
+    assert unspool(*command, "--max-sram-kib", "64").returncode == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    figures = {name: figure["value"] for name, figure in report["figures"].items()}
+    per_cycle = figures["milliseconds"] / figures["cycles"]
+    assert figures["resident_milliseconds"] == pytest.approx(figures["resident_cycles"] * per_cycle)
+    # Between the SRAM without and with the copies: only the latter breaks it.
+    limit = (figures["sram"] + figures["resident_sram"]) / 2
+    run = unspool(*command, "--max-sram-kib", limit)
+    assert run.returncode == 1
+    assert (tmp_path / "m_vela.tflite").is_file()
+    (breach,) = json.loads((tmp_path / "report.json").read_text())["budget"]["breaches"]
+    assert breach["figures"] == ["resident_sram"]
+
+
+def test_in_sram_only_the_weights_count_as_sram(files, tmp_path):
+    limit = 2  # KiB: more than the activations, less than they and the weights
+    command = ("compile", files / "m.tflite", "--max-sram-kib", limit, "--out", tmp_path)
+    run = unspool(*command, "--memory-mode", "Sram_Only")
+    assert run.returncode == 1
+    assert "SRAM with the weights" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["figures"]["sram"]["value"] < limit
+
+
+def test_sweep_writes_what_it_shows(files, tmp_path):
+    command = ("sweep", files / "m.tflite", "--target", "ethos-u55-32", "--target", "ethos-u55-64")
+    run = unspool(*command, "--sort", "cycles", "--out", tmp_path, "--max-ms", "1000")
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    assert "8 targets, 8 compiled." in run.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep.json", "sweep.csv", "sweep.html"}
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    cycles = [int(row["cycles"]) for row in rows]
+    assert cycles == sorted(cycles) and len(cycles) == 8
+    shown = [line.split()[5] for line in run.stdout.splitlines() if line.startswith(" ethos-u55")]
+    assert shown == [f"{value:,}" for value in cycles]
+    assert unspool(*command, "--out", tmp_path, "--max-ms", "1e-9").returncode == 1
+    document = json.loads((tmp_path / "sweep.json").read_text())
+    assert not any(entry["fits"] for entry in document["targets"])
+
+
+def test_ctrl_c_stops_a_sweep_and_leaves_no_file(files, tmp_path):
+    code = "from unspool.cli import main; main()"
+    command = [sys.executable, "-c", code, "sweep", files / "m.tflite", "--out", tmp_path / "out"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (tmp_path / "out").is_dir():  # made just before the first target
+            time.sleep(0.1)
+        time.sleep(3)  # 166 targets take longer
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (output, errors) == ("", "unspool: interrupted\n")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_diff_of_two_reports(deployed, files, tmp_path):
+    out, _ = deployed
+    command = ("compile", files / "m.tflite", "--out", tmp_path, "--target", "ethos-u55-32")
+    assert unspool(*command).returncode == 0
+    run = unspool("diff", out, tmp_path / "report.json")
+    assert run.returncode == 0, run.stderr
+    assert "Only before: Accuracy, trained model (Keras): 100.00 %" in run.stdout
+    assert "ethos-u55-32" in run.stdout
+    found = json.loads(unspool("diff", out, tmp_path, "--json").stdout)
+    assert found["facts"]["accelerator"] == {"before": "ethos-u55-128", "after": "ethos-u55-32"}
+    assert found["figures"]["cycles"]["by"] > 0, "a quarter of the MACs per cycle takes longer"
+
+
+DEPLOY = ("deploy", "{}/m.keras", "--calibration", "{}/x.npy")
+BAD = {
+    "no test data": ((*DEPLOY, "--max-accuracy-drop", "1"), "add --test X.npy Y.npy"),
+    "cpu and no cpu": ((*DEPLOY, "--no-cpu", "--allow-cpu"), "contradict each other"),
+    "negative": ((*DEPLOY, "--max-ms", "-1"), "--max-ms -1: expected a finite number of ms, 0 or"),
+    "nan": (("compile", "{}/m.tflite", "--max-flash-kib", "nan"), "--max-flash-kib nan: expected"),
+    "infinite": (("sweep", "{}/m.tflite", "--max-sram-kib", "inf"), "--max-sram-kib inf: expected"),
+    "compile": (
+        ("compile", "{}/m.tflite", "--max-accuracy-drop", "1"),
+        "--max-accuracy-drop 1: unspool compile measures no accuracy",
+    ),
+    "sweep": (
+        ("sweep", "{}/m.tflite", "--max-accuracy-drop", "1"),
+        "--max-accuracy-drop 1: unspool sweep measures no accuracy",
+    ),
+    "sweep nothing": (("sweep", "{}/no.tflite"), "no.tflite: No such file"),
+    "sweep a model": (("sweep", "{}/m.keras"), "not a .tflite file"),
+    "sweep nowhere": (
+        ("sweep", "{}/m.tflite", "--target", "ethos-u55-32", "--memory-mode", "Dedicated_Sram"),
+        "does not go with any of the others",
+    ),
+    "sweep target": (("sweep", "{}/m.tflite", "--target", "u55"), "target 'u55': expected one of"),
+    "check nothing": (("check", "{}", "--no-cpu"), "report.json: No such file"),
+    "check without a limit": (("check", "{}"), "check: no budget was given"),
+    "check a model": (("check", "{}/m.keras", "--no-cpu"), "not a report of unspool (not JSON"),
+    "diff nothing": (("diff", "{}", "{}"), "report.json: No such file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_one_line_and_status_2(case, files, tmp_path):
+    arguments, message = BAD[case]
+    arguments = [argument.format(files) for argument in arguments]
+    if arguments[0] in ("deploy", "compile", "sweep"):
+        arguments += ["--out", str(tmp_path / "out")]
+    run = unspool(*arguments)
+    assert run.returncode == 2, run.stdout
+    (line,) = run.stderr.strip().splitlines()
+    assert line.startswith("unspool: error: ") and message in line
+    assert not list((tmp_path / "out").rglob("*"))
+
+
+def test_a_limit_on_what_a_report_does_not_have_is_a_mistake(files, tmp_path):
+    assert unspool("compile", files / "m.tflite", "--out", tmp_path).returncode == 0
+    run = unspool("check", tmp_path, "--max-accuracy-drop", "1")
+    assert run.returncode == 2
+    assert (
+        "report.json: --max-accuracy-drop 1: needs accuracy_keras and accuracy_tflm" in run.stderr
+    )
