@@ -43,7 +43,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Task:
-    """What all trials of a search share, in a form that other processes and machines take.
+    """What all candidates of a search share, in a form that other processes and machines take.
 
     Attributes:
         trained: bytes of the trained model's .keras file.
@@ -52,6 +52,7 @@ class Task:
         labels: their classes, (samples,).
         validation: samples and classes that are not trained with.
         calibration: samples to quantize with.
+        quantization_aware: whether to train with the errors of int8 too.
         fine_tuning: how to train.
         target: what to compile for.
         time_steps: length of the sequence where the model leaves it open.
@@ -63,6 +64,7 @@ class Task:
     labels: np.ndarray
     validation: tuple[list[np.ndarray], np.ndarray]
     calibration: Samples
+    quantization_aware: bool
     fine_tuning: FineTuning
     target: Target
     time_steps: int | None
@@ -89,14 +91,20 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
         task.labels,
         setting=setting,
         validation=task.validation,
+        calibration=task.calibration if task.quantization_aware else None,
+        time_steps=task.time_steps,
         fine_tuning=task.fine_tuning,
-        watch=watch,
+        watch=None if watch is None else _named(str(setting), watch),
     )
     if compressed.interrupted:
-        raise KeyboardInterrupt  # half a trial says nothing of its setting
-    trial = measure(task, compressed.model, setting)
-    seconds = trial.seconds + compressed.seconds
-    return replace(trial, seconds=seconds), to_bytes(compressed.model)
+        raise KeyboardInterrupt  # it says nothing of its setting
+    measured = measure(task, compressed.model, setting)
+    seconds = measured.seconds + compressed.seconds
+    return replace(measured, seconds=seconds), to_bytes(compressed.model)
+
+
+def _named(name: str, watch: Watch) -> Watch:
+    return lambda stage, done, total: watch(f"{name}: {stage.partition(':')[2]}", done, total)
 
 
 def to_bytes(model: Any) -> bytes:

@@ -30,7 +30,7 @@ LADDER = tuple(
 """Settings from mild to strong: Vela encodes the kernels of each in less than those before."""
 
 MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
-"""What a search can make small -> the figure of a trial."""
+"""What a search can make small -> the figure of a candidate."""
 
 CALIBRATION_SAMPLES = 200
 
@@ -42,7 +42,7 @@ class Search:
     Attributes:
         trained_accuracy: of the trained model in Keras on the validation samples, percent.
         samples: how many these are.
-        max_accuracy_drop: points by which a trial's accuracy may be below the trained model's.
+        max_accuracy_drop: points by which a candidate's accuracy may be below the trained model's.
         minimise: "cycles" or "flash".
         target: what was compiled for.
         before: the trained model, deployed as it is.
@@ -59,18 +59,18 @@ class Search:
     candidates: tuple[Candidate, ...] = ()
     models: dict[KernelSetting, Path] = field(default_factory=dict)
 
-    def drop(self, trial: Candidate) -> float:
-        """Points by which a trial's accuracy is below the trained model's."""
-        return self.trained_accuracy - trial.accuracy
+    def drop(self, candidate: Candidate) -> float:
+        """Points by which a candidate's accuracy is below the trained model's."""
+        return self.trained_accuracy - candidate.accuracy
 
-    def holds(self, trial: Candidate) -> bool:
-        """Whether a trial loses no more accuracy than it may."""
-        return self.drop(trial) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
+    def holds(self, candidate: Candidate) -> bool:
+        """Whether a candidate loses no more accuracy than it may."""
+        return self.drop(candidate) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
 
     @property
     def chosen(self) -> Candidate | None:
-        """The smallest of the trials that hold the accuracy; None where none does."""
-        holding = [trial for trial in self.candidates if self.holds(trial)]
+        """The smallest of the candidates that hold the accuracy; None where none does."""
+        holding = [candidate for candidate in self.candidates if self.holds(candidate)]
         return min(holding, key=lambda t: getattr(t, MINIMISE[self.minimise]), default=None)
 
     @property
@@ -100,39 +100,42 @@ def search(
     settings: Sequence[KernelSetting] = LADDER,
     validation: tuple[Samples, np.ndarray] | None = None,
     calibration: Samples | None = None,
+    quantization_aware: bool = False,
     fine_tuning: FineTuning = _FINE_TUNING,
     target: Target | None = None,
     time_steps: int | None = None,
     jobs: int | None = None,
-    on_trial: Callable[[Search], None] = lambda search: None,
+    on_candidate: Callable[[Search], None] = lambda search: None,
     watch: Watch | None = None,
 ) -> Search:
     """Compress a trained classifier as far as an accuracy allows.
 
     The settings are bisected: the next ones to try are between the strongest that held the accuracy
-    and the mildest beyond it that did not. A trial fine-tunes the model, quantizes it, compiles it,
-    and measures it on validation samples, which it was not trained with. What is finished is kept
-    in the folder: a search that was interrupted and is begun again goes on from there.
+    and the mildest beyond it that did not. With each the model is fine-tuned, quantized, compiled,
+    and measured on validation samples, which it was not trained with. What is finished is kept in
+    the folder: a search that was interrupted and is begun again goes on from there.
 
-    Trials run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or any
-    other backend of joblib's, they run there.
+    Candidates run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
+    any other backend of joblib's, they run there.
 
     Args:
         model: a built, compiled Keras model with one output, a value per class.
         data: samples, one array (samples, ...) per input.
         labels: classes (samples,).
-        folder: where finished trials are kept.
+        folder: where finished candidates are kept.
         max_accuracy_drop: points by which the int8 accuracy may be below the trained model's.
         minimise: "cycles" or "flash".
         settings: from mild to strong.
         validation: samples and classes; a part of `data` is held out where None.
         calibration: samples to quantize with; the first 200 of `data` where None.
-        fine_tuning: how to train in each trial.
+        quantization_aware: train with the errors of int8 too, as `compress` does with calibration
+            samples.
+        fine_tuning: how to train in each candidate.
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         time_steps: length of the sequence where the model leaves it open.
-        jobs: trials at a time; None: as many as joblib is configured for, else one.
-        on_trial: called after each trial with the search so far.
-        watch: told of the progress of trials that run in this process.
+        jobs: candidates at a time; None: as many as joblib is configured for, else one.
+        on_candidate: called after each candidate with the search so far.
+        watch: told of the progress of candidates that run in this process.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
@@ -141,6 +144,8 @@ def search(
         raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
     if not 0 <= max_accuracy_drop <= 100:
         raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
+    if not settings:
+        raise UnspoolError("settings: expected at least one to try")
     check_compiled(model)
     arrays, kept, held = _split(model, data, labels, validation, fine_tuning.seed)
     task = Task(
@@ -152,6 +157,7 @@ def search(
         calibration=[a[:CALIBRATION_SAMPLES] for a in arrays]
         if calibration is None
         else calibration,
+        quantization_aware=quantization_aware,
         fine_tuning=fine_tuning,
         target=target or targets.target(),
         time_steps=time_steps,
@@ -170,19 +176,19 @@ def search(
     watch = watch if width == 1 else None  # a screen cannot be sent to other processes
     folder = files.output_folder(folder)
     for setting in settings:  # of an earlier run
-        trial = _kept(folder / f"{keys[setting]}.json", setting)
-        if trial:
-            found = _with(found, trial, folder / f"{keys[setting]}.keras", settings)
-    on_trial(found)
+        candidate = _kept(folder / f"{keys[setting]}.json", setting)
+        if candidate:
+            found = _with(found, candidate, folder / f"{keys[setting]}.keras", settings)
+    on_candidate(found)
     while chosen := _next(settings, found, width):
-        for trial, content in parallel(
+        for candidate, content in parallel(
             joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen
         ):
-            path = folder / f"{keys[trial.setting]}.keras"
+            path = folder / f"{keys[candidate.setting]}.keras"
             files.write(path, content)
-            files.write(path.with_suffix(".json"), json.dumps(asdict(trial), indent=1) + "\n")
-            found = _with(found, trial, path, settings)
-            on_trial(found)
+            files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
+            found = _with(found, candidate, path, settings)
+            on_candidate(found)
     return found
 
 
@@ -208,19 +214,19 @@ def _split(
 
 
 def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[KernelSetting, str]:
-    """Setting -> a name for its trial, made of all that its result depends on."""
+    """Setting -> a name for its candidate, made of all that its result depends on."""
     shared = joblib.hash(
         (
             *(model.to_json(), model.get_weights(), loss_name(model), task.data, task.labels),
             *(task.validation, task.calibration, asdict(task.fine_tuning), str(task.target)),
-            task.time_steps,
+            *(task.time_steps, task.quantization_aware),
         )
     )
     return {setting: joblib.hash((shared, asdict(setting)))[:16] for setting in settings}
 
 
 def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
-    """A finished trial of an earlier run; None where there is none that can be read."""
+    """A finished candidate of an earlier run; None where there is none that can be read."""
     try:
         entries = json.loads(path.read_text())
         return (
@@ -232,9 +238,11 @@ def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
         return None
 
 
-def _with(found: Search, trial: Candidate, path: Path, settings: Sequence[KernelSetting]) -> Search:
-    tried = sorted((*found.candidates, trial), key=lambda t: settings.index(t.setting))
-    return replace(found, candidates=tuple(tried), models={**found.models, trial.setting: path})
+def _with(
+    found: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
+) -> Search:
+    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
+    return replace(found, candidates=tuple(tried), models={**found.models, candidate.setting: path})
 
 
 def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:

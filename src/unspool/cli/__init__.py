@@ -9,6 +9,7 @@ import typer
 
 from unspool.cli.check import check_command, diff_command
 from unspool.cli.compile import compile_command
+from unspool.cli.compress import compress_command
 from unspool.cli.deploy import deploy_command
 from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("mnist")(mnist_command)
 app.command("deploy")(deploy_command)
+app.command("compress")(compress_command)
 app.command("compile")(compile_command)
 app.command("sweep")(sweep_command)
 app.command("check")(check_command)

@@ -12,7 +12,14 @@ from typing import ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from unspool.errors import UnspoolError
 from unspool.progress import Watch
@@ -81,28 +88,32 @@ def watching() -> Iterator[Watch]:
     """
     screen = console(stderr=True)
     if not screen.is_terminal:
-        yield _stoppable(_lines())
+        yield lines()
         return
+    progress, watch = bars(screen)
+    with progress:
+        yield watch
+
+
+def bars(screen: Console) -> tuple[Progress, Watch]:
+    """Bars to be shown, one per stage, and what moves them."""
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     ]
-    with Progress(*columns, console=screen) as progress:
-        tasks: dict[str, int] = {}
+    progress = Progress(*columns, console=screen)
+    tasks: dict[str, TaskID] = {}
 
-        def show(stage: str, done: int, total: int) -> None:
-            name, _, detail = stage.partition(":")
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
-            progress.update(
-                progress.task_ids[list(tasks).index(name)],
-                completed=done,
-                description=name + (f" ({detail.strip()})" if detail else ""),
-            )
+    def show(stage: str, done: int, total: int) -> None:
+        name, _, detail = stage.partition(":")
+        if name not in tasks:
+            tasks[name] = progress.add_task(name, total=total)
+        description = name + (f" ({detail.strip()})" if detail else "")
+        progress.update(tasks[name], completed=done, description=description)
 
-        yield _stoppable(show)
+    return progress, _stoppable(show)
 
 
 def _stoppable(show: Watch) -> Watch:
@@ -116,7 +127,8 @@ def _stoppable(show: Watch) -> Watch:
     return watch
 
 
-def _lines() -> Watch:
+def lines() -> Watch:
+    """One line on stderr for each stage that is finished."""
     started: dict[str, float] = {}
 
     def show(stage: str, done: int, total: int) -> None:
@@ -128,4 +140,4 @@ def _lines() -> Watch:
             suffix = f" ({detail.strip()})" if detail else ""
             print(f"{name}: {seconds:.1f} s{suffix}", file=sys.stderr, flush=True)
 
-    return show
+    return _stoppable(show)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from unspool import files, samples
@@ -34,6 +33,7 @@ from unspool.cli.options import (
     chosen_budget,
     chosen_options,
     chosen_target,
+    classes,
     resident_kib,
 )
 from unspool.errors import UnspoolError
@@ -89,7 +89,7 @@ def deploy_command(
     if carry_states and not states:
         raise UnspoolError("--carry-states: has a meaning with --states only; add --states")
     calibration_data = samples.load(calibration)
-    test_data = (samples.load(test[0]), _labels(test[1])) if test else None
+    test_data = (samples.load(test[0]), classes(test[1])) if test else None
     folder = files.output_folder(out)
     screen = console()
     screen.print(f"target: {chosen}")
@@ -126,10 +126,3 @@ def deploy_command(
                 watch=watch,
             )
     finish(deployment, folder, screen, budget=budget, model=model)
-
-
-def _labels(path: Path) -> np.ndarray:
-    labels = samples.load(path)
-    if not isinstance(labels, np.ndarray):
-        raise UnspoolError(f"{path}: expected one array of classes (.npy), got several (.npz)")
-    return labels

@@ -5,8 +5,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
+from unspool import samples
 from unspool.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.targets import Target, target
@@ -124,6 +126,14 @@ def chosen_target(
 ) -> Target:
     """The target that the options name; UnspoolError where there is none."""
     return target(accelerator, system_config, memory_mode, config)
+
+
+def classes(path: Path) -> np.ndarray:
+    """The classes of samples, from a .npy file."""
+    labels = samples.load(path)
+    if not isinstance(labels, np.ndarray):
+        raise UnspoolError(f"{path}: expected one array of classes (.npy), got several (.npz)")
+    return labels
 
 
 def chosen_budget(

@@ -1,4 +1,4 @@
-"""How `mnist`, `deploy` and `compile` end: files written, the table printed, the budget held."""
+"""How the commands that deploy end: files written, the table printed, the budget held."""
 
 import shlex
 import sys
@@ -17,6 +17,7 @@ from unspool.drift import Drift
 from unspool.errors import UnspoolError
 from unspool.report.advice import Subject, advise
 from unspool.report.as_json import as_json
+from unspool.report.compression import Compression
 from unspool.report.report import Report, of_deployment
 from unspool.report.table import as_table, what_next
 from unspool.unrolling import is_streamable
@@ -33,6 +34,7 @@ def finish(
     drift: Drift | None = None,
     budget: Budget | None = None,
     model: Path | None = None,
+    compression: Compression | None = None,
 ) -> None:
     """Write models, firmware and report.json to a folder, and print the table.
 
@@ -46,6 +48,7 @@ def finish(
         drift: of a stream, where it was measured.
         budget: what the deployment may cost.
         model: the trained model's file, for the advice; the one in the folder where None.
+        compression: how the model was compressed, where it was.
 
     Raises:
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
@@ -60,7 +63,8 @@ def finish(
         activations=deployment.activations,
         streamable=not is_stream and is_streamable(deployment.trained),
     )
-    report = judge(of_deployment(deployment, sizes, guide, seconds, drift), budget, subject)
+    found = of_deployment(deployment, sizes, guide, seconds, drift, compression)
+    report = judge(found, budget, subject)
     files.write(folder / "report.json", as_json(report))
     screen.print(as_table(report))
     screen.print(what_next(report), soft_wrap=True)

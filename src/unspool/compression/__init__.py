@@ -22,14 +22,22 @@ from unspool.compression.fine_tuning import (
     merit,
     optimizer,
 )
-from unspool.compression.kernels import KernelResult, KernelSetting, kernels, result
+from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
 from unspool.compression.training_data import TrainingData, check_fits_loss, training_data
 from unspool.errors import UnspoolError
 from unspool.progress import Watch
 from unspool.samples import Samples
 
-__all__ = ["Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "compress"]
+__all__ = [
+    "Compressed",
+    "Epoch",
+    "FineTuning",
+    "KernelResult",
+    "KernelSetting",
+    "compress",
+    "results",
+]
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ def compress(
         interrupted = True
     return Compressed(
         model=best,
-        kernels=tuple(result(kernel) for kernel in kernels(best, setting, layers)),
+        kernels=results(best),
         epochs=tuple(keeper.epochs),
         best=keeper.kept,
         interrupted=interrupted,

@@ -144,7 +144,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.kept = 0
         self._best = best
         self._highest = -math.inf
-        self._is_complete = lambda: True
+        self._is_complete: Callable[[], bool] = lambda: True
 
     def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> "Keeper":
         """Begin a stage: what must hold for an epoch to be kept, and the merit to surpass."""

@@ -65,7 +65,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class KernelResult:
-    """What a compressed kernel holds.
+    """What a kernel holds.
 
     Attributes:
         path: Keras's, such as `gru/gru_cell/recurrent_kernel`.
@@ -96,11 +96,7 @@ def kernels(
     Raises:
         UnspoolError: the model has no such kernels, or `layers` names something else.
     """
-    found = {
-        variable.path: variable
-        for variable in model.trainable_variables
-        if variable.name in _KERNELS and len(variable.shape) > 1
-    }
+    found = _kernels(model)
     if not found:
         raise UnspoolError(
             f"model {model.name!r} has no trainable kernel to compress: expected a recurrent, "
@@ -122,8 +118,20 @@ def kernels(
     return chosen
 
 
-def result(kernel: Kernel) -> KernelResult:
-    """Count what a kernel holds now."""
-    values = np.array(kernel.variable)
-    distinct = np.unique(values[values != 0])
-    return KernelResult(kernel.path, values.size, int((values == 0).sum()), len(distinct))
+def results(model: Any) -> tuple[KernelResult, ...]:
+    """Count what the kernels of a model hold now."""
+    found = []
+    for path, variable in _kernels(model).items():
+        values = np.array(variable)
+        distinct = np.unique(values[values != 0])
+        found.append(KernelResult(path, values.size, int((values == 0).sum()), len(distinct)))
+    return tuple(found)
+
+
+def _kernels(model: Any) -> dict[str, Any]:
+    """Path -> variable, of every trainable kernel."""
+    return {
+        variable.path: variable
+        for variable in model.trainable_variables
+        if variable.name in _KERNELS and len(variable.shape) > 1
+    }

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from unspool.drift import Drift
+from unspool.report.compression import compression_document
 from unspool.report.report import SCHEMA_VERSION, Report
 
 
@@ -64,6 +65,8 @@ def _document(report: Report) -> dict[str, Any]:
         document["drift"] = drift_document(report.drift)
     if report.resident is not None:
         document["resident"] = {k: v for k, v in asdict(report.resident).items() if k != "tflite"}
+    if report.compression is not None:
+        document["compression"] = compression_document(report.compression)
     if report.budget is not None:
         document["budget"] = {
             "limits": report.budget.limits,

@@ -20,6 +20,7 @@ class Figure:
         origin: how the number came about.
         how: with what, on what, how many samples.
         guide: the same figure of Arm's guide, where it is known.
+        before: the same figure before the model was compressed, where it was.
     """
 
     id: str
@@ -29,3 +30,4 @@ class Figure:
     origin: Origin
     how: str
     guide: float | None = None
+    before: float | None = None

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from unspool.calibration import Round
 from unspool.deployment import Deployment
 from unspool.drift import Drift
 from unspool.evaluation import Accuracy
+from unspool.report.compression import Compression
 from unspool.report.document import SCHEMA_VERSION as SCHEMA_VERSION
 from unspool.report.figure import Figure as Figure
 from unspool.report.figure import Origin as Origin
@@ -57,6 +58,7 @@ class Report:
         rounds: of calibrating a stream.
         drift: of a stream.
         resident: weights that are kept in SRAM, where that was asked for.
+        compression: how the model was compressed, where it was.
         budget: that it is held against; None where there is none.
         breaches: the limits of the budget that it breaks.
         advice: what to do next, from the figures.
@@ -73,6 +75,7 @@ class Report:
     rounds: tuple[Round, ...] = ()
     drift: Drift | None = None
     resident: Resident | None = None
+    compression: Compression | None = None
     budget: Budget | None = None
     breaches: tuple[Breach, ...] = ()
     advice: "tuple[Advice, ...]" = ()
@@ -89,6 +92,7 @@ def of_deployment(
     guide: Mapping[str, float] | None = None,
     seconds: Mapping[str, float] | None = None,
     drift: Drift | None = None,
+    compression: Compression | None = None,
 ) -> Report:
     """The report of a deployment.
 
@@ -98,8 +102,10 @@ def of_deployment(
         guide: figure id -> the guide's value, where it is known.
         seconds: stages before the deployment, such as training.
         drift: of a stream, where it was measured.
+        compression: how the model was compressed, where it was.
     """
     guide, activations = guide or {}, deployment.activations
+    before = compression.before if compression else {}
     unrolled, quantized = deployment.unroll_error, deployment.quantization_error
     error_of = f"on {quantized.samples} calibration samples"
     figures = [
@@ -148,7 +154,7 @@ def of_deployment(
                 for name, t in zip(model.output_names, model.outputs, strict=True)
             ],
         },
-        figures=tuple(figures),
+        figures=tuple(replace(f, before=before.get(f.id)) for f in figures),
         accuracies=deployment.accuracies,
         compiled=deployment.compiled,
         seconds={**(seconds or {}), **deployment.seconds},
@@ -158,6 +164,7 @@ def of_deployment(
         rounds=deployment.calibration.rounds,
         drift=drift,
         resident=deployment.resident,
+        compression=compression,
     )
 
 

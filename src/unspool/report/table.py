@@ -6,6 +6,7 @@ from rich.text import Text
 
 from unspool.calibration import Round
 from unspool.drift import Drift
+from unspool.report.compression import kernel_table, search_table
 from unspool.report.numbers import number as number
 from unspool.report.report import Report
 
@@ -14,30 +15,43 @@ def as_table(report: Report) -> RenderableType:
     """Render a report for a rich console."""
     table = Table(title=f"{report.model['name']} on {report.compiled.target}", box=None)
     table.title_justify = "left"
-    has_guide = any(figure.guide is not None for figure in report.figures)
+    beside = [name for name in ("guide", "before") if any(getattr(f, name) for f in report.figures)]
     table.add_column("Figure")
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Unit", no_wrap=True)
-    if has_guide:
-        table.add_column("Guide", justify="right", no_wrap=True)
+    for name in beside:
+        table.add_column(name.capitalize(), justify="right", no_wrap=True)
     table.add_column("Origin", no_wrap=True)
     table.add_column("How", style="dim", overflow="fold")
     for figure in report.figures:
         if figure.unit == "KiB" and not figure.value:
             continue  # a memory that the target does not use
-        guide = [number(figure, figure.guide)] if has_guide else []
         table.add_row(
             figure.label,
             Text(number(figure, figure.value), style="bold"),
             figure.unit,
-            *guide,
+            *(number(figure, getattr(figure, name)) for name in beside),
             figure.origin,
             figure.how,
         )
     drift = [drift_table(report.drift)] if report.drift else []
-    parts = [*_rounds(report.rounds), *drift, *_simulation(report), *_resident(report)]
+    parts = [
+        *_compression(report),
+        *_rounds(report.rounds),
+        *drift,
+        *_simulation(report),
+        *_resident(report),
+    ]
     parts += _cpu_operators(report)
     return Group(table, *parts, *_budget(report))
+
+
+def _compression(report: Report) -> list[RenderableType]:
+    compression = report.compression
+    if compression is None:
+        return []
+    tables = [kernel_table(compression.kernels)]
+    return [*tables, search_table(compression.search)] if compression.search else tables
 
 
 def drift_table(drift: Drift) -> RenderableType:

@@ -1,0 +1,99 @@
+"""What compressing a model gave: its kernels, its epochs, and a search, for table and JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from unspool.candidates import Candidate
+from unspool.compression import Epoch, KernelResult
+from unspool.searching import Search
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How a model was compressed.
+
+    Attributes:
+        before: figure id -> value, of the trained model deployed as it is.
+        kernels: what each kernel holds.
+        epochs: of fine-tuning; empty after a search, whose candidates each have their own.
+        best: number of the epoch that was kept.
+        search: where there was one.
+    """
+
+    before: Mapping[str, float]
+    kernels: tuple[KernelResult, ...]
+    epochs: tuple[Epoch, ...] = ()
+    best: int = 0
+    search: Search | None = None
+
+
+def compression_document(compression: Compression) -> dict[str, Any]:
+    """The part of report.json that says how the model was compressed."""
+    document: dict[str, Any] = {"kernels": [asdict(kernel) for kernel in compression.kernels]}
+    if compression.epochs:
+        document["epochs"] = [asdict(epoch) for epoch in compression.epochs]
+        document["best_epoch"] = compression.best
+    if compression.search is not None:
+        document["search"] = _search_document(compression.search)
+    return document
+
+
+def _search_document(search: Search) -> dict[str, Any]:
+    def entry(candidate: Candidate) -> dict[str, Any]:
+        return {
+            **asdict(candidate),
+            "drop": search.drop(candidate),
+            "holds": search.holds(candidate),
+            "on_front": candidate in search.front,
+        }
+
+    return {
+        "max_accuracy_drop": search.max_accuracy_drop,
+        "minimise": search.minimise,
+        "samples": search.samples,
+        "trained_accuracy": search.trained_accuracy,
+        "before": entry(search.before),
+        "candidates": [entry(candidate) for candidate in search.candidates],
+        "chosen": asdict(search.chosen.setting) if search.chosen else None,
+    }
+
+
+def kernel_table(kernels: tuple[KernelResult, ...]) -> RenderableType:
+    """Render what the kernels hold."""
+    table = Table(title="Kernels", box=None, title_justify="left")
+    for column in ("Kernel", "Weights", "Zeros, %", "Distinct values"):
+        table.add_column(column, justify="left" if column == "Kernel" else "right")
+    for kernel in kernels:
+        share = f"{100 * kernel.zeros / kernel.weights:.1f}"
+        table.add_row(kernel.path, f"{kernel.weights:,}", share, str(kernel.values))
+    return table
+
+
+def search_table(search: Search) -> RenderableType:
+    """Render what was tried, the trained model first."""
+    title = (
+        f"Tried: int8 in LiteRT on {search.samples:,} held-out samples, trained "
+        f"{search.trained_accuracy:.2f} %; flash and cycles: Vela's estimate"
+    )
+    table = Table(title=title, box=None, title_justify="left")
+    for column in ("Setting", "Accuracy, %", "Drop", "Flash, KiB", "Cycles", "Seconds"):
+        table.add_column(column, justify="left" if column == "Setting" else "right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for candidate in (search.before, *search.candidates):
+        notes = [] if search.holds(candidate) else ["loses too much"]
+        notes += ["Pareto front"] if candidate in search.front else []
+        notes += ["chosen"] if candidate == search.chosen else []
+        table.add_row(
+            str(candidate.setting),
+            f"{candidate.accuracy:.2f}",
+            f"{search.drop(candidate):+.2f}",
+            f"{candidate.flash_kib:,.1f}",
+            f"{candidate.cycles:,}",
+            f"{candidate.seconds:,.0f}",
+            ", ".join(notes),
+        )
+    return table
