@@ -85,7 +85,9 @@ def _averaged(signal: np.ndarray) -> np.ndarray:
 def _data_file() -> Path:
     package = find_spec("seglearn")
     if package is None or package.origin is None:
-        raise SystemExit("the data is in the package seglearn: pip install 'unspool[examples]'")
+        raise unspool.UnspoolError(
+            "the data is in the package seglearn: pip install 'unspool[examples]'"
+        )
     return Path(package.origin).parent / "data" / "watch_dataset.npy"
 
 
@@ -191,8 +193,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two epochs, fewer recordings")
     options = parser.parse_args()
     target = unspool.target(options.target)
-    files.output_folder(options.out)
     train_set, test_set = load()
+    files.output_folder(options.out)
     if options.quick:
         test_set = Recordings(test_set.signals[:8], test_set.exercises[:8])
     steps = min(map(len, train_set.signals + test_set.signals))
