@@ -1,10 +1,13 @@
 # make demo: everything from nothing to a binary for the NPU.  make test: every test.
+# make docs: the site, in docs/_build.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A warning is an error: a link that leads nowhere, a name that does not exist.
+SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test bench clean
+.PHONY: demo test docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -13,7 +16,12 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(SITE)
 	$(BIN)/pytest -n auto
+
+docs: $(VENV)/.installed-test
+	$(SITE)
+	@echo "the site: docs/_build/index.html"
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/bench.py
@@ -25,7 +33,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	@echo "installing Unspool and its test tools into $(VENV): 1.6 GB, a minute or two"
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,docs,examples]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:
@@ -35,4 +43,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out bench-out
+	rm -rf $(VENV) unspool-out bench-out docs/_build

@@ -64,7 +64,7 @@ class MinimalGatedCell(L.Layer):
         self.candidate.build((None, width))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        (h,) = states if isinstance(states, list | tuple) else (states,)
+        (h,) = states  # one state in a list, as keras.layers.RNN gives it
         gate = self.gate(keras.ops.concatenate([inputs, h], -1))
         candidate = self.candidate(keras.ops.concatenate([inputs, gate * h], -1))
         h = h + gate * (candidate - h)

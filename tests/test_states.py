@@ -295,3 +295,25 @@ def test_a_state_of_two_scales_is_refused(lstm):
     model.subgraphs[0].tensors[index].quantization.scale = [0.5]
     with pytest.raises(UnspoolError, match=r"state 'lstm/h' goes in as .* and comes out as"):
         Session(flatbuffer.write(model))
+
+
+def test_a_state_that_is_concatenated_too_comes_out_as_it_goes_in():
+    """Concatenate wants another scale than the state has; the device copies the state's bytes."""
+    x = keras.Input((None, 5), name="x")
+    context = keras.Input((2,), name="context")
+    both = keras.layers.Concatenate()([keras.layers.GRU(8, name="gru")(x), context])
+    model = keras.Model([x, context], keras.layers.Dense(3, activation="softmax")(both))
+    rng = np.random.default_rng(0)
+    # The context reaches to 8, a GRU's state to 1.
+    data = [rng.normal(size=(40, 6, 5)), rng.uniform(-8, 8, (40, 2))]
+    data = [array.astype(np.float32) for array in data]
+    float_tflite = convert(unroll_stream(model, 1))
+    int8_tflite = quantize(float_tflite, calibrate_stream(float_tflite, data).ranges)
+    stream = Session(int8_tflite, "tflm")
+    assert stream.state_names == ("gru/h",)
+    expected = model.predict(data, verbose=0)
+    assert np.abs(stream.predict(data)[0] - expected).mean() < 0.02
+    compiled = vela.compile(int8_tflite, target())
+    assert not compiled.cpu_operators
+    binary = Session(compiled.tflite, "npu")
+    np.testing.assert_array_equal(binary.predict(data)[0], stream.predict(data)[0])

@@ -104,10 +104,11 @@ def deploy(
         model: a built Keras model with a recurrent layer.
         calibration: samples that span what the model will meet, (samples, time, features); 50 to
             a few hundred.
-        test: samples and their classes, to measure accuracy with; None measures none.
+        test: samples and their classes, integers (samples,), to measure accuracy with; None
+            measures none.
         time_steps: length of the sequence where the model leaves it open.
         options: target, calibration and quantization.
-        watch: told of progress.
+        watch: called with a stage's name, how much of it is done, and how much there is in all.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
@@ -139,11 +140,12 @@ def deploy_stream(
         model: a built Keras model with a recurrent layer.
         calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
         time_steps: of one call of the binary.
-        test: sequences and their classes, by the output after the last call.
+        test: sequences and their classes, integers (sequences,), to measure the accuracy of the
+            output after the last call with; None measures none.
         calibration_rounds: as `calibrate_stream` takes it.
         carry_states: the device never resets its states; as `calibrate_stream` takes it.
         options: target, calibration and quantization.
-        watch: told of progress.
+        watch: called with a stage's name, how much of it is done, and how much there is in all.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.

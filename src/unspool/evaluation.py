@@ -52,7 +52,7 @@ class OutputError:
 
     Attributes:
         samples: how many samples were compared.
-        mean: of |output - reference|.
+        mean: of the absolute differences.
         p99: its 99th percentile.
         largest: its maximum.
     """

@@ -67,7 +67,29 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
             f"operators have no {activations} form and would run in float on the CPU: {kinds}, "
             f"the first at {left[0][1]!r}; replace the layer that this tensor is named after"
         )
+    _give_out_before_requantizing(model)
     return flatbuffer.write(model)
+
+
+def _give_out_before_requantizing(model: Any) -> None:
+    """Give out every tensor with its own scale, even where an operator wants it with another.
+
+    Where a Concatenate reads a tensor that is an output too, such as a state, litert-quantizer
+    requantizes the tensor for it and gives out the requantized one: a state would then not come
+    out as it goes in.
+    """
+    graph = model.subgraphs[0]
+    before = {
+        int(op.outputs[0]): int(op.inputs[0])
+        for op in graph.operators
+        if flatbuffer.operator_kind(model, op) == "QUANTIZE"
+        and graph.tensors[op.outputs[0]].type == graph.tensors[op.inputs[0]].type
+        and graph.tensors[op.outputs[0]].name == graph.tensors[op.inputs[0]].name + b"_quantized"
+    }
+    graph.outputs = [before.get(int(index), int(index)) for index in graph.outputs]
+    for signature in model.signatureDefs or []:
+        for entry in signature.outputs or []:
+            entry.tensorIndex = before.get(entry.tensorIndex, entry.tensorIndex)
 
 
 def _recipe(activations: str) -> list[dict[str, Any]]:

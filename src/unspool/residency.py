@@ -75,7 +75,7 @@ def keep_resident(
     docs/resident-weights.md.
 
     Args:
-        compiled: what `vela.compile` returned, for an Ethos-U55 or U65.
+        compiled: what `compile` returned, for an Ethos-U55 or U65.
         quantized: the file that was compiled, for the estimate of the cycles: it is compiled once
             more, with all weights in SRAM. Without it there is no estimate.
         sram_kib: SRAM that the copies may take, in KiB; None for all that repeats.

@@ -90,8 +90,8 @@ def all_targets(
 
     Args:
         accelerators: some of `ACCELERATORS`; all where empty.
-        system_configs: names of `System_Config`s in the file; all where empty.
-        memory_modes: names of `Memory_Mode`s in the file; all where empty.
+        system_configs: system configurations of the file; all where empty.
+        memory_modes: memory modes of the file; all where empty.
         config: a Vela configuration file; Arm's own where None.
 
     Raises:

@@ -48,7 +48,7 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         allow_cpu: accept layers that no NPU runs, such as Embedding.
 
     Returns:
-        a Functional Keras model: the model's inputs, then the states; the same for outputs.
+        a Functional Keras model with the model's inputs, then the states; the same for outputs.
 
     Raises:
         UnspoolError: as `unroll`, and for layers that look at time steps of other chunks:

@@ -28,13 +28,9 @@ class KerasCell:
         (row,) = projected
         if states is None:
             states = tuple(tf.zeros((1, width)) for width in self.state_sizes)
-        given: Any = states[0] if _takes_one_state(self.cell) else list(states)
-        output, after = self.cell(row, given, training=False)
+        # A list even where there is one state, as keras.layers.RNN gives it.
+        output, after = self.cell(row, list(states), training=False)
         return output, tuple(keras.tree.flatten(after))
-
-
-def _takes_one_state(cell: Any) -> bool:
-    return not isinstance(cell.state_size, list | tuple)
 
 
 def from_keras(cell: Any) -> Cell:

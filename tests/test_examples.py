@@ -1,0 +1,133 @@
+"""The examples: stored outputs that were really made, and quick forms that still run."""
+
+import importlib.util
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+GUIDE = EXAMPLES / "guide.ipynb"
+WATCH = EXAMPLES / "watch_exercises.py"
+
+
+def texts(notebook) -> list[str]:
+    """What each code cell printed or returned."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+            found.append("".join(parts))
+    return found
+
+
+def noise(notebook) -> list[str]:
+    """Errors, and what libraries wrote to stderr."""
+    return [
+        str(output)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return nbformat.read(GUIDE, 4)
+
+
+def test_the_notebook_has_the_outputs_of_its_full_form(stored):
+    nbformat.validate(stored)
+    counts = [cell.execution_count for cell in stored.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1)), "run from top to bottom, and saved so"
+    assert noise(stored) == []
+    printed = "\n".join(texts(stored))
+    assert "of 10,000 test images" in printed
+    assert "1,000 of 1,000 images give the same bytes" in printed
+
+
+def test_the_notebook_tells_nothing_of_the_machine_it_ran_on(stored):
+    whole = nbformat.writes(stored)
+    for trace in ("/tmp/", "/home/", "/root/", "/work/", "site-packages", "http://localhost"):
+        assert trace not in whole
+
+
+def test_the_notebook_runs_in_its_quick_form(stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNSPOOL_QUICK", "1")
+    notebook = nbformat.read(GUIDE, 4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=tmp_path)
+    assert noise(notebook) == []
+    printed = texts(notebook)
+    # A cell that prints in the full form prints in the quick one, too.
+    assert [bool(text) for text in printed] == [bool(text) for text in texts(stored)]
+    assert "200 of 200 images give the same bytes" in "\n".join(printed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def watch(*arguments, timeout=300):
+    return subprocess.run(
+        [sys.executable, WATCH, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def test_the_stream_of_a_watch_runs_in_its_quick_form(tmp_path):
+    run = watch("--quick", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr and "WARNING" not in run.stderr
+    assert "the same values as the int8 model in TFLM" in run.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["figures"]["npu_equal"]["value"] == report["simulation"]["samples"] == 8
+    assert [port["name"] for port in report["model"]["inputs"]] == ["motion", "gru.h_in"]
+    assert report["drift"]["calls"] == 1_000
+    assert {path.name for path in (tmp_path / "out" / "firmware").iterdir()} >= {"watch_io.c"}
+
+
+def test_a_mistake_is_one_line_and_status_2(tmp_path):
+    run = watch("--quick", "--target", "ethos-u1", "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert run.stderr.startswith("watch_exercises: error: target 'ethos-u1': expected one of")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("watch_exercises", WATCH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclass looks itself up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_nobody_is_trained_on_and_tested(example):
+    """10 people, 7 exercises, 2 arms: 3 people make 42 recordings, 6 of each exercise."""
+    train, test = example.load()
+    assert (len(train.signals), len(test.signals)) == (7 * 7 * 2, 3 * 7 * 2)
+    assert np.bincount(test.exercises).tolist() == [6] * 7
+    seen = {signal.tobytes() for signal in train.signals}
+    assert not any(signal.tobytes() in seen for signal in test.signals)
+    assert all(signal.shape[1] == 6 and np.isfinite(signal).all() for signal in train.signals)
+
+
+def test_the_data_file_cannot_run_code(example, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "attacked"),)
+
+    content = io.BytesIO()
+    np.save(content, np.array({"X": Attack()}, object), allow_pickle=True)
+    (tmp_path / "data.npy").write_bytes(content.getvalue())
+    with pytest.raises(pickle.UnpicklingError, match="mkdir is not an array"):
+        example._read(tmp_path / "data.npy")
+    assert not (tmp_path / "attacked").exists()
