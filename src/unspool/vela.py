@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from unspool import flatbuffer
+from unspool import allocations, flatbuffer
+from unspool.allocations import Allocation
 from unspool.errors import UnspoolError
 from unspool.targets import Target
+
+_MEMORIES = {  # Vela's columns -> names
+    "sram": "SRAM",
+    "dram": "DRAM",
+    "on_chip_flash": "on-chip flash",
+    "off_chip_flash": "off-chip flash",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,23 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What one inference moves between the NPU and a memory, by Vela's estimate.
+
+    Attributes:
+        memory: "SRAM", "DRAM", "on-chip flash" or "off-chip flash".
+        bytes: read and written.
+        weight_bytes: the part of it that is weights and scales, read.
+        bytes_per_cycle: bandwidth of the system configuration, per cycle of the NPU.
+    """
+
+    memory: str
+    bytes: int
+    weight_bytes: int
+    bytes_per_cycle: float
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A compiled network and what Vela says of it. All figures are Vela's estimates.
 
@@ -63,6 +88,8 @@ class Compiled:
         cpu_operators: those that fall back to the CPU.
         operators: every operator, in order of execution.
         debug: Vela's debug database: which operator each operation of the stream is part of.
+        allocations: where its tensors lie in the memory that it writes, and from when to when.
+        traffic: of the memories that an inference uses.
     """
 
     tflite: bytes
@@ -79,6 +106,8 @@ class Compiled:
     cpu_operators: tuple[Operator, ...]
     operators: tuple[Operator, ...]
     debug: bytes = field(default=b"", repr=False)
+    allocations: tuple[Allocation, ...] = field(default=(), repr=False)
+    traffic: tuple[Traffic, ...] = ()
 
 
 def compile(tflite: bytes, target: Target) -> Compiled:
@@ -106,7 +135,8 @@ def compile(tflite: bytes, target: Target) -> Compiled:
             *("--memory-mode", target.memory_mode),
             *("--config", str(target.config.resolve())),
             *("--output-dir", folder),
-            *("--verbose-performance", "--show-cpu-operations", "--enable-debug-db"),
+            *("--verbose-performance", "--verbose-allocation"),
+            *("--show-cpu-operations", "--enable-debug-db"),
         ]
         run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
         if run.returncode != 0:
@@ -174,7 +204,23 @@ def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compi
         cpu_operators=cpu_operators,
         operators=operators,
         debug=(folder / "network_debug.xml").read_bytes(),
+        allocations=allocations.read(log),
+        traffic=_traffic(summary),
     )
+
+
+def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
+    clock = float(summary["core_clock"])
+    found = (
+        Traffic(
+            memory=memory,
+            bytes=_integer(summary[f"{key}_total_bytes"]),
+            weight_bytes=_integer(summary[f"{key}_weight_read_bytes"]),
+            bytes_per_cycle=float(summary[f"{key}_bandwidth"]) * 2**30 / clock,  # from GiB/s
+        )
+        for key, memory in _MEMORIES.items()
+    )
+    return tuple(traffic for traffic in found if traffic.bytes)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -43,6 +43,7 @@ def compile_command(
 
     from unspool import vela
     from unspool.report.as_json import as_json
+    from unspool.report.html import as_html
     from unspool.report.report import of_compiled
     from unspool.report.table import as_table
     from unspool.residency import keep_resident
@@ -59,7 +60,8 @@ def compile_command(
             watch("keep weights resident", 1, 1)
     name = f"{file.stem}_vela.tflite"
     files.write(folder / name, compiled.tflite)
-    report = of_compiled(file.name, compiled, len(compiled.tflite), resident)
+    report = of_compiled(file.name, compiled, len(compiled.tflite), resident, content)
     files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
     screen.print(as_table(report))
-    screen.print(f"written to {folder}: {name}, report.json")
+    screen.print(f"written to {folder}: {name}, report.json, report.html")

@@ -10,6 +10,7 @@ from unspool.deployment import Deployment, save
 from unspool.drift import Drift
 from unspool.errors import UnspoolError
 from unspool.report.as_json import as_json
+from unspool.report.html import as_html
 from unspool.report.report import of_deployment
 from unspool.report.table import as_table
 
@@ -24,7 +25,7 @@ def finish(
     seconds: Mapping[str, float] | None = None,
     drift: Drift | None = None,
 ) -> None:
-    """Write models, firmware and report.json to a folder, and print the table.
+    """Write models, firmware and the reports to a folder, and print the table.
 
     Args:
         deployment: what was deployed.
@@ -38,8 +39,9 @@ def finish(
     sizes = {**(already or {}), **save(deployment, folder)}
     report = of_deployment(deployment, sizes, guide, seconds, drift)
     files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
     screen.print(as_table(report))
-    written = [*sizes, "report.json"]
+    written = [*sizes, "report.json", "report.html"]
     try:
         texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
         firmware.write(texts, folder / "firmware")

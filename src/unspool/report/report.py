@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, Literal
 
-from unspool.calibration import Round
+from unspool.calibration import Calibration, Round
 from unspool.deployment import Deployment
 from unspool.drift import Drift
 from unspool.evaluation import Accuracy
@@ -78,6 +78,8 @@ class Report:
         rounds: of calibrating a stream.
         drift: of a stream.
         resident: weights that are kept in SRAM, where that was asked for.
+        calibration: the ranges, for the pictures; None where a file was compiled alone.
+        quantized_tflite: what was compiled, for the picture of a step; else empty.
     """
 
     model: Mapping[str, Any]
@@ -91,6 +93,8 @@ class Report:
     rounds: tuple[Round, ...] = ()
     drift: Drift | None = None
     resident: Resident | None = None
+    calibration: Calibration | None = field(default=None, repr=False)
+    quantized_tflite: bytes = field(default=b"", repr=False)
 
 
 def of_deployment(
@@ -168,11 +172,17 @@ def of_deployment(
         rounds=deployment.calibration.rounds,
         drift=drift,
         resident=deployment.resident,
+        calibration=deployment.calibration,
+        quantized_tflite=deployment.quantized_tflite,
     )
 
 
 def of_compiled(
-    name: str, compiled: Compiled, size: int, resident: Resident | None = None
+    name: str,
+    compiled: Compiled,
+    size: int,
+    resident: Resident | None = None,
+    quantized_tflite: bytes = b"",
 ) -> Report:
     """The report of a compilation alone.
 
@@ -181,6 +191,7 @@ def of_compiled(
         compiled: what `compile` returned.
         size: bytes of the compiled file.
         resident: weights that are kept in SRAM, where that was asked for.
+        quantized_tflite: what was compiled, for the picture of a step.
     """
     return Report(
         model={"name": name},
@@ -195,6 +206,7 @@ def of_compiled(
         created=datetime.now(timezone.utc),
         versions=_versions(),
         resident=resident,
+        quantized_tflite=quantized_tflite,
     )
 
 

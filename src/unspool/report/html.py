@@ -1,0 +1,101 @@
+"""The report as one HTML file that needs nothing else: no network, no script, no other file."""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from unspool.drift import Drift
+from unspool.report import roles, sections, verdict
+from unspool.report.charts.pareto import Candidate
+from unspool.report.document import Page
+from unspool.report.report import Report
+
+
+def as_html(
+    report: Report,
+    *,
+    search: Sequence[Candidate] = (),
+    breaches: Sequence[Any] = (),
+    advice: Sequence[Any] = (),
+) -> str:
+    """Render a report as a page.
+
+    Args:
+        report: what was found.
+        search: the models that a search tried, where there was one.
+        breaches: what breaks a budget, each shown as its `str`.
+        advice: what to do next: objects with `text` and, where there is one, `command`.
+    """
+    page = _page(report, search)
+    values = {"page": page, "report": report, "breaches": breaches, "advice": advice}
+    return str(_environment().get_template("report.html.jinja").render(values))
+
+
+def add_drift(page: str, drift: Drift) -> str:
+    """Put how far a stream strays into a page that `as_html` made without it, or with another.
+
+    The page itself where it is not one of these.
+    """
+    found = _environment().get_template("parts.html.jinja").module
+    section = sections.drift(drift)
+    for part in ("link", "section"):
+        start, end = f"<!-- drift {part} -->", f"<!-- /drift {part} -->"
+        before, opened, rest = page.partition(start)
+        _, closed, after = rest.partition(end)
+        if not (opened and closed):
+            return page
+        page = f"{before}{start}{getattr(found, part)(section)}{end}{after}"
+    return page
+
+
+def _page(report: Report, search: Sequence[Candidate]) -> Page:
+    every = (
+        sections.accuracy(report),
+        sections.cycles(report),
+        sections.memory(report),
+        roles.section(report.calibration),
+        sections.stream(report),
+        sections.drift(report.drift),
+        sections.graph(report),
+        sections.search(search),
+        sections.details(report),
+    )
+    return Page(
+        title=f"{report.model['name']} on {report.compiled.target.accelerator}",
+        checks=verdict.checks(report),
+        keys=verdict.keys(report),
+        sections=every,
+        missing=tuple(
+            _MISSING[section.id]
+            for section in every
+            if not section.filled and section.id in _MISSING
+        ),
+    )
+
+
+_MISSING = {
+    "accuracy": "Accuracy: there were no test samples (unspool deploy --test X.npy Y.npy).",
+    "cycles": "Cycles: nothing runs on the NPU.",
+    "memory": "Memory plan: Vela printed none.",
+    "ranges": "Ranges: a file was compiled that had been quantized before.",
+    "graph": "One step: no tensor's name says which step it belongs to.",
+}
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("unspool.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("unspool.report").joinpath("page/report.css").read_text(encoding="utf-8")
+    environment.globals["style"] = Markup(style)
+    environment.filters["picture"] = Markup  # of the charts, which escape what they are given
+    return environment
