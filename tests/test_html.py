@@ -267,7 +267,7 @@ def test_limits_are_work_divided_by_rate():
     )
     found = limits(compiled)
     assert found is not None
-    assert [(row.label, row.cycles, row.floor) for row in found.rows] == [
+    assert [(row.label, row.cycles, row.ideal) for row in found.rows] == [
         ("Arithmetic", 300, 12_800 / 128),  # ethos-u55-128
         ("SRAM", 20, 160 / 8),
         ("Off-chip flash", 900, 1536 / 2),

@@ -12,13 +12,14 @@ class Limit:
     Attributes:
         label: such as "Arithmetic" or "Off-chip flash".
         cycles: Vela's estimate, over all operators; None where it has none of its own.
-        floor: the least that it can be: the work divided by what the resource does in a cycle.
+        ideal: the work divided by what the resource does in a cycle. It may exceed `cycles` a
+            little: Vela counts the bytes of a network and the cycles of its operators apart.
         how: the work and the rate, in words.
     """
 
     label: str
     cycles: int | None
-    floor: float
+    ideal: float
     how: str
 
 

@@ -97,21 +97,25 @@ def cycles(report: Report) -> Section:
     found = limits(compiled)
     if found is None:
         return Section("cycles", "Where the cycles go")
+    resident = report.resident
+    kept = resident.cycles if resident is not None and not resident.reason else None
     vela = f"Vela {compiled.vela_version}, {compiled.target}"
+    if resident is not None and not resident.reason:
+        vela += ", before its weights were made resident"
     rows = [
-        (row.label, "" if row.cycles is None else f"{row.cycles:,}", f"{row.floor:,.0f}", row.how)
+        (row.label, "" if row.cycles is None else f"{row.cycles:,}", f"{row.ideal:,.0f}", row.how)
         for row in found.rows
     ]
     roof = Picture(
         "Against the limits of the target",
-        _advice(found),
+        _facts(found),
         "cycles",
         "estimated",
-        f"{vela}; floors: work divided by the peak rate",
-        (cycles_chart.roof(found),),
+        f"{vela}; at the peak rate: work divided by what the resource does in a cycle",
+        (cycles_chart.roof(found, kept),),
         table=Table(
             "How long each resource is busy in an inference, cycles, estimated",
-            ("Resource", ">Cycles", ">Floor", "Floor is"),
+            ("Resource", ">Cycles", ">At the peak rate", "Work and rate"),
             rows,
         ),
     )
@@ -171,7 +175,7 @@ def memory(report: Report) -> Section:
     """The plan of each memory that an inference writes."""
     compiled, resident = report.compiled, report.resident
     pictures, tables = [], []
-    for name in dict.fromkeys(a.memory for a in compiled.allocations):
+    for name in sorted({a.memory for a in compiled.allocations}, reverse=True):  # Sram first
         tensors = [a for a in compiled.allocations if a.memory == name]
         end = max(a.address + a.size for a in tensors) / 1024
         used, kept = end, 0.0
@@ -374,7 +378,7 @@ def _confusions(accuracy: Accuracy) -> Table:
     )
 
 
-def _advice(found: Limits) -> str:
+def _facts(found: Limits) -> str:
     """What the limits say, as facts."""
     tight = found.tightest
     share = 100 * (tight.cycles or 0) / found.total
@@ -384,9 +388,9 @@ def _advice(found: Limits) -> str:
         once = found.rows[-1]
         facts.append(
             f"The weights are read {found.weight_reads:.1f} times per inference; reading them once "
-            f"would take {once.floor:,.0f} cycles."
+            f"would take {once.ideal:,.0f} cycles."
         )
-    facts.append("Dashed: the inference; black marks: the least at the peak rate.")
+    facts.append("Dashed: the inference; black marks: the work at the peak rate.")
     return " ".join(facts)
 
 

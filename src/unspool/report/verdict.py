@@ -47,6 +47,8 @@ def keys(report: Report) -> tuple[Key, ...]:
     for figure, beside in found:
         if figure.unit == "KiB" and not figure.value:
             continue
+        if figure.id == "milliseconds" and "resident_cycles" in figures:
+            beside = "before weights are resident"
         if figure.id == "cycles" and "resident_cycles" in figures:
             beside = f"{number(figures['resident_cycles'], figures['resident_cycles'].value)} "
             beside += "with resident weights"

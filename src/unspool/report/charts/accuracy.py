@@ -47,7 +47,7 @@ def stages(points: Sequence[Point]) -> str:
             axes.plot(point.percent, place, MARKERS[0], color=SERIES[0], markersize=8)
             axes.text(
                 point.percent,
-                place - 0.34,
+                place - 0.26,
                 f"{point.percent:.2f} %",
                 ha="center",
                 va="bottom",
@@ -67,15 +67,15 @@ def stages(points: Sequence[Point]) -> str:
                 )
                 axes.text(
                     point.guide,
-                    place - 0.34,
+                    place + 0.24,
                     f"guide {point.guide:.2f} %",
                     ha="center",
-                    va="bottom",
+                    va="top",
                     color=INK,
                     fontsize=10,
                 )
         axes.set_yticks(range(len(points)), [point.label for point in points])
-        axes.set_ylim(len(points) - 0.5, -0.85)
+        axes.set_ylim(len(points) - 0.5, -0.8)
         axes.margins(x=0.2)
         axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel("accuracy, %   (band: 95 % interval)")
@@ -90,6 +90,6 @@ def stages(points: Sequence[Point]) -> str:
         "stages",
         "Accuracy of each stage",
         f"Dots on one axis that does not start at 0; {samples:,} samples. {words}.",
-        (420, 60 + 46 * len(points)),
+        (420, 60 + 50 * len(points)),
         paint,
     )

@@ -54,10 +54,11 @@ def kinds(rows: Sequence[Cycles], total: int) -> str:
                 )
         for place, row in zip(places, rows, strict=True):
             share = 100 * row.total / total if total else 0
-            axes.text(
-                row.total,
-                place,
-                f"  {amount(row.total)} ({share:.1f} %)",
+            axes.annotate(
+                f"{amount(row.total)} ({share:.1f} %)",
+                (row.total, place),
+                xytext=(5, 0),
+                textcoords="offset points",
                 va="center",
                 color=INK,
                 fontsize=10.5,
@@ -145,15 +146,20 @@ def steps(layers: Sequence[Layer], outside: Cycles) -> str:
     )
 
 
-def roof(found: Limits) -> str:
-    """How long each resource is busy, beside the least that it could be and the inference."""
+def roof(found: Limits, resident: int | None = None) -> str:
+    """How long each resource is busy, beside its work at the peak rate and the inference.
+
+    Args:
+        found: the limits.
+        resident: cycles of an inference whose weights are resident, where they are.
+    """
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         plain(axes)
         places = range(len(found.rows))
         for place, row in zip(places, found.rows, strict=True):
-            value = row.floor if row.cycles is None else row.cycles
+            value = row.ideal if row.cycles is None else row.cycles
             tight = row is found.tightest
             axes.barh(
                 place,
@@ -165,12 +171,14 @@ def roof(found: Limits) -> str:
                 linewidth=0.8,
             )
             if row.cycles is not None:
-                axes.plot([row.floor] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=2.4)
-            floor = "" if row.cycles is None else f" (floor {amount(row.floor)})"
-            axes.text(
-                max(value, row.floor),
-                place,
-                f"  {amount(value)}{floor}",
+                axes.plot([row.ideal] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=2.4)
+            same = row.cycles is None or amount(row.ideal) == amount(value)
+            peak = "" if same else f" (at peak rate {amount(row.ideal)})"
+            axes.annotate(
+                f"{amount(value)}{peak}",
+                (max(value, row.ideal), place),
+                xytext=(6, 0),
+                textcoords="offset points",
                 va="center",
                 color=INK,
                 fontsize=10.5,
@@ -179,7 +187,7 @@ def roof(found: Limits) -> str:
             )
         axes.axvline(found.total, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, zorder=0.5)
         axes.set_yticks(places, [row.label for row in found.rows])
-        axes.set_xlim(0, 1.42 * max(found.total, *(row.floor for row in found.rows)))
+        axes.set_xlim(0, 1.62 * max(found.total, *(row.ideal for row in found.rows)))
         axes.set_xlabel("cycles of an inference")
         count_axis(axes.xaxis)
         axes.text(
@@ -191,18 +199,31 @@ def roof(found: Limits) -> str:
             color=INK,
             fontsize=10.5,
         )
-        axes.set_ylim(len(found.rows) - 0.4, -0.6)
+        if resident is not None:
+            axes.axvline(resident, color=SERIES[5], linestyle=(0, (1.5, 1.5)), linewidth=1.8)
+            axes.annotate(
+                f"with resident weights {amount(resident)}",
+                (resident, len(found.rows) - 0.02),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="bottom",
+                color=INK,
+                fontsize=10.5,
+            )
+        axes.set_ylim(len(found.rows) - 0.4 + 0.5 * (resident is not None), -0.6)
 
     words = "; ".join(
         f"{row.label}: "
         + ("" if row.cycles is None else f"{row.cycles:,} cycles estimated, ")
-        + f"at least {row.floor:,.0f} ({row.how})"
+        + f"{row.ideal:,.0f} at the peak rate ({row.how})"
         for row in found.rows
     )
     return draw(
         "roof",
         "The model against the limits of its target",
-        f"The whole inference takes {found.total:,} cycles. {words}.",
+        f"The whole inference takes {found.total:,} cycles"
+        + (f", with resident weights {resident:,}" if resident is not None else "")
+        + f". {words}.",
         (_WIDTH, 74 + 34 * len(found.rows)),
         paint,
     )

@@ -65,7 +65,7 @@ def plan(allocations: Sequence[Allocation], used_kib: float, resident_kib: float
                     facecolor=colour,
                     hatch=hatch,
                     edgecolor=PAPER,
-                    linewidth=0.5,
+                    linewidth=0.2,
                     label=label,
                 )
             )
