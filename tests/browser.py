@@ -19,7 +19,10 @@ class Browser:
     def __init__(self) -> None:
         from websocket import create_connection
 
-        self._folder = tempfile.TemporaryDirectory(prefix="unspool-chromium-")
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="unspool-chromium-",
+            ignore_cleanup_errors=True,  # its helpers may write a moment longer than it lives
+        )
         # As root in a container Chromium cannot have its sandbox, and /dev/shm is small there.
         flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
         self._process = subprocess.Popen(
@@ -92,8 +95,9 @@ class Browser:
 
     def close(self) -> None:
         """End it."""
+        self._session = None
+        self._call("Browser.close")
         self._socket.close()
-        self._process.terminate()
         self._process.wait(_PATIENCE)
         self._folder.cleanup()
 

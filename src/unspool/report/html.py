@@ -6,10 +6,18 @@ from importlib.resources import files
 from typing import Any
 
 from unspool.drift import Drift
-from unspool.report import roles, sections, verdict
+from unspool.report import verdict
 from unspool.report.charts.pareto import Candidate
 from unspool.report.document import Page
 from unspool.report.report import Report
+from unspool.report.sections.accuracy import accuracy
+from unspool.report.sections.cycles import cycles
+from unspool.report.sections.details import details
+from unspool.report.sections.graph import graph
+from unspool.report.sections.memory import memory
+from unspool.report.sections.ranges import ranges
+from unspool.report.sections.search import search as searched
+from unspool.report.sections.stream import drift, stream
 
 
 def as_html(
@@ -32,34 +40,34 @@ def as_html(
     return str(_environment().get_template("report.html.jinja").render(values))
 
 
-def add_drift(page: str, drift: Drift) -> str:
+def add_drift(page: str, found: Drift) -> str:
     """Put how far a stream strays into a page that `as_html` made without it, or with another.
 
     The page itself where it is not one of these.
     """
-    found = _environment().get_template("parts.html.jinja").module
-    section = sections.drift(drift)
+    parts = _environment().get_template("parts.html.jinja").module
+    section = drift(found)
     for part in ("link", "section"):
         start, end = f"<!-- drift {part} -->", f"<!-- /drift {part} -->"
         before, opened, rest = page.partition(start)
         _, closed, after = rest.partition(end)
         if not (opened and closed):
             return page
-        page = f"{before}{start}{getattr(found, part)(section)}{end}{after}"
+        page = f"{before}{start}{getattr(parts, part)(section)}{end}{after}"
     return page
 
 
 def _page(report: Report, search: Sequence[Candidate]) -> Page:
     every = (
-        sections.accuracy(report),
-        sections.cycles(report),
-        sections.memory(report),
-        roles.section(report.calibration),
-        sections.stream(report),
-        sections.drift(report.drift),
-        sections.graph(report),
-        sections.search(search),
-        sections.details(report),
+        accuracy(report),
+        cycles(report),
+        memory(report),
+        ranges(report.calibration),
+        stream(report),
+        drift(report.drift),
+        graph(report),
+        searched(search),
+        details(report),
     )
     return Page(
         title=f"{report.model['name']} on {report.compiled.target.accelerator}",

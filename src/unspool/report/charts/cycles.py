@@ -173,7 +173,7 @@ def roof(found: Limits, resident: int | None = None) -> str:
             if row.cycles is not None:
                 axes.plot([row.ideal] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=2.4)
             same = row.cycles is None or amount(row.ideal) == amount(value)
-            peak = "" if same else f" (at peak rate {amount(row.ideal)})"
+            peak = "" if same else f" (ideal {amount(row.ideal)})"
             axes.annotate(
                 f"{amount(value)}{peak}",
                 (max(value, row.ideal), place),
@@ -187,7 +187,7 @@ def roof(found: Limits, resident: int | None = None) -> str:
             )
         axes.axvline(found.total, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, zorder=0.5)
         axes.set_yticks(places, [row.label for row in found.rows])
-        axes.set_xlim(0, 1.62 * max(found.total, *(row.ideal for row in found.rows)))
+        axes.set_xlim(0, 1.75 * max(found.total, *(row.ideal for row in found.rows)))
         axes.set_xlabel("cycles of an inference")
         count_axis(axes.xaxis)
         axes.text(

@@ -80,7 +80,7 @@ def pareto(points: Sequence[Candidate]) -> str:
                         color=INK,
                         fontweight="bold" if point.chosen else "normal",
                     )
-            axes.margins(0.16, 0.18)
+            axes.margins(0.34, 0.2)
             axes.set_xlabel(name)
             count_axis(axes.xaxis)
         panels[0].set_ylabel("accuracy, %")

@@ -64,7 +64,7 @@ def roles(calibration: Calibration) -> tuple[Role, ...]:
     return tuple(found)
 
 
-def section(calibration: Calibration | None) -> Section:
+def ranges(calibration: Calibration | None) -> Section:
     """Ranges before and after tying: a small picture per role, and all of them as a table."""
     if calibration is None:
         return Section("ranges", "Ranges")
