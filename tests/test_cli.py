@@ -56,7 +56,7 @@ def test_mnist_end_to_end(tmp_path):
     for noise in NOISE:
         assert noise not in run.stdout + run.stderr
     names = {"model_float.tflite", "model_int8.tflite", "model_vela.tflite"}
-    names |= {"model.keras", "firmware", "report.json"}
+    names |= {"model.keras", "firmware", "report.json", "report.html"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     figures = {name: figure["value"] for name, figure in report["figures"].items()}
@@ -93,6 +93,7 @@ def test_deploy_and_compile(files, tmp_path):
     assert {p.name for p in (tmp_path / "alone").iterdir()} == {
         "model_int8_vela.tflite",
         "report.json",
+        "report.html",
     }
 
 

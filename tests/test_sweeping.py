@@ -13,9 +13,9 @@ from rich.console import Console
 from unspool import vela
 from unspool.budgets import Budget
 from unspool.errors import UnspoolError
-from unspool.report.sweep_files import sweep_csv, sweep_json
-from unspool.report.sweep_html import sweep_html
-from unspool.report.sweep_table import as_sweep_table
+from unspool.report.sweep.files import sweep_csv, sweep_json
+from unspool.report.sweep.page import sweep_html
+from unspool.report.sweep.table import as_sweep_table
 from unspool.sweeping import SORTS, order, sweep
 from unspool.targets import ACCELERATORS, all_targets, target
 from unspool.vela_host import Host

@@ -6,7 +6,8 @@ from typing import Literal
 from unspool.errors import UnspoolError
 from unspool.targets import Target, setting
 
-_AXI_BYTES = {"ethos-u55": 8, "ethos-u65": 16}  # that a port moves per cycle, as Vela has it
+# That a port moves per cycle, as Vela has it.
+_AXI_BYTES = {"ethos-u55": 8, "ethos-u65": 16, "ethos-u85": 16}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def memory(target: Target, use: Literal["const", "arena", "cache"]) -> Memory:
     """The memory that a target puts its weights (`const`), its arena or its cache in.
 
     The bandwidth is that of Vela (`architecture_features.py`): the width of a port, 8 bytes on
-    the U55 and 16 on the U65, times the clock scale of the memory.
+    the U55 and 16 on the others, times the clock scale of the memory, times its ports on the U85.
 
     Raises:
         UnspoolError: the configuration does not say which memory that is, or how fast it is.
@@ -45,15 +46,17 @@ def memory(target: Target, use: Literal["const", "arena", "cache"]) -> Memory:
         raise UnspoolError(f"{target}: {target.config.name} has no figures for {use}_mem_area")
     scale = setting(target.config, system, f"{name}_clock_scale") or "1"
     latency = setting(target.config, system, f"{name}_read_latency") or "0"
+    ports = setting(target.config, system, f"{name}_ports_used") or "1"
     limit = setting(target.config, mode, "arena_cache_size") if use != "const" else ""
     try:
-        bandwidth = _AXI_BYTES[family] * float(scale)
+        bandwidth = _AXI_BYTES[family] * float(scale) * int(ports)
         found = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
     except ValueError:
         found = None
     if found is None or not 0 < found.bytes_per_cycle < float("inf"):
         raise UnspoolError(
-            f"{target}: {target.config.name} has clock scale {scale!r} and read latency "
-            f"{latency!r} for {name}, arena cache size {limit!r}; expected numbers"
+            f"{target}: {target.config.name} has clock scale {scale!r}, read latency "
+            f"{latency!r} and {ports!r} ports for {name}, arena cache size {limit!r}; "
+            "expected numbers"
         )
     return found

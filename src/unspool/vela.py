@@ -11,12 +11,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeAlias
 
-from unspool import flatbuffer
+from unspool import allocations, flatbuffer
+from unspool.allocations import Allocation
 from unspool.errors import UnspoolError
 from unspool.targets import Target, weights_memory
 
 Run: TypeAlias = "Callable[[list[str], Path], subprocess.CompletedProcess[str]]"
 """Runs Vela with its arguments in a folder."""
+
+_MEMORIES = {  # Vela's columns -> names
+    "sram": "SRAM",
+    "dram": "DRAM",
+    "on_chip_flash": "on-chip flash",
+    "off_chip_flash": "off-chip flash",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,23 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What one inference moves between the NPU and a memory, by Vela's estimate.
+
+    Attributes:
+        memory: "SRAM", "DRAM", "on-chip flash" or "off-chip flash".
+        bytes: read and written.
+        weight_bytes: the part of it that is weights and scales, read.
+        bytes_per_cycle: bandwidth of the system configuration, per cycle of the NPU.
+    """
+
+    memory: str
+    bytes: int
+    weight_bytes: int
+    bytes_per_cycle: float
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A compiled network and what Vela says of it. All figures are Vela's estimates.
 
@@ -68,6 +93,8 @@ class Compiled:
         cpu_operators: those that fall back to the CPU.
         operators: every operator, in order of execution.
         debug: Vela's debug database: which operator each operation of the stream is part of.
+        allocations: where its tensors lie in the memory that it writes, and from when to when.
+        traffic: of the memories that an inference uses.
     """
 
     tflite: bytes
@@ -84,6 +111,8 @@ class Compiled:
     cpu_operators: tuple[Operator, ...]
     operators: tuple[Operator, ...]
     debug: bytes = field(default=b"", repr=False)
+    allocations: tuple[Allocation, ...] = field(default=(), repr=False)
+    traffic: tuple[Traffic, ...] = ()
 
     @property
     def sram_with_weights_kib(self) -> float:
@@ -128,7 +157,8 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
             *("--memory-mode", target.memory_mode),
             *("--config", str(target.config.resolve())),
             *("--output-dir", folder),
-            *("--verbose-performance", "--show-cpu-operations", "--enable-debug-db"),
+            *("--verbose-performance", "--verbose-allocation"),
+            *("--show-cpu-operations", "--enable-debug-db"),
         ]
         run = run_vela(arguments, Path(folder))
         if run.returncode != 0:
@@ -218,7 +248,23 @@ def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compi
         cpu_operators=cpu_operators,
         operators=operators,
         debug=(folder / "network_debug.xml").read_bytes(),
+        allocations=allocations.read(log),
+        traffic=_traffic(summary),
     )
+
+
+def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
+    clock = float(summary["core_clock"])
+    found = (
+        Traffic(
+            memory=memory,
+            bytes=_integer(summary[f"{key}_total_bytes"]),
+            weight_bytes=_integer(summary[f"{key}_weight_read_bytes"]),
+            bytes_per_cycle=float(summary[f"{key}_bandwidth"]) * 2**30 / clock,  # from GiB/s
+        )
+        for key, memory in _MEMORIES.items()
+    )
+    return tuple(traffic for traffic in found if traffic.bytes)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -59,6 +59,7 @@ def compile_command(
     from unspool.cli.results import exit_if_broken, judge
     from unspool.report.advice import Subject
     from unspool.report.as_json import as_json
+    from unspool.report.page.html import as_html
     from unspool.report.report import of_compiled
     from unspool.report.table import as_table, what_next
     from unspool.residency import keep_resident
@@ -75,10 +76,11 @@ def compile_command(
             watch("keep weights resident", 1, 1)
     name = f"{file.stem}_vela.tflite"
     files.write(folder / name, compiled.tflite)
-    report = of_compiled(file.name, compiled, len(compiled.tflite), resident)
+    report = of_compiled(file.name, compiled, len(compiled.tflite), resident, content)
     report = judge(report, budget, Subject(quantized=str(file), out=str(folder)))
     files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
     screen.print(as_table(report))
     screen.print(what_next(report), soft_wrap=True)
-    screen.print(f"written to {folder}: {name}, report.json")
+    screen.print(f"written to {folder}: {name}, report.json, report.html")
     exit_if_broken(report)

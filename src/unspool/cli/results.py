@@ -18,6 +18,7 @@ from unspool.errors import UnspoolError
 from unspool.report.advice import Subject, advise
 from unspool.report.as_json import as_json
 from unspool.report.compression import Compression
+from unspool.report.page.html import as_html
 from unspool.report.report import Report, of_deployment
 from unspool.report.table import as_table, what_next
 from unspool.unrolling import is_streamable
@@ -36,7 +37,7 @@ def finish(
     model: Path | None = None,
     compression: Compression | None = None,
 ) -> None:
-    """Write models, firmware and report.json to a folder, and print the table.
+    """Write models, firmware and the reports to a folder, and print the table.
 
     Args:
         deployment: what was deployed.
@@ -66,9 +67,10 @@ def finish(
     found = of_deployment(deployment, sizes, guide, seconds, drift, compression)
     report = judge(found, budget, subject)
     files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
     screen.print(as_table(report))
     screen.print(what_next(report), soft_wrap=True)
-    written = [*sizes, "report.json"]
+    written = [*sizes, "report.json", "report.html"]
     try:
         texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
         firmware.write(texts, folder / "firmware")

@@ -39,6 +39,7 @@ def drift_command(
 
     from unspool.drift import drift
     from unspool.report.as_json import drift_document
+    from unspool.report.page.html import add_drift
     from unspool.report.table import drift_table
 
     wanted = len(_input_shape(quantized_tflite)) - 1
@@ -47,6 +48,9 @@ def drift_command(
     found = drift(float_tflite, quantized_tflite, stream, runtime.value)
     report["drift"] = drift_document(found)
     files.write(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+    page = folder / "report.html"
+    if page.is_file():
+        files.write(page, add_drift(files.read(page).decode(errors="replace"), found))
     console().print(drift_table(found))
 
 

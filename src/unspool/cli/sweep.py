@@ -68,9 +68,9 @@ def sweep_command(
     budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, None, no_cpu)
 
     from unspool import sweeping
-    from unspool.report.sweep_files import sweep_csv, sweep_json
-    from unspool.report.sweep_html import sweep_html
-    from unspool.report.sweep_table import as_sweep_table
+    from unspool.report.sweep.files import sweep_csv, sweep_json
+    from unspool.report.sweep.page import sweep_html
+    from unspool.report.sweep.table import as_sweep_table
     from unspool.targets import all_targets
 
     chosen = all_targets(target or (), system_config or (), memory_mode or (), vela_config)

@@ -1,1 +1,1 @@
-"""One report object, several renderings: a table for the terminal, JSON for programs."""
+"""One report object, several renderings: a table for the terminal, JSON, and a page to look at."""

@@ -11,6 +11,9 @@ def number(figure: Figure, value: float | None) -> str:
         return f"{value:.2f}"
     if isinstance(value, int) or figure.unit == "cycles":
         return f"{value:,.0f}"
-    if figure.unit in ("KiB", "ms"):
-        return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
-    return f"{value:.1e}"
+    return kib(value) if figure.unit in ("KiB", "ms") else f"{value:.1e}"
+
+
+def kib(value: float) -> str:
+    """KiB or milliseconds: one digit behind the point, two where the value is small."""
+    return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"

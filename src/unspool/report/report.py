@@ -2,13 +2,13 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from unspool.budgets import Breach, Budget
-from unspool.calibration import Round
+from unspool.calibration import Calibration, Round
 from unspool.deployment import Deployment
 from unspool.drift import Drift
 from unspool.evaluation import Accuracy
@@ -58,6 +58,8 @@ class Report:
         rounds: of calibrating a stream.
         drift: of a stream.
         resident: weights that are kept in SRAM, where that was asked for.
+        calibration: the ranges, for the pictures; None where a file was compiled alone.
+        quantized_tflite: what was compiled, for the picture of a step; else empty.
         compression: how the model was compressed, where it was.
         budget: that it is held against; None where there is none.
         breaches: the limits of the budget that it breaks.
@@ -75,10 +77,18 @@ class Report:
     rounds: tuple[Round, ...] = ()
     drift: Drift | None = None
     resident: Resident | None = None
+    calibration: Calibration | None = field(default=None, repr=False)
+    quantized_tflite: bytes = field(default=b"", repr=False)
     compression: Compression | None = None
     budget: Budget | None = None
     breaches: tuple[Breach, ...] = ()
     advice: "tuple[Advice, ...]" = ()
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What the figures can be compared with: "guide", "before"."""
+        names = ("guide", "before")
+        return tuple(n for n in names if any(getattr(f, n) is not None for f in self.figures))
 
     @property
     def values(self) -> dict[str, float]:
@@ -165,11 +175,17 @@ def of_deployment(
         drift=drift,
         resident=deployment.resident,
         compression=compression,
+        calibration=deployment.calibration,
+        quantized_tflite=deployment.quantized_tflite,
     )
 
 
 def of_compiled(
-    name: str, compiled: Compiled, size: int, resident: Resident | None = None
+    name: str,
+    compiled: Compiled,
+    size: int,
+    resident: Resident | None = None,
+    quantized_tflite: bytes = b"",
 ) -> Report:
     """The report of a compilation alone.
 
@@ -178,6 +194,7 @@ def of_compiled(
         compiled: what `compile` returned.
         size: bytes of the compiled file.
         resident: weights that are kept in SRAM, where that was asked for.
+        quantized_tflite: what was compiled, for the picture of a step.
     """
     return Report(
         model={"name": name},
@@ -192,6 +209,7 @@ def of_compiled(
         created=datetime.now(timezone.utc),
         versions=_versions(),
         resident=resident,
+        quantized_tflite=quantized_tflite,
     )
 
 

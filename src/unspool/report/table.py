@@ -15,7 +15,7 @@ def as_table(report: Report) -> RenderableType:
     """Render a report for a rich console."""
     table = Table(title=f"{report.model['name']} on {report.compiled.target}", box=None)
     table.title_justify = "left"
-    beside = [name for name in ("guide", "before") if any(getattr(f, name) for f in report.figures)]
+    beside = report.beside
     table.add_column("Figure")
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Unit", no_wrap=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from unspool.report.sweep_table import COLUMNS, estimate, numbers, summary, verdict
+from unspool.report.sweep.table import COLUMNS, estimate, numbers, summary, verdict
 from unspool.sweeping import Sweep, Trial
 
 _PAGE = """<!doctype html>

@@ -1,0 +1,1 @@
+"""The report as one HTML page: what each part shows, and the pictures in it."""

@@ -1,0 +1,1 @@
+"""The sections of the HTML report: one module each, from what a report holds."""

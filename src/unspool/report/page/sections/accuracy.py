@@ -1,0 +1,116 @@
+"""Accuracy per stage, and who is taken for whom."""
+
+from collections.abc import Sequence
+
+from unspool.evaluation import Accuracy
+from unspool.report.page.charts import accuracy as accuracy_chart
+from unspool.report.page.charts.confusion import confusion
+from unspool.report.page.parts import Matrix, Picture, Section, Table
+from unspool.report.report import Figure, Origin, Report
+
+_SMALL, _LARGE = 16, 128  # classes: up to these a table, a picture; beyond, a list of confusions
+_CONFUSIONS = 20
+_STAGES = {
+    "keras": "trained, Keras",
+    "litert": "quantized, LiteRT",
+    "tflm": "quantized, TFLM",
+    "npu": "binary, simulator",
+}
+
+
+def accuracy(report: Report) -> Section:
+    """Accuracy per stage, and who is taken for whom."""
+    found = report.accuracies
+    if not found:
+        return Section("accuracy", "Accuracy")
+    figures = {figure.id: figure for figure in report.figures}
+    points = [
+        accuracy_chart.Point(
+            _STAGES[a.runtime], a.percent, a.samples, _guide(figures.get(f"accuracy_{a.runtime}"))
+        )
+        for a in found
+    ]
+    rows = [
+        (
+            point.label,
+            f"{point.percent:.2f}",
+            "{:.2f} to {:.2f}".format(*accuracy_chart.interval(point)),
+            f"{a.correct:,}",
+            f"{a.samples:,}",
+            _origin(a),
+        )
+        for point, a in zip(points, found, strict=True)
+    ]
+    columns = ("Stage", ">Accuracy, %", ">95 % interval, %", ">Right", ">Samples", "Origin")
+    simulated = ", the binary's simulated" * any(a.runtime == "npu" for a in found)
+    stages = Picture(
+        "Accuracy of each stage",
+        "The same samples in every stage. A difference inside the band may be chance.",
+        "%",
+        "measured",
+        f"{found[0].samples:,} test samples{simulated}; band: Wilson's interval",
+        (accuracy_chart.stages(points),),
+        table=Table("Accuracy of each stage", columns, rows),
+    )
+    last = [a for a in found if a.runtime in ("tflm", "npu")] or list(found)
+    ordered = [last[0], *(a for a in found if a is not last[0])]
+    classes = len(found[0].confusion)
+    recall = _recall(found) if classes <= _LARGE else None
+    if classes <= _SMALL:
+        matrices = tuple(Matrix(_caption(a), a.confusion) for a in ordered)
+        return Section(
+            "accuracy", "Accuracy", (stages,), matrices, folded=(recall,) if recall else ()
+        )
+    pictures = [stages]
+    if classes <= _LARGE:
+        pictures.append(
+            Picture(
+                "Confusion matrix",
+                f"{_caption(ordered[0])}. Darker: a larger share of the class.",
+                "share of a class's samples",
+                _origin(ordered[0]),
+                f"{ordered[0].samples:,} test samples",
+                (confusion("confusion", ordered[0].confusion),),
+            )
+        )
+    tables = (_confusions(ordered[0]),)
+    return Section("accuracy", "Accuracy", tuple(pictures), (), tables, (recall,) if recall else ())
+
+
+def _guide(figure: Figure | None) -> float | None:
+    return figure.guide if figure else None
+
+
+def _origin(accuracy: Accuracy) -> Origin:
+    return "simulated" if accuracy.runtime == "npu" else "measured"
+
+
+def _caption(accuracy: Accuracy) -> str:
+    name = _STAGES[accuracy.runtime]
+    return f"{name}: {accuracy.samples:,} test samples, {_origin(accuracy)}"
+
+
+def _recall(found: Sequence[Accuracy]) -> Table:
+    rows = [
+        (str(k), *("none" if v is None else f"{v:.2f}" for v in values))
+        for k, values in enumerate(zip(*(a.per_class for a in found), strict=True))
+    ]
+    columns = ("Class", *(f">{_STAGES[a.runtime]}" for a in found))
+    return Table("Share of each class's samples that are right, %, by stage", columns, rows)
+
+
+def _confusions(accuracy: Accuracy) -> Table:
+    wrong = sorted(
+        (
+            (-count, right, taken)
+            for right, row in enumerate(accuracy.confusion)
+            for taken, count in enumerate(row)
+            if right != taken and count
+        ),
+    )[:_CONFUSIONS]
+    return Table(
+        f"The most frequent confusions, samples; {_caption(accuracy)}",
+        ("Right class", "Taken for", ">Samples"),
+        [(str(right), str(taken), f"{-count:,}") for count, right, taken in wrong],
+        "The whole matrix is in report.json.",
+    )

@@ -1,0 +1,62 @@
+"""How the model was compressed: what its kernels hold, and what a search tried."""
+
+from unspool.report.compression import Compression
+from unspool.report.page.charts.pareto import Point, pareto
+from unspool.report.page.parts import Picture, Section, Table
+from unspool.searching import Search
+
+
+def compressed(compression: Compression | None) -> Section:
+    """What the kernels hold, and what was tried."""
+    if compression is None:
+        return Section("compression", "Compression")
+    kernels = Table(
+        "Kernels of the compressed model, measured",
+        ("Kernel", ">Weights", ">Zeros, %", ">Distinct values"),
+        [
+            (k.path, f"{k.weights:,}", f"{100 * k.zeros / k.weights:.1f}", str(k.values))
+            for k in compression.kernels
+        ],
+    )
+    pictures = (_tried(compression.search),) if compression.search else ()
+    return Section("compression", "Compression", pictures, tables=(kernels,))
+
+
+def _tried(search: Search) -> Picture:
+    points = [
+        Point(
+            "as it was" if candidate is search.before else str(candidate.setting),
+            candidate.accuracy,
+            candidate.flash_kib,
+            candidate.cycles,
+            candidate in search.front,
+            candidate == search.chosen,
+        )
+        for candidate in (search.before, *search.candidates)
+    ]
+    front = sum(point.on_front for point in points)
+    return Picture(
+        "Accuracy against flash and cycles",
+        f"{len(points)} models, {front} of them on the front: none is at least as good in "
+        "everything and better in something.",
+        "%, KiB (1024 bytes), cycles",
+        "estimated",
+        f"accuracy: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
+        "cycles: Vela's estimate",
+        (pareto(points),),
+        table=Table(
+            "Models of the search",
+            ("Model", ">Accuracy, %", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
+            [
+                (
+                    p.label,
+                    f"{p.accuracy_percent:.2f}",
+                    f"{p.flash_kib:,.1f}",
+                    f"{p.cycles:,}",
+                    "yes" if p.on_front else "no",
+                    "yes" if p.chosen else "",
+                )
+                for p in points
+            ],
+        ),
+    )

@@ -1,0 +1,1 @@
+"""A sweep, rendered: a table for the terminal, JSON and CSV, a page."""
