@@ -43,4 +43,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out bench-out docs/_build
+	rm -rf $(VENV) unspool-out unspool-compressed bench-out docs/_build

@@ -1,10 +1,11 @@
 """Arm's guide's flow beside ours: same weights, same calibration images, same Vela, one run.
 
-Usage: python bench/bench.py [--models gru:1,gru:5,lstm:1,simple:1]    (cell:epochs)
+Usage: python bench/bench.py [--models gru:1,gru:5,lstm:1,lstm:5,simple:1]    (cell:epochs)
 
 Accuracies are measured on all 10,000 test images, seconds on this machine; flash, cycles and
-operators are Vela's for ethos-u55-128 with Ethos_U55_High_End_Embedded. Trained models and the
-results go to bench-out/; a model that is there already is used again.
+operators are Vela's for ethos-u55-128 with Ethos_U55_High_End_Embedded. GRU and LSTM of 5 epochs
+are compressed too. Trained and compressed models and the results go to bench-out/; what is there
+already is used again, with the time that it took then.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from rich.table import Table
 from unspool import guide, vela
 from unspool._tensorflow import keras
 from unspool.calibration import calibrate
+from unspool.compression import FineTuning, KernelSetting, compress
 from unspool.conversion import convert
 from unspool.datasets import mnist
 from unspool.evaluation import evaluate
@@ -56,6 +58,12 @@ class Flow:
     file_kib: float
     seconds: float
 
+
+COMPRESSION = {
+    ("gru", 5): (KernelSetting(0.9, 16), FineTuning(epochs=8)),
+    ("lstm", 5): (KernelSetting(0.81, 16), FineTuning(epochs=8, learning_rate=2e-3)),
+}
+"""(cell, epochs) of a trained model -> how it is compressed."""
 
 ROWS = {
     "accuracy_litert": ("int8 accuracy, LiteRT, 10,000 images", "%", "{:.2f}"),
@@ -106,6 +114,26 @@ def trained(cell: str, epochs: int) -> Any:
     return model
 
 
+def compressed(cell: str, epochs: int, model: Any) -> tuple[Any, float]:
+    """A trained model compressed, once, and kept in bench-out/; and the seconds that it took."""
+    path = OUT / f"{cell}-{UNITS}-{epochs}-compressed.keras"
+    seconds = path.with_suffix(".seconds")
+    if not path.is_file():
+        data = mnist.load()
+        setting, fine_tuning = COMPRESSION[cell, epochs]
+        images, labels = mnist.normalised(data.train_images), data.train_labels
+        done = compress(model, images, labels, setting=setting, fine_tuning=fine_tuning)
+        done.model.save(path)
+        seconds.write_text(f"{done.seconds}\n")
+    return load(path), float(seconds.read_text())
+
+
+def int8(model: Any, calibration: np.ndarray) -> bytes:
+    """Our flow, up to Vela."""
+    float_tflite = convert(unroll(model))
+    return quantize(float_tflite, calibrate(float_tflite, calibration).ranges)
+
+
 def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
     """Both flows on one trained model; prints a table and returns the figures."""
     data = mnist.load()
@@ -119,33 +147,40 @@ def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
             return guide_flow.convert(guide_flow.deployment_ready(cell, UNITS, model), few)
 
     def ours() -> bytes:
-        float_tflite = convert(unroll(model))
-        ranges = calibrate(float_tflite, calibration[: CALIBRATION_IMAGES["unspool"]]).ranges
-        return quantize(float_tflite, ranges)
+        return int8(model, calibration[: CALIBRATION_IMAGES["unspool"]])
 
     keras_accuracy = evaluate(model, images, labels).percent
     flows = {"guide": measure(guides, images, labels), "unspool": measure(ours, images, labels)}
+    seconds = None
+    if (cell, epochs) in COMPRESSION:
+        small, seconds = compressed(cell, epochs, model)
+        flows["compressed"] = measure(lambda: int8(small, calibration), images, labels)
     title = f"{cell.upper()}({UNITS}), {epochs} epoch{'s' * (epochs > 1)}: "
     table = Table(title=title + f"{keras_accuracy:.2f} % trained (Keras)", title_justify="left")
-    for column in ("figure", "unit", "guide's flow", "unspool", "ratio or difference"):
+    columns = [{"guide": "guide's flow"}.get(name, name) for name in flows]
+    for column in ("figure", "unit", *columns, f"{columns[-1]} to guide's"):
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
     for name, (label, unit, form) in ROWS.items():
-        a, b = getattr(flows["guide"], name), getattr(flows["unspool"], name)
+        values = [getattr(flow, name) for flow in flows.values()]
+        a, b = values[0], values[-1]
         ratio = f"x {b / a:.3f}" if a else f"{b - a:+}"
         change = f"{b - a:+.2f} points" if unit == "%" else ratio
-        table.add_row(label, unit, form.format(a), form.format(b), change)
+        table.add_row(label, unit, *map(form.format, values), change)
     console.print(table)
+    if seconds is not None:
+        console.print(f"fine-tuning: {seconds / 60:.1f} min")
     return {
         "cell": cell,
         "epochs": epochs,
         "accuracy_keras": keras_accuracy,
+        "fine_tuning_seconds": seconds,
         **{name: asdict(flow) for name, flow in flows.items()},
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="gru:1,gru:5,lstm:1,simple:1")
+    parser.add_argument("--models", default="gru:1,gru:5,lstm:1,lstm:5,simple:1")
     arguments = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     console = Console(width=None if os.isatty(1) else 120)

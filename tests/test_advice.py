@@ -18,6 +18,7 @@ from unspool.waiting import wait
 
 SUBJECT = Subject(quantized="out/model_int8.tflite", out="out", model="my model.keras")
 DEPLOYED = replace(SUBJECT, again="unspool deploy m.keras --calibration x.npy", activations="int8")
+DATA = "--data X.npy --labels Y.npy"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_flash_bound_and_does_not_fit_is_compression(compiled):
     little = compiled.sram_kib + 0.01
     (advice,) = found(compiled, budget=Budget(max_sram_kib=little))
     assert "KiB of SRAM in all, more than --max-sram-kib" in advice.text
-    assert advice.command == "unspool compress 'my model.keras'"
+    assert advice.command == f"unspool compress 'my model.keras' {DATA} --max-accuracy-drop 0.2"
 
 
 def test_where_the_sram_is_not_known_that_is_said(compiled):
@@ -149,7 +150,7 @@ def test_half_a_point_of_accuracy_may_be_lost_without_a_word(compiled, after, co
     given = advise(report, DEPLOYED)
     assert len(given) == count
     if count:
-        assert given[0].command == "unspool compress 'my model.keras' --quantization-aware"
+        assert given[0].command == f"unspool compress 'my model.keras' {DATA} --quantization-aware"
         assert given[1].command == f"{DEPLOYED.again} --activations int16"
         assert given[0].because == ("accuracy_keras", "accuracy_tflm")
         assert len(advise(report, replace(DEPLOYED, activations="int16"))) == 1

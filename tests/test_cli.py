@@ -310,5 +310,5 @@ def test_help_names_every_command():
     run = unspool("--help")
     assert run.returncode == 0
     commands = ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle")
-    for command in (*commands, "sweep", "check", "diff"):
+    for command in (*commands, "sweep", "check", "diff", "compress"):
         assert command in run.stdout

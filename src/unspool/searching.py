@@ -1,7 +1,8 @@
 """Try compression settings until the strongest that holds an accuracy is found."""
 
 import json
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,8 @@ def search(
         before=candidates.measure(task, model, UNTOUCHED),
     )
     keys = _keys(model, task, settings)
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    # Without memory maps: joblib's clean-up of them stumbles where results come one by one.
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
     width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
     watch = watch if width == 1 else None  # a screen cannot be sent to other processes
     folder = files.output_folder(folder)
@@ -181,15 +183,21 @@ def search(
             found = _with(found, candidate, folder / f"{keys[setting]}.keras", settings)
     on_candidate(found)
     while chosen := _next(settings, found, width):
-        for candidate, content in parallel(
-            joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen
-        ):
+        calls = (joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen)
+        for candidate, content in _quietly(parallel(calls)):
             path = folder / f"{keys[candidate.setting]}.keras"
             files.write(path, content)
             files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
             found = _with(found, candidate, path, settings)
             on_candidate(found)
     return found
+
+
+def _quietly(results: Iterator[Any]) -> Iterator[Any]:
+    """Without joblib's warning that it renewed a process which TensorFlow had made large."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield from results
 
 
 def _split(

@@ -1,5 +1,6 @@
 """`unspool compress`: fewer, more alike weights, and the same accuracy."""
 
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,6 @@ from unspool import files, samples
 from unspool.cli.console import BROKEN, console, guarded, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
-    DEFAULT_OUT,
     Accelerator,
     MemoryMode,
     Out,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from unspool.deployment import Deployment
 
 CALIBRATION_SAMPLES = 200
+COMPRESSED_OUT = Path("unspool-compressed")
 
 
 class Smaller(str, Enum):
@@ -99,7 +100,7 @@ def compress_command(
         int | None,
         typer.Option(min=1, help="Steps to unroll where the model leaves them open."),
     ] = None,
-    out: Out = DEFAULT_OUT,
+    out: Out = COMPRESSED_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
     memory_mode: MemoryMode = None,
@@ -113,6 +114,8 @@ def compress_command(
             f"--max-accuracy-drop {max_accuracy_drop:g} searches for a setting: --sparsity, "
             "--clusters and --layer cannot be given with it"
         )
+    if (out / "model.keras").resolve() == model.resolve():
+        raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
     arrays, right = samples.load(data), samples.load(labels)
     calibration_data = samples.load(calibration) if calibration else _first(arrays)
     test_data = (samples.load(test[0]), classes(test[1])) if test else None
@@ -122,7 +125,7 @@ def compress_command(
 
     from unspool.cli.results import finish
     from unspool.cli.search_view import showing
-    from unspool.compression import FineTuning, KernelSetting, compress, results
+    from unspool.compression import FineTuning, KernelSetting, compress, known_loss, results
     from unspool.compression.kernels import UNTOUCHED
     from unspool.deployment import Options, deploy
     from unspool.loading import load
@@ -132,7 +135,7 @@ def compress_command(
 
     trained = load(model)
     if loss:
-        trained.compile(loss=loss)
+        trained.compile(loss=known_loss(loss))
     tuning = FineTuning(epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     layers = dict(_layer(entry) for entry in layer or [])
     setting = UNTOUCHED
@@ -156,7 +159,7 @@ def compress_command(
     # First: what cannot be deployed should be known before it is trained.
     before = of_deployment(deployed(trained, "as it is, "), {}).values
     if max_accuracy_drop is not None:
-        with showing() as (on_candidate, watch):
+        with showing(folder) as (on_candidate, watch):
             found = search(
                 trained,
                 arrays,
@@ -201,10 +204,13 @@ def compress_command(
     if compression.epochs and done.interrupted:
         screen.print(f"the best so far, of epoch {done.best}, is kept: {folder / 'model.keras'}")
         raise KeyboardInterrupt
+    again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
+    again += ["--test", *test] if test else []
     finish(
         deployed(compressed, ""),
         folder,
         screen,
+        again=shlex.join(map(str, [*again, "--out", folder / "again"])),
         already={"model.keras": (folder / "model.keras").stat().st_size},
         compression=compression,
     )

@@ -35,6 +35,7 @@ def finish(
     drift: Drift | None = None,
     budget: Budget | None = None,
     model: Path | None = None,
+    again: str = "",
     compression: Compression | None = None,
 ) -> None:
     """Write models, firmware and the reports to a folder, and print the table.
@@ -49,6 +50,7 @@ def finish(
         drift: of a stream, where it was measured.
         budget: what the deployment may cost.
         model: the trained model's file, for the advice; the one in the folder where None.
+        again: the command that deploys the model again, for the advice; the one given where empty.
         compression: how the model was compressed, where it was.
 
     Raises:
@@ -60,7 +62,7 @@ def finish(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
         model=str(model or folder / "model.keras"),
-        again=command_line(),
+        again=again or command_line(),
         activations=deployment.activations,
         streamable=not is_stream and is_streamable(deployment.trained),
     )

@@ -1,12 +1,14 @@
 """A search as it goes: a live table over the progress of what is tried."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 
+from unspool import files
 from unspool.cli.console import bars, console, lines
 from unspool.progress import Watch
 
@@ -17,30 +19,53 @@ OnCandidate: TypeAlias = "Callable[[Search], None]"
 
 
 @contextmanager
-def showing() -> Iterator[tuple[OnCandidate, Watch]]:
+def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
     """Show a search: a live table on a terminal, one line per candidate elsewhere.
+
+    After Ctrl-C the best model so far is written to the folder.
 
     Yields:
         what to call with the search so far, and a watcher for what is being tried.
     """
+    screen = console(stderr=True)
+    so_far: list[Search] = []
+    show, watch, live = _live(screen) if screen.is_terminal else _plain(screen)
+
+    def on_candidate(search: "Search") -> None:
+        so_far.append(search)
+        show(search)
+
+    try:
+        with live:
+            yield on_candidate, watch
+    except KeyboardInterrupt:
+        best = so_far[-1].chosen if so_far else None
+        if best is not None:
+            files.write(folder / "model.keras", so_far[-1].models[best.setting].read_bytes())
+            screen.print(f"the best so far, {best.setting}, is kept: {folder / 'model.keras'}")
+        screen.print(f"what was tried is kept in {folder}: the same command goes on from there")
+        raise
+
+
+def _live(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
     from unspool.report.compression import search_table
 
-    screen = console(stderr=True)
-    if not screen.is_terminal:
-        told: set[object] = set()
-
-        def tell(search: "Search") -> None:
-            for candidate in search.candidates:
-                if candidate.setting not in told:
-                    told.add(candidate.setting)
-                    screen.print(
-                        f"{candidate.setting}: {candidate.accuracy:.2f} %, "
-                        f"{candidate.flash_kib:.1f} KiB, {candidate.cycles:,} cycles"
-                        + ("" if search.holds(candidate) else ", loses too much")
-                    )
-
-        yield tell, lines()
-        return
     progress, watch = bars(screen)
-    with Live(progress, console=screen) as live:
-        yield lambda search: live.update(Group(search_table(search), progress)), watch
+    live = Live(progress, console=screen)
+    return lambda search: live.update(Group(search_table(search), progress)), watch, live
+
+
+def _plain(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
+    told: set[object] = set()
+
+    def show(search: "Search") -> None:
+        for candidate in search.candidates:
+            if candidate.setting not in told:
+                told.add(candidate.setting)
+                screen.print(
+                    f"{candidate.setting}: {candidate.accuracy:.2f} %, "
+                    f"{candidate.flash_kib:.1f} KiB, {candidate.cycles:,} cycles"
+                    + ("" if search.holds(candidate) else ", loses too much")
+                )
+
+    return show, lines(), nullcontext()

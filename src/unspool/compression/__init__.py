@@ -16,6 +16,7 @@ from unspool.compression.fine_tuning import (
     Keeper,
     Schedule,
     Student,
+    Teacher,
     Teller,
     fit,
     measured,
@@ -36,6 +37,7 @@ __all__ = [
     "KernelResult",
     "KernelSetting",
     "compress",
+    "known_loss",
     "results",
 ]
 
@@ -53,6 +55,10 @@ class FineTuning:
         quantized_epochs: passes with the errors of int8, where these are asked for, at a tenth of
             the learning rate.
         learning_rate: the peak of Adam's; it is warmed up, and decays along a cosine to 0.
+        distillation: weight of a second loss beside the model's own, the distance of the outputs
+            from the trained model's (Hinton et al. 2015): Kullback-Leibler of a softmax, mean
+            squared of others. It keeps a sparse model from learning mistakes in the labels by
+            heart. 0 trains without.
         seed: of the order of the samples, and of those that are held out.
     """
 
@@ -60,6 +66,7 @@ class FineTuning:
     quantized_epochs: int = 1
     batch_size: int = 64
     learning_rate: float = 1e-3
+    distillation: float = 4.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +74,8 @@ class FineTuning:
             raise UnspoolError(f"epochs {self.epochs}: expected at least 2, half of them to prune")
         if self.quantized_epochs < 1:
             raise UnspoolError(f"epochs for int8 {self.quantized_epochs}: expected at least 1")
+        if not self.distillation >= 0:
+            raise UnspoolError(f"distillation {self.distillation}: expected a weight, 0 or more")
         if self.batch_size < 1 or not self.learning_rate > 0:
             raise UnspoolError(
                 f"batch size {self.batch_size}, learning rate {self.learning_rate}: "
@@ -147,17 +156,20 @@ def compress(
     seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
     source = training_data(model, data, labels, validation, batch_size, seed)
     watch = watch or _unwatched
+    teacher = Teacher(model, fine_tuning.distillation)
     keeper = Keeper(best)
     start = time.perf_counter()
     interrupted = False
     try:
         if projections or calibration is None:
-            _fine_tune(Student(student_model, projections), source, fine_tuning, keeper, watch)
+            _fine_tune(
+                Student(student_model, projections, teacher), source, fine_tuning, keeper, watch
+            )
         if calibration is not None:
             if keeper.kept:
                 student_model.set_weights(best.get_weights())
             forward = FakeQuantized(student_model, calibration, time_steps)
-            student = Student(student_model, projections, forward)
+            student = Student(student_model, projections, teacher, forward)
             _fine_tune_quantized(student, source, fine_tuning, keeper, watch)
     except KeyboardInterrupt:
         if not keeper.kept:
@@ -210,6 +222,18 @@ def check_compiled(model: Any) -> None:
             f"model {model.name!r} has no loss to fine-tune with: compile it, "
             "model.compile(loss=..., metrics=[...])"
         )
+
+
+def known_loss(name: str) -> str:
+    """The name of a loss of Keras's; UnspoolError where there is none."""
+    try:
+        keras.losses.get(name)
+    except ValueError:
+        raise UnspoolError(
+            f"loss {name!r}: Keras has none of this name; expected one such as mse or "
+            "sparse_categorical_crossentropy"
+        ) from None
+    return name
 
 
 def _copy(model: Any) -> Any:

@@ -34,6 +34,36 @@ class Epoch:
     complete: bool
 
 
+class Teacher:
+    """The trained model, whose outputs draw the student's towards them.
+
+    Called on inputs and the student's outputs for them; returns the weighted distance, a scalar.
+    """
+
+    def __init__(self, model: Any, weight: float) -> None:
+        """A weight of 0 takes no model to run."""
+        self._model = model
+        self.weight = weight
+        self._distances = [_distance(tensor) for tensor in model.outputs]
+
+    def __call__(self, inputs: Any, outputs: Any) -> Any:
+        """The distance of outputs from the trained model's."""
+        right = keras.tree.flatten(self._model(inputs, training=False))
+        pairs = zip(self._distances, right, keras.tree.flatten(outputs), strict=True)
+        return self.weight * tf.add_n([tf.reduce_mean(far(a, b)) for far, a, b in pairs])
+
+
+def _distance(output: Any) -> Callable[[Any, Any], Any]:
+    """How far an output is from the right one: by what the layer gives that computes it."""
+    layer = output._keras_history.operation
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    is_softmax = activation == "softmax" or isinstance(layer, keras.layers.Softmax)
+    distance: Callable[[Any, Any], Any] = (
+        keras.losses.kl_divergence if is_softmax else keras.losses.mean_squared_error
+    )
+    return distance
+
+
 class Student(keras.Model):  # type: ignore[misc]
     """A model that computes with the projections of its kernels, and trains what is beneath them.
 
@@ -44,12 +74,14 @@ class Student(keras.Model):  # type: ignore[misc]
         self,
         model: Any,
         projections: Sequence[Projection],
+        teacher: Teacher,
         forward: Callable[[Any], Any] | None = None,
     ) -> None:
         """Wrap a model; `forward` runs in its place where it is given, with its variables."""
         super().__init__(name=model.name)
         self.model = model
         self.projections = list(projections)
+        self.teacher = teacher
         self.forward = forward
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -69,14 +101,17 @@ class Student(keras.Model):  # type: ignore[misc]
                 variable.assign(value)
         for loss in scope.losses:
             self.add_loss(loss)
+        if training and self.teacher.weight:
+            self.add_loss(self.teacher(inputs, outputs))
         return outputs
 
     def projected_weights(self) -> list[np.ndarray]:
         """The model's weights, in Keras's order, as it computes with them."""
         projected = {
-            p.kernel.path: p(tf.convert_to_tensor(p.kernel.variable)) for p in self.projections
+            id(p.kernel.variable): p(tf.convert_to_tensor(p.kernel.variable))
+            for p in self.projections
         }
-        return [np.array(projected.get(v.path, v)) for v in self.model.weights]
+        return [np.array(projected.get(id(v), v)) for v in self.model.weights]
 
 
 def sparsity(share: float, goal: float) -> float:

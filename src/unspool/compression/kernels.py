@@ -40,6 +40,8 @@ class KernelSetting:
             )
 
     def __str__(self) -> str:
+        if not self.sparsity and self.clusters is None:
+            return "as trained"
         values = "free values" if self.clusters is None else f"{self.clusters} values"
         return f"{100 * self.sparsity:.0f} % zeros, {values}"
 
@@ -53,7 +55,7 @@ class Kernel:
     """A kernel of a model, and how far it is to be compressed.
 
     Attributes:
-        path: Keras's, such as `gru/gru_cell/recurrent_kernel`.
+        path: layers and name, such as `gru/gru_cell/recurrent_kernel`.
         variable: the Keras variable.
         setting: how far.
     """
@@ -68,7 +70,7 @@ class KernelResult:
     """What a kernel holds.
 
     Attributes:
-        path: Keras's, such as `gru/gru_cell/recurrent_kernel`.
+        path: layers and name, such as `gru/gru_cell/recurrent_kernel`.
         weights: how many.
         zeros: how many of them are 0.
         values: how many distinct values the others have.
@@ -129,9 +131,15 @@ def results(model: Any) -> tuple[KernelResult, ...]:
 
 
 def _kernels(model: Any) -> dict[str, Any]:
-    """Path -> variable, of every trainable kernel."""
-    return {
-        variable.path: variable
-        for variable in model.trainable_variables
-        if variable.name in _KERNELS and len(variable.shape) > 1
-    }
+    """Path -> variable, of every trainable kernel.
+
+    Paths begin with the layer's name: Keras's own lose it when a model with a Bidirectional is
+    cloned or loaded.
+    """
+    found = {}
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            if variable.name in _KERNELS and len(variable.shape) > 1:
+                path = variable.path.removeprefix(f"{layer.name}/")
+                found[f"{layer.name}/{path}"] = variable
+    return found

@@ -76,9 +76,14 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
 def k_means(points: np.ndarray, count: int) -> np.ndarray:
     """Lloyd's algorithm on numbers (n,), begun with evenly spaced values; returns (count,), sorted.
 
-    Evenly spaced, not by density: large weights are few, and matter most.
+    Evenly spaced, not by density: large weights are few, and matter most. The gap that pruning
+    leaves around 0 gets no values.
     """
     values = np.linspace(points.min(), points.max(), count)
+    below, above = points[points < 0].max(initial=-np.inf), points[points > 0].min(initial=np.inf)
+    if np.isfinite(above - below):
+        narrowed = np.linspace(points.min() - below, points.max() - above, count)
+        values = narrowed + np.where(narrowed < 0, below, above)
     for _ in range(_ROUNDS):
         nearest = np.searchsorted((values[1:] + values[:-1]) / 2, points)
         sizes = np.bincount(nearest, minlength=count)

@@ -1,5 +1,6 @@
 """What to fine-tune with: arrays, or a tf.data.Dataset, checked before any work is done."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,10 @@ def fitting(loss: str) -> Iterator[None]:
         UnspoolError: in its place.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # Keras, of a dataset whose length it does not know, after the first epoch.
+            warnings.filterwarnings("ignore", "Your input ran out of data")
+            yield
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         # TensorFlow gives its reason last, after where it arose; Keras's errors are of one line.
         lines = [line.strip() for line in str(error).splitlines()]

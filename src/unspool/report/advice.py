@@ -17,6 +17,7 @@ BOUND_SHARE = 0.5
 LOSS_POINTS = 0.5
 """Points of accuracy that quantization may lose without a word."""
 
+_DATA = "--data X.npy --labels Y.npy"
 _MANY = 3  # operators on the CPU that are named
 
 
@@ -132,17 +133,18 @@ def _weights(report: Report, subject: Subject) -> list[Advice]:
     )
     because = ("cycles", "cycles_waiting", "sram", "weights")
     command, need, what = _in_sram(report, subject)
+    compress = "compress further" if report.compression else "compress"
     if not command:
-        return [_compress(waits, subject, f"{says} Compress")]
+        return [_compress(waits, subject, f"{says} {compress.capitalize()}")]
     granted, by = _granted(report)
     text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
     if granted is None:
         text += ", if the device has that much (not known: no --max-sram-kib):"
-        otherwise = _compress(waits, subject, "Or, if it has not, compress")
+        otherwise = _compress(waits, subject, f"Or, if it has not, {compress}")
         return [Advice(text, command, because), otherwise]
     if need <= granted:
         return [Advice(f"{text}, which fits {by}:", command, because)]
-    return [_compress(waits, subject, f"{text}, more than {by}. Compress")]
+    return [_compress(waits, subject, f"{text}, more than {by}. {compress.capitalize()}")]
 
 
 def _in_sram(report: Report, subject: Subject) -> tuple[str, float, str]:
@@ -182,7 +184,8 @@ def _granted(report: Report) -> tuple[float | None, str]:
 
 def _compress(waits: Wait, subject: Subject, says: str) -> Advice:
     text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
-    return Advice(text, f"unspool compress {_model(subject)}", ("cycles_waiting", "weights"))
+    command = f"unspool compress {_model(subject)} {_DATA} --max-accuracy-drop 0.2"
+    return Advice(text, command, ("cycles_waiting", "weights"))
 
 
 def _accuracy(report: Report, subject: Subject) -> list[Advice]:
@@ -194,7 +197,7 @@ def _accuracy(report: Report, subject: Subject) -> list[Advice]:
         return []
     because = ("accuracy_keras", "accuracy_tflm")
     text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
-    command = f"unspool compress {_model(subject)} --quantization-aware"
+    command = f"unspool compress {_model(subject)} {_DATA} --quantization-aware"
     found = [Advice(text, command, because)]
     if subject.activations == "int8" and subject.again:
         text = "Or use int16 activations, for twice the SRAM:"

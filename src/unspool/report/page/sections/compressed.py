@@ -25,7 +25,7 @@ def compressed(compression: Compression | None) -> Section:
 def _tried(search: Search) -> Picture:
     points = [
         Point(
-            "as it was" if candidate is search.before else str(candidate.setting),
+            str(candidate.setting),
             candidate.accuracy,
             candidate.flash_kib,
             candidate.cycles,
