@@ -53,7 +53,8 @@ def pareto(points: Sequence[Point]) -> str:
             )
             if front:
                 axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, zorder=1)
-            for point in points:
+            by_place = sorted(points, key=lambda p: _x(p, name))
+            for number, point in enumerate(by_place):
                 x, y = _x(point, name), point.accuracy_percent
                 axes.scatter(
                     x,
@@ -73,10 +74,11 @@ def pareto(points: Sequence[Point]) -> str:
                     axes.annotate(
                         shortened(point.label, 18),
                         (x, y),
-                        xytext=(0, -17),
+                        # To the right and the left in turn: neighbours on a front are close.
+                        xytext=(9, -3) if number % 2 else (-9, -3),
                         textcoords="offset points",
                         fontsize=9.5,
-                        ha="center",
+                        ha="left" if number % 2 else "right",
                         color=INK,
                         fontweight="bold" if point.chosen else "normal",
                     )

@@ -1,5 +1,6 @@
 """How the model was compressed: what its kernels hold, and what a search tried."""
 
+from unspool.compression import KernelSetting
 from unspool.report.compression import Compression
 from unspool.report.page.charts.pareto import Point, pareto
 from unspool.report.page.parts import Picture, Section, Table
@@ -22,10 +23,16 @@ def compressed(compression: Compression | None) -> Section:
     return Section("compression", "Compression", pictures, tables=(kernels,))
 
 
+def _short(setting: KernelSetting) -> str:
+    if setting.clusters is None:
+        return str(setting) if not setting.sparsity else f"{100 * setting.sparsity:.0f} %, free"
+    return f"{100 * setting.sparsity:.0f} %, {setting.clusters}"
+
+
 def _tried(search: Search) -> Picture:
     points = [
         Point(
-            str(candidate.setting),
+            _short(candidate.setting),
             candidate.accuracy,
             candidate.flash_kib,
             candidate.cycles,
@@ -37,8 +44,8 @@ def _tried(search: Search) -> Picture:
     front = sum(point.on_front for point in points)
     return Picture(
         "Accuracy against flash and cycles",
-        f"{len(points)} models, {front} of them on the front: none is at least as good in "
-        "everything and better in something.",
+        f"{len(points)} models, by share of zeros and number of values; {front} of them on the "
+        "front: none is at least as good in everything and better in something.",
         "%, KiB (1024 bytes), cycles",
         "estimated",
         f"accuracy: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
@@ -46,7 +53,7 @@ def _tried(search: Search) -> Picture:
         (pareto(points),),
         table=Table(
             "Models of the search",
-            ("Model", ">Accuracy, %", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
+            ("Zeros, values", ">Accuracy, %", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
             [
                 (
                     p.label,
