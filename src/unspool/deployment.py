@@ -1,6 +1,5 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,8 +193,7 @@ def _deploy(
     resident = None
     if options.resident_weights is not None:
         with clock.stage("keep weights resident"):
-            kib = None if math.isinf(options.resident_weights) else options.resident_weights
-            resident = keep_resident(compiled, quantized_tflite, kib)
+            resident = keep_resident(compiled, quantized_tflite, options.resident_weights)
             compiled = replace(compiled, tflite=resident.tflite)
     with clock.stage("compare with the trained model"):
         reference = evaluation.predict(model, calibration)

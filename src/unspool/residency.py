@@ -64,7 +64,7 @@ class Resident:
 
 
 def keep_resident(
-    compiled: Compiled, quantized: bytes | None = None, sram_kib: float | None = None
+    compiled: Compiled, quantized: bytes | None = None, sram_kib: float = math.inf
 ) -> Resident:
     """Copy what an inference reads from flash more than once to SRAM, at its start.
 
@@ -78,7 +78,7 @@ def keep_resident(
         compiled: what `compile` returned, for an Ethos-U55 or U65.
         quantized: the file that was compiled, for the estimate of the cycles: it is compiled once
             more, with all weights in SRAM. Without it there is no estimate.
-        sram_kib: SRAM that the copies may take, in KiB; None for all that repeats.
+        sram_kib: SRAM that the copies may take, in KiB; infinity for all that repeats.
 
     Returns:
         the rewritten network; or the one of `compiled` with the reason, where its weights lie in
@@ -106,14 +106,14 @@ def keep_resident(
     region, used = _place(program, target)
     smallest = min(tables, key=lambda table: _total(spans([table], 0)))
     least = _total(spans([smallest], 0))
-    if budget is not None and budget < least:
+    if budget < least:
         raise UnspoolError(
             f"an SRAM budget of {sram_kib:g} KiB for resident weights: the smallest table that "
             f"repeats takes {least / 1024:g} KiB"
         )
     start = align(used)
     if sram.limit is not None:
-        budget = min(sram.limit - start, sram.limit if budget is None else budget)
+        budget = min(sram.limit - start, budget)
     chosen = choose(tables, budget)
     if not chosen:
         return _unchanged(
@@ -180,15 +180,13 @@ def _unchanged(compiled: Compiled, reason: str) -> Resident:
     return Resident(compiled.tflite, reason, (), 0.0, compiled.sram_kib, 0, 0, compiled.cycles, how)
 
 
-def _bytes(sram_kib: float | None) -> int | None:
-    if sram_kib is None:
-        return None
+def _bytes(sram_kib: float) -> float:
     number = isinstance(sram_kib, int | float) and not isinstance(sram_kib, bool)
-    if not number or not math.isfinite(sram_kib) or sram_kib <= 0:
+    if not number or not sram_kib > 0:
         raise UnspoolError(
             f"an SRAM budget of {sram_kib!r} for resident weights: expected a positive number, KiB"
         )
-    return int(sram_kib * 1024)
+    return sram_kib * 1024
 
 
 def _total(copies: tuple[Span, ...]) -> int:

@@ -51,6 +51,19 @@ def exact(
         roles[name]: rounded_up((range_.maximum - range_.minimum) / _LEVELS)
         for name, range_ in ranges.items()
     }
+    constants = _multiplied(model, names, ranges, roles, scales)
+    statistics = {name: _statistics(range_, scales[roles[name]]) for name, range_ in ranges.items()}
+    return {**statistics, **constants, **_weights(model, names)}
+
+
+def _multiplied(
+    model: flatbuffer.Model,
+    names: list[str],
+    ranges: Mapping[str, Range],
+    roles: Mapping[str, str],
+    scales: dict[str, float],
+) -> Statistics:
+    """Pass scales on, and make those of products exact, in `scales`; returns constants' ranges."""
     constants: Statistics = {}
     multiplications = _multiplications(model, names)
     between_activations = {
@@ -83,8 +96,7 @@ def exact(
             others = [scales[roles[other]] for other in inputs if other in ranges]
             if name not in ranges and name not in constants and others:
                 constants[name] = _constant(_values(model, index), out / others[0])
-    statistics = {name: _statistics(range_, scales[roles[name]]) for name, range_ in ranges.items()}
-    return {**statistics, **constants, **_weights(model, names)}
+    return constants
 
 
 def _power_of_two_times(unit: float, least: float) -> float:

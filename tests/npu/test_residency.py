@@ -80,8 +80,8 @@ def test_figures() -> None:
     assert "the quantized file was not given" in result.cycles_how
 
 
-@pytest.mark.parametrize("kib", [None, 0.5])
-def test_cycles(kib: float | None) -> None:
+@pytest.mark.parametrize("kib", [math.inf, 0.5])
+def test_cycles(kib: float) -> None:
     """By hand: 4 operators at their new cost, and a copy at 1 byte per cycle (0.125 * 8)."""
     compiled, quantized = residents.compiled("gru"), residents.quantized("gru")
     in_sram = residents.compiled("gru", mode="Sram_Only")
@@ -94,7 +94,7 @@ def test_cycles(kib: float | None) -> None:
     recurrent = dense[1:-1]  # between the projection and the classifier
     assert len(recurrent) == AGAIN
     from_flash = 0  # an operator that keeps its scales only still waits for its weights
-    if kib is not None:
+    if kib < math.inf:
         assert [kept.bytes for kept in result.kept] == [480]
         from_flash = recurrent[0][0].flash_cycles - 480
         assert from_flash > recurrent[0][1].cycles
@@ -257,7 +257,6 @@ def test_the_limit_of_the_memory_mode(tmp_path: Path) -> None:
         (0, "budget of 0 for resident weights: expected a positive number, KiB"),
         (-3, "budget of -3 for"),
         (math.nan, "budget of nan for"),
-        (math.inf, "budget of inf for"),
         ("12", "budget of '12' for"),
         (True, "budget of True for"),
         (0.25, r"budget of 0.25 KiB .*: the smallest table that repeats takes 0.46875 KiB"),
@@ -334,5 +333,5 @@ def test_memories(target: tuple[str, ...], use: str, expected: Memory) -> None:
 def test_a_configuration_without_sense(tmp_path: Path, line: str, wrong: str) -> None:
     path = tmp_path / "wrong.ini"
     path.write_text(targets.arm_config().read_text().replace(line, wrong))
-    with pytest.raises(UnspoolError, match=f"has clock scale '{wrong.partition('=')[2]}' and"):
+    with pytest.raises(UnspoolError, match=f"has clock scale '{wrong.partition('=')[2]}', "):
         memory(targets.target(config=path), "const")

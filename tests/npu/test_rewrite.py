@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 import random
 import struct
 
@@ -117,7 +118,7 @@ A, B, C = Table(((0, 1600),), 3), Table(((4000, 160),), 9), Table(((8000, 800), 
 @pytest.mark.parametrize(
     ("budget", "kept"),
     [
-        (None, (B, A, C)),
+        (math.inf, (B, A, C)),
         (160, (B,)),  # 9 uses: 8 * 160 bytes saved for 160
         (159, ()),
         (1600, (B,)),  # A has its 1600, but B saves more per byte
@@ -126,11 +127,11 @@ A, B, C = Table(((0, 1600),), 3), Table(((4000, 160),), 9), Table(((8000, 800), 
         (3360, (B, A, C)),
     ],
 )
-def test_choice(budget: int | None, kept: tuple[Table, ...]) -> None:
+def test_choice(budget: float, kept: tuple[Table, ...]) -> None:
     assert choose([A, B, C], budget) == kept
 
 
-def _kept(program: Program, budget: int | None = None) -> tuple[Program, tuple[Span, ...]]:
+def _kept(program: Program, budget: float = math.inf) -> tuple[Program, tuple[Span, ...]]:
     """A program with its repeated tables copied behind its scratch memory."""
     copies = spans(choose(repeated(decode(program.stream)), budget), align(program.scratch_size))
     end = copies[-1].target + copies[-1].size

@@ -1,6 +1,5 @@
 """`unspool compile`: Vela alone, for a .tflite that is quantized already."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -71,7 +70,7 @@ def compile_command(
         resident = None
         if kib is not None:
             watch("keep weights resident", 0, 1)
-            resident = keep_resident(compiled, content, None if math.isinf(kib) else kib)
+            resident = keep_resident(compiled, content, kib)
             compiled = replace(compiled, tflite=resident.tflite)
             watch("keep weights resident", 1, 1)
     name = f"{file.stem}_vela.tflite"

@@ -83,15 +83,15 @@ def repeated(operations: Iterable[Operation]) -> tuple[Table, ...]:
     return tuple(Table(parts, uses) for parts, uses in counts.items() if uses > 1)
 
 
-def choose(tables: Iterable[Table], budget: int | None) -> tuple[Table, ...]:
-    """The tables to keep within `budget` bytes, None for all.
+def choose(tables: Iterable[Table], budget: float) -> tuple[Table, ...]:
+    """The tables to keep within `budget` bytes; infinity for all.
 
     Keeping a table of n bytes that is read u times saves (u - 1) * n bytes of flash traffic: u - 1
     per byte of SRAM. So those with the most uses go first, the larger ones before the smaller.
     """
     kept: list[Table] = []
     for table in sorted(tables, key=lambda table: (-table.uses, -table.size, table.ranges)):
-        if budget is None or sum(s.size for s in spans([*kept, table], 0)) <= budget:
+        if sum(s.size for s in spans([*kept, table], 0)) <= budget:
             kept.append(table)
     return tuple(kept)
 
