@@ -61,7 +61,10 @@ class Flow:
 
 COMPRESSION = {
     ("gru", 5): (KernelSetting(0.9, 16), FineTuning(epochs=8)),
-    ("lstm", 5): (KernelSetting(0.81, 16), FineTuning(epochs=8, learning_rate=2e-3)),
+    ("lstm", 5): (
+        KernelSetting(0.81, 16),
+        FineTuning(epochs=10, learning_rate=2e-3, distillation=10.0),
+    ),
 }
 """(cell, epochs) of a trained model -> how it is compressed."""
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
 from unspool._tensorflow import keras, tf
-from unspool.compression.fine_tuning import sparsity
+from unspool.compression.fine_tuning import Teacher, merit, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
 
@@ -164,6 +164,27 @@ def _two_heads():
     return keras.Model([x, z], [LAYERS.Dense(2, name="a")(h), LAYERS.Dense(1, name="b")(h)])
 
 
+def test_logits_are_compared_as_the_probabilities_that_they_stand_for():
+    x = keras.Input((STEPS, FEATURES))
+    model = keras.Model(x, LAYERS.Dense(CLASSES)(LAYERS.GRU(8)(x)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, metrics=["accuracy"])
+    right = np.array([[2.0, 1.0, 0.0, -1.0]], np.float32)
+    teacher = Teacher(model, 1.0)
+    teacher._model = lambda inputs, training: right
+    # Logits that differ by a constant are the same probabilities.
+    assert float(teacher(None, right + 5.0)) == pytest.approx(0, abs=1e-6)
+    # By hand: softmax(2, 1, 0, -1) = (.6439, .2369, .0871, .0321) against a quarter each.
+    assert float(teacher(None, 0 * right)) == pytest.approx(0.43876, abs=1e-4)
+
+
+def test_the_most_sparse_kernel_keeps_a_weight():
+    done = compress(
+        compiled(small_model()), *task(64), setting=KernelSetting(0.9999, 4), fine_tuning=QUICK
+    )
+    assert all(kernel.zeros == kernel.weights - 1 for kernel in done.kernels)
+
+
 def _one_hot(y):
     return np.eye(CLASSES, dtype=np.float32)[y]
 
@@ -181,6 +202,63 @@ def test_any_loss_and_metric_and_structure():
     inputs = {"x": x, "z": x[:, 0, :3]}
     done = compress(heads, inputs, [x[:, 0, :2], x[:, 1, :1]], fine_tuning=QUICK)
     assert done.epochs[-1].complete
+
+
+def _by_name():
+    first = keras.Input((STEPS, FEATURES), name="a")
+    second = keras.Input((3,), name="b")
+    h = LAYERS.Concatenate()([LAYERS.GRU(6)(first), second])
+    outputs = {
+        "number": LAYERS.Dense(1, name="number")(h),
+        "kind": LAYERS.Dense(CLASSES, activation="softmax", name="kind")(h),
+    }
+    return keras.Model({"b": second, "a": first}, outputs)
+
+
+def _listed():
+    model = _by_name()
+    return keras.Model(model.inputs, [model.outputs[0], model.outputs[1]])
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_inputs_outputs_and_losses_by_name(quantized):
+    x, y = task(64)
+    inputs, labels = {"a": x, "b": x[:, 0, :3]}, {"kind": y, "number": x[:, 0, :1]}
+    losses = {"kind": "sparse_categorical_crossentropy", "number": "mse"}
+    calibration = inputs if quantized else None
+    for model in (_by_name(),) if quantized else (_by_name(), _listed()):
+        model.compile(loss=losses, metrics={"kind": ["accuracy"]})
+        done = compress(model, inputs, labels, calibration=calibration, fine_tuning=QUICK)
+        assert done.epochs[-1].complete
+        assert "val_kind_accuracy" in done.epochs[-1].metrics
+
+
+def test_labels_that_the_loss_ignores_are_no_classes():
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.GRU(6, return_sequences=True)(x)
+    model = keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(h))
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
+    labels = np.full((64, STEPS), -1)
+    labels[:, -1] = task(64)[1]
+    assert compress(model, task(64)[0], labels, fine_tuning=QUICK).epochs[-1].complete
+
+
+def test_labels_may_be_a_plain_list():
+    x, y = task(64)
+    assert compress(compiled(small_model()), x, y.tolist(), fine_tuning=QUICK).best == 2
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ({"loss": 1.0, "accuracy": 0.5}, 0.5),
+        ({"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_acc": 0.25}, 0.25),
+        ({"loss": 1.0, "val_loss": 2.0}, -2.0),
+        ({"val_loss": 2.0, "val_a_accuracy": 0.5, "val_b_accuracy": 1.0}, 0.75),
+    ],
+)
+def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics, expected):
+    assert merit(metrics) == expected
 
 
 @pytest.mark.parametrize("cardinality_known", [True, False])
@@ -204,6 +282,26 @@ def _no_kernels():
     return keras.Model(x, LAYERS.Softmax()(x))
 
 
+def _fixed_batch():
+    x = keras.Input(batch_shape=(16, STEPS, FEATURES))
+    return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
+
+
+class _Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = LAYERS.GRU(4), LAYERS.Dense(CLASSES, activation="softmax")
+
+    def call(self, x):
+        return self.head(self.gru(x))
+
+
+def _subclassed():
+    model = compiled(_Own())
+    model(X[:1])
+    return model
+
+
 def _dataset(x, y):
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
@@ -223,6 +321,21 @@ MISTAKES = {
     "an endless dataset": (
         lambda: _try(data=_dataset(X, Y).repeat(), labels=None),
         r"no end: say with \.take",
+    ),
+    "a dataset without labels": (
+        lambda: _try(data=tf.data.Dataset.from_tensor_slices(X).batch(16), labels=None),
+        r"expected batches \(samples, labels\)",
+    ),
+    "NaN in a validation dataset": (
+        lambda: _try(validation=_dataset(NAN, Y)),
+        "NaN or infinite",
+    ),
+    "validation of three parts": (lambda: _try(validation=(X, Y, Y)), "validation: expected"),
+    "a fixed batch size": (lambda: _try(model=compiled(_fixed_batch())), "batch size 16 fixed"),
+    "a model that is a class": (lambda: _try(model=_subclassed()), "expected a Sequential or"),
+    "sequences longer than what is unrolled": (
+        lambda: _try(model=compiled(small_model(steps=None)), calibration=X[:, :4], time_steps=4),
+        r"shape \(6, 5\), but \(4, 5\) is unrolled",
     ),
     "an empty dataset": (lambda: _try(data=_dataset(X, Y).take(0), labels=None), "no batches"),
     "validation that does not fit": (lambda: _try(validation=(X, Y[:3])), "validation labels"),

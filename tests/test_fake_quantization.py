@@ -24,7 +24,16 @@ def _around():
     return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
 
 
+def _bidirectional_sequences():
+    keras.utils.set_random_seed(2)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Bidirectional(LAYERS.LSTM(6, return_sequences=True))(x)
+    h = LAYERS.Bidirectional(LAYERS.GRU(5))(h)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
+
+
 MODELS = {
+    "bidirectional, stacked": _bidirectional_sequences,
     "gru": lambda: small_model("gru"),
     "lstm": lambda: small_model("lstm"),
     "simple": lambda: small_model("simple"),

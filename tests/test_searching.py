@@ -81,6 +81,9 @@ def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
     path.write_text(json.dumps({"accuracy": 3}))
     again = run(trained, tmp_path, settings=SETTINGS[:1])
     assert again.candidates[0].accuracy == done.candidates[0].accuracy
+    done.models[SETTINGS[0]].write_bytes(b"")
+    run(trained, tmp_path, settings=SETTINGS[:1])
+    assert keras.models.load_model(done.models[SETTINGS[0]])
 
 
 def test_other_data_or_training_is_another_search(trained, tmp_path):
@@ -99,6 +102,19 @@ def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
         if same:
             assert candidate.accuracy == pytest.approx(same.accuracy, abs=3)
             assert candidate.flash_kib == pytest.approx(same.flash_kib, rel=0.05)
+
+
+def test_a_setting_that_is_given_twice_is_tried_once(trained, tmp_path):
+    assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
+
+
+def test_one_hot_labels_are_classes_too(trained, tmp_path):
+    x, y = task(100)
+    model = keras.models.clone_model(trained)
+    model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+    options = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "max_accuracy_drop": 100}
+    found = search(model, x, np.eye(CLASSES)[y], tmp_path, **options)
+    assert found.chosen.setting == SETTINGS[0]
 
 
 def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5) -> Candidate:

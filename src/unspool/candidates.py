@@ -49,7 +49,7 @@ class Task:
         trained: bytes of the trained model's .keras file.
         losses: what it was compiled with, as `losses` gives it.
         data: training samples, one array (samples, ...) per input.
-        labels: their classes, (samples,).
+        labels: their classes, as the loss takes them.
         validation: samples and classes that are not trained with.
         calibration: samples to quantize with.
         quantization_aware: whether to train with the errors of int8 too.
@@ -76,9 +76,18 @@ def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     float_tflite = convert(unroll(model, task.time_steps))
     int8_tflite = quantize(float_tflite, calibrate(float_tflite, task.calibration).ranges)
     compiled = compile(int8_tflite, task.target)
-    accuracy = evaluate(int8_tflite, *task.validation, "litert").percent
+    data, labels = task.validation
+    accuracy = evaluate(int8_tflite, data, classes_of(labels), "litert").percent
     seconds = time.perf_counter() - start
     return Candidate(setting, accuracy, compiled.flash_kib, compiled.cycles, seconds)
+
+
+def classes_of(labels: np.ndarray) -> np.ndarray:
+    """Classes (samples,) of labels (samples,), (samples, 1) or, one-hot, (samples, classes)."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        classes: np.ndarray = labels.argmax(axis=1)
+        return classes
+    return labels.reshape(len(labels)) if labels.ndim == 2 else labels
 
 
 def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:

@@ -1,17 +1,19 @@
 """Try compression settings until the strongest that holds an accuracy is found."""
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import joblib
 import numpy as np
 
 from unspool import candidates, files, samples, targets
-from unspool.candidates import Candidate, Task
+from unspool.candidates import Candidate, Task, classes_of
 from unspool.compression import FineTuning, KernelSetting, check_compiled, losses
 from unspool.compression.kernels import UNTOUCHED
 from unspool.compression.training_data import held_out, loss_name
@@ -122,7 +124,7 @@ def search(
     Args:
         model: a built, compiled Keras model with one output, a value per class.
         data: samples, one array (samples, ...) per input.
-        labels: classes (samples,).
+        labels: classes (samples,), or one-hot (samples, classes) where the loss takes that.
         folder: where finished candidates are kept.
         max_accuracy_drop: points by which the int8 accuracy may be below the trained model's.
         minimise: "cycles" or "flash".
@@ -145,6 +147,7 @@ def search(
         raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
     if not 0 <= max_accuracy_drop <= 100:
         raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
+    settings = tuple(dict.fromkeys(settings))
     if not settings:
         raise UnspoolError("settings: expected at least one to try")
     check_compiled(model)
@@ -164,7 +167,7 @@ def search(
         time_steps=time_steps,
     )
     found = Search(
-        trained_accuracy=evaluate(model, *held).percent,
+        trained_accuracy=evaluate(model, held[0], classes_of(held[1])).percent,
         samples=len(held[1]),
         max_accuracy_drop=max_accuracy_drop,
         minimise=minimise,
@@ -206,11 +209,13 @@ def _split(
     """Training samples, their classes, and the same for validation."""
     classes = model.outputs[0].shape[-1]
     arrays = samples.check(data, model.inputs, "training data")
-    labels = samples.check_labels(labels, len(arrays[0]), max(2, classes), "training data")
+    labels = np.asarray(labels)
+    samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
     if validation is not None:
         held = samples.check(validation[0], model.inputs, "validation data")
         count = len(held[0])
-        right = samples.check_labels(validation[1], count, max(2, classes), "validation data")
+        right = np.asarray(validation[1])
+        samples.check_labels(classes_of(right), count, max(2, classes), "validation data")
         return arrays, labels, (held, right)
     train, test = held_out(len(labels), seed)
     if not len(test):
@@ -237,12 +242,15 @@ def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
     """A finished candidate of an earlier run; None where there is none that can be read."""
     try:
         entries = json.loads(path.read_text())
+        numbers = [entries[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
+        if not all(math.isfinite(number) for number in numbers):
+            return None
         return (
             Candidate(**{**entries, "setting": setting})
-            if path.with_suffix(".keras").exists()
+            if is_zipfile(path.with_suffix(".keras"))
             else None
         )
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unspool._tensorflow import keras
+from unspool import samples
+from unspool._tensorflow import keras, tf
 from unspool.compression.fake_quantization import FakeQuantized
 from unspool.compression.fine_tuning import (
     Epoch,
@@ -27,6 +28,7 @@ from unspool.compression.kernels import KernelResult, KernelSetting, kernels, re
 from unspool.compression.projection import Projection
 from unspool.compression.training_data import TrainingData, check_fits_loss, training_data
 from unspool.errors import UnspoolError
+from unspool.inspection import is_graph
 from unspool.progress import Watch
 from unspool.samples import Samples
 
@@ -150,6 +152,10 @@ def compress(
         KeyboardInterrupt: Ctrl-C, before an epoch ended with the kernels as they are to be.
     """
     check_compiled(model)
+    if calibration is not None:  # what cannot be done should be known before any training
+        quantized = FakeQuantized(model, calibration, time_steps)
+        if not isinstance(data, tf.data.Dataset):
+            quantized.check(samples.check(data, model.inputs, "training data"))
     keras.utils.set_random_seed(fine_tuning.seed)
     student_model, best = _copy(model), _copy(model)
     projections = [Projection(kernel) for kernel in kernels(student_model, setting, layers)]
@@ -216,7 +222,12 @@ def _unwatched(stage: str, done: int, total: int) -> None:
 
 
 def check_compiled(model: Any) -> None:
-    """Raises UnspoolError where a model has no loss."""
+    """Raises UnspoolError where a model has no loss, or is not made of layers in a graph."""
+    if not is_graph(model):
+        raise UnspoolError(
+            f"model {model.name!r} is a {type(model).__name__}; expected a Sequential or "
+            "Functional Keras model"
+        )
     if not getattr(model, "compiled", False) or model.loss is None:
         raise UnspoolError(
             f"model {model.name!r} has no loss to fine-tune with: compile it, "

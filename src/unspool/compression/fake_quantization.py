@@ -7,9 +7,11 @@ gives them. Gradients pass through a rounding unchanged, but not through what it
 2018). So the model is trained with the errors of its int8 form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from unspool import flatbuffer
 from unspool._tensorflow import keras, tf
@@ -54,6 +56,7 @@ class FakeQuantized:
                 cannot be found in the graph.
         """
         self._names = [tensor.name for tensor in model.inputs]
+        self._structure = getattr(model, "_outputs_struct", model.outputs[0])
         self._deploy_model = unroll(model, time_steps)
         float_tflite = convert(self._deploy_model)
         int8_tflite = quantize(float_tflite, calibrate(float_tflite, calibration).ranges)
@@ -62,8 +65,18 @@ class FakeQuantized:
         self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))
         self._sample = tf.function(self._copied)
 
+    def check(self, arrays: Sequence[np.ndarray]) -> None:
+        """Raises UnspoolError where samples have another length than is unrolled."""
+        for tensor, array in zip(self._deploy_model.inputs, arrays, strict=True):
+            if tuple(tensor.shape[1:]) != array.shape[1:]:
+                raise UnspoolError(
+                    f"training data: samples for input {tensor.name!r} have the shape "
+                    f"{array.shape[1:]}, but {tuple(tensor.shape[1:])} is unrolled; fine-tuning "
+                    "for int8 takes samples of that length"
+                )
+
     def __call__(self, inputs: Any) -> Any:
-        """Outputs of a batch: a tensor, or a list where there are several."""
+        """Outputs of a batch, in the structure of the model's."""
         given = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
             given = [inputs[name] for name in self._names]
@@ -73,7 +86,7 @@ class FakeQuantized:
             lambda sample: self._sample(weights, [part[None] for part in sample]), given
         )
         outputs = [output[:, 0] for output in outputs]
-        return outputs[0] if len(outputs) == 1 else outputs
+        return keras.tree.pack_sequence_as(self._structure, outputs)
 
     def _weights(self) -> list[Any]:
         """Of the deploy graph, in the order of its variables, made of the trained model's."""
@@ -175,9 +188,15 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
         for tensor, index in zip(traced.inputs[-count:], graph.inputs, strict=True)
     }
     outputs = dict(zip(graph.outputs, (t.op.inputs[0].op for t in traced.outputs), strict=True))
+    rescaled = {  # parts of different scales, put together: rounded once they are
+        int(op.outputs[0])
+        for op in graph.operators
+        if flatbuffer.operator_kind(int8, op) == "QUANTIZE"
+    }
     for op in graph.operators:
         index = op.outputs[0]
-        if flatbuffer.operator_kind(int8, op) in _SAME:
+        kind = flatbuffer.operator_kind(int8, op)
+        if kind == "QUANTIZE" or (kind in _SAME and not rescaled & {*map(int, op.inputs)}):
             continue
         tensor = graph.tensors[index]
         source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)

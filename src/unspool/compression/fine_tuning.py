@@ -1,6 +1,7 @@
 """Train a model on through the projections of its kernels."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,18 +45,30 @@ class Teacher:
         """A weight of 0 takes no model to run."""
         self._model = model
         self.weight = weight
-        self._distances = [_distance(tensor) for tensor in model.outputs]
+        losses = keras.tree.flatten(model.loss)
+        configs = [loss.get_config() for loss in losses if hasattr(loss, "get_config")]
+        is_logits = any(config.get("from_logits") for config in configs)
+        self._distances = [_distance(tensor, is_logits) for tensor in model.outputs]
 
     def __call__(self, inputs: Any, outputs: Any) -> Any:
         """The distance of outputs from the trained model's."""
         right = keras.tree.flatten(self._model(inputs, training=False))
         pairs = zip(self._distances, right, keras.tree.flatten(outputs), strict=True)
-        return self.weight * tf.add_n([tf.reduce_mean(far(a, b)) for far, a, b in pairs])
+        means = [
+            tf.reduce_mean(far(tf.cast(a, tf.float32), tf.cast(b, tf.float32)))
+            for far, a, b in pairs
+        ]
+        return self.weight * tf.add_n(means)
 
 
-def _distance(output: Any) -> Callable[[Any, Any], Any]:
+def _distance(output: Any, is_logits: bool) -> Callable[[Any, Any], Any]:
     """How far an output is from the right one: by what the layer gives that computes it."""
+    if is_logits and output.shape[-1] > 1:
+        return lambda right, got: keras.losses.kl_divergence(
+            tf.nn.softmax(right), tf.nn.softmax(got)
+        )
     layer = output._keras_history.operation
+    layer = getattr(layer, "layer", layer)  # of a TimeDistributed
     activation = getattr(getattr(layer, "activation", None), "__name__", "")
     is_softmax = activation == "softmax" or isinstance(layer, keras.layers.Softmax)
     distance: Callable[[Any, Any], Any] = (
@@ -81,6 +94,7 @@ class Student(keras.Model):  # type: ignore[misc]
         super().__init__(name=model.name)
         self.model = model
         self.projections = list(projections)
+        self.output_names = getattr(model, "output_names", None)  # of losses given by name
         self.teacher = teacher
         self.forward = forward
 
@@ -189,6 +203,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if none were better."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(merit(metrics)):
+            raise UnspoolError(
+                f"the loss on validation data became {metrics.get('val_loss')}: expected finite "
+                "samples and labels that fit the loss"
+            )
         entry = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
         self.epochs.append(entry)
         if entry.complete and merit(metrics) >= self._highest:
@@ -198,15 +217,17 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def merit(metrics: Mapping[str, float]) -> float:
-    """What is highest for the best epoch: an accuracy where there is one, else the loss, negated.
+    """What is highest for the best epoch: the mean of the accuracies, or the loss, negated.
 
     On validation data where there are some.
     """
     start = "val_" if "val_loss" in metrics else ""
-    for name, value in metrics.items():
-        if name.startswith(start) and name.endswith("accuracy"):
-            return value
-    return -metrics[f"{start}loss"]
+    accuracies = [
+        value
+        for name, value in metrics.items()
+        if name.startswith(start) and re.search(r"acc(uracy)?(_\d+)?$", name)
+    ]
+    return sum(accuracies) / len(accuracies) if accuracies else -metrics[f"{start}loss"]
 
 
 def fit(student: Student, source: TrainingData, epochs: int, callbacks: list[Any]) -> None:

@@ -8,7 +8,11 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 
-_KERNELS = ("kernel", "recurrent_kernel")  # Keras's names, in layers and in cells
+_KERNELS = (
+    "kernel",
+    "recurrent_kernel",
+    "pointwise_kernel",
+)  # Keras's names, in layers and in cells
 _SMALL = 1 / 32
 MOST_CLUSTERS = 255  # non-zero values of an int8 weight with a symmetric scale
 

@@ -57,9 +57,9 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
         return tf.reshape(tf.gather(values, nearest), tf.shape(latent))
 
     def prune(self, share: float) -> None:
-        """Mask the smallest latent weights: this share of them, of a kernel pruned already too."""
+        """Mask the smallest latent weights: this share of them, and never all."""
         latent = np.abs(np.array(self.kernel.variable))
-        count = round(share * latent.size)
+        count = min(round(share * latent.size), latent.size - 1)
         mask = np.ones(latent.size, np.float32)
         mask[np.argpartition(latent.ravel(), count)[:count]] = 0
         self.mask.assign(mask.reshape(latent.shape))

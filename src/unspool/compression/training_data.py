@@ -52,21 +52,26 @@ def training_data(
     if isinstance(data, tf.data.Dataset):
         if labels is not None:
             raise UnspoolError("labels: a dataset yields them itself, (samples, labels); give None")
+        _check_elements(data, "the dataset")
         batches = _count(data)
         fit = {"x": _checked(data), "shuffle": False}  # that is the dataset's to do
         return TrainingData(fit, batches, _validation(model, validation))
     if labels is None:
         raise UnspoolError("labels: expected what the model's loss takes, one for each sample")
+    if model.inputs[0].shape[0] is not None:
+        raise UnspoolError(
+            f"model {model.name!r} has the batch size {model.inputs[0].shape[0]} fixed: give a "
+            "tf.data.Dataset with batches of that size"
+        )
     arrays = samples.check(data, model.inputs, "training data")
     count = len(arrays[0])
-    labels = keras.tree.map_structure(lambda part: _labels(part, count, "labels"), labels)
-    _check_classes(model, labels, "labels")
+    labels = _checked_labels(model, labels, count, "labels")
     validation = _validation(model, validation)
     kept, held = held_out(count, seed)
     if validation is None and len(held):
-        validation = _alone([a[held] for a in arrays]), _taken(labels, held)
+        validation = _as_inputs(model, [a[held] for a in arrays]), _taken(labels, held)
         arrays, labels = [a[kept] for a in arrays], _taken(labels, kept)
-    fit = {"x": _alone(arrays), "y": labels, "batch_size": batch_size}
+    fit = {"x": _as_inputs(model, arrays), "y": labels, "batch_size": batch_size}
     return TrainingData(fit, -(-len(arrays[0]) // batch_size), validation)
 
 
@@ -76,18 +81,34 @@ def _taken(labels: Any, indices: np.ndarray) -> Any:
 
 
 def _validation(model: Any, validation: Any) -> Any:
-    if validation is None or isinstance(validation, tf.data.Dataset):
-        return validation
+    if validation is None:
+        return None
+    if isinstance(validation, tf.data.Dataset):
+        _check_elements(validation, "the validation dataset")
+        return _checked(validation)
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise UnspoolError("validation: expected (samples, labels), or a tf.data.Dataset")
     data, labels = validation
     arrays = samples.check(data, model.inputs, "validation data")
-    what = "validation labels"
-    labels = keras.tree.map_structure(lambda part: _labels(part, len(arrays[0]), what), labels)
-    _check_classes(model, labels, what)
-    return _alone(arrays), labels
+    labels = _checked_labels(model, labels, len(arrays[0]), "validation labels")
+    return _as_inputs(model, arrays), labels
 
 
-def _alone(arrays: list[np.ndarray]) -> Any:
+def _as_inputs(model: Any, arrays: list[np.ndarray]) -> Any:
+    """Arrays in the inputs' order, as the model is called: alone, as a list, or by name."""
+    structure = getattr(model, "_inputs_struct", None)
+    if isinstance(structure, dict):
+        return keras.tree.pack_sequence_as(structure, arrays)
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _checked_labels(model: Any, labels: Any, count: int, what: str) -> Any:
+    """Labels as arrays, in the structure in which they were given."""
+    if isinstance(labels, list | tuple) and np.ndim(labels[0] if labels else 0) == 0:
+        labels = np.asarray(labels)  # one after the other, not an output's each
+    labels = keras.tree.map_structure(lambda part: _labels(part, count, what), labels)
+    _check_classes(model, labels, what)
+    return labels
 
 
 def _labels(labels: Any, count: int, what: str) -> np.ndarray:
@@ -107,7 +128,8 @@ def _check_classes(model: Any, labels: Any, what: str) -> None:
     if "sparse_categorical" not in loss_name(model) or not isinstance(labels, np.ndarray):
         return
     classes = model.outputs[0].shape[-1]
-    if labels.min() < 0 or labels.max() >= classes:
+    labels = labels[labels != getattr(model.loss, "ignore_class", None)]
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise UnspoolError(
             f"{what}: run from {labels.min()} to {labels.max()}, but the model has {classes} "
             f"classes, 0 to {classes - 1}"
@@ -135,7 +157,8 @@ def fitting(loss: str) -> Iterator[None]:
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         # TensorFlow gives its reason last, after where it arose; Keras's errors are of one line.
         lines = [line.strip() for line in str(error).splitlines()]
-        reasons = [line for line in lines if line and not line.startswith("[[")]
+        asides = ("[[", "•", "Arguments received", "Exception encountered")
+        reasons = [line for line in lines if line and not line.startswith(asides)]
         raise UnspoolError(
             f"the samples and labels do not fit the model and its loss {loss!r}: "
             f"{reasons[-1][:300] if reasons else error!r}"
@@ -162,6 +185,15 @@ def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     size = min(int(count * _HELD_OUT), _MOST_HELD_OUT)
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[size:]), np.sort(order[:size])
+
+
+def _check_elements(dataset: Any, what: str) -> None:
+    """Refuse a dataset without labels, or whose elements are not of that kind."""
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3) or spec[1] is None:
+        raise UnspoolError(
+            f"{what}: expected batches (samples, labels) or (samples, labels, weights)"
+        )
 
 
 def _count(dataset: Any) -> int:
