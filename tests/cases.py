@@ -203,7 +203,8 @@ CASES = [
         chain(L.GRU(8, reset_after=False, use_bias=False)),
     ),
     Case(CELLS, "LSTM", chain(L.LSTM(8))),
-    Case(CELLS, "LSTM, relu", chain(L.LSTM(8, activation="relu"))),
+    # Without a bound, a sixth off the range of f * c is a large error where it is taken.
+    Case(CELLS, "LSTM, relu", chain(L.LSTM(8, activation="relu")), largest=0.13),
     Case(CELLS, "LSTM, hard_sigmoid gates", chain(L.LSTM(8, recurrent_activation="hard_sigmoid"))),
     Case(CELLS, "LSTM, use_bias=False", chain(L.LSTM(8, use_bias=False))),
     Case(CELLS, "LSTM, unit_forget_bias=False", chain(L.LSTM(8, unit_forget_bias=False))),

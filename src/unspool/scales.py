@@ -6,7 +6,7 @@ multiplication the quotient too, to float32. The multipliers then differ in thei
 with them one output byte in a million. Here every scale has 12 significant bits, so that products
 fit float32's 24, and a multiplication's output scale is a power of two times the product of its
 inputs', so that the quotient is exact. What it costs is a range wider by at most 2^-11, and for
-products one that is up to 1.6 times as wide or narrower by up to a fifth. Types other than int8 do
+products one that is up to 1.7 times as wide or narrower by up to a sixth. Types other than int8 do
 not need or do not fit it.
 """
 
@@ -20,7 +20,7 @@ from unspool.ranges import Range
 
 BITS = 12
 _LEVELS = 255
-_CLIPPED = 0.8  # of a product's range: rather its outermost values than half of its levels
+_CLIPPED = 5 / 6  # of a product's range: rather its outermost values than half of its levels
 _SAME = ("SLICE", "SPLIT", "STRIDED_SLICE", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "GATHER")
 _CHANNELWISE = ("CONV_2D", "DEPTHWISE_CONV_2D")  # axis of their output channels: 0, 3
 
