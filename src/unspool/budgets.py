@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from unspool.errors import UnspoolError
 
@@ -81,6 +82,11 @@ class Item:
 @dataclass(frozen=True)
 class Breach(Item):
     """A limit that is broken."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What JSON says of it."""
+        return {**asdict(self), "over": self.over}
 
     def __str__(self) -> str:
         if self.limit == "no_cpu":

@@ -12,6 +12,10 @@ Watch: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage's name, how much of it is done, and how much there is in all."""
 
 
+def unwatched(stage: str, done: int, total: int) -> None:
+    """A watch where nobody looks."""
+
+
 class Clock:
     """Times stages and tells a watcher of them.
 
@@ -21,7 +25,7 @@ class Clock:
 
     def __init__(self, watch: Watch | None) -> None:
         self.seconds: dict[str, float] = {}
-        self._watch = watch or (lambda stage, done, total: None)
+        self._watch = watch or unwatched
 
     @contextmanager
     def stage(self, name: str, total: int = 1) -> Iterator[Progress]:

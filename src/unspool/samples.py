@@ -16,6 +16,9 @@ Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray
 """One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
 
 
+CALIBRATION_COUNT = 200
+"""How many samples are enough to calibrate with, where the user does not say."""
+
 _NUMBERS = {"int32": np.int32, "int64": np.int32}
 """Inputs of token ids keep whole numbers; all others are real values, whatever their type."""
 
@@ -177,9 +180,27 @@ def check_labels(labels: np.ndarray, samples: int, classes: int, what: str) -> n
             f"{what}: labels have the shape {labels.shape} and the type {labels.dtype}, "
             f"expected integers of the shape ({samples},)"
         )
+    check_classes(labels, classes, f"{what}: labels")
+    return labels.astype(np.int64)
+
+
+def check_classes(labels: np.ndarray, classes: int, what: str) -> None:
+    """Check that class labels of any shape run from 0 to classes - 1.
+
+    Raises:
+        UnspoolError: one does not.
+    """
     if labels.min() < 0 or labels.max() >= classes:
         raise UnspoolError(
-            f"{what}: labels run from {labels.min()} to {labels.max()}, "
+            f"{what} run from {labels.min()} to {labels.max()}, "
             f"but the model has {classes} classes, 0 to {classes - 1}"
         )
-    return labels.astype(np.int64)
+
+
+def first(data: Samples, count: int) -> Samples:
+    """The first samples of each array, in the structure of the data."""
+    if isinstance(data, np.ndarray):
+        return data[:count]
+    if isinstance(data, Mapping):
+        return {name: array[:count] for name, array in data.items()}
+    return [array[:count] for array in data]

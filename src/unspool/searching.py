@@ -35,8 +35,6 @@ LADDER = tuple(
 MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
 """What a search can make small -> the figure of a candidate."""
 
-CALIBRATION_SAMPLES = 200
-
 
 @dataclass(frozen=True)
 class Search:
@@ -158,7 +156,7 @@ def search(
         data=arrays,
         labels=kept,
         validation=held,
-        calibration=[a[:CALIBRATION_SAMPLES] for a in arrays]
+        calibration=samples.first(arrays, samples.CALIBRATION_COUNT)
         if calibration is None
         else calibration,
         quantization_aware=quantization_aware,

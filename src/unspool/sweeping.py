@@ -11,7 +11,7 @@ import joblib
 from unspool import budgets, vela
 from unspool.budgets import Breach, Budget
 from unspool.errors import UnspoolError
-from unspool.progress import Watch
+from unspool.progress import Watch, unwatched
 from unspool.targets import Target, all_targets
 from unspool.vela import Compiled
 from unspool.vela_host import Host
@@ -126,7 +126,7 @@ def sweep(
     chosen = all_targets() if targets is None else tuple(targets)
     if not chosen:
         raise UnspoolError("sweep: no target was given; expected one or more")
-    watch = watch or (lambda stage, done, total: None)
+    watch = watch or unwatched
     watch(STAGE, 0, len(chosen))
     cores = min(joblib.cpu_count(), len(chosen))
     idle: SimpleQueue[Host] = SimpleQueue()

@@ -55,6 +55,16 @@ class Operator:
     macs: int
     reason: str = ""
 
+    @property
+    def parts(self) -> dict[str, int]:
+        """Cycles of the arithmetic ("NPU") and of the accesses to each memory."""
+        return {
+            "NPU": self.npu_cycles,
+            "SRAM": self.sram_cycles,
+            "DRAM": self.dram_cycles,
+            "flash": self.flash_cycles,
+        }
+
 
 @dataclass(frozen=True)
 class Traffic:

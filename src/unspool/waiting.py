@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from unspool.targets import weights_memory
-from unspool.vela import Compiled, Operator
+from unspool.vela import Compiled
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,11 @@ def wait(compiled: Compiled) -> Wait | None:
         return None
     bound = lost = total = 0
     for operator in compiled.operators:
-        own, others = _split(operator, memory)
+        parts = operator.parts
+        own = parts.pop("DRAM" if memory == "Dram" else "flash")
+        others = max(parts.values())
         total += operator.cycles
-        if own > max(others):
+        if own > others:
             bound += operator.cycles
-            lost += operator.cycles - max(others)
+            lost += operator.cycles - others
     return Wait(memory, bound, lost, bound / total if total else 0.0)
-
-
-def _split(operator: Operator, memory: str) -> tuple[int, tuple[int, ...]]:
-    """Cycles of the accesses to a memory, and of the other parts."""
-    parts = operator.npu_cycles, operator.sram_cycles
-    if memory == "Dram":
-        return operator.dram_cycles, (*parts, operator.flash_cycles)
-    return operator.flash_cycles, (*parts, operator.dram_cycles)

@@ -28,6 +28,16 @@ TENSOR_TYPES = {
 VERSIONS = {"FULLY_CONNECTED": 4, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "CONCATENATION": 2}
 
 
+def add_cpu_operator(model: schema.ModelT) -> None:
+    """Put an operator that the NPU does not run behind the others of a compiled model."""
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
+    operator.opcodeIndex = len(model.operatorCodes)
+    operator.inputs, operator.outputs = [0], [1]
+    model.operatorCodes.append(code)
+    model.subgraphs[0].operators.append(operator)
+
+
 @dataclass
 class Graph:
     """A model in the making. `tensor` and `op` return tensor numbers."""

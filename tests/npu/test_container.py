@@ -81,15 +81,6 @@ def _cut_payload(model: schema.ModelT) -> None:
     buffer.data = buffer.data[:-8]
 
 
-def _cpu_operator(model: schema.ModelT) -> None:
-    code, operator = schema.OperatorCodeT(), schema.OperatorT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
-    operator.opcodeIndex = len(model.operatorCodes)
-    operator.inputs, operator.outputs = [0], [1]
-    model.operatorCodes.append(code)
-    model.subgraphs[0].operators.append(operator)
-
-
 def _second_operator(model: schema.ModelT) -> None:
     model.subgraphs[0].operators.append(model.subgraphs[0].operators[0])
 
@@ -109,7 +100,7 @@ def _huge_output(model: schema.ModelT) -> None:
 
 
 REFUSED = {
-    "CPU operator": (_cpu_operator, r"1 operators stay on the CPU \(SOFTMAX\)"),
+    "CPU operator": (models.add_cpu_operator, r"1 operators stay on the CPU \(SOFTMAX\)"),
     "second operator": (_second_operator, "2 ethos-u operators, expected 1"),
     "no fourcc": (lambda m: _payload(m, w0=0), "expected b'COP1'"),
     "Ethos-U85": (lambda m: _payload(m, w2=0x20003008), "the stream is for ethos-u85"),

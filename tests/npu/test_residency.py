@@ -6,6 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+import models
 import numpy as np
 import pytest
 import residents
@@ -270,12 +271,7 @@ def test_bad_budgets(kib: object, message: str) -> None:
 
 def _cpu_operator() -> bytes:
     model = flatbuffer.read(residents.compiled("gru").tflite)
-    code, operator = schema.OperatorCodeT(), schema.OperatorT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
-    operator.opcodeIndex = len(model.operatorCodes)
-    operator.inputs, operator.outputs = [0], [1]
-    model.operatorCodes.append(code)
-    model.subgraphs[0].operators.append(operator)
+    models.add_cpu_operator(model)
     return flatbuffer.write(model)
 
 

@@ -1,11 +1,11 @@
 """`unspool compress`: fewer, more alike weights, and the same accuracy."""
 
 import shlex
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from unspool import files, samples
@@ -21,13 +21,11 @@ from unspool.cli.options import (
     classes,
 )
 from unspool.errors import UnspoolError
-from unspool.samples import Samples
 
 if TYPE_CHECKING:
     from unspool.compression import KernelSetting
     from unspool.deployment import Deployment
 
-CALIBRATION_SAMPLES = 200
 COMPRESSED_OUT = Path("unspool-compressed")
 
 
@@ -52,7 +50,8 @@ def compress_command(
     calibration: Annotated[
         Path | None,
         typer.Option(
-            help=f"Samples to quantize with; by default the first {CALIBRATION_SAMPLES} of --data.",
+            help="Samples to quantize with; by default the first "
+            f"{samples.CALIBRATION_COUNT} of --data.",
             metavar="X.npy",
         ),
     ] = None,
@@ -117,7 +116,11 @@ def compress_command(
     if (out / "model.keras").resolve() == model.resolve():
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
     arrays, right = samples.load(data), samples.load(labels)
-    calibration_data = samples.load(calibration) if calibration else _first(arrays)
+    calibration_data = (
+        samples.load(calibration)
+        if calibration
+        else samples.first(arrays, samples.CALIBRATION_COUNT)
+    )
     test_data = (samples.load(test[0]), classes(test[1])) if test else None
     folder = files.output_folder(out)
     screen = console()
@@ -140,10 +143,11 @@ def compress_command(
     layers = dict(_layer(entry) for entry in layer or [])
     setting = UNTOUCHED
     if has_setting or not quantization_aware:
-        free = clusters == 0
-        setting = KernelSetting(
-            0.8 if sparsity is None else sparsity, None if free else clusters or 16
-        )
+        setting = KernelSetting()
+        if sparsity is not None:
+            setting = replace(setting, sparsity=sparsity)
+        if clusters is not None:
+            setting = replace(setting, clusters=clusters or None)
 
     def deployed(subject: Any, prefix: str) -> "Deployment":
         with watching() as watch:
@@ -183,7 +187,7 @@ def compress_command(
                 "with --max-accuracy-drop, or train longer with --epochs."
             )
             raise typer.Exit(BROKEN)
-        compressed = load(found.models[found.chosen.setting])
+        compressed, interrupted = load(found.models[found.chosen.setting]), False
         compression = Compression(before, results(compressed), search=found)
     else:
         with watching() as watch:
@@ -198,11 +202,12 @@ def compress_command(
                 fine_tuning=tuning,
                 watch=watch,
             )
-        compressed = done.model
-        compression = Compression(before, results(compressed), done.epochs, done.best)
+        compressed, interrupted = done.model, done.interrupted
+        compression = Compression(before, done.kernels, done.epochs, done.best)
     files.replace(folder / "model.keras", compressed.save)
-    if compression.epochs and done.interrupted:
-        screen.print(f"the best so far, of epoch {done.best}, is kept: {folder / 'model.keras'}")
+    if interrupted:
+        best = compression.best
+        screen.print(f"the best so far, of epoch {best}, is kept: {folder / 'model.keras'}")
         raise KeyboardInterrupt
     again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
     again += ["--test", *test] if test else []
@@ -214,14 +219,6 @@ def compress_command(
         already={"model.keras": (folder / "model.keras").stat().st_size},
         compression=compression,
     )
-
-
-def _first(arrays: Samples) -> Samples:
-    """The first samples of each array."""
-    if isinstance(arrays, np.ndarray):
-        return arrays[:CALIBRATION_SAMPLES]
-    assert isinstance(arrays, dict)
-    return {name: array[:CALIBRATION_SAMPLES] for name, array in arrays.items()}
 
 
 def _layer(text: str) -> "tuple[str, KernelSetting]":

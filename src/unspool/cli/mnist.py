@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unspool import files
+from unspool import files, samples
 from unspool.cli.console import console, guarded, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -57,7 +57,7 @@ def mnist_command(
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and the order.")] = 0,
     calibration_samples: Annotated[
         int, typer.Option(min=1, max=60_000, help="Training images to calibrate with.")
-    ] = 200,
+    ] = samples.CALIBRATION_COUNT,
     states: States = False,
     time_steps: TimeSteps = None,
     calibration_rounds: CalibrationRounds = DEFAULT_ROUNDS,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unspool import samples
 from unspool._tensorflow import keras, tf
 from unspool.compression.fake_quantization import FakeQuantized
 from unspool.compression.fine_tuning import (
@@ -29,7 +28,7 @@ from unspool.compression.projection import Projection
 from unspool.compression.training_data import TrainingData, check_fits_loss, training_data
 from unspool.errors import UnspoolError
 from unspool.inspection import is_graph
-from unspool.progress import Watch
+from unspool.progress import Watch, unwatched
 from unspool.samples import Samples
 
 __all__ = [
@@ -152,16 +151,17 @@ def compress(
         KeyboardInterrupt: Ctrl-C, before an epoch ended with the kernels as they are to be.
     """
     check_compiled(model)
-    if calibration is not None:  # what cannot be done should be known before any training
-        quantized = FakeQuantized(model, calibration, time_steps)
-        if not isinstance(data, tf.data.Dataset):
-            quantized.check(samples.check(data, model.inputs, "training data"))
     keras.utils.set_random_seed(fine_tuning.seed)
     student_model, best = _copy(model), _copy(model)
     projections = [Projection(kernel) for kernel in kernels(student_model, setting, layers)]
     seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
     source = training_data(model, data, labels, validation, batch_size, seed)
-    watch = watch or _unwatched
+    quantized = None
+    if calibration is not None:  # what cannot be done should be known before any training
+        quantized = FakeQuantized(student_model, calibration, time_steps)
+        if not isinstance(data, tf.data.Dataset):
+            quantized.check(keras.tree.flatten(source.fit["x"]))
+    watch = watch or unwatched
     teacher = Teacher(model, fine_tuning.distillation)
     keeper = Keeper(best)
     start = time.perf_counter()
@@ -172,10 +172,10 @@ def compress(
                 Student(student_model, projections, teacher), source, fine_tuning, keeper, watch
             )
         if calibration is not None:
-            if keeper.kept:
+            if keeper.kept:  # other weights have other ranges
                 student_model.set_weights(best.get_weights())
-            forward = FakeQuantized(student_model, calibration, time_steps)
-            student = Student(student_model, projections, teacher, forward)
+                quantized = FakeQuantized(student_model, calibration, time_steps)
+            student = Student(student_model, projections, teacher, quantized)
             _fine_tune_quantized(student, source, fine_tuning, keeper, watch)
     except KeyboardInterrupt:
         if not keeper.kept:
@@ -215,10 +215,6 @@ def _fine_tune_quantized(
     keeper.watches(lambda: True, merit(measured(student, source)))
     teller = Teller(watch, "fine-tune for int8", batches)
     fit(student, source, options.quantized_epochs, [teller, keeper])
-
-
-def _unwatched(stage: str, done: int, total: int) -> None:
-    """Nobody looks."""
 
 
 def check_compiled(model: Any) -> None:

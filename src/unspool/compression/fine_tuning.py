@@ -195,10 +195,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._highest = -math.inf
         self._is_complete: Callable[[], bool] = lambda: True
 
-    def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> "Keeper":
+    def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> None:
         """Begin a stage: what must hold for an epoch to be kept, and the merit to surpass."""
         self._is_complete, self._highest = is_complete, highest
-        return self
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if none were better."""

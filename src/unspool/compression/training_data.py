@@ -127,13 +127,9 @@ def _check_classes(model: Any, labels: Any, what: str) -> None:
     """Refuse class numbers that the model has no output for; Keras would go on with NaN."""
     if "sparse_categorical" not in loss_name(model) or not isinstance(labels, np.ndarray):
         return
-    classes = model.outputs[0].shape[-1]
     labels = labels[labels != getattr(model.loss, "ignore_class", None)]
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        raise UnspoolError(
-            f"{what}: run from {labels.min()} to {labels.max()}, but the model has {classes} "
-            f"classes, 0 to {classes - 1}"
-        )
+    if labels.size:
+        samples.check_classes(labels, model.outputs[0].shape[-1], f"{what}:")
 
 
 def loss_name(model: Any) -> str:

@@ -105,8 +105,8 @@ def _over_budget(report: Report, subject: Subject) -> list[Advice]:
 
 def _keep_less(report: Report, subject: Subject) -> list[Advice]:
     """Where resident weights break the budget for SRAM, but fewer of them would not."""
-    resident, budget = report.resident, report.budget
-    if resident is None or resident.reason or budget is None or budget.max_sram_kib is None:
+    resident, budget = report.made_resident, report.budget
+    if resident is None or budget is None or budget.max_sram_kib is None:
         return []
     room = math.floor(budget.max_sram_kib - (resident.sram_kib - resident.kept_kib))
     if resident.sram_kib <= budget.max_sram_kib:
@@ -123,8 +123,7 @@ def _keep_less(report: Report, subject: Subject) -> list[Advice]:
 def _weights(report: Report, subject: Subject) -> list[Advice]:
     """Where the NPU waits for weights: keep them in SRAM, or make them smaller."""
     waits = wait(report.compiled)
-    kept = report.resident is not None and not report.resident.reason
-    if waits is None or waits.share < BOUND_SHARE or kept:
+    if waits is None or waits.share < BOUND_SHARE or report.made_resident:
         return []
     cycles = report.compiled.cycles
     says = (

@@ -70,7 +70,7 @@ def _document(report: Report) -> dict[str, Any]:
     if report.budget is not None:
         document["budget"] = {
             "limits": report.budget.limits,
-            "breaches": [{**asdict(breach), "over": breach.over} for breach in report.breaches],
+            "breaches": [breach.document for breach in report.breaches],
         }
     document["advice"] = [asdict(advice) for advice in report.advice]
     return document

@@ -91,6 +91,11 @@ class Report:
         return tuple(n for n in names if any(getattr(f, n) is not None for f in self.figures))
 
     @property
+    def made_resident(self) -> Resident | None:
+        """The weights that are kept in SRAM; None where that was not asked for, or not done."""
+        return self.resident if self.resident and not self.resident.reason else None
+
+    @property
     def values(self) -> dict[str, float]:
         """Figure id -> value."""
         return {figure.id: figure.value for figure in self.figures}

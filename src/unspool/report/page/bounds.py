@@ -19,13 +19,11 @@ _STEP = re.compile(r"([^;]*?)/step_(\d+)(?=[/;]|$)")
 
 def bound(operator: Operator) -> str:
     """Which of `BOUNDS` an operator's time is spent on."""
-    parts = {
-        BOUNDS[0] if _MULTIPLIES.search(operator.kind) else BOUNDS[1]: operator.npu_cycles,
-        "SRAM": operator.sram_cycles,
-        "DRAM": operator.dram_cycles,
-        "flash": operator.flash_cycles,
-    }
-    return max(parts, key=lambda part: parts[part])  # the first of equals: arithmetic
+    parts = operator.parts
+    longest = max(parts, key=parts.__getitem__)  # the first of equals: arithmetic
+    if longest != "NPU":
+        return longest
+    return BOUNDS[0] if _MULTIPLIES.search(operator.kind) else BOUNDS[1]
 
 
 @dataclass(frozen=True)

@@ -48,20 +48,17 @@ def limits(compiled: Compiled) -> Limits | None:
     operators = [op for op in compiled.operators if op.on_npu]
     if not compiled.cycles or not operators:
         return None
+    parts = [op.parts for op in operators]
+    cycles = {name: sum(part[name] for part in parts) for name in parts[0]}
     peak = int(compiled.target.accelerator.rpartition("-")[2])
     rows = [
         Limit(
             "Arithmetic",
-            sum(op.npu_cycles for op in operators),
+            cycles["NPU"],
             compiled.macs / peak,
             f"{compiled.macs:,} MACs at {peak} per cycle",
         )
     ]
-    cycles = {
-        "SRAM": sum(op.sram_cycles for op in operators),
-        "DRAM": sum(op.dram_cycles for op in operators),
-        "flash": sum(op.flash_cycles for op in operators),
-    }
     flashes = [traffic for traffic in compiled.traffic if traffic.memory.endswith("flash")]
     for traffic in compiled.traffic:
         # Vela has one count of cycles for both flashes: it is of the one that is in use.

@@ -128,9 +128,8 @@ def _drift(report: Report) -> Iterator[Check]:
 
 def _fits(report: Report) -> Iterator[Check]:
     compiled = report.compiled
-    sram = compiled.sram_kib
-    if report.resident is not None and not report.resident.reason:
-        sram = report.resident.sram_kib
+    resident = report.made_resident
+    sram = resident.sram_kib if resident else compiled.sram_kib
     parts = {"SRAM": sram, "DRAM": compiled.dram_kib, "flash": compiled.flash_kib}
     needs = [f"{kib(size)} KiB of {name}" for name, size in parts.items() if size]
     try:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +55,6 @@ def _row(sweep: Sweep, trial: Trial) -> dict[str, Any]:
         "memory_mode": target.memory_mode,
         **{key: getattr(cost, key) if cost else None for key in _COSTS},
         "fits": trial.fits if sweep.budget else None,
-        "breaches": [{**asdict(breach), "over": breach.over} for breach in trial.breaches],
+        "breaches": [breach.document for breach in trial.breaches],
         "problem": trial.problem,
     }

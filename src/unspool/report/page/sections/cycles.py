@@ -15,10 +15,10 @@ def cycles(report: Report) -> Section:
     found = limits(compiled)
     if found is None:
         return Section("cycles", "Where the cycles go")
-    resident = report.resident
-    kept = resident.cycles if resident is not None and not resident.reason else None
+    resident = report.made_resident
+    kept = resident.cycles if resident else None
     vela = f"Vela {compiled.vela_version}, {compiled.target}"
-    if resident is not None and not resident.reason:
+    if resident:
         vela += ", before its weights were made resident"
     rows = [
         (row.label, "" if row.cycles is None else f"{row.cycles:,}", f"{row.ideal:,.0f}", row.how)

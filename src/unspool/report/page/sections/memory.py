@@ -14,13 +14,13 @@ _SHOWN = 20
 
 def memory(report: Report) -> Section:
     """The plan of each memory that an inference writes."""
-    compiled, resident = report.compiled, report.resident
+    compiled, resident = report.compiled, report.made_resident
     pictures, tables = [], []
     for name in sorted({a.memory for a in compiled.allocations}, reverse=True):  # Sram first
         tensors = [a for a in compiled.allocations if a.memory == name]
         end = max(a.address + a.size for a in tensors) / 1024
         used, kept = end, 0.0
-        if name == "Sram" and resident is not None and not resident.reason:
+        if name == "Sram" and resident:
             used, kept = resident.sram_kib, resident.kept_kib
         peak, alive = _peak(tensors)
         tables.append(_places(f"Alive when most of {name.upper()} is, at time {peak}", alive))
