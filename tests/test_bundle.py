@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unspool import engines, flatbuffer, vela
+from unspool import engines, flatbuffer, names, vela
 from unspool._tensorflow import keras
 from unspool.calibration import calibrate
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
 from unspool.firmware import bundle, memory, resolver, write
 from unspool.firmware.identifiers import distinct, identifier
+from unspool.names import Marks, State
 from unspool.quantization import quantize
 from unspool.targets import target
 
@@ -86,6 +87,7 @@ def to_int8(model):
     for state in STATES:
         taken, given_out = (tensors[index[f"{state}_{end}"]] for end in ("in", "out"))
         taken.quantization = copy.deepcopy(given_out.quantization)
+    names.write(int8, Marks(states=tuple(names.state(*state.split("/")) for state in STATES)))
     return flatbuffer.write(int8)
 
 
@@ -123,13 +125,23 @@ def edited(content, **changes):
     return flatbuffer.write(model)
 
 
-def renamed(content, names):
+def renamed(content, new):
     """A .tflite with inputs and outputs renamed, in its signature and as tensors."""
     model = flatbuffer.read(content)
     signature = model.signatureDefs[0]
     for named in [*model.subgraphs[0].tensors, *signature.inputs, *signature.outputs]:
-        if named.name.decode() in names:
-            named.name = names[named.name.decode()].encode()
+        if named.name.decode() in new:
+            named.name = new[named.name.decode()].encode()
+    return flatbuffer.write(model)
+
+
+def with_states_renamed(content, new):
+    """The same, where the file says of its states that they have these names."""
+    model = flatbuffer.read(renamed(content, new))
+    states = names.read(model).states
+    renamed_states = (State(s.name, new.get(s.input, s.input), new.get(s.output, s.output))
+                      for s in states)  # fmt: skip
+    names.write(model, Marks(states=tuple(renamed_states)))
     return flatbuffer.write(model)
 
 
@@ -467,15 +479,15 @@ CLASH = {
     ),
     "a state with two scales": (
         lambda i, v: [edited(t, **{"gru/h_in": (schema.TensorType.INT8, 0.25, 0)}) for t in (i, v)],
-        r"state output 'gru/h_out' is int8.*but input 'gru/h_in' is int8\(1, 8\), scale 0.25, zero",
+        r"state 'gru/h' goes in as int8\(1, 8\), scale 0.25, zero 0 and comes out as int8",
     ),
     "a state with two types": (
         lambda i, v: [edited(t, **{"lstm/c_in": (schema.TensorType.INT16, 1, 0)}) for t in (i, v)],
-        r"state output 'lstm/c_out' is int8.*but input 'lstm/c_in' is int16.*tie their ranges",
+        r"state 'lstm/c' goes in as int16.* and comes out as int8.*quantize the model with Unspool",
     ),
     "a state without an output": (
         lambda i, v: [renamed(t, {"gru/h_out": "gru/h_new"}) for t in (i, v)],
-        "state input 'gru/h_in' has no output 'gru/h_out' to be fed from; .* are .*gru/h_new",
+        "state 'gru/h': expected an input 'gru/h_in' and an output 'gru/h_out', .*gru/h_new",
     ),
     "an uncompiled file": (lambda i, v: (b"{}", v), "not a .tflite file"),
 }
@@ -509,11 +521,10 @@ def test_refuses_a_name_without_a_letter(int8, compiled, name):
     [("int", "int"), ("My Model-v2.tflite", "my_model_v2_tflite"), ("1st", "model_1st")],
 )
 def test_ugly_names_compile(int8, compiled, name, prefix, tmp_path):
-    names = {"x": "*/ int x; /* ??/ \\", "y": "float", "gru/h_in": "größe 1/h_in"}
-    names["gru/h_out"] = "größe 1/h_out"
-    made = bundle(
-        renamed(int8, names), with_content(compiled, renamed(compiled.tflite, names)), name
-    )
+    new = {"x": "*/ int x; /* ??/ \\", "y": "float", "gru/h_in": "größe 1/h_in"}
+    new["gru/h_out"] = "größe 1/h_out"
+    binary = with_content(compiled, renamed(compiled.tflite, new))
+    made = bundle(with_states_renamed(int8, new), binary, name)
     assert set(made) == {
         *(f"{prefix}_{part}.{end}" for part in ("model", "io") for end in "hc"),
         "README.md",

@@ -89,7 +89,7 @@ def test_the_stream_of_a_watch_runs_in_its_quick_form(tmp_path):
     assert "the same values as the int8 model in TFLM" in run.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["figures"]["npu_equal"]["value"] == report["simulation"]["samples"] == 8
-    assert [port["name"] for port in report["model"]["inputs"]] == ["motion", "gru.h_in"]
+    assert [port["name"] for port in report["model"]["inputs"]] == ["motion", "gru/h_in"]
     assert report["drift"]["calls"] == 1_000
     assert {path.name for path in (tmp_path / "out" / "firmware").iterdir()} >= {"watch_io.c"}
 

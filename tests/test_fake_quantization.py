@@ -10,6 +10,7 @@ from unspool._tensorflow import keras, tf
 from unspool.compression.fake_quantization import FakeQuantized
 
 LAYERS = keras.layers
+RUNTIMES = ("tflm", "litert")
 
 
 def _around():
@@ -52,14 +53,17 @@ def int8(model, data) -> bytes:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_predicts_what_tflm_does_with_the_int8_file(name):
-    """Softmax outputs have levels of 1/256; TFLM's integer rounding may be some levels away."""
+    """Softmax outputs have levels of 1/256; runtimes differ by how they round in between."""
     model, data = MODELS[name](), random_samples(100)
     fake = tf.function(FakeQuantized(model, data[:40]))(data).numpy()
-    tflm = unspool.Session(int8(model, data[:40]), "tflm").predict(data)[0]
+    file = int8(model, data[:40])
+    tflm, litert = (unspool.Session(file, runtime).predict(data)[0] for runtime in RUNTIMES)
     error_of_int8 = np.abs(model.predict(data, verbose=0) - tflm)
     assert error_of_int8.max() > 2 / 256, "int8 must differ from float, or there is nothing to see"
-    assert np.abs(fake - tflm).max() <= 3 / 256
-    assert np.abs(fake - tflm).mean() < error_of_int8.mean() / 2
+    assert np.abs(fake - litert).max() <= 4 / 256
+    assert np.abs(fake - litert).mean() < error_of_int8.mean() / 3
+    # It is no further from TFLM than LiteRT's integers are, give or take what 100 samples tell.
+    assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
 
 
 def test_gradients_reach_every_trainable_weight():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import Case, L, chain, trained
 
-from unspool import flatbuffer, runtime, vela
+from unspool import flatbuffer, names, runtime, vela
 from unspool._tensorflow import keras
 from unspool.calibration import calibrate_stream
 from unspool.conversion import convert
@@ -13,7 +13,6 @@ from unspool.drift import drift
 from unspool.errors import UnspoolError
 from unspool.quantization import quantize
 from unspool.runtime import Session
-from unspool.states import state_pairs
 from unspool.targets import target
 from unspool.unrolling import unroll_stream
 
@@ -82,8 +81,9 @@ def test_chunks_equal_the_whole_sequence_at_every_step(name, steps):
 def test_a_state_comes_out_as_it_goes_in(name, steps, activations):
     """The same scale and zero point: `state_pairs` raises otherwise, and firmware copies bytes."""
     _, _, int8 = made(name, steps, activations)
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
-    pairs = state_pairs(inputs, outputs)
+    content = flatbuffer.read(int8)
+    inputs, outputs = flatbuffer.inputs_and_outputs(content)
+    pairs = names.state_pairs(names.read(content), inputs, outputs)
     assert pairs
     for pair in pairs:
         before, after = inputs[pair.input], outputs[pair.output]

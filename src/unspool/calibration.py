@@ -1,7 +1,9 @@
 """Float .tflite -> ranges: run it on samples and keep what its tensors take."""
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,12 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool import flatbuffer, samples
 from unspool.errors import UnspoolError
+from unspool.names import read, roles
 from unspool.quiet import quiet
-from unspool.ranges import METHODS, Range, roles, tie, usable
+from unspool.ranges import LEVELS, METHODS, UNIT, ZERO, Range
 from unspool.runtime import Session
 from unspool.samples import Samples
+from unspool.ties import ties
 
 _VALUES_PER_ROLE = 100_000
 
@@ -34,6 +38,27 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Observations:
+    """What the activation tensors of a float .tflite took on samples.
+
+    Attributes:
+        samples: how many samples, or sequences, were run.
+        extremes: tensor name -> the smallest and the largest value.
+        values: tensor name -> some of its values, flat.
+        ties: the sets of tensors that get one range.
+        whole: tensors whose range is not to be cut: outputs and states.
+        roles: tensor name -> what it is, whatever the step.
+    """
+
+    samples: int
+    extremes: Mapping[str, Range]
+    values: Mapping[str, np.ndarray]
+    ties: tuple[tuple[str, ...], ...]
+    whole: frozenset[str]
+    roles: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Ranges of every activation tensor of a float .tflite.
 
@@ -41,9 +66,12 @@ class Calibration:
         samples: how many samples, or sequences, were run.
         method: how the ranges were chosen from what was observed, one of `METHODS`.
         observed: tensor name -> the range it took.
-        ranges: tensor name -> the range to quantize it with: one per role, never empty.
+        ranges: tensor name -> the range to quantize it with: one for tensors that are tied, with 0
+            in it, never empty.
         roles: tensor name -> what it is, whatever the step.
+        empty: tensors that were 0 in all of the data; they have the range [-1, 1].
         rounds: of a stream, see `calibrate_stream`; else empty.
+        observations: what the ranges were chosen from.
     """
 
     samples: int
@@ -51,29 +79,71 @@ class Calibration:
     observed: Mapping[str, Range]
     ranges: Mapping[str, Range]
     roles: Mapping[str, str]
+    empty: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = ()
+    observations: Observations | None = field(default=None, repr=False)
 
 
-def calibrate(float_tflite: bytes, data: Samples, method: str = "mse") -> Calibration:
+def choose(
+    seen: Observations, method: str, activations: str = "int8", rounds: tuple[Round, ...] = ()
+) -> Calibration:
+    """Choose ranges from what was observed.
+
+    Args:
+        seen: what the tensors took.
+        method: one of `METHODS`.
+        activations: "int8" or "int16", for which they are chosen.
+        rounds: of calibrating a stream.
+    """
+    ranges: dict[str, Range] = {}
+    empty: list[str] = []
+    for tie in seen.ties:
+        whole = functools.reduce(operator.or_, (seen.extremes[name] for name in tie), ZERO)
+        if not whole.width:
+            empty += tie
+            chosen = UNIT
+        elif seen.whole.isdisjoint(tie):
+            values = np.concatenate([seen.values[name] for name in tie])
+            chosen = METHODS[method](values, whole, LEVELS[activations])
+        else:
+            chosen = whole
+        ranges |= dict.fromkeys(tie, chosen)
+    return Calibration(
+        samples=seen.samples,
+        method=method,
+        observed=seen.extremes,
+        ranges={name: ranges[name] for name in seen.extremes},
+        roles=seen.roles,
+        empty=tuple(empty),
+        rounds=rounds,
+        observations=seen,
+    )
+
+
+def calibrate(
+    float_tflite: bytes, data: Samples, method: str = "mse", activations: str = "int8"
+) -> Calibration:
     """Run a float .tflite on calibration samples and choose the ranges of its tensors.
 
     Args:
         float_tflite: a model with batch size 1, as `convert` returns it.
         data: the calibration set, one array (samples, ...) per input.
         method: "mse" (least squared error), "minmax" (all that was met) or "percentile"
-            (all but the outermost 0.01 % on each side).
+            (all but the outermost 0.01 % on each side). Outputs and states keep all that was met.
+        activations: "int8" or "int16", for which the ranges are chosen.
 
     Raises:
-        UnspoolError: not a float .tflite, samples that do not fit its inputs, or an unknown method.
+        UnspoolError: not a float .tflite, samples that do not fit its inputs, an unknown method or
+            type.
     """
-    _check_method(method)
+    _check_choice(method, activations)
     model = flatbuffer.read(float_tflite)
     inputs, _ = flatbuffer.inputs_and_outputs(model)
     arrays = samples.check(data, inputs, "calibration data")
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):
         observer.feed([values[None] for values in sample])
-    return observer.calibration(len(arrays[0]), method)
+    return choose(observer.observations(len(arrays[0])), method, activations)
 
 
 GROWTH_LIMIT = 1.0  # percent
@@ -83,6 +153,7 @@ def calibrate_stream(
     float_tflite: bytes,
     data: Samples,
     method: str = "mse",
+    activations: str = "int8",
     *,
     rounds: int = 6,
     carry_states: bool = False,
@@ -100,13 +171,14 @@ def calibrate_stream(
         data: sequences, one array (sequences, time, ...) per input; time is a multiple of the
             model's.
         method: as `calibrate` takes it.
+        activations: as `calibrate` takes it.
         rounds: how many at most.
         carry_states: the device never resets its states.
 
     Raises:
         UnspoolError: as `calibrate`; or the model has no states; or rounds is less than 1.
     """
-    _check_method(method)
+    _check_choice(method, activations)
     if rounds < 1:
         raise UnspoolError(f"calibration rounds: {rounds}, expected at least 1")
     session = Session(float_tflite)
@@ -134,7 +206,7 @@ def calibrate_stream(
         told.append(Round(done, now, _growth(before, now)))
         if len(told) > 1 and told[-1].growth <= GROWTH_LIMIT:
             break
-    return observer.calibration(done, method, tuple(told))
+    return choose(observer.observations(done), method, activations, tuple(told))
 
 
 def _growth(before: Mapping[str, Range], now: Mapping[str, Range]) -> float:
@@ -145,13 +217,15 @@ def _growth(before: Mapping[str, Range], now: Mapping[str, Range]) -> float:
     return max(100 * (new / old - 1) if old else 100.0 * (new > 0) for old, new in widths)
 
 
-def _check_method(method: str) -> None:
+def _check_choice(method: str, activations: str) -> None:
     if method not in METHODS:
         raise UnspoolError(f"calibration method {method!r}: expected {', '.join(METHODS)}")
+    if activations not in LEVELS:
+        raise UnspoolError(f"activations {activations!r}: expected {' or '.join(LEVELS)}")
 
 
 class Observer:
-    """Runs a float .tflite and keeps each tensor's extremes, and some values of each role."""
+    """Runs a float .tflite and keeps each tensor's extremes, and some of its values."""
 
     def __init__(self, float_tflite: bytes, model: flatbuffer.Model, calls: int) -> None:
         """Open a float .tflite that is to be fed about so many times.
@@ -181,7 +255,7 @@ class Observer:
             self._interpreter.allocate_tensors()
         self._minima = np.full(len(self._names), np.inf)
         self._maxima = np.full(len(self._names), -np.inf)
-        self._kept: dict[str, list[np.ndarray]] = {}
+        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in self._names.values()}
         self._strides = self._sparse(graph, calls)
         self._fed = 0
 
@@ -195,30 +269,44 @@ class Observer:
         self._minima = np.minimum(self._minima, [values.min() for values in taken])
         self._maxima = np.maximum(self._maxima, [values.max() for values in taken])
         for values, name in zip(taken, self._names.values(), strict=True):
-            role = self._roles[name]
-            stride = self._strides[role]
-            self._kept.setdefault(role, []).append(values[self._fed % stride :: stride])
+            stride = self._strides[self._roles[name]]
+            self._kept[name].append(values[self._fed % stride :: stride])
         self._fed += 1
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
 
-    def observed(self) -> dict[str, Range]:
+    def states(self, session: Session) -> dict[str, Range]:
+        """State -> the range that it took so far where it came out."""
+        graph = self._model.subgraphs[0]
+        extremes = self._extremes()
+        given = [graph.tensors[graph.outputs[pair.output]].name.decode() for pair in session.pairs]
+        return {
+            name: ZERO | extremes[tensor]
+            for name, tensor in zip(session.state_names, given, strict=True)
+        }
+
+    def observations(self, samples: int) -> Observations:
+        """What was observed on so many samples or sequences."""
+        extremes = self._extremes()
+        graph = self._model.subgraphs[0]
+        inputs, _ = flatbuffer.inputs_and_outputs(self._model)
+        states = {state.input for state in read(self._model).states}
+        ends = [
+            *graph.outputs,
+            *(i for i, each in zip(graph.inputs, inputs, strict=True) if each.name in states),
+        ]
+        return Observations(
+            samples=samples,
+            extremes=extremes,
+            values={name: np.concatenate(kept) for name, kept in self._kept.items()},
+            ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
+            whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
+            roles=self._roles,
+        )
+
+    def _extremes(self) -> dict[str, Range]:
         """Tensor name -> the range it took so far."""
         extremes = zip(self._names.values(), self._minima, self._maxima, strict=True)
         return {name: Range(float(low), float(high)) for name, low, high in extremes}
-
-    def states(self, session: Session) -> dict[str, Range]:
-        """State -> the range that it took so far."""
-        tied = tie(self.observed(), self._roles)
-        return {name: tied[self._roles[f"{name}_in"]] for name in session.state_names}
-
-    def calibration(self, count: int, method: str, rounds: tuple[Round, ...] = ()) -> Calibration:
-        """Choose the ranges from what was observed."""
-        observed = self.observed()
-        tied = tie(observed, self._roles)
-        values = {role: np.concatenate(kept) for role, kept in self._kept.items()}
-        chosen = {role: METHODS[method](values[role], tied[role]) for role in tied}
-        ranges = {name: usable(chosen[self._roles[name]]) for name in observed}
-        return Calibration(count, method, observed, ranges, self._roles, rounds)
 
     def _sparse(self, graph: Any, calls: int) -> dict[str, int]:
         """Role -> stride: of so many values one is kept, about `_VALUES_PER_ROLE` in all."""

@@ -117,7 +117,7 @@ def deploy(
         return unroll(model, time_steps, allow_cpu=options.allow_cpu)
 
     def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
-        return calibrate(float_tflite, data, options.calibration_method)
+        return calibrate(float_tflite, data, options.calibration_method, options.activations)
 
     return _deploy(model, calibration, test, unrolled, calibrated, options, watch)
 
@@ -158,6 +158,7 @@ def deploy_stream(
             float_tflite,
             data,
             options.calibration_method,
+            options.activations,
             rounds=calibration_rounds,
             carry_states=carry_states,
         )

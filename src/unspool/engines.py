@@ -4,8 +4,9 @@ An engine is called with stored values, one array (samples, ...) per input in th
 returns one such array per output. Samples do not depend on each other.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -39,26 +40,22 @@ def litert(content: bytes) -> Engine:
 
 def tflm(content: bytes) -> Engine:
     """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware."""
-    interpreter = tflm_interpreter(content)
-    outputs = len(flatbuffer.read(content).subgraphs[0].outputs)
+    from tflite_micro.python.tflite_micro import runtime
+
+    graph = flatbuffer.read(content).subgraphs[0]
+    values = sum(math.prod(map(int, tensor.shape)) for tensor in graph.tensors)
+    with quiet():  # in an arena that is large enough even where all tensors are kept
+        interpreter = runtime.Interpreter.from_bytes(
+            content, arena_size=2**24 + 10 * len(content) + 4 * values
+        )
 
     def invoke(values: Sequence[np.ndarray]) -> list[np.ndarray]:
         for position, value in enumerate(values):
             interpreter.set_input(value, position)
         interpreter.invoke()
-        return [interpreter.get_output(position) for position in range(outputs)]
+        return [interpreter.get_output(position) for position in range(len(graph.outputs))]
 
     return _one_by_one(invoke)
-
-
-def tflm_interpreter(content: bytes, **options: Any) -> Any:
-    """TFLM's own interpreter of a .tflite, quietly, in an arena that is large enough."""
-    from tflite_micro.python.tflite_micro import runtime
-
-    with quiet():
-        return runtime.Interpreter.from_bytes(
-            content, arena_size=2**24 + 10 * len(content), **options
-        )
 
 
 def npu(content: bytes) -> Engine:

@@ -93,15 +93,15 @@ def predict(
     """Outputs of a Keras model or a .tflite file, one float32 array (samples, ...) each."""
     if isinstance(model, bytes):
         return runtime.predict(model, data, runtime_name, progress)
+    from unspool import structure  # TensorFlow, which a .tflite file has no need of
+
     arrays = samples.check(data, model.inputs, "samples")
     # Where the batch size is fixed (a deploy model has 1), Keras must keep to it.
     batch = model.inputs[0].shape[0] or 256
-    outputs = model.predict(arrays if len(arrays) > 1 else arrays[0], batch_size=batch, verbose=0)
+    outputs = structure.predict(model, arrays, batch)
     if progress:
         progress(len(arrays[0]))
-    if isinstance(outputs, dict):
-        outputs = [outputs[name] for name in model.output_names]
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    return outputs
 
 
 def accuracy(outputs: list[np.ndarray], labels: np.ndarray, runtime_name: str) -> Accuracy:

@@ -109,6 +109,46 @@ def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, 
     )
 
 
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the first graph, by names.
+
+    Attributes:
+        kind: LiteRT's name, such as `FULLY_CONNECTED`.
+        inputs: names of the tensors that it reads, constants included.
+        outputs: names of the tensors that it writes.
+        indices: of the inputs among the graph's tensors.
+    """
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    indices: tuple[int, ...]
+
+
+def graph_operators(model: Model) -> list[Operator]:
+    """Every operator of the first graph, in order; inputs that are left out are not listed."""
+    graph = model.subgraphs[0]
+    text = [tensor.name.decode() for tensor in graph.tensors]
+    found = []
+    for op in graph.operators:
+        indices = tuple(int(index) for index in op.inputs if index >= 0)
+        written = tuple(text[index] for index in op.outputs)
+        found.append(
+            Operator(operator_kind(model, op), tuple(text[i] for i in indices), written, indices)
+        )
+    return found
+
+
+def constant(model: Model, index: int) -> np.ndarray:
+    """A constant's float values; empty for a tensor that is not constant."""
+    tensor = model.subgraphs[0].tensors[index]
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0:
+        return np.empty(0, np.float32)
+    return np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+
+
 def operators(model: Model) -> list[tuple[str, str]]:
     """(kind, name of the first output) of every operator of the first graph, in order."""
     graph = model.subgraphs[0]

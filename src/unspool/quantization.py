@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from litert_quantizer import qtyping, quantizer, recipe_manager
 
 from unspool import flatbuffer, scales
 from unspool.errors import UnspoolError
 from unspool.quiet import quiet
-from unspool.ranges import Range, fixed, roles
+from unspool.ranges import Range
 
 ACTIVATIONS = {"int8": 8, "int16": 16}
 """Types of the activations, by name, with their bits; weights are int8 in both."""
@@ -45,16 +44,7 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
-    role_of = roles(source)
-    always = fixed(source, role_of, activations)
-    ranges = {name: always.get(role_of[name], range_) for name, range_ in ranges.items()}
-    if activations == "int8":
-        statistics = scales.exact(source, ranges, role_of)
-    else:
-        statistics = {
-            name: {"min": np.array(r.minimum, np.float32), "max": np.array(r.maximum, np.float32)}
-            for name, r in ranges.items()
-        }
+    statistics = scales.statistics(source, ranges, activations)
     with quiet():  # a progress bar that its own switch does not turn off
         result = quantizer.Quantizer(bytearray(float_tflite), _recipe(activations)).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False

@@ -7,13 +7,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from unspool import files, flatbuffer, samples
+from unspool import files, flatbuffer, names, samples
 from unspool.engines import ENGINES
 from unspool.errors import UnspoolError
 from unspool.flatbuffer import Tensor
 from unspool.progress import Progress
 from unspool.samples import OpenInput, Samples
-from unspool.states import state_pairs
 
 _CHUNK = 500  # samples between two reports of progress, and per task of a process
 
@@ -43,8 +42,9 @@ class Session:
             raise UnspoolError(f"runtime {runtime!r}: expected one of {', '.join(ENGINES)}")
         self.runtime = runtime
         content = tflite if isinstance(tflite, bytes) else files.read(tflite)
-        inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(content))
-        self.pairs = state_pairs(inputs, outputs)
+        model = flatbuffer.read(content)
+        inputs, outputs = flatbuffer.inputs_and_outputs(model)
+        self.pairs = names.state_pairs(names.read(model), inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._own_outputs = [

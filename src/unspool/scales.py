@@ -1,157 +1,262 @@
-"""Scales whose products are exact in float32, so that Vela and TFLM derive the same multipliers.
+"""Scales with which Vela and TFLM derive the same multipliers, so that both give the same bytes.
 
-A fully-connected operator scales its sums by `s_in * s_weight / s_out`, a multiplication by
-`s_a * s_b / s_out`. TFLM computes these in float64; Vela rounds the product, and for a
-multiplication the quotient too, to float32. The multipliers then differ in their last bits, and
-with them one output byte in a million. Here every scale has 12 significant bits, so that products
-fit float32's 24, and a multiplication's output scale is a power of two times the product of its
-inputs', so that the quotient is exact. What it costs is a range wider by at most 2^-11, and for
-products one that is up to 1.7 times as wide or narrower by up to a sixth. Types other than int8 do
-not need or do not fit it.
+A fully-connected operator or a convolution scales its sums by `s_in * s_kernel / s_out`, a
+multiplication by `s_a * s_b / s_out`. Both are turned into 31-bit multipliers; TFLM computes in
+float64, Vela rounds products and the quotient of a multiplication to float32. Where that differs,
+one output byte in a million does.
+
+- Activations have scales of 12 significant bits and kernels of 10, so that their product fits the
+  24 of float32. It costs a range that is wider by at most 2^-11, and kernels by 2^-9.
+- The scale of a multiplication's output is the next one, upwards from the wanted one, with which
+  both quotients give the same multiplier: one of 128 does.
+- What tanh or sigmoid reads has no power of two as its scale: below 2^-7, two entries of Vela's
+  table would then differ from TFLM's.
+
+A kernel's scale is widened where its bias, stored in units of `s_in * s_kernel`, would not fit.
 """
 
+import functools
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from unspool import flatbuffer
-from unspool.ranges import Range
+from unspool import flatbuffer, names
+from unspool.flatbuffer import Operator
+from unspool.ranges import LEVELS, ZERO, Range
+from unspool.ties import TABLES, WEIGHTED, Ties, necessary
 
 BITS = 12
-_LEVELS = 255
-_CLIPPED = 5 / 6  # of a product's range: rather its outermost values than half of its levels
-_SAME = ("SLICE", "SPLIT", "STRIDED_SLICE", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "GATHER")
-_CHANNELWISE = ("CONV_2D", "DEPTHWISE_CONV_2D")  # axis of their output channels: 0, 3
+KERNEL_BITS = 10
+_PRODUCT_BITS = 14
+_FREE_BITS = 24  # of float32, where no kernel is read with this scale
+_WIDEST = 2.0  # times the wanted scale: a power of two times the product always fits
+_TRIALS = 1 << 14
+_BIAS_LIMIT = 2.0**30  # half of int32: the sums of products have the other half
+_LEAST = 1e-9  # the width of a range that litert-quantizer does not go below
 
-Statistics = dict[str, dict[str, np.ndarray]]
+_FIXED = {
+    "int8": {"TANH": Range(-1.0, 127 / 128), "LOGISTIC": Range(0.0, 255 / 256)},
+    "int16": {"TANH": Range(2**-15 - 1.0, 1.0 - 2**-15), "LOGISTIC": Range(0.0, 1.0 - 2**-15)},
+}
+"""Range of what LiteRT writes with one scale always; int8: tanh 1/128, sigmoid 1/256, int16: both
+1/32768."""
+
+_CHANNELS = {"CONV_2D": (1, 2, 3), "DEPTHWISE_CONV_2D": (0, 1, 2)}
+"""Operators with a scale for each output channel -> the axes of a kernel that share one."""
+
+Floats = npt.NDArray[np.float64]
+
+Statistics = dict[str, dict[str, Floats]]
 """litert-quantizer's: tensor name -> {"min", "max"}."""
 
 
-def rounded_up(scale: float) -> float:
-    """The next scale of 12 significant bits: exact in float32, as is its product with another."""
+def rounded_up(scale: float, bits: int = BITS) -> float:
+    """The next scale of so many significant bits."""
     fraction, exponent = math.frexp(scale)
-    return math.ldexp(math.ceil(fraction * (1 << BITS)) / (1 << BITS), exponent)
+    return math.ldexp(math.ceil(fraction * (1 << bits)) / (1 << bits), exponent)
 
 
-def exact(
-    model: flatbuffer.Model, ranges: Mapping[str, Range], roles: Mapping[str, str]
+def statistics(
+    model: flatbuffer.Model, ranges: Mapping[str, Range], activations: str
 ) -> Statistics:
-    """Ranges of activations and constants that give int8 exact scales.
+    """Ranges of activations and constants that give these scales.
 
     Args:
         model: the float model.
-        ranges: tensor name -> chosen range; one per role.
-        roles: tensor name -> role.
+        ranges: activation tensor -> chosen range; tensors that are tied have the same.
+        activations: "int8" or "int16".
 
     Returns:
-        litert-quantizer's statistics for every activation, and for the weights of dense and
-        convolution operators and the constant factors of multiplications.
+        for every activation, and for kernels and the constant factors of multiplications.
     """
-    names = [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
+    operators = flatbuffer.graph_operators(model)
+    ties = _tied(model, ranges)
+    whole = {root: _union(ranges[name] for name in tie) for root, tie in ties.sets().items()}
+    whole |= {
+        ties[op.outputs[0]]: _FIXED[activations][op.kind]
+        for op in operators
+        if op.kind in _FIXED[activations]
+    }
+    factors = _factors(model, operators, ties)
+    scales = _scales(operators, ties, whole, factors, activations)
+    chosen = {name: _exact(whole[ties[name]], scales[ties[name]], activations) for name in ranges}
+    for name, values in factors.items():
+        exact = _exact(_range_of(values), _factor_scale(values, activations), activations)
+        chosen[name] = {key: value.reshape((1,) * values.ndim) for key, value in exact.items()}
+    return {**chosen, **_kernels(model, operators, ties, scales)}
+
+
+def _tied(model: flatbuffer.Model, ranges: Mapping[str, Range]) -> Ties:
+    """The ties that have to be, and those of tensors of one role that were given one range."""
+    made = necessary(model, ranges)
+    role_of = names.roles(model)
+    alike: dict[tuple[str, Range], list[str]] = {}
+    for name, range_ in ranges.items():
+        alike.setdefault((role_of[name], range_), []).append(name)
+    for group in alike.values():
+        made.tie(group)
+    return made
+
+
+def _union(ranges: Iterable[Range]) -> Range:
+    return functools.reduce(operator.or_, ranges, ZERO)
+
+
+def _range_of(values: np.ndarray) -> Range:
+    return ZERO | Range(float(values.min()), float(values.max()))
+
+
+def _factors(
+    model: flatbuffer.Model, operators: Sequence[Operator], ties: Ties
+) -> dict[str, np.ndarray]:
+    """Constants that activations are multiplied by."""
+    return {
+        name: values
+        for op in operators
+        if op.kind == "MUL"
+        for name, index in zip(op.inputs, op.indices, strict=True)
+        if name not in ties and (values := flatbuffer.constant(model, index)).size
+    }
+
+
+def _factor_scale(values: np.ndarray, activations: str) -> float:
+    return rounded_up(_scale(_range_of(values), activations))
+
+
+def _scale(range_: Range, activations: str) -> float:
+    """Of a range that holds 0; int16 is symmetric."""
+    if activations == "int8":
+        return max(range_.width, _LEAST) / LEVELS["int8"]
+    return 2 * max(-range_.minimum, range_.maximum, _LEAST) / LEVELS["int16"]
+
+
+def _scales(
+    operators: Sequence[Operator],
+    ties: Ties,
+    whole: Mapping[str, Range],
+    factors: Mapping[str, np.ndarray],
+    activations: str,
+) -> dict[str, float]:
+    """Set of tied tensors, by who stands for it -> its scale."""
+    by_table = {ties[name] for op in operators if op.kind in TABLES for name in op.inputs}
+    weighted = (op.inputs[0] for op in operators if op.kind in WEIGHTED)
+    with_kernels = {ties[name] for name in weighted if name in ties}
+    fixed = {ties[op.outputs[0]] for op in operators if op.kind in _FIXED[activations]}
+    products: dict[str, list[Operator]] = {}
+    for op in operators:
+        if op.kind == "MUL" and ties[op.outputs[0]] not in fixed:
+            products.setdefault(ties[op.outputs[0]], []).append(op)
+    wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
     scales = {
-        roles[name]: rounded_up((range_.maximum - range_.minimum) / _LEVELS)
-        for name, range_ in ranges.items()
+        root: scale if root in fixed else _free(scale, root in by_table)
+        for root, scale in wanted.items()
+        if root not in products
     }
-    constants = _multiplied(model, names, ranges, roles, scales)
-    statistics = {name: _statistics(range_, scales[roles[name]]) for name, range_ in ranges.items()}
-    return {**statistics, **constants, **_weights(model, names)}
+    known = {name: _factor_scale(values, activations) for name, values in factors.items()}
+
+    def of(name: str) -> float:
+        if name in known:
+            return known[name]
+        # A product that its own operand depends on, as a state may: that one is chosen first.
+        return scales.setdefault(ties[name], _free(wanted[ties[name]], ties[name] in by_table))
+
+    for root, made_by in products.items():
+        operands = {(of(op.inputs[0]), of(op.inputs[1])) for op in made_by}
+        if root not in scales:
+            scales[root] = _product(
+                wanted[root], operands, free=root not in with_kernels, by_table=root in by_table
+            )
+    return scales
 
 
-def _multiplied(
-    model: flatbuffer.Model,
-    names: list[str],
-    ranges: Mapping[str, Range],
-    roles: Mapping[str, str],
-    scales: dict[str, float],
-) -> Statistics:
-    """Pass scales on, and make those of products exact, in `scales`; returns constants' ranges."""
-    constants: Statistics = {}
-    multiplications = _multiplications(model, names)
-    between_activations = {
-        roles[output] for inputs, output in multiplications if all(n in ranges for n in inputs)
-    }
-    products: set[str] = set()
-    for op in model.subgraphs[0].operators:
-        kind = flatbuffer.operator_kind(model, op)
-        inputs = [names[index] for index in op.inputs if index >= 0]
-        outputs = [names[index] for index in op.outputs]
-        if kind in _SAME and inputs[0] in ranges:
-            scales |= {roles[name]: scales[roles[inputs[0]]] for name in outputs}
-        elif kind == "MUL" and roles[outputs[0]] not in products:
-            role = roles[outputs[0]]
-            given = [name for name in inputs if name in ranges]
-            if len(given) < len(inputs) and role in between_activations:
-                continue  # a first step, whose constant follows the other steps, below
-            for index, name in zip(op.inputs, inputs, strict=True):
-                if name not in ranges:  # a power of two, so that the product keeps 12 bits
-                    constants[name] = _constant(_values(model, index), 1.0)
-            product = math.prod(scales[roles[name]] for name in given)
-            scales[role] = _power_of_two_times(product, _CLIPPED * scales[role])
-            products.add(role)
-    for op in model.subgraphs[0].operators:
-        if flatbuffer.operator_kind(model, op) != "MUL":
-            continue
-        inputs = [names[index] for index in op.inputs]
-        out = scales[roles[names[op.outputs[0]]]]
-        for index, name in zip(op.inputs, inputs, strict=True):
-            others = [scales[roles[other]] for other in inputs if other in ranges]
-            if name not in ranges and name not in constants and others:
-                constants[name] = _constant(_values(model, index), out / others[0])
-    return constants
+def _free(wanted: float, by_table: bool) -> float:
+    """The next scale of 12 bits."""
+    scale = rounded_up(wanted)
+    if by_table and math.frexp(scale)[0] == 0.5:
+        return rounded_up(math.nextafter(scale, math.inf))
+    return scale
 
 
-def _power_of_two_times(unit: float, least: float) -> float:
-    """The smallest `unit * 2^k` that is not below `least`."""
-    return math.ldexp(unit, math.ceil(math.log2(least / unit)))
+def _product(
+    wanted: float, operands: set[tuple[float, float]], *, free: bool, by_table: bool
+) -> float:
+    """The next scale with which Vela and TFLM multiply alike.
+
+    Args:
+        wanted: the smallest scale.
+        operands: scales of the operands, of every multiplication with this output.
+        free: no kernel is read with this scale, so that it may have all bits of float32.
+        by_table: it is read by a table, so that it may not be a power of two.
+    """
+    trials = [(_PRODUCT_BITS, 1.1), (_PRODUCT_BITS, _WIDEST)]
+    if free:
+        trials.insert(1, (_FREE_BITS, 1 + _TRIALS * 2.0**-_FREE_BITS))
+    for bits, widest in trials:
+        fraction, exponent = math.frexp(wanted)
+        first = math.ceil(fraction * (1 << bits))
+        steps = np.arange(first, int(first * widest) + 1, dtype=np.float64)
+        candidates = np.ldexp(steps, exponent - bits)
+        fits = np.frexp(candidates)[0] != 0.5 if by_table else np.ones(len(candidates), bool)
+        for a, b in operands:
+            fits &= alike(a, b, candidates)
+        if fits.any():
+            return float(candidates[np.argmax(fits)])
+    return _free(wanted, by_table)  # the simulator will say so where it matters
 
 
-def _statistics(range_: Range, scale: float) -> dict[str, np.ndarray]:
+def alike(a: float, b: float, out: Floats) -> npt.NDArray[np.bool_]:
+    """Whether Vela and TFLM derive the same multiplier for `s_a * s_b / s_out`, per output scale.
+
+    TFLM: `kernels/mul_common.cc`, float64. Vela: float32 throughout.
+    """
+    exact = a * b / out
+    rounded = np.float32(np.float32(a) * np.float32(b)) / out.astype(np.float32)
+    same: npt.NDArray[np.bool_] = _multiplier(exact) == _multiplier(rounded.astype(np.float64))
+    both: npt.NDArray[np.bool_] = np.logical_and(same[0], same[1])
+    return both
+
+
+def _multiplier(real: Floats) -> Floats:
+    """(31-bit multiplier, exponent), as `QuantizeMultiplier` has them; shape (2, count)."""
+    fraction, exponent = np.frexp(real)
+    return np.stack([np.rint(fraction * (1 << 31)), exponent.astype(np.float64)])
+
+
+def _exact(range_: Range, scale: float, activations: str) -> dict[str, Floats]:
     """A range with exactly this scale, and with 0 exactly at a level."""
-    zero = min(max(round(-128 - range_.minimum / scale), -128), 127)
-    low, high = (-128 - zero) * scale, (127 - zero) * scale
-    return {"min": np.array(low, np.float32), "max": np.array(high, np.float32)}
+    if activations == "int8":
+        zero = min(max(round(-128 - range_.minimum / scale), -128), 127)
+        low, high = (-128 - zero) * scale, (127 - zero) * scale
+    else:
+        high = scale * LEVELS["int16"] / 2
+        low = -high
+    return {"min": np.array(low), "max": np.array(high)}
 
 
-def _multiplications(model: flatbuffer.Model, names: list[str]) -> list[tuple[list[str], str]]:
-    """(names of the inputs, name of the output) of every multiplication."""
-    return [
-        ([names[index] for index in op.inputs], names[op.outputs[0]])
-        for op in model.subgraphs[0].operators
-        if flatbuffer.operator_kind(model, op) == "MUL"
-    ]
-
-
-def _constant(values: np.ndarray, unit: float) -> dict[str, np.ndarray]:
-    """A range for a constant whose scale is `unit` times a power of two."""
-    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    least = max((high - low) / _LEVELS, 1e-9)
-    chosen = _statistics(Range(low, high), _power_of_two_times(unit, least))
-    return {key: value.reshape((1,) * values.ndim) for key, value in chosen.items()}
-
-
-def _weights(model: flatbuffer.Model, names: list[str]) -> Statistics:
-    """Symmetric ranges with exact scales: one per tensor, of convolutions one per channel."""
-    found: Statistics = {}
-    for op in model.subgraphs[0].operators:
-        kind = flatbuffer.operator_kind(model, op)
-        if kind != "FULLY_CONNECTED" and kind not in _CHANNELWISE:
+def _kernels(
+    model: flatbuffer.Model, operators: Sequence[Operator], ties: Ties, scales: Mapping[str, float]
+) -> Statistics:
+    """Symmetric ranges: one per tensor, of convolutions one per channel."""
+    found: dict[str, Floats] = {}
+    for op in operators:
+        if op.kind not in WEIGHTED:
             continue
-        values = _values(model, op.inputs[1])
-        if values.size == 0:
+        kernel = flatbuffer.constant(model, op.indices[1])
+        if not kernel.size:
             continue  # a product of two activations
-        axes = {"CONV_2D": (1, 2, 3), "DEPTHWISE_CONV_2D": (0, 1, 2)}.get(kind)
-        largest = np.maximum(np.abs(values).max(axis=axes, keepdims=True), 1e-9)
-        bound = 127 * np.vectorize(rounded_up)(largest / 127)
-        bound = bound.astype(np.float32)
-        found[names[op.inputs[1]]] = {"min": -bound, "max": bound}
-    return found
-
-
-def _values(model: flatbuffer.Model, index: int) -> np.ndarray:
-    """A constant's float values; empty for a tensor that is not constant."""
-    tensor = model.subgraphs[0].tensors[index]
-    data = model.buffers[tensor.buffer].data
-    if data is None or len(data) == 0:
-        return np.empty(0, np.float32)
-    return np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+        name, axes = op.inputs[1], _CHANNELS.get(op.kind)
+        scale = np.abs(kernel.astype(np.float64)).max(axis=axes, keepdims=True) / 127
+        if len(op.indices) > 2 and op.inputs[0] in ties:
+            bias = np.abs(flatbuffer.constant(model, op.indices[2]).astype(np.float64))
+            least = bias / (scales[ties[op.inputs[0]]] * _BIAS_LIMIT)
+            scale = np.maximum(scale, least.max() if axes is None else least.reshape(scale.shape))
+        # Steps share a kernel, and may share it with other inputs and biases too.
+        found[name] = np.maximum(scale, found.get(name, _LEAST / 127))
+    bounds = {
+        name: 127 * np.vectorize(lambda value: rounded_up(value, KERNEL_BITS))(scale)
+        for name, scale in found.items()
+    }
+    return {name: {"min": -bound, "max": bound} for name, bound in bounds.items()}

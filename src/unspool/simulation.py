@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from unspool import flatbuffer, npu
-from unspool.engines import tflm_interpreter
+from unspool.engines import tflm
 from unspool.npu import fields
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import Operation
 from unspool.npu.memory import Memory
 from unspool.runtime import Session
 from unspool.vela import Compiled
+
+_KEPT_AT_ONCE = 1000  # tensors that TFLM keeps to the end of an inference
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,18 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
 
 
 def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name -> stored values of every tensor that an operator writes, after one inference."""
-    from tflite_micro.python.tflite_micro import runtime
+    """Name -> stored values, flat, of every tensor that an operator writes, after one inference.
 
-    graph = flatbuffer.read(tflite).subgraphs[0]
-    interpreter = tflm_interpreter(
-        tflite, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
-    )
-    for position, value in enumerate(values):
-        interpreter.set_input(value, position)
-    interpreter.invoke()
+    They are made outputs of the network, some at a time: TFLM's own way to keep all tensors has
+    room for 1,024 of them.
+    """
+    model = flatbuffer.read(tflite)
+    graph = model.subgraphs[0]
     written = [int(index) for op in graph.operators for index in op.outputs]
-    return {
-        graph.tensors[index].name.decode(): interpreter.GetTensor(index, 0)["tensor_data"].ravel()
-        for index in written
-    }
+    model.signatureDefs = []  # they would name outputs that are no longer there
+    found = {}
+    for start in range(0, len(written), _KEPT_AT_ONCE):
+        graph.outputs = written[start : start + _KEPT_AT_ONCE]
+        for index, output in zip(graph.outputs, tflm(flatbuffer.write(model))(values), strict=True):
+            found[graph.tensors[index].name.decode()] = output.ravel()
+    return found

@@ -1,14 +1,15 @@
 """Trained model -> deploy model: the same function with batch size 1 and no loop."""
 
-from collections.abc import Callable
 from typing import Any
 
-from unspool._tensorflow import keras, tf
+from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 from unspool.inspection import REMOVED, Verdict, inspect, is_graph
-from unspool.recurrent.layers import DeployLayer, State, bidirectional, recurrent, streaming
-from unspool.recurrent.loop import PerStep
-from unspool.substitutes import substitute
+from unspool.names import Interface, Marks, keras_name
+from unspool.rebuilding import Rebuilder, Scopes, alone
+from unspool.recurrent.layers import DeployState, streaming
+from unspool.recurrent.loop import PerStep, Unrolled
+from unspool.structure import output_names
 
 
 def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
@@ -24,16 +25,17 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
         allow_cpu: accept layers that no NPU runs, such as Embedding.
 
     Returns:
-        a Functional Keras model with the same input and output names and batch size 1.
+        a Functional Keras model with batch size 1, and the same inputs and outputs in one order;
+        characters that TensorFlow's names cannot have are replaced in theirs.
 
     Raises:
         UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
             deployed; the message names it.
     """
     _check(inspect(model), model, allow_cpu)
-    inputs = _deploy_inputs(model, time_steps)
-    outputs = _outputs(model, inputs, recurrent)
-    return keras.Model(_alone(inputs), _alone(outputs), name=model.name)
+    rebuilder = Rebuilder()
+    inputs = _deploy_inputs(model, time_steps, rebuilder.scopes)
+    return _deploy_model(model, inputs, rebuilder, [])
 
 
 def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -> Any:
@@ -56,21 +58,54 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
     """
     _check(inspect(model), model, allow_cpu)
     _check_streams(model)
+    states: list[DeployState] = []
+    scopes = Scopes()
+    rebuilder = Rebuilder(lambda layer, name: streaming(layer, name, states, scopes.give), scopes)
     inputs = [
         keras.Input(
             (time_steps, *t.shape[2:]) if len(t.shape) > 2 else t.shape[1:],
             batch_size=1,
             dtype=t.dtype,
-            name=t.name,
+            name=scopes.give(t.name),
         )
         for t in model.inputs
     ]
-    states: list[State] = []
-    outputs = _outputs(model, inputs, lambda layer, name: streaming(layer, name, states))
-    after = [keras.layers.Identity(name=f"{s.name}_out")(s.after) for s in states]
-    return keras.Model(
-        [*inputs, *(state.before for state in states)], [*outputs, *after], name=model.name
+    return _deploy_model(model, inputs, rebuilder, states)
+
+
+def _deploy_model(
+    model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
+) -> Any:
+    """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
+    given = output_names(model)
+    outputs = [
+        _named(tensor, name, rebuilder.scopes)
+        for tensor, name in zip(rebuilder.rebuild(model, inputs), given, strict=True)
+    ]
+    before = [state.before for state in states]
+    after = [
+        keras.layers.Identity(name=rebuilder.scopes.give(keras_name(state.names.output)))(
+            state.after
+        )
+        for state in states
+    ]
+    made = keras.Model(
+        alone([*inputs, *before]),
+        alone([*outputs, *after]),
+        name=rebuilder.scopes.give(model.name),
     )
+    marks = Marks(
+        layers=tuple(
+            layer.name for layer in made._flatten_layers() if isinstance(layer, Unrolled | PerStep)
+        ),
+        states=tuple(state.names for state in states),
+    )
+    made.interface = Interface(
+        inputs=(*(t.name for t in model.inputs), *(state.names.input for state in states)),
+        outputs=(*given, *(state.names.output for state in states)),
+        marks=marks,
+    )
+    return made
 
 
 _PER_STEP = (
@@ -105,7 +140,13 @@ def _check_streams(model: Any) -> None:
                 f"{where}: reads the sequence from its end, which a stream does not have yet; "
                 "deploy it without states, or train it forwards only"
             )
-        has_time = any(len(tensor.shape) > 2 for tensor in keras.tree.flatten(layer.input))
+        nodes = layer._inbound_nodes  # one for each call
+        has_time = any(_has_time(node.input_tensors) for node in nodes)
+        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
+            raise UnspoolError(
+                f"{where}: begins a sequence of its own in every call, which has no states to go "
+                "on from; deploy it without states"
+            )
         if has_time and not isinstance(layer, _PER_STEP):
             raise UnspoolError(
                 f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
@@ -113,13 +154,8 @@ def _check_streams(model: Any) -> None:
             )
 
 
-def _outputs(
-    model: Any, inputs: list[Any], unrolled: Callable[[Any, str], DeployLayer]
-) -> list[Any]:
-    """The model's outputs on new inputs, under the names of the trained model's."""
-    outputs = _rebuild(model, inputs, "", {}, unrolled)
-    names = keras.Model(model.inputs, model.outputs).output_names  # a Sequential has none itself
-    return [_named(tensor, name) for tensor, name in zip(outputs, names, strict=True)]
+def _has_time(tensors: list[Any]) -> bool:
+    return any(len(tensor.shape) > 2 for tensor in tensors)
 
 
 def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
@@ -132,19 +168,14 @@ def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
         )
 
 
-def _alone(tensors: list[Any]) -> Any:
-    """A list of one as its element: Keras then takes and returns a tensor, not a list."""
-    return tensors[0] if len(tensors) == 1 else tensors
-
-
-def _named(tensor: Any, name: str) -> Any:
+def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
     """The tensor, given out by an operation of the trained model's output name."""
     if tensor._keras_history.operation.name == name:
         return tensor
-    return keras.layers.Identity(name=name)(tensor)
+    return keras.layers.Identity(name=scopes.give(name))(tensor)
 
 
-def _deploy_inputs(model: Any, time_steps: int | None) -> list[Any]:
+def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[Any]:
     """Inputs with batch size 1, and `time_steps` where the model leaves the length open."""
     is_open = [len(t.shape) > 1 and t.shape[1] is None for t in model.inputs]
     if time_steps is not None and not any(is_open):
@@ -173,93 +204,6 @@ def _deploy_inputs(model: Any, time_steps: int | None) -> list[Any]:
                 else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
                 "only the time steps, the first dimension after the batch, may be open"
             )
-        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=tensor.name))
+        name = scopes.give(tensor.name)
+        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=name))
     return inputs
-
-
-def _rebuild(
-    model: Any,
-    inputs: list[Any],
-    prefix: str,
-    copies: dict[int, DeployLayer],
-    unrolled: Callable[[Any, str], DeployLayer],
-) -> Any:
-    """Run `model`'s graph on new tensors, through deploy-time copies of its layers.
-
-    Args:
-        model: the trained model, or one nested in it.
-        inputs: new tensors in its inputs' order.
-        prefix: of the copies' names: that of the models around this one.
-        copies: trained layer -> its copy; a layer that is called twice is copied once.
-        unrolled: makes the deploy-time form of a recurrent layer, given the layer and its name.
-
-    Returns:
-        new tensors in the order of the model's outputs.
-    """
-
-    def copy(layer: Any) -> DeployLayer:
-        if id(layer) not in copies:
-            copies[id(layer)] = _copy(layer, prefix, copies, unrolled)
-        return copies[id(layer)]
-
-    def call(layer: DeployLayer, *args: Any, **kwargs: Any) -> Any:
-        kwargs = {key: value for key, value in kwargs.items() if key not in ("mask", "training")}
-        return layer(*args, **kwargs)
-
-    graph = keras.Model(model.inputs, model.outputs)
-    # What keras.models.clone_model does, which would not let a copy add inputs of its own.
-    return keras.tree.flatten(graph._run_through_graph(inputs, operation_fn=copy, call_fn=call))
-
-
-def _copy(
-    layer: Any,
-    prefix: str,
-    copies: dict[int, DeployLayer],
-    unrolled: Callable[[Any, str], DeployLayer],
-) -> DeployLayer:
-    """What is called in a layer's place."""
-    name = prefix + layer.name
-    if is_graph(layer):
-        return lambda *inputs, **_: _alone(
-            _rebuild(layer, keras.tree.flatten(inputs), f"{name}_", copies, unrolled)
-        )
-    if isinstance(layer, keras.layers.Bidirectional):
-        return bidirectional(layer, name)
-    if isinstance(layer, keras.layers.RNN):
-        return unrolled(layer, name)
-    if isinstance(layer, keras.layers.TimeDistributed):
-        return _time_distributed(layer, name)
-    if isinstance(layer, REMOVED):
-        return lambda tensor, **_: tensor
-    if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
-        return layer  # type: ignore[no-any-return]  # no weights: an input, or a keras.ops function
-    return substitute(layer, name) or _clone(layer, name)
-
-
-def _clone(layer: Any, name: str) -> DeployLayer:
-    clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
-    clone.trained_values = lambda: [tf.convert_to_tensor(w) for w in layer.weights]
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        first = not clone.built
-        outputs = clone(*args, **kwargs)
-        if first:
-            clone.set_weights(layer.get_weights())
-        return outputs
-
-    return call
-
-
-def _time_distributed(layer: Any, name: str) -> DeployLayer:
-    inner = layer.layer
-    if isinstance(inner, keras.layers.Dense | keras.layers.Activation):
-        return _clone(inner, name)  # they work on the last axis alone
-
-    def call(sequence: Any, **_: Any) -> Any:
-        row = keras.Input(sequence.shape[2:], batch_size=1)
-        per_step = keras.Model(
-            row, _alone(keras.tree.flatten(_copy(inner, "", {}, recurrent)(row)))
-        )
-        return PerStep(per_step, name=name)(sequence)
-
-    return call

@@ -20,7 +20,7 @@ from unspool.conversion import convert
 from unspool.errors import UnspoolError
 from unspool.quantization import quantize
 from unspool.samples import Samples
-from unspool.scales import BITS
+from unspool.scales import KERNEL_BITS
 from unspool.unrolling import unroll
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
@@ -172,7 +172,9 @@ def _rounded_kernel(kernel: Any, channels: int | None) -> Any:
         else [a for a in range(len(kernel.shape)) if a != channels % len(kernel.shape)]
     )
     scale = tf.maximum(tf.reduce_max(tf.abs(free), axis=kept, keepdims=True), 1e-9) / 127
-    unit = 2.0 ** (tf.floor(tf.math.log(scale) / tf.math.log(tf.cast(2.0, tf.float64))) + 1 - BITS)
+    unit = 2.0 ** (
+        tf.floor(tf.math.log(scale) / tf.math.log(tf.cast(2.0, tf.float64))) + 1 - KERNEL_BITS
+    )
     scale = tf.math.ceil(scale / unit) * unit
     rounded = tf.cast(tf.round(free / scale) * scale, tf.float32)
     return kernel + tf.stop_gradient(rounded - kernel)

@@ -1,20 +1,17 @@
 """A compiled file's inputs, outputs and states, as firmware sees them."""
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unspool import flatbuffer
+from unspool import flatbuffer, names
 from unspool.errors import UnspoolError
 from unspool.firmware import memory
 from unspool.firmware.identifiers import distinct
 from unspool.firmware.memory import Memory
 from unspool.flatbuffer import Tensor
-
-_STATE = re.compile(r"(?P<layer>.+)/(?P<state>[hc])_in")
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
     plan = memory.read(compiled)
     inputs = tuple(_ports(source, compiled, "input"))
     outputs = tuple(_ports(source, compiled, "output"))
-    states = tuple(_states(inputs, outputs))
+    states = tuple(_states(source, inputs, outputs))
     ordered, kept = _copy_order(states, plan)
     return Interface(inputs, outputs, ordered, kept, plan)
 
@@ -176,26 +173,14 @@ def _check(tensor: Tensor, compiled: Tensor, kind: str) -> None:
         )
 
 
-def _states(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> Iterator[State]:
-    by_name = {port.tensor.name: port for port in outputs}
-    for target in inputs:
-        found = _STATE.fullmatch(target.tensor.name)
-        if not found:
-            continue
-        partner = f"{found['layer']}/{found['state']}_out"
-        if partner not in by_name:
-            raise UnspoolError(
-                f"state input {target.tensor.name!r} has no output {partner!r} to be fed from; "
-                f"the outputs are {', '.join(by_name)}"
-            )
-        source = by_name[partner]
-        if _format(source.tensor) != _format(target.tensor):
-            raise UnspoolError(
-                f"state output {partner!r} is {_format(source.tensor)}, but input "
-                f"{target.tensor.name!r} is {_format(target.tensor)}: a copy of the bytes would "
-                "change the values; tie their ranges before quantizing"
-            )
-        yield State(source, target)
+def _states(
+    source: flatbuffer.Model, inputs: tuple[Port, ...], outputs: tuple[Port, ...]
+) -> Iterator[State]:
+    taken = {port.tensor.name: port for port in inputs}
+    given = {port.tensor.name: port for port in outputs}
+    before, after = flatbuffer.inputs_and_outputs(source)
+    for pair in names.state_pairs(names.read(source), before, after):
+        yield State(given[after[pair.output].name], taken[before[pair.input].name])
 
 
 def _format(tensor: Tensor) -> str:

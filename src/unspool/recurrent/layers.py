@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from unspool import names
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 from unspool.recurrent import gru, keras_cell, lstm, simple_rnn
@@ -17,16 +18,18 @@ from unspool.recurrent.loop import Unrolled
 
 
 @dataclass(frozen=True)
-class State:
+class DeployState:
     """A state of the deploy model.
 
     Attributes:
-        name: `<layer>.h` or `<layer>.c`; Keras's names take no slash, those of a .tflite do.
+        layer: the trained layer that it is a state of.
+        names: in the .tflite.
         before: the symbolic input, (1, width).
         after: the symbolic output, (1, width).
     """
 
-    name: str
+    layer: Any
+    names: names.State
     before: Any
     after: Any
 
@@ -68,13 +71,16 @@ def recurrent(layer: Any, name: str) -> DeployLayer:
     return call
 
 
-def streaming(layer: Any, name: str, states: list[State]) -> DeployLayer:
+def streaming(
+    layer: Any, name: str, states: list[DeployState], give: Callable[[str], str]
+) -> DeployLayer:
     """A recurrent layer whose states come in and go out.
 
     Args:
         layer: the Keras layer.
         name: of its deploy-time form.
-        states: takes what the layer's states are, when it is called.
+        states: takes what the layer's states are, each time it is called.
+        give: makes a name one that no other tensor or layer has.
 
     Raises:
         UnspoolError: when called with an initial state that the model computes itself.
@@ -87,15 +93,22 @@ def streaming(layer: Any, name: str, states: list[State]) -> DeployLayer:
                 f"layer {name!r}: its initial state is computed by the model at the start of a "
                 "sequence, which a stream has not; deploy it without states"
             )
-        given = [
-            keras.Input((width,), batch_size=1, name=f"{owner.name}.{state}_in")
-            for owner in unrolled
+        # A layer that is called again has states of its own in each call.
+        first = not any(state.layer is layer for state in states)
+        called = [owner.name if first else give(owner.name) for owner in unrolled]
+        entries = [
+            (names.state(name, state), width)
+            for name, owner in zip(called, unrolled, strict=True)
             for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
+        ]
+        given = [
+            keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
+            for state, width in entries
         ]
         outputs, last, after = _run(unrolled, sequence, given)
         states.extend(
-            State(tensor.name.removesuffix("_in"), tensor, new)
-            for tensor, new in zip(given, after, strict=True)
+            DeployState(layer, state, before, new)
+            for (state, _), before, new in zip(entries, given, after, strict=True)
         )
         output = outputs if layer.return_sequences else last
         return [output, *after] if layer.return_state else output

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from unspool._tensorflow import keras, tf
+from unspool.names import step_scope
 from unspool.recurrent.cell import Array, Cell, States
 
 
@@ -16,7 +17,8 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
     processing or, where `reverse_outputs`, the last one first; the last output, (1, units); and
     the states after the last step. What is not used costs nothing: the converter drops it.
 
-    Each step runs in the name scope `<layer>/step_007`, numbered in the order of processing.
+    Each step runs in a name scope of its own (`names.step_scope`), numbered in the order of
+    processing.
     """
 
     def __init__(
@@ -60,12 +62,12 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         for number in range(steps):
             time = steps - 1 - number if self.go_backwards else number
             # The slash at the end: the scope is taken as it is, from the root.
-            with tf.name_scope(f"{self.name}/step_{number:03d}/"):
+            with tf.name_scope(step_scope(self.name, number)):
                 output, states = cell.step([p[time] for p in projected], states)
             outputs.append(output)
         ordered = outputs[::-1] if self.reverse_outputs else outputs
-        sequence = tf.concat(ordered, axis=0, name="outputs") if steps > 1 else outputs[0]
-        sequence = tf.reshape(sequence, (1, steps, cell.units), name="sequence")
+        # Not a concatenation, of which TFLM takes at most ten inputs.
+        sequence = tf.stack(ordered, axis=1, name="sequence")
         return [sequence, outputs[-1], *(states or ())]
 
     def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
@@ -97,7 +99,7 @@ class PerStep(keras.layers.Layer):  # type: ignore[misc]
         """Run the layer on every step of `sequence`."""
         outputs = []
         for number, row in enumerate(tf.unstack(sequence, axis=1)):
-            with tf.name_scope(f"{self.name}/step_{number:03d}/"):
+            with tf.name_scope(step_scope(self.name, number)):
                 outputs.append(self.inner(row, training=False))
         return tf.stack(outputs, axis=1, name="sequence")
 

@@ -163,10 +163,13 @@ def of_deployment(
         model={
             "name": deployment.trained.name,
             "parameters": deployment.trained.count_params(),
-            "inputs": [{"name": t.name, "shape": list(t.shape)} for t in model.inputs],
+            "inputs": [
+                {"name": name, "shape": list(t.shape)}
+                for name, t in zip(model.interface.inputs, model.inputs, strict=True)
+            ],
             "outputs": [
                 {"name": name, "shape": list(t.shape)}
-                for name, t in zip(model.output_names, model.outputs, strict=True)
+                for name, t in zip(model.interface.outputs, model.outputs, strict=True)
             ],
         },
         figures=tuple(replace(f, before=before.get(f.id)) for f in figures),

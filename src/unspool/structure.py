@@ -1,0 +1,62 @@
+"""How a Keras model takes its inputs and gives its outputs: alone, in lists, in dictionaries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool._tensorflow import keras
+
+
+def functional(model: Any) -> Any:
+    """The graph of layers of a built Sequential or Functional model, as a Functional model."""
+    return (
+        keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
+    )
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """Names of a model's outputs, in the order of `model.outputs`.
+
+    Those of a dictionary are its keys, others those of the layers that they come from, with a
+    number behind where one layer gives several.
+    """
+    whole = functional(model)
+    paths = [path for path, _ in keras.tree.flatten_with_path(whole._outputs_struct)]
+    layers = list(whole.output_names)
+    named = [
+        _joined(path) if any(isinstance(part, str) for part in path) else layer
+        for path, layer in zip(paths, layers, strict=True)
+    ]
+    return distinct(named)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names made different: those that come more than once get a number."""
+    given = list(names)
+    return tuple(
+        name if given.count(name) == 1 else f"{name}_{given[:position].count(name)}"
+        for position, name in enumerate(given)
+    )
+
+
+def _joined(path: Sequence[Any]) -> str:
+    return "_".join(map(str, path))
+
+
+def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:
+    """Outputs of a Keras model in the order of `model.outputs`, each (samples, ...).
+
+    Args:
+        model: a built Sequential or Functional model.
+        arrays: one (samples, ...) for each of `model.inputs`.
+        batch_size: samples that run at once.
+    """
+    is_sequence = isinstance(model, keras.Sequential)
+    fed = (
+        arrays[0]
+        if is_sequence
+        else keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
+    )
+    outputs = model.predict(fed, batch_size=batch_size, verbose=0)
+    return [np.asarray(output) for output in keras.tree.flatten(outputs)]
