@@ -20,7 +20,7 @@ from unspool import flatbuffer, quantization
 from unspool.calibration import calibrate
 from unspool.conversion import convert
 from unspool.datasets import mnist
-from unspool.evaluation import evaluate
+from unspool.evaluation import accuracy
 from unspool.quantization import quantize
 from unspool.quiet import quiet
 from unspool.ranges import METHODS, Range
@@ -117,8 +117,8 @@ def main() -> None:
             files.append(bias_corrected(float_tflite, ranges["mse"], images))
             files.append(cell_path_in_int16(float_tflite, ranges["mse"]) if cell == "lstm" else b"")
             files.append(quantize(float_tflite, ranges["mse"], "int16"))
-            row = [f"{evaluate(file, *test).percent:.2f}" if file else "" for file in files]
-            table.add_row(f"{cell}, {epochs}", f"{evaluate(model, *test).percent:.2f}", *row)
+            row = [f"{accuracy(file, *test).percent:.2f}" if file else "" for file in files]
+            table.add_row(f"{cell}, {epochs}", f"{accuracy(model, *test).percent:.2f}", *row)
     console.print(table)
 
 

@@ -27,8 +27,9 @@ import unspool
 from unspool import deployment, files, firmware
 from unspool._tensorflow import keras
 from unspool.drift import drift
+from unspool.report.advice import Request
 from unspool.report.as_json import as_json
-from unspool.report.report import of_deployment
+from unspool.report.making import Beside, of_deployment
 from unspool.report.table import as_table
 
 NAMES = (
@@ -216,9 +217,9 @@ def main() -> None:
     # The worst case for the state: three people one after the other, and never a reset.
     stream = np.concatenate(test_set.signals)[: 1_000 if options.quick else None]
     sizes = deployment.save(done, options.out)
-    report = of_deployment(
-        done, sizes, seconds=seconds, drift=drift(done.float_tflite, done.quantized_tflite, stream)
-    )
+    strayed = drift(done.float_tflite, done.quantized_tflite, stream)
+    request = Request(quantized=str(options.out / "model_int8.tflite"), out=str(options.out))
+    report = of_deployment(done, sizes, request, beside=Beside(seconds=seconds, drift=strayed))
     files.write(options.out / "report.json", as_json(report))
     sources = unspool.bundle(done.quantized_tflite, done.compiled, "watch")
     firmware.write(sources, options.out / "firmware")

@@ -17,10 +17,11 @@ from unspool.conversion import convert
 from unspool.deployment import Options, deploy, deploy_stream
 from unspool.drift import drift
 from unspool.evaluation import Accuracy
-from unspool.report.advice import Advice
+from unspool.report.advice import Request
 from unspool.report.compression import Compression
+from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.page.html import as_html
-from unspool.report.report import Report, of_compiled, of_deployment
+from unspool.report.report import Advice, Check, Report
 from unspool.searching import Search
 from unspool.simulation import Simulation
 from unspool.targets import target
@@ -31,22 +32,33 @@ LONG = "a_layer_with_a_name_that_someone_generated_" * 4
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
 
 
+REQUEST = Request(quantized="out/model_int8.tflite", out="out", model="m.keras")
+
+
+def measured(**changes) -> Report:
+    """The GRU's report with other things measured."""
+    report = gru()
+    assert report.measured is not None
+    return replace(report, measured=replace(report.measured, **changes))
+
+
 @cache
 def gru() -> Report:
     model, data = small_model(), random_samples(40)
     labels = model.predict(data, verbose=0).argmax(1)
     labels[:5] = (labels[:5] + 1) % 4  # not all are right
-    done = deploy(model, data, test=(data, labels))
-    return of_deployment(done, {"model_int8.tflite": 2048}, {"accuracy_litert": 80.5})
+    done = deploy(model, data, test=(data, labels), options=Options(remedy_seconds=0))
+    beside = Beside(guide={"accuracy_litert": 80.5})
+    return of_deployment(done, {"model_int8.tflite": 2048}, REQUEST, beside=beside)
 
 
 @cache
 def lstm_stream() -> Report:
     model = small_model("lstm", 12)
-    options = Options(target=target("ethos-u65-256"))
+    options = Options(target=target("ethos-u65-256"), remedy_seconds=0)
     done = deploy_stream(model, random_samples(20), time_steps=1, options=options)
     found = drift(done.float_tflite, done.quantized_tflite, random_samples(1, steps=60)[0])
-    return of_deployment(done, {"model_int8.tflite": 2048}, drift=found)
+    return of_deployment(done, {"model_int8.tflite": 2048}, REQUEST, beside=Beside(drift=found))
 
 
 @cache
@@ -62,14 +74,15 @@ def bidirectional() -> Report:
         ]
     )
     options = Options(target=target("ethos-u85-256"), activations="int16")
-    return of_deployment(deploy(model, random_samples(20), options=options), {})
+    done = deploy(model, random_samples(20), options=options)
+    return of_deployment(done, {"model_int16.tflite": 2048}, REQUEST)
 
 
 @cache
 def compiled_with_cpu() -> Report:
     """A float file: nothing of it runs on the NPU."""
     tflite = convert(unroll(small_model("simple")))
-    return of_compiled("float.tflite", vela.compile(tflite, target()), 4096, None, tflite)
+    return of_compiled("float.tflite", vela.compile(tflite, target()), tflite, REQUEST)
 
 
 def _accuracies(classes: int) -> tuple[Accuracy, ...]:
@@ -92,7 +105,7 @@ def hostile() -> Report:
         ),
         cpu_operators=(replace(report.compiled.operators[0], on_npu=False, reason=HOSTILE),),
     )
-    assert report.calibration is not None
+    assert report.calibration is not None and report.measured is not None
     calibration = replace(
         report.calibration,
         method=HOSTILE,
@@ -106,7 +119,9 @@ def hostile() -> Report:
         model=model,
         compiled=compiled,
         calibration=calibration,
-        simulation=simulation,
+        measured=replace(report.measured, simulation=simulation),
+        verdict=(Check("bad", HOSTILE),),
+        warnings=(HOSTILE,),
         compression=compression,
         breaches=(Breach("max_flash_kib", f"flash: {HOSTILE}", "KiB", 1.0, 2.0, ("flash",)),),
         advice=(Advice("Flash is the limit.", f"unspool deploy m.keras  # {HOSTILE}", ()),),
@@ -131,17 +146,19 @@ CASES: dict[str, Callable[[], Report]] = {
     "bidirectional int16 regression": bidirectional,
     "nothing on the NPU": compiled_with_cpu,
     "compiled alone": lambda: of_compiled(
-        "m.tflite", gru().compiled, 2048, None, gru().quantized_tflite
+        "m.tflite", gru().compiled, gru().quantized_tflite, REQUEST
     ),
-    "2 classes": lambda: replace(gru(), accuracies=_accuracies(2)),
-    "100 classes": lambda: replace(gru(), accuracies=_accuracies(100)),
-    "1,000 classes": lambda: replace(gru(), accuracies=_accuracies(1000)[2:3]),
+    "2 classes": lambda: measured(accuracies=_accuracies(2)),
+    "100 classes": lambda: measured(accuracies=_accuracies(100)),
+    "1,000 classes": lambda: measured(accuracies=_accuracies(1000)[2:3]),
     "no pictures": lambda: replace(
-        gru(),
-        accuracies=(),
+        measured(
+            accuracies=(),
+            quality=None,
+            simulation=Simulation(0, 0, "an operation that is not simulated"),
+        ),
         calibration=None,
         quantized_tflite=b"",
-        simulation=Simulation(0, 0, "an operation that is not simulated"),
         compiled=replace(gru().compiled, allocations=(), traffic=(), operators=()),
     ),
     "searched": lambda: replace(gru(), compression=searched()),

@@ -8,15 +8,14 @@ import pytest
 
 from unspool import vela
 from unspool.budgets import Budget, check
-from unspool.cli.results import judge
-from unspool.report.advice import Subject, advise
+from unspool.report.advice import Request, advise
 from unspool.report.figure import Figure
-from unspool.report.report import of_compiled
+from unspool.report.making import of_compiled
 from unspool.residency import keep_resident, repeating_kib
 from unspool.targets import target
 from unspool.waiting import wait
 
-SUBJECT = Subject(quantized="out/model_int8.tflite", out="out", model="my model.keras")
+SUBJECT = Request(quantized="out/model_int8.tflite", out="out", model="my model.keras")
 DEPLOYED = replace(SUBJECT, again="unspool deploy m.keras --calibration x.npy", activations="int8")
 DATA = "--data X.npy --labels Y.npy"
 
@@ -40,9 +39,12 @@ def bound(compiled, *operators):
     return replace(compiled, operators=operators, cycles=sum(op.cycles for op in operators))
 
 
-def found(compiled, subject=SUBJECT, budget=None, **fields):
-    report = replace(of_compiled("m.tflite", compiled, 1), **fields)
-    return judge(report, budget, subject).advice
+def report_of(compiled, budget=None, resident=None):
+    return of_compiled("m.tflite", compiled, b"", SUBJECT, budget, resident)
+
+
+def found(compiled, budget=None, resident=None):
+    return report_of(compiled, budget, resident).advice
 
 
 FLASH = operator(flash_cycles=100)
@@ -73,12 +75,13 @@ def test_what_would_be_copied_is_what_is_copied(compiled, int8_tflite):
 
 def test_flash_bound_and_fits_is_resident_weights(compiled):
     (advice,) = found(compiled, budget=Budget(max_sram_kib=64))
-    assert "% of the cycles are of operators that wait for OffChipFlash" in advice.text
+    assert "% of the cycles are spent waiting for OffChipFlash" in advice.text
+    assert advice.gain == pytest.approx(wait(compiled).cycles / compiled.cycles)
     assert "fits --max-sram-kib 64" in advice.text
     assert shlex.split(advice.command)[:4] == [
         *("unspool", "compile", "out/model_int8.tflite", "--resident-weights")
     ]
-    assert set(advice.because) <= set(of_compiled("m", compiled, 1).values)
+    assert set(advice.because) <= set(report_of(compiled).values)
 
 
 def test_flash_bound_and_does_not_fit_is_compression(compiled):
@@ -97,7 +100,7 @@ def test_where_the_sram_is_not_known_that_is_said(compiled):
 def test_the_memory_modes_own_limit_is_taken(int8_tflite):
     chosen = target("ethos-u65-256", "Ethos_U65_High_End", "Dedicated_Sram_384KB")
     (advice,) = found(bound(vela.compile(int8_tflite, chosen), operator(dram_cycles=99)))
-    assert "wait for Dram" in advice.text
+    assert "waiting for Dram" in advice.text
     assert "fits the 384 KiB of Dedicated_Sram_384KB (its arena_cache_size)" in advice.text
 
 
@@ -117,9 +120,15 @@ def test_a_configuration_without_sram_only_leaves_compression(int8_tflite, tmp_p
 
 
 @pytest.mark.parametrize(
-    "operators", [(ARITHMETIC,), (FLASH, ARITHMETIC, ARITHMETIC), (operator(sram_cycles=50),)]
+    "operators",
+    [
+        (ARITHMETIC,),
+        (operator(flash_cycles=60, npu_cycles=50), ARITHMETIC),  # 10 of 160 cycles
+        (operator(flash_cycles=99, npu_cycles=90),),  # all wait, for 9 of 99
+        (operator(sram_cycles=50),),
+    ],
 )
-def test_what_is_not_bound_by_flash_gets_no_advice(compiled, operators):
+def test_what_saves_less_than_a_tenth_gets_no_advice(compiled, operators):
     assert found(bound(compiled, *operators)) == ()
 
 
@@ -130,8 +139,7 @@ def test_weights_that_are_resident_already_get_no_advice(compiled, int8_tflite):
 
 def test_too_many_resident_weights_become_fewer(compiled, int8_tflite):
     big = replace(keep_resident(compiled, int8_tflite), kept_kib=100.0, sram_kib=104.5)
-    report = of_compiled("m.tflite", compiled, 1, big)
-    first = judge(report, Budget(max_sram_kib=64), SUBJECT).advice[0]
+    first = found(compiled, Budget(max_sram_kib=64), big)[0]
     # 104.5 - 100 = 4.5 KiB are for the rest; 59.5 are left.
     assert "--resident-weights 59 " in first.command
 
@@ -145,7 +153,7 @@ def accuracies(before, after):
 
 @pytest.mark.parametrize(("after", "count"), [(97.6, 0), (97.5, 0), (97.4, 2), (98.5, 0)])
 def test_half_a_point_of_accuracy_may_be_lost_without_a_word(compiled, after, count):
-    report = of_compiled("m.tflite", bound(compiled, ARITHMETIC), 1)
+    report = report_of(bound(compiled, ARITHMETIC))
     report = replace(report, figures=accuracies(98.0, after))
     given = advise(report, DEPLOYED)
     assert len(given) == count
@@ -183,7 +191,7 @@ def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled):
 def test_streams_are_a_question_where_they_are_possible(compiled, shape, streamable, count):
     model = {"name": "m", "inputs": [{"name": "x", "shape": list(shape)}]}
     report = replace(
-        of_compiled("m.tflite", bound(compiled, ARITHMETIC), 1),
+        report_of(bound(compiled, ARITHMETIC)),
         model=model,
         created=datetime.now(timezone.utc),
     )

@@ -81,7 +81,7 @@ def test_a_networks_unit_does_not_matter(unit):
 
 
 def test_outputs_and_states_are_not_cut(model, data):
-    """Least squares would cut an outlier off; an output is given as it is."""
+    """Least squares would cut an outlier off; inputs and outputs are taken as they are."""
     x = keras.Input((6, 5), name="x")
     linear = keras.Model(x, keras.layers.Dense(1, name="y")(keras.layers.GRU(4)(x)))
     spiky = np.tanh(np.tile(data, (10, 1, 1)))
@@ -89,7 +89,9 @@ def test_outputs_and_states_are_not_cut(model, data):
     found = calibrate(convert(unroll(linear)), spiky)
     seen = found.observed["y"]
     assert found.ranges["y"] == Range(min(0.0, seen.minimum), max(0.0, seen.maximum))
-    assert found.ranges["x"].maximum < 3.0
+    assert found.ranges["x"].maximum == 3.0
+    inner = [name for name in found.ranges if found.ranges[name].width < found.observed[name].width]
+    assert inner, "some range between them is narrower than what was met"
 
 
 def test_least_squares_clips_an_outlier_that_costs_less_than_coarse_levels():

@@ -95,12 +95,9 @@ def test_check_and_diff_do_not_wait_for_tensorflow(deployed):
     for arguments in (["check", str(out), "--no-cpu"], ["diff", str(out), str(out)]):
         code = f"""
 import sys
-from unspool.cli import main
-sys.argv[1:] = {arguments}
-try:
-    main()
-finally:
-    print("tensorflow" in sys.modules)
+from unspool.cli import run
+run({arguments})
+print("tensorflow" in sys.modules)
 """
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert run.stdout.splitlines()[-1] == "False", run.stderr
@@ -151,12 +148,21 @@ def test_sweep_writes_what_it_shows(files, tmp_path):
 
 
 def test_ctrl_c_stops_a_sweep_and_leaves_no_file(files, tmp_path):
-    code = "from unspool.cli import main; main()"
-    command = [sys.executable, "-c", code, "sweep", files / "m.tflite", "--out", tmp_path / "out"]
+    command = [
+        sys.executable,
+        "-m",
+        "unspool",
+        "sweep",
+        files / "m.tflite",
+        "--out",
+        tmp_path / "out",
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        while not (tmp_path / "out").is_dir():  # made just before the first target
+        while (
+            not (tmp_path / "out").is_dir() and process.poll() is None
+        ):  # made just before the first target
             time.sleep(0.1)
         time.sleep(3)  # 166 targets take longer
         process.send_signal(signal.SIGINT)

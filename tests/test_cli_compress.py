@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from conftest import random_samples, small_model
 from test_cli import NOISE, unspool
-from typer.testing import CliRunner
 
 from unspool._tensorflow import keras
-from unspool.cli import app
+from unspool.cli import run as run_command
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
 def test_ctrl_c_in_a_search_keeps_what_was_found(files, tmp_path):
     arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
     arguments += ("--max-accuracy-drop", "100", "--out", tmp_path / "out")
-    command = [sys.executable, "-c", "from unspool.cli import main; main()"]
+    command = [sys.executable, "-m", "unspool"]
     with subprocess.Popen(
         [*command, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -123,21 +122,21 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path, capfd):
+def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path, capsys):
     (model, x, y, *options), message = MISTAKES[name]
     arguments = ("compress", files / f"{model}.keras", *data(files, x, y), *options)
-    result = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 2, result.output
-    errors = [line for line in result.stderr.splitlines() if "error" in line]
+    status = run_command([*map(str, arguments), "--out", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    assert status == 2, captured.out
+    errors = [line for line in captured.err.splitlines() if "error" in line]
     assert len(errors) == 1
     assert message in errors[0]
     assert not (tmp_path / "out" / "model.keras").exists()
 
 
-def test_the_trained_model_is_not_overwritten(files):
+def test_the_trained_model_is_not_overwritten(files, capsys):
     before = (files / "model.keras").read_bytes()
     arguments = ("compress", files / "model.keras", *data(files), "--out", files)
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exit_code == 2
-    assert "would be overwritten" in result.stderr
+    assert run_command([*map(str, arguments)]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
     assert (files / "model.keras").read_bytes() == before

@@ -13,6 +13,8 @@ NAMES = {
     *("inspect", "load", "target", "Session", "compress", "search"),
     *("Candidate", "Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search"),
     *("all_targets", "sweep", "Breach", "Budget", "Cost", "Sweep", "Trial"),
+    *("Agreement", "ColumnError", "Measured", "NotMeasured", "Regression", "Remedy"),
+    *("UnspoolWarning", "Outside", "Quality"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
     *(
         "OutputError",

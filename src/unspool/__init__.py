@@ -27,15 +27,18 @@ if TYPE_CHECKING:
     from unspool.conversion import convert
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
     from unspool.drift import Curve, Drift
-    from unspool.errors import UnspoolError
-    from unspool.evaluation import Accuracy, OutputError, evaluate
+    from unspool.errors import UnspoolError, UnspoolWarning
+    from unspool.evaluation import Accuracy, Regression, evaluate
     from unspool.firmware import bundle
     from unspool.inspection import Verdict, inspect
     from unspool.loading import load
+    from unspool.measuring import Measured, NotMeasured
+    from unspool.quality import Agreement, ColumnError, OutputError, Quality
     from unspool.quantization import quantize
     from unspool.ranges import Range
+    from unspool.remedies import Remedy
     from unspool.residency import Resident, keep_resident
-    from unspool.runtime import Session
+    from unspool.runtime import Outside, Session
     from unspool.searching import Search, search
     from unspool.simulation import Simulation
     from unspool.sweeping import Cost, Sweep, Trial, sweep
@@ -45,10 +48,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Accuracy": "evaluation",
+    "Agreement": "quality",
     "Breach": "budgets",
     "Budget": "budgets",
     "Calibration": "calibration",
     "Candidate": "candidates",
+    "ColumnError": "quality",
     "Compiled": "vela",
     "Compressed": "compression",
     "Cost": "sweeping",
@@ -59,10 +64,16 @@ _HOME = {
     "FineTuning": "compression",
     "KernelResult": "compression",
     "KernelSetting": "compression",
+    "Measured": "measuring",
+    "NotMeasured": "measuring",
     "Operator": "vela",
     "Options": "deployment",
-    "OutputError": "evaluation",
+    "OutputError": "quality",
+    "Outside": "runtime",
+    "Quality": "quality",
     "Range": "ranges",
+    "Regression": "evaluation",
+    "Remedy": "remedies",
     "Resident": "residency",
     "Round": "calibration",
     "Search": "searching",
@@ -72,6 +83,7 @@ _HOME = {
     "Target": "targets",
     "Trial": "sweeping",
     "UnspoolError": "errors",
+    "UnspoolWarning": "errors",
     "Verdict": "inspection",
     "all_targets": "targets",
     "bundle": "firmware",
@@ -96,10 +108,12 @@ _HOME = {
 
 __all__ = [
     "Accuracy",
+    "Agreement",
     "Breach",
     "Budget",
     "Calibration",
     "Candidate",
+    "ColumnError",
     "Compiled",
     "Compressed",
     "Cost",
@@ -110,10 +124,16 @@ __all__ = [
     "FineTuning",
     "KernelResult",
     "KernelSetting",
+    "Measured",
+    "NotMeasured",
     "Operator",
     "Options",
     "OutputError",
+    "Outside",
+    "Quality",
     "Range",
+    "Regression",
+    "Remedy",
     "Resident",
     "Round",
     "Search",
@@ -123,6 +143,7 @@ __all__ = [
     "Target",
     "Trial",
     "UnspoolError",
+    "UnspoolWarning",
     "Verdict",
     "all_targets",
     "bundle",

@@ -15,8 +15,10 @@ class Budget:
     Attributes:
         max_ms: milliseconds of an inference, Vela's estimate.
         max_sram_kib: KiB (1024 bytes) of SRAM, with the weights where they lie there.
-        max_flash_kib: KiB of flash for weights and constants.
+        max_flash_kib: KiB of flash: of the compiled file.
         max_accuracy_drop: points by which the quantized model (TFLM) may be below the trained one.
+        max_output_error: mean error of the worst column of the outputs, percent of its range, of
+            the quantized model (TFLM) against the trained one.
         no_cpu: no operator may run on the CPU.
 
     Raises:
@@ -27,6 +29,7 @@ class Budget:
     max_sram_kib: float | None = None
     max_flash_kib: float | None = None
     max_accuracy_drop: float | None = None
+    max_output_error: float | None = None
     no_cpu: bool = False
 
     def __post_init__(self) -> None:
@@ -117,6 +120,12 @@ _MEASURES = {
         "points",
         _DROP,
         "it is measured by unspool deploy with --test",
+    ),
+    "max_output_error": _Measure(
+        "Mean error of the worst output column",
+        "%",
+        ("output_error",),
+        "it is measured by unspool deploy",
     ),
     "no_cpu": _Measure("Operators on the CPU", "", ("cpu_operators",)),
 }

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool import flatbuffer, samples
 from unspool.errors import UnspoolError
-from unspool.names import read, roles
+from unspool.names import roles
 from unspool.quiet import quiet
 from unspool.ranges import LEVELS, METHODS, UNIT, ZERO, Range
 from unspool.runtime import Session
@@ -46,7 +46,7 @@ class Observations:
         extremes: tensor name -> the smallest and the largest value.
         values: tensor name -> some of its values, flat.
         ties: the sets of tensors that get one range.
-        whole: tensors whose range is not to be cut: outputs and states.
+        whole: tensors whose range is not to be cut: inputs, outputs and states.
         roles: tensor name -> what it is, whatever the step.
     """
 
@@ -129,7 +129,8 @@ def calibrate(
         float_tflite: a model with batch size 1, as `convert` returns it.
         data: the calibration set, one array (samples, ...) per input.
         method: "mse" (least squared error), "minmax" (all that was met) or "percentile"
-            (all but the outermost 0.01 % on each side). Outputs and states keep all that was met.
+            (all but the outermost 0.01 % on each side). Inputs, outputs and states keep
+            all that was met.
         activations: "int8" or "int16", for which the ranges are chosen.
 
     Raises:
@@ -288,12 +289,7 @@ class Observer:
         """What was observed on so many samples or sequences."""
         extremes = self._extremes()
         graph = self._model.subgraphs[0]
-        inputs, _ = flatbuffer.inputs_and_outputs(self._model)
-        states = {state.input for state in read(self._model).states}
-        ends = [
-            *graph.outputs,
-            *(i for i, each in zip(graph.inputs, inputs, strict=True) if each.name in states),
-        ]
+        ends = (*graph.inputs, *graph.outputs)  # states are both
         return Observations(
             samples=samples,
             extremes=extremes,

@@ -12,7 +12,7 @@ import numpy as np
 from unspool.calibration import calibrate
 from unspool.compression import FineTuning, KernelSetting, compress
 from unspool.conversion import convert
-from unspool.evaluation import evaluate
+from unspool.evaluation import accuracy
 from unspool.loading import load
 from unspool.progress import Watch
 from unspool.quantization import quantize
@@ -29,7 +29,7 @@ class Candidate:
     Attributes:
         setting: how far all kernels were compressed.
         accuracy: of the int8 model in LiteRT on the validation samples, percent.
-        flash_kib: Vela's estimate, KiB.
+        flash_kib: of the compiled file, KiB, measured.
         cycles: of one inference, Vela's estimate.
         seconds: that it took.
     """
@@ -77,9 +77,9 @@ def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     int8_tflite = quantize(float_tflite, calibrate(float_tflite, task.calibration).ranges)
     compiled = compile(int8_tflite, task.target)
     data, labels = task.validation
-    accuracy = evaluate(int8_tflite, data, classes_of(labels), "litert").percent
+    percent = accuracy(int8_tflite, data, classes_of(labels), "litert").percent
     seconds = time.perf_counter() - start
-    return Candidate(setting, accuracy, compiled.flash_kib, compiled.cycles, seconds)
+    return Candidate(setting, percent, compiled.flash_kib, compiled.cycles, seconds)
 
 
 def classes_of(labels: np.ndarray) -> np.ndarray:

@@ -1,29 +1,32 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
-from unspool import evaluation, files, runtime, samples, targets, vela
+from unspool import evaluation, files, samples, targets, vela
 from unspool.calibration import Calibration, calibrate, calibrate_stream
+from unspool.concerns import concerns
 from unspool.conversion import convert
-from unspool.errors import UnspoolError
-from unspool.evaluation import Accuracy, OutputError, accuracy
+from unspool.errors import UnspoolWarning
+from unspool.evaluation import Accuracy, Regression
+from unspool.inspection import check_graph
+from unspool.measuring import Measured, Subjects, Test, measure
 from unspool.progress import Clock, Watch
+from unspool.quality import OutputError
 from unspool.quantization import quantize
+from unspool.remedies import Network, Remedy, try_remedies
 from unspool.residency import Resident, keep_resident
 from unspool.samples import Samples
-from unspool.simulation import Simulation, compare
+from unspool.simulation import Simulation
 from unspool.targets import Target
 from unspool.unrolling import unroll, unroll_stream
 from unspool.vela import Compiled
 
-LARGEST_UNROLL_ERROR = 1e-5
-"""How far an output of the deploy model may be from the trained model's, in float: absolute for
-outputs up to 1, relative to the largest output above."""
+Labels: TypeAlias = Samples
+"""What an output should have been, or output name -> that."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,9 @@ class Deployment:
         compiled: the binary for the target, with Vela's estimates; its weights resident where
             that was asked for, its estimates Vela's from before.
         resident: what was kept in SRAM; None where it was not asked for.
-        unroll_error: outputs of the deploy model against the trained model's, both float.
-        quantization_error: outputs of the quantized model in TFLM against the trained model's.
-        accuracies: of the trained model in Keras, of the quantized model in LiteRT and in TFLM,
-            and of the binary in the simulator where it runs there, all on the same test samples;
-            empty without test samples.
-        simulation: the binary beside the quantized model, on the test samples or, where there
-            are none, on the calibration samples.
+        measured: how good it is.
+        remedies: what was tried against too large an error; empty where it is small enough.
+        warnings: what the calibration data lets one expect, in a line each.
         seconds: stage -> wall-clock time that it took.
     """
 
@@ -58,11 +57,37 @@ class Deployment:
     quantized_tflite: bytes
     compiled: Compiled
     resident: Resident | None
-    unroll_error: OutputError
-    quantization_error: OutputError
-    accuracies: tuple[Accuracy, ...]
-    simulation: Simulation
+    measured: Measured
+    remedies: tuple[Remedy, ...]
+    warnings: tuple[str, ...]
     seconds: dict[str, float]
+
+    @property
+    def unroll_error(self) -> OutputError | None:
+        """Outputs of the deploy model against the trained model's, both float."""
+        return self.measured.unroll_error
+
+    @property
+    def quantization_error(self) -> OutputError | None:
+        """Outputs of the quantized model in TFLM against the trained model's."""
+        return self.measured.quantization_error
+
+    @property
+    def accuracies(self) -> tuple[Accuracy, ...]:
+        """Of outputs that are classes: of the trained model in Keras, of the quantized model in
+        LiteRT and in TFLM, of the binary in the simulator, all on the same test samples."""
+        return self.measured.accuracies
+
+    @property
+    def regressions(self) -> tuple[Regression, ...]:
+        """The same of outputs that are values."""
+        return self.measured.regressions
+
+    @property
+    def simulation(self) -> Simulation:
+        """The binary beside the quantized model, on the test samples or, where there are none, on
+        the calibration samples."""
+        return self.measured.simulation
 
 
 @dataclass(frozen=True)
@@ -76,6 +101,8 @@ class Options:
         allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
         resident_weights: KiB of SRAM for weights that are read from flash once per inference, as
             `keep_resident` takes them; infinity for all that repeat, None to leave them in flash.
+        remedy_seconds: how long it may take to try what helps where the error is too large; 0 tries
+            nothing.
     """
 
     target: Target | None = None
@@ -83,6 +110,7 @@ class Options:
     activations: str = "int8"
     allow_cpu: bool = False
     resident_weights: float | None = None
+    remedy_seconds: float = 60.0
 
 
 _DEFAULTS = Options()
@@ -92,7 +120,7 @@ def deploy(
     model: Any,
     calibration: Samples,
     *,
-    test: tuple[Samples, np.ndarray] | None = None,
+    test: tuple[Samples, Labels] | None = None,
     time_steps: int | None = None,
     options: Options = _DEFAULTS,
     watch: Watch | None = None,
@@ -103,8 +131,8 @@ def deploy(
         model: a built Keras model with a recurrent layer.
         calibration: samples that span what the model will meet, (samples, time, features); 50 to
             a few hundred.
-        test: samples and their classes, integers (samples,), to measure accuracy with; None
-            measures none.
+        test: samples, and what the outputs should have been, as `evaluate` takes it: an array
+            where the model has one output, or output name -> array; None measures nothing.
         time_steps: length of the sequence where the model leaves it open.
         options: target, calibration and quantization.
         watch: called with a stage's name, how much of it is done, and how much there is in all.
@@ -119,7 +147,7 @@ def deploy(
     def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
         return calibrate(float_tflite, data, options.calibration_method, options.activations)
 
-    return _deploy(model, calibration, test, unrolled, calibrated, options, watch)
+    return _deploy(model, calibration, test, time_steps, unrolled, calibrated, options, watch)
 
 
 def deploy_stream(
@@ -127,7 +155,7 @@ def deploy_stream(
     calibration: Samples,
     *,
     time_steps: int = 1,
-    test: tuple[Samples, np.ndarray] | None = None,
+    test: tuple[Samples, Labels] | None = None,
     calibration_rounds: int = 6,
     carry_states: bool = False,
     options: Options = _DEFAULTS,
@@ -139,8 +167,8 @@ def deploy_stream(
         model: a built Keras model with a recurrent layer.
         calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
         time_steps: of one call of the binary.
-        test: sequences and their classes, integers (sequences,), to measure the accuracy of the
-            output after the last call with; None measures none.
+        test: sequences, and what the outputs after the last call should have been, as `deploy`
+            takes it; None measures nothing.
         calibration_rounds: as `calibrate_stream` takes it.
         carry_states: the device never resets its states; as `calibrate_stream` takes it.
         options: target, calibration and quantization.
@@ -163,13 +191,14 @@ def deploy_stream(
             carry_states=carry_states,
         )
 
-    return _deploy(model, calibration, test, unrolled, calibrated, options, watch)
+    return _deploy(model, calibration, test, time_steps, unrolled, calibrated, options, watch)
 
 
 def _deploy(
     model: Any,
     calibration: Samples,
-    test: tuple[Samples, np.ndarray] | None,
+    test: tuple[Samples, Labels] | None,
+    time_steps: int | None,
     unrolled: Callable[[], Any],
     calibrated: Callable[[bytes, Samples], Calibration],
     options: Options,
@@ -177,16 +206,19 @@ def _deploy(
 ) -> Deployment:
     clock = Clock(watch)
     target = options.target or targets.target()
-    calibration = samples.check(calibration, model.inputs, "calibration data")
-    if test is not None:
-        test = samples.check(test[0], model.inputs, "test data"), test[1]
+    check_graph(model)
+    arrays = samples.check(calibration, model.inputs, "calibration data")
+    checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
+    warned = concerns(arrays, model.inputs)
+    for text in warned:  # before any work
+        warnings.warn(text, UnspoolWarning, stacklevel=3)
 
     with clock.stage("unroll"):
         deploy_model = unrolled()
     with clock.stage("convert"):
         float_tflite = convert(deploy_model)
     with clock.stage("calibrate"):
-        ranges = calibrated(float_tflite, calibration)
+        ranges = calibrated(float_tflite, arrays)
     with clock.stage("quantize"):
         quantized_tflite = quantize(float_tflite, ranges.ranges, options.activations)
     with clock.stage("compile with Vela"):
@@ -196,24 +228,21 @@ def _deploy(
         with clock.stage("keep weights resident"):
             resident = keep_resident(compiled, quantized_tflite, options.resident_weights)
             compiled = replace(compiled, tflite=resident.tflite)
-    with clock.stage("compare with the trained model"):
-        reference = evaluation.predict(model, calibration)
-        unroll_error = _unroll_error(float_tflite, calibration, reference)
-        tflm = runtime.predict(quantized_tflite, calibration, "tflm")
-        quantization_error = evaluation.difference(tflm, _last(reference, tflm))
-    subjects = {"keras": model, "litert": quantized_tflite, "tflm": quantized_tflite}
-    outputs = {"tflm": tflm} if test is None else {}
-    data = calibration if test is None else test[0]
-    for name in [] if test is None else list(subjects):
-        with clock.stage(f"run in {_PLACES[name]}", len(data[0])) as progress:
-            outputs[name] = evaluation.predict(subjects[name], data, name, progress)
-    try:
-        with clock.stage(f"run in {_PLACES['npu']}", len(data[0])) as progress:
-            outputs["npu"] = evaluation.predict(compiled.tflite, data, "npu", progress)
-        simulation = compare(compiled, quantized_tflite, data, outputs["npu"], outputs["tflm"])
-    except UnspoolError as error:  # an accelerator or an operation that it does not simulate
-        simulation = Simulation(0, 0, str(error))
-    accuracies = [] if test is None else [accuracy(o, test[1], name) for name, o in outputs.items()]
+    subjects = Subjects(model, float_tflite, quantized_tflite, compiled)
+    measured = measure(subjects, arrays, checked, clock)
+    remedies: tuple[Remedy, ...] = ()
+    if options.remedy_seconds and measured.quality and measured.quality.is_poor:
+        network = Network(
+            trained=model,
+            float_tflite=float_tflite,
+            calibration=ranges,
+            activations=options.activations,
+            target=target,
+            samples=arrays,
+            reference=evaluation.predict(model, arrays),
+            time_steps=time_steps,
+        )
+        remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
         trained=model,
         deploy_model=deploy_model,
@@ -223,38 +252,11 @@ def _deploy(
         quantized_tflite=quantized_tflite,
         compiled=compiled,
         resident=resident,
-        unroll_error=unroll_error,
-        quantization_error=quantization_error,
-        accuracies=tuple(accuracies),
-        simulation=simulation,
+        measured=measured,
+        remedies=remedies,
+        warnings=warned,
         seconds=clock.seconds,
     )
-
-
-_PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
-
-
-def _last(reference: list[np.ndarray], outputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Of outputs in time, the steps that the last call of a stream gives."""
-    return [
-        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
-        for whole, part in zip(reference, outputs, strict=True)
-    ]
-
-
-def _unroll_error(
-    float_tflite: bytes, data: list[np.ndarray], reference: list[np.ndarray]
-) -> OutputError:
-    outputs = runtime.predict(float_tflite, data, "litert")
-    error = evaluation.difference(outputs, _last(reference, outputs))
-    unit = max(1.0, *(float(np.abs(output).max()) for output in reference))
-    if not error.largest <= LARGEST_UNROLL_ERROR * unit:
-        raise UnspoolError(
-            f"the deploy model's outputs differ from the trained model's by up to "
-            f"{error.largest:.1e} on {error.samples} samples; at most {LARGEST_UNROLL_ERROR:.0e} "
-            "is expected: please report this model as a defect of Unspool"
-        )
-    return error
 
 
 def save(deployment: Deployment, folder: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The one exception that Unspool raises on purpose."""
+"""What Unspool raises, and warns of, on purpose."""
 
 
 class UnspoolError(Exception):
@@ -6,4 +6,11 @@ class UnspoolError(Exception):
 
     The message repeats what was given and says what was expected. The command line prints it and
     exits with status 2; everything else that is raised is a defect of Unspool.
+    """
+
+
+class UnspoolWarning(UserWarning):
+    """Something about what was given that is likely to make a bad network, said in one line.
+
+    Python's `warnings` filter it; the command line prints it before any work is done.
     """

@@ -1,31 +1,39 @@
-"""Accuracy and error of a model on data, whatever runs it."""
+"""How good a model is on test data, whatever runs it: accuracy of classes, error of values."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from unspool import runtime, samples
+from unspool import runtime as runtimes
+from unspool import samples
 from unspool.errors import UnspoolError
+from unspool.heads import VALUES, Targets, fitted, heads
 from unspool.progress import Progress
+from unspool.runtime import Session
 from unspool.samples import Samples
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the class with the highest output was the right one.
+    """How often an output named the right class, or said yes or no rightly.
 
     Attributes:
         runtime: what ran the model: "keras", "litert", "tflm" or "npu", the simulator.
         confusion: counts (classes, classes); row: the right class, column: the model's.
+        output: the output's name; empty where the model has one output.
+        how: how classes are told, such as "softmax" or "binary_crossentropy of logits".
     """
 
     runtime: str
     confusion: tuple[tuple[int, ...], ...]
+    output: str = ""
+    how: str = ""
 
     @property
     def samples(self) -> int:
-        """How many samples were run."""
+        """How many answers were counted: one per sample, time step or column."""
         return sum(map(sum, self.confusion))
 
     @property
@@ -47,20 +55,30 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class OutputError:
-    """Absolute difference of outputs from a reference, over all values of all samples.
+class Regression:
+    """How far the values of an output are from what they should have been.
 
     Attributes:
-        samples: how many samples were compared.
-        mean: of the absolute differences.
-        p99: its 99th percentile.
-        largest: its maximum.
+        runtime: what ran the model: "keras", "litert", "tflm" or "npu", the simulator.
+        samples: how many samples were run.
+        rmse: root of the mean squared error, in the output's unit.
+        mae: mean absolute error, in the output's unit.
+        r2: share of the targets' variance that the model explains, 1 at best (the mean over
+            columns); None where the targets do not vary.
+        columns: (rmse, mae) of each column of the output.
+        output: the output's name; empty where the model has one output.
     """
 
+    runtime: str
     samples: int
-    mean: float
-    p99: float
-    largest: float
+    rmse: float
+    mae: float
+    r2: float | None
+    columns: tuple[tuple[float, float], ...]
+    output: str = ""
+
+
+Score: TypeAlias = Accuracy | Regression
 
 
 def evaluate(
@@ -69,22 +87,60 @@ def evaluate(
     labels: np.ndarray,
     runtime: str = "litert",
     progress: Progress | None = None,
-) -> Accuracy:
-    """Classify samples and count.
+    *,
+    output: str | None = None,
+) -> Score:
+    """Run a model on test samples and compare an output with what it should have been.
+
+    What the labels are says how they are compared: integers are classes (argmax, or a threshold
+    where the output has one column: that of the loss and activation that the model was compiled
+    with); so are one-hot rows. Numbers of the output's own shape are values.
 
     Args:
         model: a Keras model, or a .tflite file as bytes.
         data: the samples, one array (samples, ...) per input.
-        labels: the right classes, integers (samples,), or (samples, time) for an output in time.
+        labels: classes (samples,), or (samples, time) for an output in time; or values.
         runtime: what runs a .tflite file, as `Session` takes it. A Keras model runs in Keras.
         progress: called with the number of samples finished since the last call.
+        output: name of the output; needed where the model has several.
+
+    Returns:
+        an `Accuracy` for classes, a `Regression` for values.
 
     Raises:
-        UnspoolError: data or labels do not fit the model, or it has several outputs.
+        UnspoolError: data or labels do not fit the model, or it has several outputs and none is
+            named.
     """
-    outputs = predict(model, data, runtime, progress)
-    name = runtime if isinstance(model, bytes) else "keras"
-    return accuracy(outputs, labels, name)
+    if isinstance(model, bytes):
+        session = Session(model, runtime)
+        names = [tensor.name for tensor in session.outputs]
+        found = session.heads or (VALUES,) * len(names)
+    else:
+        from unspool.structure import output_names
+
+        names, found = list(output_names(model)), heads(model)
+    if output is None and len(names) != 1:
+        raise UnspoolError(
+            f"the model has the outputs {', '.join(names)}: say which one the labels are for"
+        )
+    if output is not None and output not in names:
+        raise UnspoolError(f"output {output!r}: the model has {', '.join(names)}")
+    number = names.index(output) if output is not None else 0
+    values = predict(model, data, runtime, progress)[number]
+    targets = fitted(found[number], labels, values.shape, "test data")
+    return score(values, targets, runtime if isinstance(model, bytes) else "keras")
+
+
+def accuracy(model: Any, data: Samples, labels: np.ndarray, runtime: str = "litert") -> Accuracy:
+    """`evaluate`, of a model with one output of classes.
+
+    Raises:
+        UnspoolError: as `evaluate`; or the labels are values and not classes.
+    """
+    found = evaluate(model, data, labels, runtime)
+    if not isinstance(found, Accuracy):
+        raise UnspoolError("test data: labels are values, expected classes, integers (samples,)")
+    return found
 
 
 def predict(
@@ -92,7 +148,7 @@ def predict(
 ) -> list[np.ndarray]:
     """Outputs of a Keras model or a .tflite file, one float32 array (samples, ...) each."""
     if isinstance(model, bytes):
-        return runtime.predict(model, data, runtime_name, progress)
+        return runtimes.predict(model, data, runtime_name, progress)
     from unspool import structure  # TensorFlow, which a .tflite file has no need of
 
     arrays = samples.check(data, model.inputs, "samples")
@@ -104,32 +160,120 @@ def predict(
     return outputs
 
 
-def accuracy(outputs: list[np.ndarray], labels: np.ndarray, runtime_name: str) -> Accuracy:
-    """Count right and wrong classes in a model's outputs; see `evaluate`."""
-    if len(outputs) != 1:
+def score(values: np.ndarray, targets: Targets, runtime_name: str, output: str = "") -> Score:
+    """Compare an output, (samples, ...), with what it should have been.
+
+    Raises:
+        UnspoolError: there are not as many targets as values.
+    """
+    shape = values.shape if targets.head.kind != "classes" else values.shape[:-1]
+    if targets.wanted.shape != shape:
         raise UnspoolError(
-            f"accuracy needs one output with a value per class, but the model has {len(outputs)}"
+            f"test data: labels of the shape {targets.wanted.shape} for an output of the shape "
+            f"{values.shape}"
         )
-    (output,) = outputs
-    if output.shape[-1] == 1:  # one sigmoid: the probability of class 1
-        classes, predicted = 2, (output[..., 0] > 0.5).astype(np.int64).ravel()
-    else:
-        classes, predicted = output.shape[-1], output.argmax(axis=-1).ravel()
-    labels = np.asarray(labels)
-    if output.ndim > 2 and labels.shape == output.shape[:-1]:
-        labels = labels.ravel()
-    right = samples.check_labels(labels, len(predicted), classes, "test data")
-    confusion = np.zeros((classes, classes), np.int64)
+    if targets.head.kind == "values":
+        return _regression(values, targets.wanted, runtime_name, output)
+    right, predicted = targets.wanted.ravel(), targets.head.decide(values).ravel()
+    confusion = np.zeros((targets.classes, targets.classes), np.int64)
     np.add.at(confusion, (right, predicted), 1)
-    return Accuracy(runtime_name, tuple(tuple(int(n) for n in row) for row in confusion))
+    counts = tuple(tuple(int(n) for n in row) for row in confusion)
+    return Accuracy(runtime_name, counts, output, targets.head.why)
 
 
-def difference(outputs: list[np.ndarray], reference: list[np.ndarray]) -> OutputError:
-    """Error of outputs against a reference of the same shapes, each (samples, ...)."""
-    gaps = np.concatenate([np.abs(a - b).ravel() for a, b in zip(outputs, reference, strict=True)])
-    return OutputError(
-        samples=len(outputs[0]),
-        mean=float(gaps.mean()),
-        p99=float(np.percentile(gaps, 99)),
-        largest=float(gaps.max()),
+def _regression(
+    values: np.ndarray, wanted: np.ndarray, runtime_name: str, output: str
+) -> Regression:
+    rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    right = wanted.reshape(rows.shape)
+    errors = rows - right
+    squared, variance = (errors**2).mean(axis=0), right.var(axis=0)
+    varies = variance > 0
+    explained = 1 - squared[varies] / variance[varies]
+    return Regression(
+        runtime=runtime_name,
+        samples=len(values),
+        rmse=float(np.sqrt(squared.mean())),
+        mae=float(np.abs(errors).mean()),
+        r2=float(explained.mean()) if varies.any() else None,
+        columns=tuple(
+            (float(np.sqrt(s)), float(m))
+            for s, m in zip(squared, np.abs(errors).mean(axis=0), strict=True)
+        ),
+        output=output,
     )
+
+
+def scored(session: Session, outputs: Sequence[np.ndarray], labels: Any) -> list[Score | None]:
+    """Compare the outputs of a .tflite file with labels; None for outputs without.
+
+    Args:
+        session: the file.
+        outputs: one array (samples, ...) per output.
+        labels: of the only output, or output name -> labels.
+
+    Raises:
+        UnspoolError: the labels do not fit.
+    """
+    names = [tensor.name for tensor in session.outputs]
+    by_name = _by_output(labels, names)
+    read = session.heads or (VALUES,) * len(names)
+    found: list[Score | None] = []
+    for name, head, values in zip(names, read, outputs, strict=True):
+        if name not in by_name:
+            found.append(None)
+            continue
+        targets = fitted(head, by_name[name], values.shape, f"output {name!r}")
+        found.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
+    return found
+
+
+def _by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """Output name -> labels."""
+    if not isinstance(labels, Mapping):
+        if len(names) > 1:
+            raise UnspoolError(
+                f"test data: the model has the outputs {', '.join(names)}; give labels by name, "
+                "as .npz or as a dictionary, for one or more of them"
+            )
+        return {names[0]: labels}
+    unknown = [name for name in labels if name not in names]
+    if unknown or not labels:
+        raise UnspoolError(
+            f"test data: labels for {', '.join(unknown) or 'no output'}, "
+            f"but the model has {', '.join(names)}"
+        )
+    return labels
+
+
+def check_test(
+    model: Any, test: tuple[Samples, Any], time_steps: int | None = None
+) -> tuple[list[np.ndarray], dict[int, Targets]]:
+    """Check test data before any work.
+
+    Args:
+        model: the trained Keras model.
+        test: samples, and labels: of the only output, or output name -> labels.
+        time_steps: of a call, where outputs in time have that length.
+
+    Returns:
+        one array (samples, ...) per input; number of an output -> its targets.
+
+    Raises:
+        UnspoolError: they do not fit the model.
+    """
+    from unspool.structure import output_names
+
+    data, labels = test
+    arrays = samples.check(data, model.inputs, "test data")
+    names, read = output_names(model), heads(model)
+    labels = _by_output(labels, names)
+    targets = {}
+    for number, name in enumerate(names):
+        if name in labels:
+            what = "test data" if len(names) == 1 else f"test data, output {name!r}"
+            shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
+            if time_steps and len(shape) > 2:
+                shape[1] = time_steps
+            targets[number] = fitted(read[number], labels[name], tuple(shape), what)
+    return arrays, targets

@@ -21,6 +21,7 @@ from ai_edge_litert import schema_py_generated as schema
 from unspool import flatbuffer
 from unspool.errors import UnspoolError
 from unspool.flatbuffer import Tensor
+from unspool.heads import Head
 
 _ENTRY = b"unspool"
 
@@ -47,10 +48,12 @@ class Marks:
     Attributes:
         layers: whose steps have names of this grammar.
         states: in the order of their inputs.
+        heads: how the outputs that are not states are read, in order.
     """
 
     layers: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
+    heads: tuple[Head, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def read(model: flatbuffer.Model) -> Marks:
             return Marks(
                 layers=tuple(map(str, found["layers"])),
                 states=tuple(State(**each) for each in found["states"]),
+                heads=tuple(Head(**each) for each in found["heads"]),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(

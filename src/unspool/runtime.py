@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -17,6 +18,27 @@ from unspool.samples import OpenInput, Samples
 _CHUNK = 500  # samples between two reports of progress, and per task of a process
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Samples that lie outside of what an input can hold: they are cut to its range.
+
+    Attributes:
+        input: the input's name.
+        samples: how many have such a value.
+        of: how many there are.
+        farthest: the value that is farthest outside.
+        minimum: the smallest value that the input can hold.
+        maximum: the largest.
+    """
+
+    input: str
+    samples: int
+    of: int
+    farthest: float
+    minimum: float
+    maximum: float
+
+
 class Session:
     """Runs a .tflite file: quantizes inputs, dequantizes outputs, feeds states back as bytes.
 
@@ -29,6 +51,7 @@ class Session:
         outputs: the file's outputs without the states, in order.
         pairs: which input takes what which output gave; empty for a file without states.
         state_names: of the pairs, such as ("gru/h",).
+        heads: how the outputs are read; empty for a file that Unspool did not make.
     """
 
     def __init__(self, tflite: bytes | Path, runtime: str = "litert") -> None:
@@ -44,7 +67,9 @@ class Session:
         content = tflite if isinstance(tflite, bytes) else files.read(tflite)
         model = flatbuffer.read(content)
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
-        self.pairs = names.state_pairs(names.read(model), inputs, outputs)
+        marks = names.read(model)
+        self.heads = marks.heads
+        self.pairs = names.state_pairs(marks, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._own_outputs = [
@@ -207,6 +232,11 @@ class Session:
                 )
         return arrays
 
+    def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:
+        """Inputs for which samples, as `check` returns them, are outside of its range."""
+        found = (_outside(tensor, a) for tensor, a in zip(self.inputs, arrays, strict=True))
+        return tuple(each for each in found if each is not None)
+
     def calls(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Cut sequences into what one call takes; an input without time goes into every call."""
         timed = [array for array, t in zip(arrays, self.inputs, strict=True) if len(t.shape) > 2]
@@ -238,6 +268,19 @@ class Session:
             for index, tensor in zip(self._own_outputs, self.outputs, strict=True)
         ]
         return outputs, [given[pair.output] for pair in self.pairs]
+
+
+def _outside(tensor: Tensor, values: np.ndarray) -> Outside | None:
+    if not tensor.scale:
+        return None
+    limits = np.iinfo(tensor.dtype)
+    low, high = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype)).tolist()
+    beyond = np.maximum(low - values, values - high)
+    rows = beyond.reshape(len(values), -1).max(axis=1) > tensor.scale / 2  # else it is rounded
+    if not rows.any():
+        return None
+    farthest = float(values.ravel()[int(np.argmax(beyond))])
+    return Outside(tensor.name, int(rows.sum()), len(values), farthest, low, high)
 
 
 def _open_time(tensor: Tensor) -> OpenInput:

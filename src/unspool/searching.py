@@ -18,7 +18,7 @@ from unspool.compression import FineTuning, KernelSetting, check_compiled, losse
 from unspool.compression.kernels import UNTOUCHED
 from unspool.compression.training_data import held_out, loss_name
 from unspool.errors import UnspoolError
-from unspool.evaluation import evaluate
+from unspool.evaluation import accuracy
 from unspool.progress import Watch
 from unspool.samples import Samples
 from unspool.targets import Target
@@ -165,7 +165,7 @@ def search(
         time_steps=time_steps,
     )
     found = Search(
-        trained_accuracy=evaluate(model, held[0], classes_of(held[1])).percent,
+        trained_accuracy=accuracy(model, held[0], classes_of(held[1])).percent,
         samples=len(held[1]),
         max_accuracy_drop=max_accuracy_drop,
         minimise=minimise,

@@ -60,3 +60,57 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
     )
     outputs = model.predict(fed, batch_size=batch_size, verbose=0)
     return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+
+
+def last_activation(tensor: Any) -> str:
+    """Name of the activation that a model's output comes out of: "softmax", "linear", ...
+
+    Layers that only move values or do nothing at inference are looked through.
+    """
+    operation = tensor._keras_history.operation
+    while True:
+        if isinstance(operation, keras.layers.TimeDistributed):
+            operation = operation.layer
+        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+            tensor = operation.outputs[0]
+        elif isinstance(operation, _LOOKED_THROUGH):
+            tensor = operation._inbound_nodes[0].input_tensors[0]
+        else:
+            break
+        operation = tensor._keras_history.operation
+    activation = getattr(operation, "activation", None)
+    if activation is not None:
+        return str(getattr(activation, "__name__", None) or getattr(activation, "name", ""))
+    return type(operation).__name__.lower()  # Softmax, the layer or the function
+
+
+_LOOKED_THROUGH = (
+    *(keras.layers.Identity, keras.layers.Dropout, keras.layers.Reshape, keras.layers.Flatten),
+)
+
+
+def losses(model: Any) -> list[Any]:
+    """The loss of each output of a Keras model, as Keras has it; None where there is none."""
+    given = getattr(model, "loss", None)
+    count = len(model.outputs)
+    if isinstance(given, dict):
+        names = output_names(model)
+        layers = list(functional(model).output_names)
+        given = [
+            given.get(name, given.get(layer)) for name, layer in zip(names, layers, strict=True)
+        ]
+    elif isinstance(given, list | tuple):
+        given = [*given, *[None] * count][:count]
+    else:
+        given = [given] * count
+    return [_loss(each) for each in given]
+
+
+def _loss(given: Any) -> Any:
+    """A loss object or function; None for one that Keras does not know."""
+    if not isinstance(given, str | dict):
+        return given
+    try:
+        return keras.losses.get(given)
+    except (ValueError, TypeError):
+        return None

@@ -29,7 +29,7 @@ class Cost:
         cycles: NPU cycles of one inference.
         milliseconds: of one inference, at the system configuration's clock.
         sram_kib: KiB of SRAM, with the weights where the memory mode puts them there.
-        flash_kib: KiB of flash for weights and constants.
+        flash_kib: KiB of flash: of the compiled file, measured.
         dram_kib: KiB of DRAM, with the weights where they lie there.
     """
 

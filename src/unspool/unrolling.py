@@ -4,6 +4,7 @@ from typing import Any
 
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
+from unspool.heads import heads
 from unspool.inspection import REMOVED, Verdict, inspect, is_graph
 from unspool.names import Interface, Marks, keras_name
 from unspool.rebuilding import Rebuilder, Scopes, alone
@@ -99,6 +100,7 @@ def _deploy_model(
             layer.name for layer in made._flatten_layers() if isinstance(layer, Unrolled | PerStep)
         ),
         states=tuple(state.names for state in states),
+        heads=heads(model),
     )
     made.interface = Interface(
         inputs=(*(t.name for t in model.inputs), *(state.names.input for state in states)),

@@ -85,7 +85,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled network and what Vela says of it. All figures are Vela's estimates.
+    """A compiled network and what Vela says of it. Its fields of figures are Vela's estimates.
 
     Attributes:
         tflite: the bytes of the .tflite file for the target.
@@ -95,8 +95,9 @@ class Compiled:
         milliseconds: of one inference, at the system configuration's clock.
         sram_kib: SRAM that an inference needs, in KiB of 1024 bytes.
         dram_kib: DRAM, weights included where they lie there.
-        flash_kib: flash for weights and constants; with `Sram_Only` they are copied from there
-            to SRAM before the first inference, and need that much SRAM besides `sram_kib`.
+        constants_kib: weights and constants in flash, without the command stream; with `Sram_Only`
+            they are copied from there to SRAM before the first inference, and need that much SRAM
+            besides `sram_kib`.
         weights_kib: weights and scales after Vela's compression, wherever they lie.
         macs: multiply-accumulates of one inference.
         npu_operators: how many operators run on the NPU.
@@ -114,7 +115,7 @@ class Compiled:
     milliseconds: float
     sram_kib: float
     dram_kib: float
-    flash_kib: float
+    constants_kib: float
     weights_kib: float
     macs: int
     npu_operators: int
@@ -128,7 +129,12 @@ class Compiled:
     def sram_with_weights_kib(self) -> float:
         """SRAM that an inference needs, with the weights where the memory mode puts them there."""
         in_sram = weights_memory(self.target) == "Sram"
-        return self.sram_kib + (self.flash_kib if in_sram else 0.0)
+        return self.sram_kib + (self.constants_kib if in_sram else 0.0)
+
+    @property
+    def flash_kib(self) -> float:
+        """What is flashed: the file, with weights, constants and the command stream. Measured."""
+        return len(self.tflite) / 1024
 
 
 def compile(tflite: bytes, target: Target) -> Compiled:
@@ -250,7 +256,7 @@ def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compi
         milliseconds=1000 * float(summary["inference_time"]),
         sram_kib=float(summary["sram_memory_used"]),
         dram_kib=float(summary["dram_memory_used"]),
-        flash_kib=float(summary["on_chip_flash_memory_used"])
+        constants_kib=float(summary["on_chip_flash_memory_used"])
         + float(summary["off_chip_flash_memory_used"]),
         weights_kib=float(summary["total_npu_encoded_weights"]) / 1024,
         macs=_integer(summary["nn_macs"]),

@@ -3,13 +3,24 @@
 Libraries are imported inside the commands: `unspool --help` must not wait for TensorFlow.
 """
 
+import os
+import signal
 import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from unspool.cli.check import check_command, diff_command
 from unspool.cli.compile import compile_command
 from unspool.cli.compress import compress_command
+from unspool.cli.console import INTERRUPTED, MISTAKE, interrupted
 from unspool.cli.deploy import deploy_command
 from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
@@ -17,6 +28,10 @@ from unspool.cli.options import ALL_RESIDENT
 from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 from unspool.cli.sweep import sweep_command
+from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.text import printable
+
+_BROKEN_PIPE = 141  # as shells have it
 
 app = typer.Typer(
     name="unspool",
@@ -40,12 +55,124 @@ app.command("drift")(drift_command)
 app.command("bundle")(bundle_command)
 
 
-def main() -> None:
-    """Entry point of the `unspool` command."""
-    app(args=_with_values(sys.argv[1:]))
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"unspool {version('unspool')}")
+        raise typer.Exit
 
 
-def _with_values(arguments: list[str]) -> list[str]:
+@app.callback()
+def _main(
+    shown: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take a trained Keras recurrent network to an Arm Ethos-U NPU."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command in this process; returns its exit status.
+
+    A mistake of the user's is one line and status 2, Ctrl-C is status 130; what was not foreseen is
+    one line and status 2 too, with the traceback in a file.
+    """
+    with _interruptible(), _own_warnings():
+        try:
+            command = typer.main.get_command(app)
+            status = command.main(
+                _with_values(arguments), prog_name="unspool", standalone_mode=False
+            )
+            sys.stdout.flush()
+            return status if isinstance(status, int) else 0
+        except typer.Exit as ended:
+            # Typer makes this of a Ctrl-C, too.
+            return _interrupted() if interrupted.is_set() else ended.exit_code
+        except (KeyboardInterrupt, typer.Abort):
+            return _interrupted()
+        except UnspoolError as error:
+            return _mistake(str(error))
+        except BrokenPipeError:
+            # Nobody reads on; Python would try to flush once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _BROKEN_PIPE
+        except Exception as error:
+            if interrupted.is_set():  # a library made something else of it
+                return _interrupted()
+            if isinstance(error, _option_errors()):
+                return _mistake(_of_options(error))
+            return _unforeseen(error)
+
+
+def _mistake(message: str) -> int:
+    print(f"unspool: error: {printable(' '.join(message.split()))}", file=sys.stderr)
+    return MISTAKE
+
+
+def _interrupted() -> int:
+    print("unspool: interrupted", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _unforeseen(error: Exception) -> int:
+    text = "".join(traceback.format_exception(error))
+    path = Path("unspool-traceback.txt")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError:  # a folder that cannot be written
+        path = Path(tempfile.gettempdir()) / f"unspool-traceback-{os.getpid()}.txt"
+        path.write_text(text, encoding="utf-8")
+    what = " ".join(str(error).split())[:200]
+    return _mistake(
+        f"a defect of Unspool, {type(error).__name__}: {what}; please report it, with {path}"
+    )
+
+
+def _option_errors() -> type[Exception]:
+    """What Typer raises of options that do not fit: the base class of the one that it exports."""
+    return typer.BadParameter.__mro__[2]
+
+
+def _of_options(error: Any) -> str:
+    """A mistake in the options, in one line."""
+    context = getattr(error, "ctx", None)
+    command = f" (see {context.command_path} --help)" if context is not None else ""
+    return f"{error.format_message().rstrip('.')}{command}"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, and is remembered."""
+
+    def remember(signum: int, frame: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    interrupted.clear()
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _own_warnings() -> Iterator[None]:
+    """Unspool's warnings are a line each on stderr; those of libraries are not the user's."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"unspool: warning: {printable(str(message))}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UnspoolWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _with_values(arguments: Sequence[str]) -> list[str]:
     """Give `--resident-weights` its value where it stands alone; Typer has no such options."""
     given: list[str] = []
     for position, argument in enumerate(arguments):

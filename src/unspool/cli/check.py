@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from unspool import budgets
-from unspool.cli.console import BROKEN, console, guarded
+from unspool.cli.console import BROKEN, console
 from unspool.cli.options import (
     MaxAccuracyDrop,
     MaxFlash,
     MaxMs,
+    MaxOutputError,
     MaxSram,
     NoCpu,
     chosen_budget,
@@ -27,21 +28,23 @@ Report = Annotated[
 ]
 
 
-@guarded
 def check_command(
     report: Report,
     max_ms: MaxMs = None,
     max_sram_kib: MaxSram = None,
     max_flash_kib: MaxFlash = None,
     max_accuracy_drop: MaxAccuracyDrop = None,
+    max_output_error: MaxOutputError = None,
     no_cpu: NoCpu = False,
 ) -> None:
     """Hold a report.json against a budget; the exit status is 1 where it is broken."""
-    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu)
+    budget = chosen_budget(
+        max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu, max_output_error
+    )
     if budget is None:
         raise UnspoolError(
             "check: no budget was given; expected one or more of --max-ms, --max-sram-kib, "
-            "--max-flash-kib, --max-accuracy-drop, --no-cpu"
+            "--max-flash-kib, --max-accuracy-drop, --max-output-error, --no-cpu"
         )
     read = document.read(report)
     try:
@@ -67,7 +70,6 @@ def check_command(
         raise typer.Exit(BROKEN)
 
 
-@guarded
 def diff_command(
     before: Report,
     after: Report,

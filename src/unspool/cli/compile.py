@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from unspool import files
-from unspool.cli.console import console, guarded, watching
+from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
@@ -29,7 +29,6 @@ from unspool.cli.options import (
 )
 
 
-@guarded
 def compile_command(
     file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
     resident_weights: ResidentWeights = None,
@@ -55,11 +54,11 @@ def compile_command(
     screen.print(f"target: {chosen}")
 
     from unspool import vela
-    from unspool.cli.results import exit_if_broken, judge
-    from unspool.report.advice import Subject
+    from unspool.cli.results import exit_if_broken
+    from unspool.report.advice import Request
     from unspool.report.as_json import as_json
+    from unspool.report.making import of_compiled
     from unspool.report.page.html import as_html
-    from unspool.report.report import of_compiled
     from unspool.report.table import as_table, what_next
     from unspool.residency import keep_resident
 
@@ -75,8 +74,8 @@ def compile_command(
             watch("keep weights resident", 1, 1)
     name = f"{file.stem}_vela.tflite"
     files.write(folder / name, compiled.tflite)
-    report = of_compiled(file.name, compiled, len(compiled.tflite), resident, content)
-    report = judge(report, budget, Subject(quantized=str(file), out=str(folder)))
+    request = Request(quantized=str(file), out=str(folder))
+    report = of_compiled(file.name, compiled, content, request, budget, resident)
     files.write(folder / "report.json", as_json(report))
     files.write(folder / "report.html", as_html(report))
     screen.print(as_table(report))

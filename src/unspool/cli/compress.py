@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unspool import files, samples
-from unspool.cli.console import BROKEN, console, guarded, watching
+from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     Accelerator,
@@ -36,7 +36,6 @@ class Smaller(str, Enum):
     flash = "flash"
 
 
-@guarded
 def compress_command(
     model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")],
     data: Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")],
@@ -133,7 +132,7 @@ def compress_command(
     from unspool.deployment import Options, deploy
     from unspool.loading import load
     from unspool.report.compression import Compression, search_table
-    from unspool.report.report import of_deployment
+    from unspool.report.making import Beside, values_of
     from unspool.searching import search
 
     trained = load(model)
@@ -161,7 +160,7 @@ def compress_command(
             )
 
     # First: what cannot be deployed should be known before it is trained.
-    before = of_deployment(deployed(trained, "as it is, "), {}).values
+    before = values_of(deployed(trained, "as it is, "))
     if max_accuracy_drop is not None:
         with showing(folder) as (on_candidate, watch):
             found = search(
@@ -216,8 +215,8 @@ def compress_command(
         folder,
         screen,
         again=shlex.join(map(str, [*again, "--out", folder / "again"])),
-        already={"model.keras": (folder / "model.keras").stat().st_size},
-        compression=compression,
+        written={"model.keras": (folder / "model.keras").stat().st_size},
+        beside=Beside(compression=compression),
     )
 
 

@@ -1,16 +1,13 @@
 """What all commands share: where they print, how they show progress, how they end."""
 
-import functools
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,11 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from unspool.errors import UnspoolError
 from unspool.progress import Watch
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 BROKEN = 1
 """Exit status where a budget is broken."""
@@ -37,6 +30,8 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 _PLAIN_WIDTH = 160
+# A name with brackets or colons is no mark-up.
+_AS_IT_IS: Any = {"highlight": False, "markup": False, "emoji": False}
 
 
 def console(stderr: bool = False) -> Console:
@@ -46,37 +41,13 @@ def console(stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     if not stream.isatty():
-        return Console(file=stream, width=_PLAIN_WIDTH, force_terminal=False, highlight=False)
+        return Console(file=stream, width=_PLAIN_WIDTH, force_terminal=False, **_AS_IT_IS)
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(file=stream, force_terminal=not plain, no_color=plain, highlight=False)
+    return Console(file=stream, force_terminal=not plain, no_color=plain, **_AS_IT_IS)
 
 
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a user's mistake into one line and exit status 2, and Ctrl-C into status 130."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        signal.signal(signal.SIGINT, _on_interrupt)
-        try:
-            return command(*args, **kwargs)
-        except UnspoolError as error:
-            line = " ".join(str(error).split())
-            print(f"unspool: error: {line}", file=sys.stderr)
-            raise typer.Exit(MISTAKE) from None
-        except KeyboardInterrupt:
-            print("unspool: interrupted", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return run
-
-
-_interrupted = threading.Event()
-
-
-def _on_interrupt(signum: int, frame: object) -> None:
-    """Ctrl-C. Libraries swallow the exception now and then, so it is also remembered."""
-    _interrupted.set()
-    raise KeyboardInterrupt
+interrupted = threading.Event()
+"""Set by Ctrl-C: libraries swallow the exception now and then, so it is also remembered."""
 
 
 @contextmanager
@@ -120,7 +91,7 @@ def _stoppable(show: Watch) -> Watch:
     """Stop at the next sign of progress after a Ctrl-C that was swallowed."""
 
     def watch(stage: str, done: int, total: int) -> None:
-        if _interrupted.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt
         show(stage, done, total)
 

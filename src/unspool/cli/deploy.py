@@ -1,15 +1,17 @@
 """`unspool deploy`: the whole way for a user's own model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unspool import files, samples
-from unspool.cli.console import console, guarded, watching
+from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
+    DEFAULT_REMEDY_SECONDS,
     DEFAULT_ROUNDS,
     Accelerator,
     Activations,
@@ -20,11 +22,13 @@ from unspool.cli.options import (
     MaxAccuracyDrop,
     MaxFlash,
     MaxMs,
+    MaxOutputError,
     MaxSram,
     MemoryMode,
     Method,
     NoCpu,
     Out,
+    RemedySeconds,
     ResidentWeights,
     States,
     SystemConfig,
@@ -33,13 +37,12 @@ from unspool.cli.options import (
     chosen_budget,
     chosen_options,
     chosen_target,
-    classes,
     resident_kib,
 )
 from unspool.errors import UnspoolError
+from unspool.text import printable
 
 
-@guarded
 def deploy_command(
     model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")],
     calibration: Annotated[
@@ -52,11 +55,14 @@ def deploy_command(
     ],
     test: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
+        typer.Option(
+            help="Test samples, and their classes or values; .npz by output name for several.",
+            metavar="X.npy Y.npy",
+        ),
     ] = None,
     time_steps: TimeSteps = None,
     states: States = False,
-    calibration_rounds: CalibrationRounds = DEFAULT_ROUNDS,
+    calibration_rounds: CalibrationRounds = None,
     carry_states: CarryStates = False,
     calibration_method: CalibrationMethod = Method.mse,
     activations: ActivationType = Activations.int8,
@@ -64,6 +70,7 @@ def deploy_command(
         bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
     ] = False,
     resident_weights: ResidentWeights = None,
+    remedy_seconds: RemedySeconds = DEFAULT_REMEDY_SECONDS,
     out: Out = DEFAULT_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -73,12 +80,15 @@ def deploy_command(
     max_sram_kib: MaxSram = None,
     max_flash_kib: MaxFlash = None,
     max_accuracy_drop: MaxAccuracyDrop = None,
+    max_output_error: MaxOutputError = None,
     no_cpu: NoCpu = False,
 ) -> None:
     """Take a trained Keras model to the NPU: unroll, quantize, test, compile."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
     resident_kib(resident_weights)
-    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu)
+    budget = chosen_budget(
+        max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu, max_output_error
+    )
     if max_accuracy_drop is not None and test is None:
         raise UnspoolError(
             f"--max-accuracy-drop {max_accuracy_drop:g}: the accuracy is measured on test samples; "
@@ -86,10 +96,11 @@ def deploy_command(
         )
     if no_cpu and allow_cpu:
         raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
-    if carry_states and not states:
-        raise UnspoolError("--carry-states: has a meaning with --states only; add --states")
+    for name, given in (("carry-states", carry_states), ("calibration-rounds", calibration_rounds)):
+        if given and not states:
+            raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
     calibration_data = samples.load(calibration)
-    test_data = (samples.load(test[0]), classes(test[1])) if test else None
+    test_data = (samples.load(test[0]), samples.load(test[1])) if test else None
     folder = files.output_folder(out)
     screen = console()
     screen.print(f"target: {chosen}")
@@ -102,8 +113,11 @@ def deploy_command(
     trained = load(model)
     for verdict in inspect(trained):
         if verdict.detail and verdict.action in ("unroll", "cpu"):
-            screen.print(f"note: layer {verdict.layer}: {verdict.detail}")
-    options = chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights)
+            screen.print(f"note: layer {printable(verdict.layer)}: {verdict.detail}")
+    options = replace(
+        chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
+        remedy_seconds=remedy_seconds,
+    )
     with watching() as watch:
         if states:
             deployment = deploy_stream(
@@ -111,7 +125,7 @@ def deploy_command(
                 calibration_data,
                 time_steps=time_steps or 1,
                 test=test_data,
-                calibration_rounds=calibration_rounds,
+                calibration_rounds=calibration_rounds or DEFAULT_ROUNDS,
                 carry_states=carry_states,
                 options=options,
                 watch=watch,

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from unspool import files
-from unspool.cli.console import console, guarded
+from unspool.cli.console import console
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     Accelerator,
@@ -17,9 +17,9 @@ from unspool.cli.options import (
     chosen_target,
 )
 from unspool.targets import Target
+from unspool.text import printable
 
 
-@guarded
 def inspect_command(
     file: Annotated[
         Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
@@ -45,7 +45,9 @@ def _layers(file: Path) -> Table:
     table = Table("Layer", "Kind", "What happens", "Detail", title=str(file), box=None)
     table.title_justify = "left"
     for verdict in inspect(load(file)):
-        table.add_row(verdict.layer, verdict.kind, verdict.action, verdict.detail)
+        table.add_row(
+            printable(verdict.layer), verdict.kind, verdict.action, printable(verdict.detail)
+        )
     return table
 
 
@@ -67,5 +69,5 @@ def _operators(file: Path, content: bytes, chosen: Target) -> Table:
             where = "NPU" if kind == "ethos-u" else "CPU"
         else:
             where = "CPU" if name in on_cpu else "NPU"
-        table.add_row(kind, name, where, on_cpu.get(name, ""))
+        table.add_row(kind, printable(name), where, on_cpu.get(name, ""))
     return table

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unspool import files, samples
-from unspool.cli.console import console, guarded, watching
+from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
@@ -45,7 +45,6 @@ class Cell(str, Enum):
     simple = "simple"
 
 
-@guarded
 def mnist_command(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the training images; 1, or 2 if quick.")
@@ -60,7 +59,7 @@ def mnist_command(
     ] = samples.CALIBRATION_COUNT,
     states: States = False,
     time_steps: TimeSteps = None,
-    calibration_rounds: CalibrationRounds = DEFAULT_ROUNDS,
+    calibration_rounds: CalibrationRounds = None,
     calibration_method: CalibrationMethod = Method.mse,
     activations: ActivationType = Activations.int8,
     out: Out = DEFAULT_OUT,
@@ -83,6 +82,8 @@ def mnist_command(
             f"--time-steps {time_steps}: expected, with --states, a divisor of the 28 rows of an "
             "image: 1, 2, 4, 7, 14 or 28"
         )
+    if calibration_rounds and not states:
+        raise UnspoolError("--calibration-rounds: has a meaning with --states only; add --states")
     folder = files.output_folder(out)
     screen = console()
     screen.print(f"target: {chosen}")
@@ -93,6 +94,7 @@ def mnist_command(
     from unspool.deployment import deploy, deploy_stream
     from unspool.drift import drift
     from unspool.loading import load
+    from unspool.report.making import Beside
 
     units = units or (QUICK_UNITS if quick else FULL_UNITS)
     epochs = epochs or (QUICK_EPOCHS if quick else FULL_EPOCHS)
@@ -123,7 +125,7 @@ def mnist_command(
                 calibration,
                 time_steps=time_steps or 1,
                 test=test,
-                calibration_rounds=calibration_rounds,
+                calibration_rounds=calibration_rounds or DEFAULT_ROUNDS,
                 options=options,
                 watch=watch,
             )
@@ -142,10 +144,8 @@ def mnist_command(
         deployment,
         folder,
         screen,
-        already={"model.keras": (folder / "model.keras").stat().st_size},
-        guide=known,
-        seconds=seconds,
-        drift=drifted,
+        written={"model.keras": (folder / "model.keras").stat().st_size},
+        beside=Beside(guide=known, seconds=seconds, drift=drifted),
     )
 
 

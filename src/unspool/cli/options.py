@@ -16,6 +16,11 @@ from unspool.targets import Target, target
 if TYPE_CHECKING:
     from unspool.deployment import Options
 
+DEFAULT_ACCELERATOR = "ethos-u55-128"
+DEFAULT_OUT = Path("unspool-out")
+DEFAULT_ROUNDS = 6
+DEFAULT_REMEDY_SECONDS = 60.0
+
 
 class Method(str, Enum):
     """How ranges are chosen."""
@@ -74,7 +79,16 @@ TimeSteps = Annotated[
     ),
 ]
 CalibrationRounds = Annotated[
-    int, typer.Option(min=1, help="With --states: rounds of calibration at most.")
+    int | None,
+    typer.Option(
+        min=1, help=f"With --states: rounds of calibration at most, by default {DEFAULT_ROUNDS}."
+    ),
+]
+RemedySeconds = Annotated[
+    float,
+    typer.Option(
+        min=0, help="How long to try what helps where the error is too large, s; 0 tries nothing."
+    ),
 ]
 CarryStates = Annotated[
     bool,
@@ -113,12 +127,16 @@ MaxAccuracyDrop = Annotated[
 NoAccuracyDrop = Annotated[  # known, so that it can be said why it is not possible
     float | None, typer.Option("--max-accuracy-drop", hidden=True)
 ]
+MaxOutputError = Annotated[
+    float | None,
+    typer.Option(
+        help="Budget: mean error of the worst column of the outputs, percent of its range, against "
+        "the trained model.",
+        metavar="PERCENT",
+    ),
+]
 NoCpu = Annotated[bool, typer.Option("--no-cpu", help="Budget: no operator may run on the CPU.")]
 ALL_RESIDENT = "all"
-
-DEFAULT_ACCELERATOR = "ethos-u55-128"
-DEFAULT_OUT = Path("unspool-out")
-DEFAULT_ROUNDS = 6
 
 
 def chosen_target(
@@ -142,13 +160,21 @@ def chosen_budget(
     max_flash_kib: float | None,
     max_accuracy_drop: float | None,
     no_cpu: bool,
+    max_output_error: float | None = None,
 ) -> Budget | None:
     """The budget that the options name; None where they name none.
 
     Raises:
         UnspoolError: a limit is not a finite number, or negative.
     """
-    budget = Budget(max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu)
+    budget = Budget(
+        max_ms=max_ms,
+        max_sram_kib=max_sram_kib,
+        max_flash_kib=max_flash_kib,
+        max_accuracy_drop=max_accuracy_drop,
+        max_output_error=max_output_error,
+        no_cpu=no_cpu,
+    )
     return budget if budget.limits else None
 
 

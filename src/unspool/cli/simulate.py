@@ -1,21 +1,23 @@
 """`unspool simulate` and `unspool disassemble`: what Vela's binary computes, and what it says."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
 from unspool import files, samples
-from unspool.cli.console import console, guarded, watching
-from unspool.errors import UnspoolError
+from unspool.cli.console import console, watching
+from unspool.text import printable
+
+if TYPE_CHECKING:
+    from unspool.evaluation import Score
 
 File = Annotated[
     Path, typer.Argument(help="A .tflite file that Vela compiled.", metavar="FILE_vela.tflite")
 ]
 
 
-@guarded
 def simulate_command(
     file: File,
     data: Annotated[Path, typer.Option(help="Samples, .npy or .npz.", metavar="X.npy")],
@@ -31,7 +33,8 @@ def simulate_command(
     values = samples.load(data)
     right = samples.load(labels) if labels else None
 
-    from unspool.evaluation import accuracy
+    from unspool.evaluation import scored
+    from unspool.report.verdict import outside_text
     from unspool.runtime import Session, predict
 
     content = files.read(file)
@@ -55,21 +58,34 @@ def simulate_command(
         named = dict(zip(names, outputs, strict=True))
         files.replace(with_suffix, lambda path: np.savez(path, allow_pickle=False, **named))
         screen.print(f"written to {with_suffix}: {', '.join(names)}")
+    for each in session.outside(session.check(values)):
+        screen.print(f"Attention: {outside_text(each)}.")
     if right is not None:
-        if not isinstance(right, np.ndarray):
-            raise UnspoolError(f"{labels}: expected one array of classes (.npy)")
-        found = accuracy(outputs, right, "npu")
-        screen.print(
-            f"accuracy: {found.percent:.2f} %, {found.correct:,} of {found.samples:,} samples "
-            "(npu, simulated)"
-        )
+        for name, found in zip(names, scored(session, outputs, right), strict=True):
+            if found is not None:
+                screen.print(_as_line(found, name if len(names) > 1 else ""))
     elif not out:
         for name, array in zip(names, outputs, strict=True):
-            screen.print(f"{name}: {array.shape}", markup=False)
-            screen.print(np.array2string(array, precision=4, threshold=200), markup=False)
+            screen.print(f"{printable(name)}: {array.shape}")
+            screen.print(np.array2string(array, precision=4, threshold=200))
 
 
-@guarded
+def _as_line(found: "Score", output: str) -> str:
+    from unspool.evaluation import Accuracy
+
+    of = f" of output {printable(output)!r}" if output else ""
+    if isinstance(found, Accuracy):
+        return (
+            f"accuracy{of}: {found.percent:.2f} %, {found.correct:,} of {found.samples:,} samples "
+            f"(npu, simulated{'; ' * bool(found.how)}{found.how})"
+        )
+    r2 = "" if found.r2 is None else f", R2 {found.r2:.4f}"
+    return (
+        f"error{of}: RMSE {found.rmse:.4g}, MAE {found.mae:.4g}{r2}, {found.samples:,} samples "
+        "(npu, simulated)"
+    )
+
+
 def disassemble_command(
     file: File,
     debug: Annotated[

@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from unspool import files, samples
-from unspool.cli.console import console, guarded
+from unspool.cli.console import console
 from unspool.cli.options import Runtime, chosen_target
 from unspool.errors import UnspoolError
 from unspool.report import document
@@ -16,7 +16,6 @@ from unspool.report import document
 Folder = Annotated[Path, typer.Argument(help="What `unspool deploy` wrote.", metavar="DIR")]
 
 
-@guarded
 def drift_command(
     folder: Folder,
     data: Annotated[
@@ -54,7 +53,6 @@ def drift_command(
     console().print(drift_table(found))
 
 
-@guarded
 def bundle_command(
     folder: Folder,
     name: Annotated[

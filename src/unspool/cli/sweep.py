@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unspool import files
-from unspool.cli.console import BROKEN, console, guarded, watching
+from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.options import (
     DEFAULT_OUT,
     MaxFlash,
@@ -35,7 +35,6 @@ class Sort(str, Enum):
     target = "target"
 
 
-@guarded
 def sweep_command(
     file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
     target: Annotated[

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from unspool import targets
 from unspool.errors import UnspoolError
-from unspool.report.report import Report
+from unspool.quality import Quality
+from unspool.remedies import Remedy
+from unspool.report.report import Advice, Report
 from unspool.residency import repeating_kib
 from unspool.targets import Target, setting
-from unspool.waiting import Wait, wait
+from unspool.waiting import Wait
 
-BOUND_SHARE = 0.5
-"""Part of the cycles, in operators that wait for weights, from which on that is worth a word."""
+LEAST_GAIN = 0.1
+"""Share of the cycles, or of an error, that advice must save to be given."""
 
 LOSS_POINTS = 0.5
 """Points of accuracy that quantization may lose without a word."""
@@ -22,22 +24,7 @@ _MANY = 3  # operators on the CPU that are named
 
 
 @dataclass(frozen=True)
-class Advice:
-    """Something to do.
-
-    Attributes:
-        text: what the figures say and what would help.
-        command: that does it.
-        because: ids of the figures that it is from.
-    """
-
-    text: str
-    command: str
-    because: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Subject:
+class Request:
     """What the commands of the advice are about.
 
     Attributes:
@@ -57,23 +44,79 @@ class Subject:
     streamable: bool = False
 
 
-def advise(report: Report, subject: Subject) -> tuple[Advice, ...]:
-    """Say what to do next, the most urgent first; nothing where the figures ask for nothing.
+def advise(report: Report, request: Request) -> tuple[Advice, ...]:
+    """Say what to do next; nothing where the figures ask for nothing.
+
+    First what a budget or an error asks for, then what saves most; what saves less than a tenth is
+    not said.
 
     Args:
         report: with its budget and its breaches.
-        subject: files and commands by their names.
+        request: files and commands by their names.
     """
+    urgent = (
+        *_errors(report, request),
+        *_operators_on_cpu(report, request),
+        *_over_budget(report, request),
+    )
+    savings = (
+        *_weights(report, request),
+        *_accuracy(report, request),
+        *_stream(report, request),
+    )
+    worth = [advice for advice in savings if advice.gain >= LEAST_GAIN]
+    return (*urgent, *sorted(worth, key=lambda advice: -advice.gain))
+
+
+def _errors(report: Report, request: Request) -> list[Advice]:
+    """What was tried against too large an error, and helps, the best first."""
+    quality = report.measured.quality if report.measured else None
+    if quality is None:
+        return []
+    found = []
+    for remedy in report.remedies:
+        if remedy.quality is None:
+            continue
+        before, after, unit = _compared(quality, remedy.quality)
+        gain = 1 - after / before if before else 0.0
+        if gain < LEAST_GAIN:
+            continue
+        text = (
+            f"{remedy.name[:1].upper()}{remedy.name[1:]}: {unit} {after:.2g} % instead of "
+            f"{before:.2g} % (tried, TFLM on the calibration samples){_cost(report, remedy)}:"
+        )
+        command = _remedy_command(remedy, request)
+        found.append(Advice(text, command, ("output_error",), gain))
+    return sorted(found, key=lambda advice: -advice.gain)
+
+
+def _compared(before: Quality, after: Quality) -> tuple[float, float, str]:
+    """The error that is worth a word, before and after, and what it is."""
+    if before.poor or not before.unlike:
+        was, now = before.worst, after.worst
+        return (was.mean if was else 0.0), (now.mean if now else 0.0), "a mean error of"
+    rates = [100 - min(entry.percent for entry in q.agreements) for q in (before, after)]
+    return rates[0], rates[1], "other answers in"
+
+
+def _cost(report: Report, remedy: Remedy) -> str:
+    if remedy.cycles is None or remedy.sram_kib is None:
+        return ""
+    compiled = report.compiled
     return (
-        *_operators_on_cpu(report, subject),
-        *_over_budget(report, subject),
-        *_weights(report, subject),
-        *_accuracy(report, subject),
-        *_stream(report, subject),
+        f", {remedy.cycles:,} cycles instead of {compiled.cycles:,} and {remedy.sram_kib:.1f} KiB "
+        f"of SRAM instead of {compiled.sram_kib:.1f}"
     )
 
 
-def _operators_on_cpu(report: Report, subject: Subject) -> list[Advice]:
+def _remedy_command(remedy: Remedy, request: Request) -> str:
+    option, value = remedy.choice
+    if option == "quantization_aware":
+        return f"unspool compress {_model(request)} {_DATA} --quantization-aware"
+    return f"{request.again} --{option.replace('_', '-')} {value}" if request.again else ""
+
+
+def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
     found = report.compiled.cpu_operators
     if not found:
         return []
@@ -85,11 +128,11 @@ def _operators_on_cpu(report: Report, subject: Subject) -> list[Advice]:
         f"{found[0].reason or '(none given)'}. Change the layers that they come from; all "
         "operators and reasons:"
     )
-    command = f"unspool inspect {_quoted(subject.quantized)} {_target(report.compiled.target)}"
+    command = f"unspool inspect {_quoted(request.quantized)} {_target(report.compiled.target)}"
     return [Advice(text, command, ("cpu_operators",))]
 
 
-def _over_budget(report: Report, subject: Subject) -> list[Advice]:
+def _over_budget(report: Report, request: Request) -> list[Advice]:
     limits = {breach.limit: breach for breach in report.breaches}
     costs = [limits[name] for name in ("max_ms", "max_sram_kib", "max_flash_kib") if name in limits]
     if not costs or report.budget is None:
@@ -97,13 +140,13 @@ def _over_budget(report: Report, subject: Subject) -> list[Advice]:
     over = ", ".join(breach.label for breach in costs)
     text = f"Over the budget: {over}. Which targets and memory modes keep it:"
     kept = [part for part in str(report.budget).split(", ") if "accuracy" not in part]
-    out = _quoted(f"{subject.out}/sweep")
-    command = f"unspool sweep {_quoted(subject.quantized)} {' '.join(kept)} --out {out}"
+    out = _quoted(f"{request.out}/sweep")
+    command = f"unspool sweep {_quoted(request.quantized)} {' '.join(kept)} --out {out}"
     because = tuple(key for breach in costs for key in breach.figures)
-    return [*_keep_less(report, subject), Advice(text, command, because)]
+    return [*_keep_less(report, request), Advice(text, command, because)]
 
 
-def _keep_less(report: Report, subject: Subject) -> list[Advice]:
+def _keep_less(report: Report, request: Request) -> list[Advice]:
     """Where resident weights break the budget for SRAM, but fewer of them would not."""
     resident, budget = report.made_resident, report.budget
     if resident is None or budget is None or budget.max_sram_kib is None:
@@ -114,56 +157,56 @@ def _keep_less(report: Report, subject: Subject) -> list[Advice]:
     if 1024 * room < min(kept.bytes for kept in resident.kept):
         return []
     text = f"Of the weights that repeat, keep {room} KiB at most in SRAM:"
-    again = f"unspool compile {_quoted(subject.quantized)} --resident-weights {room}"
-    out = _quoted(f"{subject.out}/resident-{room}")
+    again = f"unspool compile {_quoted(request.quantized)} --resident-weights {room}"
+    out = _quoted(f"{request.out}/resident-{room}")
     command = f"{again} {_target(report.compiled.target)} --out {out}"
     return [Advice(text, command, ("resident_sram", "resident_kept"))]
 
 
-def _weights(report: Report, subject: Subject) -> list[Advice]:
+def _weights(report: Report, request: Request) -> list[Advice]:
     """Where the NPU waits for weights: keep them in SRAM, or make them smaller."""
-    waits = wait(report.compiled)
-    if waits is None or waits.share < BOUND_SHARE or report.made_resident:
+    waits, cycles = report.wait, report.compiled.cycles
+    if waits is None or report.made_resident or not cycles:
         return []
-    cycles = report.compiled.cycles
+    gain = waits.cycles / cycles
     says = (
-        f"{100 * waits.share:.0f} % of the cycles are of operators that wait for {waits.memory}; "
-        f"without the wait, about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
+        f"{100 * gain:.0f} % of the cycles are spent waiting for {waits.memory}: without that, "
+        f"about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
     )
     because = ("cycles", "cycles_waiting", "sram", "weights")
-    command, need, what = _in_sram(report, subject)
+    command, need, what = _in_sram(report, request)
     compress = "compress further" if report.compression else "compress"
     if not command:
-        return [_compress(waits, subject, f"{says} {compress.capitalize()}")]
+        return [_compress(waits, request, f"{says} {compress.capitalize()}", gain)]
     granted, by = _granted(report)
     text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
     if granted is None:
         text += ", if the device has that much (not known: no --max-sram-kib):"
-        otherwise = _compress(waits, subject, f"Or, if it has not, {compress}")
-        return [Advice(text, command, because), otherwise]
+        otherwise = _compress(waits, request, f"Or, if it has not, {compress}", gain)
+        return [Advice(text, command, because, gain), otherwise]
     if need <= granted:
-        return [Advice(f"{text}, which fits {by}:", command, because)]
-    return [_compress(waits, subject, f"{text}, more than {by}. {compress.capitalize()}")]
+        return [Advice(f"{text}, which fits {by}:", command, because, gain)]
+    return [_compress(waits, request, f"{text}, more than {by}. {compress.capitalize()}", gain)]
 
 
-def _in_sram(report: Report, subject: Subject) -> tuple[str, float, str]:
+def _in_sram(report: Report, request: Request) -> tuple[str, float, str]:
     """The command that has weights in SRAM, the KiB that this takes, and what it is."""
     compiled = report.compiled
     target = compiled.target
-    compile_again = f"unspool compile {_quoted(subject.quantized)}"
+    compile_again = f"unspool compile {_quoted(request.quantized)}"
     tried = report.resident is not None
     repeating = 0.0 if tried else repeating_kib(compiled)
     if repeating:
         command = f"{compile_again} --resident-weights {_target(target)}"
-        out = _quoted(f"{subject.out}/resident")
+        out = _quoted(f"{request.out}/resident")
         what = f"Copying those that repeat ({repeating:,.1f} KiB) once per inference"
         return f"{command} --out {out}", compiled.sram_kib + repeating, what
     try:
         there = targets.target(target.accelerator, target.system_config, "Sram_Only", target.config)
     except UnspoolError:  # a configuration file without that mode
         return "", 0.0, ""
-    size = compiled.flash_kib or compiled.weights_kib
-    out = _quoted(f"{subject.out}/sram-only")
+    size = compiled.constants_kib or compiled.weights_kib
+    out = _quoted(f"{request.out}/sram-only")
     what = f"Having all weights there ({size:,.1f} KiB)"
     return f"{compile_again} {_target(there)} --out {out}", compiled.sram_kib + size, what
 
@@ -181,43 +224,43 @@ def _granted(report: Report) -> tuple[float | None, str]:
     return int(size) / 1024, f"the {int(size) / 1024:g} KiB of {mode} (its arena_cache_size)"
 
 
-def _compress(waits: Wait, subject: Subject, says: str) -> Advice:
+def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
     text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
-    command = f"unspool compress {_model(subject)} {_DATA} --max-accuracy-drop 0.2"
-    return Advice(text, command, ("cycles_waiting", "weights"))
+    command = f"unspool compress {_model(request)} {_DATA} --max-accuracy-drop 0.2"
+    return Advice(text, command, ("cycles_waiting", "weights"), gain)
 
 
-def _accuracy(report: Report, subject: Subject) -> list[Advice]:
+def _accuracy(report: Report, request: Request) -> list[Advice]:
     values = report.values
-    if not {"accuracy_keras", "accuracy_tflm"} <= set(values):
+    if not {"accuracy_keras", "accuracy_tflm"} <= set(values) or report.remedies:
         return []
     lost = values["accuracy_keras"] - values["accuracy_tflm"]
     if lost <= LOSS_POINTS:
         return []
     because = ("accuracy_keras", "accuracy_tflm")
     text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
-    command = f"unspool compress {_model(subject)} {_DATA} --quantization-aware"
+    command = f"unspool compress {_model(request)} {_DATA} --quantization-aware"
     found = [Advice(text, command, because)]
-    if subject.activations == "int8" and subject.again:
+    if request.activations == "int8" and request.again:
         text = "Or use int16 activations, for twice the SRAM:"
-        found.append(Advice(text, f"{subject.again} --activations int16", because))
+        found.append(Advice(text, f"{request.again} --activations int16", because))
     return found
 
 
-def _stream(report: Report, subject: Subject) -> list[Advice]:
+def _stream(report: Report, request: Request) -> list[Advice]:
     shapes = [entry["shape"] for entry in report.model.get("inputs", ())]
     steps = max((shape[1] for shape in shapes if len(shape) > 2), default=1)
-    if not subject.streamable or not subject.again or steps < 2:
+    if not request.streamable or not request.again or steps < 2:
         return []
     text = (
         f"If you run this on sliding windows of a stream: with states in and out a call computes "
         f"1 step, not {steps}:"
     )
-    return [Advice(text, f"{subject.again} --states --time-steps 1", ("cycles",))]
+    return [Advice(text, f"{request.again} --states --time-steps 1", ("cycles",), 1 - 1 / steps)]
 
 
-def _model(subject: Subject) -> str:
-    return _quoted(subject.model) if subject.model else "MODEL.keras"
+def _model(request: Request) -> str:
+    return _quoted(request.model) if request.model else "MODEL.keras"
 
 
 def _target(target: Target) -> str:

@@ -5,8 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 from unspool.drift import Drift
+from unspool.evaluation import Accuracy
+from unspool.measuring import Measured
+from unspool.quality import Quality
+from unspool.remedies import Remedy
 from unspool.report.compression import compression_document
-from unspool.report.report import SCHEMA_VERSION, Report
+from unspool.report.document import SCHEMA_VERSION
+from unspool.report.report import Report
 
 
 def as_json(report: Report) -> str:
@@ -31,21 +36,12 @@ def _document(report: Report) -> dict[str, Any]:
             "memory_mode": target.memory_mode,
             "vela_config": target.config.name,
         },
+        "verdict": [asdict(check) for check in report.verdict],
         "figures": {
             figure.id: {k: v for k, v in asdict(figure).items() if k != "id" and v is not None}
             for figure in report.figures
         },
-        "accuracy": [
-            {
-                "runtime": accuracy.runtime,
-                "samples": accuracy.samples,
-                "correct": accuracy.correct,
-                "percent": accuracy.percent,
-                "per_class_percent": accuracy.per_class,
-                "confusion": accuracy.confusion,
-            }
-            for accuracy in report.accuracies
-        ],
+        "accuracy": [_accuracy(accuracy) for accuracy in report.accuracies],
         "placement": {
             "npu_operators": compiled.npu_operators,
             "cpu_operators": [
@@ -57,8 +53,12 @@ def _document(report: Report) -> dict[str, Any]:
         "seconds": {stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         "versions": dict(report.versions),
     }
-    if report.simulation is not None:
-        document["simulation"] = asdict(report.simulation)
+    if report.measured is not None:
+        document |= _measured(report.measured)
+    if report.warnings:
+        document["warnings"] = list(report.warnings)
+    if report.remedies:
+        document["remedies"] = [_remedy(remedy) for remedy in report.remedies]
     if report.rounds:
         document["calibration_rounds"] = [asdict(entry) for entry in report.rounds]
     if report.drift is not None:
@@ -74,3 +74,48 @@ def _document(report: Report) -> dict[str, Any]:
         }
     document["advice"] = [asdict(advice) for advice in report.advice]
     return document
+
+
+def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
+    return {
+        "runtime": accuracy.runtime,
+        "output": accuracy.output,
+        "how": accuracy.how,
+        "samples": accuracy.samples,
+        "correct": accuracy.correct,
+        "percent": accuracy.percent,
+        "per_class_percent": accuracy.per_class,
+        "confusion": accuracy.confusion,
+    }
+
+
+def _measured(measured: Measured) -> dict[str, Any]:
+    found: dict[str, Any] = {"simulation": asdict(measured.simulation)}
+    if measured.regressions:
+        found["regression"] = [asdict(entry) for entry in measured.regressions]
+    if measured.quality:
+        found["quality"] = _quality(measured.quality)
+    if measured.outside:
+        found["outside"] = [asdict(entry) for entry in measured.outside]
+    if measured.not_measured:
+        found["not_measured"] = [asdict(entry) for entry in measured.not_measured]
+    return found
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    return {
+        "columns": [asdict(column) for column in quality.columns],
+        "agreements": [{**asdict(a), "percent": a.percent} for a in quality.agreements],
+    }
+
+
+def _remedy(remedy: Remedy) -> dict[str, Any]:
+    option, value = remedy.choice
+    found: dict[str, Any] = {"name": remedy.name, "option": option, "value": value}
+    if remedy.quality is None:
+        return {**found, "reason": remedy.reason}
+    worst = remedy.quality.worst
+    found["mean_error"] = worst.mean if worst else None
+    found["same_answer_percent"] = [a.percent for a in remedy.quality.agreements]
+    known = {"cycles": remedy.cycles, "sram_kib": remedy.sram_kib}
+    return found | {key: value for key, value in known.items() if value is not None}

@@ -11,7 +11,7 @@ from unspool import files
 from unspool.errors import UnspoolError
 from unspool.report.figure import Figure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 NAME = "report.json"
 

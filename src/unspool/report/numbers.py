@@ -1,6 +1,22 @@
 """Figures as people read them."""
 
+from unspool.quality import ColumnError
 from unspool.report.figure import Figure
+
+COLUMNS = ("From", "To", "Mean error, %", "Largest, %", "SNR, dB", "Values")
+"""Headings of what `column_numbers` gives."""
+
+
+def column_numbers(column: ColumnError) -> tuple[str, ...]:
+    """The error of an output's column as people read it."""
+    return (
+        f"{column.minimum:.4g}",
+        f"{column.maximum:.4g}",
+        f"{column.mean:.2f}",
+        f"{column.largest:.1f}",
+        "" if column.snr is None else f"{column.snr:.1f}",
+        f"{column.values:,}",
+    )
 
 
 def number(figure: Figure, value: float | None) -> str:
@@ -11,7 +27,9 @@ def number(figure: Figure, value: float | None) -> str:
         return f"{value:.2f}"
     if isinstance(value, int) or figure.unit == "cycles":
         return f"{value:,.0f}"
-    return kib(value) if figure.unit in ("KiB", "ms") else f"{value:.1e}"
+    if figure.unit in ("KiB", "ms"):
+        return kib(value)
+    return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
 def kib(value: float) -> str:

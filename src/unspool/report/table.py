@@ -6,44 +6,95 @@ from rich.text import Text
 
 from unspool.calibration import Round
 from unspool.drift import Drift
+from unspool.quality import Quality
 from unspool.report.compression import kernel_table, search_table
-from unspool.report.numbers import number as number
+from unspool.report.numbers import COLUMNS, column_numbers, number
 from unspool.report.report import Report
+from unspool.text import printable
+
+_COLUMNS = 8  # of outputs that are shown
 
 
 def as_table(report: Report) -> RenderableType:
-    """Render a report for a rich console."""
-    table = Table(title=f"{report.model['name']} on {report.compiled.target}", box=None)
+    """Render a report for a rich console: figures, tables of parts, the verdict."""
+    name = printable(report.model["name"])
+    table = Table(title=f"{name} on {report.compiled.target}", box=None)
     table.title_justify = "left"
     beside = report.beside
     table.add_column("Figure")
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Unit", no_wrap=True)
-    for name in beside:
-        table.add_column(name.capitalize(), justify="right", no_wrap=True)
+    for column in beside:
+        table.add_column(column.capitalize(), justify="right", no_wrap=True)
     table.add_column("Origin", no_wrap=True)
     table.add_column("How", style="dim", overflow="fold")
     for figure in report.figures:
         if figure.unit == "KiB" and not figure.value:
             continue  # a memory that the target does not use
         table.add_row(
-            figure.label,
+            printable(figure.label),
             Text(number(figure, figure.value), style="bold"),
             figure.unit,
-            *(number(figure, getattr(figure, name)) for name in beside),
+            *(number(figure, getattr(figure, column)) for column in beside),
             figure.origin,
-            figure.how,
+            printable(figure.how),
         )
-    drift = [drift_table(report.drift)] if report.drift else []
     parts = [
+        *_outputs(report),
+        *_remedies(report),
         *_compression(report),
         *_rounds(report.rounds),
-        *drift,
-        *_simulation(report),
+        *([drift_table(report.drift)] if report.drift else []),
         *_resident(report),
+        *_cpu_operators(report),
     ]
-    parts += _cpu_operators(report)
-    return Group(table, *parts, *_budget(report))
+    verdict = [Text(printable(f"{check.word}: {check.text}")) for check in report.verdict]
+    return Group(table, *parts, *verdict, *_budget(report))
+
+
+def _outputs(report: Report) -> list[RenderableType]:
+    """What quantization costs each column of an output of values."""
+    quality = report.measured.quality if report.measured else None
+    if quality is None or not quality.values:
+        return []
+    columns = sorted(quality.values, key=lambda column: -column.mean)
+    more = f", the {_COLUMNS} worst of {len(columns)}" * (len(columns) > _COLUMNS)
+    title = f"Quantized outputs beside the trained model's, % of a column's range{more}"
+    table = Table("Output", title=title, box=None)
+    table.title_justify = "left"
+    for heading in ("Column", *COLUMNS):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for column in columns[:_COLUMNS]:
+        table.add_row(printable(column.output), str(column.column), *column_numbers(column))
+    return [table]
+
+
+def _remedies(report: Report) -> list[RenderableType]:
+    """What was tried against too large an error."""
+    quality = report.measured.quality if report.measured else None
+    if not report.remedies or quality is None:
+        return []
+    headings = ("Mean error, %", "Same answer, %", "Cycles", "SRAM, KiB")
+    table = Table("Tried on the calibration samples", box=None)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    compiled = report.compiled
+    costs = (f"{compiled.cycles:,}", f"{compiled.sram_kib:.1f}")
+    table.add_row("(as it is)", *_errors(quality), *costs, "")
+    for remedy in report.remedies:
+        if remedy.quality is None:
+            table.add_row(remedy.name, "", "", "", "", f"not tried: {printable(remedy.reason)}")
+            continue
+        cycles, sram = remedy.cycles or compiled.cycles, remedy.sram_kib or compiled.sram_kib
+        table.add_row(remedy.name, *_errors(remedy.quality), f"{cycles:,}", f"{sram:.1f}", "")
+    return [table]
+
+
+def _errors(quality: Quality) -> tuple[str, str]:
+    worst = quality.worst
+    same = min((entry.percent for entry in quality.agreements), default=None)
+    return (f"{worst.mean:.2f}" if worst else "", "" if same is None else f"{same:.1f}")
 
 
 def _compression(report: Report) -> list[RenderableType]:
@@ -82,23 +133,6 @@ def _rounds(rounds: tuple[Round, ...]) -> list[RenderableType]:
     return [table]
 
 
-def _simulation(report: Report) -> list[RenderableType]:
-    simulation = report.simulation
-    if simulation is None:
-        return []
-    if not simulation.samples:
-        return [Text(f"Not simulated: {simulation.reason}.")]
-    if simulation.equal == simulation.samples:
-        return [Text("The binary, simulated, gives TFLM's bytes on every sample.")]
-    return [
-        Text(
-            f"The binary, simulated, differs from TFLM on {simulation.samples - simulation.equal} "
-            f"of {simulation.samples} samples; the first operator that differs is "
-            f"{simulation.first_difference}."
-        )
-    ]
-
-
 def _resident(report: Report) -> list[RenderableType]:
     reason = report.resident.reason if report.resident else ""
     return [Text(f"Resident weights: nothing was changed; {reason}.")] if reason else []
@@ -107,7 +141,7 @@ def _resident(report: Report) -> list[RenderableType]:
 def _cpu_operators(report: Report) -> list[RenderableType]:
     operators = report.compiled.cpu_operators
     if not operators:
-        return [Text("Every operator runs on the NPU.")]
+        return []
     table = Table(
         title=f"{len(operators)} operator{'s' * (len(operators) != 1)} on the CPU", box=None
     )
@@ -115,7 +149,8 @@ def _cpu_operators(report: Report) -> list[RenderableType]:
     for column in ("Kind", "Name", "Vela's reason"):
         table.add_column(column, overflow="fold")
     for operator in operators:
-        table.add_row(operator.kind, operator.name, operator.reason or "(none given)")
+        reason = operator.reason or "(none given)"
+        table.add_row(operator.kind, printable(operator.name), reason)
     return [table]
 
 
@@ -133,5 +168,7 @@ def what_next(report: Report) -> RenderableType:
         return Group()
     lines = [Text("What next", style="bold")]
     for advice in report.advice:
-        lines += [Text(f"- {advice.text}"), Text(f"    {advice.command}")]
+        lines.append(Text(printable(f"- {advice.text}")))
+        if advice.command:
+            lines.append(Text(printable(f"    {advice.command}")))
     return Group(*lines)

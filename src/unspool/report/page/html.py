@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from unspool.drift import Drift
-from unspool.report.page import verdict
+from unspool.report.page.keys import keys
 from unspool.report.page.parts import Page
 from unspool.report.page.sections.accuracy import accuracy
 from unspool.report.page.sections.compressed import compressed
@@ -55,8 +55,7 @@ def _page(report: Report) -> Page:
     )
     return Page(
         title=f"{report.model['name']} on {report.compiled.target.accelerator}",
-        checks=verdict.checks(report),
-        keys=verdict.keys(report),
+        keys=keys(report),
         sections=every,
         missing=tuple(
             _MISSING[section.id]

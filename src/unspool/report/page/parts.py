@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from unspool.report.report import Origin
+from unspool.report.figure import Origin
 
 
 @dataclass(frozen=True)
@@ -95,29 +95,6 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One part of the verdict.
-
-    Attributes:
-        state: "good", "bad" or "open", which means that nothing is known or wanted.
-        text: what was found.
-    """
-
-    state: str
-    text: str
-
-    @property
-    def sign(self) -> str:
-        """The state as a sign, for those who see no colour."""
-        return {"good": "✓", "bad": "✗"}.get(self.state, "–")
-
-    @property
-    def word(self) -> str:
-        """The state as a word, for those who hear the page."""
-        return {"good": "Good", "bad": "Attention"}.get(self.state, "Note")
-
-
-@dataclass(frozen=True)
 class Key:
     """One of the key figures: texts of the figure's label, value, unit, origin and what else."""
 
@@ -134,14 +111,12 @@ class Page:
 
     Attributes:
         title: of the page.
-        checks: the verdict.
         keys: the key figures.
         sections: all, those that have nothing in them too.
         missing: what is not on the page, and why or how to get it.
     """
 
     title: str
-    checks: tuple[Check, ...]
     keys: tuple[Key, ...]
     sections: tuple[Section, ...]
     missing: tuple[str, ...] = field(default=())

@@ -23,7 +23,7 @@ class Point:
     Attributes:
         label: its name for people.
         accuracy_percent: of the quantized model.
-        flash_kib: for weights and constants, in KiB of 1024 bytes.
+        flash_kib: of the compiled file, in KiB of 1024 bytes.
         cycles: of an inference.
         on_front: no other is at least as good in everything and better in something.
         chosen: it is the one that was taken.

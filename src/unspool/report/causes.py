@@ -1,0 +1,101 @@
+"""Why an output has a large error, as far as the ranges tell, and what to do in the model."""
+
+from dataclasses import dataclass
+
+from unspool import flatbuffer, names
+from unspool.quality import ColumnError
+from unspool.report.report import Report
+
+_FAR = 4.0  # times a column's own range, from which on another range takes its levels
+_GROWS = 1.4  # times a state's range at half of the steps
+_LEVELS = {"int8": 255, "int16": 65_534}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why, and what to do about it.
+
+    Attributes:
+        text: such as "its values lie from 95 to 105, far from 0".
+        cure: such as "normalise the target"; empty where only the remedies help.
+    """
+
+    text: str
+    cure: str = ""
+
+
+def cause(report: Report, column: ColumnError) -> Cause:
+    """Why a column of an output has a large error or few values."""
+    return (
+        _far_from_zero(report, column)
+        or _beside_larger_ones(report, column)
+        or _growing_state(report)
+        or _coarse_inputs(report)
+        or Cause("the roundings of all steps add up in it")
+    )
+
+
+def _levels(report: Report) -> int:
+    """Steps of an output's range."""
+    inputs = report.quantized_tflite
+    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(inputs))
+    return _LEVELS[str(outputs[0].dtype)]
+
+
+def _far_from_zero(report: Report, column: ColumnError) -> Cause | None:
+    low, high = column.minimum, column.maximum
+    width, reach = high - low, max(high, 0.0) - min(low, 0.0)
+    if not width or reach < _FAR * width:
+        return None
+    levels = _levels(report) * width / reach
+    return Cause(
+        f"its values lie from {low:.4g} to {high:.4g}, far from 0, which every range holds: "
+        f"{levels:.0f} levels are left for them",
+        "train it on a normalised target, (value - mean) / deviation, and undo that in firmware",
+    )
+
+
+def _beside_larger_ones(report: Report, column: ColumnError) -> Cause | None:
+    quality = report.measured.quality if report.measured else None
+    beside = [c for c in quality.columns if c.output == column.output] if quality else []
+    if not beside:
+        return None
+    low, high = min(0.0, *(c.minimum for c in beside)), max(0.0, *(c.maximum for c in beside))
+    width = column.maximum - column.minimum
+    if not width or high - low < _FAR * width:
+        return None
+    largest = max(beside, key=lambda c: max(abs(c.minimum), abs(c.maximum)))
+    return Cause(
+        f"column {largest.column} of the same output reaches from {largest.minimum:.4g} to "
+        f"{largest.maximum:.4g}, and they share {_levels(report) + 1} levels: "
+        f"{_levels(report) * width / (high - low):.0f} are left for this one",
+        "train on normalised targets, or split the head: a Dense layer for each quantity",
+    )
+
+
+def _growing_state(report: Report) -> Cause | None:
+    """A state whose range at the last step is wider than half way there."""
+    if report.calibration is None:
+        return None
+    steps = names.Steps(names.read(flatbuffer.read(report.quantized_tflite)))
+    widths: dict[str, dict[int, float]] = {}
+    for name, seen in report.calibration.observed.items():
+        found = steps.find(name)
+        if found and name.rpartition("/")[2] in ("h", "c"):
+            widths.setdefault(steps.role(name).replace("/step/", "/"), {})[found[1]] = seen.width
+    for state, by_step in widths.items():
+        last = max(by_step)
+        half = by_step.get(last // 2, 0.0)
+        if last >= 8 and half and by_step[last] > _GROWS * half:
+            return Cause(
+                f"the state {state} grows over the steps, to a range of {by_step[last]:.3g} from "
+                f"{half:.3g} half way: one level of it is as much as a late step adds"
+            )
+    return None
+
+
+def _coarse_inputs(report: Report) -> Cause | None:
+    coarse = [text for text in report.warnings if "levels" in text]
+    if not coarse:
+        return None
+    return Cause(coarse[0].removeprefix("calibration data: ").partition(": ")[0])

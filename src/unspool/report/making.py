@@ -1,0 +1,145 @@
+"""A deployment, a budget and what was asked for -> the report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from unspool import budgets
+from unspool.budgets import Budget
+from unspool.deployment import Deployment
+from unspool.drift import Drift
+from unspool.report import figures
+from unspool.report.advice import Request, advise
+from unspool.report.compression import Compression
+from unspool.report.report import Report
+from unspool.report.verdict import verdict
+from unspool.residency import Resident
+from unspool.vela import Compiled
+from unspool.waiting import wait
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a deployment's figures stand beside.
+
+    Attributes:
+        guide: figure id -> the guide's value, where it is known.
+        seconds: stage -> seconds of what was done before, such as training.
+        drift: of a stream, where it was measured.
+        compression: how the model was compressed, where it was.
+    """
+
+    guide: Mapping[str, float] | None = None
+    seconds: Mapping[str, float] | None = None
+    drift: Drift | None = None
+    compression: Compression | None = None
+
+
+_NOTHING = Beside()
+
+
+def of_deployment(
+    deployment: Deployment,
+    sizes: Mapping[str, int],
+    request: Request,
+    budget: Budget | None = None,
+    beside: Beside = _NOTHING,
+) -> Report:
+    """The report of a deployment.
+
+    Args:
+        deployment: what `deploy` returned.
+        sizes: file name -> bytes of the files that were written.
+        request: what was asked for, for the advice.
+        budget: what the deployment may cost.
+        beside: what its figures stand beside.
+
+    Raises:
+        UnspoolError: the figure of a limit is not there.
+    """
+    waits = wait(deployment.compiled)
+    before = beside.compression.before if beside.compression else {}
+    report = Report(
+        model=_model(deployment),
+        figures=figures.of_deployment(deployment, sizes, waits, beside.guide or {}, before),
+        compiled=deployment.compiled,
+        seconds={**(beside.seconds or {}), **deployment.seconds},
+        created=datetime.now(timezone.utc),
+        versions=figures.versions(),
+        measured=deployment.measured,
+        calibration=deployment.calibration,
+        quantized_tflite=deployment.quantized_tflite,
+        warnings=deployment.warnings,
+        remedies=deployment.remedies,
+        drift=beside.drift,
+        resident=deployment.resident,
+        compression=beside.compression,
+        wait=waits,
+        budget=budget,
+    )
+    return _judged(report, request)
+
+
+def values_of(deployment: Deployment) -> dict[str, float]:
+    """Figure id -> value of a deployment, to stand beside those of another."""
+    found = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
+    return {figure.id: figure.value for figure in found}
+
+
+def of_compiled(
+    name: str,
+    compiled: Compiled,
+    quantized_tflite: bytes,
+    request: Request,
+    budget: Budget | None = None,
+    resident: Resident | None = None,
+) -> Report:
+    """The report of a compilation alone.
+
+    Args:
+        name: of the .tflite file.
+        compiled: what `compile` returned.
+        quantized_tflite: what was compiled, for the picture of a step.
+        request: what was asked for, for the advice.
+        budget: what the network may cost.
+        resident: weights that are kept in SRAM, where that was asked for.
+
+    Raises:
+        UnspoolError: the figure of a limit is not there.
+    """
+    waits = wait(compiled)
+    report = Report(
+        model={"name": name},
+        figures=figures.of_compiled(compiled, len(compiled.tflite), waits, resident),
+        compiled=compiled,
+        seconds={},
+        created=datetime.now(timezone.utc),
+        versions=figures.versions(),
+        quantized_tflite=quantized_tflite,
+        resident=resident,
+        wait=waits,
+        budget=budget,
+    )
+    return _judged(report, request)
+
+
+def _judged(report: Report, request: Request) -> Report:
+    """With the limits that it breaks, the verdict and the advice."""
+    breaches = budgets.check(report.values, report.budget) if report.budget else ()
+    report = replace(report, breaches=breaches)
+    return replace(report, verdict=verdict(report), advice=advise(report, request))
+
+
+def _model(deployment: Deployment) -> dict[str, Any]:
+    model = deployment.deploy_model
+    ports = {
+        "inputs": zip(model.interface.inputs, model.inputs, strict=True),
+        "outputs": zip(model.interface.outputs, model.outputs, strict=True),
+    }
+    described = {
+        kind: [{"name": name, "shape": list(tensor.shape)} for name, tensor in entries]
+        for kind, entries in ports.items()
+    }
+    trained = deployment.trained
+    return {"name": trained.name, "parameters": trained.count_params(), **described}

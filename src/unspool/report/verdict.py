@@ -1,0 +1,196 @@
+"""The verdict: what is good, what is not, what is not known; what matters most comes first."""
+
+from collections.abc import Iterator
+
+from unspool.errors import UnspoolError
+from unspool.memories import memory
+from unspool.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
+from unspool.report.causes import cause
+from unspool.report.numbers import kib
+from unspool.report.report import Check, Report
+from unspool.runtime import Outside
+
+LARGEST_LOSS = 1.0
+"""Points of accuracy that the quantized model may lose before the verdict marks it."""
+
+_NAMED = 3  # columns
+
+
+def verdict(report: Report) -> tuple[Check, ...]:
+    """Part by part: errors, placement, accuracy, the binary, memory."""
+    parts = (_errors, _placement, _accuracy, _binary, _not_measured, _outside, _drift, _fits)
+    return tuple(check for part in parts for check in part(report))
+
+
+def _errors(report: Report) -> Iterator[Check]:
+    """Outputs of the quantized model beside those of the trained one."""
+    quality = report.measured.quality if report.measured else None
+    if quality is None:
+        return
+    for column in quality.poor[:_NAMED]:
+        why = cause(report, column)
+        yield Check("bad", f"{_column(quality, column)}: {why.text}.{_sentence(why.cure)}")
+    if len(quality.poor) > _NAMED:
+        yield Check("bad", f"{len(quality.poor) - _NAMED} more columns have such errors.")
+    for entry in quality.unlike:
+        yield Check(
+            "bad",
+            f"Output {entry.output!r} of the quantized model answers otherwise than the trained "
+            f"model in {100 - entry.percent:.1f} % of {entry.answers:,} calibration answers.",
+        )
+    if not quality.is_poor:
+        yield Check("good", _small_errors(quality))
+
+
+def _column(quality: Quality, column: ColumnError) -> str:
+    several = sum(c.output == column.output for c in quality.columns) > 1
+    where = f"column {column.column} of output" if several else "output"
+    if column.mean > MOST_ERROR:
+        return (
+            f"{where.capitalize()} {column.output!r} errs by {column.mean:.1f} % of its range on "
+            "average"
+        )
+    return (
+        f"{where.capitalize()} {column.output!r} takes {column.values} distinct values, fewer than "
+        f"{FEWEST_VALUES}"
+    )
+
+
+def _sentence(cure: str) -> str:
+    return f" {cure[:1].upper()}{cure[1:]}." if cure else ""
+
+
+def _small_errors(quality: Quality) -> str:
+    parts = []
+    if quality.values:
+        worst = max(column.mean for column in quality.values)
+        parts.append(f"errs by at most {worst:.2g} % of a column's range on average")
+    if quality.agreements:
+        least = min(entry.percent for entry in quality.agreements)
+        parts.append(f"answers as the trained model in {least:.1f} % of the calibration samples")
+    return f"The quantized model {' and '.join(parts)}." if parts else "No output was compared."
+
+
+def loss(report: Report) -> tuple[float, str] | None:
+    """Points of accuracy lost on the way to the device, and in which runtime; None if unknown.
+
+    The runtime is TFLM, which firmware runs, or the one that is there.
+    """
+    accuracies = report.measured.accuracies if report.measured else ()
+    found = {accuracy.runtime: accuracy for accuracy in reversed(accuracies)}
+    for runtime, name in (("tflm", "TFLM"), ("npu", "the simulator"), ("litert", "LiteRT")):
+        if "keras" in found and runtime in found:
+            return found["keras"].percent - found[runtime].percent, name
+    return None
+
+
+def _placement(report: Report) -> Iterator[Check]:
+    compiled = report.compiled
+    on_cpu = len(compiled.cpu_operators)
+    every = compiled.npu_operators + on_cpu
+    if not on_cpu:
+        yield Check("good", f"All {every} operators run on the NPU.")
+    else:
+        stay = "stays" if on_cpu == 1 else "stay"
+        yield Check("bad", f"{on_cpu} of {every} operators {stay} on the CPU.")
+
+
+def _accuracy(report: Report) -> Iterator[Check]:
+    measured = report.measured
+    if measured is None or not (measured.accuracies or measured.regressions):
+        yield Check("open", "Accuracy is not measured: there were no test samples.")
+        return
+    lost = loss(report)
+    if lost is not None:
+        first = next(a for a in measured.accuracies if a.runtime == "keras")
+        yield Check(
+            "good" if lost[0] <= LARGEST_LOSS else "bad",
+            f"Accuracy {first.percent - lost[0]:.2f} % in {lost[1]}, {points(lost[0])} "
+            f"({first.samples:,} samples).",
+        )
+    trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
+    for found in measured.regressions:
+        if found.runtime == "tflm" and found.output in trained:
+            of = f" of output {found.output!r}" if found.output else ""
+            yield Check(
+                "open",
+                f"RMSE{of} {found.rmse:.4g} in TFLM, {trained[found.output].rmse:.4g} in the "
+                f"trained model ({found.samples:,} samples).",
+            )
+
+
+def points(lost: float) -> str:
+    """An accuracy beside the trained model's, in words."""
+    if abs(lost) < 0.005:
+        return "as the trained model"
+    side = "below" if lost > 0 else "above"
+    return f"{abs(lost):.2f} points {side} the trained model"
+
+
+def _binary(report: Report) -> Iterator[Check]:
+    simulation = report.measured.simulation if report.measured else None
+    if simulation is None:
+        yield Check("open", "The binary was compiled, not run.")
+    elif not simulation.samples:
+        yield Check("open", f"The binary was not simulated: {simulation.reason}.")
+    elif simulation.equal == simulation.samples:
+        yield Check(
+            "good",
+            f"The binary, simulated, gives TFLM's bytes on all {simulation.samples:,} samples.",
+        )
+    else:
+        differ = simulation.samples - simulation.equal
+        yield Check(
+            "bad",
+            f"The binary, simulated, differs from TFLM on {differ:,} of {simulation.samples:,} "
+            f"samples, first at {simulation.first_difference}.",
+        )
+
+
+def _not_measured(report: Report) -> Iterator[Check]:
+    for each in report.measured.not_measured if report.measured else ():
+        if "simulator" not in each.what:  # which is said above
+            yield Check("open", f"Not measured: {each.what}: {each.reason}.")
+
+
+def _outside(report: Report) -> Iterator[Check]:
+    for each in report.measured.outside if report.measured else ():
+        yield Check("bad", f"{outside_text(each)}.")
+
+
+def outside_text(found: Outside) -> str:
+    """Samples outside of the calibrated range, in words."""
+    return (
+        f"{found.samples:,} of {found.of:,} samples reach outside of what input {found.input!r} "
+        f"was calibrated for, {found.minimum:.4g} to {found.maximum:.4g}, and are cut there (the "
+        f"farthest value is {found.farthest:.4g})"
+    )
+
+
+def _drift(report: Report) -> Iterator[Check]:
+    if report.drift is None:
+        return
+    growing = [curve.name for curve in report.drift.curves if curve.grows]
+    if growing:
+        yield Check("bad", f"The error of {', '.join(growing)} grows over the stream.")
+    else:
+        yield Check("good", "No state's error grows over the stream.")
+
+
+def _fits(report: Report) -> Iterator[Check]:
+    compiled = report.compiled
+    resident = report.made_resident
+    sram = resident.sram_kib if resident else compiled.sram_kib
+    parts = {"SRAM": sram, "DRAM": compiled.dram_kib, "flash": compiled.flash_kib}
+    needs = [f"{kib(size)} KiB of {name}" for name, size in parts.items() if size]
+    try:
+        limit = memory(compiled.target, "cache").limit
+    except UnspoolError:  # a configuration that does not say
+        limit = None
+    text = f"Needs {', '.join(needs)}"
+    if limit is None:
+        yield Check("open", f"{text}; {compiled.target.memory_mode} sets no limit.")
+    else:
+        fits = sram * 1024 <= limit
+        grants = f"{compiled.target.memory_mode} grants {limit / 1024:,.0f} KiB of SRAM"
+        yield Check("good" if fits else "bad", f"{text}; {grants}.")
