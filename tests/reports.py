@@ -22,6 +22,7 @@ from unspool.report.compression import Compression
 from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.page.html import as_html
 from unspool.report.report import Advice, Check, Report
+from unspool.report.verdict import verdict
 from unspool.searching import Search
 from unspool.simulation import Simulation
 from unspool.targets import target
@@ -39,7 +40,8 @@ def measured(**changes) -> Report:
     """The GRU's report with other things measured."""
     report = gru()
     assert report.measured is not None
-    return replace(report, measured=replace(report.measured, **changes))
+    changed = replace(report, measured=replace(report.measured, **changes))
+    return replace(changed, verdict=verdict(changed))
 
 
 @cache
@@ -114,18 +116,18 @@ def hostile() -> Report:
     model = {"name": HOSTILE, "inputs": [{"name": HOSTILE, "shape": [1]}], "outputs": []}
     simulation = Simulation(9, 3, first_difference=HOSTILE)
     compression = Compression({}, (KernelResult(HOSTILE, 100, 80, 16),))
-    return replace(
+    changed = replace(
         report,
         model=model,
         compiled=compiled,
         calibration=calibration,
         measured=replace(report.measured, simulation=simulation),
-        verdict=(Check("bad", HOSTILE),),
         warnings=(HOSTILE,),
         compression=compression,
         breaches=(Breach("max_flash_kib", f"flash: {HOSTILE}", "KiB", 1.0, 2.0, ("flash",)),),
         advice=(Advice("Flash is the limit.", f"unspool deploy m.keras  # {HOSTILE}", ()),),
     )
+    return replace(changed, verdict=(Check("bad", HOSTILE), *verdict(changed)))
 
 
 def searched() -> Compression:

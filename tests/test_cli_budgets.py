@@ -55,7 +55,7 @@ def test_a_broken_budget_is_status_1_and_every_file_is_there(deployed):
     assert breach["over"] == pytest.approx(value - 0.0001)
     assert report["budget"]["limits"] == {"max_ms": 0.0001, "max_accuracy_drop": 100, "no_cpu": 0}
     for advice in report["advice"]:
-        assert set(advice) == {"text", "command", "because"}
+        assert set(advice) == {"text", "command", "because", "gain"}
         assert set(advice["because"]) <= set(report["figures"])
     assert any("--states --time-steps 1" in advice["command"] for advice in report["advice"])
 

@@ -139,8 +139,12 @@ def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case):
     ("case", "there", "absent"),
     [
         ("deployed", "accuracy cycles memory ranges graph details", "stream drift compression"),
-        ("stream", "cycles memory ranges stream drift graph details", "accuracy compression"),
-        ("bidirectional int16 regression", "cycles memory ranges graph details", "accuracy"),
+        ("stream", "accuracy cycles memory ranges stream drift graph details", "compression"),
+        (
+            "bidirectional int16 regression",
+            "accuracy cycles memory ranges graph details",
+            "compression",
+        ),
         ("nothing on the NPU", "graph details", "accuracy cycles ranges"),
         ("compiled alone", "cycles memory graph details", "accuracy ranges drift"),
         ("2 classes", "accuracy cycles", "compression"),

@@ -7,23 +7,27 @@ import pytest
 from rich.console import Console
 
 from unspool import vela
-from unspool.deployment import deploy
+from unspool.deployment import Options, deploy
+from unspool.report.advice import Request
 from unspool.report.as_json import as_json
-from unspool.report.report import of_compiled, of_deployment
+from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.table import as_table
 from unspool.targets import target
 
-GUIDE = {"accuracy_litert": 97.57, "flash": 629.9}
+GUIDE = Beside(guide={"accuracy_litert": 97.57, "constants": 629.9})
+REQUEST = Request(quantized="out/model_int8.tflite", out="out")
 
 
 @pytest.fixture(scope="module")
 def deployed(model, data):
-    return deploy(model, data, test=(data, model.predict(data, verbose=0).argmax(1)))
+    labels = model.predict(data, verbose=0).argmax(1)
+    return deploy(model, data, test=(data, labels), options=Options(remedy_seconds=0))
 
 
 @pytest.fixture(scope="module")
 def document(deployed):
-    return json.loads(as_json(of_deployment(deployed, {"model_int8.tflite": 2048}, GUIDE)))
+    sizes = {"model_int8.tflite": 2048}
+    return json.loads(as_json(of_deployment(deployed, sizes, REQUEST, beside=GUIDE)))
 
 
 def text(report, **options):
@@ -33,9 +37,10 @@ def text(report, **options):
 
 
 def test_the_schema_has_a_version_and_these_parts(document):
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
+        *("verdict", "quality"),
         *("placement", "operators", "seconds", "versions", "simulation", "advice"),
     }
 
@@ -50,7 +55,8 @@ def test_every_figure_has_value_unit_and_origin(document):
 def test_values_are_those_of_the_deployment(document, deployed):
     figures = document["figures"]
     assert figures["cycles"]["value"] == deployed.compiled.cycles
-    assert figures["flash"]["guide"] == 629.9
+    assert figures["constants"]["guide"] == 629.9
+    assert figures["flash"]["value"] == len(deployed.compiled.tflite) / 1024
     assert "guide" not in figures["sram"]
     assert figures["size_model_int8.tflite"] == {
         "label": "File model_int8.tflite",
@@ -74,7 +80,7 @@ def test_accuracy_has_classes_and_confusion(document):
 
 
 def test_the_table_shows_every_figure_that_is_in_use(deployed):
-    report = of_deployment(deployed, {}, GUIDE)
+    report = of_deployment(deployed, {}, REQUEST, beside=GUIDE)
     rendered = text(report)
     for figure in report.figures:
         assert (figure.label in rendered) == (figure.unit != "KiB" or figure.value > 0)
@@ -85,7 +91,7 @@ def test_the_table_shows_every_figure_that_is_in_use(deployed):
 
 def test_cpu_operators_are_in_the_table_with_their_reason(float_tflite):
     compiled = vela.compile(float_tflite, target())
-    report = of_compiled("m.tflite", compiled, 1)
+    report = of_compiled("m.tflite", compiled, float_tflite, REQUEST)
     rendered = text(report)
     assert f"{len(compiled.cpu_operators)} operators on the CPU" in rendered
     assert "Float32" in rendered

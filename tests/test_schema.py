@@ -45,7 +45,9 @@ def reports(tmp_path_factory):
     run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
     x = keras.Input((12, 5), name="x")
     head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
-    keras.Model(x, head).save(folder / "values.keras")
+    model = keras.Model(x, head)
+    model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
+    model.save(folder / "values.keras")
     values = ("--calibration", folder / "few.npy", "--out", folder / "values")
     np.save(folder / "few.npy", random_samples(5, steps=12))
     np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))

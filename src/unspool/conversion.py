@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unspool import concatenations, flatbuffer, names, structure
+from unspool import flatbuffer, names, rewriting, structure
 from unspool._tensorflow import keras, tf
 from unspool.names import Interface
 from unspool.quiet import quiet
@@ -42,7 +42,7 @@ def convert(deploy_model: Any) -> bytes:
         model = flatbuffer.read(converter.convert())
     _name(model, interface)
     names.write(model, interface.marks)
-    concatenations.narrow(model)
+    rewriting.rewrite(model)
     return flatbuffer.write(model)
 
 

@@ -19,6 +19,7 @@ import functools
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ def statistics(
         if op.kind in _FIXED[activations]
     }
     factors = _factors(model, operators, ties)
-    scales = _scales(operators, ties, whole, factors, activations)
+    scales = _scales(_sets(operators, ties, whole, factors, activations))
     chosen = {name: _exact(whole[ties[name]], scales[ties[name]], activations) for name in ranges}
     for name, values in factors.items():
         exact = _exact(_range_of(values), _factor_scale(values, activations), activations)
@@ -133,42 +134,96 @@ def _scale(range_: Range, activations: str) -> float:
     return 2 * max(-range_.minimum, range_.maximum, _LEAST) / LEVELS["int16"]
 
 
-def _scales(
+@dataclass(frozen=True)
+class _Sets:
+    """What the scales of sets of tied tensors depend on; a set goes by who stands for it.
+
+    Attributes:
+        ties: of the activations.
+        wanted: set -> its smallest scale.
+        fixed: sets that LiteRT writes with one scale always.
+        by_table: sets that are read by a table.
+        with_kernels: sets that are multiplied by a kernel.
+        products: set -> the scales' owners, two for each multiplication that writes it; one for
+            what is only rescaled.
+        factors: constant -> its scale.
+    """
+
+    ties: Ties
+    wanted: Mapping[str, float]
+    fixed: frozenset[str]
+    by_table: frozenset[str]
+    with_kernels: frozenset[str]
+    products: Mapping[str, Sequence[tuple[str, ...]]]
+    factors: Mapping[str, float]
+
+
+def _sets(
     operators: Sequence[Operator],
     ties: Ties,
     whole: Mapping[str, Range],
     factors: Mapping[str, np.ndarray],
     activations: str,
-) -> dict[str, float]:
-    """Set of tied tensors, by who stands for it -> its scale."""
-    by_table = {ties[name] for op in operators if op.kind in TABLES for name in op.inputs}
-    weighted = (op.inputs[0] for op in operators if op.kind in WEIGHTED)
-    with_kernels = {ties[name] for name in weighted if name in ties}
-    fixed = {ties[op.outputs[0]] for op in operators if op.kind in _FIXED[activations]}
-    products: dict[str, list[Operator]] = {}
+) -> _Sets:
+    products: dict[str, list[tuple[str, ...]]] = {}
     for op in operators:
-        if op.kind == "MUL" and ties[op.outputs[0]] not in fixed:
-            products.setdefault(ties[op.outputs[0]], []).append(op)
+        if op.kind in ("MUL", "RELU"):
+            products.setdefault(ties[op.outputs[0]], []).append(op.inputs)
     wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
-    scales = {
-        root: scale if root in fixed else _free(scale, root in by_table)
-        for root, scale in wanted.items()
-        if root not in products
-    }
-    known = {name: _factor_scale(values, activations) for name, values in factors.items()}
+    _tell_biases_apart(operators, ties, wanted)
+    read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
+    return _Sets(
+        ties=ties,
+        wanted=wanted,
+        fixed=frozenset(ties[op.outputs[0]] for op in operators if op.kind in _FIXED[activations]),
+        by_table=frozenset(ties[name] for kind, name in read if kind in TABLES),
+        with_kernels=frozenset(ties[name] for kind, name in read if kind in WEIGHTED),
+        products=products,
+        factors={name: _factor_scale(values, activations) for name, values in factors.items()},
+    )
+
+
+def _tell_biases_apart(operators: Sequence[Operator], ties: Ties, wanted: dict[str, float]) -> None:
+    """Give operators with one kernel but several biases outputs of different scales.
+
+    Vela stores a bias with its kernel's multiplier: it would give all of them the first one's.
+    """
+    biases: dict[str, list[tuple[str, ...]]] = {}
+    for op in operators:
+        if op.kind in WEIGHTED:
+            others = biases.setdefault(op.inputs[1], [])
+            if op.inputs[2:] not in others:
+                wanted[ties[op.outputs[0]]] *= 1 + len(others) * 2.0**-9
+                others.append(op.inputs[2:])
+
+
+def _scales(sets: _Sets) -> dict[str, float]:
+    """Set of tied tensors, by who stands for it -> its scale."""
+    scales: dict[str, float] = {}
+    waiting: set[str] = set()
 
     def of(name: str) -> float:
-        if name in known:
-            return known[name]
-        # A product that its own operand depends on, as a state may: that one is chosen first.
-        return scales.setdefault(ties[name], _free(wanted[ties[name]], ties[name] in by_table))
+        return sets.factors[name] if name in sets.factors else chosen(sets.ties[name])
 
-    for root, made_by in products.items():
-        operands = {(of(op.inputs[0]), of(op.inputs[1])) for op in made_by}
+    def chosen(root: str) -> float:
         if root not in scales:
-            scales[root] = _product(
-                wanted[root], operands, free=root not in with_kernels, by_table=root in by_table
-            )
+            scales[root] = choice(root)
+        return scales[root]
+
+    def choice(root: str) -> float:
+        wanted, by_table = sets.wanted[root], root in sets.by_table
+        if root in sets.fixed:
+            return wanted
+        if root not in sets.products or root in waiting:
+            return _free(wanted, by_table)  # a product that depends on itself, as a state may
+        waiting.add(root)
+        operands = {tuple(map(of, names)) for names in sets.products[root]}
+        if root in scales:  # which happened on the way
+            return scales[root]
+        return _product(wanted, operands, free=root not in sets.with_kernels, by_table=by_table)
+
+    for root in sets.wanted:
+        chosen(root)
     return scales
 
 
@@ -181,13 +236,14 @@ def _free(wanted: float, by_table: bool) -> float:
 
 
 def _product(
-    wanted: float, operands: set[tuple[float, float]], *, free: bool, by_table: bool
+    wanted: float, operands: set[tuple[float, ...]], *, free: bool, by_table: bool
 ) -> float:
     """The next scale with which Vela and TFLM multiply alike.
 
     Args:
         wanted: the smallest scale.
-        operands: scales of the operands, of every multiplication with this output.
+        operands: scales of the operands, of every multiplication with this output; one scale of
+            what is only rescaled.
         free: no kernel is read with this scale, so that it may have all bits of float32.
         by_table: it is read by a table, so that it may not be a power of two.
     """
@@ -200,14 +256,14 @@ def _product(
         steps = np.arange(first, int(first * widest) + 1, dtype=np.float64)
         candidates = np.ldexp(steps, exponent - bits)
         fits = np.frexp(candidates)[0] != 0.5 if by_table else np.ones(len(candidates), bool)
-        for a, b in operands:
-            fits &= alike(a, b, candidates)
+        for scales in operands:
+            fits &= alike(*scales, out=candidates)
         if fits.any():
             return float(candidates[np.argmax(fits)])
     return _free(wanted, by_table)  # the simulator will say so where it matters
 
 
-def alike(a: float, b: float, out: Floats) -> npt.NDArray[np.bool_]:
+def alike(a: float, b: float = 1.0, *, out: Floats) -> npt.NDArray[np.bool_]:
     """Whether Vela and TFLM derive the same multiplier for `s_a * s_b / s_out`, per output scale.
 
     TFLM: `kernels/mul_common.cc`, float64. Vela: float32 throughout.

@@ -95,21 +95,47 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
     bound = list(_tied_states(model))
     for pair in zip(bound[::2], bound[1::2], strict=True):
         made.tie(pair)
+    joined = _only_joined(model)
     for op in flatbuffer.graph_operators(model):
         touched = [name for name in (*op.inputs, *op.outputs) if name in made]
         if op.kind in MOVES and op.inputs[0] in made:
             made.tie([op.inputs[0], *op.outputs])
-        elif op.kind in WEIGHTED or op.kind in JOINS:
+        elif op.kind in WEIGHTED:
             bound += touched
-    roles = _by_role(model, made).values()
+        elif op.kind in JOINS:
+            bound += [name for name in touched if name not in joined]
+            made.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
+    roles = [
+        [name for name in role if name not in joined] for role in _by_role(model, made).values()
+    ]
     count = -1
     while count != len(made.sets()):  # what is tied to what has to be, has to be
         count = len(made.sets())
         roots = {made[name] for name in bound}
         for role in roles:
-            if not roots.isdisjoint({made[name] for name in role}):
+            if role and not roots.isdisjoint({made[name] for name in role}):
                 made.tie(role)
     return made
+
+
+def _only_joined(model: flatbuffer.Model) -> set[str]:
+    """Tensors that nothing reads but one operator that puts others beside them.
+
+    They are computed with the scale of what they are put into, whatever their role has in other
+    steps; litert-quantizer sees to that.
+    """
+    graph = model.subgraphs[0]
+    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    readers: dict[str, list[str]] = {}
+    for op in flatbuffer.graph_operators(model):
+        for name in op.inputs:
+            readers.setdefault(name, []).append(op.kind)
+    written = {name for op in flatbuffer.graph_operators(model) for name in op.outputs}
+    return {
+        name
+        for name, kinds in readers.items()
+        if len(kinds) == 1 and kinds[0] in JOINS and name in written and name not in given
+    }
 
 
 def _tied_states(model: flatbuffer.Model) -> Iterator[str]:

@@ -19,6 +19,8 @@ import time
 
 import models
 import numpy as np
+from layers import LAYERS
+from operators import Maker
 
 from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
@@ -46,14 +48,26 @@ def seeds() -> list[bytes]:
     a, b = graph.input((1, 4), 0.0003, 0, "int16"), graph.input((1, 4), 0.0002, 0, "int16")
     c = graph.tensor((1, 4), 0.0005, 0, "int16")
     graph.op("ADD", [a, b], c, models.options("AddOptions"))
-    graph.op("TANH", [c], graph.output((1, 4), 1 / 32768, 0, "int16"))
+    h = graph.tensor((1, 4), 1 / 32768, 0, "int16")
+    graph.op("TANH", [c], h)
+    chosen = models.options("SoftmaxOptions", beta=1.0)
+    graph.op("SOFTMAX", [h], graph.output((1, 4), 1 / 32768, 0, "int16"), chosen)
     wide = graph.build()
     return [
         models.vela(image),
+        models.vela(_operators()),
         models.vela(wide),
         models.vela(recurrent),
         models.vela(recurrent, "ethos-u65-512", "Dedicated_Sram"),
     ]
+
+
+def _operators() -> bytes:
+    """Operations that read their IFM at twice its size, and those of a mean."""
+    maker = Maker(models.Graph(), np.random.default_rng(6), "int8", False)
+    for name in ("TRANSPOSE_CONV, same", "RESIZE_BILINEAR", "MEAN"):
+        LAYERS[name](maker)
+    return maker.graph.build()
 
 
 def mutate(rng: random.Random, files: list[bytes], programs: list[Program]) -> bytes | Program:

@@ -39,7 +39,7 @@ def _away(value: Fraction) -> int:
     return _up(value) if value > 0 else -_up(-value)
 
 
-@pytest.mark.parametrize("shift", [0, 1, 14, 30, 31, 32, 33, 40, 55])
+@pytest.mark.parametrize("shift", [0, 1, 14, 30, 31, 32, 33, 40, 55, 62, 63])
 def test_scales_in_exact_arithmetic(shift: int) -> None:
     rng = np.random.default_rng(shift)
     values = rng.integers(-(1 << 20), 1 << 20, 400)

@@ -85,11 +85,12 @@ def run(arguments: Sequence[str]) -> int:
             status = command.main(
                 _with_values(arguments), prog_name="unspool", standalone_mode=False
             )
+            if interrupted.is_set():  # Typer makes a status of it
+                return _interrupted()
             sys.stdout.flush()
             return status if isinstance(status, int) else 0
         except typer.Exit as ended:
-            # Typer makes this of a Ctrl-C, too.
-            return _interrupted() if interrupted.is_set() else ended.exit_code
+            return ended.exit_code
         except (KeyboardInterrupt, typer.Abort):
             return _interrupted()
         except UnspoolError as error:

@@ -30,14 +30,14 @@ class Rounding(Enum):
 
 def round_up_shift(value: Ints, shift: Ints | int) -> Ints:
     """value / 2**shift, halves towards plus infinity."""
-    return (value + (_power(shift) >> 1)) >> shift
+    return (value + _half(shift)) >> shift
 
 
 def rounding_divide_by_pot(value: Ints, exponent: Ints | int) -> Ints:
     """value / 2**exponent, halves away from zero (gemmlowp's RoundingDivideByPOT)."""
     # Halves go up, except below zero: there, one less sends them down. With exponent 0 there
     # are no halves, and nothing to correct.
-    result = value + (_power(exponent) >> 1)
+    result = value + _half(exponent)
     result += (value >> 63) & -_positive(exponent)
     result >>= exponent
     return result
@@ -66,8 +66,10 @@ def tfl_scale(value: Ints, multiplier: Ints | int, shift: Ints | int) -> Ints:
     return np.where(shifts > 31, twice, round_up_shift(product, np.minimum(shifts, 31)))
 
 
-def _power(exponent: Ints | int) -> Ints:
-    return np.asarray(np.int64(1) << np.asarray(exponent, np.int64))
+def _half(exponent: Ints | int) -> Ints:
+    """Half of 2**exponent, up to 2**62; 0 for the exponent 0."""
+    below = np.maximum(np.asarray(exponent, np.int64) - 1, 0)
+    return (np.int64(1) << below) * _positive(exponent)
 
 
 def _positive(exponent: Ints | int) -> Ints:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from unspool.errors import UnspoolError
 from unspool.npu import fields
@@ -22,9 +21,9 @@ from unspool.npu.weights import (
     read_scales,
     read_weights,
 )
+from unspool.npu.windows import MAX_WINDOW_ELEMENTS, input_map, pad, unfold, upscale
 
 _EXACT = {"float32": 1 << 24, "float64": 1 << 53}  # integers up to here have no rounding
-MAX_WINDOW_ELEMENTS = 1 << 26  # of one sample
 _WINDOW_BYTES = 1 << 26  # of unfolded windows at a time
 _ACCUMULATORS = {0: INT32_MAX, 1: (1 << 39) - 1}  # ACC_FORMAT -> largest value
 
@@ -40,6 +39,7 @@ def convolution(machine: Machine, operation: Operation) -> None:
     )
     if output.scale is not None:
         raise UnspoolError("one OFM_SCALE for all channels (OFM_PRECISION bit 8), not simulated")
+    mode = fields.upscale(registers)
     source = input_map(registers, kernel, target, registers["IFM_DEPTH_M1"] + 1)
     if depthwise and source.shape[2] != target.shape[2]:
         raise UnspoolError(f"IFM depth {source.shape[2]} for OFM depth {target.shape[2]}")
@@ -59,9 +59,8 @@ def convolution(machine: Machine, operation: Operation) -> None:
     step = max(1, _WINDOW_BYTES // (4 * unfolded))
     parts = []
     for start in range(0, len(values), step):
-        windows = _windows(
-            values[start : start + step], source, kernel, target, prepared.matrix.dtype
-        )
+        centred = _centred(values[start : start + step], source, prepared.matrix.dtype)
+        windows = unfold(pad(upscale(centred, mode, kernel, target), kernel, 0), kernel, target)
         accumulator = _product(windows, prepared.matrix, depthwise, target)
         accumulator += prepared.scales.bias
         if prepared.bound > limit and largest(accumulator) > limit:
@@ -70,52 +69,12 @@ def convolution(machine: Machine, operation: Operation) -> None:
     machine.memory.write(target, parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def input_map(registers: Registers, kernel: Kernel, target: FeatureMap, depth: int) -> FeatureMap:
-    """The IFM: its height and width follow from the OFM, the kernel and the padding."""
-    fields.check_upscale(registers)
-    height, width = kernel.ifm_size(*target.shape[:2])
-    return fields.feature_map(registers, "IFM", (height, width, depth))
-
-
-def pad(values: Array, kernel: Kernel, value: int) -> Array:
-    """Surround an IFM (N, H, W, C) with the kernel's padding."""
-    if not kernel.padded:
-        return values
-    _, height, width, depth = values.shape
-    rows, columns = (kernel.top, kernel.bottom), (kernel.left, kernel.right)
-    size = (height + sum(rows)) * (width + sum(columns)) * depth
-    if size > MAX_WINDOW_ELEMENTS:
-        raise UnspoolError(f"the padded IFM has {size} elements")
-    return np.pad(values, ((0, 0), rows, columns, (0, 0)), constant_values=value)
-
-
-def unfold(padded: Array, kernel: Kernel, target: FeatureMap) -> Array:
-    """The windows of a padded IFM (N, H, W, C): a view (N, OH, OW, kh, kw, C)."""
-    n, _, _, channels = padded.shape
-    s_n, s_y, s_x, s_c = padded.strides
-    return as_strided(
-        padded,
-        (n, *target.shape[:2], *kernel.size, channels),
-        (
-            s_n,
-            s_y * kernel.stride[0],
-            s_x * kernel.stride[1],
-            s_y * kernel.dilation[0],
-            s_x * kernel.dilation[1],
-            s_c,
-        ),
-        writeable=False,
-    )
-
-
-def _windows(
-    values: Array, source: FeatureMap, kernel: Kernel, target: FeatureMap, dtype: np.dtype[Any]
-) -> Array:
-    """The unfolded IFM without its zero point, which is also the value of the padding."""
+def _centred(values: Array, source: FeatureMap, dtype: np.dtype[Any]) -> Array:
+    """The IFM without its zero point, which is also the value of the padding."""
     centred = values.astype(dtype)
     if source.zero_point:
         centred -= source.zero_point
-    return unfold(pad(centred, kernel, 0), kernel, target)
+    return centred
 
 
 def _product(windows: Array, matrix: Array, depthwise: bool, target: FeatureMap) -> Ints:

@@ -10,6 +10,7 @@ from unspool.npu.container import Program
 from unspool.npu.debug import Origin, read_debug
 from unspool.npu.decoder import Operation, Registers, decode
 from unspool.npu.fields import FeatureMap
+from unspool.npu.windows import input_map
 
 
 def disassemble(program: Program, debug: bytes | None = None) -> str:
@@ -66,22 +67,12 @@ def _summary(operation: Operation) -> Iterator[str]:
         yield f"{registers.address('DMA0_LEN')} bytes from {source} to {target}"
         return
     target_map = fields.ofm(registers)
-    height, width, depth = target_map.shape
     if operation.kind == "ELEMENTWISE":
         yield _feature_map(fields.feature_map(registers, "IFM", target_map.shape))
         if operation.mode not in ("ABS", "CLZ", "LRELU"):
             yield _second(registers, target_map.shape)
     else:
-        kernel = fields.kernel(registers)
-        whole = operation.kind == "CONV" or operation.mode == "REDUCE_SUM"
-        deep = registers["IFM_DEPTH_M1"] + 1 if whole else depth
-        rows, columns = kernel.ifm_size(height, width)
-        yield _feature_map(fields.feature_map(registers, "IFM", (rows, columns, deep)))
-        yield (
-            f"kernel {kernel.size[0]} x {kernel.size[1]}, stride {kernel.stride[0]} x"
-            f" {kernel.stride[1]}, padding {kernel.top} {kernel.left} {kernel.bottom}"
-            f" {kernel.right}"
-        )
+        yield from _windows(operation, target_map)
     if operation.kind in ("CONV", "DEPTHWISE"):
         for name in ("WEIGHT", "SCALE"):
             yield (
@@ -97,6 +88,21 @@ def _summary(operation: Operation) -> Iterator[str]:
     )
     table = "" if output.table is None else f", table {output.table}"
     yield f"scale {scale}, rounding {output.rounding.name}, clamp {output.low} {output.high}{table}"
+
+
+def _windows(operation: Operation, target: FeatureMap) -> Iterator[str]:
+    """The IFM of a convolution or pooling operation, and how it is read."""
+    registers = operation.registers
+    kernel, upscale = fields.kernel(registers), fields.upscale(registers)
+    whole = operation.kind == "CONV" or operation.mode == "REDUCE_SUM"
+    deep = registers["IFM_DEPTH_M1"] + 1 if whole else target.shape[2]
+    source = _feature_map(input_map(registers, kernel, target, deep))
+    twice = "" if upscale is fields.Upscale.NONE else f", at twice its size ({upscale.name})"
+    yield source + twice
+    yield (
+        f"kernel {kernel.size[0]} x {kernel.size[1]}, stride {kernel.stride[0]} x"
+        f" {kernel.stride[1]}, padding {kernel.top} {kernel.left} {kernel.bottom} {kernel.right}"
+    )
 
 
 def _second(registers: Registers, shape: tuple[int, int, int]) -> str:

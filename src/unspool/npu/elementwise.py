@@ -17,7 +17,6 @@ from unspool.npu.arithmetic import (
     largest,
     natural_scale,
     operand_scale,
-    round_up_shift,
     scale,
 )
 from unspool.npu.decoder import Operation, Registers
@@ -53,7 +52,8 @@ def elementwise(machine: Machine, operation: Operation) -> None:
     """Run one ELEMENTWISE operation."""
     registers = operation.registers
     target = fields.ofm(registers)
-    fields.check_upscale(registers)
+    if fields.upscale(registers) is not fields.Upscale.NONE:
+        raise UnspoolError("ELEMENTWISE on an upscaled IFM")
     height, width, depth = target.shape
     machine.spend(_WORK * height * width * depth)
     operands = _operands(operation)
@@ -113,7 +113,7 @@ def _binary(
     if any(element.bytes != 1 for element in operands.elements):
         return _compute(machine, operands, first, second)
     lookup = machine.table(operands.output)
-    key = (operands, None if lookup is None else lookup.tobytes())
+    key = (operands, lookup)
     table = machine.cache.tables.get(key)
     if table is None:
         if max(len(first), len(second)) * elements < _TABLE_FROM:
@@ -191,9 +191,7 @@ def _mul(operands: Operands, a: Ints, b: Ints) -> Ints:
     if operands.elements[0].bytes < 4 or factor is None:
         return _scale_output(operands, a * b)
     # On 32-bit operands the multiplier is not used, only the shift.
-    if factor.shift > 31:
-        raise UnspoolError(f"a 32-bit MUL with the shift {factor.shift}")
-    return round_up_shift(a * b, factor.shift)
+    return scale(a * b, 1, factor.shift, operands.output.rounding)
 
 
 def _shr(operands: Operands, a: Ints, b: Ints) -> Ints:

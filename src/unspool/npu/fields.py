@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from unspool.errors import UnspoolError
 from unspool.npu.arithmetic import Rounding
@@ -80,6 +81,14 @@ class Kernel:
         y = (height - 1) * self.stride[0] + (self.size[0] - 1) * self.dilation[0] + 1
         x = (width - 1) * self.stride[1] + (self.size[1] - 1) * self.dilation[1] + 1
         return y - self.top - self.bottom, x - self.left - self.right
+
+
+class Upscale(Enum):
+    """What fills the IFM at twice its height and width."""
+
+    NONE = 0
+    NEAREST = 1
+    ZEROS = 2
 
 
 @dataclass(frozen=True)
@@ -187,10 +196,12 @@ def kernel(registers: Registers) -> Kernel:
     )
 
 
-def check_upscale(registers: Registers) -> None:
-    """Raise UnspoolError where the IFM would be upscaled."""
-    if registers["IFM_UPSCALE"]:
-        raise UnspoolError(f"IFM_UPSCALE {registers['IFM_UPSCALE']} is not simulated")
+def upscale(registers: Registers) -> Upscale:
+    """How the IFM is enlarged before the kernel sees it."""
+    mode = registers["IFM_UPSCALE"]
+    if mode > 2:
+        raise UnspoolError(f"IFM_UPSCALE has the mode {mode}")
+    return Upscale(mode)
 
 
 def scale(registers: Registers, name: str) -> Scale:

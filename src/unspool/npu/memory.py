@@ -57,39 +57,35 @@ class Region:
                 f"{what} is at bytes {low} to {high}, outside the {self.size} bytes of {self.name}"
             )
 
-    def _views(self, piece: _Piece, dtype: str) -> tuple[Array, Array, Array]:
-        """(base, rows, uniform) of a piece; the mask has a last axis of bytes."""
-        item = np.dtype(dtype).itemsize
-        base: Array = np.ndarray(piece.shape, dtype, self.base.data, piece.offset, piece.strides)
-        uniform: Array = np.ndarray(
-            (*piece.shape, item), np.bool_, self.uniform.data, piece.offset, (*piece.strides, 1)
-        )
+    def _views(self, piece: _Piece, dtype: str, *inner: int) -> tuple[Array, Array]:
+        """(base, rows) of a piece; `inner` is the size of a last axis of adjacent elements."""
+        shape, strides = (*piece.shape, *inner), (*piece.strides, *(1 for _ in inner))
+        base: Array = np.ndarray(shape, dtype, self.base.data, piece.offset, strides)
         rows: Array = np.empty(0)
         if self.writable:
-            rows = np.ndarray(
-                (len(self.rows), *piece.shape),
-                dtype,
-                self.rows.data,
-                piece.offset,
-                (self.size, *piece.strides),
-            )
-        return base, rows, uniform
+            every = (len(self.rows), *shape)
+            rows = np.ndarray(every, dtype, self.rows.data, piece.offset, (self.size, *strides))
+        return base, rows
+
+    def _mask(self, piece: _Piece, item: int) -> Array:
+        """Which bytes of a piece are uniform: the shape of the piece, then `item`."""
+        shape, strides = (*piece.shape, item), (*piece.strides, 1)
+        mask: Array = np.ndarray(shape, np.bool_, self.uniform.data, piece.offset, strides)
+        return mask
 
     def read(self, piece: _Piece, dtype: str) -> Array:
         """The elements of a piece, with a batch axis of 1 where they are uniform. A view."""
-        base, rows, uniform = self._views(piece, dtype)
+        item = np.dtype(dtype).itemsize
+        base, rows = self._views(piece, dtype)
+        uniform = self._mask(piece, item)
         if uniform.all():
             return base[None]
         if uniform.any():
-            self._spread(piece.offset, piece)
+            # Not the bytes between and behind the elements: weights there have to stay uniform.
+            constant, varying = self._views(piece, "u1", item)
+            np.copyto(varying, constant, where=uniform)
+            uniform[...] = False
         return rows
-
-    def _spread(self, offset: int, piece: _Piece) -> None:
-        """Give every sample its own copy of the uniform bytes around a piece."""
-        spans = [stride * (n - 1) for stride, n in zip(piece.strides, piece.shape, strict=True)]
-        low = offset + sum(min(0, s) for s in spans)
-        high = offset + sum(max(0, s) for s in spans) + 4
-        self.spread(low, min(high, self.size))
 
     def spread(self, low: int, high: int) -> None:
         """Give every sample its own copy of the uniform bytes from `low` to `high`."""
@@ -99,13 +95,13 @@ class Region:
 
     def write(self, piece: _Piece, dtype: str, values: Array) -> None:
         """Write a piece; `values` has a batch axis of 1 or of the batch."""
-        base, rows, uniform = self._views(piece, dtype)
+        base, rows = self._views(piece, dtype)
         same = len(values) == 1
         if same:
             base[...] = values[0]
         else:
             rows[...] = values
-        uniform[...] = same
+        self._mask(piece, np.dtype(dtype).itemsize)[...] = same
 
 
 class Memory:

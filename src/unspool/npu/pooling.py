@@ -7,11 +7,11 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.npu import fields
 from unspool.npu.arithmetic import Ints, scale
-from unspool.npu.convolution import input_map, pad, unfold
-from unspool.npu.decoder import Operation
-from unspool.npu.fields import FeatureMap, Kernel, Output, Scale
+from unspool.npu.decoder import Operation, Registers
+from unspool.npu.fields import FeatureMap, Kernel, Output, Scale, Upscale
 from unspool.npu.memory import Array
 from unspool.npu.state import Machine
+from unspool.npu.windows import input_map, pad, unfold, upscale
 
 _WORK = 8  # units per tap
 _LOWEST = -(1 << 40)  # below every element: padding never is the maximum
@@ -31,6 +31,7 @@ def pooling(machine: Machine, operation: Operation) -> None:
     taps = kernel.size[0] * kernel.size[1]
     machine.spend(_WORK * target.shape[0] * target.shape[1] * depth * taps)
     values = machine.memory.read(source).astype(np.int64) - source.zero_point
+    values = upscale(values, _resampling(registers), kernel, target)
     if reduce:
         result = _reduce_sum(values, kernel, target, output)
     elif mode == "MAX":
@@ -38,6 +39,13 @@ def pooling(machine: Machine, operation: Operation) -> None:
     else:
         result = _average(values, kernel, target, output)
     machine.memory.write(target, machine.finish(result, output))
+
+
+def _resampling(registers: Registers) -> Upscale:
+    mode = fields.upscale(registers)
+    if mode is Upscale.ZEROS:
+        raise UnspoolError("POOL over an IFM with zeros between its elements")
+    return mode
 
 
 def _scaled(value: Ints, output: Output) -> Ints:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from unspool.errors import UnspoolError
 from unspool.npu.arithmetic import (
     INT32_MAX,
@@ -17,10 +15,10 @@ from unspool.npu.container import Program
 from unspool.npu.curves import sigmoid16, tanh16
 from unspool.npu.decoder import Operation
 from unspool.npu.fields import SHRAM_REGION, Output
+from unspool.npu.lookup import SLOT_BYTES, SLOTS, look_up, table_bytes
 from unspool.npu.memory import Array, Memory
 from unspool.npu.weights import Prepared
 
-_TABLE_BYTES = 256  # of one slot of lookup tables
 _CLIP_RANGES = {2: (0, 255), 3: (-128, 127), 5: (-32768, 32767)}
 _MAX_STREAM_READS = 16  # different weight streams that a byte may be in, on average
 
@@ -64,18 +62,14 @@ class Machine:
                 raise UnspoolError("the program decodes too many different weight streams")
         return data
 
-    def table(self, output: Output) -> Array | None:
-        """The lookup table of an output stage: shape (256,), indexed from the smallest value."""
+    def table(self, output: Output) -> bytes | None:
+        """The bytes of an output stage's lookup table."""
         if output.table is None:
             return None
-        if output.element.bytes == 2:
-            raise UnspoolError("lookup tables of 16-bit values are not simulated")
-        # The tables end the SHRAM: eight slots of 256 bytes in its last 2 KiB.
-        size = 1024 * self.config.shram_kib // self.config.cores
-        address = size - 2048 + _TABLE_BYTES * output.table
-        length = 256 * output.element.bytes
-        raw = self.memory.read_bytes(SHRAM_REGION, address, length, "the lookup table")
-        return np.frombuffer(raw, output.element.dtype)
+        shram = 1024 * self.config.shram_kib // self.config.cores
+        address = shram - SLOT_BYTES * (SLOTS - output.table)
+        length = table_bytes(output)
+        return self.memory.read_bytes(SHRAM_REGION, address, length, "the lookup table")
 
     def finish(self, value: Ints, output: Output) -> Array:
         """The output stage after scaling: zero point, clamp, table.
@@ -100,9 +94,7 @@ class Machine:
             if smallest < element.range[0] or greatest > element.range[1]:
                 raise UnspoolError(f"a clamp to [{smallest}, {greatest}] for {element.dtype}")
             return result.astype(element.dtype)
-        if high - low != 255:
-            raise UnspoolError("lookup tables need 8-bit values")
-        return table[result - low]
+        return look_up(result, low, high, table, output)
 
 
 def _curve(value: Ints, output: Output) -> Ints:

@@ -1,0 +1,165 @@
+"""One architecture through one flow: what it takes, and what is left of its accuracy."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import zoo_guide
+from zoo_core import Architecture, Arrays
+
+import unspool
+from unspool import vela
+from unspool._tensorflow import keras
+from unspool.runtime import Session
+from unspool.targets import target
+
+CALIBRATION = 100
+Row = dict[str, Any]
+
+
+def ordered(model: Any, data: Arrays) -> list[np.ndarray]:
+    """Inputs in the order of the model's inputs."""
+    if isinstance(data, dict):
+        return [data[tensor.name] for tensor in model.inputs]
+    return data if isinstance(data, list) else [data]
+
+
+def in_keras(model: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The model's outputs in the order of its outputs."""
+    fed: Any = arrays[0]
+    if not isinstance(model, keras.Sequential):
+        fed = keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
+    outputs = model.predict(fed, batch_size=50, verbose=0)
+    return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+
+
+def judged(
+    architecture: Architecture,
+    targets: Arrays,
+    reference: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+) -> list[Row]:
+    """For each output: its error against Keras, and both against the targets.
+
+    Returns:
+        "error_percent": mean absolute error of the column where it is largest, as a percentage of
+        that column's range in Keras; "unit": "%" of right classes or "rmse"; "float"; "int8".
+    """
+    rows = []
+    losses = keras.tree.flatten(architecture.loss)
+    for number, (a, b, wanted) in enumerate(
+        zip(outputs, reference, keras.tree.flatten(targets), strict=True)
+    ):
+        a, b = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (a, b))
+        spread = np.ptp(b, axis=0)
+        moves = spread > 1e-6 * max(1.0, float(np.abs(b).max()))
+        errors = 100 * np.abs(a - b).mean(0)[moves] / spread[moves]
+        row: Row = {"error_percent": float(errors.max()) if errors.size else 0.0}
+        loss = losses[number] if len(losses) > number else losses[0]
+        wanted = np.asarray(wanted)
+        if wanted.dtype.kind in "iu":
+            row["unit"] = "%"
+            row["float"], row["int8"] = (_right(x, wanted, loss) for x in (b, a))
+        else:
+            row["unit"] = "rmse"
+            away = wanted.reshape(b.shape)
+            row["float"], row["int8"] = (float(np.sqrt(((x - away) ** 2).mean())) for x in (b, a))
+        rows.append(row)
+    return rows
+
+
+def _right(outputs: np.ndarray, wanted: np.ndarray, loss: Any) -> float:
+    """Percent of classes that are right; one column of several is a yes or no of its own."""
+    if wanted.size == outputs.size:
+        limit = 0.0 if getattr(loss, "from_logits", False) else 0.5
+        return float(100 * ((outputs > limit) == wanted.reshape(outputs.shape)).mean())
+    return float(100 * (outputs.argmax(-1) == wanted.ravel()).mean())
+
+
+def compiled_row(compiled: vela.Compiled, quantized: bytes) -> Row:
+    """What Vela says of a binary, and how large the files are."""
+    kinds = sorted({operator.kind for operator in compiled.cpu_operators})
+    return {
+        "flash_kib": compiled.flash_kib,
+        "sram_kib": compiled.sram_kib,
+        "file_kib": len(compiled.tflite) / 1024,
+        "int8_kib": len(quantized) / 1024,
+        "cycles": compiled.cycles,
+        "npu_operators": compiled.npu_operators,
+        "cpu_operators": len(compiled.cpu_operators),
+        "cpu_kinds": kinds,
+    }
+
+
+def by_unspool(architecture: Architecture, model: Any) -> Row:
+    """Deploy with Unspool, and measure on fresh samples."""
+    calibration, _ = architecture.data(np.random.default_rng(2), CALIBRATION)
+    options = unspool.Options(allow_cpu=architecture.allow_cpu)
+    if architecture.states:
+        steps = architecture.time_steps or 1
+        done = unspool.deploy_stream(model, calibration, time_steps=steps, options=options)
+    else:
+        done = unspool.deploy(
+            model, calibration, time_steps=architecture.time_steps, options=options
+        )
+    data, targets = architecture.data(np.random.default_rng(3), architecture.tested)
+    arrays = ordered(model, data)
+    reference = in_keras(model, arrays)
+    session = Session(done.quantized_tflite, "tflm")
+    if architecture.states:
+        outputs = _step_by_step(session, arrays, reference)
+    else:
+        outputs = session.predict(arrays)
+    return {
+        **compiled_row(done.compiled, done.quantized_tflite),
+        "outputs": judged(architecture, targets, reference, outputs),
+        "compared": done.simulation.samples,
+        "equal": done.simulation.equal,
+        "not_simulated": done.simulation.reason,
+        "first_difference": done.simulation.first_difference,
+        "seconds": sum(done.seconds.values()),
+        "stages": done.seconds,
+        "warnings": [str(text) for text in getattr(done, "warnings", ())],
+        "remedies": [_remedy(remedy) for remedy in getattr(done, "remedies", ())],
+    }
+
+
+def _remedy(remedy: Any) -> str:
+    """A remedy that Unspool tried, and the mean error of the worst column with it."""
+    if remedy.quality is None:
+        return f"{remedy.name}: {remedy.reason}"
+    worst = max(column.mean for column in remedy.quality.columns)
+    return f"{remedy.name}: error {worst:.2f} %"
+
+
+def _step_by_step(
+    session: Session, arrays: Sequence[np.ndarray], reference: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Every sequence call by call from zero states: the outputs of all calls, or of the last."""
+    found: list[list[np.ndarray]] = [[] for _ in reference]
+    for sample in zip(*arrays, strict=True):
+        session.reset()
+        for number, output in enumerate(session.run(*sample)):
+            whole = reference[number].shape[1:]
+            found[number].append(output.reshape(whole) if len(whole) > 1 else output[-1])
+    return [np.stack(outputs) for outputs in found]
+
+
+def by_guide(architecture: Architecture, model: Any) -> Row:
+    """The guide's flow on the same weights; a stream is a whole sequence, without states."""
+    calibration, _ = architecture.data(np.random.default_rng(2), CALIBRATION)
+    data, targets = architecture.data(np.random.default_rng(3), architecture.tested)
+    arrays = ordered(model, data)
+    start = time.perf_counter()
+    ready = zoo_guide.deployment_ready(model, [array.shape[1:] for array in arrays])
+    quantized = zoo_guide.convert(ready, ordered(model, calibration))
+    compiled = vela.compile(quantized, target())
+    seconds = time.perf_counter() - start
+    row = {**compiled_row(compiled, quantized), "seconds": seconds}
+    try:
+        outputs = zoo_guide.predict(quantized, ready, arrays)
+        row["outputs"] = judged(architecture, targets, in_keras(model, arrays), outputs)
+    except Exception as error:
+        row["not_run"] = str(error).strip().splitlines()[-1] if str(error) else repr(error)
+    return row
