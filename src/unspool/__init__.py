@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from unspool.ranges import Range
     from unspool.remedies import Remedy
     from unspool.residency import Resident, keep_resident
-    from unspool.runtime import Outside, Session
+    from unspool.runtime import Session
     from unspool.searching import Search, search
+    from unspool.signature import Outside
     from unspool.simulation import Simulation
     from unspool.sweeping import Cost, Sweep, Trial, sweep
     from unspool.targets import Target, all_targets, target
@@ -69,7 +70,7 @@ _HOME = {
     "Operator": "vela",
     "Options": "deployment",
     "OutputError": "quality",
-    "Outside": "runtime",
+    "Outside": "signature",
     "Quality": "quality",
     "Range": "ranges",
     "Regression": "evaluation",

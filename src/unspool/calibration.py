@@ -10,13 +10,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from unspool import flatbuffer, samples
+from unspool import flatbuffer, input_scaling, names, samples, saturation
 from unspool.errors import UnspoolError
 from unspool.names import roles
 from unspool.quiet import quiet
 from unspool.ranges import LEVELS, METHODS, UNIT, ZERO, Range
-from unspool.runtime import Session
 from unspool.samples import Samples
+from unspool.signature import Signature
 from unspool.ties import ties
 
 _VALUES_PER_ROLE = 100_000
@@ -48,6 +48,7 @@ class Observations:
         ties: the sets of tensors that get one range.
         whole: tensors whose range is not to be cut: inputs, outputs and states.
         roles: tensor name -> what it is, whatever the step.
+        ends: type of the activations -> tensor that only tables read -> how far it matters.
     """
 
     samples: int
@@ -56,6 +57,7 @@ class Observations:
     ties: tuple[tuple[str, ...], ...]
     whole: frozenset[str]
     roles: Mapping[str, str]
+    ends: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def choose(
     """
     ranges: dict[str, Range] = {}
     empty: list[str] = []
+    ends = seen.ends[activations]
     for tie in seen.ties:
         whole = functools.reduce(operator.or_, (seen.extremes[name] for name in tie), ZERO)
         if not whole.width:
@@ -104,6 +107,9 @@ def choose(
             chosen = UNIT
         elif seen.whole.isdisjoint(tie):
             values = np.concatenate([seen.values[name] for name in tie])
+            if all(name in ends for name in tie):
+                end = max(ends[name] for name in tie)
+                whole, values = whole.within(end), np.clip(values, -end, end)
             chosen = METHODS[method](values, whole, LEVELS[activations])
         else:
             chosen = whole
@@ -141,6 +147,8 @@ def calibrate(
     model = flatbuffer.read(float_tflite)
     inputs, _ = flatbuffer.inputs_and_outputs(model)
     arrays = samples.check(data, inputs, "calibration data")
+    scalings = names.read(model).scalings
+    arrays = input_scaling.scaled(scalings, [tensor.name for tensor in inputs], arrays)
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):
         observer.feed([values[None] for values in sample])
@@ -182,28 +190,28 @@ def calibrate_stream(
     _check_choice(method, activations)
     if rounds < 1:
         raise UnspoolError(f"calibration rounds: {rounds}, expected at least 1")
-    session = Session(float_tflite)
-    if not session.state_names:
+    signature = Signature(float_tflite)
+    if not signature.state_names:
         raise UnspoolError(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
-    arrays = session.check(data, "calibration data")
+    arrays = signature.scaled(signature.check(data, "calibration data"))
     count = len(arrays[0])
     model = flatbuffer.read(float_tflite)
-    observer = Observer(float_tflite, model, count * len(session.calls(arrays)))
-    states = session.zero_states(1)
+    observer = Observer(float_tflite, model, count * len(signature.calls(arrays)))
+    states = signature.zero_states(1)
     done, told = 0, []  # type: int, list[Round]
     while len(told) < rounds and (carry_states or done < count):
         target = max(1, count // 4) if not done else 2 * done
         for number in range(done, target if carry_states else min(target, count)):
             if not carry_states:
-                states = session.zero_states(1)
-            for call in session.calls([array[number % count, None] for array in arrays]):
-                outputs = observer.feed(session.merged(call, states))
-                states = [outputs[pair.output] for pair in session.pairs]
+                states = signature.zero_states(1)
+            for call in signature.calls([array[number % count, None] for array in arrays]):
+                outputs = observer.feed(signature.merged(call, states))
+                states = [outputs[pair.output] for pair in signature.pairs]
             done += 1
         before = told[-1].states if told else {}
-        now = observer.states(session)
+        now = observer.states(signature)
         told.append(Round(done, now, _growth(before, now)))
         if len(told) > 1 and told[-1].growth <= GROWTH_LIMIT:
             break
@@ -275,14 +283,16 @@ class Observer:
         self._fed += 1
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
 
-    def states(self, session: Session) -> dict[str, Range]:
+    def states(self, signature: Signature) -> dict[str, Range]:
         """State -> the range that it took so far where it came out."""
         graph = self._model.subgraphs[0]
         extremes = self._extremes()
-        given = [graph.tensors[graph.outputs[pair.output]].name.decode() for pair in session.pairs]
+        given = [
+            graph.tensors[graph.outputs[pair.output]].name.decode() for pair in signature.pairs
+        ]
         return {
             name: ZERO | extremes[tensor]
-            for name, tensor in zip(session.state_names, given, strict=True)
+            for name, tensor in zip(signature.state_names, given, strict=True)
         }
 
     def observations(self, samples: int) -> Observations:
@@ -297,6 +307,7 @@ class Observer:
             ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
+            ends={kind: saturation.ends(self._model, kind) for kind in LEVELS},
         )
 
     def _extremes(self) -> dict[str, Range]:

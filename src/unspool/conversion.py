@@ -1,9 +1,14 @@
 """Deploy model -> float .tflite, with its names."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from unspool import flatbuffer, names, rewriting, structure
+from unspool import flatbuffer, leading, names, rewriting, structure
 from unspool._tensorflow import keras, tf
+from unspool.errors import UnspoolError
 from unspool.names import Interface
 from unspool.quiet import quiet
 
@@ -15,6 +20,10 @@ def convert(deploy_model: Any) -> bytes:
     into its neighbours, and needs no SavedModel on disk. The signature `serving_default` carries
     the names of the model's inputs and outputs, the metadata `unspool` what `names` reads there.
 
+    Layers that only scale an input (see `leading`) are left out: the file's input takes what they
+    would give, and the metadata says what is to be done to real values before. `Session`,
+    `calibrate` and the firmware bundle do it.
+
     Args:
         deploy_model: a Keras model with batch size 1, as `unroll` returns it.
 
@@ -22,6 +31,7 @@ def convert(deploy_model: Any) -> bytes:
         the bytes of a float .tflite file.
     """
     interface = _interface(deploy_model)
+    deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)
     constants = [(v, tf.constant(v.numpy())) for v in deploy_model.variables]
 
     @tf.function(  # type: ignore[untyped-decorator]
@@ -35,15 +45,30 @@ def convert(deploy_model: Any) -> bytes:
         return {f"output_{n}": t for n, t in enumerate(tf.nest.flatten(outputs))}
 
     module = tf.Module()
-    with quiet():
+    with quiet(), _told(deploy_model):
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [serve.get_concrete_function()], module
         )
         model = flatbuffer.read(converter.convert())
     _name(model, interface)
-    names.write(model, interface.marks)
+    names.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
     rewriting.rewrite(model)
     return flatbuffer.write(model)
+
+
+@contextmanager
+def _told(deploy_model: Any) -> Iterator[None]:
+    """What TensorFlow's converter cannot convert, in a line, with the operators that it names."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        kinds = sorted(set(re.findall(r"\btf\.([A-Z]\w+)", text)))
+        reason = f"the operators {', '.join(kinds)}" if kinds else " ".join(text.split())[:200]
+        raise UnspoolError(
+            f"model {deploy_model.name!r}: TensorFlow's converter has no LiteRT form for "
+            f"{reason}; use other layers or functions of keras.ops in their place"
+        ) from error
 
 
 def _interface(deploy_model: Any) -> Interface:

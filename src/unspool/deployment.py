@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from unspool import evaluation, files, samples, targets, vela
+from unspool import evaluation, files, input_scaling, samples, structure, targets, vela
 from unspool.calibration import Calibration, calibrate, calibrate_stream
 from unspool.concerns import concerns
 from unspool.conversion import convert
 from unspool.errors import UnspoolWarning
 from unspool.evaluation import Accuracy, Regression
+from unspool.feature_scales import with_feature_scales
+from unspool.files import AnyPath
 from unspool.inspection import check_graph
+from unspool.leading import input_scalings, leading
 from unspool.measuring import Measured, Subjects, Test, measure
 from unspool.progress import Clock, Watch
 from unspool.quality import OutputError
@@ -99,6 +102,8 @@ class Options:
         calibration_method: how ranges are chosen, as `calibrate` takes it.
         activations: "int8" or "int16", as `quantize` takes it.
         allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
+        feature_scales: give each feature of the inputs a scale of its own, as
+            `with_feature_scales` does; for models that were trained on raw units.
         resident_weights: KiB of SRAM for weights that are read from flash once per inference, as
             `keep_resident` takes them; infinity for all that repeat, None to leave them in flash.
         remedy_seconds: how long it may take to try what helps where the error is too large; 0 tries
@@ -109,6 +114,7 @@ class Options:
     calibration_method: str = "mse"
     activations: str = "int8"
     allow_cpu: bool = False
+    feature_scales: bool = False
     resident_weights: float | None = None
     remedy_seconds: float = 60.0
 
@@ -141,8 +147,8 @@ def deploy(
         UnspoolError: something that was given does not fit; the message says what.
     """
 
-    def unrolled() -> Any:
-        return unroll(model, time_steps, allow_cpu=options.allow_cpu)
+    def unrolled(subject: Any) -> Any:
+        return unroll(subject, time_steps, allow_cpu=options.allow_cpu)
 
     def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
         return calibrate(float_tflite, data, options.calibration_method, options.activations)
@@ -178,8 +184,8 @@ def deploy_stream(
         UnspoolError: something that was given does not fit; the message says what.
     """
 
-    def unrolled() -> Any:
-        return unroll_stream(model, time_steps, allow_cpu=options.allow_cpu)
+    def unrolled(subject: Any) -> Any:
+        return unroll_stream(subject, time_steps, allow_cpu=options.allow_cpu)
 
     def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
         return calibrate_stream(
@@ -199,7 +205,7 @@ def _deploy(
     calibration: Samples,
     test: tuple[Samples, Labels] | None,
     time_steps: int | None,
-    unrolled: Callable[[], Any],
+    unrolled: Callable[[Any], Any],
     calibrated: Callable[[bytes, Samples], Calibration],
     options: Options,
     watch: Watch | None,
@@ -207,14 +213,17 @@ def _deploy(
     clock = Clock(watch)
     target = options.target or targets.target()
     check_graph(model)
-    arrays = samples.check(calibration, model.inputs, "calibration data")
+    arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
-    warned = concerns(arrays, model.inputs)
+    taken = structure.inputs(model)
+    subject = with_feature_scales(model, arrays) if options.feature_scales else model
+    scalings = tuple(input_scalings(leading(subject), [t.name for t in taken]).values())
+    warned = concerns(input_scaling.scaled(scalings, [t.name for t in taken], arrays), taken)
     for text in warned:  # before any work
         warnings.warn(text, UnspoolWarning, stacklevel=3)
 
     with clock.stage("unroll"):
-        deploy_model = unrolled()
+        deploy_model = unrolled(subject)
     with clock.stage("convert"):
         float_tflite = convert(deploy_model)
     with clock.stage("calibrate"):
@@ -241,6 +250,7 @@ def _deploy(
             samples=arrays,
             reference=evaluation.predict(model, arrays),
             time_steps=time_steps,
+            calibrated=lambda changed: _calibrated(changed, arrays, unrolled, calibrated),
         )
         remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
@@ -259,7 +269,17 @@ def _deploy(
     )
 
 
-def save(deployment: Deployment, folder: Path) -> dict[str, int]:
+def _calibrated(
+    subject: Any,
+    arrays: Samples,
+    unrolled: Callable[[Any], Any],
+    calibrated: Callable[[bytes, Samples], Calibration],
+) -> tuple[bytes, Calibration]:
+    float_tflite = convert(unrolled(subject))
+    return float_tflite, calibrated(float_tflite, arrays)
+
+
+def save(deployment: Deployment, folder: AnyPath) -> dict[str, int]:
     """Write the models to a folder; returns file name -> bytes.
 
     `model_float.tflite`, `model_int8.tflite` (or int16) and `model_vela.tflite`.
@@ -270,5 +290,5 @@ def save(deployment: Deployment, folder: Path) -> dict[str, int]:
         "model_vela.tflite": deployment.compiled.tflite,
     }
     for name, content in contents.items():
-        files.write(folder / name, content)
+        files.write(Path(folder) / name, content)
     return {name: len(content) for name, content in contents.items()}

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from unspool import flatbuffer
+from unspool import flatbuffer, tflm_limits
+from unspool.errors import UnspoolError
 from unspool.quiet import quiet
 
 Engine: TypeAlias = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
@@ -20,12 +21,11 @@ Engine: TypeAlias = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 def litert(content: bytes) -> Engine:
     """LiteRT's interpreter with its default kernels, on one thread."""
     with quiet():
-        interpreter = Interpreter(
-            model_content=content,
-            num_threads=1,
-            experimental_op_resolver_type=OpResolverType.AUTO,
-        )
-        interpreter.allocate_tensors()
+        try:
+            interpreter = _litert_interpreter(content, OpResolverType.AUTO)
+        except RuntimeError:  # XNNPACK's kernels refuse some scales that LiteRT's own take
+            builtin = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            interpreter = _litert_interpreter(content, builtin)
     inputs = [detail["index"] for detail in interpreter.get_input_details()]
     outputs = [detail["index"] for detail in interpreter.get_output_details()]
 
@@ -38,11 +38,27 @@ def litert(content: bytes) -> Engine:
     return _one_by_one(invoke)
 
 
+def _litert_interpreter(content: bytes, kernels: OpResolverType) -> Interpreter:
+    interpreter = Interpreter(
+        model_content=content, num_threads=1, experimental_op_resolver_type=kernels
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 def tflm(content: bytes) -> Engine:
-    """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware."""
+    """TensorFlow Lite for Microcontrollers' interpreter, the runtime of firmware.
+
+    Raises:
+        UnspoolError: it has an operator that TFLM refuses, computes wrongly, or stops at.
+    """
     from tflite_micro.python.tflite_micro import runtime
 
-    graph = flatbuffer.read(content).subgraphs[0]
+    model = flatbuffer.read(content)
+    problem = tflm_limits.problem(model)
+    if problem:
+        raise UnspoolError(problem)
+    graph = model.subgraphs[0]
     values = sum(math.prod(map(int, tensor.shape)) for tensor in graph.tensors)
     with quiet():  # in an arena that is large enough even where all tensors are kept
         interpreter = runtime.Interpreter.from_bytes(

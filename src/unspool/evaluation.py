@@ -151,7 +151,7 @@ def predict(
         return runtimes.predict(model, data, runtime_name, progress)
     from unspool import structure  # TensorFlow, which a .tflite file has no need of
 
-    arrays = samples.check(data, model.inputs, "samples")
+    arrays = samples.check(data, structure.inputs(model), "samples")
     # Where the batch size is fixed (a deploy model has 1), Keras must keep to it.
     batch = model.inputs[0].shape[0] or 256
     outputs = structure.predict(model, arrays, batch)
@@ -262,11 +262,11 @@ def check_test(
     Raises:
         UnspoolError: they do not fit the model.
     """
-    from unspool.structure import output_names
+    from unspool import structure
 
     data, labels = test
-    arrays = samples.check(data, model.inputs, "test data")
-    names, read = output_names(model), heads(model)
+    arrays = samples.check(data, structure.inputs(model), "test data")
+    names, read = structure.output_names(model), heads(model)
     labels = _by_output(labels, names)
     targets = {}
     for number, name in enumerate(names):

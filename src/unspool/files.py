@@ -4,16 +4,21 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from unspool.errors import UnspoolError
 
+AnyPath: TypeAlias = str | os.PathLike[str]
+"""What names a file: what `open` takes."""
 
-def output_folder(path: Path) -> Path:
+
+def output_folder(path: AnyPath) -> Path:
     """Create a folder for results, and make sure that it can be written before any work is done.
 
     Raises:
         UnspoolError: it cannot be created or written.
     """
+    path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -26,14 +31,15 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: AnyPath, content: bytes | str) -> None:
     """Write a file beside its place, then rename it: it is there whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
     replace(path, lambda temporary: temporary.write_bytes(data))
 
 
-def replace(path: Path, make: Callable[[Path], object]) -> None:
+def replace(path: AnyPath, make: Callable[[Path], object]) -> None:
     """Let `make` write a file of the same suffix beside `path`, then rename it to `path`."""
+    path = Path(path)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         make(temporary)
@@ -44,7 +50,7 @@ def replace(path: Path, make: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def check_fits_memory(path: Path, size: int, what: str = "") -> None:
+def check_fits_memory(path: AnyPath, size: int, what: str = "") -> None:
     """Refuse content that would not fit in this machine's memory, before any is allocated.
 
     Args:
@@ -62,13 +68,13 @@ def check_fits_memory(path: Path, size: int, what: str = "") -> None:
         )
 
 
-def read(path: Path) -> bytes:
+def read(path: AnyPath) -> bytes:
     """Read a file that the user named.
 
     Raises:
         UnspoolError: it is missing or cannot be read.
     """
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise UnspoolError(f"{path}: {error.strerror or error}") from None

@@ -1,18 +1,24 @@
 """What would happen to each layer of a trained model, before any of it is done."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
+from unspool import structure
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
-from unspool.recurrent.cell import ACTIVATIONS
+from unspool.leading import leading
+from unspool.recurrent.cell import ACTIVATIONS, activation_name
 from unspool.recurrent.layers import KNOWN_CELLS, cells
+from unspool.structure import REMOVED
 
-Action: TypeAlias = Literal["unroll", "keep", "fold", "remove", "cpu", "refuse"]
+Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]
 """unroll: its loop is unrolled; keep: it is deployed as it is; fold: it becomes part of its
-neighbours; remove: it does nothing at inference; cpu: it is deployed, but no NPU runs it; refuse:
-the model cannot be deployed with it."""
+neighbours; input: it is done where the input is quantized, which then takes real units; remove: it
+does nothing at inference; cpu: it is deployed, but no NPU runs it; refuse: the model cannot be
+deployed with it."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,31 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
         UnspoolError: not a Keras model, or one without a graph of layers.
     """
     check_graph(model)
-    return tuple(_verdicts(model, ""))
+    scaling = {
+        layer.name: tensor.name
+        for each, tensor in zip(leading(model), model.inputs, strict=True)
+        for layer in (each.layers if each else ())
+    }
+    return tuple(
+        replace(
+            verdict,
+            action="input",
+            detail=f"done where input {scaling[verdict.layer]!r} is quantized, feature by feature: "
+            "the bundle's function and Session take real units",
+        )
+        if verdict.layer in scaling and verdict.action != "remove"
+        else verdict
+        for verdict in _verdicts(model, "")
+    )
 
 
 def check_graph(model: Any) -> None:
     """Refuse what has no graph of layers to rebuild.
 
     Raises:
-        UnspoolError: not a Keras model, a subclass without a graph, or a model without an input.
+        UnspoolError: not a Keras model, a subclass without a graph, or a model without an input;
+            or a weight that is not finite, an input that nothing reads, an output of another type
+            than real values.
     """
     if not isinstance(model, keras.Model):
         raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
@@ -62,6 +85,38 @@ def check_graph(model: Any) -> None:
         raise UnspoolError(
             f"model {model.name!r} is not built; give it an Input with the shape of one sample"
         )
+    _check_weights(model)
+    _check_ends(model)
+
+
+def _check_weights(model: Any) -> None:
+    for weight in model.weights:
+        if not weight.dtype.startswith(("float", "bfloat")):
+            continue
+        values = np.asarray(weight, np.float32)
+        bad = values.size - int(np.isfinite(values).sum())
+        if bad:
+            raise UnspoolError(
+                f"weight {weight.path!r}: {bad} of {values.size} values are NaN or infinite; the "
+                "training has failed: train again, or load an earlier checkpoint"
+            )
+
+
+def _check_ends(model: Any) -> None:
+    """Every input is read, every output holds real values."""
+    for tensor in model.inputs:
+        given_out = any(tensor is output for output in model.outputs)
+        if not structure.readers(model, tensor) and not given_out:
+            raise UnspoolError(
+                f"input {tensor.name!r}: no layer reads it; build the model without it"
+            )
+    for tensor, name in zip(model.outputs, structure.output_names(model), strict=True):
+        if not str(tensor.dtype).startswith(("float", "bfloat")):
+            raise UnspoolError(
+                f"output {name!r}: holds {tensor.dtype}, but a deployed network gives real "
+                f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "
+                "firmware do the rest"
+            )
 
 
 def is_graph(layer: Any) -> bool:
@@ -121,9 +176,9 @@ def _activation_problem(cell: Any) -> str:
         return ""
     for which in ("activation", "recurrent_activation"):
         function = getattr(cell, which, None)
-        if function is not None and function.__name__ not in ACTIVATIONS:
+        if function is not None and activation_name(function) not in ACTIVATIONS:
             return (
-                f"{which} is {function.__name__!r}, which the NPU has no operator for; "
+                f"{which} is {activation_name(function)!r}, which the NPU has no operator for; "
                 f"use one of {', '.join(sorted(ACTIVATIONS))}"
             )
     return ""
@@ -160,18 +215,6 @@ _KERAS_CALLS = {
 }
 
 _CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
-
-REMOVED = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.AlphaDropout,
-    keras.layers.ActivityRegularization,
-    keras.layers.Identity,
-)
-"""Layers that do nothing at inference."""
 
 _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     (

@@ -9,11 +9,12 @@ from zipfile import BadZipFile, ZipFile
 from unspool import files
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
+from unspool.files import AnyPath
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def load(path: Path) -> Any:
+def load(path: AnyPath) -> Any:
     """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
 
     It is compiled with the loss and the metrics that it was saved with, where these are Keras's.
@@ -22,6 +23,7 @@ def load(path: Path) -> Any:
         UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
             Lambda layer).
     """
+    path = Path(path)
     _check_is_model(path)
     try:
         with suppress(Exception):  # a loss of the user's own

@@ -22,6 +22,7 @@ from unspool import flatbuffer
 from unspool.errors import UnspoolError
 from unspool.flatbuffer import Tensor
 from unspool.heads import Head
+from unspool.input_scaling import InputScaling
 
 _ENTRY = b"unspool"
 
@@ -49,11 +50,13 @@ class Marks:
         layers: whose steps have names of this grammar.
         states: in the order of their inputs.
         heads: how the outputs that are not states are read, in order.
+        scalings: what is done to inputs before they are stored.
     """
 
     layers: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
     heads: tuple[Head, ...] = ()
+    scalings: tuple[InputScaling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,14 @@ def read(model: flatbuffer.Model) -> Marks:
                 layers=tuple(map(str, found["layers"])),
                 states=tuple(State(**each) for each in found["states"]),
                 heads=tuple(Head(**each) for each in found["heads"]),
+                scalings=tuple(
+                    InputScaling(
+                        each["input"],
+                        tuple(map(float, each["shift"])),
+                        tuple(map(float, each["factor"])),
+                    )
+                    for each in found["scalings"]
+                ),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(

@@ -24,6 +24,10 @@ class Range:
         """The smallest range that holds both."""
         return Range(min(self.minimum, other.minimum), max(self.maximum, other.maximum))
 
+    def within(self, end: float) -> "Range":
+        """The part of the range that lies from -end to end."""
+        return Range(max(-end, min(self.minimum, end)), min(end, max(self.maximum, -end)))
+
     @property
     def width(self) -> float:
         """From the smallest to the largest value."""

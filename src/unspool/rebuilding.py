@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unspool._tensorflow import keras, tf
-from unspool.inspection import REMOVED, is_graph
+from unspool.inspection import is_graph
 from unspool.names import valid_scope
 from unspool.recurrent.layers import DeployLayer, bidirectional, recurrent
 from unspool.recurrent.loop import PerStep
-from unspool.structure import functional
+from unspool.structure import REMOVED, functional
 from unspool.substitutes import substitute
 
 
@@ -42,6 +42,10 @@ class Rebuilder:
     unrolled: Callable[[Any, str], DeployLayer] = recurrent
     scopes: Scopes = field(default_factory=Scopes)
     _copies: dict[int, DeployLayer] = field(default_factory=dict)
+
+    def replace(self, layer: Any, copy: DeployLayer) -> None:
+        """Call this in the place of a layer."""
+        self._copies[id(layer)] = copy
 
     def rebuild(self, model: Any, inputs: Sequence[Any], prefix: str = "") -> list[Any]:
         """Run a model's graph on new tensors, through deploy-time copies of its layers.

@@ -14,12 +14,14 @@ import numpy as np
 from unspool import fine_tuning_trial, quality, runtime, vela
 from unspool.calibration import Calibration, choose
 from unspool.errors import UnspoolError
+from unspool.feature_scales import with_feature_scales
+from unspool.leading import leading
 from unspool.measuring import last
 from unspool.progress import Watch, unwatched
 from unspool.quality import Quality
 from unspool.quantization import quantize
 from unspool.ranges import METHODS
-from unspool.runtime import Session
+from unspool.signature import Signature
 from unspool.targets import Target
 
 STAGE = "try what helps"
@@ -32,7 +34,7 @@ class Remedy:
     Attributes:
         name: such as "int16 activations".
         choice: the option of a deployment that it is, "activations", "calibration_method" or
-            "quantization_aware", and its value.
+            "quantization_aware", and its value; empty where it has none.
         quality: the errors with it, in TFLM on the calibration samples; None where it was not
             tried.
         cycles: of an inference with it, Vela's estimate; None where it changes nothing.
@@ -61,6 +63,7 @@ class Network:
         samples: the calibration samples, one array (samples, ...) per input.
         reference: outputs of the trained model on them.
         time_steps: that are unrolled where the model leaves them open.
+        calibrated: makes a float .tflite of a changed model, with its ranges.
     """
 
     trained: Any
@@ -70,13 +73,15 @@ class Network:
     target: Target
     samples: Sequence[np.ndarray]
     reference: Sequence[np.ndarray]
+    calibrated: Callable[[Any], tuple[bytes, Calibration]]
     time_steps: int | None = None
 
 
 def try_remedies(
     network: Network, seconds: float, watch: Watch | None = None
 ) -> tuple[Remedy, ...]:
-    """Try int16 activations, other calibration methods and quantization-aware fine-tuning.
+    """Try what may help, each alone: a scale for each feature, where features differ much in size;
+    int16 activations; other calibration methods; quantization-aware fine-tuning.
 
     Args:
         network: the network.
@@ -104,6 +109,9 @@ def try_remedies(
 
 def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Remedy], Remedy]]]:
     tries: list[tuple[Remedy, Callable[[Remedy], Remedy]]] = []
+    if _differ(network):
+        remedy = Remedy("a scale for each feature", ("feature_scales", ""))
+        tries.append((remedy, lambda r: _by_feature(network, r)))
     if network.activations == "int8":
         remedy = Remedy("int16 activations", ("activations", "int16"))
         tries.append((remedy, lambda r: _in_int16(network, r)))
@@ -115,6 +123,28 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
         remedy = Remedy("quantization-aware fine-tuning", ("quantization_aware", ""))
         tries.append((remedy, lambda r: _fine_tuned(network, r, deadline)))
     return tries
+
+
+def _differ(network: Network) -> bool:
+    """Whether features of an input that nothing scales differ much in size, or lie far from 0."""
+    unscaled = [
+        array
+        for array, found in zip(network.samples, leading(network.trained), strict=True)
+        if found is None and array.dtype.kind == "f" and array.ndim > 1
+    ]
+    for array in unscaled:
+        rows = array.reshape(-1, array.shape[-1])
+        widths = rows.max(axis=0) - rows.min(axis=0)
+        if (widths < (max(float(rows.max()), 0.0) - min(float(rows.min()), 0.0)) / 4).any():
+            return True
+    return False
+
+
+def _by_feature(network: Network, remedy: Remedy) -> Remedy:
+    changed = with_feature_scales(network.trained, network.samples)
+    float_tflite, calibration = network.calibrated(changed)
+    tflite = quantize(float_tflite, calibration.ranges, network.activations)
+    return replace(remedy, quality=_judged(network, tflite))
 
 
 def _in_int16(network: Network, remedy: Remedy) -> Remedy:
@@ -147,9 +177,10 @@ def _observations(calibration: Calibration) -> Any:
 
 def _judged(network: Network, tflite: bytes) -> Quality:
     outputs = runtime.predict(tflite, list(network.samples), "tflm")
-    session = Session(tflite)
-    names = [tensor.name for tensor in session.outputs]
-    return quality.judge(outputs, last(list(network.reference), outputs), names, session.heads)
+    signature = Signature(tflite)
+    return quality.judge(
+        outputs, last(list(network.reference), outputs), signature.output_names, signature.heads
+    )
 
 
 def _fine_tuned(network: Network, remedy: Remedy, deadline: float) -> Remedy:

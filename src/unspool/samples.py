@@ -11,6 +11,7 @@ import numpy as np
 
 from unspool import files
 from unspool.errors import UnspoolError
+from unspool.files import AnyPath
 
 Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 """One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
@@ -36,20 +37,29 @@ class HasShape(Protocol):
 
 @dataclass(frozen=True)
 class OpenInput:
-    """An input of which some dimensions, None, take any length."""
+    """An input of which some dimensions, None, take any length.
+
+    Attributes:
+        name: what it is called.
+        shape: with the batch dimension.
+        dtype: of what it takes.
+        also: another name that samples may have for it; else empty.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: Any
+    also: str = ""
 
 
-def load(path: Path) -> Samples:
+def load(path: AnyPath) -> Samples:
     """Read samples from a .npy file, or from a .npz file with one array per input name.
 
     Raises:
         UnspoolError: the file is missing, is not NumPy's format, holds pickled objects, or is
             larger than this machine's memory.
     """
+    path = Path(path)
     try:
         _check_size(path)
         loaded = np.load(path, allow_pickle=False)
@@ -60,8 +70,12 @@ def load(path: Path) -> Samples:
     except FileNotFoundError:
         raise UnspoolError(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError, BadZipFile) as error:
+        reason = str(error)
+        if "allow_pickle" in reason:  # NumPy's advice, to allow it, is to run what the file says
+            reason = "it holds Python objects, which may run code when they are read"
         raise UnspoolError(
-            f"{path}: cannot be read as a NumPy .npy or .npz file of numbers ({error})"
+            f"{path}: cannot be read as a NumPy .npy or .npz file of numbers ({reason}); write it "
+            "with numpy.save or numpy.savez, of arrays of numbers"
         ) from None
 
 
@@ -125,6 +139,9 @@ def _in_order(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.n
     if isinstance(data, Mapping):
         if len(data) == len(names) == 1:  # a lone array has no need of the right name
             return [np.asarray(array) for array in data.values()]
+        others = [getattr(tensor, "also", "") or tensor.name for tensor in inputs]
+        if set(data) == set(others) and len({*others}) == len(names):
+            names = others
         if set(data) != set(names):
             raise UnspoolError(
                 f"{what}: has arrays named {', '.join(sorted(data)) or '(none)'}, "

@@ -12,13 +12,14 @@ from zipfile import is_zipfile
 import joblib
 import numpy as np
 
-from unspool import candidates, files, samples, targets
+from unspool import candidates, files, samples, structure, targets
 from unspool.candidates import Candidate, Task, classes_of
 from unspool.compression import FineTuning, KernelSetting, check_compiled, losses
 from unspool.compression.kernels import UNTOUCHED
 from unspool.compression.training_data import held_out, loss_name
 from unspool.errors import UnspoolError
 from unspool.evaluation import accuracy
+from unspool.files import AnyPath
 from unspool.progress import Watch
 from unspool.samples import Samples
 from unspool.targets import Target
@@ -94,7 +95,7 @@ def search(
     model: Any,
     data: Samples,
     labels: np.ndarray,
-    folder: Path,
+    folder: AnyPath,
     *,
     max_accuracy_drop: float = 0.2,
     minimise: str = "cycles",
@@ -206,11 +207,11 @@ def _split(
 ) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
     """Training samples, their classes, and the same for validation."""
     classes = model.outputs[0].shape[-1]
-    arrays = samples.check(data, model.inputs, "training data")
+    arrays = samples.check(data, structure.inputs(model), "training data")
     labels = np.asarray(labels)
     samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
     if validation is not None:
-        held = samples.check(validation[0], model.inputs, "validation data")
+        held = samples.check(validation[0], structure.inputs(model), "validation data")
         count = len(held[0])
         right = np.asarray(validation[1])
         samples.check_labels(classes_of(right), count, max(2, classes), "validation data")

@@ -11,7 +11,7 @@ from unspool.npu import fields
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import Operation
 from unspool.npu.memory import Memory
-from unspool.runtime import Session
+from unspool.signature import Signature
 from unspool.vela import Compiled
 
 _KEPT_AT_ONCE = 1000  # tensors that TFLM keeps to the end of an inference
@@ -78,10 +78,9 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
         quantized_tflite: what it was compiled from.
         sample: one array (1, ...) per input; a file with states starts from zero states.
     """
-    session = Session(quantized_tflite)
-    (call, *_) = session.calls(sample)
-    stored = [t.quantize(array) for t, array in zip(session.inputs, call, strict=True)]
-    values = session.merged(stored, session.zero_states(1))
+    signature = Signature(quantized_tflite)
+    (call, *_) = signature.calls(sample)
+    values = signature.merged(signature.quantized(call), signature.zero_states(1))
     expected = _tflm_tensors(quantized_tflite, values)
     origins = read_debug(compiled.debug)
     found: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write

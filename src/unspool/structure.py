@@ -6,6 +6,20 @@ from typing import Any
 import numpy as np
 
 from unspool._tensorflow import keras
+from unspool.samples import OpenInput
+
+REMOVED = (
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.AlphaDropout,
+    keras.layers.ActivityRegularization,
+    keras.layers.Identity,
+)
+"""Layers that do nothing at inference."""
 
 
 def functional(model: Any) -> Any:
@@ -13,6 +27,22 @@ def functional(model: Any) -> Any:
     return (
         keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
     )
+
+
+def inputs(model: Any) -> tuple[OpenInput, ...]:
+    """What a Keras model takes: inputs of a dictionary by its keys, others by their own names.
+
+    Inputs whose values are looked up in a table have the type int32, all others float32.
+    """
+    whole = functional(model)
+    paths = [path for path, _ in keras.tree.flatten_with_path(whole._inputs_struct)]
+    found = []
+    for path, tensor, ids in zip(paths, whole.inputs, takes_ids(model), strict=True):
+        by_key = any(isinstance(part, str) for part in path)
+        name = _joined(path) if by_key else tensor.name
+        dtype = "int32" if ids else "float32"
+        found.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
+    return tuple(found)
 
 
 def output_names(model: Any) -> tuple[str, ...]:
@@ -42,6 +72,32 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 def _joined(path: Sequence[Any]) -> str:
     return "_".join(map(str, path))
+
+
+def readers(model: Any, tensor: Any) -> list[Any]:
+    """The nodes of a model's graph, each a call of an operation, that read a tensor."""
+    nodes = (node for each in functional(model)._nodes_by_depth.values() for node in each)
+    return [node for node in nodes if any(read is tensor for read in node.input_tensors)]
+
+
+def takes_ids(model: Any) -> tuple[bool, ...]:
+    """Whether each input of a model is looked up in a table: whole numbers, whatever its type."""
+    return tuple(_looked_up(model, tensor) for tensor in model.inputs)
+
+
+def _looked_up(model: Any, tensor: Any) -> bool:
+    for node in readers(model, tensor):
+        operation = node.operation
+        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+            position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
+            if _looked_up(operation, operation.inputs[position]):
+                return True
+        elif type(operation).__name__ in _LOOKUPS:
+            return True
+    return False
+
+
+_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot", "Take")
 
 
 def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:

@@ -50,6 +50,15 @@ def _global_max(x: Any) -> Any:
     return tf.reshape(pooled, (1, width))
 
 
+def _normalizes(layer: Any) -> Callable[[Any], Any]:
+    """What a Normalization does, whose numbers are not among its copy's weights until it adapts."""
+    mean = np.array(layer.mean, np.float32)
+    spread = np.maximum(np.sqrt(np.array(layer.variance, np.float32)), keras.backend.epsilon())
+    if layer.invert:
+        return lambda x: x * spread + mean
+    return lambda x: (x - mean) * (1 / spread)
+
+
 class Function(keras.layers.Layer):  # type: ignore[misc]
     """A layer that is a function of its input."""
 
@@ -67,6 +76,8 @@ def substitute(layer: Any, name: str) -> Any | None:
     match layer:
         case keras.layers.Embedding():
             return Lookup(np.array(layer.embeddings), name=name)
+        case keras.layers.Normalization():
+            return Function(_normalizes(layer), name=name)
         case keras.layers.LayerNormalization(axis=-1 | [-1], rms_scaling=False):
             return LayerNormalization(layer, name=name)
         case keras.layers.ReLU(negative_slope=0.0, threshold=0.0, max_value=limit):

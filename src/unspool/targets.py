@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from unspool.errors import UnspoolError
+from unspool.files import AnyPath
 
 ACCELERATORS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
@@ -47,7 +48,7 @@ def target(
     accelerator: str = "ethos-u55-128",
     system_config: str | None = None,
     memory_mode: str | None = None,
-    config: Path | None = None,
+    config: AnyPath | None = None,
 ) -> Target:
     """A target with its defaults filled in: those that Vela takes for the accelerator's family.
 
@@ -63,7 +64,7 @@ def target(
     _check_accelerator(accelerator)
     family = accelerator.rpartition("-")[0]
     default_system, default_mode = _DEFAULTS[family]
-    path = config or arm_config()
+    path = Path(config) if config else arm_config()
     chosen = Target(accelerator, system_config or default_system, memory_mode or default_mode, path)
     systems, modes = system_configs(accelerator, path), memory_modes(accelerator, path)
     if chosen.system_config not in systems:
@@ -84,7 +85,7 @@ def all_targets(
     accelerators: Sequence[str] = (),
     system_configs: Sequence[str] = (),
     memory_modes: Sequence[str] = (),
-    config: Path | None = None,
+    config: AnyPath | None = None,
 ) -> tuple[Target, ...]:
     """Every target that is made of these names; combinations that do not exist are left out.
 
@@ -99,7 +100,7 @@ def all_targets(
     """
     for accelerator in accelerators:
         _check_accelerator(accelerator)
-    path = config or arm_config()
+    path = Path(config) if config else arm_config()
     everything = [
         Target(accelerator, system, mode, path)
         for accelerator in ACCELERATORS

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from unspool import structure
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 from unspool.heads import heads
-from unspool.inspection import REMOVED, Verdict, inspect, is_graph
+from unspool.inspection import Verdict, inspect, is_graph
+from unspool.leading import Scaled, leading
 from unspool.names import Interface, Marks, keras_name
 from unspool.rebuilding import Rebuilder, Scopes, alone
 from unspool.recurrent.layers import DeployState, streaming
 from unspool.recurrent.loop import PerStep, Unrolled
-from unspool.structure import output_names
+from unspool.structure import REMOVED
 
 
 def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
@@ -69,7 +71,7 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
             dtype=t.dtype,
             name=scopes.give(t.name),
         )
-        for t in model.inputs
+        for t in structure.inputs(model)
     ]
     return _deploy_model(model, inputs, rebuilder, states)
 
@@ -78,7 +80,12 @@ def _deploy_model(
     model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
-    given = output_names(model)
+    given = structure.output_names(model)
+    for each in filter(None, leading(model)):
+        name = rebuilder.scopes.give(each.layers[0].name)
+        rebuilder.replace(each.layers[0], Scaled(each, name=name))
+        for layer in each.layers[1:]:
+            rebuilder.replace(layer, lambda tensor, **_: tensor)
     outputs = [
         _named(tensor, name, rebuilder.scopes)
         for tensor, name in zip(rebuilder.rebuild(model, inputs), given, strict=True)
@@ -103,7 +110,10 @@ def _deploy_model(
         heads=heads(model),
     )
     made.interface = Interface(
-        inputs=(*(t.name for t in model.inputs), *(state.names.input for state in states)),
+        inputs=(
+            *(t.name for t in structure.inputs(model)),
+            *(state.names.input for state in states),
+        ),
         outputs=(*given, *(state.names.output for state in states)),
         marks=marks,
     )
@@ -132,7 +142,10 @@ def is_streamable(model: Any) -> bool:
 
 def _check_streams(model: Any) -> None:
     """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
+    in_front = [layer for found in leading(model) if found for layer in found.layers]
     for layer in model.layers:
+        if any(layer is each for each in in_front):
+            continue
         if is_graph(layer):
             _check_streams(layer)
             continue
@@ -179,17 +192,18 @@ def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
 
 def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[Any]:
     """Inputs with batch size 1, and `time_steps` where the model leaves the length open."""
-    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in model.inputs]
+    taken = structure.inputs(model)
+    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in taken]
     if time_steps is not None and not any(is_open):
-        fixed = {tensor.shape[1] for tensor in model.inputs if len(tensor.shape) > 2}
+        fixed = {tensor.shape[1] for tensor in taken if len(tensor.shape) > 2}
         if time_steps not in fixed:
             raise UnspoolError(
-                f"input {model.inputs[0].name!r} has {model.inputs[0].shape[1]} time steps fixed "
+                f"input {taken[0].name!r} has {taken[0].shape[1]} time steps fixed "
                 f"in the model, got time_steps={time_steps}: leave it out, or build the model "
                 "with (None, features)"
             )
     inputs = []
-    for tensor, length_is_open in zip(model.inputs, is_open, strict=True):
+    for tensor, length_is_open in zip(taken, is_open, strict=True):
         batch, *shape = tensor.shape
         if batch not in (None, 1):
             raise UnspoolError(

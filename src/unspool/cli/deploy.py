@@ -19,6 +19,7 @@ from unspool.cli.options import (
     CalibrationMethod,
     CalibrationRounds,
     CarryStates,
+    FeatureScales,
     MaxAccuracyDrop,
     MaxFlash,
     MaxMs,
@@ -69,6 +70,7 @@ def deploy_command(
     allow_cpu: Annotated[
         bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
     ] = False,
+    feature_scales: FeatureScales = False,
     resident_weights: ResidentWeights = None,
     remedy_seconds: RemedySeconds = DEFAULT_REMEDY_SECONDS,
     out: Out = DEFAULT_OUT,
@@ -112,11 +114,12 @@ def deploy_command(
 
     trained = load(model)
     for verdict in inspect(trained):
-        if verdict.detail and verdict.action in ("unroll", "cpu"):
+        if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {verdict.detail}")
     options = replace(
         chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
         remedy_seconds=remedy_seconds,
+        feature_scales=feature_scales,
     )
     with watching() as watch:
         if states:

@@ -90,6 +90,13 @@ RemedySeconds = Annotated[
         min=0, help="How long to try what helps where the error is too large, s; 0 tries nothing."
     ),
 ]
+FeatureScales = Annotated[
+    bool,
+    typer.Option(
+        "--feature-scales",
+        help="Give each feature of the inputs a scale of its own: for models trained on raw units.",
+    ),
+]
 CarryStates = Annotated[
     bool,
     typer.Option(

@@ -92,6 +92,6 @@ def _quantized(folder: Path) -> Path:
 
 
 def _input_shape(tflite: bytes) -> tuple[int, ...]:
-    from unspool.runtime import Session
+    from unspool.signature import Signature
 
-    return Session(tflite).inputs[0].shape
+    return Signature(tflite).inputs[0].shape

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool import flatbuffer
+from unspool import flatbuffer, leading
 from unspool._tensorflow import keras, tf
 from unspool.calibration import calibrate
 from unspool.conversion import convert
@@ -57,8 +57,9 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        self._deploy_model = unroll(model, time_steps)
-        float_tflite = convert(self._deploy_model)
+        whole = unroll(model, time_steps)
+        float_tflite = convert(whole)
+        self._deploy_model, self._scalings = leading.stripped(whole, self._names)
         int8_tflite = quantize(float_tflite, calibrate(float_tflite, calibration).ranges)
         self._traced = _traced(self._deploy_model)
         self._kernels = _kernels(self._traced)
@@ -67,10 +68,11 @@ class FakeQuantized:
 
     def check(self, arrays: Sequence[np.ndarray]) -> None:
         """Raises UnspoolError where samples have another length than is unrolled."""
-        for tensor, array in zip(self._deploy_model.inputs, arrays, strict=True):
+        inputs = zip(self._deploy_model.inputs, self._names, arrays, strict=True)
+        for tensor, name, array in inputs:
             if tuple(tensor.shape[1:]) != array.shape[1:]:
                 raise UnspoolError(
-                    f"training data: samples for input {tensor.name!r} have the shape "
+                    f"training data: samples for input {name!r} have the shape "
                     f"{array.shape[1:]}, but {tuple(tensor.shape[1:])} is unrolled; fine-tuning "
                     "for int8 takes samples of that length"
                 )
@@ -80,6 +82,8 @@ class FakeQuantized:
         given = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
             given = [inputs[name] for name in self._names]
+        for position, scaling in self._scalings.items():
+            given[position] = (given[position] - scaling.shift) * scaling.factor
         weights = self._weights()
         # One sample at a time, as the deploy graph is, vectorized over the batch.
         outputs = tf.vectorized_map(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool import samples
+from unspool import samples, structure
 from unspool._tensorflow import keras, tf
 from unspool.errors import UnspoolError
 
@@ -63,7 +63,7 @@ def training_data(
             f"model {model.name!r} has the batch size {model.inputs[0].shape[0]} fixed: give a "
             "tf.data.Dataset with batches of that size"
         )
-    arrays = samples.check(data, model.inputs, "training data")
+    arrays = samples.check(data, structure.inputs(model), "training data")
     count = len(arrays[0])
     labels = _checked_labels(model, labels, count, "labels")
     validation = _validation(model, validation)
@@ -89,7 +89,7 @@ def _validation(model: Any, validation: Any) -> Any:
     if not isinstance(validation, tuple) or len(validation) != 2:
         raise UnspoolError("validation: expected (samples, labels), or a tf.data.Dataset")
     data, labels = validation
-    arrays = samples.check(data, model.inputs, "validation data")
+    arrays = samples.check(data, structure.inputs(model), "validation data")
     labels = _checked_labels(model, labels, len(arrays[0]), "validation labels")
     return _as_inputs(model, arrays), labels
 

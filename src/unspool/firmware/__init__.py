@@ -6,9 +6,9 @@ README.md           the calls to write around them, and which memory each part b
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from unspool import files
+from unspool.files import AnyPath
 from unspool.firmware import c_io, c_model, interface, readme
 from unspool.firmware.identifiers import prefix
 from unspool.vela import Compiled
@@ -45,7 +45,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
     }
 
 
-def write(texts: Mapping[str, str], folder: Path) -> dict[str, int]:
+def write(texts: Mapping[str, str], folder: AnyPath) -> dict[str, int]:
     """Write a bundle's files, each of them whole or not at all.
 
     Args:
@@ -58,7 +58,7 @@ def write(texts: Mapping[str, str], folder: Path) -> dict[str, int]:
     Raises:
         UnspoolError: the folder cannot be created or written.
     """
-    files.output_folder(folder)
+    folder = files.output_folder(folder)
     for name, text in texts.items():
         files.write(folder / name, text)
     return {name: len(text.encode()) for name, text in texts.items()}

@@ -5,6 +5,7 @@ import numpy as np
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, Port, State
 from unspool.firmware.templates import fill
+from unspool.input_scaling import InputScaling
 
 
 def header(name: str, interface: Interface) -> str:
@@ -52,15 +53,38 @@ def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
 def _quantize(name: str, port: Port) -> tuple[str, str, str]:
     macro, limits = _macro(name, "input", port), np.iinfo(port.tensor.dtype)
     stored = _type(port)
+    scaling = port.scaling
+    real = "(values[i] - shift) * factor" if scaling else "values[i]"
+    if scaling and len(scaling.shift) > 1:
+        features = len(scaling.shift)
+        real = f"(values[i] - shift[i % {features}]) * factor[i % {features}]"
     return (
-        f"{macro}_COUNT real values to stored ones: round half to even, clip;\n"
-        f" * NaN is stored as the zero point.",
+        f"{macro}_COUNT real values{' in their units' * bool(scaling)} to stored ones: "
+        "round half to even, clip;\n * NaN is stored as the zero point."
+        + "\n * The layers that scaled this input are part of it."
+        * bool(scaling),
         f"void {name}_quantize_{port.identifier}(const float *values, {stored} *stored)",
+        f"{_scaling(scaling) if scaling else ''}"
         f"    int32_t i;\n\n"
         f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
-        f"        stored[i] = ({stored})to_level(values[i], {macro}_SCALE,\n"
+        f"        stored[i] = ({stored})to_level({real}, {macro}_SCALE,\n"
         f"                                     {macro}_ZERO_POINT, {limits.min}, {limits.max});\n"
         f"    }}\n",
+    )
+
+
+def _scaling(scaling: InputScaling) -> str:
+    """Constants of C: a number each, or a number for each feature."""
+    if len(scaling.shift) == 1:
+        return "".join(
+            f"    const float {which} = {_float(value)};\n"
+            for which, value in (("shift", scaling.shift[0]), ("factor", scaling.factor[0]))
+        )
+    return "".join(
+        f"    static const float {which}[{len(values)}] = {{\n"
+        + "".join(f"        {_float(value)},\n" for value in values)
+        + "    };\n"
+        for which, values in (("shift", scaling.shift), ("factor", scaling.factor))
     )
 
 

@@ -12,6 +12,7 @@ from unspool.firmware import memory
 from unspool.firmware.identifiers import distinct
 from unspool.firmware.memory import Memory
 from unspool.flatbuffer import Tensor
+from unspool.input_scaling import InputScaling
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Port:
         index: i of TFLM's `input(i)` or `output(i)`.
         place: the tensor's index in the compiled graph.
         identifier: its name in C, distinct among the inputs or among the outputs.
+        scaling: what is done to real values before they are stored; None for nothing.
     """
 
     tensor: Tensor
     index: int
     place: int
     identifier: str
+    scaling: InputScaling | None = None
 
     @property
     def count(self) -> int:
@@ -106,10 +109,11 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
 def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> Iterator[Port]:
     described, seen_by_tflm = _tensors(source, kind), _tensors(compiled, kind)
     places = _places(compiled, kind)
-    names = _signature(source, kind)
-    identifiers = distinct(names)
+    wanted = _signature(source, kind)
+    identifiers = distinct(list(wanted))
+    scalings = {each.input: each for each in names.read(source).scalings if kind == "input"}
     ports = []
-    for name, index in names.items():
+    for name, index in wanted.items():
         own = _name(source, index)
         matches = [place for place in dict.fromkeys(places) if _name(compiled, place) == own]
         if len(matches) != 1 or index not in described:
@@ -120,7 +124,8 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
         (place,) = matches
         tensor = replace(described[index], name=name)
         _check(tensor, seen_by_tflm[place], kind)
-        ports.append(Port(tensor, places.index(place), place, identifiers[name]))
+        port = Port(tensor, places.index(place), place, identifiers[name], scalings.get(name))
+        ports.append(port)
     more = [_name(compiled, place) for place in places if place not in {p.place for p in ports}]
     if more:
         raise UnspoolError(

@@ -160,7 +160,9 @@ def _indices(table: Table, field: int, count: int, what: str) -> list[int]:
 def _order(graph: Table, field: int, indices: list[int]) -> list[int]:
     """The operator's tensors in the order in which the network lists them."""
     network = [int(i) for i in graph.numbers(field, "i4")]
-    if set(network) != set(indices):  # one may come twice: a state that is also the result
+    passed = {int(i) for i in graph.numbers(1, "i4")} if field == 2 else set()  # given out as it is
+    # One may come twice: a state that is also the result.
+    if set(network) - passed != set(indices) - passed:
         raise UnspoolError(
             f"the network's tensors {network} are not those of the ethos-u operator, {indices}"
         )

@@ -14,7 +14,7 @@ the same name in every step, the first one included.
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from unspool._tensorflow import tf
+from unspool._tensorflow import keras, tf
 
 Array: TypeAlias = Any
 """A TensorFlow tensor."""
@@ -77,6 +77,17 @@ def linear(x: Array, name: str) -> Array:
 def hard_sigmoid(x: Array, name: str) -> Array:
     """Keras 3's: `relu6(x + 3) / 6`."""
     return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
+
+
+def activation_name(function: Any) -> str:
+    """Keras's name of an activation, a function or a layer, with what changes it behind it."""
+    if isinstance(function, keras.layers.Activation):
+        return activation_name(function.activation)
+    if isinstance(function, keras.layers.ReLU):
+        plain = not function.negative_slope and not function.threshold
+        if plain and function.max_value in (None, 6):
+            return "relu6" if function.max_value else "relu"
+    return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 ACTIVATIONS: dict[str, Activation] = {

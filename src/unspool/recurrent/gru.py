@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns, weight
+from unspool.recurrent.cell import (
+    ACTIVATIONS,
+    Activation,
+    Array,
+    Cell,
+    States,
+    activation_name,
+    columns,
+    weight,
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,8 @@ def from_keras(cell: keras.layers.GRUCell) -> Cell:
         # Only the candidate's recurrent bias is inside the reset gate; the rest moves to the input.
         "bias_zr": from_input[zr] + from_state[zr],
         "bias_c": from_input[c],
-        "activation": ACTIVATIONS[cell.activation.__name__],
-        "recurrent_activation": ACTIVATIONS[cell.recurrent_activation.__name__],
+        "activation": ACTIVATIONS[activation_name(cell.activation)],
+        "recurrent_activation": ACTIVATIONS[activation_name(cell.recurrent_activation)],
     }
     if cell.reset_after:
         inside = tf.concat([tf.zeros(2 * n), from_state[c]], 0)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, columns, weight
+from unspool.recurrent.cell import (
+    ACTIVATIONS,
+    Activation,
+    Array,
+    Cell,
+    States,
+    activation_name,
+    columns,
+    weight,
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ def from_keras(cell: keras.layers.LSTMCell) -> Cell:
         bias_ifo=bias[: 3 * n],
         bias_g=bias[3 * n :],
         recurrent_kernel=recurrent_kernel,
-        activation=ACTIVATIONS[cell.activation.__name__],
-        recurrent_activation=ACTIVATIONS[cell.recurrent_activation.__name__],
+        activation=ACTIVATIONS[activation_name(cell.activation)],
+        recurrent_activation=ACTIVATIONS[activation_name(cell.recurrent_activation)],
     )
 
 

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unspool._tensorflow import keras, tf
-from unspool.recurrent.cell import ACTIVATIONS, Activation, Array, Cell, States, weight
+from unspool.recurrent.cell import (
+    ACTIVATIONS,
+    Activation,
+    Array,
+    Cell,
+    States,
+    activation_name,
+    weight,
+)
 
 
 @dataclass(frozen=True)
@@ -42,5 +50,5 @@ def from_keras(cell: keras.layers.SimpleRNNCell) -> Cell:
         kernel=weight(cell.kernel),
         bias=weight(cell.bias) if cell.use_bias else tf.zeros(cell.units),
         recurrent_kernel=weight(cell.recurrent_kernel),
-        activation=ACTIVATIONS[cell.activation.__name__],
+        activation=ACTIVATIONS[activation_name(cell.activation)],
     )

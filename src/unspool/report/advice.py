@@ -113,7 +113,9 @@ def _remedy_command(remedy: Remedy, request: Request) -> str:
     option, value = remedy.choice
     if option == "quantization_aware":
         return f"unspool compress {_model(request)} {_DATA} --quantization-aware"
-    return f"{request.again} --{option.replace('_', '-')} {value}" if request.again else ""
+    if not request.again:
+        return ""
+    return f"{request.again} --{option.replace('_', '-')} {value}".rstrip()
 
 
 def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from unspool import files
 from unspool.errors import UnspoolError
+from unspool.files import AnyPath
 from unspool.report.figure import Figure
 
 SCHEMA_VERSION = 2
@@ -46,7 +47,7 @@ class Document:
         return {name: figure.value for name, figure in self.figures.items()}
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: AnyPath) -> dict[str, Any]:
     """Read a report.json, or the one in a folder, as the dictionary that it holds.
 
     Raises:
@@ -67,7 +68,7 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def read(path: Path) -> Document:
+def read(path: AnyPath) -> Document:
     """Read a report.json, or the one in a folder.
 
     Raises:
@@ -94,7 +95,8 @@ def read(path: Path) -> Document:
         raise _not_a_report(path, str(error)) from None
 
 
-def _file(path: Path) -> Path:
+def _file(path: AnyPath) -> Path:
+    path = Path(path)
     return path / NAME if path.is_dir() else path
 
 
@@ -108,7 +110,7 @@ def _figure(key: str, figure: dict[str, Any]) -> Figure:
     )
 
 
-def _not_a_report(path: Path, reason: str) -> UnspoolError:
+def _not_a_report(path: AnyPath, reason: str) -> UnspoolError:
     return UnspoolError(
         f"{path}: not a report of unspool ({reason}); expected a {NAME} that unspool deploy, "
         "mnist or compile wrote: run it again"

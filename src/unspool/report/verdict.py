@@ -8,7 +8,7 @@ from unspool.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.report.causes import cause
 from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
-from unspool.runtime import Outside
+from unspool.signature import Outside
 
 LARGEST_LOSS = 1.0
 """Points of accuracy that the quantized model may lose before the verdict marks it."""
