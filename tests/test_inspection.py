@@ -105,7 +105,7 @@ def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it():
     int8 = quantize(float_tflite, calibrate(float_tflite, tokens).ranges)
     assert Session(int8).inputs[0].dtype == np.int32
     error = np.abs(Session(int8, "tflm").predict(tokens)[0] - expected)
-    assert error.max() < 0.1 * np.ptp(expected)
+    assert error.mean() < 0.04 * np.ptp(expected)
     compiled = vela.compile(int8, target())
     assert {op.kind for op in compiled.cpu_operators} == {"GatherV2"}
 

@@ -1,14 +1,19 @@
 """Drift: how far an int8 stream strays from its float twin over a long time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from unspool import samples
 from unspool.errors import UnspoolError
 from unspool.runtime import Session
+from unspool.samples import Samples
+from unspool.signature import Outside, open_time
 
 _POINTS = 200
 _GROWTH = 1.25
+_FEWEST_CALLS = 8
 
 
 @dataclass(frozen=True)
@@ -43,52 +48,78 @@ class Drift:
         calls: how many.
         time_steps: of one call.
         curves: one per state, then one per output.
+        outside: inputs for which calls lie outside of the calibrated range.
     """
 
     runtime: str
     calls: int
     time_steps: int
     curves: tuple[Curve, ...]
+    outside: tuple[Outside, ...] = ()
 
 
 def drift(
-    float_tflite: bytes, quantized_tflite: bytes, stream: np.ndarray, runtime: str = "tflm"
+    float_tflite: bytes, quantized_tflite: bytes, stream: Samples, runtime: str = "tflm"
 ) -> Drift:
     """Feed one long stream to the float and to the quantized model, side by side.
 
     Args:
         float_tflite: as `convert` makes it of what `unroll_stream` returns.
         quantized_tflite: the same, quantized.
-        stream: (time, features), cut to a multiple of one call's time steps.
+        stream: (time, features), cut to a multiple of one call's time steps; of several inputs,
+            one array each, in their order or by name: an input without time has its one value.
         runtime: "tflm" or "litert", for the quantized model.
 
     Raises:
-        UnspoolError: the files have no states or several inputs, or the stream does not fit.
+        UnspoolError: the files have no states, or the stream does not fit.
     """
     exact, stored = Session(float_tflite), Session(quantized_tflite, runtime)
     if not stored.pairs:
         raise UnspoolError("the .tflite file has no states: drift is a matter of streams")
-    if len(stored.inputs) != 1:
-        raise UnspoolError(f"drift takes a model with one input, this has {len(stored.inputs)}")
-    steps = stored.time_steps
-    calls = len(stream) // steps
-    if calls < 8:
-        raise UnspoolError(
-            f"the stream has {len(stream)} time steps, {calls} calls of {steps}: at least 8 calls "
-            "are needed to tell whether an error grows"
-        )
-    (whole,) = stored.check([np.asarray(stream[: calls * steps])[None]], "stream")
+    arrays = _cut(stored, stream)
+    calls = stored.calls(arrays)
     errors: dict[str, list[np.ndarray]] = {}
-    for number in range(calls):
-        chunk = whole[0, number * steps : (number + 1) * steps]
-        outputs = stored.step(chunk), exact.step(chunk)
+    for call in calls:
+        values = [array[0] for array in call]
+        outputs = stored.step(*values), exact.step(*values)
         states = stored.real_states(), exact.real_states()
         pairs = [*zip(*states, strict=True), *zip(*outputs, strict=True)]
-        names = [*stored.state_names, *(tensor.name for tensor in stored.outputs)]
-        for name, (a, b) in zip(names, pairs, strict=True):
+        for name, (a, b) in zip((*stored.state_names, *stored.output_names), pairs, strict=True):
             errors.setdefault(name, []).append(np.abs(a - b).ravel())
-    curves = tuple(_curve(name, np.stack(values)) for name, values in errors.items())
-    return Drift(runtime, calls, steps, curves)
+    return Drift(
+        runtime=runtime,
+        calls=len(calls),
+        time_steps=stored.time_steps,
+        curves=tuple(_curve(name, np.stack(values)) for name, values in errors.items()),
+        outside=stored.outside([np.concatenate(part) for part in zip(*calls, strict=True)]),
+    )
+
+
+def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
+    """The stream as one sequence of whole calls, one array (1, time, ...) per input."""
+    whole = samples.check(_as_one(stream), [*map(open_time, stored.inputs)], "stream")
+    calls = min(
+        array.shape[1] // tensor.shape[1]
+        for array, tensor in zip(whole, stored.inputs, strict=True)
+        if len(tensor.shape) > 2
+    )
+    if calls < _FEWEST_CALLS:
+        raise UnspoolError(
+            f"the stream has {calls} calls of {stored.time_steps} time steps: at least "
+            f"{_FEWEST_CALLS} calls are needed to tell whether an error grows"
+        )
+    return [
+        array[:, : calls * tensor.shape[1]] if len(tensor.shape) > 2 else array
+        for array, tensor in zip(whole, stored.inputs, strict=True)
+    ]
+
+
+def _as_one(stream: Samples) -> Samples:
+    if isinstance(stream, np.ndarray):
+        return stream[None]
+    if isinstance(stream, Mapping):
+        return {name: np.asarray(array)[None] for name, array in stream.items()}
+    return [np.asarray(array)[None] for array in stream]
 
 
 def _curve(name: str, errors: np.ndarray) -> Curve:

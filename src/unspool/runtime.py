@@ -1,7 +1,8 @@
 """Sessions: run a .tflite file, whichever runtime executes it, and carry its states."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 
 import joblib
 import numpy as np
@@ -65,13 +66,41 @@ class Session(Signature):
         results = []
         for start in range(0, len(arrays[0]), _CHUNK):
             part = [array[start : start + _CHUNK] for array in arrays]
-            states = self.zero_states(len(part[0]))
-            for call in self.calls(part):
-                outputs, states = self._call(call, states)
+            (outputs,) = deque(self._calls_of(part), maxlen=1)
             results.append(outputs)
             if progress:
                 progress(len(part[0]))
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
+        """As `predict`, with what every call gave.
+
+        Args:
+            data: as `predict` takes it.
+            progress: as `predict` takes it.
+
+        Returns:
+            one float32 array (samples, calls, ...) per output, in the outputs' order.
+
+        Raises:
+            UnspoolError: the samples do not fit the inputs.
+        """
+        arrays = self.check(data)
+        results = []
+        for start in range(0, len(arrays[0]), _CHUNK):
+            part = [array[start : start + _CHUNK] for array in arrays]
+            calls = self._calls_of(part)
+            results.append([np.stack(values, axis=1) for values in zip(*calls, strict=True)])
+            if progress:
+                progress(len(part[0]))
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Outputs of call after call, of samples that run side by side from zero states."""
+        states: Sequence[np.ndarray] = self.zero_states(len(part[0]))
+        for call in self.calls(part):
+            outputs, states = self._call(call, states)
+            yield outputs
 
     def step(self, *values: np.ndarray) -> list[np.ndarray]:
         """One call on the carried states.

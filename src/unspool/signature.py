@@ -86,7 +86,7 @@ class Signature:
         """Check samples, or whole sequences where there are states; see `predict`."""
         if not self.pairs:
             return samples.check(data, self.inputs, what)
-        arrays = samples.check(data, [_open_time(tensor) for tensor in self.inputs], what)
+        arrays = samples.check(data, [open_time(tensor) for tensor in self.inputs], what)
         for array, tensor in zip(arrays, self.inputs, strict=True):
             if len(tensor.shape) > 2 and (array.shape[1] % tensor.shape[1] or not array.shape[1]):
                 raise UnspoolError(
@@ -161,7 +161,7 @@ def _outside(tensor: Tensor, given: np.ndarray, scaling: InputScaling | None) ->
     return Outside(tensor.name, int(rows.sum()), len(values), worst, low, high)
 
 
-def _open_time(tensor: Tensor) -> OpenInput:
+def open_time(tensor: Tensor) -> OpenInput:
     """The tensor as an input whose length in time is open."""
     batch, *shape = tensor.shape
     opened = (None, *shape[1:]) if len(shape) > 1 else tuple(shape)

@@ -26,7 +26,10 @@ def simulate_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the outputs here, one array per output name.", metavar="OUT.npz"),
+        typer.Option(
+            help="Write the outputs here, one array per output name; of a stream, of every call.",
+            metavar="OUT.npz",
+        ),
     ] = None,
 ) -> None:
     """Run a compiled binary in the NPU's simulator: print outputs, or the accuracy."""
@@ -50,12 +53,16 @@ def simulate_command(
             watch(stage, done, count)
 
         watch(stage, 0, count)
-        outputs = predict(content, values, "npu", progress)
+        if session.pairs:
+            calls = session.predict_calls(values, progress)
+            outputs = [array[:, -1] for array in calls]
+        else:
+            calls = outputs = predict(content, values, "npu", progress)
     screen = console()
     names = [tensor.name for tensor in session.outputs]
     if out:
         with_suffix = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-        named = dict(zip(names, outputs, strict=True))
+        named = dict(zip(names, calls, strict=True))
         files.replace(with_suffix, lambda path: np.savez(path, allow_pickle=False, **named))
         screen.print(f"written to {with_suffix}: {', '.join(names)}")
     for each in session.outside(session.check(values)):
@@ -65,9 +72,15 @@ def simulate_command(
             if found is not None:
                 screen.print(_as_line(found, name if len(names) > 1 else ""))
     elif not out:
-        for name, array in zip(names, outputs, strict=True):
-            screen.print(f"{printable(name)}: {array.shape}")
+        for name, array in zip(names, calls, strict=True):
+            screen.print(f"{printable(name)}: {_shape(array, bool(session.pairs))}")
             screen.print(np.array2string(array, precision=4, threshold=200))
+
+
+def _shape(array: np.ndarray, is_stream: bool) -> str:
+    if not is_stream:
+        return str(array.shape)
+    return f"{array.shape}: {array.shape[0]} sequences, {array.shape[1]} calls each"
 
 
 def _as_line(found: "Score", output: str) -> str:

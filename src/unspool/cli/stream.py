@@ -1,8 +1,9 @@
 """`unspool drift` and `unspool bundle`: for what `deploy --states` wrote."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -13,6 +14,10 @@ from unspool.cli.options import Runtime, chosen_target
 from unspool.errors import UnspoolError
 from unspool.report import document
 
+if TYPE_CHECKING:
+    from unspool.flatbuffer import Tensor
+    from unspool.samples import Samples
+
 Folder = Annotated[Path, typer.Argument(help="What `unspool deploy` wrote.", metavar="DIR")]
 
 
@@ -22,7 +27,7 @@ def drift_command(
         Path,
         typer.Option(
             help="A long stream: (time, features), or (sequences, time, features) one after the "
-            "other.",
+            "other; .npz by input name for several.",
             metavar="X.npy",
         ),
     ],
@@ -30,9 +35,7 @@ def drift_command(
 ) -> None:
     """Print how far the int8 states and outputs stray from float over a long stream."""
     report = document.load(folder / document.NAME)
-    stream = samples.load(data)
-    if not isinstance(stream, np.ndarray) or stream.ndim < 2:
-        raise UnspoolError(f"{data}: expected one array (time, features) or (sequences, time, ...)")
+    given = samples.load(data)
     float_tflite = files.read(folder / "model_float.tflite")
     quantized_tflite = files.read(_quantized(folder))
 
@@ -40,17 +43,20 @@ def drift_command(
     from unspool.report.as_json import drift_document
     from unspool.report.page.html import add_drift
     from unspool.report.table import drift_table
+    from unspool.report.verdict import outside_text
+    from unspool.signature import Signature
 
-    wanted = len(_input_shape(quantized_tflite)) - 1
-    if stream.ndim == wanted + 1:
-        stream = stream.reshape(-1, *stream.shape[2:])
+    stream = _one_after_the_other(given, Signature(quantized_tflite).inputs)
     found = drift(float_tflite, quantized_tflite, stream, runtime.value)
     report["drift"] = drift_document(found)
     files.write(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     page = folder / "report.html"
     if page.is_file():
         files.write(page, add_drift(files.read(page).decode(errors="replace"), found))
-    console().print(drift_table(found))
+    screen = console()
+    screen.print(drift_table(found))
+    for each in found.outside:
+        screen.print(f"Attention: {outside_text(each, 'calls')}.")
 
 
 def bundle_command(
@@ -91,7 +97,19 @@ def _quantized(folder: Path) -> Path:
     return found[0]
 
 
-def _input_shape(tflite: bytes) -> tuple[int, ...]:
-    from unspool.signature import Signature
+def _one_after_the_other(given: "Samples", inputs: "Sequence[Tensor]") -> "Samples":
+    """A stream of data that may be sequences, (sequences, time, ...), of the same network."""
+    if isinstance(given, np.ndarray):
+        return _joined(given, inputs[0])
+    tensors = {tensor.name: tensor for tensor in inputs}
+    return {
+        name: _joined(array, tensors[name]) if name in tensors else array
+        for name, array in dict(given).items()  # type: ignore[arg-type]
+    }
 
-    return Signature(tflite).inputs[0].shape
+
+def _joined(array: np.ndarray, tensor: "Tensor") -> np.ndarray:
+    has_time = len(tensor.shape) > 2
+    if array.ndim != len(tensor.shape) or not has_time:
+        return array
+    return array.reshape(-1, *array.shape[2:])

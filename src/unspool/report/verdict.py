@@ -158,10 +158,10 @@ def _outside(report: Report) -> Iterator[Check]:
         yield Check("bad", f"{outside_text(each)}.")
 
 
-def outside_text(found: Outside) -> str:
+def outside_text(found: Outside, what: str = "samples") -> str:
     """Samples outside of the calibrated range, in words."""
     return (
-        f"{found.samples:,} of {found.of:,} samples reach outside of what input {found.input!r} "
+        f"{found.samples:,} of {found.of:,} {what} reach outside of what input {found.input!r} "
         f"was calibrated for, {found.minimum:.4g} to {found.maximum:.4g}, and are cut there (the "
         f"farthest value is {found.farthest:.4g})"
     )
