@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from unspool.drift import Curve, Drift
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.evaluation import Accuracy, Regression, evaluate
+    from unspool.feature_scales import with_feature_scales
     from unspool.firmware import bundle
+    from unspool.input_scaling import InputScaling
     from unspool.inspection import Verdict, inspect
     from unspool.loading import load
     from unspool.measuring import Measured, NotMeasured
@@ -63,6 +65,7 @@ _HOME = {
     "Drift": "drift",
     "Epoch": "compression",
     "FineTuning": "compression",
+    "InputScaling": "input_scaling",
     "KernelResult": "compression",
     "KernelSetting": "compression",
     "Measured": "measuring",
@@ -105,6 +108,7 @@ _HOME = {
     "target": "targets",
     "unroll": "unrolling",
     "unroll_stream": "unrolling",
+    "with_feature_scales": "feature_scales",
 }
 
 __all__ = [
@@ -123,6 +127,7 @@ __all__ = [
     "Drift",
     "Epoch",
     "FineTuning",
+    "InputScaling",
     "KernelResult",
     "KernelSetting",
     "Measured",
@@ -165,6 +170,7 @@ __all__ = [
     "target",
     "unroll",
     "unroll_stream",
+    "with_feature_scales",
 ]
 
 

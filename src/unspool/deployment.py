@@ -72,7 +72,8 @@ class Deployment:
 
     @property
     def quantization_error(self) -> OutputError | None:
-        """Outputs of the quantized model in TFLM against the trained model's."""
+        """Outputs of the quantized model, in TFLM where it has kernels for it, against the trained
+        model's."""
         return self.measured.quantization_error
 
     @property

@@ -9,42 +9,43 @@ range -1 to 1, and the kernel that reads it takes the raw units back:
 `convert` leaves the Rescaling to whoever quantizes the input, where it costs the network nothing.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from unspool import structure
+from unspool import samples, structure
 from unspool._tensorflow import keras
 from unspool.errors import UnspoolError
 from unspool.leading import leading
+from unspool.samples import Samples
 
 _RECURRENT = (keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM)
 _READERS = (*_RECURRENT, keras.layers.Bidirectional, keras.layers.Dense, keras.layers.Conv1D)
 
 
-def with_feature_scales(model: Any, arrays: Sequence[np.ndarray]) -> Any:
+def with_feature_scales(model: Any, data: Samples) -> Any:
     """The same function of the same inputs, with a Rescaling in front of each input of features.
 
     Inputs that a layer of the model scales already, and those of token ids, stay as they are.
 
     Args:
         model: a built Sequential or Functional Keras model.
-        arrays: samples, one array (samples, ..., features) per input; each feature's range in them
+        data: samples, one array (samples, ..., features) per input; each feature's range in them
             becomes -1 to 1.
 
     Returns:
         a Functional Keras model with weights of its own, equal to float32's precision.
 
     Raises:
-        UnspoolError: an input is read by something else than one SimpleRNN, GRU, LSTM,
-            Bidirectional, Dense or Conv1D without padding.
+        UnspoolError: the samples do not fit, or an input is read by something else than one
+            SimpleRNN, GRU, LSTM, Bidirectional, Dense or Conv1D without padding.
 
     Example:
-        >>> scaled = with_feature_scales(model, [x])  # x: (samples, time, features)
+        >>> scaled = with_feature_scales(model, x)  # x: (samples, time, features)
         >>> done = deploy(scaled, x)
     """
     taken, scaled = structure.inputs(model), leading(model)
+    arrays = samples.check(data, taken, "samples")
     scalings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for tensor, spec, array, done in zip(model.inputs, taken, arrays, scaled, strict=True):
         if done is None and spec.dtype == "float32" and array.ndim > 1:

@@ -84,9 +84,11 @@ class Measured:
     Attributes:
         unroll_error: outputs of the deploy model against the trained model's, both float; None
             where it was not measured.
-        quantization_error: outputs of the quantized model in TFLM against the trained model's.
-        quality: the errors of the quantized model in TFLM, column by column and class by class, on
-            the calibration samples; None where it was not measured.
+        quantization_error: outputs of the quantized model against the trained model's.
+        quality: the errors of the quantized model, column by column and class by class, on the
+            calibration samples; None where it was not measured.
+        ran_in: what ran the quantized model for both: "tflm", or "litert" where TFLM has no kernel
+            for it.
         accuracies: on the test samples, per runtime and output of classes.
         regressions: on the test samples, per runtime and output of values.
         simulation: the binary beside the quantized model.
@@ -97,6 +99,7 @@ class Measured:
     unroll_error: OutputError | None = None
     quantization_error: OutputError | None = None
     quality: Quality | None = None
+    ran_in: str = "tflm"
     accuracies: tuple[Accuracy, ...] = ()
     regressions: tuple[Regression, ...] = ()
     simulation: Simulation = field(default_factory=lambda: Simulation(0, 0, "it was not run"))
@@ -170,10 +173,15 @@ class _Work:
                 outputs = runtime.predict(of.float_tflite, arrays, "litert")
             if outputs and reference:
                 found["unroll_error"] = _unroll_error(of.trained, arrays, outputs, reference)
-            with self.attempt("the quantized model in TFLM"):
-                self.tflm = runtime.predict(of.quantized_tflite, arrays, "tflm")
-            if self.tflm and reference:
-                found |= self._errors(self.tflm, last(reference, self.tflm))
+            for place in ("tflm", "litert"):
+                quantized = None
+                with self.attempt(f"the quantized model in {PLACES[place]}"):
+                    quantized = runtime.predict(of.quantized_tflite, arrays, place)
+                if quantized:
+                    break
+            self.tflm = quantized if place == "tflm" else None
+            if quantized and reference:
+                found |= self._errors(quantized, last(reference, quantized)) | {"ran_in": place}
         return found
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from unspool.calibration import Round
 from unspool.deployment import Deployment
 from unspool.evaluation import Accuracy, Regression
-from unspool.measuring import Measured
+from unspool.measuring import PLACES, Measured
 from unspool.quality import Quality
 from unspool.report.figure import Figure, Origin
 from unspool.residency import Resident
@@ -117,7 +117,7 @@ def _errors(measured: Measured, activations: str) -> Iterator[Figure]:
         yield Figure("unroll_error", label, unrolled.largest, "", "measured", how)
     if quantized is None or measured.quality is None:
         return
-    how = f"TFLM against Keras, on {quantized.samples} calibration samples"
+    how = f"{PLACES[measured.ran_in]} against Keras, on {quantized.samples} calibration samples"
     label = f"output difference, {activations} model"
     for name, value in (("mean", quantized.mean), ("largest", quantized.largest)):
         key = f"quantization_error_{name}"
