@@ -31,8 +31,8 @@ CELL_PATH = r"step_\d+/(fc|ig|c|act_c)(;|$)"
 
 def cell_path_in_int16(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
     """int8, but for the LSTM's cell state: c, what is added to it, and its tanh."""
-    recipe = quantization._recipe("int8")
-    wide = quantization._recipe("int16")[0]
+    recipe = quantization._recipe("int8", ())
+    wide = quantization._recipe("int16", ())[0]
     recipe += [{**wide, "regex": CELL_PATH, "operation": kind} for kind in ("ADD", "MUL", "TANH")]
     statistics = {
         name: {"min": np.array(r.minimum, np.float32), "max": np.array(r.maximum, np.float32)}

@@ -18,6 +18,7 @@ from unspool.progress import Clock
 from unspool.quality import OutputError, Quality
 from unspool.signature import Outside, Signature
 from unspool.simulation import Simulation, compare
+from unspool.text import last_line
 from unspool.vela import Compiled
 
 LARGEST_UNROLL_ERROR = 1e-5
@@ -155,9 +156,7 @@ class _Work:
         try:
             yield
         except Exception as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = lines[-1] if lines else type(error).__name__
-            self.failures.append(NotMeasured(what, reason))
+            self.failures.append(NotMeasured(what, last_line(error)))
 
     def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
         """Errors of the deploy model and of the quantized model, without labels."""

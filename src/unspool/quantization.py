@@ -1,6 +1,7 @@
 """Ranges -> int8 .tflite, through litert-quantizer."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from litert_quantizer import qtyping, quantizer, recipe_manager
@@ -28,7 +29,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
 
     Dense and recurrent kernels get one scale per tensor: with one scale per channel the weights
     spread over more int8 values, and Vela's compressed weight stream grows by a tenth at the same
-    accuracy (docs/decisions.md). Convolutions keep one scale per output channel.
+    accuracy (docs/decisions.md). Convolutions keep one scale per output channel; so does a last
+    layer whose channels differ in size by more than 16.
 
     Args:
         float_tflite: as `convert` returns it.
@@ -46,7 +48,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     source = flatbuffer.read(float_tflite)
     statistics = scales.statistics(source, ranges, activations)
     with quiet():  # a progress bar that its own switch does not turn off
-        result = quantizer.Quantizer(bytearray(float_tflite), _recipe(activations)).quantize(
+        recipe = _recipe(activations, scales.unlike_heads(source))
+        result = quantizer.Quantizer(bytearray(float_tflite), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
     model = flatbuffer.read(bytes(result.quantized_model))
@@ -82,7 +85,7 @@ def _give_out_before_requantizing(model: Any) -> None:
             entry.tensorIndex = before.get(entry.tensorIndex, entry.tensorIndex)
 
 
-def _recipe(activations: str) -> list[dict[str, Any]]:
+def _recipe(activations: str, by_channel: Iterable[str]) -> list[dict[str, Any]]:
     """litert-quantizer's recipe: static, all operators, one scale per tensor or per channel."""
     manager = recipe_manager.RecipeManager()
     for operation, granularity in _GRANULARITIES:
@@ -92,6 +95,14 @@ def _recipe(activations: str) -> list[dict[str, Any]]:
             activation_num_bits=ACTIVATIONS[activations],
             weight_num_bits=8,
             weight_granularity=granularity,
+        )
+    for name in by_channel:
+        manager.add_static_config(
+            regex=f"^{re.escape(name)};?$",
+            operation_name=_Operation.FULLY_CONNECTED,
+            activation_num_bits=ACTIVATIONS[activations],
+            weight_num_bits=8,
+            weight_granularity=qtyping.QuantGranularity.CHANNELWISE,
         )
     recipe: list[dict[str, Any]] = manager.get_quantization_recipe()
     general = recipe[0]

@@ -14,6 +14,7 @@ from unspool.files import AnyPath
 from unspool.progress import Progress
 from unspool.samples import Samples
 from unspool.signature import Signature
+from unspool.text import last_line
 
 _CHUNK = 500  # samples between two reports of progress, and per task of a process
 
@@ -43,8 +44,9 @@ class Session(Signature):
         try:
             self._engine = ENGINES[runtime](content)
         except (RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise UnspoolError(f"{runtime} cannot run this .tflite file: {reason}") from None
+            raise UnspoolError(
+                f"{runtime} cannot run this .tflite file: {last_line(error)}"
+            ) from None
         self._states: list[np.ndarray] = self.zero_states(1)
 
     def predict(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:

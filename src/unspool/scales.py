@@ -48,6 +48,9 @@ _FIXED = {
 _CHANNELS = {"CONV_2D": (1, 2, 3), "DEPTHWISE_CONV_2D": (0, 1, 2)}
 """Operators with a scale for each output channel -> the axes of a kernel that share one."""
 
+_LAST = ("LOGISTIC", "TANH", "SOFTMAX", "RESHAPE", "RELU", "RELU6")
+_UNLIKE = 16.0  # channels of a head, from which on the smallest has fewer than eight levels
+
 Floats = npt.NDArray[np.float64]
 
 Statistics = dict[str, dict[str, Floats]]
@@ -88,6 +91,34 @@ def statistics(
         exact = _exact(_range_of(values), _factor_scale(values, activations), activations)
         chosen[name] = {key: value.reshape((1,) * values.ndim) for key, value in exact.items()}
     return {**chosen, **_kernels(model, operators, ties, scales)}
+
+
+def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
+    """Outputs of fully-connected operators that get a scale for each channel of their kernel.
+
+    They are the last before an output of the graph, and have channels of so different size that
+    with one scale the small ones would be a few levels, or none: a head of several quantities.
+    """
+    graph = model.subgraphs[0]
+    operators = flatbuffer.graph_operators(model)
+    last = {graph.tensors[index].name.decode() for index in graph.outputs}
+    readers: dict[str, list[Operator]] = {}
+    for op in operators:
+        for name in op.inputs:
+            readers.setdefault(name, []).append(op)
+    found = set()
+    for op in reversed(operators):
+        reading = readers.get(op.outputs[0], [])
+        if reading and all(r.kind in _LAST and r.outputs[0] in last for r in reading):
+            last.add(op.outputs[0])
+        alone = op.kind == "FULLY_CONNECTED" and len(readers[op.inputs[1]]) == 1
+        if alone and op.outputs[0] in last:
+            kernel = np.abs(flatbuffer.constant(model, op.indices[1]))
+            largest = kernel.max(axis=1, initial=0.0) if kernel.size else np.zeros(1)
+            some = largest[largest > 0]
+            if some.size and some.max() > _UNLIKE * some.min():
+                found.add(op.outputs[0])
+    return frozenset(found)
 
 
 def _tied(model: flatbuffer.Model, ranges: Mapping[str, Range]) -> Ties:
@@ -295,15 +326,17 @@ def _exact(range_: Range, scale: float, activations: str) -> dict[str, Floats]:
 def _kernels(
     model: flatbuffer.Model, operators: Sequence[Operator], ties: Ties, scales: Mapping[str, float]
 ) -> Statistics:
-    """Symmetric ranges: one per tensor, of convolutions one per channel."""
+    """Symmetric ranges: one per tensor, of convolutions and unlike heads one per channel."""
     found: dict[str, Floats] = {}
+    unlike = unlike_heads(model)
     for op in operators:
         if op.kind not in WEIGHTED:
             continue
         kernel = flatbuffer.constant(model, op.indices[1])
         if not kernel.size:
             continue  # a product of two activations
-        name, axes = op.inputs[1], _CHANNELS.get(op.kind)
+        name = op.inputs[1]
+        axes = (1,) if op.outputs[0] in unlike else _CHANNELS.get(op.kind)
         scale = np.abs(kernel.astype(np.float64)).max(axis=axes, keepdims=True) / 127
         if len(op.indices) > 2 and op.inputs[0] in ties:
             bias = np.abs(flatbuffer.constant(model, op.indices[2]).astype(np.float64))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras
+from unspool._tensorflow import keras, tf
 from unspool.samples import OpenInput
 
 REMOVED = (
@@ -114,8 +114,25 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
         if is_sequence
         else keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
     )
-    outputs = model.predict(fed, batch_size=batch_size, verbose=0)
+    try:
+        outputs = model.predict(fed, batch_size=batch_size, verbose=0)
+    except ValueError:  # names that TensorFlow's graphs do not take, such as those with umlauts
+        outputs = _eagerly(model, fed, batch_size)
     return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+
+
+def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
+    """`predict` without a graph: slow, but whatever the layers' names are."""
+    count = len(keras.tree.flatten(fed)[0])
+    parts = []
+    for start in range(0, count, batch_size):
+        batch = keras.tree.map_structure(
+            lambda array, start=start: tf.convert_to_tensor(array[start : start + batch_size]), fed
+        )
+        parts.append(keras.tree.flatten(model(batch, training=False)))
+    return [
+        np.concatenate([np.asarray(part) for part in each]) for each in zip(*parts, strict=True)
+    ]
 
 
 def last_activation(tensor: Any) -> str:

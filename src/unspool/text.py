@@ -1,4 +1,6 @@
-"""Texts of a user's, such as names of layers, on their way to a terminal."""
+"""Texts that others wrote, such as names of layers and messages of libraries, for a terminal."""
+
+import re
 
 
 def printable(text: str) -> str:
@@ -8,3 +10,14 @@ def printable(text: str) -> str:
     'size\\\\x1b[2J'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def last_line(error: BaseException) -> str:
+    """What an exception of a library says, in a line: its last one, without Keras's arguments.
+
+    >>> last_line(RuntimeError("in call()\n  it does not fit\n\nArguments received by call():"))
+    'it does not fit'
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("Arguments received by")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,181 @@
+"""Whatever an int8 network loses, its user is told of: before work, in the verdict, with a cure."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from unspool import Options, UnspoolError, UnspoolWarning, deploy
+from unspool._tensorflow import keras
+from unspool.concerns import concerns
+from unspool.report.advice import Request
+from unspool.report.making import of_deployment
+from unspool.samples import OpenInput
+
+L = keras.layers
+X = OpenInput("x", (None, 20, 3), "float32")
+
+
+def normal(count=50, scale=(1.0, 1.0, 1.0), around=(0.0, 0.0, 0.0)):
+    values = np.random.default_rng(0).normal(size=(count, 20, 3)) * scale + around
+    return values.astype(np.float32)
+
+
+def with_outlier():
+    x = normal()
+    x[7, 3, 1] = 10_000
+    return x
+
+
+CONCERNS = {
+    "one sample": (normal(1), ["1 sample; ranges are taken from what they show"]),
+    "nineteen": (normal(19), ["19 samples;"]),
+    "zeros": (np.zeros((50, 20, 3), np.float32), ["input 'x' is 0 in all samples"]),
+    "a reading 10,000 times too large": (
+        with_outlier(),
+        ["sample 7 of input 'x' reaches 10000, ", "features 0, 2 of input 'x' have fewer"],
+    ),
+    "a constant feature": (
+        normal(scale=(1, 0, 1), around=(0, 0.5, 0)),
+        ["feature 1 of input 'x' does not vary (0.5 in all samples)"],
+    ),
+    "features of other sizes": (
+        normal(scale=(1, 100, 0.01)),
+        ["features 0, 2 of input 'x' have fewer than 16 of its 256 levels"],
+    ),
+    "a feature far from 0": (
+        normal(around=(0, 1013, 0)),
+        ["features 0, 1, 2 of input 'x' have fewer than 16"],
+    ),
+    "good data": (normal(), []),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), CONCERNS.values(), ids=CONCERNS)
+def test_calibration_data_is_looked_at_before_work(data, expected):
+    found = concerns([data], [X])
+    assert len(found) == len(expected)
+    for text, part in zip(found, expected, strict=True):
+        assert text.startswith("calibration data: ")
+        assert part in text
+
+
+def regression(kernel, bias, units=16):
+    """A GRU whose Dense head is given, so that its outputs are what a test is about."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((20, 3), name="x"), L.GRU(units), L.Dense(len(bias), name="y")]
+    )
+    kernel = np.tile(np.asarray(kernel), (units, 1)) * model.layers[-1].get_weights()[0]
+    model.layers[-1].set_weights([kernel, np.array(bias)])
+    return model
+
+
+def reported(model, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnspoolWarning)
+        done = deploy(model, normal(), options=Options(**options))
+    request = Request("model_int8.tflite", "out", "model.keras", "unspool deploy model.keras")
+    return of_deployment(done, {}, request)
+
+
+def test_a_target_around_a_large_constant_is_named_with_its_cure():
+    report = reported(regression([1.0], [500.0]), remedy_seconds=0)
+    first = report.verdict[0]
+    assert first.state == "bad"
+    assert first.text.startswith("Output 'y' errs by ")
+    assert "far from 0, which every range holds" in first.text
+    assert "normalised target" in first.text
+
+
+def test_a_small_column_beside_a_large_one_is_named_with_its_cure():
+    report = reported(regression([100.0, 0.1, 0.1], [0.0, 0.0, 0.0]), remedy_seconds=0)
+    texts = [check.text for check in report.verdict if check.state == "bad"]
+    assert texts[0].startswith(("Column 1 of output 'y'", "Column 2 of output 'y'"))
+    assert "column 0 of the same output reaches from" in texts[0]
+    assert "split the head" in texts[0]
+
+
+def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain():
+    report = reported(regression([100.0, 0.1], [0.0, 0.0]), remedy_seconds=120)
+    names = [remedy.name for remedy in report.remedies]
+    assert names == [
+        *("int16 activations", "calibration by minmax", "calibration by percentile"),
+        "quantization-aware fine-tuning",
+    ]
+    by_name = dict(zip(names, report.remedies, strict=True))
+    before = report.measured.quality.worst.mean
+    assert by_name["int16 activations"].quality.worst.mean < before / 5
+    helps = [advice for advice in report.advice if "tried" in advice.text]
+    assert helps[0].command == "unspool deploy model.keras --activations int16"
+    assert [advice.gain for advice in helps] == sorted((a.gain for a in helps), reverse=True)
+    assert all(advice.gain >= 0.1 for advice in helps)
+    again = reported(regression([100.0, 0.1], [0.0, 0.0]), activations="int16", remedy_seconds=0)
+    assert again.measured.quality.worst.mean == pytest.approx(
+        by_name["int16 activations"].quality.worst.mean
+    )
+
+
+def test_trying_ends_when_the_time_is_over():
+    report = reported(regression([100.0, 0.1], [0.0, 0.0]), remedy_seconds=0.001)
+    assert {remedy.reason for remedy in report.remedies[1:]} == {"the 0.001 s for it were over"}
+
+
+def test_small_errors_are_told_too():
+    report = reported(regression([1.0], [0.0]))
+    assert report.remedies == ()
+    assert report.verdict[0].state == "good"
+    assert "errs by at most " in report.verdict[0].text
+
+
+BROKEN = {
+    "NaN weights": (
+        lambda m: m.layers[0].set_weights([np.full_like(w, np.nan) for w in m.layers[0].weights]),
+        r"weight '.*gru.*/kernel': 144 of 144 values are NaN or infinite",
+    ),
+    "an infinite one": (
+        lambda m: m.layers[1].set_weights([np.full((16, 1), np.inf), np.zeros(1)]),
+        r"weight '.*y/kernel': 16 of 16",
+    ),
+}
+
+
+@pytest.mark.parametrize(("breaks", "message"), BROKEN.values(), ids=BROKEN)
+def test_weights_that_are_not_numbers_are_refused_by_name(breaks, message):
+    model = regression([1.0], [0.0])
+    breaks(model)
+    with pytest.raises(UnspoolError, match=message):
+        deploy(model, normal())
+
+
+def unread():
+    a, b = keras.Input((20, 3), name="a"), keras.Input((20, 3), name="b")
+    return keras.Model([a, b], L.Dense(1)(L.GRU(4)(a)))
+
+
+def classes():
+    x = keras.Input((20, 3))
+    return keras.Model(x, keras.ops.argmax(L.Dense(4, "softmax")(L.GRU(4)(x)), axis=-1))
+
+
+def sorted_outputs():
+    x = keras.Input((20, 3))
+    return keras.Model(x, keras.ops.fft2((L.GRU(4)(x)[:, None], L.GRU(4)(x)[:, None]))[0])
+
+
+REFUSED = {
+    "an input that nothing reads": (unread, r"input 'b': no layer reads it"),
+    "an output of classes": (
+        classes,
+        r"output 'argmax': holds int32, but a deployed network gives",
+    ),
+    "no form in LiteRT": (sorted_outputs, r"no (LiteRT|int8) form"),
+}
+
+
+@pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_deployed_is_refused_by_name(build, message):
+    model = build()
+    with pytest.raises(UnspoolError, match=message) as refused:
+        deploy(model, [normal()] * len(model.inputs))
+    assert "\n" not in str(refused.value)
