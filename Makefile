@@ -1,4 +1,5 @@
-# make demo: everything from nothing to a binary for the NPU.  make test: every test.
+# make demo: everything from nothing to a binary for the NPU.
+# make test: all that CI runs.  make test-all: the slow tests too.
 # make docs: the site, in docs/_build.
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,10 +8,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test docs bench clean
+.PHONY: demo test test-all docs zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
+
+# Those that take minutes too: every case of docs/supported.md at 33 steps, in int8 and int16.
+test-all: $(VENV)/.installed-test
+	$(BIN)/pytest -n auto -m 'slow or not slow'
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -22,6 +27,10 @@ test: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(SITE)
 	@echo "the site: docs/_build/index.html"
+
+# What becomes of networks as people publish them: docs/zoo.md. Hours; it goes on where it stopped.
+zoo: $(VENV)/.installed
+	PYTHONPATH=tests $(BIN)/python -m zoo
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/bench.py
@@ -43,4 +52,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out unspool-compressed bench-out docs/_build
+	rm -rf $(VENV) unspool-out unspool-compressed bench-out zoo-out docs/_build

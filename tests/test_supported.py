@@ -1,71 +1,146 @@
-"""Every line of `cases.py`: Keras says what is right, Vela says where it runs."""
+"""Every case of `cases`, at a few steps and at many, int8 and int16.
+
+Keras says what is right, Vela where it runs, TFLM which bytes the binary gives.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from cases import CASES, PAGE, Case, page, trained
+from cases import CASES, Case
+from cases.exceptions import TABLE, Differs, Exceptional, Fault, OnCpu, Refused, exception
+from cases.page import PAGE, page
+from cases.trial import CALIBRATION, UNSEEN, Trial, attempt, levels
 
-from unspool import flatbuffer, runtime, samples, vela
-from unspool.calibration import calibrate
-from unspool.conversion import convert
-from unspool.datasets import mnist
-from unspool.evaluation import predict
-from unspool.quantization import quantize
+from unspool import Deployment, UnspoolError, vela
 from unspool.runtime import Session
 from unspool.targets import target
-from unspool.unrolling import unroll
+from unspool.vela import Compiled
 
-TARGETS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
-SAMPLES = 24
-
-
-def real(shape: tuple[int, ...]) -> np.ndarray:
-    """Real values of any shape: strokes of MNIST, from rows with ink."""
-    images = mnist.load().test_images[:400, 8:20]
-    return np.resize(images.astype(np.float32) / 255, (SAMPLES, *shape))
+OTHERS = ("ethos-u65-256", "ethos-u85-256")
+SIMULATED = ("ethos-u55-128", "ethos-u65-256")
 
 
-def drawn(shape: tuple[int, ...]) -> np.ndarray:
-    return np.random.default_rng(2).normal(0, 1, (SAMPLES, *shape)).astype(np.float32)
+@dataclass(frozen=True)
+class Variant:
+    """A case at a number of steps, quantized to a type."""
+
+    case: Case
+    steps: int
+    activations: str
+
+    def __str__(self) -> str:
+        return f"{self.case.group}: {self.case.name}, {self.steps} steps, {self.activations}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Left to `make test-all`."""
+        usual = self.activations == "int8" and self.steps == self.case.lengths[0]
+        return not usual and not self.case.often
+
+    @property
+    def exception(self) -> Exceptional | None:
+        return exception(self.case, self.steps, self.activations)
+
+    def attempt(self) -> Trial:
+        return attempt(self.case, self.steps, self.activations)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}: {case.name}")
-def test_it_is_deployed(case: Case):
-    model = trained(case)
-    deploy_model = unroll(model, case.time_steps)
-    shapes = [tuple(tensor.shape[1:]) for tensor in deploy_model.inputs]
-    float_tflite = convert(deploy_model)
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(float_tflite))
-    assert [t.name for t in inputs] == [t.name for t in model.inputs]
-    assert len(outputs) == len(model.outputs)
-
-    for make in (drawn, real):
-        data = [make(shape) for shape in shapes]
-        expected = predict(model, data)
-        for found in (predict(deploy_model, data), runtime.predict(float_tflite, data, "litert")):
-            for a, b in zip(found, expected, strict=True):
-                assert a.shape == b.shape
-                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
-
-    data = [np.concatenate([drawn(shape), real(shape)]) for shape in shapes]
-    int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)
-    session = Session(int8, "tflm")
-    assert {t.dtype for t in (*session.inputs, *session.outputs)} == {np.dtype(np.int8)}
-    for a, b in zip(session.predict(data), predict(model, data), strict=True):
-        error = np.abs(a - b) / (b.max() - b.min())
-        assert error.mean() < case.mean
-        assert error.max() < case.largest
-
-    for accelerator in TARGETS:
-        compiled = vela.compile(int8, target(accelerator))
-        assert [(op.kind, op.name, op.reason) for op in compiled.cpu_operators] == []
+VARIANTS = [
+    Variant(case, steps, activations)
+    for case in CASES
+    for steps in case.lengths
+    for activations in ("int8", "int16")
+]
 
 
-def test_samples_are_what_the_models_take():
-    """The helper above would hide it if a case took no data at all."""
-    for case in CASES[:3]:
-        model = case.build()
-        samples.check([drawn(tuple(model.inputs[0].shape[1:]))], model.inputs, "data")
+def becoming(*kinds: type) -> pytest.MarkDecorator:
+    """Variants of which this becomes; what `make test-all` alone runs is marked as slow."""
+    chosen = []
+    for variant in VARIANTS:
+        known = variant.exception
+        if not isinstance(known, kinds):
+            continue
+        marks = [pytest.mark.slow] * variant.is_slow
+        if isinstance(known, Fault):
+            marks.append(pytest.mark.xfail(reason=known.reason, strict=True))
+        chosen.append(pytest.param(variant, id=str(variant), marks=marks))
+    return pytest.mark.parametrize("variant", chosen)
+
+
+@becoming(Differs, Fault, type(None))
+def test_it_is_deployed(variant: Variant):
+    trial = variant.attempt()
+    assert_measured(trial.done)
+    assert_small_errors(trial.done, *variant.case.bounds(variant.activations))
+    compiled = {"ethos-u55-128": trial.done.compiled}
+    if variant.is_slow:
+        for accelerator in OTHERS:
+            compiled[accelerator] = vela.compile(trial.done.quantized_tflite, target(accelerator))
+    for accelerator, binary in compiled.items():
+        assert on_cpu(binary) == []
+        if accelerator in SIMULATED:
+            assert_bytes(levels(trial, binary), variant.exception)
+
+
+@becoming(OnCpu)
+def test_it_is_told_what_stays_on_the_cpu(variant: Variant):
+    done = variant.attempt().done
+    assert {kind for kind, *_ in on_cpu(done.compiled)} == {variant.exception.kind}
+    assert variant.exception.kind in done.simulation.reason
+    assert_small_errors(done, *variant.case.bounds(variant.activations))
+
+
+@becoming(Refused)
+def test_it_is_refused_in_a_line(variant: Variant):
+    with pytest.raises(UnspoolError, match=variant.exception.message) as refusal:
+        variant.attempt()
+    assert "\n" not in str(refusal.value)
+
+
+def on_cpu(compiled: Compiled) -> list[tuple[str, str, str]]:
+    return [(op.kind, op.name, op.reason) for op in compiled.cpu_operators]
+
+
+def assert_measured(done: Deployment):
+    """Nothing was left out, and the deploy model is the trained one."""
+    assert done.measured.not_measured == ()
+    assert done.unroll_error is not None  # deploy refuses a larger one than 1e-5
+    assert done.simulation.samples == CALIBRATION
+    session = Session(done.quantized_tflite)
+    types = {tensor.dtype for tensor in (*session.inputs, *session.outputs)}
+    assert types == {np.dtype(done.activations)}
+
+
+def assert_small_errors(done: Deployment, mean: float, largest: float):
+    """Against Keras, as shares of what each column of each output ranges over."""
+    columns = done.measured.quality.columns
+    assert max(column.mean for column in columns) < 100 * mean
+    assert max(column.largest for column in columns) < 100 * largest
+
+
+def assert_bytes(gaps: np.ndarray, differs: Differs | None):
+    """TFLM's on every sample; or others, within the bounds of the exception."""
+    assert len(gaps) == CALIBRATION + UNSEEN
+    if differs is None:
+        assert (gaps == 0).all(axis=1).sum() == len(gaps)
+        return
+    assert gaps.max() <= differs.levels
+    assert (gaps > 0).mean() <= differs.share
+    assert gaps.any() or differs.seldom, "the exception is none any more: take it out"
+
+
+def test_every_exception_is_of_a_case():
+    found = {(v.case.name, v.activations, v.steps) for v in VARIANTS}
+    for name, activations, steps in TABLE:
+        assert any(
+            (name, activations) == known[:2] and steps in (None, known[2]) for known in found
+        ), f"no case {name!r} at {steps} steps"
+
+
+def test_the_names_of_cases_are_different():
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 def test_the_page_is_not_stale():
-    assert PAGE.read_text() == page(), "run python tests/cases.py"
+    assert PAGE.read_text() == page(), "run PYTHONPATH=tests python -m cases"

@@ -6,11 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from unspool import evaluation, files, input_scaling, samples, structure, targets, vela
+from unspool import (
+    evaluation,
+    files,
+    flatbuffer,
+    input_scaling,
+    samples,
+    structure,
+    targets,
+    tflm_limits,
+    vela,
+)
 from unspool.calibration import Calibration, calibrate, calibrate_stream
 from unspool.concerns import concerns
 from unspool.conversion import convert
-from unspool.errors import UnspoolWarning
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.evaluation import Accuracy, Regression
 from unspool.feature_scales import with_feature_scales
 from unspool.files import AnyPath
@@ -233,6 +243,9 @@ def _deploy(
         quantized_tflite = quantize(float_tflite, ranges.ranges, options.activations)
     with clock.stage("compile with Vela"):
         compiled = vela.compile(quantized_tflite, target)
+    unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))
+    if unrunnable:  # on the CPU, of the device as of this machine
+        raise UnspoolError(unrunnable)
     resident = None
     if options.resident_weights is not None:
         with clock.stage("keep weights resident"):

@@ -149,6 +149,11 @@ def constant(model: Model, index: int) -> np.ndarray:
     return np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
 
 
+def first_name(name: str) -> str:
+    """One name of a tensor whose operators were fused: theirs are joined by semicolons."""
+    return name.partition(";")[0]
+
+
 def operators(model: Model) -> list[tuple[str, str]]:
     """(kind, name of the first output) of every operator of the first graph, in order."""
     graph = model.subgraphs[0]

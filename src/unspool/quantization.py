@@ -58,7 +58,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         kinds = ", ".join(sorted({kind for kind, _ in left}))
         raise UnspoolError(
             f"operators have no {activations} form and would run in float on the CPU: {kinds}, "
-            f"the first at {left[0][1]!r}; replace the layer that this tensor is named after"
+            f"the first at {flatbuffer.first_name(left[0][1])!r}; replace the layer that this "
+            "tensor is named after"
         )
     _give_out_before_requantizing(model)
     return flatbuffer.write(model)

@@ -10,7 +10,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from unspool import flatbuffer
-from unspool.tflm_kernels import LARGEST_RANK, LIMITS, Limit, Operator, Tensor
+from unspool.tflm_kernels import LARGEST_RANK, LIMITS, Limit
+from unspool.tflm_rules import Operator, Tensor
 
 _NPU = "ethos-u"  # Vela's operator, which the NPU runs
 _TYPES = {
@@ -42,7 +43,9 @@ def problems(model: flatbuffer.Model) -> Iterator[str]:
             written = tuple(tensor for tensor in tensors[1] if tensor is not None)
             found = _problem(Operator(kind, tuple(tensors[0]), written, op.builtinOptions))
             if found:
-                name = f"{written[0].name!r}" if written else "an operator without outputs"
+                name = "an operator without outputs"
+                if written:
+                    name = repr(flatbuffer.first_name(written[0].name))
                 yield f"TFLM cannot run {name}: {kind} {found}"
 
 

@@ -295,7 +295,8 @@ def _integer(text: str) -> int:
 def _cpu_reasons(log: str) -> dict[str, str]:
     """Name of the written tensor -> why Vela leaves the operator on the CPU."""
     found = re.findall(
-        r"^Warning \([^)]*\) operator: [^,]+, ofm: '(.*)'\nReason: (.*(?:\n.+)*)",
+        r"^Warning \([^)]*\) operator: [^,]+, ofm: '(.*)'\n"
+        r"Reason: (.*(?:\n(?!#|Warning|Info|Network).+)*)",
         log,
         re.MULTILINE,
     )

@@ -100,7 +100,7 @@ def _huge_output(model: schema.ModelT) -> None:
 
 
 REFUSED = {
-    "CPU operator": (models.add_cpu_operator, r"1 operators stay on the CPU \(SOFTMAX\)"),
+    "CPU operator": (models.add_cpu_operator, r"1 operator stays on the CPU \(SOFTMAX\)"),
     "second operator": (_second_operator, "2 ethos-u operators, expected 1"),
     "no fourcc": (lambda m: _payload(m, w0=0), "expected b'COP1'"),
     "Ethos-U85": (lambda m: _payload(m, w2=0x20003008), "the stream is for ethos-u85"),

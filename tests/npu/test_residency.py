@@ -280,7 +280,7 @@ def _cpu_operator() -> bytes:
     [
         ({"tflite": residents.quantized("gru")}, "it was not compiled by Vela"),
         ({"tflite": b"PK\3\4"}, "not a TFL3 FlatBuffer"),
-        ({"tflite": _cpu_operator()}, r"1 operators stay on the CPU \(SOFTMAX\)"),
+        ({"tflite": _cpu_operator()}, r"1 operator stays on the CPU \(SOFTMAX\)"),
         (
             {"target": targets.target("ethos-u85-256")},
             "cannot check the streams of ethos-u85-256; expected an Ethos-U55 or Ethos-U65",

@@ -131,7 +131,8 @@ def _ethos_u_operator(model: Table, graph: Table) -> Table:
         raise UnspoolError("the file holds no ethos-u operator: it was not compiled by Vela")
     if others:
         raise UnspoolError(
-            f"{len(others)} operators stay on the CPU ({', '.join(sorted(set(others)))}):"
+            f"{len(others)} operator{'s stay' if len(others) > 1 else ' stays'} on the CPU"
+            f" ({', '.join(sorted(set(others)))}):"
             " the simulator runs networks that are on the NPU as a whole"
         )
     if len(found) > 1:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import CLASSES, Architecture, seeded, sequential
-from zoo_signals import FIXED, classes, column, real, smooth, uniform, wander
 
 from unspool._tensorflow import keras
+from zoo.core import CLASSES, Architecture, seeded, sequential
+from zoo.signals import FIXED, classes, column, real, smooth, uniform, wander
 
 L = keras.layers
 GROUP = "Machines"
@@ -165,10 +165,9 @@ MACHINES = (
         ),
         engines,
         "mse",
-        None,
-        8,
-        quick=True,
-        rate=1e-2,
+        12,
+        samples=2000,
+        rate=3e-2,
         note="gives flights, 0 to 150; seven inputs never change",
     ),
     Architecture(
@@ -178,7 +177,6 @@ MACHINES = (
         two_heads,
         engines_twice,
         {"fails_within_30_flights": "binary_crossentropy", "remaining_flights": "mse"},
-        None,
         8,
         rate=1e-2,
         note="a dictionary of outputs; spaces in the name of the input; the source trains "
@@ -191,7 +189,6 @@ MACHINES = (
         mcnn_lstm,
         bearings,
         CLASSES,
-        ["accuracy"],
         8,
         note="`channels_first` in the source: the LSTMs run along 30 filters, behind a Permute",
     ),
@@ -211,9 +208,7 @@ MACHINES = (
         ),
         windows,
         "mae",
-        None,
         12,
-        quick=True,
         rate=8e-3,
         note="30 steps in, 30 steps out",
     ),
@@ -232,7 +227,6 @@ MACHINES = (
         ),
         discharges,
         "huber",
-        None,
         3,
         samples=384,
         batch=32,
@@ -247,7 +241,6 @@ MACHINES = (
         sequential(L.GRU(256), L.Dense(1), shape=(300, 3), name="cell"),
         discharges,
         "mse",
-        None,
         4,
         samples=600,
         batch=32,
@@ -273,7 +266,6 @@ MACHINES = (
         ),
         mains,
         "mse",
-        None,
         4,
         samples=1200,
         rate=2e-3,
@@ -287,7 +279,6 @@ MACHINES = (
         policy,
         swings_twice,
         ["mse", "mse"],
-        None,
         3,
         time_steps=32,
         samples=1000,
@@ -306,7 +297,6 @@ MACHINES = (
         ),
         swings,
         "mse",
-        None,
         8,
         note="the action is bounded by tanh; widths are a guess",
     ),

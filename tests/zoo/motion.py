@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import CLASSES, SHORT, Architecture, logits, seeded, sequential
-from zoo_signals import (
+
+from unspool._tensorflow import keras
+from zoo.core import CLASSES, SHORT, Architecture, logits, seeded, sequential
+from zoo.signals import (
     FIXED,
     classes,
     column,
@@ -15,8 +17,6 @@ from zoo_signals import (
     uniform,
     wander,
 )
-
-from unspool._tensorflow import keras
 
 L = keras.layers
 GROUP = "Motion"
@@ -211,10 +211,28 @@ MOTION = (
         ),
         activities,
         logits(),
-        ["accuracy"],
         8,
         rate=1e-2,
         note="128 steps, gives logits",
+    ),
+    Architecture(
+        "activity, two LSTM(64)",
+        "https://github.com/musthafa145/sensor_classification_lstm/blob/main/lstm_model.py",
+        GROUP,
+        sequential(
+            L.LSTM(64, return_sequences=True),
+            L.LSTM(64),
+            L.Dense(128, activation="relu"),
+            L.Dropout(0.5),
+            L.Dense(6, activation="softmax"),
+            shape=(128, 9),
+            name="signals",
+        ),
+        activities,
+        CLASSES,
+        10,
+        rate=8e-3,
+        note="128 steps",
     ),
     Architecture(
         "activity, CNN-LSTM(100)",
@@ -236,7 +254,6 @@ MOTION = (
         ),
         activity_blocks,
         CLASSES,
-        ["accuracy"],
         6,
         quick=True,
         note="four blocks of 32 samples, a CNN for each",
@@ -248,7 +265,6 @@ MOTION = (
         residual,
         activities,
         logits(),
-        ["accuracy"],
         5,
         samples=1200,
         note="2 x 2 of 14 + 14 units; Keras's BatchNormalization in place of its own; one ReLU "
@@ -261,7 +277,6 @@ MOTION = (
         deep_conv_lstm,
         opportunity,
         CLASSES,
-        ["accuracy"],
         4,
         samples=720,
         batch=36,
@@ -282,7 +297,6 @@ MOTION = (
         ),
         wand,
         CLASSES,
-        ["accuracy"],
         6,
         rate=1e-2,
         note="inputs in mg, up to 2,000; four sigmoids are taken for classes",
@@ -294,7 +308,6 @@ MOTION = (
         odometry,
         walks,
         ["mse", "mse"],
-        None,
         4,
         samples=640,
         note="two heads in metres and as a quaternion, of which two parts hardly move; 800 steps",
@@ -313,7 +326,6 @@ MOTION = (
         ),
         driving,
         logits(),
-        ["accuracy"],
         4,
         samples=1500,
         note="g, degrees, metres and km/h side by side; how the source scaled them is not known",
@@ -334,7 +346,6 @@ MOTION = (
         ),
         typing,
         CLASSES,
-        ["accuracy"],
         6,
         samples=1200,
         note="BatchNormalization first; without its Masking, 20 people",
@@ -346,7 +357,6 @@ MOTION = (
         ankle,
         gait,
         "mse",
-        None,
         5,
         samples=800,
         note="20 values ahead",

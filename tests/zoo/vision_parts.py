@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from zoo_core import SHORT, seeded
-from zoo_signals import FIXED, classes, column, one_hot, real, smooth, uniform, wander
 
 from unspool._tensorflow import keras
 from unspool.datasets import mnist
+from zoo.core import SHORT, seeded
+from zoo.signals import FIXED, classes, column, one_hot, real, smooth, uniform, wander
 
 L = keras.layers
 GROUP = "Images, text and radio"

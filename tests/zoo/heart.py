@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import CLASSES, SHORT, Architecture, seeded, sequential
-from zoo_signals import bump, classes, column, real, uniform, wander
 
 from unspool._tensorflow import keras
+from zoo.core import CLASSES, SHORT, Architecture, seeded, sequential
+from zoo.signals import bump, classes, column, real, uniform, wander
 
 L = keras.layers
 GROUP = "Heart"
@@ -156,7 +156,6 @@ HEART = (
         ),
         mit_bih,
         CLASSES,
-        ["accuracy"],
         10,
         note="187 steps of one value, zeros at the end",
     ),
@@ -174,11 +173,31 @@ HEART = (
         ),
         mit_bih,
         CLASSES,
-        ["accuracy"],
         4,
         samples=900,
         rate=6e-3,
         note="widths from memory of the paper",
+    ),
+    Architecture(
+        "heartbeat, two BiLSTM(32)",
+        "https://doi.org/10.18280/ts.410640",
+        GROUP,
+        sequential(
+            L.Conv1D(32, 5, padding="same", activation="relu"),
+            L.MaxPooling1D(2),
+            L.Bidirectional(L.LSTM(32, return_sequences=True)),
+            L.Bidirectional(L.LSTM(32)),
+            L.Dense(5, activation="softmax"),
+            shape=(187, 1),
+            name="ecg",
+        ),
+        mit_bih,
+        CLASSES,
+        5,
+        samples=1200,
+        rate=8e-3,
+        note="93 steps; the source has bidirectional LSTMs on these beats, the convolution and the "
+        "widths are a choice",
     ),
     Architecture(
         "heartbeat, CNN-LSTM(20)",
@@ -200,10 +219,9 @@ HEART = (
         ),
         long_beats,
         CLASSES,
-        ["accuracy"],
         10,
         rate=6e-3,
-        batch=16,
+        batch=32,
         note="1,000 samples, of which 118 steps are left; zeros at the end",
     ),
     Architecture(
@@ -213,7 +231,6 @@ HEART = (
         fcn,
         lying_beats,
         CLASSES,
-        ["accuracy"],
         3,
         samples=800,
         tested=100,
@@ -236,7 +253,6 @@ HEART = (
         ),
         normal_beats,
         "mse",
-        None,
         6,
         samples=320,
         batch=16,
@@ -265,7 +281,6 @@ HEART = (
         ),
         pulses,
         "mae",
-        None,
         8,
         samples=1000,
         rate=8e-3,
@@ -279,7 +294,6 @@ HEART = (
         blood_pressure,
         pressures,
         "mse",
-        None,
         6,
         samples=1200,
         rate=8e-3,

@@ -1,7 +1,8 @@
-"""The architectures of `zoo_sound.py`."""
+"""The architectures that are made of `sound_parts.py`."""
 
-from zoo_core import CLASSES, SHORT, Architecture, logits, sequential
-from zoo_sound import (
+from unspool._tensorflow import keras
+from zoo.core import CLASSES, SHORT, Architecture, logits, sequential
+from zoo.sound_parts import (
     GROUP,
     HELLO_EDGE,
     attention_rnn,
@@ -22,8 +23,6 @@ from zoo_sound import (
     wake,
     words,
 )
-
-from unspool._tensorflow import keras
 
 L = keras.layers
 KWS_STREAMING = "https://github.com/google-research/google-research/blob/master/kws_streaming/"
@@ -46,7 +45,6 @@ SOUND = (
         ),
         keywords,
         CLASSES,
-        ["accuracy"],
         4,
         note="MFCCs as they are, up to 50",
     ),
@@ -57,7 +55,6 @@ SOUND = (
         sequential(L.GRU(250), L.Dense(12), shape=(49, 10), name="mfcc"),
         keywords,
         logits(),
-        ["accuracy"],
         4,
         samples=1500,
         note="MFCCs as they are; gives logits",
@@ -78,7 +75,6 @@ SOUND = (
         ),
         filterbanks,
         logits(),
-        ["accuracy"],
         3,
         time_steps=1,
         states=True,
@@ -98,7 +94,6 @@ SOUND = (
         ),
         wake,
         "binary_crossentropy",
-        ["accuracy"],
         8,
         quick=True,
         note="a GRU without bounds: its activation is linear",
@@ -110,7 +105,6 @@ SOUND = (
         attention_rnn,
         spectrograms,
         CLASSES,
-        ["accuracy"],
         4,
         samples=720,
         tested=100,
@@ -143,7 +137,6 @@ SOUND = (
         ),
         words,
         CLASSES,
-        ["accuracy"],
         3,
         samples=480,
         batch=32,
@@ -158,7 +151,6 @@ SOUND = (
         rnnoise,
         noisy_speech,
         ["mse", "binary_crossentropy"],
-        None,
         6,
         time_steps=1,
         states=True,
@@ -175,7 +167,6 @@ SOUND = (
         dtln_first,
         magnitudes,
         "mse",
-        None,
         4,
         time_steps=1,
         states=True,
@@ -191,7 +182,6 @@ SOUND = (
         dtln_second,
         frames,
         "mse",
-        None,
         6,
         time_steps=1,
         states=True,
@@ -213,9 +203,7 @@ SOUND = (
         ),
         voices,
         logits(),
-        ["accuracy"],
         5,
-        quick=True,
         note="a class for each of 30 frames; widths chosen for the paper's 30,000 parameters",
     ),
     Architecture(
@@ -233,7 +221,6 @@ SOUND = (
         ),
         music,
         CLASSES,
-        ["accuracy"],
         6,
         samples=1500,
         note="MFCCs of librosa as they are, from -400 to 250",
@@ -245,7 +232,6 @@ SOUND = (
         sed_crnn,
         events,
         "binary_crossentropy",
-        None,
         3,
         samples=96,
         batch=8,
@@ -267,9 +253,7 @@ SOUND = (
         ),
         guitar,
         "mse",
-        None,
         8,
-        quick=True,
         note="strided convolutions; one value",
     ),
 )

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import CLASSES, SHORT, Architecture, logits, seeded, sequential
-from zoo_signals import FIXED, bump, classes, real, shifted, templates, uniform, wander
 
 from unspool._tensorflow import keras
+from zoo.core import CLASSES, SHORT, Architecture, logits, seeded, sequential
+from zoo.signals import FIXED, bump, classes, real, shifted, templates, uniform, wander
 
 L = keras.layers
 GROUP = "Body"
@@ -234,7 +234,6 @@ BODY = (
         ),
         muscles,
         CLASSES,
-        ["accuracy"],
         5,
         tested=200,
         note="BatchNormalization behind a ReLU; 52 classes",
@@ -246,9 +245,7 @@ BODY = (
         armband,
         gestures,
         CLASSES,
-        ["accuracy"],
         10,
-        quick=True,
         rate=8e-3,
         note="four inputs, names with spaces; how long they are is a guess",
     ),
@@ -259,7 +256,6 @@ BODY = (
         eeg,
         imagined,
         CLASSES,
-        ["accuracy"],
         4,
         samples=600,
         batch=32,
@@ -273,7 +269,6 @@ BODY = (
         tiny_sleep_net,
         nights,
         CLASSES,
-        ["accuracy"],
         3,
         time_steps=1,
         states=True,
@@ -290,7 +285,6 @@ BODY = (
         glucose,
         sugar,
         surprise,
-        None,
         8,
         rate=2e-3,
         note="gives a deviation, by an exponential, and a mean in 100 mg/dl",
@@ -302,7 +296,6 @@ BODY = (
         gru_simple,
         patients,
         "binary_crossentropy",
-        ["accuracy"],
         6,
         quick=True,
         note="three inputs: values, masks, and hours up to 48; 43 units from memory of the paper",
@@ -323,7 +316,6 @@ BODY = (
         ),
         stumbles,
         logits(),
-        ["accuracy"],
         5,
         samples=1200,
         rate=8e-3,

@@ -1,10 +1,8 @@
-"""The architectures of `zoo_vision.py`."""
+"""The architectures that are made of `vision_parts.py`."""
 
-from collections.abc import Callable
-from typing import Any
-
-from zoo_core import CLASSES, Architecture, logits, sequential
-from zoo_vision import (
+from unspool._tensorflow import keras
+from zoo.core import CLASSES, Architecture, logits, sequential
+from zoo.vision_parts import (
     GROUP,
     LETTERS,
     attention,
@@ -24,20 +22,7 @@ from zoo_vision import (
     sums,
 )
 
-from unspool._tensorflow import keras
-
 L = keras.layers
-
-
-def _ids(length: int | None, *layers: Any) -> Callable[[], Any]:
-    """A builder of a model that reads token ids."""
-
-    def build() -> Any:
-        keras.utils.set_random_seed(5)
-        copies = [type(layer).from_config(layer.get_config()) for layer in layers]
-        return keras.Sequential([keras.Input((length,), dtype="int32", name="ids"), *copies])
-
-    return build
 
 
 VISION = (
@@ -57,7 +42,6 @@ VISION = (
         ),
         moving_lines,
         "binary_crossentropy",
-        ["accuracy"],
         3,
         samples=300,
         batch=16,
@@ -72,9 +56,8 @@ VISION = (
         handwriting,
         numbers,
         CLASSES,
-        ["accuracy"],
-        6,
-        samples=800,
+        5,
+        samples=480,
         batch=16,
         rate=8e-3,
         tested=100,
@@ -87,7 +70,6 @@ VISION = (
         quick_draw,
         drawings,
         logits(),
-        ["accuracy"],
         3,
         samples=640,
         batch=32,
@@ -106,7 +88,6 @@ VISION = (
         ),
         next_letter,
         CLASSES,
-        ["accuracy"],
         8,
         samples=4000,
         rate=1e-2,
@@ -126,7 +107,6 @@ VISION = (
         ),
         sums,
         CLASSES,
-        ["accuracy"],
         10,
         samples=12000,
         batch=128,
@@ -137,16 +117,17 @@ VISION = (
         "film reviews, BiLSTM(64) x 2",
         "https://keras.io/examples/nlp/bidirectional_lstm_imdb/",
         GROUP,
-        _ids(
-            None,
+        sequential(
             L.Embedding(20_000, 128),
             L.Bidirectional(L.LSTM(64, return_sequences=True)),
             L.Bidirectional(L.LSTM(64)),
             L.Dense(1, activation="sigmoid"),
+            shape=(None,),
+            name="ids",
+            dtype="int32",
         ),
         reviews,
         "binary_crossentropy",
-        ["accuracy"],
         4,
         time_steps=200,
         allow_cpu=True,
@@ -159,16 +140,17 @@ VISION = (
         "names in sentences, BiLSTM(100)",
         "https://www.depends-on-the-definition.com/guide-sequence-tagging-lstm-crf/",
         GROUP,
-        _ids(
-            75,
+        sequential(
             L.Embedding(35_179, 50),
             L.Dropout(0.1),
             L.Bidirectional(L.LSTM(100, return_sequences=True, recurrent_dropout=0.1)),
             L.TimeDistributed(L.Dense(17, activation="softmax")),
+            shape=(75,),
+            name="ids",
+            dtype="int32",
         ),
         sentences,
         CLASSES,
-        ["accuracy"],
         4,
         allow_cpu=True,
         samples=800,
@@ -184,7 +166,6 @@ VISION = (
         attention,
         embedded,
         CLASSES,
-        ["accuracy"],
         6,
         quick=True,
         note="RepeatVector, Permute, Multiply and a sum; word vectors are the input",
@@ -196,7 +177,6 @@ VISION = (
         mcldnn,
         radio,
         CLASSES,
-        ["accuracy"],
         7,
         samples=800,
         batch=32,
@@ -211,7 +191,6 @@ VISION = (
         crops,
         fields,
         CLASSES,
-        ["accuracy"],
         4,
         samples=1300,
         tested=200,

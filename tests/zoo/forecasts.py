@@ -1,7 +1,8 @@
-"""The architectures of `zoo_forecast.py`."""
+"""The architectures that are made of `forecast_parts.py`."""
 
-from zoo_core import Architecture, sequential
-from zoo_forecast import (
+from unspool._tensorflow import keras
+from zoo.core import Architecture, sequential
+from zoo.forecast_parts import (
     GROUP,
     HANDS_ON,
     cities,
@@ -19,8 +20,6 @@ from zoo_forecast import (
     sines_again,
     smog,
 )
-
-from unspool._tensorflow import keras
 
 L = keras.layers
 MASTERY = "https://machinelearningmastery.com/"
@@ -41,7 +40,6 @@ FORECASTS = (
         ),
         jena,
         "mse",
-        None,
         5,
         samples=1200,
         rate=1e-2,
@@ -63,7 +61,6 @@ FORECASTS = (
         ),
         household,
         "mse",
-        None,
         8,
         rate=1e-3,
         note="LSTMs with ReLU; kWh and volts side by side, not scaled",
@@ -87,7 +84,6 @@ FORECASTS = (
         ),
         prices,
         "mse",
-        None,
         6,
         samples=1500,
         note="four layers of 60 steps",
@@ -105,9 +101,7 @@ FORECASTS = (
         ),
         next_ten,
         "mse",
-        None,
         12,
-        quick=True,
         rate=8e-3,
         note="ten values after each of 50 steps",
     ),
@@ -125,7 +119,6 @@ FORECASTS = (
         ),
         every_other_ten,
         "mse",
-        None,
         12,
         rate=1e-2,
         note="every other step is left",
@@ -137,7 +130,6 @@ FORECASTS = (
         normalised_cells,
         next_ten,
         "mse",
-        None,
         10,
         rate=1e-2,
         note="the book's own cell class",
@@ -149,7 +141,6 @@ FORECASTS = (
         encoder_decoder,
         sines_again,
         "mse",
-        None,
         15,
         time_steps=15,
         samples=3000,
@@ -163,7 +154,6 @@ FORECASTS = (
         conditional,
         cities,
         "mse",
-        None,
         8,
         rate=8e-3,
         note="an input without time sets the first state; 60 steps and 64 units are a choice",
@@ -175,7 +165,6 @@ FORECASTS = (
         rainfall_runoff,
         rivers,
         "mse",
-        None,
         4,
         samples=640,
         batch=32,
@@ -189,7 +178,6 @@ FORECASTS = (
         sequential(L.LSTM(50), L.Dense(1), shape=(24, 8), name="day"),
         smog,
         "mae",
-        None,
         10,
         rate=8e-3,
         note="the source looks back 1 or 3 hours; a day here",
@@ -201,7 +189,6 @@ FORECASTS = (
         sequential(L.LSTM(64), L.Dense(1), shape=(60, 5), name="room sensors"),
         rooms,
         keras.losses.BinaryCrossentropy(from_logits=True),
-        None,
         8,
         rate=8e-3,
         note="one logit; degrees, %, lux, ppm and kg/kg in one tensor; the address is of the data "

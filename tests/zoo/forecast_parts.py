@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import seeded
-from zoo_signals import FIXED, classes, column, one_hot, real, uniform, wander
 
 from unspool._tensorflow import keras
+from zoo.core import seeded
+from zoo.signals import FIXED, classes, column, one_hot, real, uniform, wander
 
 L = keras.layers
 GROUP = "Forecasts"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -35,7 +35,6 @@ class Architecture:
         data: (random generator, how many) -> (inputs, targets), signals like those of the task.
             Targets that are whole numbers are classes, others are values.
         loss: as `compile` takes it.
-        metrics: as `compile` takes them.
         epochs: passes over the training samples.
         time_steps: to unroll where the model leaves them open; with `states`, those of one call.
         states: it is fed a stream, with states in and out.
@@ -46,6 +45,7 @@ class Architecture:
         rate: the peak of Adam's learning rate.
         batch: samples in a training step.
         tested: fresh samples that it is measured on; fewer where an inference takes long.
+        calibration: samples that ranges are taken from, and that the simulator runs.
     """
 
     name: str
@@ -54,17 +54,17 @@ class Architecture:
     build: Callable[[], Any]
     data: Callable[[np.random.Generator, int], tuple[Arrays, Arrays]]
     loss: Any
-    metrics: Sequence[Any] | None
     epochs: int
     time_steps: int | None = None
     states: bool = False
     allow_cpu: bool = False
     quick: bool = False
     note: str = ""
-    samples: int = 2000
+    samples: int = 1200
     rate: float = 4e-3
     batch: int = 64
-    tested: int = 300
+    tested: int = 200
+    calibration: int = 100
 
     @property
     def slug(self) -> str:
@@ -83,13 +83,15 @@ def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
     return make
 
 
-def sequential(*layers: Any, shape: tuple[int | None, ...], name: str = "x") -> Callable[[], Any]:
+def sequential(
+    *layers: Any, shape: tuple[int | None, ...], name: str, dtype: str = "float32"
+) -> Callable[[], Any]:
     """A builder of a Sequential model, from the layers' configurations, with one input."""
 
     def build() -> Any:
         keras.utils.set_random_seed(SEED)
         copies = [type(layer).from_config(layer.get_config()) for layer in layers]
-        return keras.Sequential([keras.Input(shape, name=name), *copies])
+        return keras.Sequential([keras.Input(shape, dtype=dtype, name=name), *copies])
 
     return build
 
@@ -117,9 +119,7 @@ def trained(architecture: Architecture, folder: Path | None = None) -> Any:
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm_up, warmup_target=architecture.rate, warmup_steps=warm_up
     )
-    model.compile(
-        keras.optimizers.Adam(rate, clipnorm=1.0), architecture.loss, metrics=architecture.metrics
-    )
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), architecture.loss)
     model.fit(inputs, targets, batch_size=architecture.batch, epochs=architecture.epochs, verbose=0)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

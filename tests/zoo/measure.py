@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import zoo_guide
-from zoo_core import Architecture, Arrays
 
 import unspool
-from unspool import vela
+from unspool import runtime, vela
 from unspool._tensorflow import keras
+from unspool.report.advice import Request
+from unspool.report.making import of_deployment
 from unspool.runtime import Session
 from unspool.targets import target
+from zoo import guide
+from zoo.core import Architecture, Arrays
 
-CALIBRATION = 100
 Row = dict[str, Any]
 
 
@@ -79,58 +80,59 @@ def _right(outputs: np.ndarray, wanted: np.ndarray, loss: Any) -> float:
 
 def compiled_row(compiled: vela.Compiled, quantized: bytes) -> Row:
     """What Vela says of a binary, and how large the files are."""
-    kinds = sorted({operator.kind for operator in compiled.cpu_operators})
     return {
         "flash_kib": compiled.flash_kib,
+        "constants_kib": compiled.constants_kib,
         "sram_kib": compiled.sram_kib,
-        "file_kib": len(compiled.tflite) / 1024,
         "int8_kib": len(quantized) / 1024,
         "cycles": compiled.cycles,
         "npu_operators": compiled.npu_operators,
         "cpu_operators": len(compiled.cpu_operators),
-        "cpu_kinds": kinds,
+        "cpu": sorted({f"{op.kind}: {op.reason[:120]}" for op in compiled.cpu_operators}),
     }
+
+
+def deployed(architecture: Architecture, model: Any) -> unspool.Deployment:
+    """The model deployed as the zoo does it: no time for remedies, the simulator's word."""
+    calibration, _ = architecture.data(np.random.default_rng(2), architecture.calibration)
+    options = unspool.Options(allow_cpu=architecture.allow_cpu, remedy_seconds=0)
+    if architecture.states:
+        steps = architecture.time_steps or 1
+        return unspool.deploy_stream(model, calibration, time_steps=steps, options=options)
+    return unspool.deploy(model, calibration, time_steps=architecture.time_steps, options=options)
+
+
+def said(done: unspool.Deployment) -> list[str]:
+    """What Unspool's verdict has against a deployment."""
+    report = of_deployment(done, {}, Request("model_int8.tflite", "out"))
+    return [check.text for check in report.verdict if check.state == "bad"]
 
 
 def by_unspool(architecture: Architecture, model: Any) -> Row:
     """Deploy with Unspool, and measure on fresh samples."""
-    calibration, _ = architecture.data(np.random.default_rng(2), CALIBRATION)
-    options = unspool.Options(allow_cpu=architecture.allow_cpu)
-    if architecture.states:
-        steps = architecture.time_steps or 1
-        done = unspool.deploy_stream(model, calibration, time_steps=steps, options=options)
-    else:
-        done = unspool.deploy(
-            model, calibration, time_steps=architecture.time_steps, options=options
-        )
+    done = deployed(architecture, model)
     data, targets = architecture.data(np.random.default_rng(3), architecture.tested)
     arrays = ordered(model, data)
     reference = in_keras(model, arrays)
-    session = Session(done.quantized_tflite, "tflm")
     if architecture.states:
+        session = Session(done.quantized_tflite, "tflm")
         outputs = _step_by_step(session, arrays, reference)
     else:
-        outputs = session.predict(arrays)
+        outputs = runtime.predict(done.quantized_tflite, arrays, "tflm")
+    simulation = done.simulation
     return {
         **compiled_row(done.compiled, done.quantized_tflite),
         "outputs": judged(architecture, targets, reference, outputs),
-        "compared": done.simulation.samples,
-        "equal": done.simulation.equal,
-        "not_simulated": done.simulation.reason,
-        "first_difference": done.simulation.first_difference,
+        "compared": simulation.samples,
+        "equal": simulation.equal,
+        "not_simulated": simulation.reason,
+        "first_difference": simulation.first_difference,
         "seconds": sum(done.seconds.values()),
         "stages": done.seconds,
-        "warnings": [str(text) for text in getattr(done, "warnings", ())],
-        "remedies": [_remedy(remedy) for remedy in getattr(done, "remedies", ())],
+        "warnings": list(done.warnings),
+        "said": said(done),
+        "not_measured": [f"{n.what}: {n.reason}" for n in done.measured.not_measured],
     }
-
-
-def _remedy(remedy: Any) -> str:
-    """A remedy that Unspool tried, and the mean error of the worst column with it."""
-    if remedy.quality is None:
-        return f"{remedy.name}: {remedy.reason}"
-    worst = max(column.mean for column in remedy.quality.columns)
-    return f"{remedy.name}: error {worst:.2f} %"
 
 
 def _step_by_step(
@@ -148,17 +150,17 @@ def _step_by_step(
 
 def by_guide(architecture: Architecture, model: Any) -> Row:
     """The guide's flow on the same weights; a stream is a whole sequence, without states."""
-    calibration, _ = architecture.data(np.random.default_rng(2), CALIBRATION)
+    calibration, _ = architecture.data(np.random.default_rng(2), architecture.calibration)
     data, targets = architecture.data(np.random.default_rng(3), architecture.tested)
     arrays = ordered(model, data)
     start = time.perf_counter()
-    ready = zoo_guide.deployment_ready(model, [array.shape[1:] for array in arrays])
-    quantized = zoo_guide.convert(ready, ordered(model, calibration))
+    ready = guide.deployment_ready(model, [array.shape[1:] for array in arrays])
+    quantized = guide.convert(ready, ordered(model, calibration))
     compiled = vela.compile(quantized, target())
     seconds = time.perf_counter() - start
     row = {**compiled_row(compiled, quantized), "seconds": seconds}
     try:
-        outputs = zoo_guide.predict(quantized, ready, arrays)
+        outputs = guide.predict(quantized, ready, arrays)
         row["outputs"] = judged(architecture, targets, in_keras(model, arrays), outputs)
     except Exception as error:
         row["not_run"] = str(error).strip().splitlines()[-1] if str(error) else repr(error)

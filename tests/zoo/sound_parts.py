@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
-from zoo_core import SHORT, seeded
-from zoo_signals import (
+
+from unspool._tensorflow import keras
+from zoo.core import SHORT, seeded
+from zoo.signals import (
     FIXED,
     bump,
     classes,
@@ -16,8 +18,6 @@ from zoo_signals import (
     uniform,
     wander,
 )
-
-from unspool._tensorflow import keras
 
 L = keras.layers
 GROUP = "Sound"

@@ -1,0 +1,16 @@
+"""What Unspool deploys: one entry per case. Tests run each; docs/supported.md lists them.
+
+    PYTHONPATH=tests python -m cases
+
+writes the page again.
+"""
+
+from cases.around import AROUND
+from cases.arrangement import ARRANGEMENT
+from cases.cells import CELLS, MinimalGatedCell
+from cases.core import Case, L, chain, functional, trained
+from cases.shapes import SHAPES
+
+__all__ = ["CASES", "Case", "L", "MinimalGatedCell", "chain", "functional", "trained"]
+
+CASES: tuple[Case, ...] = (*CELLS, *ARRANGEMENT, *AROUND, *SHAPES)

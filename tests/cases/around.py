@@ -1,0 +1,279 @@
+"""Cases: what stands around the recurrent layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cases.core import Build, Case, L, Shape, chain, functional, timed
+from unspool._tensorflow import keras
+
+LAYERS, OVER_TIME, ATTENTION = "Around the recurrent layers", "Over time", "Attention"
+ops = keras.ops
+
+
+def longer(times: int, plus: int = 0, *rest: int) -> Callable[[int], Shape]:
+    """Number of steps -> the shape of an input that is cut down to it."""
+    return lambda steps: (steps * times + plus, *(rest or (5,)))
+
+
+def per_frame(x: Any) -> Any:
+    frame = keras.Sequential(
+        [keras.Input((8, 8, 1)), L.Conv2D(4, 3, activation="relu"), L.MaxPooling2D(), L.Flatten()]
+    )
+    return L.Dense(2)(L.GRU(6)(L.TimeDistributed(frame)(x)))
+
+
+def per_frame_layers(x: Any) -> Any:
+    y = L.TimeDistributed(L.Conv2D(4, 3, strides=2, activation="relu"))(x)
+    y = L.TimeDistributed(L.Flatten())(y)
+    return L.Dense(2)(L.LSTM(6)(y))
+
+
+def crnn(x: Any) -> Any:
+    y = L.Conv2D(8, 3, padding="same", use_bias=False)(x)
+    y = L.ReLU()(L.BatchNormalization()(y))
+    y = L.MaxPooling2D((1, 2))(y)
+    y = L.Reshape((x.shape[1], 6 * 8))(y)
+    y = L.Bidirectional(L.GRU(8, return_sequences=True))(y)
+    return L.Dense(5, activation="softmax")(y)
+
+
+def crnn_deep(x: Any) -> Any:
+    y = L.MaxPooling2D(2)(L.Conv2D(6, 3, padding="same", activation="relu")(x))
+    y = L.MaxPooling2D((1, 2))(L.Conv2D(8, 3, padding="same", activation="relu")(y))
+    y = L.Reshape((y.shape[1], y.shape[2] * y.shape[3]))(y)
+    return L.Dense(4)(L.GRU(8)(y))
+
+
+def depthwise(x: Any) -> Any:
+    y = L.DepthwiseConv2D(3, padding="same", activation="relu")(L.Conv2D(4, 3, padding="same")(x))
+    return L.GRU(4)(L.Reshape((x.shape[1], 24))(y))
+
+
+def merges(x: Any) -> Any:
+    h = L.GRU(5, return_sequences=True)(x)
+    return L.Maximum()([L.Multiply()([h, x]), L.Subtract()([h, x])])
+
+
+def more_merges(x: Any) -> Any:
+    h = L.GRU(5, return_sequences=True)(x)
+    return L.Minimum()([L.Average()([h, x]), h])
+
+
+def cuts(x: Any) -> Any:
+    return L.Cropping1D(1)(L.GRU(5, return_sequences=True)(L.ZeroPadding1D(1)(x)))[:, -2:]
+
+
+def residual(x: Any) -> Any:
+    y = L.Conv1D(5, 3, padding="same", activation="relu")(x)
+    return L.GRU(6)(L.Add()([x, L.Conv1D(5, 3, padding="same", dilation_rate=2)(y)]))
+
+
+def over_time(reduce: Callable[[Any], Any]) -> Build:
+    """A GRU's sequence, reduced over the steps."""
+    return functional(lambda x: L.Dense(3)(reduce(L.GRU(6, return_sequences=True)(x))))
+
+
+def both_pools(x: Any) -> Any:
+    h = L.Bidirectional(L.LSTM(6, return_sequences=True))(x)
+    return L.Dense(3)(L.Concatenate()([L.GlobalMaxPooling1D()(h), L.GlobalAveragePooling1D()(h)]))
+
+
+def weighted_sum(x: Any) -> Any:
+    """Attention as Bahdanau's of one query: a softmax over the steps weighs them."""
+    h = L.GRU(6, return_sequences=True)(x)
+    scores = L.Dense(1)(L.Dense(4, activation="tanh")(h))
+    return L.Dense(3)(ops.sum(h * L.Softmax(axis=1)(scores), axis=1))
+
+
+def weighted_by_layers(x: Any) -> Any:
+    """The same as tutorials write it."""
+    h = L.LSTM(6, return_sequences=True)(x)
+    weights = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(h)))
+    weights = L.Permute((2, 1))(L.RepeatVector(6)(weights))
+    return L.Dense(3)(L.GlobalAveragePooling1D()(L.Multiply()([h, weights])))
+
+
+def dot(x: Any) -> Any:
+    h = L.GRU(6, return_sequences=True)(x)
+    return L.Dense(3)(L.Flatten()(L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)(h)), h])))
+
+
+def attended(layer: Any) -> Build:
+    def build(x: Any) -> Any:
+        h = L.GRU(6, return_sequences=True)(x)
+        return L.Dense(3)(L.GlobalAveragePooling1D()(layer()(h, h)))
+
+    return functional(build)
+
+
+def attended_pair(layer: Any) -> Build:
+    def build(x: Any) -> Any:
+        h = L.GRU(6, return_sequences=True)(x)
+        return L.Dense(3)(L.GlobalAveragePooling1D()(layer()([h, h])))
+
+    return functional(build)
+
+
+def autoencoder(x: Any) -> Any:
+    y = L.RepeatVector(x.shape[1])(L.LSTM(6)(x))
+    return L.TimeDistributed(L.Dense(5))(L.LSTM(8, return_sequences=True)(y))
+
+
+AROUND = [
+    Case(
+        LAYERS,
+        "Dense before and after",
+        chain(L.Dense(7, "relu"), L.GRU(6), L.Dense(3)),
+    ),
+    Case(
+        LAYERS,
+        "TimeDistributed(Dense)",
+        chain(L.GRU(6, return_sequences=True), L.TimeDistributed(L.Dense(3))),
+    ),
+    Case(
+        LAYERS,
+        "TimeDistributed(model of Conv2D)",
+        functional(per_frame, timed(8, 8, 1)),
+        lengths=(4, 33),
+    ),
+    Case(
+        LAYERS,
+        "TimeDistributed(Conv2D), TimeDistributed(Flatten)",
+        functional(per_frame_layers, timed(8, 8, 1)),
+        lengths=(4, 33),
+    ),
+    Case(
+        LAYERS,
+        "Conv1D, strides, causal padding",
+        chain(
+            L.Conv1D(8, 3, 2, padding="same", activation="relu"),
+            L.Conv1D(8, 3, padding="causal"),
+            L.GRU(6),
+            shape=longer(2),
+        ),
+        lengths=(8, 33),
+    ),
+    Case(
+        LAYERS,
+        "Conv2D + Reshape (a CRNN)",
+        functional(crnn, timed(12, 1)),
+        lengths=(10, 33),
+        largest=0.2,
+    ),
+    Case(
+        LAYERS,
+        "two Conv2D and MaxPooling2D + Reshape",
+        functional(crnn_deep, longer(2, 0, 12, 1)),
+        often=True,
+    ),
+    Case(
+        LAYERS,
+        "DepthwiseConv1D, SeparableConv1D",
+        chain(
+            L.DepthwiseConv1D(3, activation="relu"),
+            L.SeparableConv1D(8, 3, activation="relu"),
+            L.GRU(6),
+            shape=longer(1, 4),
+        ),
+        lengths=(8, 33),
+    ),
+    Case(
+        LAYERS,
+        "Conv2D, DepthwiseConv2D, padding",
+        functional(depthwise, timed(6, 1)),
+        lengths=(8, 33),
+    ),
+    Case(LAYERS, "Conv1D dilated, residual", functional(residual)),
+    Case(
+        LAYERS,
+        "Conv1DTranspose",
+        chain(L.GRU(6, return_sequences=True), L.Conv1DTranspose(3, 3, 2)),
+    ),
+    Case(LAYERS, "UpSampling1D", chain(L.GRU(6, return_sequences=True), L.UpSampling1D(2))),
+    Case(
+        LAYERS,
+        "LayerNormalization",
+        chain(L.GRU(8, return_sequences=True), L.LayerNormalization(), L.GRU(4)),
+        largest=0.2,
+    ),
+    Case(
+        LAYERS,
+        "BatchNormalization, folded",
+        chain(L.Conv1D(8, 3), L.BatchNormalization(), L.ReLU(), L.GRU(6), shape=longer(1, 2)),
+        lengths=(7, 33),
+    ),
+    Case(
+        LAYERS,
+        "BatchNormalization between recurrent layers",
+        chain(L.GRU(8, return_sequences=True), L.BatchNormalization(), L.GRU(4), L.Dense(3)),
+    ),
+    Case(
+        LAYERS,
+        "MaxPooling1D, AveragePooling1D",
+        chain(
+            L.MaxPooling1D(2),
+            L.GRU(6, return_sequences=True),
+            L.AveragePooling1D(2),
+            shape=longer(2),
+        ),
+        lengths=(3, 33),
+    ),
+    *(
+        Case(LAYERS, name, chain(L.Dense(6), layer, L.GRU(5)))
+        for name, layer in (
+            ("ReLU(6)", L.ReLU(6)),
+            ("LeakyReLU", L.LeakyReLU()),
+            ("PReLU", L.PReLU(shared_axes=[1])),
+            ("ELU", L.ELU()),
+            ("hard_swish", L.Activation("hard_swish")),
+            ("swish", L.Activation("swish")),
+            ("gelu", L.Activation("gelu")),
+            ("softplus", L.Activation("softplus")),
+        )
+    ),
+    Case(LAYERS, "Multiply, Subtract, Maximum", functional(merges)),
+    Case(LAYERS, "Average, Minimum", functional(more_merges)),
+    Case(LAYERS, "slices, cropping, zero padding", functional(cuts)),
+    Case(
+        LAYERS,
+        "Dropout, removed",
+        chain(L.Dropout(0.5), L.GRU(6, dropout=0.2, recurrent_dropout=0.2), L.GaussianNoise(1.0)),
+    ),
+    Case(LAYERS, "Rescaling", chain(L.Rescaling(0.5, -0.1), L.GRU(6), L.Dense(3))),
+    Case(LAYERS, "softmax head", chain(L.GRU(6), L.Dense(4), L.Softmax())),
+    Case(LAYERS, "sigmoid head", chain(L.GRU(6), L.Dense(1, activation="sigmoid"))),
+    Case(
+        LAYERS,
+        "softmax head for each step",
+        chain(L.GRU(6, return_sequences=True), L.Dense(4, activation="softmax")),
+    ),
+    Case(
+        OVER_TIME,
+        "GlobalAveragePooling1D",
+        chain(L.GRU(6, return_sequences=True), L.GlobalAveragePooling1D(), L.Dense(3)),
+    ),
+    Case(
+        OVER_TIME,
+        "GlobalMaxPooling1D",
+        chain(L.GRU(6, return_sequences=True), L.GlobalMaxPooling1D(), L.Dense(3)),
+        often=True,
+    ),
+    Case(OVER_TIME, "both pools of a Bidirectional", functional(both_pools)),
+    Case(OVER_TIME, "Flatten", chain(L.GRU(6, return_sequences=True), L.Flatten())),
+    Case(
+        OVER_TIME,
+        "Flatten, Dense",
+        chain(L.LSTM(6, return_sequences=True), L.Flatten(), L.Dense(3)),
+    ),
+    Case(OVER_TIME, "keras.ops.sum", over_time(lambda h: ops.sum(h, axis=1)), often=True),
+    Case(OVER_TIME, "keras.ops.mean", over_time(lambda h: ops.mean(h, axis=1))),
+    Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),
+    Case(OVER_TIME, "the last step of a sequence", over_time(lambda h: h[:, -1])),
+    Case(OVER_TIME, "RepeatVector (an autoencoder)", functional(autoencoder), often=True),
+    Case(ATTENTION, "softmax over steps, weighted sum", functional(weighted_sum), often=True),
+    Case(ATTENTION, "RepeatVector, Permute, Multiply", functional(weighted_by_layers)),
+    Case(ATTENTION, "Dot of weights and steps", functional(dot)),
+    Case(ATTENTION, "Attention", attended_pair(L.Attention)),
+    Case(ATTENTION, "AdditiveAttention", attended_pair(L.AdditiveAttention)),
+    Case(ATTENTION, "MultiHeadAttention", attended(lambda: L.MultiHeadAttention(2, 4))),
+]

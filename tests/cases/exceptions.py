@@ -1,0 +1,153 @@
+"""What cannot be equal to TFLM, or cannot be deployed, each with its reason.
+
+A test asserts every entry: bytes that differ do so, within a bound; what is refused is refused in
+one line, in these words.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cases.core import Case
+
+Key: TypeAlias = tuple[str, str, int | None]
+"""Name of a case, activations, steps; None for all of its lengths."""
+
+
+@dataclass(frozen=True)
+class Differs:
+    """Deployed, but some bytes of the binary are others than TFLM's.
+
+    Attributes:
+        reason: why, for the page.
+        levels: by how many steps of an output at most.
+        share: of the output's values that differ at most.
+        seldom: the samples of the test need not show it.
+    """
+
+    reason: str
+    levels: int
+    share: float
+    seldom: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Not deployed.
+
+    Attributes:
+        reason: why, for the page.
+        message: a pattern of the error's message.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class OnCpu:
+    """Deployed, but not all of it runs on the NPU.
+
+    Attributes:
+        reason: why, for the page.
+        kind: of the operator that does not.
+    """
+
+    reason: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A known fault of Unspool; its test is expected to fail, and fails where it does not.
+
+    Attributes:
+        reason: what is wrong, for the page.
+    """
+
+    reason: str
+
+
+Exceptional: TypeAlias = Differs | OnCpu | Refused | Fault
+
+_ATTENTION = Refused(
+    "products of two activations are not deployed from this layer",
+    r"attention multiplies two activations, which Unspool does not deploy; pool over time",
+)
+_SOFTMAX = Differs(
+    "int16 SOFTMAX: about one value in 7,000 differs by one, where TFLM's table of reciprocals "
+    "has two points that are others than Vela's (docs/simulator.md)",
+    levels=1,
+    share=0.02,
+    seldom=True,
+)
+_RSQRT = Differs(
+    "int16 RSQRT: Vela interpolates where TFLM computes; a quarter of the values differ, and the "
+    "layers behind it carry that on",
+    levels=256,
+    share=0.99,
+)
+
+
+def _no_form(kind: str, activations: str, reason: str) -> Refused:
+    """An operator without a form in a type."""
+    return Refused(
+        reason,
+        rf"operators have no {activations} form and would run in float on the CPU: {kind}, the fi",
+    )
+
+
+def _in_both(name: str, kind: str, instead: str = "") -> dict[Key, Exceptional]:
+    """An operator that litert-quantizer cannot quantize."""
+    reason = f"the quantizer has no {kind}{instead}"
+    return {(name, a, None): _no_form(kind, a, reason) for a in ("int8", "int16")}
+
+
+TABLE: dict[Key, Exceptional] = {
+    **{
+        (name, "int16", None): _SOFTMAX
+        for name in (
+            "Conv2D + Reshape (a CRNN)",
+            "softmax head",
+            "softmax head for each step",
+            "softmax over steps, weighted sum",
+            "RepeatVector, Permute, Multiply",
+            "keyword spotter: Conv2D, GRU 154",
+            "DeepSpeech: clipped ReLU, LSTM",
+        )
+    },
+    ("LayerNormalization", "int16", None): _RSQRT,
+    ("Dot of weights and steps", "int16", None): OnCpu(
+        "Vela runs BATCH_MATMUL in int8 only", "BATCH_MATMUL"
+    ),
+    **{
+        (name, activations, None): _ATTENTION
+        for name in ("Attention", "AdditiveAttention", "MultiHeadAttention")
+        for activations in ("int8", "int16")
+    },
+    **_in_both("keras.ops.max", "REDUCE_MAX", "; take GlobalMaxPooling1D"),
+    **_in_both("UpSampling1D", "TILE"),
+    **_in_both("PReLU", "PRELU", "; take LeakyReLU"),
+    **_in_both("ELU", "ELU"),
+    ("hard_swish", "int16", None): _no_form(
+        "HARD_SWISH", "int16", "TFLM has no int16 HARD_SWISH; take swish"
+    ),
+    **_in_both("softplus", "EXP, LOG"),
+    **_in_both("Average, Minimum", "MINIMUM", "; take Maximum"),
+    ("gelu", "int8", None): Fault(
+        "TFLM has no GELU: the NPU runs it, but its bytes are compared with nothing"
+    ),
+    ("gelu", "int16", None): Refused(
+        "int16 GELU stays on the CPU, where TFLM has no kernel for it: no firmware runs the file",
+        r"GELU has no kernel in TFLM",
+    ),
+}
+"""(case, activations, steps or None for all) -> what becomes of it."""
+
+
+def exception(case: Case, steps: int, activations: str) -> Exceptional | None:
+    """What becomes of a case that is not deployed with TFLM's bytes; None where it is."""
+    for length in (steps, None):
+        found = TABLE.get((case.name, activations, length))
+        if found:
+            return found
+    return None

@@ -1,0 +1,63 @@
+"""A case, deployed: what the tests ask of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.core import Case, trained
+from unspool import Deployment, Options, deploy, runtime
+from unspool.datasets import mnist
+from unspool.runtime import Session
+from unspool.vela import Compiled
+
+CALIBRATION, UNSEEN = 24, 8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A deployment, and the samples it is tried with.
+
+    Attributes:
+        done: the deployment, calibrated with the first of the samples.
+        data: all samples, one array (samples, ...) per input.
+    """
+
+    done: Deployment
+    data: list[np.ndarray]
+
+
+def attempt(case: Case, steps: int, activations: str) -> Trial:
+    """Deploy a case for ethos-u55-128, at a number of steps.
+
+    Raises:
+        UnspoolError: as `unspool.deploy`.
+    """
+    model = trained(case, steps)
+    shapes = [tuple(steps if n is None else n for n in t.shape[1:]) for t in model.inputs]
+    data = [samples(shape, 2 + number) for number, shape in enumerate(shapes)]
+    done = deploy(
+        model,
+        [array[:CALIBRATION] for array in data],
+        time_steps=steps if case.is_open else None,
+        options=Options(activations=activations, remedy_seconds=0),
+    )
+    return Trial(done, data)
+
+
+def samples(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """(samples, ...): drawn ones, then strokes of MNIST, from rows with ink; unseen ones last."""
+    half, rest = CALIBRATION // 2, UNSEEN // 2
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(0, 1, (half + rest, *shape)).astype(np.float32)
+    images = mnist.load().test_images[:400, 8:20].astype(np.float32) / 255
+    real = np.resize(images, (half + rest, *shape))
+    return np.concatenate([drawn[:half], real[:half], drawn[half:], real[half:]])
+
+
+def levels(trial: Trial, compiled: Compiled) -> np.ndarray:
+    """How far a binary's outputs are from TFLM's, (samples, values), in steps of each output."""
+    simulated = runtime.predict(compiled.tflite, trial.data, "npu")
+    session = Session(trial.done.quantized_tflite, "tflm")
+    outputs = zip(simulated, session.predict(trial.data), session.outputs, strict=True)
+    gaps = [np.rint(np.abs(a - b) / t.scale).reshape(len(a), -1) for a, b, t in outputs]
+    return np.concatenate(gaps, axis=1)

@@ -1,0 +1,134 @@
+"""What is demanded of every random network that is deployed."""
+
+import re
+import time
+import traceback
+import warnings
+from typing import Any
+
+import numpy as np
+import random_models
+from random_networks import Found, Network
+
+from unspool import evaluation, structure, targets
+from unspool.deployment import Deployment, Options, deploy, deploy_stream
+from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.measuring import last
+from unspool.report.advice import Request
+from unspool.report.as_json import as_json
+from unspool.report.making import of_deployment
+from unspool.runtime import Session
+
+CALIBRATION, TEST = 24, 8  # samples
+
+REFUSALS = {
+    "stream: backwards": r"reads the sequence from its end",
+    "stream: mixes time": r"mixes time steps, so chunk by chunk",
+    "stream: begins a sequence": r"begins a sequence of its own in every call",
+    "stream: initial state": r"its initial state is computed by the model",
+    "activation": r"which the NPU has no operator for; use one of",
+}
+"""What may be refused, by the words of the one line that says so."""
+
+
+def has_other_bytes(network: Network) -> bool:
+    """Whether Vela and TFLM compute an operator of it otherwise: RSQRT, SOFTMAX in int16.
+
+    docs/simulator.md has how much.
+    """
+    norms = "layer" in network.front or any("norm" in each.options for each in network.recurrences)
+    has_softmax = any(kind == "softmax" for kind, _ in network.heads)
+    return network.activations == "int16" and (norms or has_softmax)
+
+
+def demand(network: Network) -> Found:
+    """Deploy a network and look for faults."""
+    start = time.monotonic()
+    found = _demand(network)
+    return Found(found.faults, found.refusal, round(time.monotonic() - start, 1), found.trace)
+
+
+def _demand(network: Network) -> Found:
+    try:
+        made = random_models.model(network)
+        data = random_models.samples(network, made, CALIBRATION, 1)
+    except Exception as error:
+        return Found([f"cannot be drawn: {_said(error)}"], trace=traceback.format_exc())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnspoolWarning)
+            done = _deploy(network, made, data)
+        return Found(_faults(network, made, data, done))
+    except UnspoolError as error:
+        kind = next((k for k, words in REFUSALS.items() if re.search(words, str(error))), "")
+        if kind and "\n" not in str(error):
+            return Found([], refusal=kind)
+        return Found([f"UnspoolError: {error}"], trace=traceback.format_exc())
+    except Exception as error:
+        return Found([f"traceback: {_said(error)}"], trace=traceback.format_exc())
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _deploy(network: Network, made: Any, data: list[np.ndarray]) -> Deployment:
+    options = Options(
+        target=targets.target(network.target),
+        activations=network.activations,
+        remedy_seconds=0,
+    )
+    if network.chunk:
+        return deploy_stream(made, data, time_steps=network.chunk, options=options)
+    x = random_models.samples(network, made, TEST, 2)
+    names = structure.output_names(made)
+    wanted = dict(zip(names, evaluation.predict(made, x), strict=True))
+    steps = network.steps if network.is_open else None
+    return deploy(made, data, test=(x, wanted), time_steps=steps, options=options)
+
+
+def _faults(network: Network, made: Any, data: list[np.ndarray], done: Deployment) -> list[str]:
+    found = [f"CPU: {op.kind} {op.name}: {op.reason}" for op in done.compiled.cpu_operators]
+    measured, simulation = done.measured, done.simulation
+    found += [f"not measured: {each.what}: {each.reason}" for each in measured.not_measured]
+    count = CALIBRATION if network.chunk else TEST
+    differs = simulation.equal < count and not has_other_bytes(network)
+    if simulation.samples != count or differs:
+        found.append(
+            f"bytes: {simulation.equal} of {simulation.samples} equal {simulation.reason}"
+            f"{simulation.first_difference}"
+        )
+    if measured.unroll_error is None or measured.quality is None:
+        return [*found, "no error was measured"]
+    session = Session(done.compiled.tflite, "npu")
+    taken = [tensor.name for tensor in session.inputs]
+    if taken != [tensor.name for tensor in made.inputs]:
+        found.append(f"inputs are called {taken}")
+    given = [tensor.name for tensor in session.outputs]
+    if given != list(structure.output_names(made)):
+        found.append(f"outputs are called {given}")
+    return found + _untold(made, data, done)
+
+
+def _untold(made: Any, data: list[np.ndarray], done: Deployment) -> list[str]:
+    """Errors that the report's verdict does not tell."""
+    report = of_deployment(done, {}, Request("model_int8.tflite", "out"))
+    as_json(report)
+    bad = [check.text for check in report.verdict if check.state == "bad"]
+    session = Session(done.quantized_tflite, "tflm")
+    outputs = session.predict(data)
+    exact = last(evaluation.predict(made, data), outputs)
+    found = []
+    for tensor, head, a, b in zip(session.outputs, session.heads, outputs, exact, strict=True):
+        if head.kind != "values":
+            share = float((head.decide(a) != head.decide(b)).mean())
+            is_large = share > 0.02
+        else:
+            errors = np.abs(a - b).reshape(-1, a.shape[-1]).mean(axis=0)
+            ranges = np.ptp(b.reshape(-1, b.shape[-1]), axis=0)
+            share = float((errors / np.where(ranges > 0, ranges, np.inf)).max())
+            is_large = not share <= 0.0200001
+        told = any(f"output {tensor.name!r}" in text.lower() or tensor.name in text for text in bad)
+        if is_large and not told and not any("more columns" in text for text in bad):
+            found.append(f"untold: output {tensor.name!r} errs by {100 * share:.2f} %")
+    return found

@@ -1,0 +1,96 @@
+"""Some random networks in every run; `random_networks.py` runs as many as one likes."""
+
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+import random_networks
+from hypothesis import HealthCheck, Phase, given, settings
+from random_networks import DATA, DIRECTIONS, HEADS, Network, Recurrence, Sizes, drawn, networks
+
+SMALL = Sizes(steps=range(1, 13), units=range(1, 20), layers=(1, 1, 1, 2))
+LONG = Sizes(steps=range(30, 65), units=range(1, 11), layers=(1,), is_stream=(False,))
+STREAMS = Sizes(steps=range(2, 13), units=range(1, 20), layers=(1, 1, 2), is_stream=(True,))
+
+
+def some(count: int) -> settings:
+    """The same so many in every run; a failing one is made simpler by hand, which is faster."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def faults(network: Network) -> list[str]:
+    from random_demands import demand  # not where a process begins that crashes on purpose
+
+    # Not mended yet: RELU6 alone has no int8 form; models of 16-bit floats are held to 1e-5.
+    is_relu6 = any(layer.activation == "relu6" for layer in network.recurrences)
+    if is_relu6 or network.policy.endswith("float16"):
+        return []
+    return demand(network).faults
+
+
+@some(10)
+@given(networks(SMALL))
+def test_small_networks(network: Network):
+    assert faults(network) == []
+
+
+@some(4)
+@given(networks(LONG))
+def test_long_networks(network: Network):
+    assert faults(network) == []
+
+
+@some(6)
+@given(networks(STREAMS))
+def test_streams(network: Network):
+    assert faults(network) == []
+
+
+def test_a_line_is_a_network():
+    for network in (drawn(1, index) for index in range(100)):
+        assert eval(repr(network), vars(random_networks)) == network
+        assert "\n" not in repr(network)
+
+
+def test_everything_is_drawn():
+    """What is never drawn is never tested."""
+    found = [drawn(3, index) for index in range(400)]
+    layers = [layer for network in found for layer in network.recurrences]
+    assert found == [drawn(3, index) for index in range(400)]
+    assert {network.data for network in found} == set(DATA)
+    assert {network.steps for network in found} >= {1, 64}
+    assert {layer.units for layer in layers} >= {1, 300}
+    assert {layer.direction for layer in layers} == set(DIRECTIONS)
+    assert {kind for network in found for kind, _ in network.heads} == set(HEADS)
+    assert {network.activations for network in found} == {"int8", "int16"}
+
+
+def crash(network: Network) -> Any:
+    """A demand that ends its process."""
+    if network.seed == 1:
+        os.kill(os.getpid(), 11)
+    return random_networks.Found(["wrong"] if network.seed == 2 else [])
+
+
+def test_a_run_goes_on_after_a_crash_and_where_it_ended(monkeypatch, tmp_path):
+    out = tmp_path / "found.jsonl"
+    layer = Recurrence("gru", 1)
+    monkeypatch.setattr(
+        random_networks, "drawn", lambda _, index: Network(1, 1, (layer,), (), seed=index)
+    )
+    monkeypatch.setattr(sys, "argv", ["random_networks.py", "--count", "3", "--out", str(out)])
+    assert random_networks.main(crash) == 1
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [entry["index"] for entry in found] == [0, 1, 2]
+    assert [entry["faults"][:1] for entry in found][::2] == [[], ["wrong"]]
+    assert "crash" in found[1]["faults"][0]
+    assert random_networks.main(pytest.fail) == 0  # nothing is left to be done
+    assert out.read_text().count("\n") == 3

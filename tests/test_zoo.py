@@ -1,0 +1,60 @@
+"""Networks as people publish them: those of the zoo that take seconds; `make zoo` runs all."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from zoo import ZOO, Architecture, trained
+from zoo.measure import deployed, in_keras, judged, ordered, said
+
+from unspool import runtime
+from unspool.quality import MOST_ERROR
+
+QUICK = [entry for entry in ZOO if entry.quick]
+
+
+def shortly(entry: Architecture) -> Architecture:
+    """The same network, with fewer samples and epochs."""
+    return replace(entry, samples=320, epochs=2, tested=40, calibration=40)
+
+
+def test_the_zoo_is_large_and_says_where_each_comes_from():
+    assert len(ZOO) >= 40
+    assert len({entry.slug for entry in ZOO}) == len(ZOO)
+    for entry in ZOO:
+        assert re.match(r"https://\S+\.\S+/\S+$", entry.source), entry.name
+        assert entry.note, entry.name
+
+
+def test_the_zoo_has_the_networks_that_the_guide_is_measured_with():
+    names = {entry.name for entry in ZOO}
+    assert names >= {
+        "remaining flights, LSTM(100) and LSTM(50)",
+        "activity, two LSTM(64)",
+        "heartbeat, two BiLSTM(32)",
+    }
+
+
+@pytest.mark.parametrize("entry", QUICK, ids=lambda entry: entry.slug)
+def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry):
+    entry = shortly(entry)
+    model = trained(entry)
+    done = deployed(entry, model)
+    quality = done.measured.quality
+    assert not done.measured.not_measured
+    assert entry.allow_cpu or not done.compiled.cpu_operators
+    simulation = done.simulation
+    assert (simulation.equal, simulation.samples) == (entry.calibration, entry.calibration)
+    assert quality.is_poor == bool(said(done))
+    if quality.values and not entry.states:
+        assert quality.is_poor or fresh_error(entry, model, done) <= MOST_ERROR
+
+
+def fresh_error(entry, model, done) -> float:
+    """Percent of a column's range that the worst column errs on samples that are new."""
+    data, targets = entry.data(np.random.default_rng(3), entry.tested)
+    arrays = ordered(model, data)
+    outputs = runtime.predict(done.quantized_tflite, arrays, "tflm")
+    rows = judged(entry, targets, in_keras(model, arrays), outputs)
+    return max(row["error_percent"] for row in rows)
