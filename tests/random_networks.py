@@ -30,11 +30,8 @@ class _Line:
     """Its text leaves out what is as usual."""
 
     def __repr__(self) -> str:
-        shown = [
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in fields(self)  # type: ignore[arg-type]
-            if getattr(self, field.name) != field.default
-        ]
+        usual = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]
+        shown = [f"{k}={v!r}" for k, v in vars(self).items() if v != usual[k]]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -210,8 +207,7 @@ def run(
     """What is found of each network, in processes that may crash."""
     left = list(wanted)
     while left:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             for _ in range(min(PER_PROCESS, len(left))):
                 number, network = left.pop(0)
                 try:

@@ -42,13 +42,13 @@ def test_small_networks(network: Network):
     assert faults(network) == []
 
 
-@some(4)
+@some(3)
 @given(networks(LONG))
 def test_long_networks(network: Network):
     assert faults(network) == []
 
 
-@some(6)
+@some(7)
 @given(networks(STREAMS))
 def test_streams(network: Network):
     assert faults(network) == []

@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from unspool import strides
 from unspool._tensorflow import keras, tf
 from unspool.inspection import is_graph
 from unspool.names import valid_scope
@@ -89,6 +90,8 @@ class Rebuilder:
             return self.unrolled(layer, name)
         if isinstance(layer, keras.layers.TimeDistributed):
             return _time_distributed(layer, name)
+        if strides.is_far(layer):
+            return strides.in_blocks(layer, name)
         return substitute(layer, name) or _clone(layer, name)
 
 

@@ -155,6 +155,16 @@ AROUND = [
     ),
     Case(
         LAYERS,
+        "Conv1D with strides beyond 3",
+        chain(
+            L.Conv1D(8, 12, strides=4, padding="same", activation="relu"),
+            L.GRU(6),
+            shape=longer(4),
+        ),
+        lengths=(6, 33),
+    ),
+    Case(
+        LAYERS,
         "Conv2D + Reshape (a CRNN)",
         functional(crnn, timed(12, 1)),
         lengths=(10, 33),
