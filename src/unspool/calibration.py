@@ -108,7 +108,9 @@ def choose(
         elif seen.whole.isdisjoint(tie):
             values = np.concatenate([seen.values[name] for name in tie])
             if all(name in ends for name in tie):
-                end = max(ends[name] for name in tie)
+                # No further than a multiplier of TFLM's reaches, from sums of 32 bits.
+                farthest = max(-whole.minimum, whole.maximum) * LEVELS[activations] / 2.0**28
+                end = max(farthest, *(ends[name] for name in tie))
                 whole, values = whole.within(end), np.clip(values, -end, end)
             chosen = METHODS[method](values, whole, LEVELS[activations])
         else:
@@ -307,7 +309,7 @@ class Observer:
             ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
-            ends={kind: saturation.ends(self._model, kind) for kind in LEVELS},
+            ends={kind: saturation.ends(self._model, kind, extremes) for kind in LEVELS},
         )
 
     def _extremes(self) -> dict[str, Range]:

@@ -11,6 +11,7 @@ from unspool._tensorflow import keras, tf
 from unspool.errors import UnspoolError
 from unspool.names import Interface
 from unspool.quiet import quiet
+from unspool.text import last_line
 
 
 def convert(deploy_model: Any) -> bytes:
@@ -63,11 +64,14 @@ def _told(deploy_model: Any) -> Iterator[None]:
         yield
     except Exception as error:
         text = str(error)
-        kinds = sorted(set(re.findall(r"\btf\.([A-Z]\w+)", text)))
-        reason = f"the operators {', '.join(kinds)}" if kinds else " ".join(text.split())[:200]
+        listed = re.search(r"ops: (.+)", text)  # "Some ops are not supported ...: Custom ops: A, B"
+        reasons = re.findall(r"error: (.+)", text)
+        reason = f"no LiteRT form for {listed[1]}" if listed else last_line(error)
+        if reasons and not listed:
+            reason = reasons[0]
         raise UnspoolError(
-            f"model {deploy_model.name!r}: TensorFlow's converter has no LiteRT form for "
-            f"{reason}; use other layers or functions of keras.ops in their place"
+            f"model {deploy_model.name!r}: TensorFlow's converter does not take it: "
+            f"{reason[:300]}; use other layers or functions of keras.ops"
         ) from error
 
 

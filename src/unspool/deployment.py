@@ -224,6 +224,7 @@ def _deploy(
     clock = Clock(watch)
     target = options.target or targets.target()
     check_graph(model)
+    model = structure.in_float32(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
     taken = structure.inputs(model)

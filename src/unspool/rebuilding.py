@@ -12,7 +12,7 @@ from unspool.names import valid_scope
 from unspool.recurrent.layers import DeployLayer, bidirectional, recurrent
 from unspool.recurrent.loop import PerStep
 from unspool.structure import REMOVED, functional
-from unspool.substitutes import substitute
+from unspool.substitutes import Function, added, substitute
 
 
 class Scopes:
@@ -102,6 +102,9 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
+    if type(operation).__name__ == "Add":
+        add = Function(added, name=name)
+        return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else sum(x)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
     return copied  # type: ignore[no-any-return]

@@ -7,7 +7,11 @@ kernels take. Models on raw units have such sums.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from unspool import flatbuffer
+from unspool.flatbuffer import Operator
+from unspool.ranges import Range
 from unspool.ties import MOVES
 
 _ENDS: Mapping[str, Mapping[str, float]] = {
@@ -18,12 +22,18 @@ _ENDS: Mapping[str, Mapping[str, float]] = {
 sigmoid(-x) < 1/512 in int8, 1 - 2^-17 and 2^-17 in int16, with room."""
 
 
-def ends(model: flatbuffer.Model, activations: str) -> dict[str, float]:
+def ends(
+    model: flatbuffer.Model, activations: str, extremes: Mapping[str, Range]
+) -> dict[str, float]:
     """Tensor -> the largest size that matters of its values, where only tables read it.
+
+    One that is added to another before a table reads it matters as far as the other can take it
+    back.
 
     Args:
         model: a float model.
         activations: "int8" or "int16".
+        extremes: activation tensor -> the range that it took.
     """
     graph = model.subgraphs[0]
     given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
@@ -33,7 +43,9 @@ def ends(model: flatbuffer.Model, activations: str) -> dict[str, float]:
         limit = _ENDS[activations].get(op.kind)
         if op.kind in MOVES and all(name in found for name in op.outputs):
             limit = max(found[name] for name in op.outputs)
-        for name in op.inputs:
+        for number, name in enumerate(op.inputs):
+            if op.kind in ("ADD", "SUB") and op.outputs[0] in found:
+                limit = found[op.outputs[0]] + _size(model, op, 1 - number, extremes)
             if limit is None:
                 blocked.add(name)
             else:
@@ -41,3 +53,13 @@ def ends(model: flatbuffer.Model, activations: str) -> dict[str, float]:
         for name in {*op.inputs} & blocked:
             found.pop(name, None)
     return found
+
+
+def _size(
+    model: flatbuffer.Model, op: Operator, number: int, extremes: Mapping[str, Range]
+) -> float:
+    """The largest value of an operand, whatever its sign."""
+    seen = extremes.get(op.inputs[number])
+    if seen is not None:
+        return max(-seen.minimum, seen.maximum)
+    return float(np.abs(flatbuffer.constant(model, op.indices[number])).max(initial=0.0))

@@ -76,11 +76,10 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
     Args:
         compiled: the binary.
         quantized_tflite: what it was compiled from.
-        sample: one array (1, ...) per input; a file with states starts from zero states.
+        sample: one array (1, ...) per input; a file with states starts from zero states, and the
+            first call that differs is looked at.
     """
-    signature = Signature(quantized_tflite)
-    (call, *_) = signature.calls(sample)
-    values = signature.merged(signature.quantized(call), signature.zero_states(1))
+    values = _first_that_differs(compiled, quantized_tflite, sample)
     expected = _tflm_tensors(quantized_tflite, values)
     origins = read_debug(compiled.debug)
     found: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write
@@ -96,6 +95,22 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
         if bytes_.size == expected[name].size and (bytes_ != expected[name]).any():
             return name
     return "an operator that Vela's debug database does not name"
+
+
+def _first_that_differs(
+    compiled: Compiled, quantized_tflite: bytes, sample: list[np.ndarray]
+) -> list[np.ndarray]:
+    """What is fed to the first call whose outputs differ, in the order of the file's inputs."""
+    signature = Signature(quantized_tflite)
+    run, program = tflm(quantized_tflite), npu.load(compiled.tflite)
+    states: Sequence[np.ndarray] = signature.zero_states(1)
+    for call in signature.calls(sample):
+        values = signature.merged(signature.quantized(call), states)
+        outputs = run(values)
+        if any((a != b).any() for a, b in zip(npu.run(program, values), outputs, strict=True)):
+            break
+        states = [outputs[pair.output] for pair in signature.pairs]
+    return values
 
 
 def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarray]:

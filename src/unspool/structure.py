@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from unspool._tensorflow import keras, tf
+from unspool.errors import UnspoolError
 from unspool.samples import OpenInput
+from unspool.text import last_line
 
 REMOVED = (
     keras.layers.Dropout,
@@ -118,7 +120,7 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
         outputs = model.predict(fed, batch_size=batch_size, verbose=0)
     except ValueError:  # names that TensorFlow's graphs do not take, such as those with umlauts
         outputs = _eagerly(model, fed, batch_size)
-    return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+    return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
 
 
 def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
@@ -133,6 +135,39 @@ def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
     return [
         np.concatenate([np.asarray(part) for part in each]) for each in zip(*parts, strict=True)
     ]
+
+
+def in_float32(model: Any) -> Any:
+    """The same model with all arithmetic in float32; itself where it has no other.
+
+    Raises:
+        UnspoolError: a layer of another type cannot be made again from its configuration.
+    """
+    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+        return model
+    try:
+        made = type(model).from_config(_with_dtype(model.get_config()))
+        made.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
+    except Exception as error:
+        raise UnspoolError(
+            f"model {model.name!r} computes in other types than float32, and cannot be made again "
+            f"in float32 ({last_line(error)}); give the same model with the policy float32"
+        ) from error
+    if getattr(model, "loss", None) is not None:  # which says how outputs are read
+        made.compile(loss=model.loss)
+    return made
+
+
+def _with_dtype(config: Any) -> Any:
+    """A configuration with the type float32 everywhere but where inputs have whole numbers."""
+    if isinstance(config, dict):
+        return {
+            key: "float32"
+            if key == "dtype" and not str(value).startswith(("int", "uint", "bool"))
+            else _with_dtype(value)
+            for key, value in config.items()
+        }
+    return [*map(_with_dtype, config)] if isinstance(config, list | tuple) else config
 
 
 def last_activation(tensor: Any) -> str:

@@ -3,12 +3,14 @@
 `min(relu(x), m)` is `m - relu(m - relu(x))`, which needs no MINIMUM; a leaky ReLU is a MAXIMUM.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from unspool._tensorflow import keras, tf
+from unspool.recurrent.cell import activation_name, relu6
 
 
 class Lookup(keras.layers.Layer):  # type: ignore[misc]
@@ -59,6 +61,14 @@ def _normalizes(layer: Any) -> Callable[[Any], Any]:
     return lambda x: (x - mean) * (1 / spread)
 
 
+def added(tensors: Sequence[Any]) -> Any:
+    """The sum of tensors.
+
+    Keras's Add takes an addend such as (1, time, 1) for a bias, which does not convert.
+    """
+    return functools.reduce(tf.add, tensors)
+
+
 class Function(keras.layers.Layer):  # type: ignore[misc]
     """A layer that is a function of its input."""
 
@@ -81,13 +91,19 @@ def substitute(layer: Any, name: str) -> Any | None:
         case keras.layers.LayerNormalization(axis=-1 | [-1], rms_scaling=False):
             return LayerNormalization(layer, name=name)
         case keras.layers.ReLU(negative_slope=0.0, threshold=0.0, max_value=limit):
-            if limit in (None, 6):  # RELU and RELU6 are operators
+            if limit is None:
                 return None
             return Function(lambda x: limit - tf.nn.relu(limit - tf.nn.relu(x)), name=name)
         case keras.layers.LeakyReLU(negative_slope=slope) if 0 <= slope <= 1:
             return Function(lambda x: tf.maximum(x, slope * x), name=name)
         case keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last"):
             return Function(_global_max, name=name)
+        case keras.layers.Add():
+            return Function(added, name=name)
+        case keras.layers.Average():
+            return Function(lambda tensors: added(tensors) * (1 / len(tensors)), name=name)
+        case keras.layers.Activation() if activation_name(layer) == "relu6":
+            return Function(relu6, name=name)
         case keras.layers.RepeatVector(n=count):
             return Function(lambda x: tf.stack([x] * count, axis=1), name=name)
     return None

@@ -79,6 +79,11 @@ def hard_sigmoid(x: Array, name: str) -> Array:
     return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
 
 
+def relu6(x: Array, name: str | None = None) -> Array:
+    """`6 - relu(6 - relu(x))`: RELU6 has no int8 form where it is not fused with what is before."""
+    return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
+
+
 def activation_name(function: Any) -> str:
     """Keras's name of an activation, a function or a layer, with what changes it behind it."""
     if isinstance(function, keras.layers.Activation):
@@ -94,7 +99,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "hard_sigmoid": hard_sigmoid,
     "linear": linear,
     "relu": tf.nn.relu,
-    "relu6": tf.nn.relu6,
+    "relu6": relu6,
     "sigmoid": tf.sigmoid,
     "tanh": tf.tanh,
 }

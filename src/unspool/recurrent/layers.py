@@ -15,6 +15,7 @@ from unspool.errors import UnspoolError
 from unspool.recurrent import gru, keras_cell, lstm, simple_rnn
 from unspool.recurrent.cell import Cell
 from unspool.recurrent.loop import Unrolled
+from unspool.substitutes import substitute
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,10 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
     forward = _unrolled(layer.forward_layer, f"{name}_forward")
     # Sequences are merged by time: the backward layer gives its outputs in that order.
     backward = _unrolled(layer.backward_layer, f"{name}_backward", in_time_order=True)
-    merge = _MERGES[layer.merge_mode](name=f"{name}_merge") if layer.merge_mode else list
+    merge: Any = list
+    if layer.merge_mode:
+        merge = _MERGES[layer.merge_mode](name=f"{name}_merge")
+        merge = substitute(merge, merge.name) or merge
 
     def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
         given = _flat(initial_state)
