@@ -5,16 +5,18 @@ import pytest
 from conftest import random_samples, small_model
 
 from unspool import deployment
-from unspool.deployment import deploy, save
+from unspool.deployment import Options, deploy, save
 from unspool.errors import UnspoolError
 from unspool.runtime import Session
 from unspool.targets import target
+
+QUICK = Options(remedy_seconds=0)
 
 
 @pytest.fixture(scope="module")
 def deployed(model, data):
     labels = model.predict(data, verbose=0).argmax(1)
-    return deploy(model, data, test=(data, labels))
+    return deploy(model, data, test=(data, labels), options=QUICK)
 
 
 def test_every_stage_is_there(deployed, data):
@@ -40,7 +42,7 @@ def test_files_are_what_was_deployed(deployed, tmp_path):
 
 
 def test_without_test_data_no_accuracy_is_made_up(model, data):
-    assert deploy(model, data).accuracies == ()
+    assert deploy(model, data, options=QUICK).accuracies == ()
 
 
 def test_progress_is_told_for_every_stage(model, data):
@@ -49,13 +51,15 @@ def test_progress_is_told_for_every_stage(model, data):
     def watch(stage, done, total):
         told.setdefault(stage.partition(":")[0], []).append((done, total))
 
-    deploy(model, data, watch=watch)
+    deploy(model, data, options=QUICK, watch=watch)
     assert list(told)[:5] == ["unroll", "convert", "calibrate", "quantize", "compile with Vela"]
     assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
 
 
 def test_an_open_length_is_unrolled(data):
-    deployed = deploy(small_model(steps=None), random_samples(5, steps=4), time_steps=4)
+    deployed = deploy(
+        small_model(steps=None), random_samples(5, steps=4), time_steps=4, options=QUICK
+    )
     assert Session(deployed.quantized_tflite).inputs[0].shape == (1, 4, 5)
 
 

@@ -14,7 +14,7 @@ NAMES = {
     *("Candidate", "Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search"),
     *("all_targets", "sweep", "Breach", "Budget", "Cost", "Sweep", "Trial"),
     *("Agreement", "ColumnError", "Measured", "NotMeasured", "Regression", "Remedy"),
-    *("UnspoolWarning", "Outside", "Quality"),
+    *("UnspoolWarning", "Outside", "Quality", "InputScaling", "with_feature_scales"),
     *("Accuracy", "Calibration", "Compiled", "Curve", "Deployment", "Drift", "Operator", "Options"),
     *(
         "OutputError",

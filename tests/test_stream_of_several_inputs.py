@@ -30,8 +30,8 @@ def network():
     keras.utils.set_random_seed(0)
     motion, sound = keras.Input((40, 3), name="motion"), keras.Input((40, 2), name="sound")
     setting = keras.Input((4,), name="setting")
-    sequence = L.GRU(6, return_sequences=True)(L.Concatenate()([motion, sound]))
-    last = L.Concatenate()([L.LSTM(5)(sequence), L.Dense(3, "tanh")(setting)])
+    sequence = L.GRU(6, return_sequences=True, name="gru")(L.Concatenate()([motion, sound]))
+    last = L.Concatenate()([L.LSTM(5, name="lstm")(sequence), L.Dense(3, "tanh")(setting)])
     return keras.Model([motion, sound, setting], L.Dense(2, name="y")(last))
 
 

@@ -95,7 +95,7 @@ def test_every_figure_is_what_vela_alone_says(swept, targets, int8_tflite):
         assert trial.cost.npu_operators == alone.npu_operators
         assert trial.cost.flash_kib == alone.flash_kib
         assert trial.cost.dram_kib == alone.dram_kib
-        weights = alone.flash_kib if chosen.memory_mode == "Sram_Only" else 0
+        weights = alone.constants_kib if chosen.memory_mode == "Sram_Only" else 0
         assert trial.cost.sram_kib == alone.sram_kib + weights
 
 
@@ -122,7 +122,7 @@ def test_the_smallest_comes_first_and_what_failed_last(swept, by):
 
 def test_json_and_csv_hold_the_same_rows(swept):
     document = json.loads(sweep_json(swept, swept.trials, "m.tflite", NOW))
-    assert document["schema_version"] == 1 and document["origin"] == "estimated"
+    assert document["schema_version"] == 2 and document["origin"] == "estimated"
     assert document["budget"] == {"max_sram_kib": 1, "no_cpu": 0}
     rows = list(csv.DictReader(io.StringIO(sweep_csv(swept, swept.trials))))
     for row, entry, trial in zip(rows, document["targets"], swept.trials, strict=True):
