@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from unspool.evaluation import Accuracy
+from unspool.measuring import PLACES
 from unspool.report.figure import Figure, Origin
 from unspool.report.numbers import COLUMNS, column_numbers
 from unspool.report.page.charts import accuracy as accuracy_chart
@@ -123,7 +124,7 @@ def _errors(report: Report) -> Iterator[Table]:
         headings = ("Output", ">Column", *(f">{name}" for name in COLUMNS))
         yield Table(
             "Quantized outputs beside the trained model's, % of a column's range over the "
-            "calibration samples, measured in TFLM",
+            f"calibration samples, measured in {PLACES[measured.ran_in]}",
             headings,
             [(c.output, str(c.column), *column_numbers(c)) for c in columns[:_COLUMNS]],
             f"The {_COLUMNS} worst of {len(columns)}; all are in report.json."
