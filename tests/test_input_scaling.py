@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bundle import address, build
 
-from unspool import Options, Session, deploy, deploy_stream, flatbuffer, inspect, unroll
+from unspool import Options, Session, deploy, deploy_stream, flatbuffer, inspect, load, unroll
 from unspool._tensorflow import keras
 from unspool.conversion import convert
 from unspool.errors import UnspoolError
@@ -76,6 +76,19 @@ def test_small_features_keep_their_levels_behind_a_normalization():
     (verdict,) = (v for v in inspect(done.trained) if v.kind == "Normalization")
     assert verdict.action == "input"
     assert "'x'" in verdict.detail
+
+
+def reloaded(model, folder):
+    """As the command reads it; a Sequential from a file has built its graph twice."""
+    model.save(folder / "model.keras")
+    return load(folder / "model.keras")
+
+
+def test_a_model_from_a_file_begins_there_too(tmp_path):
+    model = reloaded(model_of([normalization()]), tmp_path)
+    assert [s.input for s in Session(convert(unroll(model))).scalings] == ["x"]
+    raw_units = reloaded(model_of([]), tmp_path)
+    assert with_feature_scales(raw_units, samples()) is not raw_units
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float64"])
@@ -213,7 +226,20 @@ def test_feature_scales_bring_back_what_raw_units_lose():
     assert remedy.quality.worst.mean < 2 < lost.measured.quality.worst.mean
 
 
+def test_an_initial_state_keeps_its_units():
+    keras.utils.set_random_seed(2)
+    x, state = keras.Input((33, 4), name="x"), keras.Input((6,), name="state")
+    model = keras.Model([x, state], L.Dense(2)(L.GRU(6)(x, initial_state=state)))
+    data = [samples(), np.random.default_rng(3).normal(size=(24, 6)).astype(np.float32)]
+    scaled = with_feature_scales(model, data)
+    assert [layer.name for layer in scaled.layers if isinstance(layer, L.Rescaling)]
+    assert predict(scaled, data)[0] == pytest.approx(predict(model, data)[0], abs=1e-4)
+    done = deploy(model, data, options=Options(feature_scales=True, remedy_seconds=0))
+    assert [scaling.input for scaling in Session(done.quantized_tflite).scalings] == ["x"]
+
+
 REFUSED = {
+    "groups": lambda x: L.GRU(4)(L.Conv1D(4, 3, groups=2)(x)),
     "two readers": lambda x: L.Concatenate()([L.GRU(4)(x), L.LSTM(4)(x)]),
     "padding": lambda x: L.GRU(4)(L.Conv1D(4, 3, padding="same")(x)),
     "pooling": lambda x: L.GRU(4)(L.MaxPooling1D(2)(x)),

@@ -63,26 +63,32 @@ def _outliers(array: np.ndarray, name: str) -> list[str]:
     ]
 
 
+def feature_shares(array: np.ndarray) -> np.ndarray:
+    """How much of an input's range, which holds 0, each feature along the last axis takes."""
+    rows = array.reshape(-1, array.shape[-1])
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    whole = max(float(high.max()), 0.0) - min(float(low.min()), 0.0)
+    shares: np.ndarray = (high - low).astype(np.float64) / (whole or 1.0)
+    return shares
+
+
 def _features(array: np.ndarray, name: str) -> list[str]:
     """Features, along the last axis, that have too few of the input's levels, or do not vary."""
     if array.ndim < 2:
         return []
-    rows = array.reshape(-1, array.shape[-1])
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    widths = (high - low).astype(np.float64)
-    level = (max(float(high.max()), 0.0) - min(float(low.min()), 0.0)) / _LEVELS
-    fixed = np.flatnonzero(widths == 0)
-    coarse = np.flatnonzero((widths > 0) & (widths < FEWEST_LEVELS * level))
+    levels = _LEVELS * feature_shares(array)
+    fixed = np.flatnonzero(levels == 0)
+    coarse = np.flatnonzero((levels > 0) & (levels < FEWEST_LEVELS))
     found = []
     if fixed.size:
-        values = sorted({f"{value:g}" for value in low[fixed]})
+        values = sorted({f"{value:g}" for value in array.reshape(-1, array.shape[-1])[0, fixed]})
         does = "does" if fixed.size == 1 else "do"
         found.append(
             f"calibration data: {_named(fixed)} of input {name!r} {does} not vary "
             f"({', '.join(values[:_NAMED])} in all samples)"
         )
     if coarse.size:
-        fewest = widths[coarse].min() / level
+        fewest = levels[coarse].min()
         has = "has" if coarse.size == 1 else "have"
         found.append(
             f"calibration data: {_named(coarse)} of input {name!r} {has} fewer than "

@@ -66,9 +66,10 @@ def _told(deploy_model: Any) -> Iterator[None]:
         text = str(error)
         listed = re.search(r"ops: (.+)", text)  # "Some ops are not supported ...: Custom ops: A, B"
         reasons = re.findall(r"error: (.+)", text)
-        reason = f"no LiteRT form for {listed[1]}" if listed else last_line(error)
-        if reasons and not listed:
-            reason = reasons[0]
+        if listed:
+            reason = f"no LiteRT form for {listed[1]}"
+        else:
+            reason = reasons[0] if reasons else last_line(error)
         raise UnspoolError(
             f"model {deploy_model.name!r}: TensorFlow's converter does not take it: "
             f"{reason[:300]}; use other layers or functions of keras.ops"

@@ -225,9 +225,9 @@ def _deploy(
     target = options.target or targets.target()
     check_graph(model)
     model = structure.in_float32(model)
-    arrays = samples.check(calibration, structure.inputs(model), "calibration data")
-    checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
     taken = structure.inputs(model)
+    arrays = samples.check(calibration, taken, "calibration data")
+    checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     scalings = tuple(input_scalings(leading(subject), [t.name for t in taken]).values())
     warned = concerns(input_scaling.scaled(scalings, [t.name for t in taken], arrays), taken)

@@ -98,11 +98,12 @@ def drift(
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
     """The stream as one sequence of whole calls, one array (1, time, ...) per input."""
     whole = samples.check(_as_one(stream), [*map(open_time, stored.inputs)], "stream")
-    calls = min(
+    lengths = (
         array.shape[1] // tensor.shape[1]
         for array, tensor in zip(whole, stored.inputs, strict=True)
         if len(tensor.shape) > 2
     )
+    calls = min(lengths, default=1)  # without an input in time, all is one call
     if calls < _FEWEST_CALLS:
         raise UnspoolError(
             f"the stream has {calls} calls of {stored.time_steps} time steps: at least "

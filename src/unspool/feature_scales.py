@@ -9,6 +9,7 @@ range -1 to 1, and the kernel that reads it takes the raw units back:
 `convert` leaves the Rescaling to whoever quantizes the input, where it costs the network nothing.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ _READERS = (*_RECURRENT, keras.layers.Bidirectional, keras.layers.Dense, keras.l
 def with_feature_scales(model: Any, data: Samples) -> Any:
     """The same function of the same inputs, with a Rescaling in front of each input of features.
 
-    Inputs that a layer of the model scales already, and those of token ids, stay as they are.
+    Inputs that a layer of the model scales already, those of token ids, those that are a layer's
+    initial state, and those that no layer reads stay as they are.
 
     Args:
         model: a built Sequential or Functional Keras model.
@@ -48,8 +50,9 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
     arrays = samples.check(data, taken, "samples")
     scalings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for tensor, spec, array, done in zip(model.inputs, taken, arrays, scaled, strict=True):
-        if done is None and spec.dtype == "float32" and array.ndim > 1:
-            scalings[_reader(model, tensor, spec.name).name] = _scaling(array)
+        nodes = [node for node in structure.readers(model, tensor) if not _as_state(node, tensor)]
+        if nodes and done is None and spec.dtype == "float32" and array.ndim > 1:
+            scalings[_reader(model, nodes, spec.name).name] = _scaling(array)
     if not scalings:
         return model
     made = keras.models.clone_model(
@@ -63,25 +66,30 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             weights = _refolded(layer, weights, *scalings[layer.name])
         if weights:
             made.get_layer(layer.name).set_weights(weights)
-    if getattr(model, "loss", None) is not None:  # which says how outputs are read
-        made.compile(loss=model.loss)
-    return made
+    return structure.with_loss(made, model)
 
 
-def _reader(model: Any, tensor: Any, name: str) -> Any:
+def _as_state(node: Any, tensor: Any) -> bool:
+    """Whether a call of a recurrent layer takes a tensor as a state, which has no kernel."""
+    recurrent = isinstance(node.operation, keras.layers.RNN | keras.layers.Bidirectional)
+    return recurrent and node.input_tensors[0] is not tensor
+
+
+def _reader(model: Any, nodes: Sequence[Any], name: str) -> Any:
     """The layer that alone reads an input, where its kernel can take the scales."""
-    nodes = structure.readers(model, tensor)
     layer = nodes[0].operation
-    padded = isinstance(layer, keras.layers.Conv1D) and layer.padding != "valid"
-    alone = len(nodes) == 1 and len(layer._inbound_nodes) == 1
+    convolves = isinstance(layer, keras.layers.Conv1D)
+    padded = convolves and layer.padding != "valid"
+    other = convolves and (layer.groups != 1 or layer.data_format != "channels_last")
+    alone = len(nodes) == 1 and len(structure.calls(model, layer)) == 1
     wraps = isinstance(layer, keras.layers.Bidirectional)
     known = isinstance(layer.forward_layer if wraps else layer, _READERS)
-    if not alone or padded or not known or type(layer) not in _READERS:
+    if not alone or padded or other or not known or type(layer) not in _READERS:
         what = " and ".join(f"{n.operation.name!r} ({type(n.operation).__name__})" for n in nodes)
         raise UnspoolError(
             f"feature scales: input {name!r} is read by {what}"
-            f"{', which pads with zeros' * padded}; expected one recurrent, Dense or unpadded "
-            "Conv1D layer: put a Normalization layer in front of it and train again"
+            f"{', which pads with zeros' * padded}; expected one recurrent, Dense or plain, "
+            "unpadded Conv1D layer: put a Normalization layer in front of it and train again"
         )
     return layer
 

@@ -140,6 +140,15 @@ def graph_operators(model: Model) -> list[Operator]:
     return found
 
 
+def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
+    """Tensor -> the operators that read it; one that reads it twice comes twice."""
+    found: dict[str, list[Operator]] = {}
+    for op in operators:
+        for name in op.inputs:
+            found.setdefault(name, []).append(op)
+    return found
+
+
 def constant(model: Model, index: int) -> np.ndarray:
     """A constant's float values; empty for a tensor that is not constant."""
     tensor = model.subgraphs[0].tensors[index]

@@ -13,7 +13,7 @@ import numpy as np
 
 from unspool._tensorflow import keras
 from unspool.input_scaling import InputScaling
-from unspool.structure import REMOVED, readers
+from unspool.structure import REMOVED, calls, readers, spread
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _of_input(tensor: Any, model: Any) -> Leading | None:
     scales = False
     while not any(tensor is output for output in model.outputs):
         reading = readers(model, tensor)
-        if len(reading) != 1 or len(reading[0].operation._inbound_nodes) != 1:
+        if len(reading) != 1 or len(calls(model, reading[0].operation)) != 1:
             break
         layer = reading[0].operation
         if not isinstance(layer, REMOVED):
@@ -120,9 +120,8 @@ def _affine(layer: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray] | None:
         case keras.layers.Rescaling():
             factor, offset = layer.scale, layer.offset
         case keras.layers.Normalization():
-            spread = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
-            mean = np.asarray(layer.mean)
-            factor, offset = (spread, mean) if layer.invert else (1 / spread, -mean / spread)
+            width, mean = spread(layer), np.asarray(layer.mean)
+            factor, offset = (width, mean) if layer.invert else (1 / width, -mean / width)
         case keras.layers.BatchNormalization() if layer.axis in (-1, len(tensor.shape) - 1):
             variance = np.asarray(layer.moving_variance, np.float64)
             gamma = np.asarray(layer.gamma) if layer.scale else 1.0

@@ -102,11 +102,11 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
-    if type(operation).__name__ == "Add":
-        add = Function(added, name=name)
-        return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else sum(x)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
+    if type(operation).__name__ == "Add":  # of a number, it is as good as any
+        add = Function(added, name=name)
+        return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else copied(*x)
     return copied  # type: ignore[no-any-return]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from unspool import fine_tuning_trial, quality, runtime, vela
 from unspool.calibration import Calibration, choose
+from unspool.concerns import feature_shares
 from unspool.errors import UnspoolError
 from unspool.feature_scales import with_feature_scales
 from unspool.leading import leading
@@ -25,6 +26,8 @@ from unspool.signature import Signature
 from unspool.targets import Target
 
 STAGE = "try what helps"
+
+_SMALL_SHARE = 1 / 4  # of an input's range, for one of its features
 
 
 @dataclass(frozen=True)
@@ -127,17 +130,11 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
 
 def _differ(network: Network) -> bool:
     """Whether features of an input that nothing scales differ much in size, or lie far from 0."""
-    unscaled = [
-        array
+    return any(
+        (feature_shares(array) < _SMALL_SHARE).any()
         for array, found in zip(network.samples, leading(network.trained), strict=True)
         if found is None and array.dtype.kind == "f" and array.ndim > 1
-    ]
-    for array in unscaled:
-        rows = array.reshape(-1, array.shape[-1])
-        widths = rows.max(axis=0) - rows.min(axis=0)
-        if (widths < (max(float(rows.max()), 0.0) - min(float(rows.min()), 0.0)) / 4).any():
-            return True
-    return False
+    )
 
 
 def _by_feature(network: Network, remedy: Remedy) -> Remedy:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import joblib
 import numpy as np
@@ -64,15 +64,7 @@ class Session(Signature):
         Raises:
             UnspoolError: the samples do not fit the inputs.
         """
-        arrays = self.check(data)
-        results = []
-        for start in range(0, len(arrays[0]), _CHUNK):
-            part = [array[start : start + _CHUNK] for array in arrays]
-            (outputs,) = deque(self._calls_of(part), maxlen=1)
-            results.append(outputs)
-            if progress:
-                progress(len(part[0]))
-        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+        return self._in_chunks(data, progress, _of_the_last_call)
 
     def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
         """As `predict`, with what every call gave.
@@ -87,12 +79,20 @@ class Session(Signature):
         Raises:
             UnspoolError: the samples do not fit the inputs.
         """
+        return self._in_chunks(data, progress, _of_every_call)
+
+    def _in_chunks(
+        self,
+        data: Samples,
+        progress: Progress | None,
+        kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
+    ) -> list[np.ndarray]:
+        """What `kept` makes of the calls' outputs, of so many samples at a time, one array each."""
         arrays = self.check(data)
         results = []
         for start in range(0, len(arrays[0]), _CHUNK):
             part = [array[start : start + _CHUNK] for array in arrays]
-            calls = self._calls_of(part)
-            results.append([np.stack(values, axis=1) for values in zip(*calls, strict=True)])
+            results.append(kept(self._calls_of(part)))
             if progress:
                 progress(len(part[0]))
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
@@ -205,6 +205,15 @@ class Session(Signature):
         """Run real values and stored states; returns real outputs and stored states."""
         given = self._engine(self.merged(self.quantized(arrays), states))
         return self.dequantized(given), [given[pair.output] for pair in self.pairs]
+
+
+def _of_the_last_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
+    (outputs,) = deque(calls, maxlen=1)
+    return outputs
+
+
+def _of_every_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.stack(values, axis=1) for values in zip(*calls, strict=True)]
 
 
 def predict(

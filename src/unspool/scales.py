@@ -102,10 +102,7 @@ def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
     graph = model.subgraphs[0]
     operators = flatbuffer.graph_operators(model)
     last = {graph.tensors[index].name.decode() for index in graph.outputs}
-    readers: dict[str, list[Operator]] = {}
-    for op in operators:
-        for name in op.inputs:
-            readers.setdefault(name, []).append(op)
+    readers = flatbuffer.readers(operators)
     found = set()
     for op in reversed(operators):
         reading = readers.get(op.outputs[0], [])

@@ -78,8 +78,20 @@ def _joined(path: Sequence[Any]) -> str:
 
 def readers(model: Any, tensor: Any) -> list[Any]:
     """The nodes of a model's graph, each a call of an operation, that read a tensor."""
-    nodes = (node for each in functional(model)._nodes_by_depth.values() for node in each)
-    return [node for node in nodes if any(read is tensor for read in node.input_tensors)]
+    return [n for n in _nodes(model) if any(read is tensor for read in n.input_tensors)]
+
+
+def calls(model: Any, layer: Any) -> list[Any]:
+    """The nodes of a model's graph that call a layer.
+
+    The layer itself knows all of its calls, those of other graphs too: a Sequential that was loaded
+    from a file has built its graph twice.
+    """
+    return [node for node in _nodes(model) if node.operation is layer]
+
+
+def _nodes(model: Any) -> list[Any]:
+    return [node for each in functional(model)._nodes_by_depth.values() for node in each]
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:
@@ -153,7 +165,12 @@ def in_float32(model: Any) -> Any:
             f"model {model.name!r} computes in other types than float32, and cannot be made again "
             f"in float32 ({last_line(error)}); give the same model with the policy float32"
         ) from error
-    if getattr(model, "loss", None) is not None:  # which says how outputs are read
+    return with_loss(made, model)
+
+
+def with_loss(made: Any, model: Any) -> Any:
+    """A copy of a model, compiled with its loss, which says how outputs are read."""
+    if getattr(model, "loss", None) is not None:
         made.compile(loss=model.loss)
     return made
 
@@ -170,6 +187,12 @@ def _with_dtype(config: Any) -> Any:
     return [*map(_with_dtype, config)] if isinstance(config, list | tuple) else config
 
 
+def spread(layer: Any) -> np.ndarray:
+    """What a Normalization divides by, for each feature: `max(sqrt(variance), epsilon)`."""
+    divided: np.ndarray = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
+    return divided
+
+
 def last_activation(tensor: Any) -> str:
     """Name of the activation that a model's output comes out of: "softmax", "linear", ...
 
@@ -182,7 +205,8 @@ def last_activation(tensor: Any) -> str:
         if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
             tensor = operation.outputs[0]
         elif isinstance(operation, _LOOKED_THROUGH):
-            tensor = operation._inbound_nodes[0].input_tensors[0]
+            node = operation._inbound_nodes[tensor._keras_history.node_index]
+            tensor = node.input_tensors[0]
         else:
             break
         operation = tensor._keras_history.operation

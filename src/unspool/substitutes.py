@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool import structure
 from unspool._tensorflow import keras, tf
 from unspool.recurrent.cell import activation_name, relu6
 
@@ -54,11 +55,10 @@ def _global_max(x: Any) -> Any:
 
 def _normalizes(layer: Any) -> Callable[[Any], Any]:
     """What a Normalization does, whose numbers are not among its copy's weights until it adapts."""
-    mean = np.array(layer.mean, np.float32)
-    spread = np.maximum(np.sqrt(np.array(layer.variance, np.float32)), keras.backend.epsilon())
+    mean, width = np.asarray(layer.mean), structure.spread(layer)
     if layer.invert:
-        return lambda x: x * spread + mean
-    return lambda x: (x - mean) * (1 / spread)
+        return lambda x: x * width + mean
+    return lambda x: (x - mean) * (1 / width)
 
 
 def added(tensors: Sequence[Any]) -> Any:

@@ -126,15 +126,12 @@ def _only_joined(model: flatbuffer.Model) -> set[str]:
     """
     graph = model.subgraphs[0]
     given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
-    readers: dict[str, list[str]] = {}
-    for op in flatbuffer.graph_operators(model):
-        for name in op.inputs:
-            readers.setdefault(name, []).append(op.kind)
-    written = {name for op in flatbuffer.graph_operators(model) for name in op.outputs}
+    operators = flatbuffer.graph_operators(model)
+    written = {name for op in operators for name in op.outputs}
     return {
         name
-        for name, kinds in readers.items()
-        if len(kinds) == 1 and kinds[0] in JOINS and name in written and name not in given
+        for name, reading in flatbuffer.readers(operators).items()
+        if len(reading) == 1 and reading[0].kind in JOINS and name in written and name not in given
     }
 
 

@@ -155,7 +155,7 @@ def _check_streams(model: Any) -> None:
                 f"{where}: reads the sequence from its end, which a stream does not have yet; "
                 "deploy it without states, or train it forwards only"
             )
-        nodes = layer._inbound_nodes  # one for each call
+        nodes = structure.calls(model, layer)
         has_time = any(_has_time(node.input_tensors) for node in nodes)
         if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
             raise UnspoolError(
