@@ -16,23 +16,23 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import OUT, trained
-from unspool import flatbuffer, quantization
-from unspool.calibration import calibrate
-from unspool.conversion import convert
-from unspool.datasets import mnist
-from unspool.evaluation import accuracy
-from unspool.quantization import quantize
-from unspool.quiet import quiet
-from unspool.ranges import METHODS, Range
-from unspool.unrolling import unroll
+from unspool.guide import mnist
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import _recipe, quantize
+from unspool.quantization.ranges import METHODS, Range
+from unspool.runtime.evaluation import accuracy
+from unspool.support.quiet import quiet
+from unspool.tflite import flatbuffer
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 CELL_PATH = r"step_\d+/(fc|ig|c|act_c)(;|$)"
 
 
 def cell_path_in_int16(float_tflite: bytes, ranges: Mapping[str, Range]) -> bytes:
     """int8, but for the LSTM's cell state: c, what is added to it, and its tanh."""
-    recipe = quantization._recipe("int8", ())
-    wide = quantization._recipe("int16", ())[0]
+    recipe = _recipe("int8", ())
+    wide = _recipe("int16", ())[0]
     recipe += [{**wide, "regex": CELL_PATH, "operation": kind} for kind in ("ADD", "MUL", "TANH")]
     statistics = {
         name: {"min": np.array(r.minimum, np.float32), "max": np.array(r.maximum, np.float32)}

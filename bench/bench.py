@@ -25,18 +25,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from unspool import guide, vela
-from unspool._tensorflow import keras
-from unspool.calibration import calibrate
-from unspool.compression import FineTuning, KernelSetting, compress
-from unspool.conversion import convert
-from unspool.datasets import mnist
-from unspool.evaluation import accuracy
-from unspool.loading import load
-from unspool.quantization import quantize
-from unspool.residency import keep_resident
-from unspool.targets import target
-from unspool.unrolling import unroll
+from unspool.compilation import vela
+from unspool.compilation.residency.keeping import keep_resident
+from unspool.compilation.targets import target
+from unspool.compression.compressing import FineTuning, compress
+from unspool.compression.kernels import KernelSetting
+from unspool.frontend.keras_file import load
+from unspool.guide import mnist
+from unspool.guide.model import build, train
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.runtime.evaluation import accuracy
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 OUT = Path("bench-out")
 UNITS = 256
@@ -113,9 +115,9 @@ def trained(cell: str, epochs: int) -> Any:
         return load(path)
     data = mnist.load()
     keras.utils.set_random_seed(0)
-    model = guide.build(cell, UNITS)
+    model = build(cell, UNITS)
     images = mnist.normalised(data.train_images)
-    guide.train(model, images, data.train_labels, cell=cell, epochs=epochs)
+    train(model, images, data.train_labels, cell=cell, epochs=epochs)
     model.save(path)
     return model
 

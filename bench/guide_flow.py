@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras, tf
-from unspool.guide import CELLS
-from unspool.quiet import quiet
+from unspool.guide.model import CELLS
+from unspool.support._tensorflow import keras, tf
+from unspool.support.quiet import quiet
 
 
 def deployment_ready(cell: str, units: int, trained: Any) -> Any:

@@ -15,7 +15,7 @@ NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-ARCHIVE = Path(__file__).parents[1] / "src/unspool/datasets/mnist.tar.xz"
+ARCHIVE = Path(__file__).parents[1] / "src/unspool/guide/mnist.tar.xz"
 
 if __name__ == "__main__":
     source = Path(sys.argv[1])

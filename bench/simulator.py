@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import OUT, trained
-from unspool import runtime, vela
-from unspool.calibration import calibrate, calibrate_stream
-from unspool.conversion import convert
-from unspool.datasets import mnist
-from unspool.quantization import quantize
-from unspool.targets import target
-from unspool.unrolling import unroll, unroll_stream
+from unspool.compilation import vela
+from unspool.compilation.targets import target
+from unspool.guide import mnist
+from unspool.quantization.calibration import calibrate, calibrate_stream
+from unspool.quantization.quantizer import quantize
+from unspool.runtime.session import Session, predict
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll, unroll_stream
 
 ACCELERATORS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
@@ -51,7 +52,7 @@ def main() -> None:
             ranges = calibrate(float_tflite, calibration).ranges
         int8 = quantize(float_tflite, ranges)
         start = time.perf_counter()
-        expected = runtime.predict(int8, images, "tflm")
+        expected = predict(int8, images, "tflm")
         seconds = time.perf_counter() - start
         right = 100 * (expected[0].argmax(1) == labels).mean()
         title = f"{cell}, {len(images):,} images; TFLM: {right:.2f} %, {seconds:.1f} s"
@@ -59,9 +60,9 @@ def main() -> None:
         for accelerator, mode in product(ACCELERATORS, ("Shared_Sram", "Sram_Only")):
             binary = vela.compile(int8, target(accelerator, memory_mode=mode)).tflite
             start = time.perf_counter()
-            found = runtime.predict(binary, images, "npu")
+            found = predict(binary, images, "npu")
             seconds = time.perf_counter() - start
-            session = runtime.Session(binary, "npu")
+            session = Session(binary, "npu")
             session.predict(images[:1])
             start = time.perf_counter()
             session.predict(images[1:2])

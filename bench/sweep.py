@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from unspool import guide, vela
-from unspool.calibration import calibrate
-from unspool.conversion import convert
-from unspool.loading import load
-from unspool.quantization import quantize
-from unspool.sweeping import sweep
-from unspool.targets import all_targets
-from unspool.unrolling import unroll
+from unspool.compilation import vela
+from unspool.compilation.sweeping import sweep
+from unspool.compilation.targets import all_targets
+from unspool.frontend.keras_file import load
+from unspool.guide.model import build
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 EVERY = 10
 
 
 def main() -> None:
-    model = load(Path(sys.argv[1])) if len(sys.argv) > 1 else guide.build("gru", 256)
+    model = load(Path(sys.argv[1])) if len(sys.argv) > 1 else build("gru", 256)
     float_tflite = convert(unroll(model))
     samples = np.random.default_rng(0).random((20, *model.inputs[0].shape[1:]), np.float32)
     tflite = quantize(float_tflite, calibrate(float_tflite, samples).ranges)

@@ -12,7 +12,7 @@ from unittest.mock import MagicMock
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 # The module that imports Keras asks it for its backend, and a stand-in has none.
-sys.modules["unspool._tensorflow"] = MagicMock()
+sys.modules["unspool.support._tensorflow"] = MagicMock()
 
 project = "Unspool"
 author = "the authors of Unspool"

@@ -24,13 +24,14 @@ import numpy as np
 from rich.console import Console
 
 import unspool
-from unspool import deployment, files, firmware
-from unspool._tensorflow import keras
-from unspool.drift import drift
+from unspool import deployment, firmware
 from unspool.report.advice import Request
 from unspool.report.as_json import as_json
 from unspool.report.making import Beside, of_deployment
-from unspool.report.table import as_table
+from unspool.report.terminal.report import as_table
+from unspool.runtime.drift import drift
+from unspool.support import files
+from unspool.support._tensorflow import keras
 
 NAMES = (
     "pendulum",

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from unspool._tensorflow import keras
-from unspool.conversion import convert
-from unspool.datasets import mnist
-from unspool.unrolling import unroll
+from unspool.guide import mnist
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 STEPS, FEATURES, CLASSES = 6, 5, 4
 RECURRENT = {
@@ -49,14 +49,14 @@ def float_tflite(model):
 
 @pytest.fixture(scope="session")
 def calibration(float_tflite, data):
-    from unspool.calibration import calibrate
+    from unspool.quantization.calibration import calibrate
 
     return calibrate(float_tflite, data)
 
 
 @pytest.fixture(scope="session")
 def int8_tflite(float_tflite, calibration):
-    from unspool.quantization import quantize
+    from unspool.quantization.quantizer import quantize
 
     return quantize(float_tflite, calibration.ranges)
 

@@ -10,14 +10,16 @@ import numpy as np
 import random_models
 from random_networks import Found, Network
 
-from unspool import evaluation, structure, targets
+from unspool.compilation import targets
 from unspool.deployment import Deployment, Options, deploy, deploy_stream
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.measuring import last
+from unspool.frontend import structure
 from unspool.report.advice import Request
 from unspool.report.as_json import as_json
 from unspool.report.making import of_deployment
-from unspool.runtime import Session
+from unspool.runtime import evaluation
+from unspool.runtime.measuring import last
+from unspool.runtime.session import Session
 
 CALIBRATION, TEST = 24, 8  # samples
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from random_networks import Network, Recurrence
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 L = keras.layers
 

@@ -8,25 +8,25 @@ from functools import cache
 import numpy as np
 from conftest import random_samples, small_model
 
-from unspool import vela
-from unspool._tensorflow import keras
-from unspool.budgets import Breach
-from unspool.candidates import Candidate
-from unspool.compression import KernelResult, KernelSetting
-from unspool.conversion import convert
+from unspool.compilation import vela
+from unspool.compilation.budgets import Breach
+from unspool.compilation.targets import target
+from unspool.compression.candidates import Candidate
+from unspool.compression.kernels import KernelResult, KernelSetting
+from unspool.compression.searching import Search
 from unspool.deployment import Options, deploy, deploy_stream
-from unspool.drift import drift
-from unspool.evaluation import Accuracy
+from unspool.page.html import as_html
 from unspool.report.advice import Request
 from unspool.report.compression import Compression
 from unspool.report.making import Beside, of_compiled, of_deployment
-from unspool.report.page.html import as_html
 from unspool.report.report import Advice, Check, Report
 from unspool.report.verdict import verdict
-from unspool.searching import Search
-from unspool.simulation import Simulation
-from unspool.targets import target
-from unspool.unrolling import unroll
+from unspool.runtime.drift import drift
+from unspool.runtime.evaluation import Accuracy
+from unspool.runtime.verification import Simulation
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 HOSTILE = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">&amp; $x_1$ {{ 7*7 }}"
 LONG = "a_layer_with_a_name_that_someone_generated_" * 4

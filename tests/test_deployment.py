@@ -5,10 +5,10 @@ import pytest
 from conftest import random_samples, small_model
 
 from unspool import deployment
+from unspool.compilation.targets import target
 from unspool.deployment import Options, deploy, save
 from unspool.errors import UnspoolError
-from unspool.runtime import Session
-from unspool.targets import target
+from unspool.runtime.session import Session
 
 QUICK = Options(remedy_seconds=0)
 

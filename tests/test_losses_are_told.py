@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from unspool import Options, UnspoolError, UnspoolWarning, deploy
-from unspool._tensorflow import keras
-from unspool.concerns import concerns
+from unspool.quantization.concerns import concerns
 from unspool.report.advice import Request
 from unspool.report.making import of_deployment
-from unspool.samples import OpenInput
+from unspool.support._tensorflow import keras
+from unspool.support.samples import OpenInput
 
 L = keras.layers
 X = OpenInput("x", (None, 20, 3), "float32")

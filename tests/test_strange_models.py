@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unspool import Options, Session, UnspoolError, deploy, deploy_stream
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 L, ops = keras.layers, keras.ops
 QUICK = Options(remedy_seconds=0)
@@ -215,3 +215,15 @@ def test_weights_and_bias_of_other_sizes_keep_the_bias():
         assert y[:, 1] == pytest.approx(1.0, abs=step)
         assert y[:, 2] == pytest.approx(-0.5, abs=step)
         assert done.simulation.equal == 24
+
+
+@pytest.mark.parametrize("activations", ["int8", "int16"])
+def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations):
+    """After 80 steps of one value `h - c` of a GRU is nothing beside either of them."""
+    keras.utils.set_random_seed(50)
+    x = keras.Input((80, 3))
+    model = keras.Model(x, L.Dense(2)(L.GRU(12)(x)))
+    data = np.repeat(normal(24, 1, 3), 80, axis=1)
+    done = deploy(model, data, options=Options(activations=activations, remedy_seconds=0))
+    assert done.simulation.equal == done.simulation.samples == 24
+    assert done.measured.quality.worst.mean < 3

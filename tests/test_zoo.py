@@ -8,8 +8,8 @@ import pytest
 from zoo import ZOO, Architecture, trained
 from zoo.measure import deployed, in_keras, judged, ordered, said
 
-from unspool import runtime
-from unspool.quality import MOST_ERROR
+from unspool.runtime import session
+from unspool.runtime.quality import MOST_ERROR
 
 QUICK = [entry for entry in ZOO if entry.quick]
 
@@ -55,6 +55,6 @@ def fresh_error(entry, model, done) -> float:
     """Percent of a column's range that the worst column errs on samples that are new."""
     data, targets = entry.data(np.random.default_rng(3), entry.tested)
     arrays = ordered(model, data)
-    outputs = runtime.predict(done.quantized_tflite, arrays, "tflm")
+    outputs = session.predict(done.quantized_tflite, arrays, "tflm")
     rows = judged(entry, targets, in_keras(model, arrays), outputs)
     return max(row["error_percent"] for row in rows)

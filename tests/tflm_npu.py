@@ -11,8 +11,8 @@ import platform
 import numpy as np
 import pytest
 
-from unspool import flatbuffer
-from unspool.quiet import quiet
+from unspool.support.quiet import quiet
+from unspool.tflite import flatbuffer
 
 _TFLM = "_ZN6tflite5micro"
 _CONTEXT = _TFLM + "{}EPNS0_13TfLiteContextE{}"

@@ -13,102 +13,97 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unspool.budgets import Breach, Budget
-    from unspool.calibration import Calibration, Round, calibrate, calibrate_stream
-    from unspool.candidates import Candidate
-    from unspool.compression import (
-        Compressed,
-        Epoch,
-        FineTuning,
-        KernelResult,
-        KernelSetting,
-        compress,
-    )
-    from unspool.conversion import convert
+    from unspool.compilation.budgets import Breach, Budget
+    from unspool.compilation.residency.keeping import Resident, keep_resident
+    from unspool.compilation.sweeping import Cost, Sweep, Trial, sweep
+    from unspool.compilation.targets import Target, all_targets, target
+    from unspool.compilation.vela import Compiled, Operator, compile
+    from unspool.compression.candidates import Candidate
+    from unspool.compression.compressing import Compressed, FineTuning, compress
+    from unspool.compression.fine_tuning import Epoch
+    from unspool.compression.kernels import KernelResult, KernelSetting
+    from unspool.compression.searching import Search, search
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
-    from unspool.drift import Curve, Drift
     from unspool.errors import UnspoolError, UnspoolWarning
-    from unspool.evaluation import Accuracy, Regression, evaluate
-    from unspool.feature_scales import with_feature_scales
     from unspool.firmware import bundle
-    from unspool.input_scaling import InputScaling
-    from unspool.inspection import Verdict, inspect
-    from unspool.loading import load
-    from unspool.measuring import Measured, NotMeasured
-    from unspool.quality import Agreement, ColumnError, OutputError, Quality
-    from unspool.quantization import quantize
-    from unspool.ranges import Range
-    from unspool.remedies import Remedy
-    from unspool.residency import Resident, keep_resident
-    from unspool.runtime import Session
-    from unspool.searching import Search, search
-    from unspool.signature import Outside
-    from unspool.simulation import Simulation
-    from unspool.sweeping import Cost, Sweep, Trial, sweep
-    from unspool.targets import Target, all_targets, target
-    from unspool.unrolling import unroll, unroll_stream
-    from unspool.vela import Compiled, Operator, compile
+    from unspool.frontend.keras_file import load
+    from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
+    from unspool.quantization.quantizer import quantize
+    from unspool.quantization.ranges import Range
+    from unspool.remedies.trying import Remedy
+    from unspool.runtime.drift import Curve, Drift
+    from unspool.runtime.evaluation import Accuracy, Regression, evaluate
+    from unspool.runtime.measuring import Measured, NotMeasured
+    from unspool.runtime.quality import Agreement, ColumnError, OutputError, Quality
+    from unspool.runtime.session import Session
+    from unspool.runtime.verification import Simulation
+    from unspool.tflite.input_scaling import InputScaling
+    from unspool.tflite.signature import Outside
+    from unspool.unrolling.conversion import convert
+    from unspool.unrolling.deploy_model import unroll, unroll_stream
+    from unspool.unrolling.feature_scales import with_feature_scales
+    from unspool.unrolling.inspection import Verdict, inspect
 
 _HOME = {
-    "Accuracy": "evaluation",
-    "Agreement": "quality",
-    "Breach": "budgets",
-    "Budget": "budgets",
-    "Calibration": "calibration",
-    "Candidate": "candidates",
-    "ColumnError": "quality",
-    "Compiled": "vela",
-    "Compressed": "compression",
-    "Cost": "sweeping",
-    "Curve": "drift",
+    "Accuracy": "runtime.evaluation",
+    "Agreement": "runtime.quality",
+    "Breach": "compilation.budgets",
+    "Budget": "compilation.budgets",
+    "Calibration": "quantization.calibration",
+    "Candidate": "compression.candidates",
+    "ColumnError": "runtime.quality",
+    "Compiled": "compilation.vela",
+    "Compressed": "compression.compressing",
+    "Cost": "compilation.sweeping",
+    "Curve": "runtime.drift",
     "Deployment": "deployment",
-    "Drift": "drift",
-    "Epoch": "compression",
-    "FineTuning": "compression",
-    "InputScaling": "input_scaling",
-    "KernelResult": "compression",
-    "KernelSetting": "compression",
-    "Measured": "measuring",
-    "NotMeasured": "measuring",
-    "Operator": "vela",
+    "Drift": "runtime.drift",
+    "Epoch": "compression.fine_tuning",
+    "FineTuning": "compression.compressing",
+    "InputScaling": "tflite.input_scaling",
+    "KernelResult": "compression.kernels",
+    "KernelSetting": "compression.kernels",
+    "Measured": "runtime.measuring",
+    "NotMeasured": "runtime.measuring",
+    "Operator": "compilation.vela",
     "Options": "deployment",
-    "OutputError": "quality",
-    "Outside": "signature",
-    "Quality": "quality",
-    "Range": "ranges",
-    "Regression": "evaluation",
-    "Remedy": "remedies",
-    "Resident": "residency",
-    "Round": "calibration",
-    "Search": "searching",
-    "Session": "runtime",
-    "Simulation": "simulation",
-    "Sweep": "sweeping",
-    "Target": "targets",
-    "Trial": "sweeping",
+    "OutputError": "runtime.quality",
+    "Outside": "tflite.signature",
+    "Quality": "runtime.quality",
+    "Range": "quantization.ranges",
+    "Regression": "runtime.evaluation",
+    "Remedy": "remedies.trying",
+    "Resident": "compilation.residency.keeping",
+    "Round": "quantization.calibration",
+    "Search": "compression.searching",
+    "Session": "runtime.session",
+    "Simulation": "runtime.verification",
+    "Sweep": "compilation.sweeping",
+    "Target": "compilation.targets",
+    "Trial": "compilation.sweeping",
     "UnspoolError": "errors",
     "UnspoolWarning": "errors",
-    "Verdict": "inspection",
-    "all_targets": "targets",
+    "Verdict": "unrolling.inspection",
+    "all_targets": "compilation.targets",
     "bundle": "firmware",
-    "calibrate": "calibration",
-    "calibrate_stream": "calibration",
-    "compile": "vela",
-    "compress": "compression",
-    "convert": "conversion",
+    "calibrate": "quantization.calibration",
+    "calibrate_stream": "quantization.calibration",
+    "compile": "compilation.vela",
+    "compress": "compression.compressing",
+    "convert": "unrolling.conversion",
     "deploy": "deployment",
     "deploy_stream": "deployment",
-    "evaluate": "evaluation",
-    "inspect": "inspection",
-    "keep_resident": "residency",
-    "load": "loading",
-    "quantize": "quantization",
-    "search": "searching",
-    "sweep": "sweeping",
-    "target": "targets",
-    "unroll": "unrolling",
-    "unroll_stream": "unrolling",
-    "with_feature_scales": "feature_scales",
+    "evaluate": "runtime.evaluation",
+    "inspect": "unrolling.inspection",
+    "keep_resident": "compilation.residency.keeping",
+    "load": "frontend.keras_file",
+    "quantize": "quantization.quantizer",
+    "search": "compression.searching",
+    "sweep": "compilation.sweeping",
+    "target": "compilation.targets",
+    "unroll": "unrolling.deploy_model",
+    "unroll_stream": "unrolling.deploy_model",
+    "with_feature_scales": "unrolling.feature_scales",
 }
 
 __all__ = [

@@ -6,37 +6,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from unspool import (
-    evaluation,
-    files,
-    flatbuffer,
-    input_scaling,
-    samples,
-    structure,
-    targets,
-    tflm_limits,
-    vela,
-)
-from unspool.calibration import Calibration, calibrate, calibrate_stream
-from unspool.concerns import concerns
-from unspool.conversion import convert
+from unspool.compilation import targets, vela
+from unspool.compilation.residency.keeping import Resident, keep_resident
+from unspool.compilation.targets import Target
+from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.evaluation import Accuracy, Regression
-from unspool.feature_scales import with_feature_scales
-from unspool.files import AnyPath
-from unspool.inspection import check_graph
-from unspool.leading import input_scalings, leading
-from unspool.measuring import Measured, Subjects, Test, measure
-from unspool.progress import Clock, Watch
-from unspool.quality import OutputError
-from unspool.quantization import quantize
-from unspool.remedies import Network, Remedy, try_remedies
-from unspool.residency import Resident, keep_resident
-from unspool.samples import Samples
-from unspool.simulation import Simulation
-from unspool.targets import Target
-from unspool.unrolling import unroll, unroll_stream
-from unspool.vela import Compiled
+from unspool.frontend import structure
+from unspool.quantization.calibration import Calibration, calibrate, calibrate_stream
+from unspool.quantization.concerns import concerns
+from unspool.quantization.quantizer import quantize
+from unspool.remedies.trying import Network, Remedy, try_remedies
+from unspool.runtime import evaluation
+from unspool.runtime.evaluation import Accuracy, Regression
+from unspool.runtime.measuring import Measured, Subjects, Test, measure
+from unspool.runtime.quality import OutputError
+from unspool.runtime.verification import Simulation
+from unspool.support import files, samples
+from unspool.support.files import AnyPath
+from unspool.support.progress import Clock, Watch
+from unspool.support.samples import Samples
+from unspool.tflite import flatbuffer, input_scaling, tflm_limits
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll, unroll_stream
+from unspool.unrolling.feature_scales import with_feature_scales
+from unspool.unrolling.inspection import check_graph
+from unspool.unrolling.leading import input_scalings, leading
 
 Labels: TypeAlias = Samples
 """What an output should have been, or output name -> that."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cases.core import Build, Case, L, Shape, chain, functional, timed
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 LAYERS, OVER_TIME, ATTENTION = "Around the recurrent layers", "Over time", "Attention"
 ops = keras.ops

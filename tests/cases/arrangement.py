@@ -3,7 +3,7 @@
 from typing import Any
 
 from cases.core import Build, Case, L, chain, functional
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 ARRANGED, INTERFACE = "Arrangement", "Inputs, outputs and names"
 MERGES = ("concat", "sum", "mul", "ave")

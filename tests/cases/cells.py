@@ -3,7 +3,7 @@
 from typing import Any
 
 from cases.core import Case, L, chain
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 CELL, LENGTH = "Cells", "Sequence length"
 

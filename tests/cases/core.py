@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 L = keras.layers
 

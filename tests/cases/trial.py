@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.core import Case, trained
-from unspool import Deployment, Options, deploy, runtime
-from unspool.datasets import mnist
-from unspool.runtime import Session
-from unspool.vela import Compiled
+from unspool import Deployment, Options, deploy
+from unspool.compilation.vela import Compiled
+from unspool.guide import mnist
+from unspool.runtime.session import Session, predict
 
 CALIBRATION, UNSEEN = 24, 8
 
@@ -56,7 +56,7 @@ def samples(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 def levels(trial: Trial, compiled: Compiled) -> np.ndarray:
     """How far a binary's outputs are from TFLM's, (samples, values), in steps of each output."""
-    simulated = runtime.predict(compiled.tflite, trial.data, "npu")
+    simulated = predict(compiled.tflite, trial.data, "npu")
     session = Session(trial.done.quantized_tflite, "tflm")
     outputs = zip(simulated, session.predict(trial.data), session.outputs, strict=True)
     gaps = [np.rint(np.abs(a - b) / t.scale).reshape(len(a), -1) for a, b, t in outputs]

@@ -8,10 +8,10 @@ import models
 import numpy as np
 import test_networks as networks
 
-from unspool import targets, vela
+from unspool.compilation import targets, vela
+from unspool.compilation.vela import Compiled
 from unspool.npu import Program
 from unspool.npu.machine import sample_shape
-from unspool.vela import Compiled
 
 _SYSTEMS = {"Dedicated_Sram": "Ethos_U65_High_End", "Shared_Sram": "Ethos_U65_Embedded"}
 STEPS, UNITS = networks.STEPS, networks.UNITS

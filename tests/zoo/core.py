@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 
 Arrays: TypeAlias = np.ndarray | dict[str, np.ndarray] | list[np.ndarray]
 """Inputs: one array, or one by input name. Targets: in the structure of the model's outputs."""

@@ -1,6 +1,6 @@
 """The architectures that are made of `forecast_parts.py`."""
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 from zoo.core import Architecture, sequential
 from zoo.forecast_parts import (
     GROUP,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras, tf
-from unspool.quiet import quiet
-from unspool.runtime import Session
+from unspool.runtime.session import Session
+from unspool.support._tensorflow import keras, tf
+from unspool.support.quiet import quiet
 
 
 def deployment_ready(model: Any, shapes: Sequence[tuple[int, ...]]) -> Any:

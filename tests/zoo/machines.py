@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 from zoo.core import CLASSES, Architecture, seeded, sequential
 from zoo.signals import FIXED, classes, column, real, smooth, uniform, wander
 

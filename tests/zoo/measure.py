@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 import unspool
-from unspool import runtime, vela
-from unspool._tensorflow import keras
+from unspool.compilation import vela
+from unspool.compilation.targets import target
 from unspool.report.advice import Request
 from unspool.report.making import of_deployment
-from unspool.runtime import Session
-from unspool.targets import target
+from unspool.runtime.session import Session, predict
+from unspool.support._tensorflow import keras
 from zoo import guide
 from zoo.core import Architecture, Arrays
 
@@ -118,7 +118,7 @@ def by_unspool(architecture: Architecture, model: Any) -> Row:
         session = Session(done.quantized_tflite, "tflm")
         outputs = _step_by_step(session, arrays, reference)
     else:
-        outputs = runtime.predict(done.quantized_tflite, arrays, "tflm")
+        outputs = predict(done.quantized_tflite, arrays, "tflm")
     simulation = done.simulation
     return {
         **compiled_row(done.compiled, done.quantized_tflite),

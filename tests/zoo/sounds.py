@@ -1,6 +1,6 @@
 """The architectures that are made of `sound_parts.py`."""
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 from zoo.core import CLASSES, SHORT, Architecture, logits, sequential
 from zoo.sound_parts import (
     GROUP,

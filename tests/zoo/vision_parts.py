@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras
-from unspool.datasets import mnist
+from unspool.guide import mnist
+from unspool.support._tensorflow import keras
 from zoo.core import SHORT, seeded
 from zoo.signals import FIXED, classes, column, one_hot, real, smooth, uniform, wander
 

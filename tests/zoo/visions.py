@@ -1,6 +1,6 @@
 """The architectures that are made of `vision_parts.py`."""
 
-from unspool._tensorflow import keras
+from unspool.support._tensorflow import keras
 from zoo.core import CLASSES, Architecture, logits, sequential
 from zoo.vision_parts import (
     GROUP,

@@ -29,7 +29,7 @@ from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 from unspool.cli.sweep import sweep_command
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.text import printable
+from unspool.support.text import printable
 
 _BROKEN_PIPE = 141  # as shells have it
 

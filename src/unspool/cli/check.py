@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from unspool import budgets
 from unspool.cli.console import BROKEN, console
 from unspool.cli.options import (
     MaxAccuracyDrop,
@@ -19,9 +18,10 @@ from unspool.cli.options import (
     NoCpu,
     chosen_budget,
 )
+from unspool.compilation import budgets
 from unspool.errors import UnspoolError
 from unspool.report import comparison, document
-from unspool.report.comparison_table import as_comparison_table
+from unspool.report.terminal.comparison import as_comparison_table
 
 Report = Annotated[
     Path, typer.Argument(help="A report.json, or the folder that it is in.", metavar="REPORT")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from unspool import files
 from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -27,6 +26,7 @@ from unspool.cli.options import (
     refuse_accuracy_drop,
     resident_kib,
 )
+from unspool.support import files
 
 
 def compile_command(
@@ -53,14 +53,14 @@ def compile_command(
     screen = console()
     screen.print(f"target: {chosen}")
 
-    from unspool import vela
     from unspool.cli.results import exit_if_broken
+    from unspool.compilation import vela
+    from unspool.compilation.residency.keeping import keep_resident
+    from unspool.page.html import as_html
     from unspool.report.advice import Request
     from unspool.report.as_json import as_json
     from unspool.report.making import of_compiled
-    from unspool.report.page.html import as_html
-    from unspool.report.table import as_table, what_next
-    from unspool.residency import keep_resident
+    from unspool.report.terminal.report import as_table, what_next
 
     with watching() as watch:
         watch("compile with Vela", 0, 1)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unspool import files, samples
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -21,9 +20,10 @@ from unspool.cli.options import (
     classes,
 )
 from unspool.errors import UnspoolError
+from unspool.support import files, samples
 
 if TYPE_CHECKING:
-    from unspool.compression import KernelSetting
+    from unspool.compression.kernels import KernelSetting
     from unspool.deployment import Deployment
 
 COMPRESSED_OUT = Path("unspool-compressed")
@@ -127,13 +127,13 @@ def compress_command(
 
     from unspool.cli.results import finish
     from unspool.cli.search_view import showing
-    from unspool.compression import FineTuning, KernelSetting, compress, known_loss, results
-    from unspool.compression.kernels import UNTOUCHED
+    from unspool.compression.compressing import FineTuning, compress, known_loss
+    from unspool.compression.kernels import UNTOUCHED, KernelSetting, results
+    from unspool.compression.searching import search
     from unspool.deployment import Options, deploy
-    from unspool.loading import load
+    from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, search_table
     from unspool.report.making import Beside, values_of
-    from unspool.searching import search
 
     trained = load(model)
     if loss:
@@ -222,7 +222,7 @@ def compress_command(
 
 def _layer(text: str) -> "tuple[str, KernelSetting]":
     """A layer's name and setting, of NAME=SPARSITY:CLUSTERS."""
-    from unspool.compression import KernelSetting
+    from unspool.compression.kernels import KernelSetting
 
     name, _, values = text.rpartition("=")
     sparsity, _, clusters = values.partition(":")

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from unspool.progress import Watch
+from unspool.support.progress import Watch
 
 BROKEN = 1
 """Exit status where a budget is broken."""

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from unspool import files, samples
 from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -41,7 +40,8 @@ from unspool.cli.options import (
     resident_kib,
 )
 from unspool.errors import UnspoolError
-from unspool.text import printable
+from unspool.support import files, samples
+from unspool.support.text import printable
 
 
 def deploy_command(
@@ -109,8 +109,8 @@ def deploy_command(
 
     from unspool.cli.results import finish
     from unspool.deployment import deploy, deploy_stream
-    from unspool.inspection import inspect
-    from unspool.loading import load
+    from unspool.frontend.keras_file import load
+    from unspool.unrolling.inspection import inspect
 
     trained = load(model)
     for verdict in inspect(trained):

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from unspool import files
 from unspool.cli.console import console
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -16,8 +15,9 @@ from unspool.cli.options import (
     VelaConfig,
     chosen_target,
 )
-from unspool.targets import Target
-from unspool.text import printable
+from unspool.compilation.targets import Target
+from unspool.support import files
+from unspool.support.text import printable
 
 
 def inspect_command(
@@ -39,8 +39,8 @@ def inspect_command(
 
 
 def _layers(file: Path) -> Table:
-    from unspool.inspection import inspect
-    from unspool.loading import load
+    from unspool.frontend.keras_file import load
+    from unspool.unrolling.inspection import inspect
 
     table = Table("Layer", "Kind", "What happens", "Detail", title=str(file), box=None)
     table.title_justify = "left"
@@ -52,7 +52,8 @@ def _layers(file: Path) -> Table:
 
 
 def _operators(file: Path, content: bytes, chosen: Target) -> Table:
-    from unspool import flatbuffer, vela
+    from unspool.compilation import vela
+    from unspool.tflite import flatbuffer
 
     listed = flatbuffer.operators(flatbuffer.read(content))
     compiled_already = any(kind == "ethos-u" for kind, _ in listed)

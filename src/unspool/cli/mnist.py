@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from unspool import files, samples
 from unspool.cli.console import console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -29,7 +28,8 @@ from unspool.cli.options import (
     chosen_target,
 )
 from unspool.errors import UnspoolError
-from unspool.progress import Watch
+from unspool.support import files, samples
+from unspool.support.progress import Watch
 
 FULL_UNITS, FULL_EPOCHS = 256, 1
 QUICK_UNITS, QUICK_EPOCHS = 64, 2
@@ -88,13 +88,13 @@ def mnist_command(
     screen = console()
     screen.print(f"target: {chosen}")
 
-    from unspool import guide
     from unspool.cli.results import finish
-    from unspool.datasets import mnist
     from unspool.deployment import deploy, deploy_stream
-    from unspool.drift import drift
-    from unspool.loading import load
+    from unspool.frontend.keras_file import load
+    from unspool.guide import mnist
+    from unspool.guide.figures import guides_figures
     from unspool.report.making import Beside
+    from unspool.runtime.drift import drift
 
     units = units or (QUICK_UNITS if quick else FULL_UNITS)
     epochs = epochs or (QUICK_EPOCHS if quick else FULL_EPOCHS)
@@ -139,7 +139,7 @@ def mnist_command(
         files.replace(folder / "model.keras", trained.save)
     known = {}
     if model is None and not quick and not states:
-        known = guide.guides_figures(cell.value, units, chosen)
+        known = guides_figures(cell.value, units, chosen)
     finish(
         deployment,
         folder,
@@ -152,17 +152,17 @@ def mnist_command(
 def _train(
     cell: str, units: int, seed: int, images: Any, labels: Any, epochs: int, watch: Watch
 ) -> Any:
-    from unspool import guide
-    from unspool._tensorflow import keras
+    from unspool.guide.model import batches_per_epoch, build, train
+    from unspool.support._tensorflow import keras
 
     keras.utils.set_random_seed(seed)
-    model = guide.build(cell, units)
-    batches = epochs * guide.batches_per_epoch(len(images))
+    model = build(cell, units)
+    batches = epochs * batches_per_epoch(len(images))
 
     def show(done: int, accuracy: float) -> None:
         watch(f"train: {accuracy:.2f} % of the epoch so far", done, batches)
 
-    guide.train(model, images, labels, cell=cell, epochs=epochs, on_batch=show)
+    train(model, images, labels, cell=cell, epochs=epochs, on_batch=show)
     return model
 
 

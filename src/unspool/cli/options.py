@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from unspool import samples
-from unspool.budgets import Budget
+from unspool.compilation.budgets import Budget
+from unspool.compilation.targets import Target, target
 from unspool.errors import UnspoolError
-from unspool.targets import Target, target
+from unspool.support import samples
 
 if TYPE_CHECKING:
     from unspool.deployment import Options

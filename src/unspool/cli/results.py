@@ -8,18 +8,19 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from unspool import files, firmware
-from unspool.budgets import Budget
+from unspool import firmware
 from unspool.cli.console import BROKEN
+from unspool.compilation.budgets import Budget
 from unspool.deployment import Deployment, save
 from unspool.errors import UnspoolError
+from unspool.page.html import as_html
 from unspool.report.advice import Request
 from unspool.report.as_json import as_json
 from unspool.report.making import Beside, of_deployment
-from unspool.report.page.html import as_html
 from unspool.report.report import Report
-from unspool.report.table import as_table, what_next
-from unspool.unrolling import is_streamable
+from unspool.report.terminal.report import as_table, what_next
+from unspool.support import files
+from unspool.unrolling.deploy_model import is_streamable
 
 
 def finish(

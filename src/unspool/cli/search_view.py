@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console, Group
 from rich.live import Live
 
-from unspool import files
 from unspool.cli.console import bars, console, lines
-from unspool.progress import Watch
+from unspool.support import files
+from unspool.support.progress import Watch
 
 if TYPE_CHECKING:
-    from unspool.searching import Search
+    from unspool.compression.searching import Search
 
 OnCandidate: TypeAlias = "Callable[[Search], None]"
 

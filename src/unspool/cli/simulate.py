@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from unspool import files, samples
 from unspool.cli.console import console, watching
-from unspool.text import printable
+from unspool.support import files, samples
+from unspool.support.text import printable
 
 if TYPE_CHECKING:
-    from unspool.evaluation import Score
+    from unspool.runtime.evaluation import Score
 
 File = Annotated[
     Path, typer.Argument(help="A .tflite file that Vela compiled.", metavar="FILE_vela.tflite")
@@ -36,9 +36,9 @@ def simulate_command(
     values = samples.load(data)
     right = samples.load(labels) if labels else None
 
-    from unspool.evaluation import scored
     from unspool.report.verdict import outside_text
-    from unspool.runtime import Session, predict
+    from unspool.runtime.evaluation import scored
+    from unspool.runtime.session import Session, predict
 
     content = files.read(file)
     session = Session(content, "npu")
@@ -84,7 +84,7 @@ def _shape(array: np.ndarray, is_stream: bool) -> str:
 
 
 def _as_line(found: "Score", output: str) -> str:
-    from unspool.evaluation import Accuracy
+    from unspool.runtime.evaluation import Accuracy
 
     of = f" of output {printable(output)!r}" if output else ""
     if isinstance(found, Accuracy):

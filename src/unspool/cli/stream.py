@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from unspool import files, samples
 from unspool.cli.console import console
 from unspool.cli.options import Runtime, chosen_target
 from unspool.errors import UnspoolError
 from unspool.report import document
+from unspool.support import files, samples
 
 if TYPE_CHECKING:
-    from unspool.flatbuffer import Tensor
-    from unspool.samples import Samples
+    from unspool.support.samples import Samples
+    from unspool.tflite.flatbuffer import Tensor
 
 Folder = Annotated[Path, typer.Argument(help="What `unspool deploy` wrote.", metavar="DIR")]
 
@@ -39,12 +39,12 @@ def drift_command(
     float_tflite = files.read(folder / "model_float.tflite")
     quantized_tflite = files.read(_quantized(folder))
 
-    from unspool.drift import drift
+    from unspool.page.html import add_drift
     from unspool.report.as_json import drift_document
-    from unspool.report.page.html import add_drift
-    from unspool.report.table import drift_table
+    from unspool.report.terminal.report import drift_table
     from unspool.report.verdict import outside_text
-    from unspool.signature import Signature
+    from unspool.runtime.drift import drift
+    from unspool.tflite.signature import Signature
 
     stream = _one_after_the_other(given, Signature(quantized_tflite).inputs)
     found = drift(float_tflite, quantized_tflite, stream, runtime.value)
@@ -70,8 +70,9 @@ def bundle_command(
     config = target.get("vela_config")
     quantized_tflite = files.read(_quantized(folder))
 
-    from unspool import firmware, vela
-    from unspool.targets import arm_config
+    from unspool import firmware
+    from unspool.compilation import vela
+    from unspool.compilation.targets import arm_config
 
     path = arm_config() if config == arm_config().name else folder / str(config)
     chosen = chosen_target(

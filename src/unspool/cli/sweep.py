@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from unspool import files
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.options import (
     DEFAULT_OUT,
@@ -21,6 +20,7 @@ from unspool.cli.options import (
     chosen_budget,
     refuse_accuracy_drop,
 )
+from unspool.support import files
 
 
 class Sort(str, Enum):
@@ -66,11 +66,11 @@ def sweep_command(
     refuse_accuracy_drop(max_accuracy_drop, "sweep")
     budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, None, no_cpu)
 
-    from unspool import sweeping
-    from unspool.report.sweep.files import sweep_csv, sweep_json
-    from unspool.report.sweep.page import sweep_html
-    from unspool.report.sweep.table import as_sweep_table
-    from unspool.targets import all_targets
+    from unspool.compilation import sweeping
+    from unspool.compilation.targets import all_targets
+    from unspool.page.sweep import sweep_html
+    from unspool.report.sweep_files import sweep_csv, sweep_json
+    from unspool.report.terminal.sweep import as_sweep_table
 
     chosen = all_targets(target or (), system_config or (), memory_mode or (), vela_config)
     content = files.read(file)

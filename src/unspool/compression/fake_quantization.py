@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from unspool import flatbuffer, leading
-from unspool._tensorflow import keras, tf
-from unspool.calibration import calibrate
-from unspool.conversion import convert
 from unspool.errors import UnspoolError
-from unspool.quantization import quantize
-from unspool.samples import Samples
-from unspool.scales import KERNEL_BITS
-from unspool.unrolling import unroll
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.quantization.scales import KERNEL_BITS
+from unspool.support._tensorflow import keras, tf
+from unspool.support.samples import Samples
+from unspool.tflite import flatbuffer
+from unspool.unrolling import leading
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
 """Operators that move values, whose rounding is their inputs'."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras, tf
 from unspool.compression.projection import Projection
 from unspool.compression.training_data import TrainingData, fitting, loss_name
 from unspool.errors import UnspoolError
-from unspool.progress import Watch
+from unspool.support._tensorflow import keras, tf
+from unspool.support.progress import Watch
 
 RAMP = 0.5
 """Share of the training in which the sparsity grows; in the rest, masks stay and values train."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool._tensorflow import keras, tf
 from unspool.compression.kernels import Kernel
+from unspool.support._tensorflow import keras, tf
 
 _ROUNDS = 50
 

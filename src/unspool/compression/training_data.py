@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from unspool import samples, structure
-from unspool._tensorflow import keras, tf
 from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.support import samples
+from unspool.support._tensorflow import keras, tf
 
 _HELD_OUT = 1 / 20
 _MOST_HELD_OUT = 5000

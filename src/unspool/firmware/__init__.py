@@ -7,11 +7,11 @@ README.md           the calls to write around them, and which memory each part b
 
 from collections.abc import Mapping
 
-from unspool import files
-from unspool.files import AnyPath
+from unspool.compilation.vela import Compiled
 from unspool.firmware import c_io, c_model, interface, readme
 from unspool.firmware.identifiers import prefix
-from unspool.vela import Compiled
+from unspool.support import files
+from unspool.support.files import AnyPath
 
 
 def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ import numpy as np
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, Port, State
 from unspool.firmware.templates import fill
-from unspool.input_scaling import InputScaling
+from unspool.tflite.input_scaling import InputScaling
 
 
 def header(name: str, interface: Interface) -> str:

@@ -1,11 +1,11 @@
 """The C of `<name>_model.h` and `<name>_model.c`."""
 
-from unspool import flatbuffer
+from unspool.compilation.vela import Compiled
 from unspool.firmware import resolver
 from unspool.firmware.identifiers import printable
 from unspool.firmware.memory import Memory
 from unspool.firmware.templates import fill
-from unspool.vela import Compiled
+from unspool.tflite import flatbuffer
 
 _BYTES_PER_LINE = 16
 

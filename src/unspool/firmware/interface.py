@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unspool import flatbuffer, names
 from unspool.errors import UnspoolError
 from unspool.firmware import memory
 from unspool.firmware.identifiers import distinct
 from unspool.firmware.memory import Memory
-from unspool.flatbuffer import Tensor
-from unspool.input_scaling import InputScaling
+from unspool.tflite import flatbuffer, names
+from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite.input_scaling import InputScaling
 
 
 @dataclass(frozen=True)

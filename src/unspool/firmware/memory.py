@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from unspool import flatbuffer
 from unspool.errors import UnspoolError
+from unspool.tflite import flatbuffer
 
 NPU_OPERATOR = "ethos-u"
 """The kind that Vela gives to the operators that run on the NPU."""

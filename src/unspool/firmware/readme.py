@@ -1,12 +1,12 @@
 """The bundle's README.md: what to write around the C, and where everything lies."""
 
-from unspool import flatbuffer
+from unspool.compilation.vela import Compiled
 from unspool.firmware import regions, resolver
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, Port
 from unspool.firmware.regions import Regions
 from unspool.firmware.templates import fill
-from unspool.vela import Compiled
+from unspool.tflite import flatbuffer
 
 
 def text(name: str, compiled: Compiled, interface: Interface) -> str:

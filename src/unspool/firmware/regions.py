@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from unspool import targets
-from unspool.targets import Target
+from unspool.compilation import targets
+from unspool.compilation.targets import Target
 
 _MEMORIES = {
     "Sram": "SRAM",

@@ -1,7 +1,7 @@
 """The calls that tell TFLM which operators a compiled file has."""
 
-from unspool import flatbuffer
 from unspool.firmware.memory import NPU_OPERATOR
+from unspool.tflite import flatbuffer
 
 _SPELLED = {  # those that differ from the kind's words in capitals
     NPU_OPERATOR: "AddEthosU",

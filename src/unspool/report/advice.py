@@ -4,14 +4,14 @@ import math
 import shlex
 from dataclasses import dataclass
 
-from unspool import targets
+from unspool.compilation import targets
+from unspool.compilation.residency.keeping import repeating_kib
+from unspool.compilation.targets import Target, setting
+from unspool.compilation.waiting import Wait
 from unspool.errors import UnspoolError
-from unspool.quality import Quality
-from unspool.remedies import Remedy
+from unspool.remedies.trying import Remedy
 from unspool.report.report import Advice, Report
-from unspool.residency import repeating_kib
-from unspool.targets import Target, setting
-from unspool.waiting import Wait
+from unspool.runtime.quality import Quality
 
 LEAST_GAIN = 0.1
 """Share of the cycles, or of an error, that advice must save to be given."""

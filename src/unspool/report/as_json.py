@@ -4,14 +4,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from unspool.drift import Drift
-from unspool.evaluation import Accuracy
-from unspool.measuring import Measured
-from unspool.quality import Quality
-from unspool.remedies import Remedy
+from unspool.remedies.trying import Remedy
 from unspool.report.compression import compression_document
 from unspool.report.document import SCHEMA_VERSION
 from unspool.report.report import Report
+from unspool.runtime.drift import Drift
+from unspool.runtime.evaluation import Accuracy
+from unspool.runtime.measuring import Measured
+from unspool.runtime.quality import Quality
 
 
 def as_json(report: Report) -> str:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from unspool import flatbuffer, names
-from unspool.quality import ColumnError
 from unspool.report.report import Report
+from unspool.runtime.quality import ColumnError
+from unspool.tflite import flatbuffer, names
 
 _FAR = 4.0  # times a column's own range, from which on another range takes its levels
 _GROWS = 1.4  # times a state's range at half of the steps

@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from unspool.candidates import Candidate
-from unspool.compression import Epoch, KernelResult
-from unspool.searching import Search
+from unspool.compression.candidates import Candidate
+from unspool.compression.fine_tuning import Epoch
+from unspool.compression.kernels import KernelResult
+from unspool.compression.searching import Search
 
 
 @dataclass(frozen=True)

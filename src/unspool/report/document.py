@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unspool import files
 from unspool.errors import UnspoolError
-from unspool.files import AnyPath
 from unspool.report.figure import Figure
+from unspool.support import files
+from unspool.support.files import AnyPath
 
 SCHEMA_VERSION = 2
 

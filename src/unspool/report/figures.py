@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
-from unspool.calibration import Round
+from unspool.compilation.residency.keeping import Resident
+from unspool.compilation.vela import Compiled
+from unspool.compilation.waiting import Wait
 from unspool.deployment import Deployment
-from unspool.evaluation import Accuracy, Regression
-from unspool.measuring import PLACES, Measured
-from unspool.quality import Quality
+from unspool.quantization.calibration import Round
 from unspool.report.figure import Figure, Origin
-from unspool.residency import Resident
-from unspool.simulation import Simulation
-from unspool.vela import Compiled
-from unspool.waiting import Wait
+from unspool.runtime.evaluation import Accuracy, Regression
+from unspool.runtime.measuring import PLACES, Measured
+from unspool.runtime.quality import Quality
+from unspool.runtime.verification import Simulation
 
 _RUNTIMES = {
     "keras": ("trained model (Keras)", "float, Keras"),

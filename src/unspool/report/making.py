@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from unspool import budgets
-from unspool.budgets import Budget
+from unspool.compilation import budgets
+from unspool.compilation.budgets import Budget
+from unspool.compilation.residency.keeping import Resident
+from unspool.compilation.vela import Compiled
+from unspool.compilation.waiting import wait
 from unspool.deployment import Deployment
-from unspool.drift import Drift
 from unspool.report import figures
 from unspool.report.advice import Request, advise
 from unspool.report.compression import Compression
 from unspool.report.report import Report
 from unspool.report.verdict import verdict
-from unspool.residency import Resident
-from unspool.vela import Compiled
-from unspool.waiting import wait
+from unspool.runtime.drift import Drift
 
 
 @dataclass(frozen=True)

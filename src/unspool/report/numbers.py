@@ -1,7 +1,7 @@
 """Figures as people read them."""
 
-from unspool.quality import ColumnError
 from unspool.report.figure import Figure
+from unspool.runtime.quality import ColumnError
 
 COLUMNS = ("From", "To", "Mean error, %", "Largest, %", "SNR, dB", "Values")
 """Headings of what `column_numbers` gives."""

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from unspool.budgets import Breach, Budget
-from unspool.calibration import Calibration, Round
-from unspool.drift import Drift
-from unspool.evaluation import Accuracy
-from unspool.measuring import Measured
-from unspool.remedies import Remedy
+from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.residency.keeping import Resident
+from unspool.compilation.vela import Compiled
+from unspool.compilation.waiting import Wait
+from unspool.quantization.calibration import Calibration, Round
+from unspool.remedies.trying import Remedy
 from unspool.report.compression import Compression
 from unspool.report.figure import Figure
-from unspool.residency import Resident
-from unspool.simulation import Simulation
-from unspool.vela import Compiled
-from unspool.waiting import Wait
+from unspool.runtime.drift import Drift
+from unspool.runtime.evaluation import Accuracy
+from unspool.runtime.measuring import Measured
+from unspool.runtime.verification import Simulation
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from unspool.compilation.memories import memory
 from unspool.errors import UnspoolError
-from unspool.memories import memory
-from unspool.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.report.causes import cause
 from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
-from unspool.signature import Outside
+from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
+from unspool.tflite.signature import Outside
 
 LARGEST_LOSS = 1.0
 """Points of accuracy that the quantized model may lose before the verdict marks it."""

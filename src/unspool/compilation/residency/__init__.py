@@ -1,0 +1,1 @@
+"""A compiled file -> one that keeps its weights in SRAM between inferences."""

@@ -1,0 +1,229 @@
+"""Targets: an accelerator, a system configuration and a memory mode, by Vela's names."""
+
+import configparser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from unspool.errors import UnspoolError
+from unspool.support.files import AnyPath
+
+ACCELERATORS = (
+    *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
+    *(f"ethos-u65-{macs}" for macs in (256, 512)),
+    *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
+)
+"""The accelerators that Vela compiles for; the number is multiply-accumulates per cycle."""
+
+_DEFAULTS = {  # those that Vela itself takes when it is given none
+    "ethos-u55": ("Ethos_U55_High_End_Embedded", "Shared_Sram"),
+    "ethos-u65": ("Ethos_U65_Client_Server", "Dedicated_Sram_384KB"),
+    "ethos-u85": ("Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to compile for. Make one with `target`, which checks it.
+
+    Attributes:
+        accelerator: such as "ethos-u55-128".
+        system_config: clock and memory bandwidths, a section of `config`.
+        memory_mode: what lies in which memory, a section of `config`.
+        config: a Vela configuration file.
+    """
+
+    accelerator: str
+    system_config: str
+    memory_mode: str
+    config: Path
+
+    def __str__(self) -> str:
+        return f"{self.accelerator}, {self.system_config}, {self.memory_mode}"
+
+
+def target(
+    accelerator: str = "ethos-u55-128",
+    system_config: str | None = None,
+    memory_mode: str | None = None,
+    config: AnyPath | None = None,
+) -> Target:
+    """A target with its defaults filled in: those that Vela takes for the accelerator's family.
+
+    Args:
+        accelerator: one of `ACCELERATORS`.
+        system_config: name of a `System_Config` in the configuration file.
+        memory_mode: name of a `Memory_Mode` in the configuration file.
+        config: a Vela configuration file; Arm's own, `Arm/vela.ini`, where None.
+
+    Raises:
+        UnspoolError: a name is unknown, or the accelerator does not have it.
+    """
+    _check_accelerator(accelerator)
+    family = accelerator.rpartition("-")[0]
+    default_system, default_mode = _DEFAULTS[family]
+    path = Path(config) if config else arm_config()
+    chosen = Target(accelerator, system_config or default_system, memory_mode or default_mode, path)
+    systems, modes = system_configs(accelerator, path), memory_modes(accelerator, path)
+    if chosen.system_config not in systems:
+        raise UnspoolError(
+            f"system configuration {chosen.system_config!r}: expected, for {accelerator} in "
+            f"{path.name}, one of {', '.join(systems) or '(none there)'}"
+        )
+    fitting = [mode for mode in modes if _fits(path, chosen.system_config, mode)]
+    if chosen.memory_mode not in fitting:
+        raise UnspoolError(
+            f"memory mode {chosen.memory_mode!r}: expected, for {accelerator} with "
+            f"{chosen.system_config}, one of {', '.join(fitting) or '(none there)'}"
+        )
+    return chosen
+
+
+def all_targets(
+    accelerators: Sequence[str] = (),
+    system_configs: Sequence[str] = (),
+    memory_modes: Sequence[str] = (),
+    config: AnyPath | None = None,
+) -> tuple[Target, ...]:
+    """Every target that is made of these names; combinations that do not exist are left out.
+
+    Args:
+        accelerators: some of `ACCELERATORS`; all where empty.
+        system_configs: system configurations of the file; all where empty.
+        memory_modes: memory modes of the file; all where empty.
+        config: a Vela configuration file; Arm's own where None.
+
+    Raises:
+        UnspoolError: a name is unknown, or none of the combinations with it exists.
+    """
+    for accelerator in accelerators:
+        _check_accelerator(accelerator)
+    path = Path(config) if config else arm_config()
+    everything = [
+        Target(accelerator, system, mode, path)
+        for accelerator in ACCELERATORS
+        for system in _system_configs(accelerator, path)
+        for mode in _memory_modes(accelerator, path)
+        if _fits(path, system, mode)
+    ]
+    wanted = {
+        "target": ("accelerator", accelerators),
+        "system configuration": ("system_config", system_configs),
+        "memory mode": ("memory_mode", memory_modes),
+    }
+    found = [
+        chosen
+        for chosen in everything
+        if all(not names or getattr(chosen, field) in names for field, names in wanted.values())
+    ]
+    given = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
+    for what, field, name in given:
+        known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
+        if name not in known:
+            listed = ", ".join(known) or "(none there)"
+            raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
+    for what, field, name in given:
+        if not any(getattr(chosen, field) == name for chosen in found):
+            raise UnspoolError(
+                f"{what} {name!r}: does not go with any of the others that were given; "
+                "leave it out, or give others"
+            )
+    return tuple(found)
+
+
+def weights_memory(target: Target) -> str:
+    """The memory that a target reads weights from: "Sram", "Dram", "OffChipFlash"; "" if unsaid."""
+    port = setting(target.config, f"Memory_Mode.{target.memory_mode}", "const_mem_area").lower()
+    return setting(target.config, f"System_Config.{target.system_config}", f"{port}_port")
+
+
+def arm_config() -> Path:
+    """Arm's configuration file, as Vela ships it.
+
+    Raises:
+        UnspoolError: Vela is not installed.
+    """
+    vela = find_spec("ethosu")
+    folders = list(vela.submodule_search_locations or []) if vela else []
+    for folder in folders:
+        path = Path(folder) / "config_files" / "Arm" / "vela.ini"
+        if path.is_file():
+            return path
+    raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'")
+
+
+def system_configs(accelerator: str, config: Path) -> list[str]:
+    """System configurations of a file that are meant for an accelerator.
+
+    Those named after a family, `Ethos_U65_...`, are for that family; others fit all.
+    """
+    family = accelerator.rpartition("-")[0].replace("ethos-u", "Ethos_U")
+    return [
+        name
+        for name in _sections(config, "System_Config")
+        if not name.startswith("Ethos_U") or name.startswith(family)
+    ]
+
+
+def memory_modes(accelerator: str, config: Path) -> list[str]:
+    """Memory modes of a file that an accelerator has: the U55 has no dedicated SRAM."""
+    return [
+        name
+        for name in _sections(config, "Memory_Mode")
+        if not (accelerator.startswith("ethos-u55") and _is_dedicated(config, name))
+    ]
+
+
+_system_configs, _memory_modes = system_configs, memory_modes  # `all_targets` has such arguments
+
+
+def _check_accelerator(name: str) -> None:
+    if name not in ACCELERATORS:
+        raise UnspoolError(f"target {name!r}: expected one of {', '.join(ACCELERATORS)}")
+
+
+@cache
+def _read(config: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    try:
+        with config.open() as file:
+            parser.read_file(file)
+    except OSError as error:
+        raise UnspoolError(f"Vela configuration {config}: {error.strerror or error}") from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UnspoolError(f"Vela configuration {config}: not an .ini file ({reason})") from None
+    return parser
+
+
+def _sections(config: Path, kind: str) -> list[str]:
+    return [
+        section.partition(".")[2]
+        for section in _read(config).sections()
+        if section.startswith(f"{kind}.")
+    ]
+
+
+def setting(config: Path, section: str, key: str) -> str:
+    """A setting of a section, or of the one that it inherits from; empty where there is none."""
+    parser = _read(config)
+    for _ in parser.sections():
+        if not parser.has_section(section):
+            break
+        if parser.has_option(section, key):
+            return parser.get(section, key)
+        section = parser.get(section, "inherit", fallback="")
+    return ""
+
+
+def _is_dedicated(config: Path, mode: str) -> bool:
+    areas = [setting(config, f"Memory_Mode.{mode}", f"{k}_mem_area") for k in ("arena", "cache")]
+    return areas[0] != areas[1]
+
+
+def _fits(config: Path, system: str, mode: str) -> bool:
+    """The arena must lie in memory that can be written."""
+    port = setting(config, f"Memory_Mode.{mode}", "arena_mem_area").lower()
+    return "Flash" not in setting(config, f"System_Config.{system}", f"{port}_port")

@@ -1,0 +1,133 @@
+"""One compression setting, tried: fine-tune, quantize, compile, measure; in any process."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unspool.compilation.targets import Target
+from unspool.compilation.vela import compile
+from unspool.compression.compressing import FineTuning, compress
+from unspool.compression.kernels import KernelSetting
+from unspool.frontend.keras_file import load
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.runtime.evaluation import accuracy
+from unspool.support.progress import Watch
+from unspool.support.samples import Samples
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a setting gave.
+
+    Attributes:
+        setting: how far all kernels were compressed.
+        accuracy: of the int8 model in LiteRT on the validation samples, percent.
+        flash_kib: of the compiled file, KiB, measured.
+        cycles: of one inference, Vela's estimate.
+        seconds: that it took.
+    """
+
+    setting: KernelSetting
+    accuracy: float
+    flash_kib: float
+    cycles: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all candidates of a search share, in a form that other processes and machines take.
+
+    Attributes:
+        trained: bytes of the trained model's .keras file.
+        losses: what it was compiled with, as `losses` gives it.
+        data: training samples, one array (samples, ...) per input.
+        labels: their classes, as the loss takes them.
+        validation: samples and classes that are not trained with.
+        calibration: samples to quantize with.
+        quantization_aware: whether to train with the errors of int8 too.
+        fine_tuning: how to train.
+        target: what to compile for.
+        time_steps: length of the sequence where the model leaves it open.
+    """
+
+    trained: bytes
+    losses: Mapping[str, Any]
+    data: list[np.ndarray]
+    labels: np.ndarray
+    validation: tuple[list[np.ndarray], np.ndarray]
+    calibration: Samples
+    quantization_aware: bool
+    fine_tuning: FineTuning
+    target: Target
+    time_steps: int | None
+
+
+def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
+    """Deploy a model and measure it."""
+    start = time.perf_counter()
+    float_tflite = convert(unroll(model, task.time_steps))
+    int8_tflite = quantize(float_tflite, calibrate(float_tflite, task.calibration).ranges)
+    compiled = compile(int8_tflite, task.target)
+    data, labels = task.validation
+    percent = accuracy(int8_tflite, data, classes_of(labels), "litert").percent
+    seconds = time.perf_counter() - start
+    return Candidate(setting, percent, compiled.flash_kib, compiled.cycles, seconds)
+
+
+def classes_of(labels: np.ndarray) -> np.ndarray:
+    """Classes (samples,) of labels (samples,), (samples, 1) or, one-hot, (samples, classes)."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        classes: np.ndarray = labels.argmax(axis=1)
+        return classes
+    return labels.reshape(len(labels)) if labels.ndim == 2 else labels
+
+
+def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:
+    """Try a setting; returns what it gave, and the bytes of the compressed model's .keras file."""
+    model = from_bytes(task.trained)
+    model.compile(**task.losses)
+    compressed = compress(
+        model,
+        task.data,
+        task.labels,
+        setting=setting,
+        validation=task.validation,
+        calibration=task.calibration if task.quantization_aware else None,
+        time_steps=task.time_steps,
+        fine_tuning=task.fine_tuning,
+        watch=None if watch is None else _named(str(setting), watch),
+    )
+    if compressed.interrupted:
+        raise KeyboardInterrupt  # it says nothing of its setting
+    measured = measure(task, compressed.model, setting)
+    seconds = measured.seconds + compressed.seconds
+    return replace(measured, seconds=seconds), to_bytes(compressed.model)
+
+
+def _named(name: str, watch: Watch) -> Watch:
+    return lambda stage, done, total: watch(f"{name}: {stage.partition(':')[2]}", done, total)
+
+
+def to_bytes(model: Any) -> bytes:
+    """A model's .keras file."""
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def from_bytes(content: bytes) -> Any:
+    """The model of a .keras file."""
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        return load(path)

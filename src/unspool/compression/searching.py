@@ -1,0 +1,275 @@
+"""Try compression settings until the strongest that holds an accuracy is found."""
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import joblib
+import numpy as np
+
+from unspool.compilation import targets
+from unspool.compilation.targets import Target
+from unspool.compression import candidates
+from unspool.compression.candidates import Candidate, Task, classes_of
+from unspool.compression.compressing import FineTuning, check_compiled, losses
+from unspool.compression.kernels import UNTOUCHED, KernelSetting
+from unspool.compression.training_data import held_out, loss_name
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.runtime.evaluation import accuracy
+from unspool.support import files, samples
+from unspool.support.files import AnyPath
+from unspool.support.progress import Watch
+from unspool.support.samples import Samples
+
+LADDER = tuple(
+    KernelSetting(sparsity, clusters)
+    for sparsity, clusters in (
+        *((0.4, 32), (0.5, 32), (0.6, 32), (0.6, 16), (0.7, 16), (0.75, 16), (0.8, 16), (0.8, 8)),
+        *((0.85, 16), (0.85, 8), (0.9, 16), (0.9, 8), (0.95, 16), (0.95, 8)),
+    )
+)
+"""Settings from mild to strong: Vela encodes the kernels of each in less than those before."""
+
+MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
+"""What a search can make small -> the figure of a candidate."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was tried, and what is best.
+
+    Attributes:
+        trained_accuracy: of the trained model in Keras on the validation samples, percent.
+        samples: how many these are.
+        max_accuracy_drop: points by which a candidate's accuracy may be below the trained model's.
+        minimise: "cycles" or "flash".
+        target: what was compiled for.
+        before: the trained model, deployed as it is.
+        candidates: what was tried, from mild to strong.
+        models: setting -> .keras file of the compressed model.
+    """
+
+    trained_accuracy: float
+    samples: int
+    max_accuracy_drop: float
+    minimise: str
+    target: Target
+    before: Candidate
+    candidates: tuple[Candidate, ...] = ()
+    models: dict[KernelSetting, Path] = field(default_factory=dict)
+
+    def drop(self, candidate: Candidate) -> float:
+        """Points by which a candidate's accuracy is below the trained model's."""
+        return self.trained_accuracy - candidate.accuracy
+
+    def holds(self, candidate: Candidate) -> bool:
+        """Whether a candidate loses no more accuracy than it may."""
+        return self.drop(candidate) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The smallest of the candidates that hold the accuracy; None where none does."""
+        holding = [candidate for candidate in self.candidates if self.holds(candidate)]
+        return min(holding, key=lambda t: getattr(t, MINIMISE[self.minimise]), default=None)
+
+    @property
+    def front(self) -> tuple[Candidate, ...]:
+        """What nothing else tried beats in accuracy, flash and cycles at once: the Pareto front."""
+        tried = [self.before, *self.candidates]
+        return tuple(t for t in tried if not any(_beats(other, t) for other in tried))
+
+
+def _beats(a: Candidate, b: Candidate) -> bool:
+    """Whether a is nowhere worse than b, and somewhere better."""
+    left, right = ((-t.accuracy, t.flash_kib, t.cycles) for t in (a, b))
+    return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+
+
+_FINE_TUNING = FineTuning()
+
+
+def search(
+    model: Any,
+    data: Samples,
+    labels: np.ndarray,
+    folder: AnyPath,
+    *,
+    max_accuracy_drop: float = 0.2,
+    minimise: str = "cycles",
+    settings: Sequence[KernelSetting] = LADDER,
+    validation: tuple[Samples, np.ndarray] | None = None,
+    calibration: Samples | None = None,
+    quantization_aware: bool = False,
+    fine_tuning: FineTuning = _FINE_TUNING,
+    target: Target | None = None,
+    time_steps: int | None = None,
+    jobs: int | None = None,
+    on_candidate: Callable[[Search], None] = lambda search: None,
+    watch: Watch | None = None,
+) -> Search:
+    """Compress a trained classifier as far as an accuracy allows.
+
+    The settings are bisected: the next ones to try are between the strongest that held the accuracy
+    and the mildest beyond it that did not. With each the model is fine-tuned, quantized, compiled,
+    and measured on validation samples, which it was not trained with. What is finished is kept in
+    the folder: a search that was interrupted and is begun again goes on from there.
+
+    Candidates run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
+    any other backend of joblib's, they run there.
+
+    Args:
+        model: a built, compiled Keras model with one output, a value per class.
+        data: samples, one array (samples, ...) per input.
+        labels: classes (samples,), or one-hot (samples, classes) where the loss takes that.
+        folder: where finished candidates are kept.
+        max_accuracy_drop: points by which the int8 accuracy may be below the trained model's.
+        minimise: "cycles" or "flash".
+        settings: from mild to strong.
+        validation: samples and classes; a part of `data` is held out where None.
+        calibration: samples to quantize with; the first 200 of `data` where None.
+        quantization_aware: train with the errors of int8 too, as `compress` does with calibration
+            samples.
+        fine_tuning: how to train in each candidate.
+        target: what to compile for; ethos-u55-128 with Vela's defaults where None.
+        time_steps: length of the sequence where the model leaves it open.
+        jobs: candidates at a time; None: as many as joblib is configured for, else one.
+        on_candidate: called after each candidate with the search so far.
+        watch: told of the progress of candidates that run in this process.
+
+    Raises:
+        UnspoolError: something that was given does not fit; the message says what.
+    """
+    if minimise not in MINIMISE:
+        raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
+    if not 0 <= max_accuracy_drop <= 100:
+        raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
+    settings = tuple(dict.fromkeys(settings))
+    if not settings:
+        raise UnspoolError("settings: expected at least one to try")
+    check_compiled(model)
+    arrays, kept, held = _split(model, data, labels, validation, fine_tuning.seed)
+    task = Task(
+        trained=candidates.to_bytes(model),
+        losses=losses(model),
+        data=arrays,
+        labels=kept,
+        validation=held,
+        calibration=samples.first(arrays, samples.CALIBRATION_COUNT)
+        if calibration is None
+        else calibration,
+        quantization_aware=quantization_aware,
+        fine_tuning=fine_tuning,
+        target=target or targets.target(),
+        time_steps=time_steps,
+    )
+    found = Search(
+        trained_accuracy=accuracy(model, held[0], classes_of(held[1])).percent,
+        samples=len(held[1]),
+        max_accuracy_drop=max_accuracy_drop,
+        minimise=minimise,
+        target=task.target,
+        before=candidates.measure(task, model, UNTOUCHED),
+    )
+    keys = _keys(model, task, settings)
+    # Without memory maps: joblib's clean-up of them stumbles where results come one by one.
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
+    width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
+    watch = watch if width == 1 else None  # a screen cannot be sent to other processes
+    folder = files.output_folder(folder)
+    for setting in settings:  # of an earlier run
+        candidate = _kept(folder / f"{keys[setting]}.json", setting)
+        if candidate:
+            found = _with(found, candidate, folder / f"{keys[setting]}.keras", settings)
+    on_candidate(found)
+    while chosen := _next(settings, found, width):
+        calls = (joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen)
+        for candidate, content in _quietly(parallel(calls)):
+            path = folder / f"{keys[candidate.setting]}.keras"
+            files.write(path, content)
+            files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
+            found = _with(found, candidate, path, settings)
+            on_candidate(found)
+    return found
+
+
+def _quietly(results: Iterator[Any]) -> Iterator[Any]:
+    """Without joblib's warning that it renewed a process which TensorFlow had made large."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield from results
+
+
+def _split(
+    model: Any, data: Samples, labels: Any, validation: Any, seed: int
+) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
+    """Training samples, their classes, and the same for validation."""
+    classes = model.outputs[0].shape[-1]
+    arrays = samples.check(data, structure.inputs(model), "training data")
+    labels = np.asarray(labels)
+    samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
+    if validation is not None:
+        held = samples.check(validation[0], structure.inputs(model), "validation data")
+        count = len(held[0])
+        right = np.asarray(validation[1])
+        samples.check_labels(classes_of(right), count, max(2, classes), "validation data")
+        return arrays, labels, (held, right)
+    train, test = held_out(len(labels), seed)
+    if not len(test):
+        raise UnspoolError(
+            f"training data: {len(labels)} samples are too few to hold some out; give validation "
+            "samples and their classes"
+        )
+    return [a[train] for a in arrays], labels[train], ([a[test] for a in arrays], labels[test])
+
+
+def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[KernelSetting, str]:
+    """Setting -> a name for its candidate, made of all that its result depends on."""
+    shared = joblib.hash(
+        (
+            *(model.to_json(), model.get_weights(), loss_name(model), task.data, task.labels),
+            *(task.validation, task.calibration, asdict(task.fine_tuning), str(task.target)),
+            *(task.time_steps, task.quantization_aware),
+        )
+    )
+    return {setting: joblib.hash((shared, asdict(setting)))[:16] for setting in settings}
+
+
+def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
+    """A finished candidate of an earlier run; None where there is none that can be read."""
+    try:
+        entries = json.loads(path.read_text())
+        numbers = [entries[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
+        if not all(math.isfinite(number) for number in numbers):
+            return None
+        return (
+            Candidate(**{**entries, "setting": setting})
+            if is_zipfile(path.with_suffix(".keras"))
+            else None
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _with(
+    found: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
+) -> Search:
+    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
+    return replace(found, candidates=tuple(tried), models={**found.models, candidate.setting: path})
+
+
+def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
+    """Settings to try at once: spread evenly over what is open; none when all is known."""
+    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
+    low = max((index for index, holds in results.items() if holds), default=-1)
+    failed = (index for index, holds in results.items() if not holds and index > low)
+    high = min(failed, default=len(settings))
+    untried = [index for index in range(low + 1, high) if index not in results]
+    count = min(width, len(untried))
+    picks = {((2 * k + 1) * len(untried)) // (2 * count) for k in range(count)}
+    return [settings[untried[pick]] for pick in sorted(picks)]

@@ -1,0 +1,1 @@
+"""A model file -> a Keras model, and what that takes and gives."""

@@ -1,0 +1,248 @@
+"""How a Keras model takes its inputs and gives its outputs: alone, in lists, in dictionaries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.support._tensorflow import keras, tf
+from unspool.support.samples import OpenInput
+from unspool.support.text import last_line
+
+REMOVED = (
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.AlphaDropout,
+    keras.layers.ActivityRegularization,
+    keras.layers.Identity,
+)
+"""Layers that do nothing at inference."""
+
+
+def functional(model: Any) -> Any:
+    """The graph of layers of a built Sequential or Functional model, as a Functional model."""
+    return (
+        keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
+    )
+
+
+def inputs(model: Any) -> tuple[OpenInput, ...]:
+    """What a Keras model takes: inputs of a dictionary by its keys, others by their own names.
+
+    Inputs whose values are looked up in a table have the type int32, all others float32.
+    """
+    whole = functional(model)
+    paths = [path for path, _ in keras.tree.flatten_with_path(whole._inputs_struct)]
+    found = []
+    for path, tensor, ids in zip(paths, whole.inputs, takes_ids(model), strict=True):
+        by_key = any(isinstance(part, str) for part in path)
+        name = _joined(path) if by_key else tensor.name
+        dtype = "int32" if ids else "float32"
+        found.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
+    return tuple(found)
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """Names of a model's outputs, in the order of `model.outputs`.
+
+    Those of a dictionary are its keys, others those of the layers that they come from, with a
+    number behind where one layer gives several.
+    """
+    whole = functional(model)
+    paths = [path for path, _ in keras.tree.flatten_with_path(whole._outputs_struct)]
+    layers = list(whole.output_names)
+    named = [
+        _joined(path) if any(isinstance(part, str) for part in path) else layer
+        for path, layer in zip(paths, layers, strict=True)
+    ]
+    return distinct(named)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names made different: those that come more than once get a number."""
+    given = list(names)
+    return tuple(
+        name if given.count(name) == 1 else f"{name}_{given[:position].count(name)}"
+        for position, name in enumerate(given)
+    )
+
+
+def _joined(path: Sequence[Any]) -> str:
+    return "_".join(map(str, path))
+
+
+def readers(model: Any, tensor: Any) -> list[Any]:
+    """The nodes of a model's graph, each a call of an operation, that read a tensor."""
+    return [n for n in _nodes(model) if any(read is tensor for read in n.input_tensors)]
+
+
+def calls(model: Any, layer: Any) -> list[Any]:
+    """The nodes of a model's graph that call a layer.
+
+    The layer itself knows all of its calls, those of other graphs too: a Sequential that was loaded
+    from a file has built its graph twice.
+    """
+    return [node for node in _nodes(model) if node.operation is layer]
+
+
+def _nodes(model: Any) -> list[Any]:
+    return [node for each in functional(model)._nodes_by_depth.values() for node in each]
+
+
+def takes_ids(model: Any) -> tuple[bool, ...]:
+    """Whether each input of a model is looked up in a table: whole numbers, whatever its type."""
+    return tuple(_looked_up(model, tensor) for tensor in model.inputs)
+
+
+def _looked_up(model: Any, tensor: Any) -> bool:
+    for node in readers(model, tensor):
+        operation = node.operation
+        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+            position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
+            if _looked_up(operation, operation.inputs[position]):
+                return True
+        elif type(operation).__name__ in _LOOKUPS:
+            return True
+    return False
+
+
+_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot", "Take")
+
+
+def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:
+    """Outputs of a Keras model in the order of `model.outputs`, each (samples, ...).
+
+    Args:
+        model: a built Sequential or Functional model.
+        arrays: one (samples, ...) for each of `model.inputs`.
+        batch_size: samples that run at once.
+    """
+    is_sequence = isinstance(model, keras.Sequential)
+    fed = (
+        arrays[0]
+        if is_sequence
+        else keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
+    )
+    try:
+        outputs = model.predict(fed, batch_size=batch_size, verbose=0)
+    except ValueError:  # names that TensorFlow's graphs do not take, such as those with umlauts
+        outputs = _eagerly(model, fed, batch_size)
+    return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
+
+
+def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
+    """`predict` without a graph: slow, but whatever the layers' names are."""
+    count = len(keras.tree.flatten(fed)[0])
+    parts = []
+    for start in range(0, count, batch_size):
+        batch = keras.tree.map_structure(
+            lambda array, start=start: tf.convert_to_tensor(array[start : start + batch_size]), fed
+        )
+        parts.append(keras.tree.flatten(model(batch, training=False)))
+    return [
+        np.concatenate([np.asarray(part) for part in each]) for each in zip(*parts, strict=True)
+    ]
+
+
+def in_float32(model: Any) -> Any:
+    """The same model with all arithmetic in float32; itself where it has no other.
+
+    Raises:
+        UnspoolError: a layer of another type cannot be made again from its configuration.
+    """
+    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+        return model
+    try:
+        made = type(model).from_config(_with_dtype(model.get_config()))
+        made.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
+    except Exception as error:
+        raise UnspoolError(
+            f"model {model.name!r} computes in other types than float32, and cannot be made again "
+            f"in float32 ({last_line(error)}); give the same model with the policy float32"
+        ) from error
+    return with_loss(made, model)
+
+
+def with_loss(made: Any, model: Any) -> Any:
+    """A copy of a model, compiled with its loss, which says how outputs are read."""
+    if getattr(model, "loss", None) is not None:
+        made.compile(loss=model.loss)
+    return made
+
+
+def _with_dtype(config: Any) -> Any:
+    """A configuration with the type float32 everywhere but where inputs have whole numbers."""
+    if isinstance(config, dict):
+        return {
+            key: "float32"
+            if key == "dtype" and not str(value).startswith(("int", "uint", "bool"))
+            else _with_dtype(value)
+            for key, value in config.items()
+        }
+    return [*map(_with_dtype, config)] if isinstance(config, list | tuple) else config
+
+
+def spread(layer: Any) -> np.ndarray:
+    """What a Normalization divides by, for each feature: `max(sqrt(variance), epsilon)`."""
+    divided: np.ndarray = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
+    return divided
+
+
+def last_activation(tensor: Any) -> str:
+    """Name of the activation that a model's output comes out of: "softmax", "linear", ...
+
+    Layers that only move values or do nothing at inference are looked through.
+    """
+    operation = tensor._keras_history.operation
+    while True:
+        if isinstance(operation, keras.layers.TimeDistributed):
+            operation = operation.layer
+        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+            tensor = operation.outputs[0]
+        elif isinstance(operation, _LOOKED_THROUGH):
+            node = operation._inbound_nodes[tensor._keras_history.node_index]
+            tensor = node.input_tensors[0]
+        else:
+            break
+        operation = tensor._keras_history.operation
+    activation = getattr(operation, "activation", None)
+    if activation is not None:
+        return str(getattr(activation, "__name__", None) or getattr(activation, "name", ""))
+    return type(operation).__name__.lower()  # Softmax, the layer or the function
+
+
+_LOOKED_THROUGH = (
+    *(keras.layers.Identity, keras.layers.Dropout, keras.layers.Reshape, keras.layers.Flatten),
+)
+
+
+def losses(model: Any) -> list[Any]:
+    """The loss of each output of a Keras model, as Keras has it; None where there is none."""
+    given = getattr(model, "loss", None)
+    count = len(model.outputs)
+    if isinstance(given, dict):
+        names = output_names(model)
+        layers = list(functional(model).output_names)
+        given = [
+            given.get(name, given.get(layer)) for name, layer in zip(names, layers, strict=True)
+        ]
+    elif isinstance(given, list | tuple):
+        given = [*given, *[None] * count][:count]
+    else:
+        given = [given] * count
+    return [_loss(each) for each in given]
+
+
+def _loss(given: Any) -> Any:
+    """A loss object or function; None for one that Keras does not know."""
+    if not isinstance(given, str | dict):
+        return given
+    try:
+        return keras.losses.get(given)
+    except (ValueError, TypeError):
+        return None

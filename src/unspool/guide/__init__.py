@@ -1,0 +1,1 @@
+"""Arm's guide: its model, its flow's figures, its data."""

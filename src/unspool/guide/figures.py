@@ -1,0 +1,26 @@
+"""Figures of Arm's guide, and of its flow run again."""
+
+from unspool.compilation.targets import Target
+
+_GUIDES_FIGURES = {"accuracy_litert": 97.57}
+"""What the guide itself states: int8 accuracy after one epoch, 10,000 images."""
+
+_GUIDES_FLOW = {
+    "Shared_Sram": {"constants": 629.9, "cycles": 6.23e6, "npu_operators": 391, "cpu_operators": 0},
+    "Sram_Only": {"constants": 629.9, "cycles": 0.884e6, "npu_operators": 391, "cpu_operators": 0},
+}
+"""The guide's flow (TFLiteConverter, `unroll=True`) rerun with TensorFlow 2.21 and Vela 5.2 for
+ethos-u55-128 and Ethos_U55_High_End_Embedded; operators as in Vela's detailed listing, which counts
+fused ones. `make bench` runs it again."""
+
+
+def guides_figures(cell: str, units: int, target: Target) -> dict[str, float]:
+    """The guide's figures for a model and a target, by figure id; empty where none are known."""
+    if (cell, units) != ("gru", 256):
+        return {}
+    if (target.accelerator, target.system_config) != (
+        "ethos-u55-128",
+        "Ethos_U55_High_End_Embedded",
+    ):
+        return dict(_GUIDES_FIGURES)
+    return {**_GUIDES_FIGURES, **_GUIDES_FLOW.get(target.memory_mode, {})}

@@ -1,0 +1,1 @@
+"""One module per section of report.html."""

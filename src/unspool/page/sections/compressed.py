@@ -1,0 +1,69 @@
+"""How the model was compressed: what its kernels hold, and what a search tried."""
+
+from unspool.compression.kernels import KernelSetting
+from unspool.compression.searching import Search
+from unspool.page.charts.pareto import Point, pareto
+from unspool.page.sections.parts import Picture, Section, Table
+from unspool.report.compression import Compression
+
+
+def compressed(compression: Compression | None) -> Section:
+    """What the kernels hold, and what was tried."""
+    if compression is None:
+        return Section("compression", "Compression")
+    kernels = Table(
+        "Kernels of the compressed model, measured",
+        ("Kernel", ">Weights", ">Zeros, %", ">Distinct values"),
+        [
+            (k.path, f"{k.weights:,}", f"{100 * k.zeros / k.weights:.1f}", str(k.values))
+            for k in compression.kernels
+        ],
+    )
+    pictures = (_tried(compression.search),) if compression.search else ()
+    return Section("compression", "Compression", pictures, tables=(kernels,))
+
+
+def _short(setting: KernelSetting) -> str:
+    if setting.clusters is None:
+        return str(setting) if not setting.sparsity else f"{100 * setting.sparsity:.0f} %, free"
+    return f"{100 * setting.sparsity:.0f} %, {setting.clusters}"
+
+
+def _tried(search: Search) -> Picture:
+    points = [
+        Point(
+            _short(candidate.setting),
+            candidate.accuracy,
+            candidate.flash_kib,
+            candidate.cycles,
+            candidate in search.front,
+            candidate == search.chosen,
+        )
+        for candidate in (search.before, *search.candidates)
+    ]
+    front = sum(point.on_front for point in points)
+    return Picture(
+        "Accuracy against flash and cycles",
+        f"{len(points)} models, by share of zeros and number of values; {front} of them on the "
+        "front: none is at least as good in everything and better in something.",
+        "%, KiB (1024 bytes), cycles",
+        "estimated",
+        f"accuracy: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
+        "cycles: Vela's estimate",
+        (pareto(points),),
+        table=Table(
+            "Models of the search",
+            ("Zeros, values", ">Accuracy, %", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
+            [
+                (
+                    p.label,
+                    f"{p.accuracy_percent:.2f}",
+                    f"{p.flash_kib:,.1f}",
+                    f"{p.cycles:,}",
+                    "yes" if p.on_front else "no",
+                    "yes" if p.chosen else "",
+                )
+                for p in points
+            ],
+        ),
+    )

@@ -1,0 +1,118 @@
+"""Ranges role by role: what each step took, and the range that all steps share."""
+
+import re
+from dataclasses import dataclass
+
+from unspool.page.charts.canvas import shortened
+from unspool.page.charts.range_panel import panel
+from unspool.page.sections.parts import Picture, Section, Table
+from unspool.quantization.calibration import Calibration
+from unspool.quantization.ranges import Range
+from unspool.report.bounds import step_of
+
+_PANELS = 48
+
+
+@dataclass(frozen=True)
+class Role:
+    """Tensors that are the same thing in different steps.
+
+    Attributes:
+        name: of the role.
+        steps: (step, what its tensor took) by step; empty outside of the steps.
+        tensors: how many.
+        observed: what all took together.
+        chosen: what all are quantized with.
+    """
+
+    name: str
+    steps: tuple[tuple[int, Range], ...]
+    tensors: int
+    observed: Range
+    chosen: Range
+
+    @property
+    def clipped(self) -> bool:
+        """Whether values that were met lie outside of the range, by more than a thousandth."""
+        margin = 1e-3 * (self.observed.maximum - self.observed.minimum)
+        return (
+            self.observed.minimum < self.chosen.minimum - margin
+            or self.observed.maximum > self.chosen.maximum + margin
+        )
+
+
+def roles(calibration: Calibration) -> tuple[Role, ...]:
+    """The roles of a calibration, in the order of the network.
+
+    Parts that a split gives have names of their own, `split`, `split1`, ...: those of one stem are
+    one entry, with all that they took and are given.
+    """
+    groups: dict[str, list[str]] = {}
+    for tensor in calibration.observed:
+        role = calibration.roles[tensor]
+        groups.setdefault(role if step_of(tensor) else re.sub(r"\d+$", "", role), []).append(tensor)
+    found = []
+    for name, tensors in groups.items():
+        observed, chosen = calibration.observed[tensors[0]], calibration.ranges[tensors[0]]
+        steps: dict[int, Range] = {}
+        for tensor in tensors:
+            taken = calibration.observed[tensor]
+            observed, chosen = observed | taken, chosen | calibration.ranges[tensor]
+            if place := step_of(tensor):
+                steps[place[1]] = steps.get(place[1], taken) | taken
+        found.append(Role(name, tuple(sorted(steps.items())), len(tensors), observed, chosen))
+    return tuple(found)
+
+
+def ranges(calibration: Calibration | None) -> Section:
+    """Ranges before and after tying: a small picture per role, and all of them as a table."""
+    if calibration is None:
+        return Section("ranges", "Ranges")
+    found = roles(calibration)
+    stepped = [role for role in found if role.steps]
+    shown = stepped[:_PANELS]
+    table = Table(
+        "Ranges of all roles, measured in float",
+        (
+            "Role",
+            ">Tensors",
+            ">Smallest met",
+            ">Largest met",
+            ">Range from",
+            ">Range to",
+            "Clips",
+        ),
+        [
+            (
+                role.name,
+                f"{role.tensors}",
+                *(f"{v:.4g}" for v in (role.observed.minimum, role.observed.maximum)),
+                *(f"{v:.4g}" for v in (role.chosen.minimum, role.chosen.maximum)),
+                "yes" if role.clipped else "no",
+            )
+            for role in found
+        ],
+    )
+    clipped = sum(role.clipped for role in stepped)
+    how = f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}"
+    picture = Picture(
+        "Ranges, step by step",
+        "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
+        f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
+        + f" {len(stepped) - len(shown)} more roles are in the table."
+        * (len(stepped) > len(shown)),
+        "real values",
+        "measured",
+        how,
+        tuple(panel(f"range-{k}", r.name, r.steps, r.chosen) for k, r in enumerate(shown)),
+        tuple(_caption(role) for role in shown),
+        table,
+    )
+    if not shown:
+        return Section("ranges", "Ranges", folded=(table,))
+    return Section("ranges", "Ranges before and after tying", (picture,))
+
+
+def _caption(role: Role) -> str:
+    name = role.name.split(";")[-1].replace("/step/", " ")
+    return shortened(name, 28) + (" (clips)" if role.clipped else "")

@@ -1,0 +1,1 @@
+"""Float .tflite and samples -> ranges -> int8 .tflite."""

@@ -1,0 +1,65 @@
+"""Tensors that only tanh and sigmoid read: how far they need to be known.
+
+tanh(4) is 0.9993, which int8 stores as its largest level, as it does every value above. So a range
+that reaches further gives levels away, and beyond some thousand its scale is more than TFLM's
+kernels take. Models on raw units have such sums.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from unspool.quantization.ranges import Range
+from unspool.quantization.ties import MOVES
+from unspool.tflite import flatbuffer
+from unspool.tflite.flatbuffer import Operator
+
+_ENDS: Mapping[str, Mapping[str, float]] = {
+    "int8": {"TANH": 4.0, "LOGISTIC": 8.0},
+    "int16": {"TANH": 7.0, "LOGISTIC": 13.0},
+}
+"""Type -> operator -> the value from which on its output is the last level: tanh(x) > 1 - 1/256 and
+sigmoid(-x) < 1/512 in int8, 1 - 2^-17 and 2^-17 in int16, with room."""
+
+
+def ends(
+    model: flatbuffer.Model, activations: str, extremes: Mapping[str, Range]
+) -> dict[str, float]:
+    """Tensor -> the largest size that matters of its values, where only tables read it.
+
+    One that is added to another before a table reads it matters as far as the other can take it
+    back.
+
+    Args:
+        model: a float model.
+        activations: "int8" or "int16".
+        extremes: activation tensor -> the range that it took.
+    """
+    graph = model.subgraphs[0]
+    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    found: dict[str, float] = {}
+    blocked = set(given)
+    for op in reversed(flatbuffer.graph_operators(model)):
+        limit = _ENDS[activations].get(op.kind)
+        if op.kind in MOVES and all(name in found for name in op.outputs):
+            limit = max(found[name] for name in op.outputs)
+        for number, name in enumerate(op.inputs):
+            if op.kind in ("ADD", "SUB") and op.outputs[0] in found:
+                limit = found[op.outputs[0]] + _size(model, op, 1 - number, extremes)
+            if limit is None:
+                blocked.add(name)
+            else:
+                found[name] = max(limit, found.get(name, 0.0))
+        for name in {*op.inputs} & blocked:
+            found.pop(name, None)
+    return found
+
+
+def _size(
+    model: flatbuffer.Model, op: Operator, number: int, extremes: Mapping[str, Range]
+) -> float:
+    """The largest value of an operand, whatever its sign."""
+    seen = extremes.get(op.inputs[number])
+    if seen is not None:
+        return max(-seen.minimum, seen.maximum)
+    return float(np.abs(flatbuffer.constant(model, op.indices[number])).max(initial=0.0))

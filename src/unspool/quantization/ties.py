@@ -1,0 +1,165 @@
+"""Ties: which tensors get one range, hence one scale and zero point.
+
+Weights are shared over time, and so is the table of scales that Vela stores beside them, if what a
+step multiplies by them and what it makes of that have one range in all steps. These tensors are
+tied, and with them what is put together into one sequence, what only moves values, and a state
+where it goes in and comes out.
+
+All others have a range of their own in each step: it costs nothing, and a range that holds all
+steps would be too coarse for most of them (an LSTM's cell state grows over time). One cost there
+is: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its input.
+Steps share a table unless their ranges lie a factor of three or more apart; then there is one for
+each factor of one and a half (docs/decisions.md).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+from unspool.quantization.ranges import Range
+from unspool.tflite import flatbuffer, names
+
+MOVES = (
+    *("RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK", "GATHER", "GATHER_ND"),
+    *("PAD", "MIRROR_PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "REDUCE_MIN", "BROADCAST_TO"),
+    *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH"),
+)
+"""Operators whose output has the scale of their first input, in litert-quantizer and in LiteRT."""
+
+JOINS = ("CONCATENATION", "PACK")
+"""Operators whose inputs have the scale of their output."""
+
+WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
+"""Operators with weights, and a table of scales beside them."""
+
+TABLES = ("TANH", "LOGISTIC")
+"""Operators that the NPU reads from a table."""
+
+_ONE_TABLE = 3.0  # ranges up to this factor apart share a table
+_SHARE = 1.5  # those of a table where they lie further apart
+
+
+class Ties:
+    """Disjoint sets of tensors, by name."""
+
+    def __init__(self, tensors: Iterable[str]) -> None:
+        self._parent = {name: name for name in tensors}
+
+    def __getitem__(self, name: str) -> str:
+        """The tensor that stands for all that are tied to this one."""
+        while self._parent[name] != name:
+            self._parent[name] = self._parent[self._parent[name]]
+            name = self._parent[name]
+        return name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parent)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parent
+
+    def tie(self, tensors: Iterable[str]) -> None:
+        """Tie tensors, and all that were tied to them."""
+        first, *others = (self[name] for name in tensors)
+        for other in others:
+            self._parent[self[other]] = self[first]
+
+    def sets(self) -> dict[str, list[str]]:
+        """The tensor that stands for a set -> the set."""
+        found: dict[str, list[str]] = {}
+        for name in self._parent:
+            found.setdefault(self[name], []).append(name)
+        return found
+
+
+def ties(model: flatbuffer.Model, observed: Mapping[str, Range]) -> Ties:
+    """Tie the activations of a float model.
+
+    Args:
+        model: the float model, with its marks.
+        observed: activation tensor -> the range that it took.
+    """
+    made = necessary(model, observed)
+    read = {
+        name for op in flatbuffer.graph_operators(model) if op.kind in TABLES for name in op.inputs
+    }
+    for role in _by_role(model, observed).values():
+        by_table = {name: observed[name] for name in role if name in read}
+        for group in _by_width(by_table) if by_table else []:
+            made.tie(group)
+    return made
+
+
+def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
+    """The ties without which operators would not run, or weights would need several tables."""
+    made = Ties(tensors)
+    bound = list(_tied_states(model))
+    for pair in zip(bound[::2], bound[1::2], strict=True):
+        made.tie(pair)
+    joined = _only_joined(model)
+    for op in flatbuffer.graph_operators(model):
+        touched = [name for name in (*op.inputs, *op.outputs) if name in made]
+        if op.kind in MOVES and op.inputs[0] in made:
+            made.tie([op.inputs[0], *op.outputs])
+        elif op.kind in WEIGHTED:
+            bound += touched
+        elif op.kind in JOINS:
+            bound += [name for name in touched if name not in joined]
+            made.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
+    roles = [
+        [name for name in role if name not in joined] for role in _by_role(model, made).values()
+    ]
+    count = -1
+    while count != len(made.sets()):  # what is tied to what has to be, has to be
+        count = len(made.sets())
+        roots = {made[name] for name in bound}
+        for role in roles:
+            if role and not roots.isdisjoint({made[name] for name in role}):
+                made.tie(role)
+    return made
+
+
+def _only_joined(model: flatbuffer.Model) -> set[str]:
+    """Tensors that nothing reads but one operator that puts others beside them.
+
+    They are computed with the scale of what they are put into, whatever their role has in other
+    steps; litert-quantizer sees to that.
+    """
+    graph = model.subgraphs[0]
+    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    operators = flatbuffer.graph_operators(model)
+    written = {name for op in operators for name in op.outputs}
+    return {
+        name
+        for name, reading in flatbuffer.readers(operators).items()
+        if len(reading) == 1 and reading[0].kind in JOINS and name in written and name not in given
+    }
+
+
+def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
+    """Tensors of each state: where it goes in, where it comes out."""
+    graph = model.subgraphs[0]
+    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    for pair in names.state_pairs(names.read(model), inputs, outputs):
+        yield graph.tensors[graph.inputs[pair.input]].name.decode()
+        yield graph.tensors[graph.outputs[pair.output]].name.decode()
+
+
+def _by_role(model: flatbuffer.Model, tensors: Iterable[str]) -> dict[str, list[str]]:
+    """Role -> tensors that have it, one for each step."""
+    role_of = names.roles(model)
+    found: dict[str, list[str]] = {}
+    for name in tensors:
+        found.setdefault(role_of[name], []).append(name)
+    return found
+
+
+def _by_width(ranges: Mapping[str, Range]) -> list[list[str]]:
+    """Tensors that share a table: all of them, or those whose ranges are about as wide."""
+    widths = {name: range_.width for name, range_ in ranges.items() if range_.width}
+    widest = max(widths.values(), default=0.0)
+    if not widths or widest < _ONE_TABLE * min(widths.values()):
+        return [list(ranges)]
+    groups: dict[int, list[str]] = {}
+    for name, width in widths.items():
+        groups.setdefault(math.floor(math.log(widest / width, _SHARE)), []).append(name)
+    return list(groups.values())

@@ -1,0 +1,1 @@
+"""What helps against too large an error: tried, not guessed."""

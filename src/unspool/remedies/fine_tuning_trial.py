@@ -1,0 +1,59 @@
+"""Quantization-aware fine-tuning of a model on its own outputs, as a process: it may be stopped.
+
+    python -m unspool.remedies.fine_tuning_trial FOLDER
+
+reads what `give` put into the folder, and the model; writes the int8 file.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+MODEL, RESULT = "model.keras", "int8.tflite"
+_SAMPLES, _OPTIONS = "samples.npz", "options.json"
+_EPOCHS = 30
+_BATCH = 32
+
+
+def give(folder: Path, samples: Sequence[np.ndarray], time_steps: int | None) -> None:
+    """Put samples, one array (samples, ...) per input, and options into a folder."""
+    np.savez(folder / _SAMPLES, *samples, allow_pickle=False)
+    (folder / _OPTIONS).write_text(json.dumps({"time_steps": time_steps}))
+
+
+def main(folder: Path) -> None:
+    """Fine-tune the model in a folder."""
+    from unspool.compression.compressing import FineTuning, compress
+    from unspool.compression.kernels import UNTOUCHED
+    from unspool.frontend.keras_file import load
+    from unspool.quantization.calibration import calibrate
+    from unspool.quantization.quantizer import quantize
+    from unspool.runtime.evaluation import predict
+    from unspool.unrolling.conversion import convert
+    from unspool.unrolling.deploy_model import unroll
+
+    with np.load(folder / _SAMPLES, allow_pickle=False) as loaded:
+        data = [loaded[name] for name in loaded.files]
+    time_steps = json.loads((folder / _OPTIONS).read_text())["time_steps"]
+    model = load(folder / MODEL)
+    labels = predict(model, data)
+    model.compile(loss=["mse"] * len(labels) if len(labels) > 1 else "mse")
+    done = compress(
+        model,
+        data,
+        labels if len(labels) > 1 else labels[0],
+        setting=UNTOUCHED,
+        calibration=data,
+        time_steps=time_steps,
+        fine_tuning=FineTuning(quantized_epochs=_EPOCHS, batch_size=min(_BATCH, len(data[0]))),
+    )
+    float_tflite = convert(unroll(done.model, time_steps))
+    ranges = calibrate(float_tflite, data).ranges
+    (folder / RESULT).write_bytes(quantize(float_tflite, ranges))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

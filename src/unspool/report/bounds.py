@@ -1,0 +1,121 @@
+"""What an operator waits for, and where the cycles of a network go: by kind and by step."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from unspool.compilation.vela import Operator
+
+BOUNDS = ("MACs", "other arithmetic", "SRAM", "DRAM", "flash")
+"""What an operator can be bound by: the part that takes longest; Vela takes it to hide the others.
+
+MACs: the arithmetic of an operator with weights; other arithmetic: of one without, such as an
+addition or a lookup.
+"""
+
+_MULTIPLIES = re.compile(r"FullyConnected|Conv|MatMul")  # Vela counts MACs for lookups, too
+_STEP = re.compile(r"([^;]*?)/step_(\d+)(?=[/;]|$)")
+
+
+def bound(operator: Operator) -> str:
+    """Which of `BOUNDS` an operator's time is spent on."""
+    parts = operator.parts
+    longest = max(parts, key=parts.__getitem__)  # the first of equals: arithmetic
+    if longest != "NPU":
+        return longest
+    return BOUNDS[0] if _MULTIPLIES.search(operator.kind) else BOUNDS[1]
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of some operators, apart by what they are bound by.
+
+    Attributes:
+        label: a kind of operators, or a step.
+        operators: how many.
+        parts: one of `BOUNDS` -> cycles; those without cycles are left out.
+    """
+
+    label: str
+    operators: int
+    parts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Cycles of all."""
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A recurrent layer: the cycles of its steps.
+
+    Attributes:
+        name: the scope that its operators are in.
+        steps: in order of their numbers, which are the labels.
+    """
+
+    name: str
+    steps: tuple[Cycles, ...] = field(default=())
+
+
+def gather(label: str, operators: Sequence[Operator]) -> Cycles:
+    """Add up operators."""
+    parts: dict[str, int] = {}
+    for operator in operators:
+        if operator.cycles:
+            name = bound(operator)
+            parts[name] = parts.get(name, 0) + operator.cycles
+    return Cycles(label, len(operators), {name: parts[name] for name in BOUNDS if name in parts})
+
+
+def by_kind(operators: Iterable[Operator], most: int = 8) -> tuple[Cycles, ...]:
+    """Cycles per kind of operator, the costliest first; beyond `most` kinds, the rest in one."""
+    kinds: dict[str, list[Operator]] = {}
+    for operator in operators:
+        if operator.on_npu:
+            kinds.setdefault(operator.kind, []).append(operator)
+    rows = sorted((gather(k, ops) for k, ops in kinds.items()), key=lambda row: -row.total)
+    if len(rows) > most:
+        left = {row.label for row in rows[most - 1 :]}
+        rest = [op for kind, ops in kinds.items() if kind in left for op in ops]
+        rows = [*rows[: most - 1], gather(f"{len(left)} other kinds", rest)]
+    return tuple(rows)
+
+
+def step_of(name: str) -> tuple[str, int] | None:
+    """(layer, step) of the operator that writes a tensor; None outside of the steps."""
+    found = _STEP.search(name)
+    return (found[1], int(found[2])) if found else None
+
+
+def by_step(operators: Iterable[Operator]) -> tuple[tuple[Layer, ...], Cycles]:
+    """Cycles of each step of each recurrent layer, and those of what is outside of the steps.
+
+    What belongs to a step is known by its tensor's name. A state that is given out has lost the
+    step's name, `gru/h_out`, and belongs to the layer's last step.
+    """
+    layers: dict[str, dict[int, list[Operator]]] = {}
+    left: list[Operator] = []
+    for operator in operators:
+        if not operator.on_npu:
+            continue
+        place = step_of(operator.name)
+        if place is None:
+            left.append(operator)
+        else:
+            layers.setdefault(place[0], {}).setdefault(place[1], []).append(operator)
+    outside = []
+    for operator in left:
+        scope, _, state = operator.name.rpartition("/")
+        if scope in layers and state.endswith("_out"):
+            layers[scope][max(layers[scope])].append(operator)
+        else:
+            outside.append(operator)
+    return (
+        tuple(
+            Layer(name, tuple(gather(str(number), steps[number]) for number in sorted(steps)))
+            for name, steps in layers.items()
+        ),
+        gather("outside of the steps", outside),
+    )

@@ -1,0 +1,99 @@
+"""A network against its target's limits: what its arithmetic and its traffic would take at best."""
+
+from dataclasses import dataclass
+
+from unspool.compilation.vela import Compiled
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A resource, and the cycles that an inference keeps it busy.
+
+    Attributes:
+        label: such as "Arithmetic" or "Off-chip flash".
+        cycles: Vela's estimate, over all operators; None where it has none of its own.
+        ideal: the work divided by what the resource does in a cycle. It may exceed `cycles` a
+            little: Vela counts the bytes of a network and the cycles of its operators apart.
+        how: the work and the rate, in words.
+    """
+
+    label: str
+    cycles: int | None
+    ideal: float
+    how: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All limits of a network on its target.
+
+    Attributes:
+        total: cycles of an inference, Vela's estimate.
+        rows: arithmetic, then the memories in use, then the weights read once.
+        tightest: the row that takes the most cycles.
+        weight_reads: how often the weights cross their port in an inference, on average; 0 where
+            they are not read.
+        mac_percent: of the multiply-accumulates that the NPU could do in `total` cycles.
+    """
+
+    total: int
+    rows: tuple[Limit, ...]
+    tightest: Limit
+    weight_reads: float
+    mac_percent: float
+
+
+def limits(compiled: Compiled) -> Limits | None:
+    """The limits of a compiled network; None where none of it runs on the NPU."""
+    operators = [op for op in compiled.operators if op.on_npu]
+    if not compiled.cycles or not operators:
+        return None
+    parts = [op.parts for op in operators]
+    cycles = {name: sum(part[name] for part in parts) for name in parts[0]}
+    peak = int(compiled.target.accelerator.rpartition("-")[2])
+    rows = [
+        Limit(
+            "Arithmetic",
+            cycles["NPU"],
+            compiled.macs / peak,
+            f"{compiled.macs:,} MACs at {peak} per cycle",
+        )
+    ]
+    flashes = [traffic for traffic in compiled.traffic if traffic.memory.endswith("flash")]
+    for traffic in compiled.traffic:
+        # Vela has one count of cycles for both flashes: it is of the one that is in use.
+        key = "flash" if len(flashes) == 1 and traffic in flashes else traffic.memory
+        rows.append(
+            Limit(
+                traffic.memory[0].upper() + traffic.memory[1:],
+                cycles.get(key),
+                traffic.bytes / traffic.bytes_per_cycle,
+                f"{traffic.bytes / 1024:,.1f} KiB at {traffic.bytes_per_cycle:g} bytes per cycle",
+            )
+        )
+    tightest = max(rows, key=lambda row: row.cycles or 0)
+    reads = 0.0
+    weights = 1024 * compiled.weights_kib
+    # Where weights are staged they are read twice, from their memory and from SRAM.
+    source = max(
+        compiled.traffic, key=lambda t: (t.memory != "SRAM") * t.weight_bytes, default=None
+    )
+    if source and not (source.memory != "SRAM" and source.weight_bytes):
+        source = next((t for t in compiled.traffic if t.memory == "SRAM"), None)
+    if source and source.weight_bytes and weights:
+        reads = source.weight_bytes / weights
+        rows.append(
+            Limit(
+                f"Weights once, {source.memory}",
+                None,
+                weights / source.bytes_per_cycle,
+                f"{weights / 1024:,.1f} KiB at {source.bytes_per_cycle:g} bytes per cycle",
+            )
+        )
+    return Limits(
+        total=compiled.cycles,
+        rows=tuple(rows),
+        tightest=tightest,
+        weight_reads=reads,
+        mac_percent=100 * compiled.macs / (peak * compiled.cycles),
+    )

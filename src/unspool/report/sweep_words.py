@@ -1,0 +1,71 @@
+"""A sweep in words, for terminal and page."""
+
+from unspool.compilation.budgets import Breach, as_text
+from unspool.compilation.sweeping import Cost, Sweep, Trial
+
+COLUMNS = ("NPU", "CPU", "Cycles", "ms", "1/s", "SRAM KiB", "Flash KiB", "DRAM KiB")
+"""Headings of the figures that `numbers` gives."""
+
+
+def values(cost: Cost) -> tuple[float, ...]:
+    """The figures of a row, under `COLUMNS`."""
+    return (
+        cost.npu_operators,
+        cost.cpu_operators,
+        cost.cycles,
+        cost.milliseconds,
+        cost.inferences_per_second,
+        cost.sram_kib,
+        cost.flash_kib,
+        cost.dram_kib,
+    )
+
+
+def numbers(cost: Cost) -> list[str]:
+    """`values` as people read them."""
+    npu, cpu, cycles, milliseconds, per_second, *sizes = values(cost)
+    return [
+        str(npu),
+        str(cpu),
+        f"{cycles:,}",
+        as_text(milliseconds),
+        f"{per_second:,.0f}",
+        *(f"{kib:,.1f}" for kib in sizes),
+    ]
+
+
+def verdict(trial: Trial) -> str:
+    """Whether a target fits the budget, and by how much it does not."""
+    if trial.fits:
+        return "yes"
+    return "no: " + ("; ".join(map(_short, trial.breaches)) or "did not compile")
+
+
+def estimate(sweep: Sweep) -> str:
+    """Where the figures come from."""
+    return f"Vela {sweep.vela_version}'s estimates"
+
+
+def summary(sweep: Sweep) -> list[str]:
+    """Sentences below the table: how many fit, which are the best, which did not compile."""
+    count = len(sweep.trials)
+    there = [trial for trial in sweep.trials if trial.cost]
+    lines = [f"{count} target{'s' * (count != 1)}, {len(there)} compiled."]
+    fitting = [trial for trial in there if trial.fits]
+    if sweep.budget:
+        lines.append(f"{len(fitting)} of them fit the budget: {sweep.budget}.")
+    costs = [(trial.cost, trial) for trial in fitting if trial.cost]
+    if costs:
+        cost, trial = min(costs, key=lambda pair: pair[0].milliseconds)
+        lines.append(f"Fastest: {trial.target}: {as_text(cost.milliseconds)} ms.")
+        cost, trial = min(costs, key=lambda pair: (pair[0].sram_kib, pair[0].milliseconds))
+        lines.append(f"Least SRAM: {trial.target}: {cost.sram_kib:,.1f} KiB.")
+    lines += [f"Did not compile: {t.target}: {t.problem}." for t in sweep.trials if t.problem]
+    return lines
+
+
+def _short(breach: Breach) -> str:
+    if breach.limit == "no_cpu":
+        return f"{breach.value:.0f} on the CPU"
+    label = "" if breach.unit == "ms" else f"{breach.label} "
+    return f"{label}+{as_text(breach.over)} {breach.unit}"

@@ -1,0 +1,139 @@
+"""Drift: how far an int8 stream strays from its float twin over a long time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.runtime.session import Session
+from unspool.support import samples
+from unspool.support.samples import Samples
+from unspool.tflite.signature import Outside, open_time
+
+_POINTS = 200
+_GROWTH = 1.25
+_FEWEST_CALLS = 8
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The error of one state or output over a stream.
+
+    Attributes:
+        name: such as "gru/h".
+        mean: of the absolute error, over all calls and values.
+        p99: its 99th percentile over all calls and values.
+        largest: its maximum.
+        grows: whether the last quarter's mean error is over 1.25 times the second quarter's.
+        calls: numbers of calls, up to 200 of them spread over the stream.
+        points: mean absolute error around each of these calls.
+    """
+
+    name: str
+    mean: float
+    p99: float
+    largest: float
+    grows: bool
+    calls: tuple[int, ...]
+    points: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Errors over a stream whose states are carried from the first call to the last.
+
+    Attributes:
+        runtime: what ran the quantized model.
+        calls: how many.
+        time_steps: of one call.
+        curves: one per state, then one per output.
+        outside: inputs for which calls lie outside of the calibrated range.
+    """
+
+    runtime: str
+    calls: int
+    time_steps: int
+    curves: tuple[Curve, ...]
+    outside: tuple[Outside, ...] = ()
+
+
+def drift(
+    float_tflite: bytes, quantized_tflite: bytes, stream: Samples, runtime: str = "tflm"
+) -> Drift:
+    """Feed one long stream to the float and to the quantized model, side by side.
+
+    Args:
+        float_tflite: as `convert` makes it of what `unroll_stream` returns.
+        quantized_tflite: the same, quantized.
+        stream: (time, features), cut to a multiple of one call's time steps; of several inputs,
+            one array each, in their order or by name: an input without time has its one value.
+        runtime: "tflm" or "litert", for the quantized model.
+
+    Raises:
+        UnspoolError: the files have no states, or the stream does not fit.
+    """
+    exact, stored = Session(float_tflite), Session(quantized_tflite, runtime)
+    if not stored.pairs:
+        raise UnspoolError("the .tflite file has no states: drift is a matter of streams")
+    arrays = _cut(stored, stream)
+    calls = stored.calls(arrays)
+    errors: dict[str, list[np.ndarray]] = {}
+    for call in calls:
+        values = [array[0] for array in call]
+        outputs = stored.step(*values), exact.step(*values)
+        states = stored.real_states(), exact.real_states()
+        pairs = [*zip(*states, strict=True), *zip(*outputs, strict=True)]
+        for name, (a, b) in zip((*stored.state_names, *stored.output_names), pairs, strict=True):
+            errors.setdefault(name, []).append(np.abs(a - b).ravel())
+    return Drift(
+        runtime=runtime,
+        calls=len(calls),
+        time_steps=stored.time_steps,
+        curves=tuple(_curve(name, np.stack(values)) for name, values in errors.items()),
+        outside=stored.outside([np.concatenate(part) for part in zip(*calls, strict=True)]),
+    )
+
+
+def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
+    """The stream as one sequence of whole calls, one array (1, time, ...) per input."""
+    whole = samples.check(_as_one(stream), [*map(open_time, stored.inputs)], "stream")
+    lengths = (
+        array.shape[1] // tensor.shape[1]
+        for array, tensor in zip(whole, stored.inputs, strict=True)
+        if len(tensor.shape) > 2
+    )
+    calls = min(lengths, default=1)  # without an input in time, all is one call
+    if calls < _FEWEST_CALLS:
+        raise UnspoolError(
+            f"the stream has {calls} calls of {stored.time_steps} time steps: at least "
+            f"{_FEWEST_CALLS} calls are needed to tell whether an error grows"
+        )
+    return [
+        array[:, : calls * tensor.shape[1]] if len(tensor.shape) > 2 else array
+        for array, tensor in zip(whole, stored.inputs, strict=True)
+    ]
+
+
+def _as_one(stream: Samples) -> Samples:
+    if isinstance(stream, np.ndarray):
+        return stream[None]
+    if isinstance(stream, Mapping):
+        return {name: np.asarray(array)[None] for name, array in stream.items()}
+    return [np.asarray(array)[None] for array in stream]
+
+
+def _curve(name: str, errors: np.ndarray) -> Curve:
+    """Summarise absolute errors (calls, values)."""
+    per_call = errors.mean(axis=1)
+    quarters = np.array_split(per_call, 4)
+    parts = np.array_split(np.arange(len(per_call)), min(_POINTS, len(per_call)))
+    return Curve(
+        name=name,
+        mean=float(errors.mean()),
+        p99=float(np.percentile(errors, 99)),
+        largest=float(errors.max()),
+        grows=bool(quarters[3].mean() > _GROWTH * quarters[1].mean()),
+        calls=tuple(int(part[len(part) // 2]) for part in parts),
+        points=tuple(float(per_call[part].mean()) for part in parts),
+    )

@@ -1,0 +1,96 @@
+"""What outputs should have been: labels, checked before any work."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.support.samples import check_classes
+from unspool.tflite.heads import Head
+
+
+def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) -> "Targets":
+    """Labels of an output, checked before any work, and how the output is read with them.
+
+    Integers name classes where the output has several values, and say yes or no where it has one
+    and they are 0 and 1; so do one-hot rows. Anything else is what the output should have been.
+
+    Args:
+        head: how the output is read, as far as the model says it.
+        labels: (samples, ...).
+        shape: of the output, (samples, ..., width); None where a length is not known yet.
+        what: the data, for messages.
+
+    Raises:
+        UnspoolError: the labels do not fit the output.
+    """
+    given = np.asarray(labels)
+    if given.dtype.kind not in "fiub":
+        raise UnspoolError(f"{what}: labels have the type {given.dtype}, expected numbers")
+    if not np.isfinite(given).all():
+        bad = int((~np.isfinite(given)).sum())
+        raise UnspoolError(f"{what}: {bad} of {given.size} labels are NaN or infinite")
+    whole = _fits(given.shape, shape)
+    short = _fits(given.shape, shape[:-1])
+    width = shape[-1]
+    if width == 1 and short and not whole:
+        given, whole = given[..., None], True
+    if width != 1 and short and given.dtype.kind in "iu":
+        return _classes(head, given, int(width or 0), what)
+    if not whole:
+        wanted = "classes, integers of the shape " if width != 1 else "numbers of the shape "
+        raise UnspoolError(
+            f"{what}: labels have the shape {np.shape(labels)} and the type {given.dtype}; "
+            f"expected {wanted}{_text(shape[:-1])}, or values of the shape {_text(shape)}"
+        )
+    return _values(head, given, what)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What an output should have been.
+
+    Attributes:
+        head: how the output is read.
+        wanted: classes (samples, ...), yes or no (samples, ..., n), or values (samples, ..., n).
+        classes: how many there are; 2 for yes and no, 0 for values.
+    """
+
+    head: Head
+    wanted: np.ndarray
+    classes: int
+
+
+def _classes(head: Head, labels: np.ndarray, count: int, what: str) -> Targets:
+    check_classes(labels, count, f"{what}: labels")
+    if head.kind != "classes":
+        head = Head("classes", why="labels are classes")
+    return Targets(head, labels.astype(np.int64), count)
+
+
+def _values(head: Head, labels: np.ndarray, what: str) -> Targets:
+    """Labels of the output's own shape: one-hot rows, yes and no, or values."""
+    distinct = set(np.unique(labels))
+    answers = distinct <= {0, 1} or distinct <= {-1, 1}
+    whole = labels.dtype.kind != "f"
+    if head.kind == "classes" and distinct <= {0, 1} and (labels.sum(axis=-1) == 1).all():
+        return Targets(head, labels.argmax(axis=-1), labels.shape[-1])
+    if answers and (head.kind == "binary" or (head.kind == "values" and whole)):
+        why = head.why or "labels are yes or no, the model has no loss: taken for logits"
+        return Targets(Head("binary", head.threshold, why), (labels > 0).astype(np.int64), 2)
+    if head.kind == "binary" and whole:
+        found = ", ".join(f"{value:g}" for value in sorted(distinct)[:5])
+        raise UnspoolError(f"{what}: labels are {found}, but the model says yes or no: 0 and 1")
+    return Targets(replace(head, kind="values"), labels.astype(np.float64), 0)
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        want in (None, got) for got, want in zip(shape, expected, strict=True)
+    )
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    sizes = ["any" if size is None else str(size) for size in shape]
+    return f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"

@@ -1,0 +1,278 @@
+"""What a deployment is worth: its outputs beside the trained model's, wherever they can be run.
+
+A measurement that fails costs nothing but itself: it is told as not measured, with the reason.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unspool.compilation.vela import Compiled
+from unspool.errors import UnspoolError
+from unspool.runtime import evaluation, quality, session
+from unspool.runtime.evaluation import Accuracy, Regression, Score, score
+from unspool.runtime.labels import Targets
+from unspool.runtime.quality import OutputError, Quality
+from unspool.runtime.verification import Simulation, compare
+from unspool.support.progress import Clock
+from unspool.support.text import last_line
+from unspool.tflite.signature import Outside, Signature
+
+LARGEST_UNROLL_ERROR = 1e-5
+"""How far an output of the deploy model may be from the trained model's, in float: absolute for
+outputs up to 1, relative to the largest output above."""
+
+_LAST_BITS = 4.0
+"""Times what the trained model's outputs change where its inputs change in their last bit: a
+network that enlarges such changes, over many steps or from inputs in large units, has no outputs
+that are more exact."""
+
+PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A measurement that could not be made.
+
+    Attributes:
+        what: such as "int8 model in LiteRT".
+        reason: in one line.
+    """
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """The forms of one network.
+
+    Attributes:
+        trained: the Keras model.
+        float_tflite: bytes of its deploy model, in float.
+        quantized_tflite: bytes of the quantized file.
+        compiled: the binary.
+    """
+
+    trained: Any
+    float_tflite: bytes
+    quantized_tflite: bytes
+    compiled: Compiled
+
+
+@dataclass(frozen=True)
+class Test:
+    """Test samples, and what outputs should have been.
+
+    Attributes:
+        data: one array (samples, ...) per input.
+        targets: number of an output -> its targets.
+    """
+
+    __test__ = False  # for pytest
+
+    data: Sequence[np.ndarray]
+    targets: Mapping[int, Targets]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        unroll_error: outputs of the deploy model against the trained model's, both float; None
+            where it was not measured.
+        quantization_error: outputs of the quantized model against the trained model's.
+        quality: the errors of the quantized model, column by column and class by class, on the
+            calibration samples; None where it was not measured.
+        ran_in: what ran the quantized model for both: "tflm", or "litert" where TFLM has no kernel
+            for it.
+        accuracies: on the test samples, per runtime and output of classes.
+        regressions: on the test samples, per runtime and output of values.
+        simulation: the binary beside the quantized model.
+        outside: inputs for which test samples lie outside of the calibrated range.
+        not_measured: what could not be measured, and why.
+    """
+
+    unroll_error: OutputError | None = None
+    quantization_error: OutputError | None = None
+    quality: Quality | None = None
+    ran_in: str = "tflm"
+    accuracies: tuple[Accuracy, ...] = ()
+    regressions: tuple[Regression, ...] = ()
+    simulation: Simulation = field(default_factory=lambda: Simulation(0, 0, "it was not run"))
+    outside: tuple[Outside, ...] = ()
+    not_measured: tuple[NotMeasured, ...] = ()
+
+
+def measure(
+    subjects: Subjects, calibration: Sequence[np.ndarray], test: Test | None, clock: Clock
+) -> Measured:
+    """Run every form of a network and compare.
+
+    Args:
+        subjects: the forms.
+        calibration: the calibration samples, one array (samples, ...) per input.
+        test: to measure accuracy with; None measures none.
+        clock: times the stages and tells of their progress.
+
+    Raises:
+        UnspoolError: the deploy model computes something else than the trained model.
+    """
+    work = _Work(subjects, clock)
+    found = work.on_calibration(calibration)
+    data = calibration if test is None else test.data
+    outputs = {} if test is None else work.outputs(data, ("keras", "litert", "tflm"))
+    tflm = work.tflm if test is None else outputs.get("tflm")
+    simulated = work.outputs(data, ("npu",)).get("npu")
+    scores = []
+    if test is not None:
+        scores = work.scores(outputs | ({"npu": simulated} if simulated else {}), test)
+    return Measured(
+        **found,
+        accuracies=tuple(s for s in scores if isinstance(s, Accuracy)),
+        regressions=tuple(s for s in scores if isinstance(s, Regression)),
+        simulation=work.simulation(data, simulated, tflm),
+        outside=Signature(subjects.quantized_tflite).outside(data) if test is not None else (),
+        not_measured=tuple(work.failures),
+    )
+
+
+@dataclass
+class _Work:
+    """Measures one thing after the other, and notes what fails."""
+
+    subjects: Subjects
+    clock: Clock
+    failures: list[NotMeasured] = field(default_factory=list)
+    tflm: list[np.ndarray] | None = None  # outputs on the calibration samples
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong in here is told, and goes no further."""
+        try:
+            yield
+        except Exception as error:
+            self.failures.append(NotMeasured(what, last_line(error)))
+
+    def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Errors of the deploy model and of the quantized model, without labels."""
+        found: dict[str, Any] = {}
+        of = self.subjects
+        arrays = list(data)
+        with self.clock.stage("compare with the trained model"):
+            reference = None
+            with self.attempt("the trained model in Keras"):
+                reference = evaluation.predict(of.trained, arrays)
+            outputs = None
+            with self.attempt("the deploy model in LiteRT"):
+                outputs = session.predict(of.float_tflite, arrays, "litert")
+            if outputs and reference:
+                found["unroll_error"] = _unroll_error(of.trained, arrays, outputs, reference)
+            for place in ("tflm", "litert"):
+                quantized = None
+                with self.attempt(f"the quantized model in {PLACES[place]}"):
+                    quantized = session.predict(of.quantized_tflite, arrays, place)
+                if quantized:
+                    break
+            self.tflm = quantized if place == "tflm" else None
+            if quantized and reference:
+                found |= self._errors(quantized, last(reference, quantized)) | {"ran_in": place}
+        return found
+
+    def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
+        signature = Signature(self.subjects.quantized_tflite)
+        return {
+            "quantization_error": quality.difference(outputs, reference),
+            "quality": quality.judge(outputs, reference, signature.output_names, signature.heads),
+        }
+
+    def outputs(
+        self, data: Sequence[np.ndarray], places: Sequence[str]
+    ) -> dict[str, list[np.ndarray]]:
+        """Runtime -> outputs on samples, of those runtimes in which the network runs."""
+        found = {}
+        subjects = {
+            "keras": self.subjects.trained,
+            "npu": self.subjects.compiled.tflite,
+        }
+        for name in places:
+            subject = subjects.get(name, self.subjects.quantized_tflite)
+            kind = {"keras": "trained model", "npu": "binary"}.get(name, "quantized model")
+            with (
+                self.clock.stage(f"run in {PLACES[name]}", len(data[0])) as progress,
+                self.attempt(f"the {kind} in {PLACES[name]}"),
+            ):
+                found[name] = evaluation.predict(subject, list(data), name, progress)
+        return found
+
+    def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
+        """Each scored output in each runtime."""
+        names = Signature(self.subjects.quantized_tflite).output_names
+        found = []
+        for place, values in outputs.items():
+            for number, targets in test.targets.items():
+                name = names[number] if len(names) > 1 else ""
+                with self.attempt(f"output {names[number]!r} in {PLACES[place]}"):
+                    found.append(score(values[number], targets, place, name))
+        return found
+
+    def simulation(
+        self,
+        data: Sequence[np.ndarray],
+        simulated: list[np.ndarray] | None,
+        tflm: list[np.ndarray] | None,
+    ) -> Simulation:
+        """The binary beside the quantized model."""
+        if simulated is None:  # an accelerator or an operation that it does not simulate
+            return Simulation(0, 0, self.failures[-1].reason)
+        if tflm is None:
+            return Simulation(0, 0, "there is nothing to compare it with: TFLM did not run")
+        of = self.subjects
+        return compare(of.compiled, of.quantized_tflite, data, simulated, tflm)
+
+
+def last(reference: list[np.ndarray], outputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Of outputs in time, the steps that the last call of a stream gives."""
+    return [
+        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
+        for whole, part in zip(reference, outputs, strict=True)
+    ]
+
+
+def _unroll_error(
+    trained: Any,
+    arrays: list[np.ndarray],
+    outputs: list[np.ndarray],
+    reference: list[np.ndarray],
+) -> OutputError:
+    error = quality.difference(outputs, last(reference, outputs))
+    limit = LARGEST_UNROLL_ERROR * max(1.0, *(float(np.abs(each).max()) for each in reference))
+    if not error.largest <= limit:
+        shaken = evaluation.predict(trained, _shaken(arrays))
+        limit = max(limit, _LAST_BITS * quality.difference(shaken, reference).largest)
+    if not error.largest <= limit:
+        raise UnspoolError(
+            f"the deploy model's outputs differ from the trained model's by up to "
+            f"{error.largest:.1e} on {error.samples} samples; at most {limit:.0e} "
+            "is expected: please report this model as a defect of Unspool"
+        )
+    return error
+
+
+def _shaken(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Samples with real values changed by up to the last bit of their feature's largest."""
+    rng = np.random.default_rng(0)
+    return [
+        array + np.abs(array).max(axis=tuple(range(array.ndim - 1))) * _noise(rng, array.shape)
+        if array.dtype.kind == "f"
+        else array
+        for array in arrays
+    ]
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return (np.finfo(np.float32).eps * rng.uniform(-1, 1, shape)).astype(np.float32)

@@ -1,0 +1,245 @@
+"""Sessions: run a .tflite file, whichever runtime executes it, and carry its states."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import joblib
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.runtime.engines import ENGINES
+from unspool.support import files, samples
+from unspool.support.files import AnyPath
+from unspool.support.progress import Progress
+from unspool.support.samples import Samples
+from unspool.support.text import last_line
+from unspool.tflite.signature import Signature
+
+_CHUNK = 500  # samples between two reports of progress, and per task of a process
+
+
+class Session(Signature):
+    """Runs a .tflite file: quantizes inputs, dequantizes outputs, feeds states back as bytes.
+
+    The numbers are those that the device returns, with runtime "tflm" or "npu" to the last bit.
+
+    Attributes:
+        runtime: "litert" (LiteRT's default kernels), "tflm" (the runtime of firmware) or "npu"
+            (a simulator of the NPU, for a file that Vela compiled).
+    """
+
+    def __init__(self, tflite: bytes | AnyPath, runtime: str = "litert") -> None:
+        """Open a .tflite file, given as bytes or by its path.
+
+        Raises:
+            UnspoolError: not a .tflite file, an unknown runtime, a file that it cannot run, or a
+                state whose input and output differ in scale.
+        """
+        if runtime not in ENGINES:
+            raise UnspoolError(f"runtime {runtime!r}: expected one of {', '.join(ENGINES)}")
+        self.runtime = runtime
+        content = tflite if isinstance(tflite, bytes) else files.read(tflite)
+        super().__init__(content)
+        try:
+            self._engine = ENGINES[runtime](content)
+        except (RuntimeError, ValueError) as error:
+            raise UnspoolError(
+                f"{runtime} cannot run this .tflite file: {last_line(error)}"
+            ) from None
+        self._states: list[np.ndarray] = self.zero_states(1)
+
+    def predict(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
+        """Run every sample on its own; where there are states, from zero states.
+
+        Args:
+            data: the samples, one array (samples, ...) per input. With states, a sample may be
+                a whole sequence: any multiple of the file's time steps.
+            progress: called now and then with the number of samples finished since.
+
+        Returns:
+            one float32 array (samples, ...) per output, in the outputs' order; for sequences,
+            what the last call gave.
+
+        Raises:
+            UnspoolError: the samples do not fit the inputs.
+        """
+        return self._in_chunks(data, progress, _of_the_last_call)
+
+    def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
+        """As `predict`, with what every call gave.
+
+        Args:
+            data: as `predict` takes it.
+            progress: as `predict` takes it.
+
+        Returns:
+            one float32 array (samples, calls, ...) per output, in the outputs' order.
+
+        Raises:
+            UnspoolError: the samples do not fit the inputs.
+        """
+        return self._in_chunks(data, progress, _of_every_call)
+
+    def _in_chunks(
+        self,
+        data: Samples,
+        progress: Progress | None,
+        kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
+    ) -> list[np.ndarray]:
+        """What `kept` makes of the calls' outputs, of so many samples at a time, one array each."""
+        arrays = self.check(data)
+        results = []
+        for start in range(0, len(arrays[0]), _CHUNK):
+            part = [array[start : start + _CHUNK] for array in arrays]
+            results.append(kept(self._calls_of(part)))
+            if progress:
+                progress(len(part[0]))
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Outputs of call after call, of samples that run side by side from zero states."""
+        states: Sequence[np.ndarray] = self.zero_states(len(part[0]))
+        for call in self.calls(part):
+            outputs, states = self._call(call, states)
+            yield outputs
+
+    def step(self, *values: np.ndarray) -> list[np.ndarray]:
+        """One call on the carried states.
+
+        Args:
+            values: one array per input, of its shape without the batch dimension.
+
+        Returns:
+            one float32 array per output, of its shape without the batch dimension.
+
+        Raises:
+            UnspoolError: the values do not fit the inputs.
+        """
+        arrays = samples.check([np.asarray(v)[None] for v in values], self.inputs, "step")
+        outputs, self._states = self._call(arrays, self._states)
+        return [output[0] for output in outputs]
+
+    def run(self, *sequences: np.ndarray) -> list[np.ndarray]:
+        """Feed a sequence, call by call, on the carried states.
+
+        Args:
+            sequences: one array (time, ...) per input; time is a multiple of the file's.
+
+        Returns:
+            one float32 array (calls, ...) per output.
+
+        Raises:
+            UnspoolError: the sequences do not fit, or are shorter than one call takes.
+        """
+        arrays = self.check([np.asarray(sequence)[None] for sequence in sequences])
+        results = []
+        for call in self.calls(arrays):
+            outputs, self._states = self._call(call, self._states)
+            results.append(outputs)
+        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def reset(self) -> None:
+        """Set every state to zero."""
+        self._states = self.zero_states(1)
+
+    @property
+    def states(self) -> dict[str, bytes]:
+        """The carried states as the device holds them: name -> raw bytes."""
+        return {
+            name: values.tobytes()
+            for name, values in zip(self.state_names, self._states, strict=True)
+        }
+
+    @states.setter
+    def states(self, states: Mapping[str, bytes]) -> None:
+        if set(states) != set(self.state_names):
+            raise UnspoolError(
+                f"states: got {', '.join(sorted(states)) or 'none'}, "
+                f"expected {', '.join(self.state_names) or 'none: the file has no states'}"
+            )
+        restored = []
+        for name, tensor in zip(self.state_names, self._state_tensors, strict=True):
+            size = int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+            if len(states[name]) != size:
+                raise UnspoolError(
+                    f"state {name!r}: got {len(states[name])} bytes, expected {size} "
+                    f"({tensor.dtype}{tensor.shape})"
+                )
+            restored.append(np.frombuffer(states[name], tensor.dtype).reshape(tensor.shape))
+        self._states = restored
+
+    def real_states(self) -> list[np.ndarray]:
+        """The carried states as real values, each (1, width)."""
+        return [
+            tensor.dequantize(values)
+            for tensor, values in zip(self._state_tensors, self._states, strict=True)
+        ]
+
+    def save_states(self, path: AnyPath) -> None:
+        """Write the raw bytes of all states to a file, one after the other in `state_names`."""
+        files.write(path, b"".join(self.states.values()))
+
+    def restore_states(self, path: AnyPath) -> None:
+        """Read back what `save_states` wrote.
+
+        Raises:
+            UnspoolError: the file is missing, or has not the size of the states.
+        """
+        content = files.read(path)
+        sizes = [len(raw) for raw in self.states.values()]
+        if len(content) != sum(sizes):
+            raise UnspoolError(
+                f"{path}: {len(content)} bytes, but the states {', '.join(self.state_names)} "
+                f"take {sum(sizes)}"
+            )
+        ends = np.cumsum(sizes)
+        self.states = {
+            name: content[end - size : end]
+            for name, size, end in zip(self.state_names, sizes, ends, strict=True)
+        }
+
+    def _call(
+        self, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Run real values and stored states; returns real outputs and stored states."""
+        given = self._engine(self.merged(self.quantized(arrays), states))
+        return self.dequantized(given), [given[pair.output] for pair in self.pairs]
+
+
+def _of_the_last_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
+    (outputs,) = deque(calls, maxlen=1)
+    return outputs
+
+
+def _of_every_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.stack(values, axis=1) for values in zip(*calls, strict=True)]
+
+
+def predict(
+    tflite: bytes, data: Samples, runtime: str, progress: Progress | None = None
+) -> list[np.ndarray]:
+    """`Session.predict` on all cores: the same results, sooner for slow runtimes.
+
+    Samples are independent, so they are dealt in chunks to one process per core.
+    """
+    session = Session(tflite, runtime)
+    arrays = session.check(data)
+    count = len(arrays[0])
+    cores = len(os.sched_getaffinity(0))
+    if runtime == "litert" or count <= _CHUNK or cores == 1:  # a process costs more than it saves
+        return session.predict(arrays, progress)
+    tasks = (
+        joblib.delayed(_predict_chunk)(tflite, runtime, [a[i : i + _CHUNK] for a in arrays])
+        for i in range(0, count, _CHUNK)
+    )
+    chunks = []
+    for chunk in joblib.Parallel(n_jobs=cores, return_as="generator")(tasks):
+        chunks.append(chunk)
+        if progress:
+            progress(len(chunk[0]))
+    return [np.concatenate(outputs) for outputs in zip(*chunks, strict=True)]
+
+
+def _predict_chunk(tflite: bytes, runtime: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    return Session(tflite, runtime).predict(arrays)

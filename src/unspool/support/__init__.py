@@ -1,0 +1,1 @@
+"""What every room uses: files, samples, progress, texts, and TensorFlow imported quietly."""

@@ -1,0 +1,223 @@
+"""Samples for a model: read them from files, check them before any work is done."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeAlias
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.support import files
+from unspool.support.files import AnyPath
+
+Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+"""One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
+
+
+CALIBRATION_COUNT = 200
+"""How many samples are enough to calibrate with, where the user does not say."""
+
+_NUMBERS = {"int32": np.int32, "int64": np.int32}
+"""Inputs of token ids keep whole numbers; all others are real values, whatever their type."""
+
+
+class HasShape(Protocol):
+    """An input of a model: its name, its type, and its shape with the batch dimension first."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[Any, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class OpenInput:
+    """An input of which some dimensions, None, take any length.
+
+    Attributes:
+        name: what it is called.
+        shape: with the batch dimension.
+        dtype: of what it takes.
+        also: another name that samples may have for it; else empty.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: Any
+    also: str = ""
+
+
+def load(path: AnyPath) -> Samples:
+    """Read samples from a .npy file, or from a .npz file with one array per input name.
+
+    Raises:
+        UnspoolError: the file is missing, is not NumPy's format, holds pickled objects, or is
+            larger than this machine's memory.
+    """
+    path = Path(path)
+    try:
+        _check_size(path)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise UnspoolError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        reason = str(error)
+        if "allow_pickle" in reason:  # NumPy's advice, to allow it, is to run what the file says
+            reason = "it holds Python objects, which may run code when they are read"
+        raise UnspoolError(
+            f"{path}: cannot be read as a NumPy .npy or .npz file of numbers ({reason}); write it "
+            "with numpy.save or numpy.savez, of arrays of numbers"
+        ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file whose arrays would not fit in memory, before any is allocated."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more
+            size = path.stat().st_size
+        else:
+            size = _unpacked_size(file)
+    files.check_fits_memory(path, size)
+
+
+def _unpacked_size(file: BinaryIO) -> int:
+    """Bytes that the arrays of a .npz take; ValueError where one promises more than is there."""
+    with ZipFile(file) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            if math.prod(shape) * dtype.itemsize > entry.file_size:
+                raise ValueError(f"{entry.filename} promises {shape} {dtype}, but is shorter")
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
+    """Check samples against a model's inputs.
+
+    Args:
+        data: the samples.
+        inputs: the model's inputs; their first dimension, the batch, is not looked at, and None
+            fits any length.
+        what: what the data is, for messages: "calibration data".
+
+    Returns:
+        one float32 array (samples, ...) per input, in the inputs' order, all of one length.
+
+    Raises:
+        UnspoolError: an array is missing, has the wrong shape, no samples, or values that are not
+            finite numbers.
+    """
+    arrays = [
+        _check_array(array, tensor, what)
+        for array, tensor in zip(_in_order(data, inputs, what), inputs, strict=True)
+    ]
+    lengths = {len(array) for array in arrays}
+    if len(lengths) > 1:
+        raise UnspoolError(
+            f"{what}: the inputs have different numbers of samples: "
+            + ", ".join(f"{t.name} {len(a)}" for t, a in zip(inputs, arrays, strict=True))
+        )
+    return arrays
+
+
+def _in_order(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
+    names = [tensor.name for tensor in inputs]
+    if isinstance(data, Mapping):
+        if len(data) == len(names) == 1:  # a lone array has no need of the right name
+            return [np.asarray(array) for array in data.values()]
+        others = [getattr(tensor, "also", "") or tensor.name for tensor in inputs]
+        if set(data) == set(others) and len({*others}) == len(names):
+            names = others
+        if set(data) != set(names):
+            raise UnspoolError(
+                f"{what}: has arrays named {', '.join(sorted(data)) or '(none)'}, "
+                f"expected {', '.join(names)}"
+            )
+        return [np.asarray(data[name]) for name in names]
+    arrays = [data] if isinstance(data, np.ndarray) else [np.asarray(array) for array in data]
+    if len(arrays) != len(names):
+        raise UnspoolError(
+            f"{what}: has {len(arrays)} array{'s' * (len(arrays) != 1)}, but the model has "
+            f"{len(names)} input{'s' * (len(names) != 1)}: {', '.join(names)}"
+        )
+    return arrays
+
+
+def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
+    expected = tuple(tensor.shape)[1:]
+    wanted = f"(samples, {', '.join('any' if n is None else str(n) for n in expected)})"
+    fits = array.ndim == len(expected) + 1 and all(
+        want in (None, got) for want, got in zip(expected, array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise UnspoolError(
+            f"{what}: the array for input {tensor.name!r} has the shape {array.shape}, "
+            f"expected {wanted}"
+        )
+    if len(array) == 0:
+        raise UnspoolError(f"{what}: zero samples for input {tensor.name!r}, expected {wanted}")
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(
+            f"{what}: the array for input {tensor.name!r} has the type {array.dtype}, "
+            "expected numbers"
+        )
+    array = array.astype(_NUMBERS.get(str(tensor.dtype), np.float32))
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(
+            f"{what}: {bad} of {array.size} values for input {tensor.name!r} are NaN or infinite; "
+            "remove or repair those samples"
+        )
+    return array
+
+
+def check_labels(labels: np.ndarray, samples: int, classes: int, what: str) -> np.ndarray:
+    """Check class labels: integers (samples,) from 0 to classes - 1.
+
+    Raises:
+        UnspoolError: the shape, the type or a value does not fit.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+        raise UnspoolError(
+            f"{what}: labels have the shape {labels.shape} and the type {labels.dtype}, "
+            f"expected integers of the shape ({samples},)"
+        )
+    check_classes(labels, classes, f"{what}: labels")
+    return labels.astype(np.int64)
+
+
+def check_classes(labels: np.ndarray, classes: int, what: str) -> None:
+    """Check that class labels of any shape run from 0 to classes - 1.
+
+    Raises:
+        UnspoolError: one does not.
+    """
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UnspoolError(
+            f"{what} run from {labels.min()} to {labels.max()}, "
+            f"but the model has {classes} classes, 0 to {classes - 1}"
+        )
+
+
+def first(data: Samples, count: int) -> Samples:
+    """The first samples of each array, in the structure of the data."""
+    if isinstance(data, np.ndarray):
+        return data[:count]
+    if isinstance(data, Mapping):
+        return {name: array[:count] for name, array in data.items()}
+    return [array[:count] for array in data]

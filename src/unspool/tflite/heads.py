@@ -1,0 +1,37 @@
+"""How the outputs of a model are read: as classes, as yes or no, or as values."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+Kind: TypeAlias = Literal["classes", "binary", "values"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """How an output is read.
+
+    Attributes:
+        kind: "classes": the largest of several values names the class; "binary": a value above
+            `threshold` says yes, each column for itself; "values": numbers as they are.
+        threshold: of a binary output, or of values that labels say are yes or no.
+        why: how that is known, such as "softmax" or "binary_crossentropy of logits"; else empty.
+    """
+
+    kind: Kind
+    threshold: float = 0.0
+    why: str = ""
+
+    def decide(self, output: np.ndarray) -> np.ndarray:
+        """Classes (samples, ...) of an output (samples, ..., classes); yes or no of a binary one.
+
+        Of an output (samples, ..., n) that is binary, n answers of 0 or 1 each.
+        """
+        if self.kind == "classes":
+            named: np.ndarray = output.argmax(axis=-1)
+            return named
+        return (output > self.threshold).astype(np.int64)
+
+
+VALUES = Head("values")

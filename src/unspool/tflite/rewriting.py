@@ -1,0 +1,107 @@
+"""Operators of a float model that TFLM or Vela would take otherwise, as others that they agree on.
+
+- TFLM's CONCATENATION takes ten inputs: more become a tree.
+- Vela rounds a SUM once where TFLM rounds twice, and over several axes sums one of them: it becomes
+  a MEAN times a constant.
+"""
+
+import math
+from copy import copy
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from unspool.tflite import flatbuffer
+
+TFLM_INPUTS = 10
+"""`kMaxInputNum` in tflite-micro's `kernels/concatenation.cc`."""
+
+
+def rewrite(model: flatbuffer.Model) -> None:
+    """Rewrite a float model; its values stay the same.
+
+    What is put together in between is called `<output>/part_0` and so on, a sum's mean
+    `<output>/mean`.
+    """
+    graph = model.subgraphs[0]
+    operators = []
+    for op in graph.operators:
+        kind = flatbuffer.operator_kind(model, op)
+        if kind == "CONCATENATION":
+            operators += _parts(graph, op)
+        elif kind == "SUM":
+            operators.append(_mean(model, op))
+        operators.append(op)
+    graph.operators = operators
+
+
+def _mean(model: flatbuffer.Model, op: Any) -> Any:
+    """Make a SUM a multiplication of the mean, by the count; returns the operator that gives it."""
+    graph = model.subgraphs[0]
+    source, axes = (graph.tensors[index] for index in op.inputs)
+    reduced = np.frombuffer(bytes(model.buffers[axes.buffer].data), np.int32)
+    count = math.prod(int(source.shape[axis]) for axis in reduced)
+    mean, average = copy(graph.tensors[op.outputs[0]]), copy(op)
+    mean.name += b"/mean"
+    average.outputs = [_added(graph, mean)]
+    average.opcodeIndex = _code(model, schema.BuiltinOperator.MEAN)
+    factor, buffer = schema.TensorT(), schema.BufferT()
+    buffer.data = np.frombuffer(np.float32(count).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    factor.name, factor.shape, factor.type = mean.name + b"/count", [1], mean.type
+    factor.buffer = len(model.buffers) - 1
+    op.inputs = [average.outputs[0], _added(graph, factor)]
+    op.opcodeIndex = _code(model, schema.BuiltinOperator.MUL)
+    op.builtinOptionsType = schema.BuiltinOptions.MulOptions
+    op.builtinOptions = schema.MulOptionsT()
+    return average
+
+
+def _added(graph: Any, tensor: Any) -> int:
+    """Add a tensor to the graph; returns its index."""
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _code(model: flatbuffer.Model, operator: int) -> int:
+    """Index of an operator's code, which is added where the model has none."""
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == operator:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = operator
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _parts(graph: Any, op: Any) -> list[Any]:
+    """Operators that put inputs of `op` together, ten at a time, until it has ten at most."""
+    made: list[Any] = []
+    while len(op.inputs) > TFLM_INPUTS:
+        groups = [op.inputs[i : i + TFLM_INPUTS] for i in range(0, len(op.inputs), TFLM_INPUTS)]
+        op.inputs = [
+            _part(graph, op, group, made) if len(group) > 1 else group[0] for group in groups
+        ]
+    return made
+
+
+def _part(
+    graph: Any,
+    op: Any,
+    group: list[int],
+    made: list[Any],
+) -> int:
+    """Add an operator that puts a group together to `made`; returns its tensor's index."""
+    whole = graph.tensors[op.outputs[0]]
+    axis = op.builtinOptions.axis % len(whole.shape)
+    tensor, part = copy(whole), copy(op)
+    tensor.shape = list(whole.shape)
+    tensor.shapeSignature = None
+    tensor.shape[axis] = sum(int(graph.tensors[index].shape[axis]) for index in group)
+    tensor.name = whole.name + f"/part_{len(made)}".encode()
+    index = _added(graph, tensor)
+    part.inputs, part.outputs = list(group), [index]
+    made.append(part)
+    return index

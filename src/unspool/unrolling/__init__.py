@@ -1,0 +1,1 @@
+"""Trained model -> deploy model, without loops -> float .tflite."""

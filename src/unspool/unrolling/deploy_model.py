@@ -1,0 +1,225 @@
+"""Trained model -> deploy model: the same function with batch size 1 and no loop."""
+
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.frontend.heads import heads
+from unspool.frontend.structure import REMOVED
+from unspool.support._tensorflow import keras
+from unspool.tflite.names import Interface, Marks, keras_name
+from unspool.unrolling.inspection import Verdict, inspect, is_graph
+from unspool.unrolling.leading import Scaled, leading
+from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
+from unspool.unrolling.recurrent.loop import PerStep, Unrolled
+from unspool.unrolling.recurrent_layers import DeployState, streaming
+
+
+def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
+    """Rebuild a trained Keras model without loops, for one sample at a time.
+
+    Recurrent layers are replaced by `time_steps` copies of their step that share weights; nested
+    models are made flat; dropout is left out; every other layer is cloned with its weights. The
+    trained model is not changed.
+
+    Args:
+        model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
+        time_steps: length of the sequence where the model leaves it open, `(None, features)`.
+        allow_cpu: accept layers that no NPU runs, such as Embedding.
+
+    Returns:
+        a Functional Keras model with batch size 1, and the same inputs and outputs in one order;
+        characters that TensorFlow's names cannot have are replaced in theirs.
+
+    Raises:
+        UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
+            deployed; the message names it.
+    """
+    _check(inspect(model), model, allow_cpu)
+    rebuilder = Rebuilder()
+    inputs = _deploy_inputs(model, time_steps, rebuilder.scopes)
+    return _deploy_model(model, inputs, rebuilder, [])
+
+
+def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -> Any:
+    """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
+
+    Each recurrent layer gains an input `<layer>.h_in` (LSTM: and `.c_in`) and an output
+    `<layer>.h_out`, each (1, units); in the .tflite they are called `<layer>/h_in` and so on.
+
+    Args:
+        model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
+        time_steps: of one chunk, whatever length the model was trained on.
+        allow_cpu: accept layers that no NPU runs, such as Embedding.
+
+    Returns:
+        a Functional Keras model with the model's inputs, then the states; the same for outputs.
+
+    Raises:
+        UnspoolError: as `unroll`, and for layers that look at time steps of other chunks:
+            backward recurrence, convolution, pooling or reshaping over time.
+    """
+    _check(inspect(model), model, allow_cpu)
+    _check_streams(model)
+    states: list[DeployState] = []
+    scopes = Scopes()
+    rebuilder = Rebuilder(lambda layer, name: streaming(layer, name, states, scopes.give), scopes)
+    inputs = [
+        keras.Input(
+            (time_steps, *t.shape[2:]) if len(t.shape) > 2 else t.shape[1:],
+            batch_size=1,
+            dtype=t.dtype,
+            name=scopes.give(t.name),
+        )
+        for t in structure.inputs(model)
+    ]
+    return _deploy_model(model, inputs, rebuilder, states)
+
+
+def _deploy_model(
+    model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
+) -> Any:
+    """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
+    given = structure.output_names(model)
+    for each in filter(None, leading(model)):
+        name = rebuilder.scopes.give(each.layers[0].name)
+        rebuilder.replace(each.layers[0], Scaled(each, name=name))
+        for layer in each.layers[1:]:
+            rebuilder.replace(layer, lambda tensor, **_: tensor)
+    outputs = [
+        _named(tensor, name, rebuilder.scopes)
+        for tensor, name in zip(rebuilder.rebuild(model, inputs), given, strict=True)
+    ]
+    before = [state.before for state in states]
+    after = [
+        keras.layers.Identity(name=rebuilder.scopes.give(keras_name(state.names.output)))(
+            state.after
+        )
+        for state in states
+    ]
+    made = keras.Model(
+        alone([*inputs, *before]),
+        alone([*outputs, *after]),
+        name=rebuilder.scopes.give(model.name),
+    )
+    marks = Marks(
+        layers=tuple(
+            layer.name for layer in made._flatten_layers() if isinstance(layer, Unrolled | PerStep)
+        ),
+        states=tuple(state.names for state in states),
+        heads=heads(model),
+    )
+    made.interface = Interface(
+        inputs=(
+            *(t.name for t in structure.inputs(model)),
+            *(state.names.input for state in states),
+        ),
+        outputs=(*given, *(state.names.output for state in states)),
+        marks=marks,
+    )
+    return made
+
+
+_PER_STEP = (
+    *(keras.layers.Dense, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU),
+    *(keras.layers.Softmax, keras.layers.BatchNormalization, keras.layers.LayerNormalization),
+    *(keras.layers.TimeDistributed, keras.layers.Concatenate, keras.layers.Add),
+    *(keras.layers.Subtract, keras.layers.Multiply, keras.layers.Average, keras.layers.Maximum),
+    *(keras.layers.Embedding, keras.layers.Rescaling, keras.layers.RNN, keras.layers.InputLayer),
+    *REMOVED,
+)
+"""Layers that give for each time step what depends on this step, or on those before."""
+
+
+def is_streamable(model: Any) -> bool:
+    """Whether `unroll_stream` takes a model that `unroll` takes, as far as its layers show."""
+    try:
+        _check_streams(model)
+    except UnspoolError:
+        return False
+    return True
+
+
+def _check_streams(model: Any) -> None:
+    """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
+    in_front = [layer for found in leading(model) if found for layer in found.layers]
+    for layer in model.layers:
+        if any(layer is each for each in in_front):
+            continue
+        if is_graph(layer):
+            _check_streams(layer)
+            continue
+        where = f"layer {layer.name!r} ({type(layer).__name__})"
+        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
+            raise UnspoolError(
+                f"{where}: reads the sequence from its end, which a stream does not have yet; "
+                "deploy it without states, or train it forwards only"
+            )
+        nodes = structure.calls(model, layer)
+        has_time = any(_has_time(node.input_tensors) for node in nodes)
+        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
+            raise UnspoolError(
+                f"{where}: begins a sequence of its own in every call, which has no states to go "
+                "on from; deploy it without states"
+            )
+        if has_time and not isinstance(layer, _PER_STEP):
+            raise UnspoolError(
+                f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
+                "deploy it without states, or put it after the last recurrent layer"
+            )
+
+
+def _has_time(tensors: list[Any]) -> bool:
+    return any(len(tensor.shape) > 2 for tensor in tensors)
+
+
+def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
+    for verdict in verdicts:
+        if verdict.action == "refuse" or (verdict.action == "cpu" and not allow_cpu):
+            raise UnspoolError(f"layer {verdict.layer!r} ({verdict.kind}): {verdict.detail}")
+    if not any(verdict.action == "unroll" for verdict in verdicts):
+        raise UnspoolError(
+            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
+        )
+
+
+def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
+    """The tensor, given out by an operation of the trained model's output name."""
+    if tensor._keras_history.operation.name == name:
+        return tensor
+    return keras.layers.Identity(name=scopes.give(name))(tensor)
+
+
+def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[Any]:
+    """Inputs with batch size 1, and `time_steps` where the model leaves the length open."""
+    taken = structure.inputs(model)
+    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in taken]
+    if time_steps is not None and not any(is_open):
+        fixed = {tensor.shape[1] for tensor in taken if len(tensor.shape) > 2}
+        if time_steps not in fixed:
+            raise UnspoolError(
+                f"input {taken[0].name!r} has {taken[0].shape[1]} time steps fixed "
+                f"in the model, got time_steps={time_steps}: leave it out, or build the model "
+                "with (None, features)"
+            )
+    inputs = []
+    for tensor, length_is_open in zip(taken, is_open, strict=True):
+        batch, *shape = tensor.shape
+        if batch not in (None, 1):
+            raise UnspoolError(
+                f"input {tensor.name!r} has the batch size {batch} fixed in the model; "
+                "build it without batch_size, or with 1"
+            )
+        if length_is_open:
+            shape[0] = time_steps
+        if None in shape:
+            raise UnspoolError(
+                f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
+                "say how many time steps to unroll (--time-steps N, or time_steps=N)"
+                if length_is_open and None not in shape[1:]
+                else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
+                "only the time steps, the first dimension after the batch, may be open"
+            )
+        name = scopes.give(tensor.name)
+        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=name))
+    return inputs

@@ -1,0 +1,137 @@
+"""Layers that do nothing but scale an input, which whoever quantizes the input can do at no cost.
+
+Inside the network they would come after quantization: an input has one scale, and a small feature
+beside a large one is lost before a Normalization can mend it. Done before, every feature gets
+levels of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool.frontend.structure import REMOVED, calls, readers, spread
+from unspool.support._tensorflow import keras
+from unspool.tflite.input_scaling import InputScaling
+
+
+@dataclass(frozen=True)
+class Leading:
+    """Layers between an input and the first that does something else.
+
+    Attributes:
+        layers: one after the other.
+        shift: of all of them together, `(x - shift) * factor`: (features,) or (1,).
+        factor: the same.
+    """
+
+    layers: tuple[Any, ...]
+    shift: np.ndarray
+    factor: np.ndarray
+
+
+class Scaled(keras.layers.Layer):  # type: ignore[misc]
+    """`(x - shift) * factor`, for each feature along the last axis."""
+
+    def __init__(self, leading: Leading, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.shift = tuple(np.asarray(leading.shift, np.float32).tolist())
+        self.factor = tuple(np.asarray(leading.factor, np.float32).tolist())
+
+    def call(self, x: Any) -> Any:
+        """Scale (..., features)."""
+        return (x - np.asarray(self.shift, np.float32)) * np.asarray(self.factor, np.float32)
+
+
+def leading(model: Any) -> tuple[Leading | None, ...]:
+    """What does nothing but scale each input of a trained Keras model; None where nothing does.
+
+    These are Normalization, Rescaling and BatchNormalization along the last axis, each called
+    once, where nothing else reads what it reads.
+    """
+    return tuple(_of_input(tensor, model) for tensor in model.inputs)
+
+
+def input_scalings(
+    found: Sequence[Leading | None], names: Sequence[str]
+) -> dict[int, InputScaling]:
+    """Position of an input -> what is done to it; `found` as `leading` returns it."""
+    return {
+        position: _scaling(name, Scaled(each))
+        for position, (each, name) in enumerate(zip(found, names, strict=True))
+        if each is not None
+    }
+
+
+def stripped(deploy_model: Any, names: Sequence[str]) -> tuple[Any, dict[int, InputScaling]]:
+    """A deploy model without the `Scaled` layers behind its inputs, and what they do.
+
+    Args:
+        deploy_model: as `unroll` returns it.
+        names: of its inputs in the .tflite.
+
+    Returns:
+        a Keras model that takes scaled inputs; position of an input -> its scaling.
+    """
+    inputs, scalings = [], {}
+    for position, (tensor, name) in enumerate(zip(deploy_model.inputs, names, strict=True)):
+        reading = readers(deploy_model, tensor)
+        if len(reading) == 1 and isinstance(reading[0].operation, Scaled):
+            scalings[position] = _scaling(name, reading[0].operation)
+            inputs.append(reading[0].outputs[0])
+        else:
+            inputs.append(tensor)
+    if not scalings:
+        return deploy_model, {}
+    return keras.Model(inputs, deploy_model.outputs, name=deploy_model.name), scalings
+
+
+def _scaling(name: str, layer: Scaled) -> InputScaling:
+    return InputScaling(name, layer.shift, layer.factor)
+
+
+def _of_input(tensor: Any, model: Any) -> Leading | None:
+    factor, offset = np.ones(1), np.zeros(1)  # x * factor + offset
+    layers: list[Any] = []
+    scales = False
+    while not any(tensor is output for output in model.outputs):
+        reading = readers(model, tensor)
+        if len(reading) != 1 or len(calls(model, reading[0].operation)) != 1:
+            break
+        layer = reading[0].operation
+        if not isinstance(layer, REMOVED):
+            step = _affine(layer, tensor)
+            if step is None:
+                break
+            factor, offset = factor * step[0], offset * step[0] + step[1]
+            scales = True
+        layers.append(layer)
+        tensor = reading[0].outputs[0]
+    if not scales or not np.all(factor) or not np.isfinite([*factor, *offset]).all():
+        return None
+    factor, offset = np.broadcast_arrays(factor, offset)
+    return Leading(tuple(layers), 0.0 - offset / factor, factor)
+
+
+def _affine(layer: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """(factor, offset) of a layer that is `x * factor + offset` along the last axis, or None."""
+    match layer:
+        case keras.layers.Rescaling():
+            factor, offset = layer.scale, layer.offset
+        case keras.layers.Normalization():
+            width, mean = spread(layer), np.asarray(layer.mean)
+            factor, offset = (width, mean) if layer.invert else (1 / width, -mean / width)
+        case keras.layers.BatchNormalization() if layer.axis in (-1, len(tensor.shape) - 1):
+            variance = np.asarray(layer.moving_variance, np.float64)
+            gamma = np.asarray(layer.gamma) if layer.scale else 1.0
+            factor = gamma / np.sqrt(variance + layer.epsilon)
+            beta = np.asarray(layer.beta) if layer.center else 0.0
+            offset = beta - np.asarray(layer.moving_mean) * factor
+        case _:
+            return None
+    given = [np.asarray(value, np.float64) for value in (factor, offset)]
+    features = tensor.shape[-1]
+    if any(v.size not in (1, features) or (v.ndim and v.shape[-1] != v.size) for v in given):
+        return None  # along another axis
+    return given[0].reshape(-1), given[1].reshape(-1)

@@ -1,0 +1,106 @@
+"""What a cell is at deploy time.
+
+A cell is a frozen dataclass: its fields of type `Array` are weights, already in the order in which
+the deploy graph uses them (gates that share an activation side by side), its methods are one step.
+The time loop (`loop.py`) holds the weights as Keras variables and calls the methods. `from_keras`
+of each module is made of TensorFlow's operations, so that gradients find their way back to the
+weights of the trained cell.
+
+Every operator is named after its role (`hproj`, `rz`, `h` ...): the converter keeps the names, and
+calibration ties the ranges of tensors whose names differ in the step number only. So a role has
+the same name in every step, the first one included.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from unspool.support._tensorflow import keras, tf
+
+Array: TypeAlias = Any
+"""A TensorFlow tensor."""
+
+States: TypeAlias = tuple[Array, ...]
+"""The states after a step, each (1, width), in Keras's order: `(h,)` or `(h, c)`."""
+
+Activation: TypeAlias = Callable[..., Array]
+
+
+class Cell(Protocol):
+    """One recurrent cell, ready to be unrolled."""
+
+    @property
+    def units(self) -> int:
+        """Width of the output."""
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Widths of the states, in Keras's order."""
+
+    def project(self, rows: Array) -> list[Array]:
+        """What of a step depends on the input alone, for all steps in one operator each.
+
+        Args:
+            rows: the input sequence, (time steps, features).
+
+        Returns:
+            one or more tensors, each (time steps, width); a step is given one row of each.
+        """
+
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
+        """One time step.
+
+        Args:
+            projected: one row, (1, width), of each tensor that `project` returned.
+            states: the states before the step, each (1, width), or None for zero states, which
+                cost no recurrent product.
+
+        Returns:
+            the output, (1, units), and the states after the step.
+        """
+
+
+def weight(variable: Any) -> Array:
+    """A Keras variable's value in float32, or what stands for it in a `keras.StatelessScope`."""
+    return tf.cast(tf.convert_to_tensor(variable), tf.float32)
+
+
+def columns(x: Array, start: int, stop: int, name: str) -> Array:
+    """Columns `start` to `stop` of a tensor (1, width), as one named SLICE operator."""
+    return tf.slice(x, [0, start], [1, stop - start], name=name)
+
+
+def linear(x: Array, name: str) -> Array:
+    """No activation; keeps the role's name."""
+    return tf.identity(x, name=name)
+
+
+def hard_sigmoid(x: Array, name: str) -> Array:
+    """Keras 3's: `relu6(x + 3) / 6`."""
+    return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
+
+
+def relu6(x: Array, name: str | None = None) -> Array:
+    """`6 - relu(6 - relu(x))`: RELU6 has no int8 form where it is not fused with what is before."""
+    return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
+
+
+def activation_name(function: Any) -> str:
+    """Keras's name of an activation, a function or a layer, with what changes it behind it."""
+    if isinstance(function, keras.layers.Activation):
+        return activation_name(function.activation)
+    if isinstance(function, keras.layers.ReLU):
+        plain = not function.negative_slope and not function.threshold
+        if plain and function.max_value in (None, 6):
+            return "relu6" if function.max_value else "relu"
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "hard_sigmoid": hard_sigmoid,
+    "linear": linear,
+    "relu": tf.nn.relu,
+    "relu6": relu6,
+    "sigmoid": tf.sigmoid,
+    "tanh": tf.tanh,
+}
+"""Activations by Keras's name whose operator exists on the NPU."""

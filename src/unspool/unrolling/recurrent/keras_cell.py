@@ -1,0 +1,49 @@
+"""A user's own cell: run as it is in every step, without hoisting, tied all the same.
+
+The cell is any Keras layer with `state_size` and `call(inputs, states)`, as `keras.layers.RNN`
+takes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.recurrent.cell import Array, Cell, States
+
+
+@dataclass(frozen=True)
+class KerasCell:
+    """A built Keras cell; its weights stay its own."""
+
+    cell: Any
+    units: int
+    state_sizes: tuple[int, ...]
+
+    def project(self, rows: Array) -> list[Array]:
+        return [rows]
+
+    def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
+        (row,) = projected
+        if states is None:
+            states = tuple(tf.zeros((1, width)) for width in self.state_sizes)
+        # A list even where there is one state, as keras.layers.RNN gives it.
+        output, after = self.cell(row, list(states), training=False)
+        return output, tuple(keras.tree.flatten(after))
+
+
+def from_keras(cell: Any) -> Cell:
+    """The deploy-time cell of any built Keras cell.
+
+    Raises:
+        UnspoolError: a state is not a vector.
+    """
+    sizes = keras.tree.flatten(cell.state_size)
+    if not all(isinstance(size, int) for size in sizes):
+        raise UnspoolError(
+            f"cell {cell.name!r} ({type(cell).__name__}) has states of the shape "
+            f"{cell.state_size}; expected vectors, each given by its width"
+        )
+    output = getattr(cell, "output_size", None) or sizes[0]
+    return KerasCell(cell, int(output), tuple(sizes))

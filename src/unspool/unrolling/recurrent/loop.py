@@ -1,0 +1,109 @@
+"""The time loop that all cells share, unrolled."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from unspool.support._tensorflow import keras, tf
+from unspool.tflite.names import step_scope
+from unspool.unrolling.recurrent.cell import Array, Cell, States
+
+
+class Unrolled(keras.layers.Layer):  # type: ignore[misc]
+    """A recurrent layer for batch size 1 and a fixed number of steps, without a loop.
+
+    Called on a sequence (1, time steps, features) and, maybe, the states before it, each
+    (1, width). Returns the outputs of all steps, (1, time steps, units), in the order of
+    processing or, where `reverse_outputs`, the last one first; the last output, (1, units); and
+    the states after the last step. What is not used costs nothing: the converter drops it.
+
+    Each step runs in a name scope of its own (`names.step_scope`), numbered in the order of
+    processing.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Cell],
+        *,
+        go_backwards: bool = False,
+        reverse_outputs: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Make the layer of what `read` gives: the deploy-time cell of a trained one."""
+        super().__init__(**kwargs)
+        self._read = read
+        self.cell = cell = read()
+        self.go_backwards = go_backwards
+        self.reverse_outputs = reverse_outputs
+        self._keras_cell = getattr(cell, "cell", None)  # so that Keras knows of its weights
+        self._variables = {
+            name: self.add_weight(
+                shape=value.shape, initializer=keras.initializers.Constant(value), name=name
+            )
+            for name, value in _arrays(cell).items()
+        }
+        self.built = True
+
+    def trained_values(self) -> list[Array]:
+        """What the trained cell's weights make of this layer's now, in the order of `weights`."""
+        return list(_arrays(self._read()).values())
+
+    def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:
+        """Run every step of `sequence`; returns [outputs, last output, *states]."""
+        _, steps, features = sequence.shape
+        # One tensor per weight, shared by all steps: a constant written once.
+        tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
+        cell = replace(self.cell, **tensors)  # type: ignore[type-var]
+        rows = tf.reshape(sequence, (steps, features), name="rows")
+        projected = [tf.split(p, steps) if steps > 1 else [p] for p in cell.project(rows)]
+
+        states: States | None = tuple(initial_state) if initial_state else None
+        outputs = []
+        for number in range(steps):
+            time = steps - 1 - number if self.go_backwards else number
+            # The slash at the end: the scope is taken as it is, from the root.
+            with tf.name_scope(step_scope(self.name, number)):
+                output, states = cell.step([p[time] for p in projected], states)
+            outputs.append(output)
+        ordered = outputs[::-1] if self.reverse_outputs else outputs
+        # Not a concatenation, of which TFLM takes at most ten inputs.
+        sequence = tf.stack(ordered, axis=1, name="sequence")
+        return [sequence, outputs[-1], *(states or ())]
+
+    def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
+        """Shapes of what `call` returns, without tracing every step."""
+        return [
+            (1, sequence_shape[1], self.cell.units),
+            (1, self.cell.units),
+            *((1, width) for width in self.cell.state_sizes),
+        ]
+
+
+def _arrays(cell: Cell) -> dict[str, Array]:
+    values = {field.name: getattr(cell, field.name) for field in fields(cell)}  # type: ignore[arg-type]
+    return {name: value for name, value in values.items() if tf.is_tensor(value)}
+
+
+class PerStep(keras.layers.Layer):  # type: ignore[misc]
+    """A layer or model applied to each time step, `TimeDistributed` without its reshaping.
+
+    Called on (1, time steps, ...); returns (1, time steps, ...).
+    """
+
+    def __init__(self, inner: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+        self.built = True
+
+    def call(self, sequence: Array) -> Array:
+        """Run the layer on every step of `sequence`."""
+        outputs = []
+        for number, row in enumerate(tf.unstack(sequence, axis=1)):
+            with tf.name_scope(step_scope(self.name, number)):
+                outputs.append(self.inner(row, training=False))
+        return tf.stack(outputs, axis=1, name="sequence")
+
+    def compute_output_shape(self, sequence_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what `call` returns."""
+        one, steps, *rest = sequence_shape
+        return (one, steps, *self.inner.compute_output_shape((one, *rest))[1:])

@@ -1,0 +1,183 @@
+"""Keras's recurrent layers and wrappers -> their deploy-time form, on symbolic tensors.
+
+Each function takes a built Keras layer and a name, and returns a function that is called as the
+layer is called.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from unspool.errors import UnspoolError
+from unspool.support._tensorflow import keras
+from unspool.tflite import names
+from unspool.unrolling.recurrent import gru, keras_cell, lstm, simple_rnn
+from unspool.unrolling.recurrent.cell import Cell
+from unspool.unrolling.recurrent.loop import Unrolled
+from unspool.unrolling.substitutes import substitute
+
+
+@dataclass(frozen=True)
+class DeployState:
+    """A state of the deploy model.
+
+    Attributes:
+        layer: the trained layer that it is a state of.
+        names: in the .tflite.
+        before: the symbolic input, (1, width).
+        after: the symbolic output, (1, width).
+    """
+
+    layer: Any
+    names: names.State
+    before: Any
+    after: Any
+
+
+DeployLayer: TypeAlias = Callable[..., Any]
+
+_CELLS: dict[type, Callable[[Any], Cell]] = {
+    keras.layers.GRUCell: gru.from_keras,
+    keras.layers.LSTMCell: lstm.from_keras,
+    keras.layers.SimpleRNNCell: simple_rnn.from_keras,
+}
+
+KNOWN_CELLS = tuple(_CELLS)
+"""The cells with a deploy-time form of their own; others are run as they are."""
+
+_MERGES = {
+    "concat": keras.layers.Concatenate,
+    "sum": keras.layers.Add,
+    "mul": keras.layers.Multiply,
+    "ave": keras.layers.Average,
+}
+
+
+def cells(layer: Any) -> list[Any]:
+    """The Keras cells of a recurrent layer, from the input on."""
+    stacked = isinstance(layer.cell, keras.layers.StackedRNNCells)
+    return list(layer.cell.cells) if stacked else [layer.cell]
+
+
+def recurrent(layer: Any, name: str) -> DeployLayer:
+    """A SimpleRNN, GRU, LSTM, `RNN(cell)` or `RNN([cell, ...])`."""
+    unrolled = _unrolled(layer, name)
+
+    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+        outputs, last, states = _run(unrolled, sequence, _flat(initial_state))
+        output = outputs if layer.return_sequences else last
+        return [output, *states] if layer.return_state else output
+
+    return call
+
+
+def streaming(
+    layer: Any, name: str, states: list[DeployState], give: Callable[[str], str]
+) -> DeployLayer:
+    """A recurrent layer whose states come in and go out.
+
+    Args:
+        layer: the Keras layer.
+        name: of its deploy-time form.
+        states: takes what the layer's states are, each time it is called.
+        give: makes a name one that no other tensor or layer has.
+
+    Raises:
+        UnspoolError: when called with an initial state that the model computes itself.
+    """
+    unrolled = _unrolled(layer, name)
+
+    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+        if initial_state is not None:
+            raise UnspoolError(
+                f"layer {name!r}: its initial state is computed by the model at the start of a "
+                "sequence, which a stream has not; deploy it without states"
+            )
+        # A layer that is called again has states of its own in each call.
+        first = not any(state.layer is layer for state in states)
+        called = [owner.name if first else give(owner.name) for owner in unrolled]
+        entries = [
+            (names.state(name, state), width)
+            for name, owner in zip(called, unrolled, strict=True)
+            for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
+        ]
+        given = [
+            keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
+            for state, width in entries
+        ]
+        outputs, last, after = _run(unrolled, sequence, given)
+        states.extend(
+            DeployState(layer, state, before, new)
+            for (state, _), before, new in zip(entries, given, after, strict=True)
+        )
+        output = outputs if layer.return_sequences else last
+        return [output, *after] if layer.return_state else output
+
+    return call
+
+
+def _state_names(cell: Cell) -> Sequence[str]:
+    """`h`, or Keras's names for LSTM's, or a number each for a user's own cell of several."""
+    count = len(cell.state_sizes)
+    return {1: ("h",), 2: ("h", "c")}.get(count, [f"h{number}" for number in range(count)])
+
+
+def bidirectional(layer: Any, name: str) -> DeployLayer:
+    """A Bidirectional of any recurrent layer, whatever its `merge_mode`."""
+    forward = _unrolled(layer.forward_layer, f"{name}_forward")
+    # Sequences are merged by time: the backward layer gives its outputs in that order.
+    backward = _unrolled(layer.backward_layer, f"{name}_backward", in_time_order=True)
+    merge: Any = list
+    if layer.merge_mode:
+        merge = _MERGES[layer.merge_mode](name=f"{name}_merge")
+        merge = substitute(merge, merge.name) or merge
+
+    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+        given = _flat(initial_state)
+        half = len(given) // 2
+        runs = [_run(forward, sequence, given[:half]), _run(backward, sequence, given[half:])]
+        output = merge([run[0 if layer.return_sequences else 1] for run in runs])
+        if not layer.return_state:
+            return output
+        return [*_flat(output), *runs[0][2], *runs[1][2]]
+
+    return call
+
+
+def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unrolled]:
+    """One unrolled layer per cell: a stack of cells is a stack of layers.
+
+    Where the Keras layer goes backwards, the first reads its input so, and the others follow it in
+    the order of processing; the last may put its outputs back in the order of time.
+    """
+    stack = cells(layer)
+    return [
+        Unrolled(
+            partial(_CELLS.get(type(cell), keras_cell.from_keras), cell),
+            go_backwards=layer.go_backwards and number == 0,
+            reverse_outputs=layer.go_backwards and in_time_order and number == len(stack) - 1,
+            name=name if len(stack) == 1 else f"{name}_cell_{number}",
+            dtype="float32",
+        )
+        for number, cell in enumerate(stack)
+    ]
+
+
+def _run(
+    stack: Sequence[Unrolled], sequence: Any, initial_state: Sequence[Any]
+) -> tuple[Any, Any, list[Any]]:
+    """Run a stack on a sequence: outputs of all steps, the last output, all states."""
+    after: list[Any] = []
+    given = list(initial_state)
+    last = None
+    for layer in stack:
+        count = len(layer.cell.state_sizes)
+        own, given = given[:count], given[count:]
+        sequence, last, *states = layer(sequence, initial_state=own) if own else layer(sequence)
+        after += states
+    return sequence, last, after
+
+
+def _flat(tensors: Any) -> list[Any]:
+    return [] if tensors is None else keras.tree.flatten(tensors)

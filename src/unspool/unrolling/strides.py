@@ -1,0 +1,77 @@
+"""A convolution over time with a stride that no NPU takes, as one of stride 1 over blocks.
+
+Vela takes strides up to 3 (and more in a few shapes). With a stride of s, output i reads samples
+from i s on: of the sequence cut into blocks of s samples, those from block i on. So it is a
+convolution of stride 1 over blocks, with s times the channels and a kernel of ceil(k / s) blocks
+whose last samples have the weight 0. The arithmetic is the same.
+"""
+
+from typing import Any
+
+from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.recurrent.cell import weight
+from unspool.unrolling.recurrent_layers import DeployLayer
+from unspool.unrolling.substitutes import Function
+
+_LARGEST = 3
+
+
+def is_far(layer: Any) -> bool:
+    """Whether a layer is a Conv1D whose stride has to be taken in blocks."""
+    return (
+        isinstance(layer, keras.layers.Conv1D)
+        and layer.strides[0] > _LARGEST
+        and layer.dilation_rate[0] == layer.groups == 1
+        and layer.data_format == "channels_last"
+    )
+
+
+def in_blocks(layer: Any, name: str) -> DeployLayer:
+    """A Conv1D, (1, time, channels) -> (1, steps, filters), over blocks of its stride."""
+    (size,), (stride,) = layer.kernel_size, layer.strides
+    blocks = -(-size // stride)
+    convolution = keras.layers.Conv1D(
+        layer.filters,
+        blocks,
+        activation=layer.activation,
+        use_bias=layer.use_bias,
+        name=name,
+        dtype="float32",
+    )
+
+    def values() -> list[Any]:
+        kernel = tf.pad(weight(layer.kernel), [(0, blocks * stride - size), (0, 0), (0, 0)])
+        channels = stride * layer.kernel.shape[1]
+        kernel = tf.reshape(kernel, (blocks, channels, layer.filters))
+        return [kernel, *([weight(layer.bias)] if layer.use_bias else [])]
+
+    def cut(x: Any) -> Any:
+        _, length, channels = x.shape
+        before, steps = _extent(layer, length)
+        rows = steps - 1 + blocks
+        after = rows * stride - before - length
+        x = tf.pad(x, [(0, 0), (before, max(after, 0)), (0, 0)])[:, : rows * stride]
+        return tf.reshape(x, (1, rows, stride * channels))
+
+    convolution.trained_values = values
+    in_front = Function(cut, name=f"{name}_blocks")
+
+    def call(x: Any, **_: Any) -> Any:
+        first = not convolution.built
+        y = convolution(in_front(x))
+        if first:
+            convolution.set_weights(values())
+        return y
+
+    return call
+
+
+def _extent(layer: Any, length: int) -> tuple[int, int]:
+    """(zeros in front of the sequence, steps of the output)."""
+    (size,), (stride,) = layer.kernel_size, layer.strides
+    if layer.padding == "valid":
+        return 0, (length - size) // stride + 1
+    steps = -(-length // stride)
+    if layer.padding == "causal":
+        return size - 1, steps
+    return max((steps - 1) * stride + size - length, 0) // 2, steps

@@ -1,0 +1,109 @@
+"""Layers whose Keras form needs an operator without an int8 form, and others in their place.
+
+`min(relu(x), m)` is `m - relu(m - relu(x))`, which needs no MINIMUM; a leaky ReLU is a MAXIMUM.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.frontend import structure
+from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.recurrent.cell import activation_name, relu6
+
+
+class Lookup(keras.layers.Layer):  # type: ignore[misc]
+    """An Embedding without Keras's wrapping of negative ids, which TFLM has no operators for."""
+
+    def __init__(self, table: np.ndarray, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.table = self.add_weight(
+            shape=table.shape, initializer=keras.initializers.Constant(table), name="table"
+        )
+        self.built = True
+
+    def call(self, ids: Any) -> Any:
+        """Rows of the table, (..., width), for ids (...)."""
+        return tf.gather(tf.convert_to_tensor(self.table), ids)
+
+
+class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
+    """Keras's over the last axis, in the operators that have an int8 form: no NEG."""
+
+    def __init__(self, source: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+
+    def call(self, x: Any) -> Any:
+        """Normalise `x`, (..., width), by its last axis."""
+        centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
+        y = centred * tf.math.rsqrt(variance + self.source.epsilon)
+        if self.source.scale:
+            y *= tf.convert_to_tensor(self.source.gamma)
+        return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
+
+
+def _global_max(x: Any) -> Any:
+    """Largest value over time, (1, time, width) -> (1, width), by a pooling operator."""
+    _, steps, width = x.shape
+    pooled = tf.nn.max_pool2d(tf.reshape(x, (1, steps, 1, width)), (steps, 1), 1, "VALID")
+    return tf.reshape(pooled, (1, width))
+
+
+def _normalizes(layer: Any) -> Callable[[Any], Any]:
+    """What a Normalization does, whose numbers are not among its copy's weights until it adapts."""
+    mean, width = np.asarray(layer.mean), structure.spread(layer)
+    if layer.invert:
+        return lambda x: x * width + mean
+    return lambda x: (x - mean) * (1 / width)
+
+
+def added(tensors: Sequence[Any]) -> Any:
+    """The sum of tensors.
+
+    Keras's Add takes an addend such as (1, time, 1) for a bias, which does not convert.
+    """
+    return functools.reduce(tf.add, tensors)
+
+
+class Function(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that is a function of its input."""
+
+    def __init__(self, function: Callable[[Any], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+
+    def call(self, x: Any) -> Any:
+        """Apply the function."""
+        return self.function(x)
+
+
+def substitute(layer: Any, name: str) -> Any | None:
+    """A layer that computes the same and has an int8 form, or None where the layer has one."""
+    match layer:
+        case keras.layers.Embedding():
+            return Lookup(np.array(layer.embeddings), name=name)
+        case keras.layers.Normalization():
+            return Function(_normalizes(layer), name=name)
+        case keras.layers.LayerNormalization(axis=-1 | [-1], rms_scaling=False):
+            return LayerNormalization(layer, name=name)
+        case keras.layers.ReLU(negative_slope=0.0, threshold=0.0, max_value=limit):
+            if limit is None:
+                return None
+            return Function(lambda x: limit - tf.nn.relu(limit - tf.nn.relu(x)), name=name)
+        case keras.layers.LeakyReLU(negative_slope=slope) if 0 <= slope <= 1:
+            return Function(lambda x: tf.maximum(x, slope * x), name=name)
+        case keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last"):
+            return Function(_global_max, name=name)
+        case keras.layers.Add():
+            return Function(added, name=name)
+        case keras.layers.Average():
+            return Function(lambda tensors: added(tensors) * (1 / len(tensors)), name=name)
+        case keras.layers.Activation() if activation_name(layer) == "relu6":
+            return Function(relu6, name=name)
+        case keras.layers.RepeatVector(n=count):
+            return Function(lambda x: tf.stack([x] * count, axis=1), name=name)
+    return None

@@ -1,0 +1,318 @@
+"""The command, as a user runs it: a process of its own, its exit status, what it prints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import small_model
+
+from unspool.support._tensorflow import keras
+
+NOISE = ("oneDNN", "absl", "WARNING", "Traceback", "UserWarning", "XNNPACK", "it/s", "\x1b")
+
+
+def unspool(*arguments, **environment) -> "subprocess.CompletedProcess[str]":
+    """The command; `deploy` tries no remedies, which takes a minute, unless it is asked to."""
+    if arguments[:1] == ("deploy",) and "--remedy-seconds" not in arguments:
+        arguments += ("--remedy-seconds", "0")
+    return subprocess.run(
+        [sys.executable, "-m", "unspool", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """A folder with a model and data as users have them, good and bad."""
+    folder = tmp_path_factory.mktemp("files")
+    small_model().save(folder / "model.keras")
+    good = np.random.default_rng(0).normal(size=(30, 6, 5)).astype(np.float32)
+    np.save(folder / "good.npy", good)
+    np.save(folder / "labels.npy", np.zeros(30, np.int64))
+    np.save(folder / "shape.npy", good[:, :5])
+    np.save(folder / "zero.npy", good[:0])
+    np.save(folder / "nan.npy", np.where(good > 2, np.nan, good))
+    np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
+    (folder / "corrupt.keras").write_bytes(b"PK\3\4" + bytes(100))
+    with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    x = keras.Input((6, 5))
+    code = keras.Model(x, keras.layers.GRU(3)(keras.layers.Lambda(lambda t: t * 2)(x)))
+    code.save(folder / "lambda.keras")
+    (folder / "file").write_text("not a folder")
+    return folder
+
+
+def test_mnist_end_to_end(tmp_path):
+    run = unspool("mnist", "--quick", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    names = {"model_float.tflite", "model_int8.tflite", "model_vela.tflite"}
+    names |= {"model.keras", "firmware", "report.json", "report.html"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == names
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    figures = {name: figure["value"] for name, figure in report["figures"].items()}
+    assert figures["accuracy_tflm"] > 85  # 64 units, 20,000 images; a guess gets 10
+    assert abs(figures["accuracy_tflm"] - figures["accuracy_keras"]) < 2
+    assert figures["cpu_operators"] == 0
+    assert figures["npu_equal"] == 1_000, report["simulation"]["first_difference"]
+    assert "target: ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram" in run.stdout
+    assert "operators run on the NPU." in run.stdout
+
+    again = unspool(
+        *("mnist", "--quick", "--model", tmp_path / "out" / "model.keras"),
+        *("--out", tmp_path / "again", "--target", "ethos-u85-256", "--calibration-samples", 50),
+    )
+    assert again.returncode == 0, again.stderr
+    repeated = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert repeated["accuracy"][0] == report["accuracy"][0], "the saved model is the same model"
+    assert "train" not in repeated["seconds"]
+    assert repeated["target"]["accelerator"] == "ethos-u85-256"
+
+
+def test_deploy_and_compile(files, tmp_path):
+    run = unspool(
+        *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
+        *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
+        *("--target", "ethos-u65-256", "--memory-mode", "Sram_Only"),
+    )
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    assert "target: ethos-u65-256, Ethos_U65_Client_Server, Sram_Only" in run.stdout
+    alone = unspool("compile", tmp_path / "model_int8.tflite", "--out", tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    assert {p.name for p in (tmp_path / "alone").iterdir()} == {
+        "model_int8_vela.tflite",
+        "report.json",
+        "report.html",
+    }
+
+
+DEPLOY = ("deploy", "{}/model.keras", "--calibration", "{}/good.npy")
+
+BAD = {
+    "no model": (("deploy", "{}/no.keras", *DEPLOY[2:]), "no.keras: no such file"),
+    "a folder": (("deploy", "{}", *DEPLOY[2:]), "is a folder; expected a Keras model"),
+    "corrupt model": (("deploy", "{}/corrupt.keras", *DEPLOY[2:]), "corrupt.keras: "),
+    "empty model": (("deploy", "{}/empty.keras", *DEPLOY[2:]), "empty.keras: Keras cannot load"),
+    "not a model": (("deploy", "{}/good.npy", *DEPLOY[2:]), "expected the .keras or .h5 format"),
+    "inspect nothing": (("inspect", "{}/no.keras"), "no.keras: no such file"),
+    "code": (("deploy", "{}/lambda.keras", *DEPLOY[2:]), "asks to run Python code"),
+    "wrong shape": (
+        (*DEPLOY[:3], "{}/shape.npy"),
+        "the shape (30, 5, 5), expected (samples, 6, 5)",
+    ),
+    "NaN": ((*DEPLOY[:3], "{}/nan.npy"), "are NaN or infinite"),
+    "zero samples": ((*DEPLOY[:3], "{}/zero.npy"), "zero samples"),
+    "no data": ((*DEPLOY[:3], "{}/no.npy"), "no.npy: no such file"),
+    "pickle": ((*DEPLOY[:3], "{}/pickled.npy"), "pickled.npy: cannot be read"),
+    "time steps": ((*DEPLOY, "--time-steps", "3"), "6 time steps fixed in the model"),
+    "target": ((*DEPLOY, "--target", "ethos-u1"), "target 'ethos-u1': expected one of"),
+    "memory mode": (
+        (*DEPLOY, "--memory-mode", "Dedicated_Sram"),
+        "memory mode 'Dedicated_Sram': expected",
+    ),
+    "no config": ((*DEPLOY, "--vela-config", "{}/no.ini"), "no.ini: No such file"),
+    "out": ((*DEPLOY, "--out", "{}/file/out"), "output folder {}/file/out: cannot be written"),
+    "mnist out": (("mnist", "--out", "{}/file/out"), "cannot be written"),
+    "mnist target": (("mnist", "--target", "u55"), "target 'u55': expected one of"),
+    "mnist model": (("mnist", "--quick", "--model", "{}/model.keras"), "not a model for MNIST"),
+    "mnist steps": (
+        ("mnist", "--states", "--time-steps", "5"),
+        "expected, with --states, a divisor",
+    ),
+    "resident": (
+        (*DEPLOY, "--resident-weights", "-3"),
+        "--resident-weights -3: expected a positive",
+    ),
+    "resident word": ((*DEPLOY, "--resident-weights", "much"), "--resident-weights much: expected"),
+    "resident u85": (
+        (*DEPLOY, "--resident-weights", "--target", "ethos-u85-256"),
+        "the simulator cannot check the streams of ethos-u85-256",
+    ),
+    "carry": ((*DEPLOY, "--carry-states"), "--carry-states: has a meaning with --states only"),
+    "simulate int8": (
+        ("simulate", "{}/model.keras", "--data", "{}/good.npy"),
+        "not a .tflite file",
+    ),
+    "disassemble": (("disassemble", "{}/good.npy"), "TFL3"),
+    "drift without report": (("drift", "{}", "--data", "{}/good.npy"), "report.json: No such file"),
+    "bundle without report": (("bundle", "{}"), "report.json: No such file"),
+    "compile nothing": (("compile", "{}/no.tflite"), "no.tflite: No such file"),
+    "compile a model": (("compile", "{}/model.keras"), "not a .tflite file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
+    arguments, message = BAD[case]
+    arguments = [argument.format(files) for argument in arguments]
+    if "--out" not in arguments and arguments[0] in ("mnist", "deploy", "compile"):
+        arguments += ["--out", str(tmp_path / "out")]
+    run = unspool(*arguments)
+    lines = run.stderr.strip().splitlines()
+    assert run.returncode == 2, run.stderr
+    assert lines[-1].startswith("unspool: error: ")
+    assert message.format(files) in lines[-1]
+    assert "Traceback" not in run.stderr
+    # Finished stages may have been told before; nothing else was.
+    assert all(": " in line and line.split()[-1] == "s" for line in lines[:-1]), lines
+    assert not list((tmp_path / "out").rglob("*")), "no half-written file"
+
+
+def test_another_keras_backend_is_refused(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
+    assert run.returncode == 2
+    assert run.stderr.strip().startswith("unspool: error: KERAS_BACKEND is 'jax'")
+    assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
+    command = [sys.executable, "-m", "unspool", "mnist"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("target: ")
+        time.sleep(10)  # imports and the data take less, training a minute
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "unspool: interrupted"
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_inspect_a_model_and_its_tflite(files, tmp_path):
+    run = unspool("inspect", files / "model.keras")
+    assert run.returncode == 0, run.stderr
+    rows = [line.split()[:3] for line in run.stdout.splitlines()]
+    assert rows[-2:] == [["gru", "GRU", "unroll"], ["y", "Dense", "keep"]]
+    arguments = [argument.format(files) for argument in DEPLOY]
+    assert unspool(*arguments, "--out", tmp_path, "--activations", "int16").returncode == 0
+    run = unspool("inspect", tmp_path / "model_int16.tflite")
+    assert run.returncode == 0, run.stderr
+    rows = [line.split() for line in run.stdout.splitlines() if "step_" in line]
+    assert rows and all(row[-1] == "NPU" for row in rows)
+    run = unspool("inspect", tmp_path / "model_vela.tflite")
+    assert run.stdout.splitlines()[-1].split()[0] == "ethos-u"
+
+
+def test_a_stream_from_deploy_to_firmware(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--states", "--time-steps", "2", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "Ranges of states" in run.stdout
+    assert "gives TFLM's bytes on all" in run.stdout
+    run = unspool("drift", tmp_path, "--data", files / "good.npy")
+    assert run.returncode == 0, run.stderr
+    assert "gru/h" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [curve["name"] for curve in report["drift"]["curves"]] == ["gru/h", "y"]
+    assert report["drift"]["calls"] == 30 * 6 / 2
+    assert report["calibration_rounds"][0]["states"]["gru/h"]
+    run = unspool("bundle", tmp_path, "--name", "kws")
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "firmware" / "kws_io.c").is_file()
+
+
+def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32", name="ids"),
+            keras.layers.Embedding(9, 4),
+            keras.layers.GRU(8),
+        ]
+    )
+    model.save(tmp_path / "tokens.keras")
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 9, (20, 6)))
+    arguments = ("deploy", tmp_path / "tokens.keras", "--calibration", tmp_path / "ids.npy")
+    refused = unspool(*arguments, "--out", tmp_path / "out")
+    assert refused.returncode == 2 and "--allow-cpu" in refused.stderr
+    run = unspool(*arguments, "--allow-cpu", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "looks up token ids" in run.stdout
+    assert "1 operator on the CPU" in run.stdout and "GatherV2" in run.stdout
+    assert "was not simulated: 1 operator stays on the CPU" in run.stdout
+    assert "no firmware bundle: " in run.stdout
+    assert (tmp_path / "out" / "model_vela.tflite").is_file()
+
+
+def test_simulate_and_disassemble(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    assert unspool(*arguments, "--out", tmp_path).returncode == 0
+    binary = tmp_path / "model_vela.tflite"
+    run = unspool(
+        "simulate", binary, "--data", files / "good.npy", "--labels", files / "labels.npy"
+    )
+    assert run.returncode == 0, run.stderr
+    assert "of 30 samples (npu, simulated; softmax)" in run.stdout
+    run = unspool("simulate", binary, "--data", files / "good.npy", "--out", tmp_path / "y.npz")
+    assert run.returncode == 0, run.stderr
+    assert np.load(tmp_path / "y.npz")["y"].shape == (30, 4)
+    run = unspool("disassemble", binary)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
+
+
+def test_resident_weights_are_reported_and_seen_in_the_stream(files, tmp_path):
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--resident-weights", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "gives TFLM's bytes on all" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["resident"]["kept_kib"] == report["figures"]["resident_kept"]["value"] > 0
+    assert report["resident"]["cycles"] < report["figures"]["cycles"]["value"]
+    listing = unspool("disassemble", tmp_path / "model_vela.tflite").stdout
+    assert "DMA_START" in listing.split("CONV")[0]
+    arguments = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
+    run = unspool("compile", tmp_path / "model_int8.tflite", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
+
+
+def test_a_ctrl_c_that_a_library_swallows_still_stops():
+    """Bare `except:` clauses in the imports below us eat KeyboardInterrupt."""
+    code = """
+import os, signal, sys
+from unspool import cli
+from unspool.cli.console import watching
+
+def command():
+    with watching() as watch:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except:
+            pass
+        watch("train", 0, 1)
+        print("went on")
+
+cli.app.command("swallow")(command)
+sys.exit(cli.run(["swallow"]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "went on" not in run.stdout
+    assert run.stderr.startswith("unspool: interrupted")
+
+
+def test_help_names_every_command():
+    run = unspool("--help")
+    assert run.returncode == 0
+    commands = ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle")
+    for command in (*commands, "sweep", "check", "diff", "compress"):
+        assert command in run.stdout

@@ -1,0 +1,142 @@
+"""`unspool compress` as a user runs it: files, the table, exit statuses, Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import random_samples, small_model
+from test_cli import NOISE, unspool
+
+from unspool.cli import run as run_command
+from unspool.support._tensorflow import keras
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A trained model with its training and test data, good and bad."""
+    folder = tmp_path_factory.mktemp("compress")
+    x = random_samples(600)
+    y = (x[:, :, 0].sum(1) > 0) + 2 * (x[:, :, 1].sum(1) > 0)
+    model = small_model("simple", units=12)
+    model.save(folder / "uncompiled.keras")
+    model.compile(
+        keras.optimizers.Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(x, y, epochs=15, batch_size=32, verbose=0)
+    model.save(folder / "model.keras")
+    for name, array in {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan}.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def data(files, x="x", y="y"):
+    return ("--data", files / f"{x}.npy", "--labels", files / f"{y}.npy")
+
+
+def test_a_compressed_model_is_deployed_and_compared(files, tmp_path):
+    run = unspool(
+        *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
+        *("--test", files / "x.npy", files / "y.npy", "--epochs", "4"),
+        *("--sparsity", "0.5", "--clusters", "8", "--layer", "y=0:0", "--quantization-aware"),
+    )
+    assert run.returncode == 0, run.stderr
+    for noise in NOISE:
+        assert noise not in run.stdout + run.stderr
+    assert "fine-tune for int8" in run.stderr
+    document = json.loads((tmp_path / "out" / "report.json").read_text())
+    kernels = {k["path"].split("/")[0]: k for k in document["compression"]["kernels"]}
+    model = keras.models.load_model(tmp_path / "out" / "model.keras")
+    recurrent = next(np.array(w) for w in model.weights if w.name == "recurrent_kernel")
+    assert (recurrent == 0).sum() == 72  # half of 12 x 12
+    assert kernels["simple"]["zeros"] == 72 or kernels["simple"]["weights"] == 60
+    assert kernels["y"]["zeros"] == 0
+    assert [epoch["number"] for epoch in document["compression"]["epochs"]] == [1, 2, 3, 4, 5]
+    for figure in ("flash", "cycles", "accuracy_tflm"):
+        assert document["figures"][figure]["before"] > 0
+    assert "Before" in run.stdout
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Kernels of the compressed model" in page
+
+
+def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
+    run = unspool(
+        *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
+        *("--max-accuracy-drop", "0", "--learning-rate", "1e-9", "--epochs", "2"),
+    )
+    # Untrained, even 40 % zeros lose some of 30 held-out samples.
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "No setting holds the accuracy within 0 points" in " ".join(run.stdout.split())
+    assert "loses too much" in run.stdout
+    assert not (tmp_path / "out" / "model.keras").exists()
+
+
+def test_ctrl_c_in_a_search_keeps_what_was_found(files, tmp_path):
+    arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
+    arguments += ("--max-accuracy-drop", "100", "--out", tmp_path / "out")
+    command = [sys.executable, "-m", "unspool"]
+    with subprocess.Popen(
+        [*command, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while " KiB, " not in (line := process.stderr.readline()):
+            assert line, "the first candidate is told of before the search ends"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the best so far, 80 % zeros, 8 values, is kept" in errors
+    assert "the same command goes on from there" in errors
+    assert errors.rstrip().endswith("unspool: interrupted")
+    keras.models.load_model(tmp_path / "out" / "model.keras")
+    assert len(list((tmp_path / "out" / "search").glob("*.json"))) == 1
+
+
+MISTAKES = {
+    "labels that are too few": (("model", "x", "short"), "have the shape (5,)"),
+    "labels beyond the classes": (("model", "x", "big"), "labels: run from 9 to 12"),
+    "samples that are NaN": (("model", "nan", "y"), "NaN or infinite"),
+    "no loss": (("uncompiled", "x", "y"), "has no loss to fine-tune with"),
+    "a sparsity of 1": (("model", "x", "y", "--sparsity", "1"), "sparsity 1.0: expected"),
+    "one cluster": (("model", "x", "y", "--clusters", "1"), "clusters 1: expected 2 to 255"),
+    "a layer without a setting": (("model", "x", "y", "--layer", "gru"), "--layer gru: expected"),
+    "a layer that is not there": (("model", "x", "y", "--layer", "gru=0.5:4"), "belongs to 'gru'"),
+    "one epoch": (("model", "x", "y", "--epochs", "1"), "epochs 1: expected at least 2"),
+    "a setting and a search": (
+        ("model", "x", "y", "--max-accuracy-drop", "1", "--sparsity", "0.5"),
+        "--max-accuracy-drop 1 searches for a setting",
+    ),
+    "a loss that Keras has not": (
+        ("model", "x", "y", "--loss", "mes"),
+        "loss 'mes': Keras has none",
+    ),
+    "a search with a drop below 0": (
+        ("model", "x", "y", "--max-accuracy-drop", "-1"),
+        "accuracy drop -1.0: expected points",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path, capsys):
+    (model, x, y, *options), message = MISTAKES[name]
+    arguments = ("compress", files / f"{model}.keras", *data(files, x, y), *options)
+    status = run_command([*map(str, arguments), "--out", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    assert status == 2, captured.out
+    errors = [line for line in captured.err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert not (tmp_path / "out" / "model.keras").exists()
+
+
+def test_the_trained_model_is_not_overwritten(files, capsys):
+    before = (files / "model.keras").read_bytes()
+    arguments = ("compress", files / "model.keras", *data(files), "--out", files)
+    assert run_command([*map(str, arguments)]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert (files / "model.keras").read_bytes() == before

@@ -1,0 +1,74 @@
+"""The real Vela: every target, every operator on the NPU, and its own words when it is not so."""
+
+import sys
+
+import pytest
+
+from unspool.compilation import vela
+from unspool.compilation.targets import ACCELERATORS, target
+from unspool.errors import UnspoolError
+
+
+@pytest.mark.parametrize("accelerator", ACCELERATORS)
+def test_every_operator_runs_on_the_npu(int8_tflite, accelerator):
+    compiled = vela.compile(int8_tflite, target(accelerator))
+    assert compiled.cpu_operators == ()
+    assert compiled.npu_operators > 0
+    assert compiled.cycles > 0 and compiled.milliseconds > 0 and compiled.sram_kib > 0
+    assert compiled.tflite[4:8] == b"TFL3"
+
+
+@pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
+def test_figures_add_up(int8_tflite, mode):
+    compiled = vela.compile(int8_tflite, target("ethos-u55-128", memory_mode=mode))
+    assert sum(op.cycles for op in compiled.operators) == pytest.approx(compiled.cycles, rel=0.1)
+    clock = 500e6  # Ethos_U55_High_End_Embedded
+    assert compiled.milliseconds == pytest.approx(1000 * compiled.cycles / clock)
+    # By hand: x @ W for 6 steps, h @ U for 5, the dense layer.
+    assert sum(op.macs for op in compiled.operators if op.kind == "FullyConnected") == (
+        6 * 5 * 24 + 5 * 8 * 24 + 8 * 4
+    )
+    assert compiled.flash_kib >= compiled.weights_kib > 0
+
+
+def test_cpu_operators_are_listed_with_velas_reason(float_tflite):
+    compiled = vela.compile(float_tflite, target())
+    assert compiled.npu_operators == 0
+    assert compiled.cpu_operators
+    for operator in compiled.cpu_operators:
+        assert operator.name
+        assert not operator.on_npu
+        assert "Float32" in operator.reason, operator
+
+
+def test_a_compiled_file_is_not_compiled_again(int8_tflite):
+    compiled = vela.compile(int8_tflite, target())
+    with pytest.raises(UnspoolError, match="compiled by Vela already"):
+        vela.compile(compiled.tflite, target())
+
+
+def test_velas_own_reason_is_passed_on(int8_tflite, tmp_path):
+    """A configuration that our checks let pass and Vela refuses."""
+    text = target().config.read_text()
+    mine = tmp_path / "mine.ini"
+    mine.write_text(text.replace("Sram_burst_length=32", "Sram_burst_length=many"))
+    with pytest.raises(UnspoolError, match=r"Vela 5\.\S+ refused the file for .*many") as error:
+        vela.compile(int8_tflite, target(config=mine))
+    assert "Traceback" not in str(error.value)
+
+
+def test_vela_missing_says_what_to_install(int8_tflite, monkeypatch):
+    chosen = target()
+    monkeypatch.setattr(vela, "version", _missing)
+    with pytest.raises(UnspoolError, match="Vela is not installed: pip install"):
+        vela.compile(int8_tflite, chosen)
+
+
+def _missing(name):
+    raise vela.PackageNotFoundError(name)
+
+
+def test_vela_dying_without_a_word_says_so(int8_tflite, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(UnspoolError, match="exit status 1, without a message"):
+        vela.compile(int8_tflite, target())

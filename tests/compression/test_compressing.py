@@ -1,0 +1,425 @@
+"""Compression: how sparse and alike the weights become, what is left of the accuracy, bad input."""
+
+import numpy as np
+import pytest
+from conftest import CLASSES, FEATURES, STEPS, small_model
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import unspool
+from unspool import FineTuning, KernelSetting, UnspoolError, compress
+from unspool.compression.fine_tuning import Teacher, merit, sparsity
+from unspool.compression.kernels import kernels
+from unspool.compression.projection import k_means
+from unspool.support._tensorflow import keras, tf
+
+LOSS = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+QUICK = FineTuning(epochs=2, batch_size=32)
+UNTOUCHED = KernelSetting(0.0, None)
+
+
+def compiled(model, **options):
+    model.compile(**{**LOSS, **options})
+    return model
+
+
+def task(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences; the class says which half was larger, and whether the sum is positive."""
+    x = np.random.default_rng(seed).normal(0, 1, (count, STEPS, FEATURES)).astype(np.float32)
+    late = x[:, STEPS // 2 :, 0].mean(1) > x[:, : STEPS // 2, 0].mean(1)
+    return x, late.astype(np.int64) + 2 * (x[:, :, 1].sum(1) > 0)
+
+
+@pytest.fixture(scope="module", params=["gru", "lstm", "simple"])
+def trained(request):
+    model = small_model(request.param, units=24)
+    model.compile(keras.optimizers.Adam(5e-3), **LOSS)
+    model.fit(*task(3000), epochs=12, batch_size=64, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def compressed(trained):
+    options = FineTuning(epochs=6, learning_rate=5e-3)
+    return compress(trained, *task(3000), setting=KernelSetting(0.7, 8), fine_tuning=options)
+
+
+def deployed(model) -> unspool.Compiled:
+    float_tflite = unspool.convert(unspool.unroll(model))
+    ranges = unspool.calibrate(float_tflite, task(100)[0]).ranges
+    return unspool.compile(unspool.quantize(float_tflite, ranges), unspool.target())
+
+
+def kernels_of(model) -> list[np.ndarray]:
+    return [np.array(w) for w in model.weights if w.name in ("kernel", "recurrent_kernel")]
+
+
+def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed):
+    for kernel in kernels_of(compressed.model):
+        assert (kernel == 0).sum() == round(0.7 * kernel.size)
+        assert len(np.unique(kernel[kernel != 0])) <= 8
+
+
+def test_the_result_says_what_the_kernels_hold(compressed):
+    for said, kernel in zip(compressed.kernels, kernels_of(compressed.model), strict=True):
+        assert said.weights == kernel.size
+        assert said.zeros == (kernel == 0).sum()
+        assert said.values == len(np.unique(kernel[kernel != 0]))
+
+
+def test_accuracy_stays(trained, compressed):
+    x, y = task(2000, seed=6)  # not trained with
+    before, after = (unspool.evaluate(m, x, y).percent for m in (trained, compressed.model))
+    assert before > 85, "the comparison says nothing of a model that learned nothing"
+    assert after > before - 2
+
+
+def test_vela_encodes_the_weights_in_less(trained, compressed):
+    before, after = deployed(trained), deployed(compressed.model)
+    assert after.weights_kib < 0.75 * before.weights_kib
+    assert after.cycles < before.cycles
+
+
+def test_the_trained_model_is_not_changed(trained):
+    before = trained.get_weights()
+    compress(trained, *task(200), fine_tuning=QUICK)
+    for old, new in zip(before, trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_result_is_an_ordinary_keras_file(compressed, tmp_path):
+    compressed.model.save(tmp_path / "model.keras")
+    again = unspool.load(tmp_path / "model.keras")
+    x, y = task(50)
+    for written, weight in zip(again.get_weights(), compressed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(written, weight)
+    assert again.evaluate(x, y, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
+
+
+LAYERS = keras.layers
+
+
+def _stacked():
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Conv1D(12, 3, padding="same", activation="relu", name="conv")(x)
+    h = LAYERS.BatchNormalization()(h)
+    h = LAYERS.LSTM(12, return_sequences=True, name="lower", dropout=0.1)(h)
+    h = LAYERS.Bidirectional(LAYERS.GRU(8, name="rnn"), name="upper")(h)
+    h = LAYERS.Dense(16, activation="relu", name="hidden")(h)
+    return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax", name="head")(h))
+
+
+@pytest.mark.parametrize(
+    ("setting", "layers", "expected"),
+    [
+        (KernelSetting(0.5, None), {}, {"conv": (0.5, None), "upper": (0.5, None)}),
+        (KernelSetting(0.0, 4), {}, {"lower": (0.0, 4), "hidden": (0.0, 4)}),
+        (
+            UNTOUCHED,
+            {"forward_rnn": KernelSetting(0.75, 3)},
+            {"forward_rnn": (0.75, 3), "backward_rnn": None, "lower": None},
+        ),
+        (UNTOUCHED, {"upper": KernelSetting(0.75, 3)}, {"backward_rnn": (0.75, 3), "conv": None}),
+        (KernelSetting(0.5, 4), {"lower": UNTOUCHED}, {"lower": None, "hidden": (0.5, 4)}),
+        (UNTOUCHED, {"head/kernel": KernelSetting(0.5, 2)}, {"head": (0.5, 2), "conv": None}),
+    ],
+)
+def test_each_layer_has_its_setting(setting, layers, expected):
+    said = {kernel.path: kernel.setting for kernel in kernels(_stacked(), setting, layers)}
+    for layer, values in expected.items():
+        own = {s for path, s in said.items() if layer in path.split("/")}
+        assert own == ({KernelSetting(*values)} if values else set())
+
+
+def test_all_kinds_of_kernels_are_compressed():
+    model = compiled(_stacked())
+    before = np.array(model.layers[2].moving_mean)
+    done = compress(model, *task(64), setting=KernelSetting(0.5, 4), fine_tuning=QUICK)
+    layers = {kernel.path.split("/")[0] for kernel in done.kernels}
+    assert layers == {"conv", "lower", "upper", "hidden", "head"}
+    for kernel in done.kernels:
+        small = kernel.path == "head/kernel"  # 64 of 3,400 weights: left as it is
+        assert kernel.zeros == (0 if small else round(0.5 * kernel.weights))
+        assert small or kernel.values <= 4
+    moved = np.array(done.model.layers[2].moving_mean)
+    assert not np.array_equal(before, moved), "batch normalisation goes on learning"
+
+
+def test_a_small_kernel_beside_large_ones_is_left_alone():
+    # 40 x 4 of 5 x 120 + 40 x 120 + 40 x 4 weights: 2.9 %, less than 1/32.
+    found = kernels(small_model("gru", units=40), KernelSetting(), {})
+    assert {kernel.path.split("/")[0] for kernel in found} == {"gru"}
+
+
+def _regression():
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, LAYERS.Dense(1)(LAYERS.GRU(6)(x)))
+
+
+def _two_heads():
+    x = keras.Input((STEPS, FEATURES), name="x")
+    z = keras.Input((3,), name="z")
+    h = LAYERS.Concatenate()([LAYERS.LSTM(6)(x), z])
+    return keras.Model([x, z], [LAYERS.Dense(2, name="a")(h), LAYERS.Dense(1, name="b")(h)])
+
+
+def test_logits_are_compared_as_the_probabilities_that_they_stand_for():
+    x = keras.Input((STEPS, FEATURES))
+    model = keras.Model(x, LAYERS.Dense(CLASSES)(LAYERS.GRU(8)(x)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, metrics=["accuracy"])
+    right = np.array([[2.0, 1.0, 0.0, -1.0]], np.float32)
+    teacher = Teacher(model, 1.0)
+    teacher._model = lambda inputs, training: right
+    # Logits that differ by a constant are the same probabilities.
+    assert float(teacher(None, right + 5.0)) == pytest.approx(0, abs=1e-6)
+    # By hand: softmax(2, 1, 0, -1) = (.6439, .2369, .0871, .0321) against a quarter each.
+    assert float(teacher(None, 0 * right)) == pytest.approx(0.43876, abs=1e-4)
+
+
+def test_the_most_sparse_kernel_keeps_a_weight():
+    done = compress(
+        compiled(small_model()), *task(64), setting=KernelSetting(0.9999, 4), fine_tuning=QUICK
+    )
+    assert all(kernel.zeros == kernel.weights - 1 for kernel in done.kernels)
+
+
+def _one_hot(y):
+    return np.eye(CLASSES, dtype=np.float32)[y]
+
+
+def test_any_loss_and_metric_and_structure():
+    x, y = task(64)
+    regression = compiled(_regression(), loss="mse", metrics=["mae"])
+    done = compress(regression, x, x[:, 0, :1], fine_tuning=QUICK)
+    assert {"loss", "mae", "val_loss", "val_mae"} == set(done.epochs[0].metrics)
+
+    own = compiled(small_model(), loss=lambda t, p: keras.ops.mean((t - p) ** 2), metrics=[])
+    assert compress(own, x, _one_hot(y), fine_tuning=QUICK).best == 2
+
+    heads = compiled(_two_heads(), loss=["mse", "mae"], metrics=None)
+    inputs = {"x": x, "z": x[:, 0, :3]}
+    done = compress(heads, inputs, [x[:, 0, :2], x[:, 1, :1]], fine_tuning=QUICK)
+    assert done.epochs[-1].complete
+
+
+def _by_name():
+    first = keras.Input((STEPS, FEATURES), name="a")
+    second = keras.Input((3,), name="b")
+    h = LAYERS.Concatenate()([LAYERS.GRU(6)(first), second])
+    outputs = {
+        "number": LAYERS.Dense(1, name="number")(h),
+        "kind": LAYERS.Dense(CLASSES, activation="softmax", name="kind")(h),
+    }
+    return keras.Model({"b": second, "a": first}, outputs)
+
+
+def _listed():
+    model = _by_name()
+    return keras.Model(model.inputs, [model.outputs[0], model.outputs[1]])
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_inputs_outputs_and_losses_by_name(quantized):
+    x, y = task(64)
+    inputs, labels = {"a": x, "b": x[:, 0, :3]}, {"kind": y, "number": x[:, 0, :1]}
+    losses = {"kind": "sparse_categorical_crossentropy", "number": "mse"}
+    calibration = inputs if quantized else None
+    for model in (_by_name(),) if quantized else (_by_name(), _listed()):
+        model.compile(loss=losses, metrics={"kind": ["accuracy"]})
+        done = compress(model, inputs, labels, calibration=calibration, fine_tuning=QUICK)
+        assert done.epochs[-1].complete
+        assert "val_kind_accuracy" in done.epochs[-1].metrics
+
+
+def test_labels_that_the_loss_ignores_are_no_classes():
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.GRU(6, return_sequences=True)(x)
+    model = keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(h))
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
+    labels = np.full((64, STEPS), -1)
+    labels[:, -1] = task(64)[1]
+    assert compress(model, task(64)[0], labels, fine_tuning=QUICK).epochs[-1].complete
+
+
+def test_labels_may_be_a_plain_list():
+    x, y = task(64)
+    assert compress(compiled(small_model()), x, y.tolist(), fine_tuning=QUICK).best == 2
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ({"loss": 1.0, "accuracy": 0.5}, 0.5),
+        ({"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_acc": 0.25}, 0.25),
+        ({"loss": 1.0, "val_loss": 2.0}, -2.0),
+        ({"val_loss": 2.0, "val_a_accuracy": 0.5, "val_b_accuracy": 1.0}, 0.75),
+    ],
+)
+def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics, expected):
+    assert merit(metrics) == expected
+
+
+@pytest.mark.parametrize("cardinality_known", [True, False])
+def test_a_dataset_is_taken_as_it_is(cardinality_known):
+    x, y = task(64)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    if not cardinality_known:
+        data = data.filter(lambda x, y: True)
+    done = compress(compiled(small_model()), data, validation=data, fine_tuning=QUICK)
+    assert [epoch.number for epoch in done.epochs] == [1, 2]
+    assert "val_accuracy" in done.epochs[0].metrics
+    assert done.kernels[0].zeros == round(0.8 * done.kernels[0].weights)
+
+
+X, Y = task(64)
+NAN = np.where(X > 2, np.nan, X)
+
+
+def _no_kernels():
+    x = keras.Input((4,))
+    return keras.Model(x, LAYERS.Softmax()(x))
+
+
+def _fixed_batch():
+    x = keras.Input(batch_shape=(16, STEPS, FEATURES))
+    return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
+
+
+class _Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = LAYERS.GRU(4), LAYERS.Dense(CLASSES, activation="softmax")
+
+    def call(self, x):
+        return self.head(self.gru(x))
+
+
+def _subclassed():
+    model = compiled(_Own())
+    model(X[:1])
+    return model
+
+
+def _dataset(x, y):
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+
+MISTAKES = {
+    "labels beyond the classes": (lambda: _try(labels=Y + 9), "labels: run from 9 to 12"),
+    "negative labels": (lambda: _try(labels=Y - 1), "labels: run from -1 to"),
+    "labels of another shape": (lambda: _try(labels=_one_hot(Y)), "do not fit the model and its"),
+    "too few labels": (lambda: _try(labels=Y[:5]), r"shape \(5,\), but there are 64 samples"),
+    "no labels": (lambda: _try(labels=None), "labels: expected what the model's loss takes"),
+    "words for labels": (lambda: _try(labels=Y.astype(str)), "have the type <U"),
+    "NaN labels": (lambda: _try(labels=Y * np.nan), "64 of 64 values are NaN"),
+    "NaN samples": (lambda: _try(data=NAN), "training data: .* NaN or infinite"),
+    "NaN in a dataset": (lambda: _try(data=_dataset(NAN, Y), labels=None), "NaN or infinite"),
+    "samples of another shape": (lambda: _try(data=X[:, :, :2]), r"expected \(samples, 6, 5\)"),
+    "labels with a dataset": (lambda: _try(data=_dataset(X, Y)), "a dataset yields them itself"),
+    "an endless dataset": (
+        lambda: _try(data=_dataset(X, Y).repeat(), labels=None),
+        r"no end: say with \.take",
+    ),
+    "a dataset without labels": (
+        lambda: _try(data=tf.data.Dataset.from_tensor_slices(X).batch(16), labels=None),
+        r"expected batches \(samples, labels\)",
+    ),
+    "NaN in a validation dataset": (
+        lambda: _try(validation=_dataset(NAN, Y)),
+        "NaN or infinite",
+    ),
+    "validation of three parts": (lambda: _try(validation=(X, Y, Y)), "validation: expected"),
+    "a fixed batch size": (lambda: _try(model=compiled(_fixed_batch())), "batch size 16 fixed"),
+    "a model that is a class": (lambda: _try(model=_subclassed()), "expected a Sequential or"),
+    "sequences longer than what is unrolled": (
+        lambda: _try(model=compiled(small_model(steps=None)), calibration=X[:, :4], time_steps=4),
+        r"shape \(6, 5\), but \(4, 5\) is unrolled",
+    ),
+    "an empty dataset": (lambda: _try(data=_dataset(X, Y).take(0), labels=None), "no batches"),
+    "validation that does not fit": (lambda: _try(validation=(X, Y[:3])), "validation labels"),
+    "sparsity 1": (lambda: KernelSetting(1.0), "sparsity 1.0: expected .* below 1"),
+    "sparsity below 0": (lambda: KernelSetting(-0.1), "sparsity -0.1"),
+    "sparsity NaN": (lambda: KernelSetting(float("nan")), "sparsity nan"),
+    "one cluster": (lambda: KernelSetting(0.5, 1), "clusters 1: expected 2 to 255"),
+    "too many clusters": (lambda: KernelSetting(0.5, 256), "clusters 256"),
+    "one epoch": (lambda: FineTuning(epochs=1), "epochs 1: expected at least 2"),
+    "no learning rate": (lambda: FineTuning(learning_rate=0), "expected positive"),
+    "a layer that is not there": (
+        lambda: _try(layers={"gruu": UNTOUCHED}),
+        "no kernel belongs to 'gruu'; layers are gru, y",
+    ),
+    "no kernels": (lambda: _try(model=compiled(_no_kernels())), "no trainable kernel to compress"),
+    "not compiled": (lambda: _try(model=small_model()), "has no loss .* compile it"),
+}
+
+
+def _try(model=None, data=X, labels=Y, **options):
+    compress(model or compiled(small_model()), data, labels, fine_tuning=QUICK, **options)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_said_in_one_line(name):
+    attempt, message = MISTAKES[name]
+    with pytest.raises(UnspoolError, match=message) as raised:
+        attempt()
+    assert "\n" not in str(raised.value)
+
+
+def _interrupted_at(batch: int):
+    def watch(stage: str, done: int, total: int) -> None:
+        if done == batch:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_an_interruption_keeps_the_best_so_far():
+    # 61 samples, 3 held out: 2 batches in each of 4 epochs; complete in the third.
+    options = FineTuning(epochs=4, batch_size=32)
+    model = compiled(small_model())
+    done = compress(model, X, Y, fine_tuning=options, watch=_interrupted_at(7))
+    assert done.interrupted
+    assert done.best == 3
+    assert done.kernels[0].zeros == round(0.8 * done.kernels[0].weights)
+    with pytest.raises(KeyboardInterrupt):  # nothing is as it was asked to be yet
+        compress(model, X, Y, fine_tuning=options, watch=_interrupted_at(3))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.5, 0.7), (1.0, 0.8), (2.0, 0.8)])
+def test_the_cubic_schedule(share, expected):
+    assert sparsity(share, 0.8) == pytest.approx(expected)  # 0.8 * (1 - 0.5 ** 3)
+
+
+@given(
+    arrays.arrays(np.float32, st.integers(3, 200), elements=st.floats(-10, 10, width=32)),
+    st.integers(2, 20),
+)
+def test_k_means_gives_sorted_values_within_the_points(points, count):
+    values = k_means(points, count)
+    assert len(values) == count
+    assert (np.diff(values) >= 0).all()
+    assert points.min() - 1e-5 <= values[0]
+    assert values[-1] <= points.max() + 1e-5
+
+
+def test_k_means_finds_lumps_and_leaves_the_gap_of_pruning_empty():
+    lumps = np.array([-0.9, -0.5, 0.4, 0.8])
+    points = np.concatenate([lumps - 0.01, lumps, lumps + 0.01]).astype(np.float32)
+    np.testing.assert_allclose(k_means(points, 4), lumps, atol=1e-6)
+
+
+def test_layers_of_one_name_in_nested_models_are_told_apart():
+    x = keras.Input((STEPS, FEATURES))
+    parts = []
+    for name in ("left", "right"):
+        inner = keras.Input((STEPS, FEATURES))
+        rnn = LAYERS.GRU(8, name="rnn")(inner)
+        parts.append(keras.Model(inner, rnn, name=name)(x))
+    model = compiled(keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(sum(parts))))
+    layers = {"left": KernelSetting(0.5, 3)}
+    done = compress(model, *task(64), setting=UNTOUCHED, layers=layers, fine_tuning=QUICK)
+    zeros = {kernel.path: kernel.zeros / kernel.weights for kernel in done.kernels}
+    assert zeros["left/rnn/gru_cell/recurrent_kernel"] == 0.5
+    assert zeros["right/rnn/gru_cell/recurrent_kernel"] == 0

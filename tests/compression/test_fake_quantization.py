@@ -1,0 +1,130 @@
+"""Quantization-aware fine-tuning: what is trained is what the int8 file computes."""
+
+import numpy as np
+import pytest
+from conftest import FEATURES, STEPS, random_samples, small_model
+
+import unspool
+from unspool import FineTuning, KernelSetting, compress
+from unspool.compression.fake_quantization import FakeQuantized
+from unspool.support._tensorflow import keras, tf
+
+LAYERS = keras.layers
+RUNTIMES = ("tflm", "litert")
+
+
+def _around():
+    keras.utils.set_random_seed(1)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Conv1D(8, 3, padding="same", activation="relu")(x)
+    h = LAYERS.BatchNormalization()(h)
+    h = LAYERS.LSTM(8, return_sequences=True)(h)
+    h = LAYERS.LayerNormalization()(h)
+    h = LAYERS.Bidirectional(LAYERS.GRU(4))(h)
+    h = LAYERS.Dense(6, activation="relu")(h)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
+
+
+def _bidirectional_sequences():
+    keras.utils.set_random_seed(2)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Bidirectional(LAYERS.LSTM(6, return_sequences=True))(x)
+    h = LAYERS.Bidirectional(LAYERS.GRU(5))(h)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
+
+
+MODELS = {
+    "bidirectional, stacked": _bidirectional_sequences,
+    "gru": lambda: small_model("gru"),
+    "lstm": lambda: small_model("lstm"),
+    "simple": lambda: small_model("simple"),
+    "gru, reset before": lambda: small_model("gru", reset_after=False),
+    "gru, no bias": lambda: small_model("gru", use_bias=False),
+    "gru, hard sigmoid": lambda: small_model("gru", recurrent_activation="hard_sigmoid"),
+    "lstm, backwards": lambda: small_model("lstm", go_backwards=True),
+    "with other layers around": _around,
+}
+
+
+def int8(model, data) -> bytes:
+    float_tflite = unspool.convert(unspool.unroll(model))
+    return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_predicts_what_tflm_does_with_the_int8_file(name):
+    """Softmax outputs have levels of 1/256; runtimes differ by how they round in between."""
+    model, data = MODELS[name](), random_samples(100)
+    fake = tf.function(FakeQuantized(model, data[:40]))(data).numpy()
+    file = int8(model, data[:40])
+    tflm, litert = (unspool.Session(file, runtime).predict(data)[0] for runtime in RUNTIMES)
+    error_of_int8 = np.abs(model.predict(data, verbose=0) - tflm)
+    assert error_of_int8.max() > 2 / 256, "int8 must differ from float, or there is nothing to see"
+    assert np.abs(fake - litert).max() <= 4 / 256
+    assert np.abs(fake - litert).mean() < error_of_int8.mean() / 3
+    # It is no further from TFLM than LiteRT's integers are, give or take what 100 samples tell.
+    assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
+
+
+def test_gradients_reach_every_trainable_weight():
+    model = _around()
+    fake = FakeQuantized(model, random_samples(20))
+
+    @tf.function
+    def gradients(data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(fake(data)[:, 0])
+        return tape.gradient(loss, [w.value for w in model.trainable_weights])
+
+    for weight, gradient in zip(
+        model.trainable_weights, gradients(random_samples(16)), strict=True
+    ):
+        assert gradient is not None, weight.path
+        assert np.abs(np.array(gradient)).max() > 0, weight.path
+
+
+def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:
+    """A trained SimpleRNN that loses accuracy in int8: without a bound, one range is too coarse."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (3000, 24, 3)).astype(np.float32)
+    y = (x[:, :, 0].sum(1) > 0).astype(np.int64) + 2 * (x[:, -3:, 1].sum(1) > 0)
+    inputs = keras.Input((24, 3))
+    h = LAYERS.SimpleRNN(16, activation="relu", recurrent_initializer="identity")(inputs)
+    model = keras.Model(inputs, LAYERS.Dense(4, activation="softmax")(h))
+    model.compile(
+        keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(x, y, epochs=6, batch_size=64, verbose=0)
+    return model, x, y
+
+
+def test_int8_is_better_after_it_than_before():
+    model, x, y = _lossy()
+    options = FineTuning(quantized_epochs=2, learning_rate=1e-2, batch_size=32)
+    done = compress(
+        model, x, y, setting=KernelSetting(0.0, None), calibration=x[:100], fine_tuning=options
+    )
+    before, after = (
+        unspool.evaluate(int8(m, x[:100]), x, y, "tflm").percent for m in (model, done.model)
+    )
+    trained = unspool.evaluate(model, x, y).percent
+    assert before < trained - 0.5, "a model that loses nothing shows nothing"
+    assert after > before
+
+
+def test_sparse_and_clustered_kernels_stay_so():
+    model, data = small_model("gru"), random_samples(64)
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    done = compress(
+        model,
+        data,
+        np.arange(64) % 4,
+        setting=KernelSetting(0.5, 4),
+        calibration=data[:20],
+        fine_tuning=FineTuning(epochs=2, batch_size=32),
+    )
+    assert [epoch.number for epoch in done.epochs] == [1, 2, 3]
+    for kernel in done.kernels:
+        assert kernel.zeros == round(0.5 * kernel.weights)
+        assert kernel.values <= 4

@@ -1,0 +1,201 @@
+"""The search: the strongest setting that holds the accuracy, whatever happens on the way."""
+
+import itertools
+import json
+
+import joblib
+import numpy as np
+import pytest
+from conftest import CLASSES, FEATURES, STEPS, small_model
+
+from unspool import Candidate, FineTuning, KernelSetting, Search, UnspoolError, search, target
+from unspool.compression.searching import LADDER, _next
+from unspool.support._tensorflow import keras
+
+QUICK = FineTuning(epochs=2, batch_size=64)
+SETTINGS = tuple(KernelSetting(sparsity, 4) for sparsity in (0.1, 0.5, 0.98))
+
+
+def task(count: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(4).normal(0, 1, (count, STEPS, FEATURES)).astype(np.float32)
+    return x, (x[:, :, 0].sum(1) > 0) + 2 * (x[:, :, 1].sum(1) > 0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = small_model("simple", units=12)
+    model.compile(
+        keras.optimizers.Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(*task(2000), epochs=8, batch_size=64, verbose=0)
+    return model
+
+
+def run(trained, folder, **options) -> Search:
+    options = {"settings": SETTINGS, "fine_tuning": QUICK, "max_accuracy_drop": 10, **options}
+    return search(trained, *task(2000), folder, **options)
+
+
+@pytest.fixture(scope="module")
+def found(trained, tmp_path_factory):
+    return run(trained, tmp_path_factory.mktemp("search"))
+
+
+def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found):
+    # A SimpleRNN with 12 weights of 600 left cannot tell four classes.
+    assert found.trained_accuracy > 80
+    assert found.samples == 100  # a twentieth
+    by_setting = {candidate.setting: candidate for candidate in found.candidates}
+    assert not found.holds(by_setting[SETTINGS[2]])
+    assert found.chosen == by_setting[SETTINGS[1]]
+    assert found.chosen.flash_kib <= found.before.flash_kib
+
+
+def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found):
+    model = keras.models.load_model(found.models[found.chosen.setting])
+    kernel = next(np.array(w) for w in model.weights if w.name == "recurrent_kernel")
+    assert (kernel == 0).sum() == 72  # half of 12 x 12
+
+
+def test_a_search_begun_again_tries_nothing_twice(trained, tmp_path):
+    seen: list[int] = []
+
+    def stop(so_far: Search) -> None:
+        seen.append(len(so_far.candidates))
+        if len(so_far.candidates) == 1 and len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(trained, tmp_path, on_candidate=stop)
+    (first,) = tmp_path.glob("*.json")
+    before = first.stat().st_mtime_ns
+    done = run(trained, tmp_path, on_candidate=stop)
+    assert seen[2] == 1, "the finished one is there at once"
+    assert first.stat().st_mtime_ns == before
+    assert len(done.candidates) == len(list(tmp_path.glob("*.json")))
+
+
+def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
+    done = run(trained, tmp_path, settings=SETTINGS[:1])
+    path = done.models[SETTINGS[0]].with_suffix(".json")
+    path.write_text(json.dumps({"accuracy": 3}))
+    again = run(trained, tmp_path, settings=SETTINGS[:1])
+    assert again.candidates[0].accuracy == done.candidates[0].accuracy
+    done.models[SETTINGS[0]].write_bytes(b"")
+    run(trained, tmp_path, settings=SETTINGS[:1])
+    assert keras.models.load_model(done.models[SETTINGS[0]])
+
+
+def test_other_data_or_training_is_another_search(trained, tmp_path):
+    run(trained, tmp_path, settings=SETTINGS[:1])
+    run(trained, tmp_path, settings=SETTINGS[:1], fine_tuning=FineTuning(epochs=2, batch_size=32))
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
+    """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        parallel = run(trained, tmp_path, jobs=None)
+    assert parallel.chosen.setting == found.chosen.setting
+    for candidate in parallel.candidates:
+        same = next((c for c in found.candidates if c.setting == candidate.setting), None)
+        if same:
+            assert candidate.accuracy == pytest.approx(same.accuracy, abs=3)
+            assert candidate.flash_kib == pytest.approx(same.flash_kib, rel=0.05)
+
+
+def test_a_setting_that_is_given_twice_is_tried_once(trained, tmp_path):
+    assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
+
+
+def test_one_hot_labels_are_classes_too(trained, tmp_path):
+    x, y = task(100)
+    model = keras.models.clone_model(trained)
+    model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+    options = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "max_accuracy_drop": 100}
+    found = search(model, x, np.eye(CLASSES)[y], tmp_path, **options)
+    assert found.chosen.setting == SETTINGS[0]
+
+
+def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5) -> Candidate:
+    return Candidate(KernelSetting(sparsity, None), accuracy, flash, cycles, 1.0)
+
+
+def test_the_pareto_front_is_what_nothing_beats():
+    before = candidate(99.0, 200, 4000, 0.0)
+    small, smaller = candidate(98.9, 90, 2000, 0.7), candidate(98.5, 60, 1500, 0.8)
+    beaten = candidate(98.4, 60, 1500, 0.81)  # as small as another, and worse
+    search = Search(99.1, 100, 0.3, "cycles", target(), before, (small, smaller, beaten))
+    assert search.front == (before, small, smaller)
+    assert search.chosen == small  # the smaller one loses 0.6 points
+
+
+def test_what_is_made_small_decides():
+    before = candidate(99.0, 200, 4000, 0.0)
+    little_flash, few_cycles = candidate(99, 50, 3000, 0.6), candidate(99, 60, 2000, 0.7)
+    for figure, best in {"flash": little_flash, "cycles": few_cycles}.items():
+        search = Search(99, 100, 0, figure, target(), before, (little_flash, few_cycles))
+        assert search.chosen == best
+
+
+@pytest.mark.parametrize(
+    ("held", "failed", "width", "expected"),
+    [
+        ([], [], 1, [3]),
+        ([], [], 3, [1, 3, 5]),
+        ([3], [], 1, [5]),
+        ([], [3], 1, [1]),
+        ([3], [5], 1, [4]),
+        ([3], [5], 4, [4]),
+        ([3], [4], 1, []),
+        ([6], [], 1, []),
+        ([], [0], 1, []),
+        ([5], [2], 1, [6]),  # what held beyond a failure counts
+    ],
+)
+def test_the_settings_are_bisected(held, failed, width, expected):
+    before = candidate(99, 1, 1, 0.0)
+    tried = [
+        Candidate(LADDER[index], 99.0 if index in held else 90.0, 1, 1, 1)
+        for index in (*held, *failed)
+    ]
+    search = Search(99, 100, 0.2, "cycles", target(), before, tuple(tried))
+    assert _next(LADDER[:7], search, width) == [LADDER[index] for index in expected]
+
+
+def test_the_ladder_goes_from_mild_to_strong():
+    for mild, strong in itertools.pairwise(LADDER):
+        assert mild.sparsity <= strong.sparsity
+        assert mild.sparsity < strong.sparsity or mild.clusters > strong.clusters
+
+
+X, Y = task(100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minimise": "ram"}, "minimise 'ram': expected cycles or flash"),
+        ({"max_accuracy_drop": -1}, "accuracy drop -1: expected points from 0 to 100"),
+        ({"max_accuracy_drop": float("nan")}, "accuracy drop nan"),
+        ({"settings": ()}, "settings: expected at least one"),
+        ({"validation": (X, Y[:3])}, r"labels have the shape \(3,\)"),
+    ],
+)
+def test_a_mistake_is_said_before_anything_is_tried(trained, options, message, tmp_path):
+    with pytest.raises(UnspoolError, match=message):
+        search(trained, X, Y, tmp_path, fine_tuning=QUICK, **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "message"),
+    [
+        (X[:10], Y[:10], "10 samples are too few to hold some out"),
+        (X, Y + CLASSES, "labels run from 4 to 7"),
+        (X, Y.astype(np.float32), "type float32, expected integers"),
+    ],
+)
+def test_data_that_does_not_fit_is_said(trained, data, labels, message, tmp_path):
+    with pytest.raises(UnspoolError, match=message):
+        search(trained, data, labels, tmp_path)

@@ -1,0 +1,68 @@
+"""Model files: every format that holds layers, none that runs code."""
+
+import numpy as np
+import pytest
+from conftest import random_samples, small_model
+
+from unspool.errors import UnspoolError
+from unspool.frontend.keras_file import load
+from unspool.support._tensorflow import keras
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "model.hdf5"])
+def test_a_saved_model_is_the_same_model(name, tmp_path):
+    model, data = small_model("lstm"), random_samples(4)
+    model.save(tmp_path / name)
+    np.testing.assert_array_equal(
+        load(tmp_path / name).predict(data, verbose=0), model.predict(data, verbose=0)
+    )
+
+
+def _lambda_model():
+    x = keras.Input((6, 5))
+    return keras.Model(x, keras.layers.GRU(3)(keras.layers.Lambda(lambda t: t * 2)(x)))
+
+
+@pytest.mark.parametrize("name", ["code.keras", "code.h5"])
+def test_code_in_a_file_is_never_run(name, tmp_path):
+    _lambda_model().save(tmp_path / name)
+    with pytest.raises(UnspoolError, match=rf"{name}: the model asks to run Python code"):
+        load(tmp_path / name)
+
+
+def test_a_savedmodel_is_told_to_come_as_keras(tmp_path):
+    small_model().export(tmp_path / "saved", verbose=False)
+    with pytest.raises(UnspoolError, match=r"saved: a SavedModel .* not its layers.*\.keras"):
+        load(tmp_path / "saved")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("no.keras", None, "no such file"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), "Keras cannot load"),
+        ("a.h5", b"PK\3\4", "not a Keras model file"),
+        ("a.keras", b"PK\3\4" + bytes(64), "corrupt .keras file"),
+        ("a.keras", b"", "not a Keras model file"),
+        ("a.pb", b"PK\3\4", "not a Keras model file"),
+    ],
+)
+def test_files_that_are_no_models_say_so(name, content, message, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnspoolError, match=message):
+        load(tmp_path / name)
+
+
+def test_a_model_keeps_its_loss_and_metrics(tmp_path):
+    model = small_model()
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(tmp_path / "model.keras")
+    assert load(tmp_path / "model.keras").loss == "sparse_categorical_crossentropy"
+
+
+def test_a_model_whose_loss_keras_does_not_know_comes_without_it(tmp_path):
+    model = small_model()
+    model.compile(loss=lambda y, p: keras.ops.mean(p))
+    model.save(tmp_path / "model.keras")
+    assert not load(tmp_path / "model.keras").compiled

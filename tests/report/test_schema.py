@@ -1,0 +1,141 @@
+"""report.json and its JSON Schema: what the commands write is what the schema says, and no more."""
+
+import copy
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import random_samples, small_model
+from jsonschema import Draft202012Validator
+
+from unspool.cli import run as run_command
+from unspool.support._tensorflow import keras
+
+SCHEMA = json.loads((files("unspool.report") / "report.schema.json").read_text())
+REPORT_PAGE = Path(__file__).parents[2] / "docs" / "report.md"
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """report.json of each command, as a user finds it: name -> document."""
+    folder = tmp_path_factory.mktemp("reports")
+    x = random_samples(24, steps=12)
+    model = small_model(steps=12, units=16)
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
+    model.save(folder / "model.keras")
+    ids = keras.Input((4,), name="ids", dtype="int32")
+    words = keras.layers.GRU(4)(keras.layers.Embedding(9, 3)(ids))
+    keras.Model(ids, keras.layers.Dense(2)(words)).save(folder / "words.keras")
+    np.save(folder / "ids.npy", np.arange(40, dtype=np.int32).reshape(10, 4) % 9)
+    made = {}
+
+    def run(*arguments, report, status=0):
+        assert run_command([str(a) for a in arguments]) == status
+        made[report] = json.loads((folder / report / "report.json").read_text())
+
+    data = ("--calibration", folder / "x.npy", "--test", folder / "x.npy", folder / "y.npy")
+    deploy = ("deploy", folder / "model.keras", *data, "--remedy-seconds", "0", "--out")
+    run(*deploy, folder / "plain", report="plain")
+    run(*deploy, folder / "u85", "--target", "ethos-u85-128", report="u85")
+    run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
+    run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
+    x = keras.Input((12, 5), name="x")
+    head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
+    model = keras.Model(x, head)
+    model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
+    model.save(folder / "values.keras")
+    values = ("--calibration", folder / "few.npy", "--out", folder / "values")
+    np.save(folder / "few.npy", random_samples(5, steps=12))
+    np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))
+    np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
+    values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
+    run("deploy", folder / "values.keras", *values, report="values")
+    words = ("--remedy-seconds", "0", "--calibration", folder / "ids.npy", "--allow-cpu")
+    words += ("--out", folder / "words")
+    run("deploy", folder / "words.keras", *words, report="words")
+    file = folder / "plain" / "model_int8.tflite"
+    run("compile", file, "--out", folder / "compiled", report="compiled")
+    run("compile", file, "--resident-weights", "9", "--out", folder / "kept", report="kept")
+    over = ("compile", file, "--max-flash-kib", "0.1", "--out", folder / "over")
+    run(*over, report="over", status=1)
+    x = random_samples(100)
+    np.save(folder / "train.npy", x)
+    np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))
+    model = small_model("simple")
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(folder / "small.keras")
+    data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy", "--epochs", 2)
+    compress = ("compress", folder / "small.keras", *data)
+    run(*compress, "--sparsity", 0.5, "--out", folder / "small", report="small")
+    run(*compress, "--max-accuracy-drop", 100, "--out", folder / "found", report="found")
+    return made
+
+
+def problems(document):
+    found = Draft202012Validator(SCHEMA).iter_errors(document)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+def test_the_schema_is_a_schema():
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "u85", "stream", "words", "compiled", "kept", "over", "small", "found", "values"],
+)
+def test_what_a_command_writes_is_valid(reports, name):
+    assert problems(reports[name]) == []
+
+
+def test_the_reports_together_have_every_part(reports):
+    """Else a part of the schema would never have been tried."""
+    written = set().union(*reports.values())
+    assert written == set(SCHEMA["properties"])
+    assert reports["words"]["placement"]["cpu_operators"]
+    assert reports["u85"]["simulation"]["reason"]
+    assert reports["kept"]["resident"]["kept"]
+    assert reports["over"]["budget"]["breaches"]
+    assert reports["small"]["compression"]["epochs"]
+    assert reports["found"]["compression"]["search"]["candidates"]
+
+
+BROKEN = {
+    "a new key": (lambda d: d.update(colour=1), "'colour' was unexpected"),
+    "a new key of a figure": (
+        lambda d: d["figures"]["cycles"].update(mean=1),
+        "'mean' was unexpected",
+    ),
+    "a new key of an operator": (lambda d: d["operators"][0].update(energy=1), "'energy' was"),
+    "a figure without its origin": (
+        lambda d: d["figures"]["flash"].pop("origin"),
+        "'origin' is a required",
+    ),
+    "an origin of its own": (
+        lambda d: d["figures"]["flash"].update(origin="guessed"),
+        "'guessed' is not one",
+    ),
+    "a figure that is text": (lambda d: d["figures"]["flash"].update(value="9"), "'9' is not of"),
+    "no placement": (lambda d: d.pop("placement"), "'placement' is a required"),
+    "another version": (lambda d: d.update(schema_version=1), "2 was expected"),
+    "more than all right": (lambda d: d["accuracy"][0].update(percent=101), "101 is greater"),
+    "parameters alone": (lambda d: d["model"].pop("inputs"), "'inputs' is a dependency"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_no_command_writes_is_not_valid(reports, case):
+    change, message = BROKEN[case]
+    document = copy.deepcopy(reports["plain"])
+    change(document)
+    (problem,) = problems(document)
+    assert message in problem
+
+
+def test_the_page_about_the_report_names_every_part():
+    rows = re.findall(r"^\| `(\w+)` \|", REPORT_PAGE.read_text(), re.M)
+    assert set(SCHEMA["properties"]) <= set(rows)

@@ -1,0 +1,208 @@
+"""Counting right and wrong, and errors of values, by hand; what labels mean beside each head."""
+
+import numpy as np
+import pytest
+
+from unspool.errors import UnspoolError
+from unspool.frontend.heads import heads
+from unspool.frontend.keras_file import load
+from unspool.runtime.evaluation import Accuracy, Regression, check_test, evaluate, score
+from unspool.runtime.labels import fitted
+from unspool.runtime.quality import agreement, columns, difference, judge
+from unspool.support._tensorflow import keras
+from unspool.tflite.heads import VALUES, Head
+
+L = keras.layers
+LOSSES = keras.losses
+CLASSES = Head("classes")
+SIGMOID = Head("binary", 0.5)
+LOGIT = Head("binary", 0.0)
+
+
+def scored(head, outputs, labels):
+    return score(outputs, fitted(head, labels, outputs.shape, "test data"), "litert")
+
+
+def test_accuracy_and_confusion_by_hand():
+    outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0, 0.1, 0.9]])
+    result = scored(CLASSES, outputs, np.array([0, 1, 1, 0]))
+    assert result.confusion == ((1, 0, 1), (1, 1, 0), (0, 0, 0))
+    assert (result.samples, result.correct, result.percent) == (4, 2, 50.0)
+    assert result.per_class == (50.0, 50.0, None)
+
+
+def test_one_hot_labels_are_classes():
+    outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]])
+    assert scored(CLASSES, outputs, np.array([[1.0, 0, 0], [0, 0, 1]])).percent == 50.0
+
+
+def test_one_sigmoid_is_two_classes():
+    result = scored(SIGMOID, np.array([[0.7], [0.2], [0.6]]), np.array([1, 0, 0]))
+    assert result.confusion == ((1, 1), (0, 1))
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 0], [[1], [0], [0]], [1, -1, -1], [[1.0], [0.0], [0]]])
+def test_a_logit_is_cut_at_0_whatever_form_yes_and_no_have(labels):
+    outputs = np.array([[0.2], [-0.3], [0.4]])
+    assert scored(LOGIT, outputs, np.array(labels)).confusion == ((1, 1), (0, 1))
+
+
+def test_several_answers_of_one_output_are_counted_each():
+    outputs = np.array([[0.9, 0.1], [0.8, 0.7]])
+    result = scored(SIGMOID, outputs, np.array([[1, 0], [1, 0]]))
+    assert (result.samples, result.correct) == (4, 3)
+
+
+def test_an_output_in_time_counts_every_step():
+    outputs = np.zeros((2, 3, 4))
+    outputs[..., 2] = 1
+    result = scored(CLASSES, outputs, np.full((2, 3), 2))
+    assert (result.samples, result.percent) == (6, 100.0)
+
+
+def test_values_by_hand():
+    outputs, targets = np.array([[1.0, 10], [3, 30]]), np.array([[2.0, 10], [4, 10]])
+    result = scored(VALUES, outputs, targets)
+    assert isinstance(result, Regression)
+    assert result.rmse == pytest.approx(np.sqrt((1 + 1 + 0 + 400) / 4))
+    assert result.mae == pytest.approx((1 + 1 + 0 + 20) / 4)
+    assert result.columns == (pytest.approx((1, 1)), pytest.approx((np.sqrt(200), 10)))
+    assert result.r2 == pytest.approx(0.0)  # an error as large as the spread; column 1 has none
+
+
+def test_integers_beyond_0_and_1_are_values_of_a_single_column():
+    head = Head("values", 0.5, "mean_squared_error")
+    result = scored(head, np.array([[9.0], [5]]), np.array([9, 4]))
+    assert isinstance(result, Regression) and result.mae == 0.5
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "message"),
+    [
+        (CLASSES, np.array([0, 1]), r"shape \(2,\) .* expected classes, integers .* \(4,\)"),
+        (CLASSES, np.array([0.0, 1, 2, 0]), "type float64"),
+        (CLASSES, np.array([0, 1, 2, 3]), "labels run from 0 to 3, but the model has 3 classes"),
+        (CLASSES, np.array([-1, 1, 2, 0]), "labels run from -1"),
+        (CLASSES, np.array(["a"] * 4), "labels have the type <U1, expected numbers"),
+        (VALUES, np.full((4, 3), np.nan), "12 of 12 labels are NaN or infinite"),
+        (SIGMOID, np.full((4, 3), 7), "labels are 7, but the model says yes or no"),
+    ],
+)
+def test_labels_that_do_not_fit_say_so(head, labels, message):
+    with pytest.raises(UnspoolError, match=message):
+        fitted(head, labels, (4, 3), "test data")
+
+
+def compiled(loss, *head):
+    model = keras.Sequential([keras.Input((3, 2)), L.GRU(4), *head])
+    if loss:
+        model.compile(loss=loss)
+    return model
+
+
+HEADS = {
+    "softmax": (None, [L.Dense(3, "softmax")], ("classes", 0.0)),
+    "softmax layer": (None, [L.Dense(3), L.Softmax()], ("classes", 0.0)),
+    "logits of classes": (
+        LOSSES.SparseCategoricalCrossentropy(from_logits=True),
+        [L.Dense(3)],
+        ("classes", 0.0),
+    ),
+    "sigmoid": ("binary_crossentropy", [L.Dense(1, "sigmoid")], ("binary", 0.5)),
+    "sigmoid, not compiled": (None, [L.Dense(1, "sigmoid")], ("binary", 0.5)),
+    "one logit": (LOSSES.BinaryCrossentropy(from_logits=True), [L.Dense(1)], ("binary", 0.0)),
+    "hinge of tanh": ("hinge", [L.Dense(1, "tanh")], ("binary", 0.0)),
+    "tanh": ("mse", [L.Dense(1, "tanh")], ("values", 0.0)),
+    "mse": ("mse", [L.Dense(1)], ("values", 0.5)),
+    "nothing known": (None, [L.Dense(1)], ("values", 0.0)),
+    "an autoencoder's sigmoids": ("mse", [L.Dense(4, "sigmoid")], ("values", 0.5)),
+    "several yes and no": ("binary_crossentropy", [L.Dense(4, "sigmoid")], ("binary", 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_an_output_is_read_as_the_model_was_compiled(name, tmp_path):
+    loss, head, expected = HEADS[name]
+    model = compiled(loss, *(type(layer).from_config(layer.get_config()) for layer in head))
+    (found,) = heads(model)
+    assert (found.kind, found.threshold) == expected
+    model.save(tmp_path / "m.keras")
+    assert heads(load(tmp_path / "m.keras")) == (found,)
+
+
+def two_outputs():
+    x = keras.Input((3, 2), name="x")
+    h = L.GRU(4)(x)
+    return keras.Model(x, {"rul": L.Dense(1)(h), "fault": L.Dense(3, "softmax")(h)})
+
+
+def test_several_outputs_take_labels_by_name():
+    model, x = two_outputs(), np.zeros((5, 3, 2), np.float32)
+    labels = {"rul": np.arange(5.0), "fault": np.zeros(5, int)}
+    _, targets = check_test(model, (x, labels))
+    assert [targets[n].head.kind for n in (0, 1)] == ["classes", "values"]  # in Keras's order
+    assert isinstance(evaluate(model, x, labels["rul"], output="rul"), Regression)
+    assert isinstance(evaluate(model, x, labels["fault"], output="fault"), Accuracy)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(5, int), "the model has the outputs fault, rul; give labels by name"),
+        ({"rule": np.zeros(5)}, "labels for rule, but the model has fault, rul"),
+        ({}, "labels for no output, but the model has fault, rul"),
+        ({"fault": np.zeros(4, int)}, r"output 'fault': labels have the shape \(4,\)"),
+    ],
+)
+def test_labels_of_several_outputs_that_do_not_fit_say_so(labels, message):
+    with pytest.raises(UnspoolError, match=message):
+        check_test(two_outputs(), (np.zeros((5, 3, 2)), labels))
+
+
+def test_which_of_several_outputs_must_be_said():
+    with pytest.raises(UnspoolError, match="the model has the outputs fault, rul: say which"):
+        evaluate(two_outputs(), np.zeros((5, 3, 2)), np.zeros(5))
+
+
+def test_difference_by_hand():
+    result = difference([np.array([[1.0, 2], [3, 4]])], [np.array([[1.0, 2.5], [3, 3]])])
+    assert (result.samples, result.mean, result.largest) == (2, 0.375, 1.0)
+    assert result.p99 == pytest.approx(1.0 - 0.5 * 0.03)  # linear between the two largest
+
+
+def test_columns_have_errors_of_their_own_range():
+    exact = np.array([[0.0, 100], [1, 110], [2, 120]])
+    found = columns("y", exact + np.array([0.1, 5]), exact)
+    assert [c.mean for c in found] == pytest.approx([5.0, 25.0])  # of 2 and of 20
+    assert (found[1].minimum, found[1].maximum) == (100, 120)
+    assert found[0].snr == pytest.approx(10 * np.log10(np.var([0, 1, 2]) / 0.01))
+    assert [c.values for c in found] == [3, 3]
+
+
+def test_a_column_that_does_not_vary_is_held_against_its_size():
+    (found,) = columns("y", np.full((4, 1), 4.9), np.full((4, 1), 5.0))
+    assert found.mean == pytest.approx(2.0)
+    assert found.snr is None
+
+
+def test_agreement_needs_no_labels():
+    exact = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    found = agreement("y", CLASSES, np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), exact)
+    assert (found.answers, found.equal) == (3, 2)
+
+
+def test_what_is_worth_a_word():
+    steps = np.linspace(0, 1, 200)[:, None]
+    good = judge([steps + 0.01], [steps], ["y"], [VALUES])
+    coarse = judge([np.round(steps * 8) / 8], [steps], ["y"], [VALUES])
+    assert not good.is_poor
+    assert [column.values for column in coarse.poor] == [9]
+    flipped = judge([1 - steps], [steps], ["y"], [SIGMOID])
+    assert flipped.unlike and not flipped.poor
+
+
+def test_keras_and_tflite_are_evaluated_alike(model, int8_tflite, data):
+    labels = model.predict(data, verbose=0).argmax(1)
+    assert evaluate(model, data, labels).percent == 100.0
+    assert evaluate(model, data, labels).runtime == "keras"
+    assert evaluate(int8_tflite, data, labels, "tflm").percent >= 90.0

@@ -1,0 +1,104 @@
+"""A stream of two sensors and a setting: every call is shown, drift takes them all."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from unspool import Options, Session, deploy_stream
+from unspool.deployment import save
+from unspool.errors import UnspoolError
+from unspool.runtime.drift import drift
+from unspool.support._tensorflow import keras
+
+L = keras.layers
+CALLS, STEPS = 10, 4
+
+
+def samples(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "motion": rng.normal(size=(count, CALLS * STEPS, 3)).astype(np.float32),
+        "sound": rng.normal(size=(count, CALLS * STEPS, 2)).astype(np.float32),
+        "setting": rng.normal(size=(count, 4)).astype(np.float32),
+    }
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    motion, sound = keras.Input((40, 3), name="motion"), keras.Input((40, 2), name="sound")
+    setting = keras.Input((4,), name="setting")
+    sequence = L.GRU(6, return_sequences=True, name="gru")(L.Concatenate()([motion, sound]))
+    last = L.Concatenate()([L.LSTM(5, name="lstm")(sequence), L.Dense(3, "tanh")(setting)])
+    return keras.Model([motion, sound, setting], L.Dense(2, name="y")(last))
+
+
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stream")
+    deployment = deploy_stream(
+        network, samples(24), time_steps=STEPS, options=Options(remedy_seconds=0)
+    )
+    assert deployment.simulation.equal == 24
+    save(deployment, folder)
+    np.savez(folder / "x.npz", **samples(5, seed=1))
+    return folder
+
+
+def test_every_call_is_given(folder):
+    session = Session(folder / "model_int8.tflite", "tflm")
+    data = samples(5, seed=1)
+    (calls,) = session.predict_calls(data)
+    assert calls.shape == (5, CALLS, 2)
+    assert (calls[:, -1] == session.predict(data)[0]).all()
+    one = [array[2] for array in data.values()]
+    for number in range(CALLS):  # what a device computes, call by call
+        at = slice(number * STEPS, (number + 1) * STEPS)
+        assert (session.step(one[0][at], one[1][at], one[2])[0] == calls[2, number]).all()
+
+
+def test_simulate_shows_every_call(folder, tmp_path):
+    command = [sys.executable, "-m", "unspool", "simulate", folder / "model_vela.tflite"]
+    command += ["--data", folder / "x.npz"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"y: (5, {CALLS}, 2): 5 sequences, {CALLS} calls each" in run.stdout
+    command += ["--out", tmp_path / "y.npz"]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = Session(folder / "model_int8.tflite", "tflm").predict_calls(samples(5, seed=1))
+    assert (np.load(tmp_path / "y.npz")["y"] == expected[0]).all()
+
+
+def stream(seed=2, length=200):
+    rng = np.random.default_rng(seed)
+    return {
+        "motion": rng.normal(size=(length, 3)).astype(np.float32),
+        "sound": rng.normal(size=(length, 2)).astype(np.float32),
+        "setting": rng.normal(size=4).astype(np.float32),
+    }
+
+
+def test_drift_takes_them_all_and_counts_what_is_outside(folder):
+    files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
+    inside = {name: np.clip(array, -1, 1) for name, array in stream().items()}
+    found = drift(*files, inside)
+    assert (found.calls, found.time_steps, found.outside) == (50, STEPS, ())
+    assert [curve.name for curve in found.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
+    far = {**inside, "sound": np.where(np.arange(200)[:, None] < 40, 50, inside["sound"])}
+    (outside,) = drift(*files, far).outside
+    assert (outside.input, outside.samples, outside.of, outside.farthest) == ("sound", 10, 50, 50)
+
+
+WRONG = {
+    "one is missing": (lambda: {k: v for k, v in stream().items() if k != "sound"}, "expected"),
+    "too short": (lambda: stream(length=31), "the stream has 7 calls of 4 time steps: at least 8"),
+    "another width": (lambda: {**stream(), "setting": np.zeros(5)}, "'setting' has the shape"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), WRONG.values(), ids=WRONG)
+def test_drift_says_what_does_not_fit(folder, data, message):
+    files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
+    with pytest.raises(UnspoolError, match=message):
+        drift(*files, data())

@@ -1,0 +1,68 @@
+"""The report's word on the binary: equal, or which operator is the first to differ."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unspool import npu
+from unspool.compilation import vela
+from unspool.compilation.targets import target
+from unspool.deployment import Options, deploy
+from unspool.npu.debug import read_debug
+from unspool.npu.decoder import decode
+from unspool.runtime import session
+from unspool.runtime.verification import compare, first_difference
+
+
+def _with_a_wrong_scale(compiled, name):
+    """The binary with another OFM_SCALE for the one operation of this name."""
+    program = npu.load(compiled.tflite)
+    named = {offset: origin.name for offset, origin in read_debug(compiled.debug).items()}
+    operation = next(op for op in decode(program.stream) if named.get(4 * op.position) == name)
+    (write,) = [w for w in operation.writes if w.name == "OFM_SCALE"]
+    payload = bytes.fromhex(program.stream.hex())
+    start = compiled.tflite.index(payload) + 4 * write.position + 4
+    broken = bytearray(compiled.tflite)
+    value = int.from_bytes(broken[start : start + 4], "little")
+    broken[start : start + 4] = (value // 2).to_bytes(4, "little")
+    return replace(compiled, tflite=bytes(broken))
+
+
+def test_a_good_binary_is_equal(int8_tflite, data):
+    compiled = vela.compile(int8_tflite, target())
+    outputs = [session.predict(c, data, r) for c, r in
+               ((compiled.tflite, "npu"), (int8_tflite, "tflm"))]  # fmt: skip
+    found = compare(compiled, int8_tflite, [data], *outputs)
+    assert (found.samples, found.equal, found.first_difference) == (40, 40, "")
+
+
+def test_the_first_operator_that_differs_is_named(int8_tflite, data):
+    broken = _with_a_wrong_scale(vela.compile(int8_tflite, target()), "gru/step_002/rh")
+    simulated = session.predict(broken.tflite, data, "npu")
+    found = compare(
+        broken, int8_tflite, [data], simulated, session.predict(int8_tflite, data, "tflm")
+    )
+    assert found.equal < 40
+    assert found.first_difference == "gru/step_002/rh"
+    assert first_difference(broken, int8_tflite, [data[:1]]) == "gru/step_002/rh"
+
+
+@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
+def test_what_is_not_simulated_says_why(model, data, accelerator):
+    simulation = deploy(model, data, options=Options(target(accelerator))).simulation
+    if accelerator == "ethos-u55-128":
+        assert (simulation.equal, simulation.samples, simulation.reason) == (40, 40, "")
+    else:
+        assert (simulation.equal, simulation.samples) == (0, 0)
+        assert "ethos-u85" in simulation.reason
+
+
+def test_outputs_are_compared_sample_by_sample(int8_tflite):
+    compiled = vela.compile(int8_tflite, target())
+    data = np.zeros((3, 6, 5), np.float32)
+    right = session.predict(int8_tflite, data, "tflm")
+    wrong = [right[0].copy()]
+    wrong[0][1, 2] += 1
+    found = compare(compiled, int8_tflite, [data], wrong, right)
+    assert (found.samples, found.equal) == (3, 2)

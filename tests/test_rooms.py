@@ -1,0 +1,173 @@
+"""The rooms of src/unspool in their order: what each may import of the others, and nothing uphill.
+
+A room is a folder, or a module that lies beside the folders. An arrow that is missing here is
+either a mistake or a decision: write it down, above the rooms that need it.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import unspool
+
+SOURCES = Path(unspool.__file__).parent
+
+EVERYWHERE = {"errors", "support"}
+"""What any room may import that stands below it in the table, without being named."""
+
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "support": set(),
+    "npu": set(),
+    "tflite": set(),
+    "frontend": {"tflite"},
+    "unrolling.recurrent": {"tflite"},
+    "unrolling": {"frontend", "tflite", "unrolling.recurrent"},
+    "quantization": {"tflite"},
+    "compilation": {"tflite"},
+    "compilation.residency": {"compilation", "npu", "tflite"},
+    "runtime": {"compilation", "frontend", "npu", "tflite"},
+    "firmware": {"compilation", "tflite"},
+    "guide": {"compilation"},
+    "compression": {
+        "compilation",
+        "frontend",
+        "quantization",
+        "runtime",
+        "tflite",
+        "unrolling",
+    },
+    "remedies": {
+        "compilation",
+        "compression",
+        "frontend",
+        "quantization",
+        "runtime",
+        "tflite",
+        "unrolling",
+    },
+    "deployment": {
+        "compilation",
+        "compilation.residency",
+        "frontend",
+        "quantization",
+        "remedies",
+        "runtime",
+        "tflite",
+        "unrolling",
+    },
+    "report": {
+        "compilation",
+        "compilation.residency",
+        "compression",
+        "deployment",
+        "quantization",
+        "remedies",
+        "runtime",
+        "tflite",
+    },
+    "report.terminal": {"compilation", "quantization", "report", "runtime"},
+    "page.charts": {"compilation", "quantization", "report", "runtime"},
+    "page.sections": {
+        "compilation",
+        "compression",
+        "page.charts",
+        "quantization",
+        "report",
+        "runtime",
+    },
+    "page": {"compilation", "page.sections", "report", "runtime"},
+    "cli": {
+        "compilation",
+        "compilation.residency",
+        "compression",
+        "deployment",
+        "firmware",
+        "frontend",
+        "guide",
+        "npu",
+        "page",
+        "report",
+        "report.terminal",
+        "runtime",
+        "tflite",
+        "unrolling",
+    },
+}
+ORDER = list(ROOMS)
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below `unspool` -> source."""
+    found = {}
+    for path in sorted(SOURCES.rglob("*.py")):
+        parts = path.relative_to(SOURCES).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def room(module: str) -> str:
+    folder = MODULES[module].parent.relative_to(SOURCES)
+    return ".".join(folder.parts) or module
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules of ours that a source imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            base = node.module or ""
+            if base.split(".")[0] == "unspool":
+                base = base.removeprefix("unspool").lstrip(".")
+                for alias in node.names:
+                    whole = f"{base}.{alias.name}".lstrip(".")
+                    yield whole if whole in MODULES else base
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                assert not alias.name.startswith("unspool."), f"{path}: import {alias.name}"
+
+
+def test_the_table_names_the_rooms_that_there_are():
+    there = {room(module) for module in MODULES} - {"", "__main__"}
+    assert there == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_imports_only_from_those_below_it(name):
+    allowed = ROOMS[name] | EVERYWHERE.intersection(ORDER[: ORDER.index(name)])
+    assert allowed <= set(ORDER[: ORDER.index(name)]), "the table itself points uphill"
+    arrows = {
+        (module, other)
+        for module, path in MODULES.items()
+        if room(module) == name and module
+        for other in imported(path)
+        if other and room(other) != name
+    }
+    assert not sorted(f"{a} -> {b}" for a, b in arrows if room(b) not in allowed)
+    unused = allowed - EVERYWHERE - {room(other) for _, other in arrows}
+    assert not unused, "arrows of the table that no import needs"
+
+
+def test_no_module_imports_itself_through_others():
+    below: dict[str, set[str]] = {m: set(imported(p)) & set(MODULES) for m, p in MODULES.items()}
+    below[""] = set()  # the face of the package hands names on when they are asked for
+    while below:
+        free = {module for module, others in below.items() if not others}
+        assert free, f"a circle among {sorted(below)}"
+        below = {m: others - free for m, others in below.items() if m not in free}
+
+
+def test_the_simulator_stands_alone():
+    assert ROOMS["npu"] == set()
+    others = {other for m, p in MODULES.items() if room(m) == "npu" for other in imported(p)}
+    assert {room(other) for other in others if other} <= {"npu", "errors"}
+
+
+def test_the_way_in_names_each_module_once():
+    for name, home in unspool._HOME.items():
+        assert home in MODULES, f"{name}: there is no module {home}"

@@ -1,0 +1,61 @@
+"""What the converter must keep: names, and no arithmetic that could be folded."""
+
+from conftest import small_model
+
+from unspool.support._tensorflow import keras
+from unspool.tflite import flatbuffer
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
+
+
+def test_the_signature_has_the_models_names(float_tflite):
+    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(float_tflite))
+    assert [(t.name, t.shape) for t in inputs] == [("x", (1, 6, 5))]
+    assert [(t.name, t.shape) for t in outputs] == [("y", (1, 4))]
+
+
+def test_every_step_is_named_after_its_layer_and_number(float_tflite):
+    names = {name for _, name in flatbuffer.operators(flatbuffer.read(float_tflite))}
+    for step in range(6):
+        assert f"gru/step_{step:03d}/h" in names
+    assert not any("step_006" in name for name in names)
+
+
+def test_batch_normalization_is_folded_away():
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [
+            keras.Input((4, 6)),
+            keras.layers.Conv1D(8, 3, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.GRU(4),
+        ]
+    )
+    plain = keras.Sequential(
+        [
+            keras.Input((4, 6)),
+            keras.layers.Conv1D(8, 3, padding="same"),
+            keras.layers.GRU(4),
+        ]
+    )
+    kinds, kinds_without = (
+        [kind for kind, _ in flatbuffer.operators(flatbuffer.read(convert(unroll(m))))]
+        for m in (model, plain)
+    )
+    assert kinds == kinds_without
+
+
+def test_a_model_with_two_outputs_keeps_their_order_and_names():
+    x = keras.Input((3, 2), name="x")
+    sequence, state = keras.layers.GRU(4, return_sequences=True, return_state=True)(x)
+    model = keras.Model(
+        x, [keras.layers.Dense(1, name="late")(state), keras.layers.Dense(5, name="all")(sequence)]
+    )
+    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(convert(unroll(model))))
+    assert {t.name: t.shape for t in outputs} == {"late": (1, 1), "all": (1, 3, 5)}
+
+
+def test_conversion_prints_nothing(capfd):
+    convert(unroll(small_model("simple")))
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""

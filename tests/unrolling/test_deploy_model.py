@@ -1,0 +1,133 @@
+"""The deploy model is the trained model, without loops: expected values come from Keras."""
+
+import numpy as np
+import pytest
+from conftest import CLASSES, FEATURES, STEPS, random_samples, small_model
+
+from unspool.errors import UnspoolError
+from unspool.runtime.session import Session
+from unspool.support._tensorflow import keras
+from unspool.tflite import flatbuffer
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
+
+CASES = {
+    "gru": {"cell": "gru"},
+    "gru, reset before": {"cell": "gru", "reset_after": False},
+    "gru, no bias": {"cell": "gru", "use_bias": False},
+    "gru, reset before, no bias": {"cell": "gru", "reset_after": False, "use_bias": False},
+    "gru, relu": {"cell": "gru", "activation": "relu"},
+    "gru, backwards": {"cell": "gru", "go_backwards": True},
+    "lstm": {"cell": "lstm"},
+    "lstm, no bias": {"cell": "lstm", "use_bias": False},
+    "lstm, relu": {"cell": "lstm", "activation": "relu"},
+    "lstm, backwards": {"cell": "lstm", "go_backwards": True},
+    "simple": {"cell": "simple"},
+    "simple, relu": {"cell": "simple", "activation": "relu"},
+    "simple, no bias": {"cell": "simple", "use_bias": False},
+    "one step": {"cell": "gru", "steps": 1},
+    "two steps": {"cell": "lstm", "steps": 2},
+    "one unit": {"cell": "gru", "units": 1},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_deploy_model_equals_trained_model(case):
+    model = small_model(**CASES[case])
+    data = random_samples(20, CASES[case].get("steps", STEPS))
+    deploy_model = unroll(model)
+    outputs = np.concatenate([np.array(deploy_model(data[i : i + 1])) for i in range(20)])
+    np.testing.assert_allclose(outputs, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+    converted = Session(convert(deploy_model)).predict(data)[0]
+    np.testing.assert_allclose(converted, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
+def test_sequential_models_work():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((STEPS, FEATURES)), keras.layers.LSTM(3), keras.layers.Dense(2)]
+    )
+    data = random_samples(3)
+    outputs = np.concatenate([np.array(unroll(model)(data[i : i + 1])) for i in range(3)])
+    np.testing.assert_allclose(outputs, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
+def test_batch_size_is_one_and_names_stay():
+    deploy_model = unroll(small_model())
+    assert [(t.name, tuple(t.shape)) for t in deploy_model.inputs] == [("x", (1, STEPS, FEATURES))]
+    assert tuple(deploy_model.outputs[0].shape) == (1, CLASSES)
+
+
+def test_the_trained_model_is_left_as_it_was():
+    model = small_model()
+    before = [w.copy() for w in model.get_weights()]
+    config = model.get_config()
+    unroll(model)
+    assert model.get_config() == config
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_open_length_takes_time_steps():
+    model = small_model(steps=None)
+    data = random_samples(4, steps=9)
+    outputs = np.array(unroll(model, time_steps=9)(data[:1]))
+    np.testing.assert_allclose(outputs, model.predict(data[:1], verbose=0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "per_step", "hoisted"), [("gru", 1, 2), ("lstm", 1, 2), ("simple", 1, 1)]
+)
+def test_only_the_recurrent_product_is_repeated(cell, per_step, hoisted):
+    """Input projections run once for all steps, and the first step has no recurrent product."""
+    kinds = [
+        kind
+        for kind, _ in flatbuffer.operators(flatbuffer.read(convert(unroll(small_model(cell)))))
+    ]
+    dense = 1
+    assert kinds.count("FULLY_CONNECTED") == hoisted + per_step * (STEPS - 1) + dense
+    assert not {"WHILE", "IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE"} & set(kinds)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
+def test_recurrent_weights_are_stored_once(cell):
+    """File size must not grow with the steps by more than the operators' own records."""
+    sizes = {
+        steps: len(convert(unroll(small_model(cell, units=64, steps=steps)))) for steps in (10, 20)
+    }
+    recurrent_kernel = 64 * 64 * 4  # bytes of the smallest one, SimpleRNN's
+    assert sizes[20] - sizes[10] < 10 * recurrent_kernel / 2
+
+
+def _model_without_recurrence():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+
+
+class _Subclassed(keras.Model):
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("make", "time_steps", "message"),
+    [
+        (lambda: "model.keras", None, "expected a Keras model, got str"),
+        (_model_without_recurrence, None, "no recurrent layer"),
+        (_Subclassed, None, "subclass of keras.Model"),
+        (lambda: small_model(steps=None), None, "'x' has the open shape .*--time-steps"),
+        (small_model, 9, "'x' has 6 time steps fixed in the model, got time_steps=9"),
+        (
+            lambda: small_model("gru", activation="elu"),
+            None,
+            r"layer 'gru' \(GRU\): activation is 'elu'.* use one of hard_sigmoid, linear, relu",
+        ),
+        (
+            lambda: small_model("lstm", recurrent_activation="softplus"),
+            None,
+            r"layer 'lstm' \(LSTM\): recurrent_activation is 'softplus'",
+        ),
+    ],
+)
+def test_what_cannot_be_unrolled_says_so(make, time_steps, message):
+    with pytest.raises(UnspoolError, match=message):
+        unroll(make(), time_steps)

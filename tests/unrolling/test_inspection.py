@@ -1,0 +1,157 @@
+"""What cannot be deployed says so before any work is done: layer, reason, what to change."""
+
+import numpy as np
+import pytest
+from cases import MinimalGatedCell
+from conftest import small_model
+
+from unspool.compilation import vela
+from unspool.compilation.targets import target
+from unspool.errors import UnspoolError
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.runtime.session import Session
+from unspool.support._tensorflow import keras
+from unspool.tflite import flatbuffer
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll
+from unspool.unrolling.inspection import inspect
+
+L = keras.layers
+
+
+class OwnCall(L.GRU):
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return 2 * super().call(sequences, initial_state, mask, training)
+
+
+def sequential(*layers, shape=(6, 5), **options):
+    return keras.Sequential([keras.Input(shape, **options), *layers])
+
+
+def attention():
+    x = keras.Input((6, 5))
+    h = L.GRU(4, return_sequences=True)(x)
+    return keras.Model(x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h)))
+
+
+def masked_in_a_nested_model():
+    inner = sequential(L.Masking(name="mask"), L.LSTM(4))
+    inner.name = "inner"
+    x = keras.Input((6, 5))
+    return keras.Model(x, inner(x))
+
+
+REFUSED = {
+    "Masking": (
+        lambda: sequential(L.Masking(name="mask"), L.GRU(4)),
+        r"layer 'mask' \(Masking\): masks time steps.*padded or cut",
+    ),
+    "nested": (masked_in_a_nested_model, r"layer 'inner/mask' \(Masking\)"),
+    "mask_zero": (
+        lambda: sequential(L.Embedding(9, 4, mask_zero=True), L.GRU(4), shape=(6,)),
+        r"\(Embedding\): mask_zero=True .*use mask_zero=False",
+    ),
+    "Embedding": (
+        lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),
+        r"\(Embedding\): looks up token ids.*--allow-cpu",
+    ),
+    "stateful": (
+        lambda: sequential(L.GRU(4, stateful=True, name="g"), batch_size=1),
+        r"layer 'g' \(GRU\): stateful=True .*stateful=False",
+    ),
+    "ConvLSTM": (
+        lambda: sequential(L.ConvLSTM1D(4, 3, name="c"), shape=(6, 5, 2)),
+        r"layer 'c' \(ConvLSTM1D\): convolutional recurrence; use Conv2D",
+    ),
+    "attention": (attention, r"layer 'mha' \(MultiHeadAttention\): attention .*pool over time"),
+    "Lambda": (
+        lambda: sequential(L.Lambda(lambda t: t * 2, name="code"), L.GRU(4)),
+        r"layer 'code' \(Lambda\): runs Python code",
+    ),
+    "own call": (lambda: sequential(OwnCall(4, name="own")), r"'own' \(OwnCall\): .*RNN\(cell\)"),
+    "activation": (
+        lambda: sequential(L.Bidirectional(L.LSTM(4, activation="gelu"), name="b")),
+        r"layer 'b' \(Bidirectional\): activation is 'gelu'",
+    ),
+    "recurrence per step": (
+        lambda: sequential(L.TimeDistributed(L.GRU(3), name="t"), L.GRU(2), shape=(4, 6, 5)),
+        r"layer 't' \(TimeDistributed\): a recurrent layer for each time step",
+    ),
+    "fixed batch": (
+        lambda: sequential(L.GRU(4), batch_size=32),
+        "has the batch size 32 fixed in the model",
+    ),
+    "two open dimensions": (
+        lambda: sequential(L.Conv2D(2, 3), L.GlobalMaxPooling2D(), L.Reshape((1, 2)), L.GRU(2),
+                           shape=(None, None, 1)),
+        "only the time steps",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_is_refused_by_name(case):
+    make, message = REFUSED[case]
+    with pytest.raises(UnspoolError, match=message):
+        unroll(make(), 6 if case == "two open dimensions" else None)
+
+
+def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it():
+    model = sequential(L.Embedding(9, 4), L.GRU(8), L.Dense(2), shape=(6,), dtype="int32")
+    tokens = np.random.default_rng(0).integers(0, 9, (40, 6))
+    float_tflite = convert(unroll(model, allow_cpu=True))
+    expected = model.predict(tokens, verbose=0)
+    np.testing.assert_allclose(Session(float_tflite).predict(tokens)[0], expected, atol=1e-5)
+    int8 = quantize(float_tflite, calibrate(float_tflite, tokens).ranges)
+    assert Session(int8).inputs[0].dtype == np.int32
+    error = np.abs(Session(int8, "tflm").predict(tokens)[0] - expected)
+    assert error.mean() < 0.04 * np.ptp(expected)
+    compiled = vela.compile(int8, target())
+    assert {op.kind for op in compiled.cpu_operators} == {"GatherV2"}
+
+
+def test_every_layer_is_told_of():
+    x = keras.Input((8, 5))
+    inner = sequential(L.Dense(4, name="d"), shape=(8, 5))
+    inner.name = "inner"
+    y = L.BatchNormalization(name="n")(L.Conv1D(4, 3, padding="same", name="c")(inner(x)))
+    y = L.RNN(MinimalGatedCell(3), name="own")(L.Dropout(0.1, name="o")(y))
+    model = keras.Model(x, y)
+    assert [(v.layer, v.kind, v.action) for v in inspect(model)] == [
+        ("inner/d", "Dense", "keep"),
+        ("c", "Conv1D", "keep"),
+        ("n", "BatchNormalization", "fold"),
+        ("o", "Dropout", "remove"),
+        ("own", "RNN", "unroll"),
+    ]
+    assert inspect(model)[-1].detail == "its own cell MinimalGatedCell is run as it is"
+
+
+def test_recurrent_dropout_is_ignored_and_said():
+    (verdict,) = inspect(sequential(L.LSTM(4, recurrent_dropout=0.3)))
+    assert verdict.action == "unroll"
+    assert "recurrent_dropout does nothing at inference" in verdict.detail
+
+
+def test_inspecting_does_no_work(monkeypatch):
+    monkeypatch.setattr(keras.layers.Layer, "from_config", None)
+    assert inspect(small_model())
+
+
+@pytest.mark.parametrize("steps", [(50, 200)])
+def test_size_grows_with_the_steps_and_not_faster(steps):
+    """Four times the steps: at most 4.5 times the operators, the file and Vela's flash."""
+    few, many = (_figures(small_model("gru", units=16, steps=n), n) for n in steps)
+    growth = steps[1] / steps[0]
+    for a, b in zip(few, many, strict=True):
+        assert b / a < growth * 1.125
+
+
+def _figures(model, steps):
+    data = np.random.default_rng(1).normal(size=(4, steps, 5))
+    float_tflite = convert(unroll(model))
+    int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)
+    compiled = vela.compile(int8, target())
+    operators = len(flatbuffer.operators(flatbuffer.read(int8)))
+    return operators, len(int8), compiled.flash_kib, compiled.cycles

@@ -1,0 +1,153 @@
+"""Every case of `cases`, at a few steps and at many, int8 and int16.
+
+Keras says what is right, Vela where it runs, TFLM which bytes the binary gives.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from cases import CASES, Case
+from cases.exceptions import TABLE, Differs, Exceptional, Fault, OnCpu, Refused, exception
+from cases.page import PAGE, page
+from cases.trial import CALIBRATION, UNSEEN, Trial, attempt, levels
+
+from unspool import Deployment, UnspoolError
+from unspool.compilation import vela
+from unspool.compilation.targets import target
+from unspool.compilation.vela import Compiled
+from unspool.runtime.session import Session
+
+OTHERS = ("ethos-u65-256", "ethos-u85-256")
+SIMULATED = ("ethos-u55-128", "ethos-u65-256")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A case at a number of steps, quantized to a type."""
+
+    case: Case
+    steps: int
+    activations: str
+
+    def __str__(self) -> str:
+        return f"{self.case.group}: {self.case.name}, {self.steps} steps, {self.activations}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Left to `make test-all`."""
+        usual = self.activations == "int8" and self.steps == self.case.lengths[0]
+        return not usual and not self.case.often
+
+    @property
+    def exception(self) -> Exceptional | None:
+        return exception(self.case, self.steps, self.activations)
+
+    def attempt(self) -> Trial:
+        return attempt(self.case, self.steps, self.activations)
+
+
+VARIANTS = [
+    Variant(case, steps, activations)
+    for case in CASES
+    for steps in case.lengths
+    for activations in ("int8", "int16")
+]
+
+
+def becoming(*kinds: type) -> pytest.MarkDecorator:
+    """Variants of which this becomes; what `make test-all` alone runs is marked as slow."""
+    chosen = []
+    for variant in VARIANTS:
+        known = variant.exception
+        if not isinstance(known, kinds):
+            continue
+        marks = [pytest.mark.slow] * variant.is_slow
+        if isinstance(known, Fault):
+            marks.append(pytest.mark.xfail(reason=known.reason, strict=True))
+        chosen.append(pytest.param(variant, id=str(variant), marks=marks))
+    return pytest.mark.parametrize("variant", chosen)
+
+
+@becoming(Differs, Fault, type(None))
+def test_it_is_deployed(variant: Variant):
+    trial = variant.attempt()
+    assert_measured(trial.done)
+    assert_small_errors(trial.done, *variant.case.bounds(variant.activations))
+    compiled = {"ethos-u55-128": trial.done.compiled}
+    if variant.is_slow:
+        for accelerator in OTHERS:
+            compiled[accelerator] = vela.compile(trial.done.quantized_tflite, target(accelerator))
+    for accelerator, binary in compiled.items():
+        assert on_cpu(binary) == []
+        if accelerator in SIMULATED:
+            assert_bytes(levels(trial, binary), variant.exception)
+
+
+@becoming(OnCpu)
+def test_it_is_told_what_stays_on_the_cpu(variant: Variant):
+    done = variant.attempt().done
+    assert {kind for kind, *_ in on_cpu(done.compiled)} == {variant.exception.kind}
+    assert variant.exception.kind in done.simulation.reason
+    assert_small_errors(done, *variant.case.bounds(variant.activations))
+
+
+@becoming(Refused)
+def test_it_is_refused_in_a_line(variant: Variant):
+    with pytest.raises(UnspoolError, match=variant.exception.message) as refusal:
+        variant.attempt()
+    assert "\n" not in str(refusal.value)
+
+
+def on_cpu(compiled: Compiled) -> list[tuple[str, str, str]]:
+    return [(op.kind, op.name, op.reason) for op in compiled.cpu_operators]
+
+
+def assert_measured(done: Deployment):
+    """Nothing was left out, and the deploy model is the trained one."""
+    assert done.measured.not_measured == ()
+    assert done.unroll_error is not None  # deploy refuses a larger one than 1e-5
+    assert done.simulation.samples == CALIBRATION
+    session = Session(done.quantized_tflite)
+    types = {tensor.dtype for tensor in (*session.inputs, *session.outputs)}
+    assert types == {np.dtype(done.activations)}
+
+
+def assert_small_errors(done: Deployment, mean: float, largest: float):
+    """Against Keras, as shares of what a column ranges over; of classes, of the whole output's."""
+    quality = done.measured.quality
+    classes = {entry.output for entry in quality.agreements}
+    for column in quality.columns:
+        beside = [each for each in quality.columns if each.output == column.output]
+        whole = max(c.maximum for c in beside) - min(c.minimum for c in beside)
+        width = column.maximum - column.minimum
+        share = width / whole if column.output in classes else 1.0
+        assert share * column.mean < 100 * mean, column
+        assert share * column.largest < 100 * largest, column
+
+
+def assert_bytes(gaps: np.ndarray, differs: Differs | None):
+    """TFLM's on every sample; or others, within the bounds of the exception."""
+    assert len(gaps) == CALIBRATION + UNSEEN
+    if differs is None:
+        assert (gaps == 0).all(axis=1).sum() == len(gaps)
+        return
+    assert gaps.max() <= differs.levels
+    assert (gaps > 0).mean() <= differs.share
+    assert gaps.any() or differs.seldom, "the exception is none any more: take it out"
+
+
+def test_every_exception_is_of_a_case():
+    found = {(v.case.name, v.activations, v.steps) for v in VARIANTS}
+    for name, activations, steps in TABLE:
+        assert any(
+            (name, activations) == known[:2] and steps in (None, known[2]) for known in found
+        ), f"no case {name!r} at {steps} steps"
+
+
+def test_the_names_of_cases_are_different():
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_the_page_is_not_stale():
+    assert PAGE.read_text() == page(), "run PYTHONPATH=tests python -m cases"
