@@ -69,7 +69,7 @@ ROOMS: dict[str, set[str]] = {
         "tflite",
     },
     "report.terminal": {"compilation", "quantization", "report", "runtime"},
-    "page.charts": {"compilation", "quantization", "report", "runtime"},
+    "page.charts": {"compilation", "quantization", "report", "runtime", "tflite"},
     "page.sections": {
         "compilation",
         "compression",
@@ -77,6 +77,7 @@ ROOMS: dict[str, set[str]] = {
         "quantization",
         "report",
         "runtime",
+        "tflite",
     },
     "page": {"compilation", "page.sections", "report", "runtime"},
     "cli": {

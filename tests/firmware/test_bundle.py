@@ -25,8 +25,9 @@ from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime import engines
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer, names
-from unspool.tflite.names import Marks, State
+from unspool.tflite import flatbuffer, marks, names
+from unspool.tflite.marks import Marks
+from unspool.tflite.names import State
 from unspool.unrolling.conversion import convert
 
 UNITS, FEATURES = 8, 5
@@ -89,7 +90,7 @@ def to_int8(model):
     for state in STATES:
         taken, given_out = (tensors[index[f"{state}_{end}"]] for end in ("in", "out"))
         taken.quantization = copy.deepcopy(given_out.quantization)
-    names.write(int8, Marks(states=tuple(names.state(*state.split("/")) for state in STATES)))
+    marks.write(int8, Marks(states=tuple(names.state(*state.split("/")) for state in STATES)))
     return flatbuffer.write(int8)
 
 
@@ -140,10 +141,10 @@ def renamed(content, new):
 def with_states_renamed(content, new):
     """The same, where the file says of its states that they have these names."""
     model = flatbuffer.read(renamed(content, new))
-    states = names.read(model).states
+    states = marks.read(model).states
     renamed_states = (State(s.name, new.get(s.input, s.input), new.get(s.output, s.output))
                       for s in states)  # fmt: skip
-    names.write(model, Marks(states=tuple(renamed_states)))
+    marks.write(model, Marks(states=tuple(renamed_states)))
     return flatbuffer.write(model)
 
 

@@ -10,7 +10,7 @@ from unspool.errors import UnspoolError
 from unspool.firmware import memory
 from unspool.firmware.identifiers import distinct
 from unspool.firmware.memory import Memory
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer, marks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
 
@@ -111,7 +111,7 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    scalings = {each.input: each for each in names.read(source).scalings if kind == "input"}
+    scalings = {each.input: each for each in marks.read(source).scalings if kind == "input"}
     ports = []
     for name, index in wanted.items():
         own = _name(source, index)
@@ -184,7 +184,7 @@ def _states(
     taken = {port.tensor.name: port for port in inputs}
     given = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
-    for pair in names.state_pairs(names.read(source), before, after):
+    for pair in marks.state_pairs(marks.read(source), before, after):
         yield State(given[after[pair.output].name], taken[before[pair.input].name])
 
 

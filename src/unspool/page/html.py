@@ -44,7 +44,7 @@ def _page(report: Report) -> Page:
         compressed(report.compression),
         cycles(report),
         memory(report),
-        ranges(report.calibration),
+        ranges(report),
         stream(report),
         drift(report.drift),
         graph(report),

@@ -17,8 +17,8 @@ from unspool.quantization.ties import ties
 from unspool.support import samples
 from unspool.support.quiet import quiet
 from unspool.support.samples import Samples
-from unspool.tflite import flatbuffer, input_scaling, names
-from unspool.tflite.names import roles
+from unspool.tflite import flatbuffer, input_scaling, marks
+from unspool.tflite.roles import roles
 from unspool.tflite.signature import Signature
 
 _VALUES_PER_ROLE = 100_000
@@ -151,7 +151,7 @@ def calibrate(
     model = flatbuffer.read(float_tflite)
     inputs, _ = flatbuffer.inputs_and_outputs(model)
     arrays = samples.check(data, inputs, "calibration data")
-    scalings = names.read(model).scalings
+    scalings = marks.read(model).scalings
     arrays = input_scaling.scaled(scalings, [tensor.name for tensor in inputs], arrays)
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):

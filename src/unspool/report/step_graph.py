@@ -1,12 +1,11 @@
 """The operators of one step of each recurrent layer, as a graph, out of a .tflite file."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.report.bounds import step_of
-from unspool.tflite import flatbuffer
+from unspool.tflite import flatbuffer, marks
+from unspool.tflite.names import Steps
 
 _PREFERRED = 1  # the first step has a state of zero, and fewer operators
 
@@ -55,30 +54,31 @@ def step_graphs(tflite: bytes) -> tuple[StepGraph, ...]:
         tflite: a float or quantized .tflite, whose steps are known by their tensors' names.
     """
     model = flatbuffer.read(tflite)
-    graph = model.subgraphs[0]
+    graph, names = model.subgraphs[0], marks.read(model).steps
     found: dict[str, set[int]] = {}
     for op in graph.operators:
         for index in op.outputs:
-            place = step_of(graph.tensors[index].name.decode())
+            place = names.find(graph.tensors[index].name.decode())
             if place:
                 found.setdefault(place[0], set()).add(place[1])
     return tuple(
-        _graph(model, layer, _PREFERRED if _PREFERRED in steps else min(steps), steps)
+        _graph(model, names, layer, _PREFERRED if _PREFERRED in steps else min(steps), steps)
         for layer, steps in found.items()
     )
 
 
-def _graph(model: flatbuffer.Model, layer: str, step: int, steps: set[int]) -> StepGraph:
+def _graph(
+    model: flatbuffer.Model, known: Steps, layer: str, step: int, steps: set[int]
+) -> StepGraph:
     graph = model.subgraphs[0]
     names = [tensor.name.decode() for tensor in graph.tensors]
     producers = {int(i): op for op in graph.operators for i in op.outputs}
     last = step == max(steps)
 
     def inside(index: int) -> bool:
-        if step_of(names[index]) == (layer, step):
+        if known.find(names[index]) == (layer, step):
             return True
-        scope, _, state = names[index].rpartition("/")  # a state given out has lost the step's name
-        return last and scope == layer and state.endswith("_out")
+        return last and known.layer_giving(names[index]) == layer
 
     members = [op for op in graph.operators if any(inside(i) for i in op.outputs)]
     results = {int(i) for op in members for i in op.outputs}
@@ -96,19 +96,19 @@ def _graph(model: flatbuffer.Model, layer: str, step: int, steps: set[int]) -> S
         if weights:
             detail += f", weights {weights}"
         kind = "state" if results & given & set(map(int, op.outputs)) else "operator"
-        nodes.append(Node(_title(names[written], layer), detail, names[written], kind))
+        nodes.append(Node(_title(names[written], known), detail, names[written], kind))
         at.update({int(index): number for index in op.outputs})
     for op in members:
         for index in map(int, op.inputs):
             if index < 0 or _is_constant(model, index):
                 continue
             if index not in at:
-                origin = _origin(model, index, producers)
+                origin = _origin(model, known, index, producers)
                 at[index] = len(nodes)
                 nodes.append(
                     Node(
-                        _title(names[origin], layer),
-                        f"{_where(names[index], names[origin], layer, step)}"
+                        _title(names[origin], known),
+                        f"{_where(known, names[index], names[origin], layer, step)}"
                         f" → {_shape(graph.tensors[index])}",
                         names[index],
                         "input",
@@ -123,12 +123,12 @@ def _graph(model: flatbuffer.Model, layer: str, step: int, steps: set[int]) -> S
 _MOVES = ("SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "RESHAPE", "UNPACK", "QUANTIZE")
 
 
-def _origin(model: flatbuffer.Model, index: int, producers: dict[int, object]) -> int:
+def _origin(model: flatbuffer.Model, known: Steps, index: int, producers: dict[int, object]) -> int:
     """The tensor that one is cut from: a split's parts have names that say nothing."""
     while index in producers:
         op = producers[index]
         name = model.subgraphs[0].tensors[index].name.decode()
-        if flatbuffer.operator_kind(model, op) not in _MOVES or step_of(name):
+        if flatbuffer.operator_kind(model, op) not in _MOVES or known.find(name):
             break
         sources = [int(i) for i in op.inputs if i >= 0 and not _is_constant(model, int(i))]  # type: ignore[attr-defined]
         if len(sources) != 1:
@@ -137,22 +137,20 @@ def _origin(model: flatbuffer.Model, index: int, producers: dict[int, object]) -
     return index
 
 
-def _where(name: str, origin: str, layer: str, step: int) -> str:
-    place = step_of(origin)
+def _where(known: Steps, name: str, origin: str, layer: str, step: int) -> str:
+    place = known.find(origin)
     if place and place[0] == layer:
         return "state of the step before" if place[1] == step - 1 else f"step {place[1]}"
     if place:
         return f"layer {place[0]}, step {place[1]}"
-    if origin.endswith("_in"):
+    if known.is_taken(origin):
         return "state, an input"
     return "this step's part" if name != origin else "from outside"
 
 
-def _title(name: str, layer: str) -> str:
+def _title(name: str, known: Steps) -> str:
     """`gru/step_001/MatMul;gru/step_001/hproj` -> `hproj`."""
-    part = name.rstrip(";").split(";")[-1]
-    part = re.sub(r"^.*?/step_\d+/", "", part)
-    part = part.removeprefix(f"{layer}/")
+    part = known.within(name)
     return part.rpartition("/")[2] if part.count("/") > 1 else part
 
 

@@ -7,7 +7,8 @@ from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
-from unspool.tflite.names import Interface, Marks, keras_name
+from unspool.tflite.marks import Interface, Marks
+from unspool.tflite.names import keras_name
 from unspool.unrolling.inspection import Verdict, inspect, is_graph
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone

@@ -1,6 +1,5 @@
 """The memory plan: which tensor lies where, from when to when."""
 
-import re
 from collections.abc import Sequence
 
 from unspool.compilation.allocations import Allocation
@@ -16,34 +15,40 @@ from unspool.page.charts.canvas import (
     shortened,
 )
 from unspool.report.numbers import kib
+from unspool.tflite.names import Steps, last_part
 
-_STEP = re.compile(r"\bstep_\d+")
 _NAMED = 4  # roles with a colour of their own
 STAGED = "weights on their way"
 
 
-def role(allocation: Allocation) -> str:
+def role(allocation: Allocation, steps: Steps) -> str:
     """What a tensor is, whatever the step: its name's last part, as people read it."""
     if allocation.staged:
         return STAGED
-    name = _STEP.sub("step", allocation.name.rstrip(";").split(";")[-1])
+    name = steps.role(last_part(allocation.name))
     return "/".join(name.split("/")[-3 if "/step/" in name else -2 :])
 
 
-def plan(allocations: Sequence[Allocation], used_kib: float, resident_kib: float = 0.0) -> str:
+def plan(
+    allocations: Sequence[Allocation], steps: Steps, used_kib: float, resident_kib: float = 0.0
+) -> str:
     """Boxes on a plane of time and address, one per tensor.
 
     Args:
         allocations: of one memory, one or more.
+        steps: reads the names of tensors.
         used_kib: what an inference needs of it, in KiB of 1024 bytes, resident weights included.
         resident_kib: weights that stay there during the inference, behind the rest.
     """
-    weights: dict[str, float] = {}
+    by_role: dict[str, list[Allocation]] = {}
     for a in allocations:
-        weights[role(a)] = weights.get(role(a), 0.0) + a.size * (a.end - a.start + 1)
+        by_role.setdefault(role(a, steps), []).append(a)
+    weights = {
+        name: sum(a.size * (a.end - a.start + 1) for a in group) for name, group in by_role.items()
+    }
     named = sorted(weights, key=lambda name: -weights[name])[:_NAMED]
-    groups = {name: [a for a in allocations if role(a) == name] for name in named}
-    rest = [a for a in allocations if role(a) not in groups]
+    groups = {name: by_role[name] for name in named}
+    rest = [a for a in allocations if role(a, steps) not in groups]
     end = max(a.end for a in allocations) + 1
 
     def paint(figure: Figure) -> None:

@@ -60,7 +60,7 @@ def cycles(report: Report) -> Section:
             table=Table("Cycles per kind of operator, estimated", heads, kind_rows),
         ),
     ]
-    layers, outside = by_step(compiled.operators)
+    layers, outside = by_step(compiled.operators, report.steps)
     if layers:
         shown = layers[:_LAYERS]
         more = f" {len(layers) - _LAYERS} more layers are in the table." * (len(layers) > _LAYERS)

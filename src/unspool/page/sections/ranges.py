@@ -1,6 +1,5 @@
 """Ranges role by role: what each step took, and the range that all steps share."""
 
-import re
 from dataclasses import dataclass
 
 from unspool.page.charts.canvas import shortened
@@ -8,7 +7,8 @@ from unspool.page.charts.range_panel import panel
 from unspool.page.sections.parts import Picture, Section, Table
 from unspool.quantization.calibration import Calibration
 from unspool.quantization.ranges import Range
-from unspool.report.bounds import step_of
+from unspool.report.report import Report
+from unspool.tflite.names import Steps, last_part
 
 _PANELS = 48
 
@@ -41,7 +41,7 @@ class Role:
         )
 
 
-def roles(calibration: Calibration) -> tuple[Role, ...]:
+def roles(calibration: Calibration, names: Steps) -> tuple[Role, ...]:
     """The roles of a calibration, in the order of the network.
 
     Parts that a split gives have names of their own, `split`, `split1`, ...: those of one stem are
@@ -50,7 +50,8 @@ def roles(calibration: Calibration) -> tuple[Role, ...]:
     groups: dict[str, list[str]] = {}
     for tensor in calibration.observed:
         role = calibration.roles[tensor]
-        groups.setdefault(role if step_of(tensor) else re.sub(r"\d+$", "", role), []).append(tensor)
+        entry = role if names.find(tensor) else role.rstrip("0123456789")
+        groups.setdefault(entry, []).append(tensor)
     found = []
     for name, tensors in groups.items():
         observed, chosen = calibration.observed[tensors[0]], calibration.ranges[tensors[0]]
@@ -58,17 +59,18 @@ def roles(calibration: Calibration) -> tuple[Role, ...]:
         for tensor in tensors:
             taken = calibration.observed[tensor]
             observed, chosen = observed | taken, chosen | calibration.ranges[tensor]
-            if place := step_of(tensor):
+            if place := names.find(tensor):
                 steps[place[1]] = steps.get(place[1], taken) | taken
         found.append(Role(name, tuple(sorted(steps.items())), len(tensors), observed, chosen))
     return tuple(found)
 
 
-def ranges(calibration: Calibration | None) -> Section:
+def ranges(report: Report) -> Section:
     """Ranges before and after tying: a small picture per role, and all of them as a table."""
+    calibration = report.calibration
     if calibration is None:
         return Section("ranges", "Ranges")
-    found = roles(calibration)
+    found = roles(calibration, report.steps)
     stepped = [role for role in found if role.steps]
     shown = stepped[:_PANELS]
     table = Table(
@@ -114,5 +116,5 @@ def ranges(calibration: Calibration | None) -> Section:
 
 
 def _caption(role: Role) -> str:
-    name = role.name.split(";")[-1].replace("/step/", " ")
+    name = last_part(role.name).replace("/step/", " ")
     return shortened(name, 28) + (" (clips)" if role.clipped else "")
