@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
-from unspool.firmware import bundle, memory, resolver, write
+from unspool.firmware import arena, bundle, resolver, write
 from unspool.firmware.identifiers import distinct, identifier
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
@@ -338,7 +338,7 @@ class Arena:
     def __init__(self, compiled, size, network):
         self._model, self._network = flatbuffer.read(compiled), network
         self._content = np.zeros(size, np.uint8)
-        places = memory.read(self._model).offsets
+        places = arena.read(self._model).offsets
         self._addresses = {i: self._content.ctypes.data + place for i, place in places.items()}
         graph = self._model.subgraphs[0]
         self.inputs = [self._addresses[i] for i in graph.inputs]

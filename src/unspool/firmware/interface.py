@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.firmware import memory
+from unspool.firmware import arena
+from unspool.firmware.arena import Arena
 from unspool.firmware.identifiers import distinct
-from unspool.firmware.memory import Memory
 from unspool.tflite import flatbuffer, marks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
@@ -63,14 +63,14 @@ class Interface:
             before and written after all others.
         kept: those that must wait in a buffer, because each input lies where another's output
             is still to be read.
-        memory: that the compiled file needs.
+        arena: that the compiled file needs.
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     states: tuple[State, ...]
     kept: tuple[State, ...]
-    memory: Memory
+    arena: Arena
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
@@ -98,7 +98,7 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
             state cannot be copied as bytes.
     """
     source, compiled = flatbuffer.read(int8_tflite), flatbuffer.read(compiled_tflite)
-    plan = memory.read(compiled)
+    plan = arena.read(compiled)
     inputs = tuple(_ports(source, compiled, "input"))
     outputs = tuple(_ports(source, compiled, "output"))
     states = tuple(_states(source, inputs, outputs))
@@ -195,7 +195,7 @@ def _format(tensor: Tensor) -> str:
 
 
 def _copy_order(
-    states: tuple[State, ...], plan: Memory
+    states: tuple[State, ...], plan: Arena
 ) -> tuple[tuple[State, ...], tuple[State, ...]]:
     """An order in which no copy overwrites an output that is still to be copied.
 
@@ -219,5 +219,5 @@ def _copy_order(
     return (*ordered, *kept), tuple(kept)
 
 
-def _overwrites(target: Port, source: Port, plan: Memory) -> bool:
-    return memory.overlap(plan, target.place, source.place, target.size, source.size)
+def _overwrites(target: Port, source: Port, plan: Arena) -> bool:
+    return arena.overlap(plan, target.place, source.place, target.size, source.size)

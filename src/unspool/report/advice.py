@@ -4,9 +4,9 @@ import math
 import shlex
 from dataclasses import dataclass
 
-from unspool.compilation import targets
+from unspool.compilation import targets, vela_config
 from unspool.compilation.residency.keeping import repeating_kib
-from unspool.compilation.targets import Target, setting
+from unspool.compilation.targets import Target
 from unspool.compilation.waiting import Wait
 from unspool.errors import UnspoolError
 from unspool.remedies.trying import Remedy
@@ -219,11 +219,10 @@ def _granted(report: Report) -> tuple[float | None, str]:
         limit = report.budget.max_sram_kib
         return limit, f"--max-sram-kib {limit:g}"
     target = report.compiled.target
-    mode = target.memory_mode
-    size = setting(target.config, f"Memory_Mode.{mode}", "arena_cache_size")
-    if not size.isdigit():
+    if target.sram_limit is None:
         return None, ""
-    return int(size) / 1024, f"the {int(size) / 1024:g} KiB of {mode} (its arena_cache_size)"
+    limit = target.sram_limit / 1024
+    return limit, f"the {limit:g} KiB of {target.memory_mode} (its arena_cache_size)"
 
 
 def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
@@ -270,7 +269,9 @@ def _target(target: Target) -> str:
         *("--target", target.accelerator, "--system-config", target.system_config),
         *("--memory-mode", target.memory_mode),
     )
-    config = () if target.config == targets.arm_config() else ("--vela-config", str(target.config))
+    config = (
+        () if target.config == vela_config.arm_config() else ("--vela-config", str(target.config))
+    )
     return shlex.join([*given, *config])
 
 

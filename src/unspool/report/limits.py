@@ -50,7 +50,7 @@ def limits(compiled: Compiled) -> Limits | None:
         return None
     parts = [op.parts for op in operators]
     cycles = {name: sum(part[name] for part in parts) for name in parts[0]}
-    peak = int(compiled.target.accelerator.rpartition("-")[2])
+    peak = compiled.target.macs
     rows = [
         Limit(
             "Arithmetic",

@@ -7,11 +7,10 @@ import numpy as np
 
 from unspool import npu
 from unspool.compilation import targets, vela
-from unspool.compilation.memories import memory
 from unspool.compilation.residency.cycles import Estimate, estimate
 from unspool.compilation.residency.packing import repack
 from unspool.compilation.residency.rewrite import rewrite
-from unspool.compilation.residency.tables import Span, Table, align, choose, repeated, spans
+from unspool.compilation.residency.tables import Span, WeightTable, align, choose, repeated, spans
 from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError
 from unspool.npu.container import Program
@@ -91,13 +90,13 @@ def keep_resident(
     """
     budget = _bytes(sram_kib)
     target = compiled.target
-    if target.accelerator.startswith("ethos-u85"):
+    if target.family == "ethos-u85":
         raise UnspoolError(
             f"resident weights: the simulator cannot check the streams of {target.accelerator}; "
             "expected an Ethos-U55 or Ethos-U65"
         )
     program = npu.load(compiled.tflite)
-    flash, sram = memory(target, "const"), memory(target, "cache")
+    flash, sram = target.memory("const"), target.memory("cache")
     if flash.port == sram.port:
         return _unchanged(compiled, f"{target.memory_mode} has the weights in SRAM already")
     operations = decode(program.stream)
@@ -136,9 +135,9 @@ def repeating_kib(compiled: Compiled) -> float:
     0 where nothing repeats, or where it cannot be used: on an Ethos-U85, with operators on the
     CPU, with the weights in SRAM already.
     """
-    if compiled.target.accelerator.startswith("ethos-u85") or compiled.cpu_operators:
+    if compiled.target.family == "ethos-u85" or compiled.cpu_operators:
         return 0.0
-    if memory(compiled.target, "const").port == memory(compiled.target, "cache").port:
+    if compiled.target.memory("const").port == compiled.target.memory("cache").port:
         return 0.0
     tables = repeated(decode(npu.load(compiled.tflite).stream))
     return _total(spans(tables, 0)) / 1024
@@ -147,7 +146,7 @@ def repeating_kib(compiled: Compiled) -> float:
 def _rewritten(
     compiled: Compiled,
     program: Program,
-    chosen: tuple[Table, ...],
+    chosen: tuple[WeightTable, ...],
     copies: tuple[Span, ...],
     region: int,
     cycles: Estimate,
@@ -196,7 +195,7 @@ def _total(copies: tuple[Span, ...]) -> int:
 
 def _place(program: Program, target: targets.Target) -> tuple[int, int]:
     """The memory region for the copies, and the bytes of it that are in use."""
-    if memory(target, "arena").port == memory(target, "cache").port:
+    if target.memory("arena").port == target.memory("cache").port:
         return _SCRATCH, program.scratch_size
     if program.fast_size is None:
         raise UnspoolError(
