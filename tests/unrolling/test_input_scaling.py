@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from c_compiler import address, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_bundle import address, build
 
 from unspool import Options, Session, deploy, deploy_stream, inspect, load, unroll
 from unspool.errors import UnspoolError
@@ -215,7 +215,7 @@ def test_feature_scales_bring_back_what_raw_units_lose():
     raw_units = [kernel / deviation[:, None], recurrent, bias - (mean / deviation) @ kernel]
     model.layers[0].set_weights(raw_units)
     options = {False: Options(remedy_seconds=20), True: Options(feature_scales=True)}
-    with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*--feature-scales"):
+    with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*`feature_scales`"):
         lost = deploy(model, x[:100], test=(x, y), options=options[False])
     found = deploy(model, x[:100], test=(x, y), options=options[True])
     keras_accuracy, *others = (a.percent for a in found.accuracies)

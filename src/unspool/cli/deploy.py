@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from unspool.cli.console import console, watching
+from unspool.cli.flags import with_flags
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
@@ -115,7 +116,7 @@ def deploy_command(
     trained = load(model)
     for verdict in inspect(trained):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
-            screen.print(f"note: layer {printable(verdict.layer)}: {verdict.detail}")
+            screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
     options = replace(
         chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
         remedy_seconds=remedy_seconds,
