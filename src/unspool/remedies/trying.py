@@ -159,12 +159,8 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
 def _by_method(network: Network, remedy: Remedy) -> Remedy:
     seen = _observations(network.made.calibration)
     ranges = choose(seen, remedy.choice[1], network.way.activations).ranges
-    return replace(
-        remedy,
-        quality=_judged(
-            network, quantize(network.made.float_tflite, ranges, network.way.activations)
-        ),
-    )
+    tflite = quantize(network.made.float_tflite, ranges, network.way.activations)
+    return replace(remedy, quality=_judged(network, tflite))
 
 
 def _observations(calibration: Calibration) -> Any:
