@@ -20,7 +20,7 @@ from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
-from unspool.runtime.measuring import Measured, Subjects, Test, measure
+from unspool.runtime.measuring import Measured, Forms, Test, measure
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation
 from unspool.stages import Way
@@ -219,7 +219,7 @@ def _deploy(
 
     made, tflite = stages.quantized(subject, arrays, way, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
-    measured = measure(Subjects(model, made.float_tflite, tflite, compiled), arrays, checked, clock)
+    measured = measure(Forms(model, made.float_tflite, tflite, compiled), arrays, checked, clock)
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
         reference = evaluation.predict(model, arrays)
