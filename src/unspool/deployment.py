@@ -20,7 +20,7 @@ from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
-from unspool.runtime.measuring import Measured, Forms, Test, measure
+from unspool.runtime.measuring import Forms, Measured, Test, measure
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation
 from unspool.stages import Way

@@ -11,16 +11,16 @@ from typing import Any
 
 from unspool.compression.fake_quantization import FakeQuantized
 from unspool.compression.fine_tuning import (
-    Epoch,
     BestWeights,
+    Epoch,
+    ProgressCallback,
     PruningSchedule,
     Student,
     Teacher,
-    ProgressCallback,
     fit,
     measured,
-    score,
     optimizer,
+    score,
 )
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
