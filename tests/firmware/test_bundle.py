@@ -5,8 +5,6 @@ import ctypes as c
 import dataclasses
 import itertools
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from in_c import STRICT, address, build, run
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
@@ -31,7 +30,6 @@ from unspool.unrolling.conversion import convert
 
 UNITS, FEATURES = 8, 5
 STATES = ("gru/h", "lstm/h", "lstm/c")
-STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 TARGETS = {
     "ethos-u55-128": "Shared_Sram",
     "ethos-u65-256": "Dedicated_Sram_384KB",
@@ -151,21 +149,6 @@ def with_content(compiled, tflite):
     return dataclasses.replace(compiled, tflite=tflite)
 
 
-def build(made, folder):
-    """Compile a bundle's C with the host's compiler; the library that comes out."""
-    write(made, folder)
-    sources = [name for name in made if name.endswith(".c")]
-    run("gcc", "-std=c99", "-O2", *STRICT, "-shared", "-fPIC", *sources, "-o", "it.so", at=folder)
-    return c.CDLL(str(folder / "it.so"))
-
-
-def run(*command, at):
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 def constant(text, name):
     (found,) = re.findall(rf"^#define {name} (.*)$", text, re.MULTILINE)
     return found
@@ -173,10 +156,6 @@ def constant(text, name):
 
 def pointers(addresses):
     return (c.c_void_p * len(addresses))(*addresses)
-
-
-def address(array):
-    return c.c_void_p(array.ctypes.data)
 
 
 def c_quantize(library, function, tensor, values):

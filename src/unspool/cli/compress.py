@@ -148,19 +148,20 @@ def compress_command(
         if clusters is not None:
             setting = replace(setting, clusters=clusters or None)
 
-    def deployed(subject: Any, prefix: str) -> "Deployment":
+    def deployed(subject: Any, prefix: str, options: Options) -> "Deployment":
         with watching() as watch:
             return deploy(
                 subject,
                 calibration_data,
                 test=test_data,
                 time_steps=time_steps,
-                options=Options(target=chosen),
+                options=options,
                 watch=lambda stage, done, total: watch(prefix + stage, done, total),
             )
 
     # First: what cannot be deployed should be known before it is trained.
-    before = values_of(deployed(trained, "as it is, "))
+    # Its values alone are shown: what would help against its errors is not tried.
+    before = values_of(deployed(trained, "as it is, ", Options(target=chosen, remedy_seconds=0)))
     if max_accuracy_drop is not None:
         with showing(folder) as (on_candidate, watch):
             found = search(
@@ -211,7 +212,7 @@ def compress_command(
     again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
     again += ["--test", *test] if test else []
     finish(
-        deployed(compressed, ""),
+        deployed(compressed, "", Options(target=chosen)),
         folder,
         screen,
         again=shlex.join(map(str, [*again, "--out", folder / "again"])),

@@ -1,0 +1,32 @@
+"""A bundle's C, compiled for this machine and called from Python."""
+
+import ctypes as c
+import shutil
+import subprocess
+
+import pytest
+
+from unspool.firmware import write
+
+STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
+
+
+def build(made, folder):
+    """Compile a bundle's C with the host's compiler; the library that comes out."""
+    write(made, folder)
+    sources = [name for name in made if name.endswith(".c")]
+    run("gcc", "-std=c99", "-O2", *STRICT, "-shared", "-fPIC", *sources, "-o", "it.so", at=folder)
+    return c.CDLL(str(folder / "it.so"))
+
+
+def run(*command, at):
+    """Run a compiler, or skip the test where it is not installed."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def address(array):
+    """Where an array lies, as C takes it."""
+    return c.c_void_p(array.ctypes.data)
