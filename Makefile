@@ -1,5 +1,5 @@
 # make demo: everything from nothing to a binary for the NPU.
-# make test: all that CI runs.  make test-all: the slow tests too.
+# make test: before a commit.  make test-all: the slow tests too.  make quick: while at work.
 # make docs: the site, in docs/_build.
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,21 +8,31 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test test-all docs zoo bench clean
+# Neighbours stay on one worker as long as it has work: they share what their modules make.
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Rooms that need no TensorFlow, or little.
+QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
+
+.PHONY: demo quick test test-all docs zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
 
-# Those that take minutes too: every case of docs/supported.md at 33 steps, in int8 and int16.
+# The long tails too: every case of docs/supported.md at 33 steps, in int8 and int16; training in
+# TensorFlow's graphs; damaged files by the thousand.
 test-all: $(VENV)/.installed-test
-	$(BIN)/pytest -n auto -m 'slow or not slow'
+	$(PYTEST) -m 'slow or not slow'
+
+quick: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(PYTEST) $(QUICK)
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(SITE)
-	$(BIN)/pytest -n auto
+	$(PYTEST)
 
 docs: $(VENV)/.installed-test
 	$(SITE)

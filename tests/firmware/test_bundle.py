@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tflm_npu
 from ai_edge_litert import schema_py_generated as schema
-from c_compiler import STRICT, address, build, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from in_c import STRICT, address, build, run
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target

@@ -28,7 +28,7 @@ from unspool.support.samples import Samples
 if TYPE_CHECKING:
     from unspool.compression.compressing import FineTuning
     from unspool.compression.kernels import KernelSetting
-    from unspool.deployment import Deployment
+    from unspool.deployment import Deployment, Options
     from unspool.report.compression import Compression
 
 COMPRESSED_OUT = Path("unspool-compressed")
@@ -166,8 +166,8 @@ def _layer(text: str) -> "tuple[str, KernelSetting]":
         ) from None
 
 
-def _deployed(given: Given, model: Any, prefix: str = "") -> "Deployment":
-    from unspool.deployment import Options, deploy
+def _deployed(given: Given, model: Any, options: "Options", prefix: str = "") -> "Deployment":
+    from unspool.deployment import deploy
 
     with watching() as watch:
         return deploy(
@@ -175,16 +175,19 @@ def _deployed(given: Given, model: Any, prefix: str = "") -> "Deployment":
             given.calibration,
             test=given.test,
             time_steps=given.time_steps,
-            options=Options(target=given.target),
+            options=options,
             watch=lambda stage, done, total: watch(prefix + stage, done, total),
         )
 
 
 def _before(given: Given) -> dict[str, float]:
     """Figures of the model as it is; what cannot be deployed should be known before training."""
+    from unspool.deployment import Options
     from unspool.report.making import values_of
 
-    return values_of(_deployed(given, given.trained, "as it is, "))
+    # Its values alone are shown: what would help against its errors is not tried.
+    options = Options(target=given.target, remedy_seconds=0)
+    return values_of(_deployed(given, given.trained, options, "as it is, "))
 
 
 def _searched(
@@ -260,10 +263,11 @@ def _save(given: Given, model: Any) -> Path:
 
 def _finish(given: Given, model: Any, compression: "Compression", again: str) -> None:
     from unspool.cli.results import finish
+    from unspool.deployment import Options
     from unspool.report.making import Beside
 
     finish(
-        _deployed(given, model),
+        _deployed(given, model, Options(target=given.target)),
         given.folder,
         console(),
         again=again,
