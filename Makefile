@@ -1,5 +1,5 @@
 # make demo: everything from nothing to a binary for the NPU.
-# make test: all that CI runs.  make test-all: the slow tests too.
+# make test: all that CI runs.  make test-all: the slow tests too.  make cover: what no test runs.
 # make docs: the site, in docs/_build.
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test test-all docs zoo bench clean
+.PHONY: demo test test-all cover docs zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -24,6 +24,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/codespell
 	$(SITE)
 	$(BIN)/pytest -n auto
+
+# Lines and branches of src/unspool that no test runs, other processes included; less than 95 % fails.
+cover: $(VENV)/.installed-test
+	$(BIN)/pytest -n auto --cov
 
 docs: $(VENV)/.installed-test
 	$(SITE)
