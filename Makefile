@@ -1,6 +1,6 @@
 # make demo: everything from nothing to a binary for the NPU.
 # make test: all that CI runs.  make test-all: the slow tests too.  make cover: what no test runs.
-# make docs: the site, in docs/_build.
+# make docs: the site, in docs/_build.  make release-check: the packages in dist, tried out.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test test-all cover docs zoo bench clean
+.PHONY: demo test test-all cover docs release-check zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -33,6 +33,13 @@ docs: $(VENV)/.installed-test
 	$(SITE)
 	@echo "the site: docs/_build/index.html"
 
+# Before a tag: sdist and wheel in dist, looked at by twine, and the wheel used where nothing else is.
+release-check: $(VENV)/.installed-release
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	.ci/release-check $(BIN)/python
+
 # What becomes of networks as people publish them: docs/zoo.md. Hours; it goes on where it stopped.
 zoo: $(VENV)/.installed
 	PYTHONPATH=tests $(BIN)/python -m zoo
@@ -50,6 +57,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,docs,examples]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[release]'
+	@touch $@ $(VENV)/.installed
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
 		echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, but Unspool needs Python 3.10 to 3.13:" \
@@ -57,4 +68,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out unspool-compressed bench-out zoo-out docs/_build
+	rm -rf $(VENV) build dist unspool-out unspool-compressed bench-out zoo-out docs/_build
