@@ -71,7 +71,7 @@ def _check_is_model(path: Path) -> None:
 def _check_unpacked_size(path: Path) -> None:
     try:
         with ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            size = sum(member.file_size for member in archive.infolist())
     except BadZipFile as error:
         raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
     files.check_fits_memory(path, size, "unpacks to ")

@@ -38,13 +38,13 @@ def inputs(model: Any) -> tuple[OpenInput, ...]:
     """
     whole = functional(model)
     paths = [path for path, _ in keras.tree.flatten_with_path(whole._inputs_struct)]
-    found = []
+    described = []
     for path, tensor, ids in zip(paths, whole.inputs, takes_ids(model), strict=True):
         by_key = any(isinstance(part, str) for part in path)
         name = _joined(path) if by_key else tensor.name
         dtype = "int32" if ids else "float32"
-        found.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
-    return tuple(found)
+        described.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
+    return tuple(described)
 
 
 def output_names(model: Any) -> tuple[str, ...]:
@@ -65,10 +65,9 @@ def output_names(model: Any) -> tuple[str, ...]:
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Names made different: those that come more than once get a number."""
-    given = list(names)
     return tuple(
-        name if given.count(name) == 1 else f"{name}_{given[:position].count(name)}"
-        for position, name in enumerate(given)
+        name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
+        for position, name in enumerate(names)
     )
 
 
@@ -91,7 +90,7 @@ def calls(model: Any, layer: Any) -> list[Any]:
 
 
 def _nodes(model: Any) -> list[Any]:
-    return [node for each in functional(model)._nodes_by_depth.values() for node in each]
+    return [node for nodes in functional(model)._nodes_by_depth.values() for node in nodes]
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:
@@ -145,7 +144,8 @@ def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
         )
         parts.append(keras.tree.flatten(model(batch, training=False)))
     return [
-        np.concatenate([np.asarray(part) for part in each]) for each in zip(*parts, strict=True)
+        np.concatenate([np.asarray(part) for part in batches])
+        for batches in zip(*parts, strict=True)
     ]
 
 
@@ -158,21 +158,21 @@ def in_float32(model: Any) -> Any:
     if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
         return model
     try:
-        made = type(model).from_config(_with_dtype(model.get_config()))
-        made.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
+        copy = type(model).from_config(_with_dtype(model.get_config()))
+        copy.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
     except Exception as error:
         raise UnspoolError(
             f"model {model.name!r} computes in other types than float32, and cannot be made again "
             f"in float32 ({last_line(error)}); give the same model with the policy float32"
         ) from error
-    return with_loss(made, model)
+    return with_loss(copy, model)
 
 
-def with_loss(made: Any, model: Any) -> Any:
+def with_loss(copy: Any, model: Any) -> Any:
     """A copy of a model, compiled with its loss, which says how outputs are read."""
     if getattr(model, "loss", None) is not None:
-        made.compile(loss=model.loss)
-    return made
+        copy.compile(loss=model.loss)
+    return copy
 
 
 def _with_dtype(config: Any) -> Any:
@@ -217,32 +217,33 @@ def last_activation(tensor: Any) -> str:
 
 
 _LOOKED_THROUGH = (
-    *(keras.layers.Identity, keras.layers.Dropout, keras.layers.Reshape, keras.layers.Flatten),
+    keras.layers.Identity,
+    keras.layers.Dropout,
+    keras.layers.Reshape,
+    keras.layers.Flatten,
 )
 
 
 def losses(model: Any) -> list[Any]:
     """The loss of each output of a Keras model, as Keras has it; None where there is none."""
-    given = getattr(model, "loss", None)
+    loss = getattr(model, "loss", None)
     count = len(model.outputs)
-    if isinstance(given, dict):
+    if isinstance(loss, dict):
         names = output_names(model)
         layers = list(functional(model).output_names)
-        given = [
-            given.get(name, given.get(layer)) for name, layer in zip(names, layers, strict=True)
-        ]
-    elif isinstance(given, list | tuple):
-        given = [*given, *[None] * count][:count]
+        loss = [loss.get(name, loss.get(layer)) for name, layer in zip(names, layers, strict=True)]
+    elif isinstance(loss, list | tuple):
+        loss = [*loss, *[None] * count][:count]
     else:
-        given = [given] * count
-    return [_loss(each) for each in given]
+        loss = [loss] * count
+    return [_loss(own) for own in loss]
 
 
-def _loss(given: Any) -> Any:
+def _loss(loss: Any) -> Any:
     """A loss object or function; None for one that Keras does not know."""
-    if not isinstance(given, str | dict):
-        return given
+    if not isinstance(loss, str | dict):
+        return loss
     try:
-        return keras.losses.get(given)
+        return keras.losses.get(loss)
     except (ValueError, TypeError):
         return None
