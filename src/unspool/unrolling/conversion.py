@@ -80,9 +80,9 @@ def _told(deploy_model: Any) -> Iterator[None]:
 
 def _interface(deploy_model: Any) -> Interface:
     """What `unroll` said of the model; for a Keras model of another origin, its own names."""
-    found = getattr(deploy_model, "interface", None)
-    if isinstance(found, Interface):
-        return found
+    interface = getattr(deploy_model, "interface", None)
+    if isinstance(interface, Interface):
+        return interface
     inputs = tuple(tensor.name for tensor in deploy_model.inputs)
     return Interface(inputs, structure.output_names(deploy_model))
 
@@ -95,14 +95,14 @@ def _name(model: flatbuffer.Model, interface: Interface) -> None:
     """
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     taken = {tensor.name for tensor in graph.tensors}
-    for entries, given in (
+    for entries, names in (
         (signature.inputs, interface.inputs),
         (signature.outputs, interface.outputs),
     ):
-        entries.sort(key=lambda entry: int(entry.name.decode().rpartition("_")[2]))
-        for entry, name in zip(entries, given, strict=True):
-            entry.name = name.encode()
-            if entry.name not in taken:
-                graph.tensors[entry.tensorIndex].name = entry.name
-    graph.inputs = [entry.tensorIndex for entry in signature.inputs]
-    graph.outputs = [entry.tensorIndex for entry in signature.outputs]
+        entries.sort(key=lambda port: int(port.name.decode().rpartition("_")[2]))
+        for port, name in zip(entries, names, strict=True):
+            port.name = name.encode()
+            if port.name not in taken:
+                graph.tensors[port.tensorIndex].name = port.name
+    graph.inputs = [port.tensorIndex for port in signature.inputs]
+    graph.outputs = [port.tensorIndex for port in signature.outputs]

@@ -81,15 +81,15 @@ def _deploy_model(
     model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
-    given = structure.output_names(model)
-    for each in filter(None, leading(model)):
-        name = rebuilder.scopes.give(each.layers[0].name)
-        rebuilder.replace(each.layers[0], Scaled(each, name=name))
-        for layer in each.layers[1:]:
+    output_names = structure.output_names(model)
+    for lead in filter(None, leading(model)):
+        name = rebuilder.scopes.give(lead.layers[0].name)
+        rebuilder.replace(lead.layers[0], Scaled(lead, name=name))
+        for layer in lead.layers[1:]:
             rebuilder.replace(layer, lambda tensor, **_: tensor)
     outputs = [
         _named(tensor, name, rebuilder.scopes)
-        for tensor, name in zip(rebuilder.rebuild(model, inputs), given, strict=True)
+        for tensor, name in zip(rebuilder.rebuild(model, inputs), output_names, strict=True)
     ]
     before = [state.before for state in states]
     after = [
@@ -98,35 +98,50 @@ def _deploy_model(
         )
         for state in states
     ]
-    made = keras.Model(
+    deploy_model = keras.Model(
         alone([*inputs, *before]),
         alone([*outputs, *after]),
         name=rebuilder.scopes.give(model.name),
     )
     marks = Marks(
         layers=tuple(
-            layer.name for layer in made._flatten_layers() if isinstance(layer, Unrolled | PerStep)
+            layer.name
+            for layer in deploy_model._flatten_layers()
+            if isinstance(layer, Unrolled | PerStep)
         ),
         states=tuple(state.names for state in states),
         heads=heads(model),
     )
-    made.interface = Interface(
+    deploy_model.interface = Interface(
         inputs=(
             *(t.name for t in structure.inputs(model)),
             *(state.names.input for state in states),
         ),
-        outputs=(*given, *(state.names.output for state in states)),
+        outputs=(*output_names, *(state.names.output for state in states)),
         marks=marks,
     )
-    return made
+    return deploy_model
 
 
 _PER_STEP = (
-    *(keras.layers.Dense, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU),
-    *(keras.layers.Softmax, keras.layers.BatchNormalization, keras.layers.LayerNormalization),
-    *(keras.layers.TimeDistributed, keras.layers.Concatenate, keras.layers.Add),
-    *(keras.layers.Subtract, keras.layers.Multiply, keras.layers.Average, keras.layers.Maximum),
-    *(keras.layers.Embedding, keras.layers.Rescaling, keras.layers.RNN, keras.layers.InputLayer),
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Average,
+    keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.Dense,
+    keras.layers.Embedding,
+    keras.layers.InputLayer,
+    keras.layers.LayerNormalization,
+    keras.layers.LeakyReLU,
+    keras.layers.Maximum,
+    keras.layers.Multiply,
+    keras.layers.RNN,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.Softmax,
+    keras.layers.Subtract,
+    keras.layers.TimeDistributed,
     *REMOVED,
 )
 """Layers that give for each time step what depends on this step, or on those before."""
@@ -143,9 +158,9 @@ def is_streamable(model: Any) -> bool:
 
 def _check_streams(model: Any) -> None:
     """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
-    in_front = [layer for found in leading(model) if found for layer in found.layers]
+    in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     for layer in model.layers:
-        if any(layer is each for each in in_front):
+        if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
             _check_streams(layer)

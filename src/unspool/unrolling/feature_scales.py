@@ -56,7 +56,7 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             scalings[_reader(model, nodes, spec.name).name] = _scaling(array)
     if not scalings:
         return model
-    made = keras.models.clone_model(
+    rescaled = keras.models.clone_model(
         structure.functional(model),
         clone_function=lambda layer: _clone(layer, layer.name in scalings),
         call_function=lambda layer, *args, **kwargs: _called(layer, scalings, args, kwargs),
@@ -66,8 +66,8 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
         if layer.name in scalings:
             weights = _refolded(layer, weights, *scalings[layer.name])
         if weights:
-            made.get_layer(layer.name).set_weights(weights)
-    return structure.with_loss(made, model)
+            rescaled.get_layer(layer.name).set_weights(weights)
+    return structure.with_loss(rescaled, model)
 
 
 def _as_state(node: Any, tensor: Any) -> bool:
@@ -106,8 +106,8 @@ def _clone(layer: Any, with_bias: bool) -> Any:
     config = layer.get_config()
     if with_bias:  # which takes what the shift adds
         inner = [config[key]["config"] for key in ("layer", "backward_layer") if config.get(key)]
-        for each in inner or [config]:
-            each["use_bias"] = True
+        for settings in inner or [config]:
+            settings["use_bias"] = True
     return type(layer).from_config(config)
 
 

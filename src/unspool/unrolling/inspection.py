@@ -50,8 +50,8 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
     check_graph(model)
     scaling = {
         layer.name: tensor.name
-        for each, tensor in zip(leading(model), model.inputs, strict=True)
-        for layer in (each.layers if each else ())
+        for lead, tensor in zip(leading(model), model.inputs, strict=True)
+        for layer in (lead.layers if lead else ())
     }
     return tuple(
         replace(
@@ -130,17 +130,17 @@ def is_recurrent(layer: Any) -> bool:
 
 
 def _verdicts(model: Any, prefix: str) -> list[Verdict]:
-    found: list[Verdict] = []
+    verdicts: list[Verdict] = []
     for layer in model.layers:
         name = prefix + layer.name
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if is_graph(layer):
-            found += _verdicts(layer, f"{name}/")
+            verdicts += _verdicts(layer, f"{name}/")
         else:
             action, detail = _verdict(layer)
-            found.append(Verdict(name, type(layer).__name__, action, detail))
-    return found
+            verdicts.append(Verdict(name, type(layer).__name__, action, detail))
+    return verdicts
 
 
 def _verdict(layer: Any) -> tuple[Action, str]:
@@ -210,8 +210,10 @@ def _always(action: Action, detail: str) -> Callable[[Any], tuple[Action, str]]:
 
 
 _KERAS_CALLS = {
-    kind.call
-    for kind in (*(keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM),)
+    keras.layers.RNN.call,
+    keras.layers.SimpleRNN.call,
+    keras.layers.GRU.call,
+    keras.layers.LSTM.call,
 }
 
 _CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))

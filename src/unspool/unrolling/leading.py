@@ -54,13 +54,13 @@ def leading(model: Any) -> tuple[Leading | None, ...]:
 
 
 def input_scalings(
-    found: Sequence[Leading | None], names: Sequence[str]
+    leads: Sequence[Leading | None], names: Sequence[str]
 ) -> dict[int, InputScaling]:
     """Position of an input -> what is done to it; `found` as `leading` returns it."""
     return {
-        position: _scaling(name, Scaled(each))
-        for position, (each, name) in enumerate(zip(found, names, strict=True))
-        if each is not None
+        position: _scaling(name, Scaled(lead))
+        for position, (lead, name) in enumerate(zip(leads, names, strict=True))
+        if lead is not None
     }
 
 
@@ -130,8 +130,8 @@ def _affine(layer: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray] | None:
             offset = beta - np.asarray(layer.moving_mean) * factor
         case _:
             return None
-    given = [np.asarray(value, np.float64) for value in (factor, offset)]
+    values = [np.asarray(value, np.float64) for value in (factor, offset)]
     features = tensor.shape[-1]
-    if any(v.size not in (1, features) or (v.ndim and v.shape[-1] != v.size) for v in given):
+    if any(v.size not in (1, features) or (v.ndim and v.shape[-1] != v.size) for v in values):
         return None  # along another axis
-    return given[0].reshape(-1), given[1].reshape(-1)
+    return values[0].reshape(-1), values[1].reshape(-1)

@@ -102,14 +102,14 @@ def streaming(
             for name, owner in zip(called, unrolled, strict=True)
             for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
         ]
-        given = [
+        state_inputs = [
             keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
             for state, width in entries
         ]
-        outputs, last, after = _run(unrolled, sequence, given)
+        outputs, last, after = _run(unrolled, sequence, state_inputs)
         states.extend(
             DeployState(layer, state, before, new)
-            for (state, _), before, new in zip(entries, given, after, strict=True)
+            for (state, _), before, new in zip(entries, state_inputs, after, strict=True)
         )
         output = outputs if layer.return_sequences else last
         return [output, *after] if layer.return_state else output
@@ -134,9 +134,9 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
         merge = substitute(merge, merge.name) or merge
 
     def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
-        given = _flat(initial_state)
-        half = len(given) // 2
-        runs = [_run(forward, sequence, given[:half]), _run(backward, sequence, given[half:])]
+        initial = _flat(initial_state)
+        half = len(initial) // 2
+        runs = [_run(forward, sequence, initial[:half]), _run(backward, sequence, initial[half:])]
         output = merge([run[0 if layer.return_sequences else 1] for run in runs])
         if not layer.return_state:
             return output
@@ -169,11 +169,11 @@ def _run(
 ) -> tuple[Any, Any, list[Any]]:
     """Run a stack on a sequence: outputs of all steps, the last output, all states."""
     after: list[Any] = []
-    given = list(initial_state)
+    remaining = list(initial_state)
     last = None
     for layer in stack:
         count = len(layer.cell.state_sizes)
-        own, given = given[:count], given[count:]
+        own, remaining = remaining[:count], remaining[count:]
         sequence, last, *states = layer(sequence, initial_state=own) if own else layer(sequence)
         after += states
     return sequence, last, after
