@@ -89,7 +89,10 @@ class Calibration:
 
 
 def choose(
-    seen: Observations, method: str, activations: str = "int8", rounds: tuple[Round, ...] = ()
+    observations: Observations,
+    method: str,
+    activations: str = "int8",
+    rounds: tuple[Round, ...] = (),
 ) -> Calibration:
     """Choose ranges from what was observed.
 
@@ -101,14 +104,14 @@ def choose(
     """
     ranges: dict[str, Range] = {}
     empty: list[str] = []
-    ends = seen.ends[activations]
-    for tie in seen.ties:
-        whole = functools.reduce(operator.or_, (seen.extremes[name] for name in tie), ZERO)
+    ends = observations.ends[activations]
+    for tie in observations.ties:
+        whole = functools.reduce(operator.or_, (observations.extremes[name] for name in tie), ZERO)
         if not whole.width:
             empty += tie
             chosen = UNIT
-        elif seen.whole.isdisjoint(tie):
-            values = np.concatenate([seen.values[name] for name in tie])
+        elif observations.whole.isdisjoint(tie):
+            values = np.concatenate([observations.values[name] for name in tie])
             if all(name in ends for name in tie):
                 # No further than a multiplier of TFLM's reaches, from sums of 32 bits.
                 farthest = max(-whole.minimum, whole.maximum) * LEVELS[activations] / 2.0**28
@@ -119,14 +122,14 @@ def choose(
             chosen = whole
         ranges |= dict.fromkeys(tie, chosen)
     return Calibration(
-        samples=seen.samples,
+        samples=observations.samples,
         method=method,
-        observed=seen.extremes,
-        ranges={name: ranges[name] for name in seen.extremes},
-        roles=seen.roles,
+        observed=observations.extremes,
+        ranges={name: ranges[name] for name in observations.extremes},
+        roles=observations.roles,
         empty=tuple(empty),
         rounds=rounds,
-        observations=seen,
+        observations=observations,
     )
 
 
@@ -291,12 +294,12 @@ class Observer:
         """State -> the range that it took so far where it came out."""
         graph = self._model.subgraphs[0]
         extremes = self._extremes()
-        given = [
+        tensors = [
             graph.tensors[graph.outputs[pair.output]].name.decode() for pair in signature.pairs
         ]
         return {
             name: ZERO | extremes[tensor]
-            for name, tensor in zip(signature.state_names, given, strict=True)
+            for name, tensor in zip(signature.state_names, tensors, strict=True)
         }
 
     def observations(self, samples: int) -> Observations:

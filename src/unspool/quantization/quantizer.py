@@ -83,8 +83,8 @@ def _give_out_before_requantizing(model: Any) -> None:
     }
     graph.outputs = [before.get(int(index), int(index)) for index in graph.outputs]
     for signature in model.signatureDefs or []:
-        for entry in signature.outputs or []:
-            entry.tensorIndex = before.get(entry.tensorIndex, entry.tensorIndex)
+        for output in signature.outputs or []:
+            output.tensorIndex = before.get(output.tensorIndex, output.tensorIndex)
 
 
 def _recipe(activations: str, by_channel: Iterable[str]) -> list[dict[str, Any]]:

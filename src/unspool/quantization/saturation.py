@@ -36,30 +36,29 @@ def ends(
         extremes: activation tensor -> the range that it took.
     """
     graph = model.subgraphs[0]
-    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
-    found: dict[str, float] = {}
-    blocked = set(given)
+    blocked = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    limits: dict[str, float] = {}
     for op in reversed(flatbuffer.graph_operators(model)):
         limit = _ENDS[activations].get(op.kind)
-        if op.kind in MOVES and all(name in found for name in op.outputs):
-            limit = max(found[name] for name in op.outputs)
+        if op.kind in MOVES and all(name in limits for name in op.outputs):
+            limit = max(limits[name] for name in op.outputs)
         for number, name in enumerate(op.inputs):
-            if op.kind in ("ADD", "SUB") and op.outputs[0] in found:
-                limit = found[op.outputs[0]] + _size(model, op, 1 - number, extremes)
+            if op.kind in ("ADD", "SUB") and op.outputs[0] in limits:
+                limit = limits[op.outputs[0]] + _size(model, op, 1 - number, extremes)
             if limit is None:
                 blocked.add(name)
             else:
-                found[name] = max(limit, found.get(name, 0.0))
+                limits[name] = max(limit, limits.get(name, 0.0))
         for name in {*op.inputs} & blocked:
-            found.pop(name, None)
-    return found
+            limits.pop(name, None)
+    return limits
 
 
 def _size(
     model: flatbuffer.Model, op: Operator, number: int, extremes: Mapping[str, Range]
 ) -> float:
     """The largest value of an operand, whatever its sign."""
-    seen = extremes.get(op.inputs[number])
-    if seen is not None:
-        return max(-seen.minimum, seen.maximum)
+    range_ = extremes.get(op.inputs[number])
+    if range_ is not None:
+        return max(-range_.minimum, range_.maximum)
     return float(np.abs(flatbuffer.constant(model, op.indices[number])).max(initial=0.0))

@@ -108,7 +108,7 @@ def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
     operators = flatbuffer.graph_operators(model)
     last = {graph.tensors[index].name.decode() for index in graph.outputs}
     readers = flatbuffer.readers(operators)
-    found = set()
+    unlike = set()
     for op in reversed(operators):
         reading = readers.get(op.outputs[0], [])
         if reading and all(r.kind in _LAST and r.outputs[0] in last for r in reading):
@@ -119,20 +119,20 @@ def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
             largest = kernel.max(axis=1, initial=0.0) if kernel.size else np.zeros(1)
             some = largest[largest > 0]
             if some.size and some.max() > _UNLIKE * some.min():
-                found.add(op.outputs[0])
-    return frozenset(found)
+                unlike.add(op.outputs[0])
+    return frozenset(unlike)
 
 
 def _tied(model: flatbuffer.Model, ranges: Mapping[str, Range]) -> Ties:
     """The ties that have to be, and those of tensors of one role that were given one range."""
-    made = necessary(model, ranges)
+    tied = necessary(model, ranges)
     role_of = roles(model)
     alike: dict[tuple[str, Range], list[str]] = {}
     for name, range_ in ranges.items():
         alike.setdefault((role_of[name], range_), []).append(name)
     for group in alike.values():
-        made.tie(group)
-    return made
+        tied.tie(group)
+    return tied
 
 
 def _union(ranges: Iterable[Range]) -> Range:
@@ -341,7 +341,7 @@ def _kernels(
     model: flatbuffer.Model, operators: Sequence[Operator], ties: Ties, scales: Mapping[str, float]
 ) -> Statistics:
     """Symmetric ranges: one per tensor, of convolutions and unlike heads one per channel."""
-    found: dict[str, Floats] = {}
+    kernel_scales: dict[str, Floats] = {}
     unlike = unlike_heads(model)
     for op in operators:
         if op.kind not in WEIGHTED:
@@ -357,9 +357,9 @@ def _kernels(
             least = bias / (scales[ties[op.inputs[0]]] * _BIAS_LIMIT)
             scale = np.maximum(scale, least.max() if axes is None else least.reshape(scale.shape))
         # Steps share a kernel, and may share it with other inputs and biases too.
-        found[name] = np.maximum(scale, found.get(name, _LEAST / 127))
+        kernel_scales[name] = np.maximum(scale, kernel_scales.get(name, _LEAST / 127))
     bounds = {
         name: 127 * np.vectorize(lambda value: rounded_up(value, KERNEL_BITS))(scale)
-        for name, scale in found.items()
+        for name, scale in kernel_scales.items()
     }
     return {name: {"min": -bound, "max": bound} for name, bound in bounds.items()}
