@@ -96,16 +96,16 @@ def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, 
 
     def describe(indices: Sequence[int], entries: Sequence[Any]) -> tuple[Tensor, ...]:
         names: dict[int, list[str]] = {}  # a tensor that is given out twice has two
-        for entry in entries:
-            names.setdefault(entry.tensorIndex, []).append(entry.name.decode())
+        for port in entries:
+            names.setdefault(port.tensorIndex, []).append(port.name.decode())
         return tuple(
             _tensor(graph.tensors[i], names[i].pop(0) if names.get(i) else None)
             for i in map(int, indices)
         )
 
     return (
-        describe(graph.inputs, [entry for s in signatures for entry in s.inputs or []]),
-        describe(graph.outputs, [entry for s in signatures for entry in s.outputs or []]),
+        describe(graph.inputs, [port for s in signatures for port in s.inputs or []]),
+        describe(graph.outputs, [port for s in signatures for port in s.outputs or []]),
     )
 
 
@@ -130,23 +130,23 @@ def graph_operators(model: Model) -> list[Operator]:
     """Every operator of the first graph, in order; inputs that are left out are not listed."""
     graph = model.subgraphs[0]
     text = [tensor.name.decode() for tensor in graph.tensors]
-    found = []
+    described = []
     for op in graph.operators:
         indices = tuple(int(index) for index in op.inputs if index >= 0)
         written = tuple(text[index] for index in op.outputs)
-        found.append(
+        described.append(
             Operator(operator_kind(model, op), tuple(text[i] for i in indices), written, indices)
         )
-    return found
+    return described
 
 
 def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
     """Tensor -> the operators that read it; one that reads it twice comes twice."""
-    found: dict[str, list[Operator]] = {}
+    by_tensor: dict[str, list[Operator]] = {}
     for op in operators:
         for name in op.inputs:
-            found.setdefault(name, []).append(op)
-    return found
+            by_tensor.setdefault(name, []).append(op)
+    return by_tensor
 
 
 def constant(model: Model, index: int) -> np.ndarray:
@@ -187,7 +187,9 @@ def float_operators(model: Model) -> list[tuple[str, str]]:
         any(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in op.outputs)
         for op in graph.operators
     ]
-    return [entry for entry, is_float in zip(operators(model), floats, strict=True) if is_float]
+    return [
+        operator for operator, is_float in zip(operators(model), floats, strict=True) if is_float
+    ]
 
 
 def _tensor(tensor: Any, name: str | None) -> Tensor:

@@ -76,12 +76,12 @@ class StatePair:
 
 def write(model: flatbuffer.Model, marks: Marks) -> None:
     """Put marks into a file's metadata, in place of those that are there."""
-    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer, metadata = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(json.dumps(asdict(marks)).encode(), np.uint8)
     model.buffers.append(buffer)
-    entry.name, entry.buffer = _ENTRY, len(model.buffers) - 1
-    others = [each for each in model.metadata or [] if each.name != _ENTRY]
-    model.metadata = [*others, entry]
+    metadata.name, metadata.buffer = _ENTRY, len(model.buffers) - 1
+    others = [other for other in model.metadata or [] if other.name != _ENTRY]
+    model.metadata = [*others, metadata]
 
 
 def read(model: flatbuffer.Model) -> Marks:
@@ -90,22 +90,22 @@ def read(model: flatbuffer.Model) -> Marks:
     Raises:
         UnspoolError: they are damaged.
     """
-    for entry in model.metadata or []:
-        if entry.name != _ENTRY:
+    for metadata in model.metadata or []:
+        if metadata.name != _ENTRY:
             continue
         try:
-            found = json.loads(bytes(model.buffers[entry.buffer].data))
+            content = json.loads(bytes(model.buffers[metadata.buffer].data))
             return Marks(
-                layers=tuple(map(str, found["layers"])),
-                states=tuple(State(**each) for each in found["states"]),
-                heads=tuple(Head(**each) for each in found["heads"]),
+                layers=tuple(map(str, content["layers"])),
+                states=tuple(State(**state) for state in content["states"]),
+                heads=tuple(Head(**head) for head in content["heads"]),
                 scalings=tuple(
                     InputScaling(
-                        each["input"],
-                        tuple(map(float, each["shift"])),
-                        tuple(map(float, each["factor"])),
+                        scaling["input"],
+                        tuple(map(float, scaling["shift"])),
+                        tuple(map(float, scaling["factor"])),
                     )
-                    for each in found["scalings"]
+                    for scaling in content["scalings"]
                 ),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -129,17 +129,17 @@ def state_pairs(
     before = {tensor.name: position for position, tensor in enumerate(inputs)}
     after = {tensor.name: position for position, tensor in enumerate(outputs)}
     pairs = []
-    for each in marks.states:
-        if each.input not in before or each.output not in after:
+    for state in marks.states:
+        if state.input not in before or state.output not in after:
             raise UnspoolError(
-                f"state {each.name!r}: expected an input {each.input!r} and an output "
-                f"{each.output!r}, the file has {', '.join((*before, *after))}"
+                f"state {state.name!r}: expected an input {state.input!r} and an output "
+                f"{state.output!r}, the file has {', '.join((*before, *after))}"
             )
-        pair = StatePair(each.name, before[each.input], after[each.output])
+        pair = StatePair(state.name, before[state.input], after[state.output])
         forms = _form(inputs[pair.input]), _form(outputs[pair.output])
         if forms[0] != forms[1]:
             raise UnspoolError(
-                f"state {each.name!r} goes in as {forms[0]} and comes out as {forms[1]}: "
+                f"state {state.name!r} goes in as {forms[0]} and comes out as {forms[1]}: "
                 "its bytes cannot be fed back; quantize the model with Unspool"
             )
         pairs.append(pair)

@@ -62,13 +62,13 @@ class Steps:
         either = "|".join(map(re.escape, layers))
         self._step = re.compile(rf"(?:^|(?<=;))({either})/step_(\d+)(?=[/;]|$)") if layers else None
         self._scopes = [f"{layer}/" for layer in layers]
-        self._given = {each.output: each.name.rpartition("/")[0] for each in states}
-        self._taken = {each.input for each in states}
+        self._given = {state.output: state.name.rpartition("/")[0] for state in states}
+        self._taken = {state.input for state in states}
 
     def find(self, name: str) -> tuple[str, int] | None:
         """(layer, number) of the step that computes a tensor; the first where several are fused."""
-        found = self._step.search(name) if self._step else None
-        return (found[1], int(found[2])) if found else None
+        match = self._step.search(name) if self._step else None
+        return (match[1], int(match[2])) if match else None
 
     def role(self, name: str) -> str:
         """The name without the steps' numbers: `gru/step_007/h` -> `gru/step/h`."""
@@ -77,9 +77,9 @@ class Steps:
     def within(self, name: str) -> str:
         """The name within its layer or step: `gru/step_007/h` -> `h`; of fused ones, the last's."""
         part = last_part(name)
-        found = self._step.match(part) if self._step else None
-        if found:
-            return part[found.end() + 1 :]
+        match = self._step.match(part) if self._step else None
+        if match:
+            return part[match.end() + 1 :]
         scope = max((s for s in self._scopes if part.startswith(s)), key=len, default="")
         return part.removeprefix(scope)
 

@@ -78,20 +78,20 @@ def _code(model: flatbuffer.Model, operator: int) -> int:
 
 def _parts(graph: Any, op: Any) -> list[Any]:
     """Operators that put inputs of `op` together, ten at a time, until it has ten at most."""
-    made: list[Any] = []
+    parts: list[Any] = []
     while len(op.inputs) > TFLM_INPUTS:
         groups = [op.inputs[i : i + TFLM_INPUTS] for i in range(0, len(op.inputs), TFLM_INPUTS)]
         op.inputs = [
-            _part(graph, op, group, made) if len(group) > 1 else group[0] for group in groups
+            _part(graph, op, group, parts) if len(group) > 1 else group[0] for group in groups
         ]
-    return made
+    return parts
 
 
 def _part(
     graph: Any,
     op: Any,
     group: list[int],
-    made: list[Any],
+    parts: list[Any],
 ) -> int:
     """Add an operator that puts a group together to `made`; returns its tensor's index."""
     whole = graph.tensors[op.outputs[0]]
@@ -100,8 +100,8 @@ def _part(
     tensor.shape = list(whole.shape)
     tensor.shapeSignature = None
     tensor.shape[axis] = sum(int(graph.tensors[index].shape[axis]) for index in group)
-    tensor.name = whole.name + f"/part_{len(made)}".encode()
+    tensor.name = whole.name + f"/part_{len(parts)}".encode()
     index = _added(graph, tensor)
     part.inputs, part.outputs = list(group), [index]
-    made.append(part)
+    parts.append(part)
     return index

@@ -54,9 +54,9 @@ class Signature:
         """
         model = flatbuffer.read(content)
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
-        made = marks.read(model)
-        self.heads, self.scalings = made.heads, made.scalings
-        self.pairs = marks.state_pairs(made, inputs, outputs)
+        file_marks = marks.read(model)
+        self.heads, self.scalings = file_marks.heads, file_marks.scalings
+        self.pairs = marks.state_pairs(file_marks, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._own_outputs = [
@@ -99,11 +99,11 @@ class Signature:
     def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:
         """Inputs for which samples, as `check` returns them, are outside of its range."""
         by_name = {scaling.input: scaling for scaling in self.scalings}
-        found = (
+        per_input = (
             _outside(tensor, array, by_name.get(tensor.name))
             for tensor, array in zip(self.inputs, arrays, strict=True)
         )
-        return tuple(each for each in found if each is not None)
+        return tuple(outside for outside in per_input if outside is not None)
 
     def scaled(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Samples, as `check` returns them, as the network takes them, still real values."""
@@ -114,10 +114,10 @@ class Signature:
         values = zip(self.inputs, self.scaled(arrays), strict=True)
         return [tensor.quantize(array) for tensor, array in values]
 
-    def dequantized(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def dequantized(self, stored: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Real values of the outputs, of what the file's outputs store, states included."""
         return [
-            tensor.dequantize(given[index])
+            tensor.dequantize(stored[index])
             for index, tensor in zip(self._own_outputs, self.outputs, strict=True)
         ]
 
@@ -142,10 +142,10 @@ class Signature:
         return [fed[position] for position in sorted(fed)]
 
 
-def _outside(tensor: Tensor, given: np.ndarray, scaling: InputScaling | None) -> Outside | None:
+def _outside(tensor: Tensor, array: np.ndarray, scaling: InputScaling | None) -> Outside | None:
     if not tensor.scale:
         return None
-    values = scaling.apply(given) if scaling else given
+    values = scaling.apply(array) if scaling else array
     limits = np.iinfo(tensor.dtype)
     ends = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype))
     beyond = np.maximum(ends[0] - values, values - ends[1])
@@ -153,12 +153,12 @@ def _outside(tensor: Tensor, given: np.ndarray, scaling: InputScaling | None) ->
     if not rows.any():
         return None
     farthest = int(np.argmax(beyond))
-    features = given.shape[-1]
+    features = array.shape[-1]
     if scaling:  # the ends of the feature that is farthest outside
         whole = [scaling.undo(np.full(features, end)) for end in ends]
         ends = np.stack(whole)[:, farthest % features]
     low, high = sorted(map(float, ends))
-    worst = float(given.ravel()[farthest])
+    worst = float(array.ravel()[farthest])
     return Outside(tensor.name, int(rows.sum()), len(values), worst, low, high)
 
 

@@ -41,24 +41,26 @@ def problems(model: flatbuffer.Model) -> Iterator[str]:
                 for indices in (op.inputs, op.outputs)
             ]
             written = tuple(tensor for tensor in tensors[1] if tensor is not None)
-            found = _problem(Operator(kind, tuple(tensors[0]), written, op.builtinOptions))
-            if found:
+            wrong = _problem(Operator(kind, tuple(tensors[0]), written, op.builtinOptions))
+            if wrong:
                 name = "an operator without outputs"
                 if written:
                     name = repr(flatbuffer.first_name(written[0].name))
-                yield f"TFLM cannot run {name}: {kind} {found}"
+                yield f"TFLM cannot run {name}: {kind} {wrong}"
 
 
 def _tensor(model: flatbuffer.Model, tensor: Any) -> Tensor:
-    data, found = model.buffers[tensor.buffer].data, tensor.quantization
-    scaled = found is not None and found.scale is not None and len(found.scale) > 0
-    zeros = found.zeroPoint if scaled else None
+    data, quantization = model.buffers[tensor.buffer].data, tensor.quantization
+    scaled = (
+        quantization is not None and quantization.scale is not None and len(quantization.scale) > 0
+    )
+    zeros = quantization.zeroPoint if scaled else None
     return Tensor(
         name=tensor.name.decode() if isinstance(tensor.name, bytes) else str(tensor.name),
         shape=() if tensor.shape is None else tuple(int(n) for n in tensor.shape),
         type=_TYPES[tensor.type],
         quantization=(
-            float(found.scale[0]) if scaled else 0.0,
+            float(quantization.scale[0]) if scaled else 0.0,
             int(zeros[0]) if zeros is not None and len(zeros) else 0,
         ),
         constant=data is not None and len(data) > 0,
@@ -76,7 +78,7 @@ def _problem(op: Operator) -> str:
 def _type(op: Operator, limit: Limit) -> str:
     """Is the type of its data one that the kernel has?"""
     data = _data(op, limit)
-    taken, made = limit.types.split(), limit.makes.split()
+    taken, written = limit.types.split(), limit.makes.split()
     if data is not None and taken and data.type not in taken:
         mend = (
             "quantize it to int8"
@@ -84,8 +86,8 @@ def _type(op: Operator, limit: Limit) -> str:
             else "replace it by others"
         )
         return f"takes {_listed(taken)}, not {data.type}; {mend}"
-    if op.outputs and made and op.outputs[0].type not in made:
-        return f"writes {_listed(made)}, not {op.outputs[0].type}; replace it by others"
+    if op.outputs and written and op.outputs[0].type not in written:
+        return f"writes {_listed(written)}, not {op.outputs[0].type}; replace it by others"
     return ""
 
 
