@@ -116,11 +116,11 @@ def evaluate(
     if isinstance(model, bytes):
         session = Session(model, runtime)
         names = [tensor.name for tensor in session.outputs]
-        found = session.heads or (VALUES,) * len(names)
+        output_heads = session.heads or (VALUES,) * len(names)
     else:
         from unspool.frontend.structure import output_names
 
-        names, found = list(output_names(model)), heads(model)
+        names, output_heads = list(output_names(model)), heads(model)
     if output is None and len(names) != 1:
         raise UnspoolError(
             f"the model has the outputs {', '.join(names)}: say which one the labels are for"
@@ -129,7 +129,7 @@ def evaluate(
         raise UnspoolError(f"output {output!r}: the model has {', '.join(names)}")
     number = names.index(output) if output is not None else 0
     values = predict(model, data, runtime, progress)[number]
-    targets = fitted(found[number], labels, values.shape, "test data")
+    targets = fitted(output_heads[number], labels, values.shape, "test data")
     return score(values, targets, runtime if isinstance(model, bytes) else "keras")
 
 
@@ -139,10 +139,10 @@ def accuracy(model: Any, data: Samples, labels: np.ndarray, runtime: str = "lite
     Raises:
         UnspoolError: as `evaluate`; or the labels are values and not classes.
     """
-    found = evaluate(model, data, labels, runtime)
-    if not isinstance(found, Accuracy):
+    result = evaluate(model, data, labels, runtime)
+    if not isinstance(result, Accuracy):
         raise UnspoolError("test data: labels are values, expected classes, integers (samples,)")
-    return found
+    return result
 
 
 def predict(
@@ -219,15 +219,15 @@ def scored(session: Session, outputs: Sequence[np.ndarray], labels: Any) -> list
     """
     names = [tensor.name for tensor in session.outputs]
     by_name = _by_output(labels, names)
-    read = session.heads or (VALUES,) * len(names)
-    found: list[Score | None] = []
-    for name, head, values in zip(names, read, outputs, strict=True):
+    output_heads = session.heads or (VALUES,) * len(names)
+    scores: list[Score | None] = []
+    for name, head, values in zip(names, output_heads, outputs, strict=True):
         if name not in by_name:
-            found.append(None)
+            scores.append(None)
             continue
         targets = fitted(head, by_name[name], values.shape, f"output {name!r}")
-        found.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
-    return found
+        scores.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
+    return scores
 
 
 def _by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
@@ -268,7 +268,7 @@ def check_test(
 
     data, labels = test
     arrays = samples.check(data, structure.inputs(model), "test data")
-    names, read = structure.output_names(model), heads(model)
+    names, output_heads = structure.output_names(model), heads(model)
     labels = _by_output(labels, names)
     targets = {}
     for number, name in enumerate(names):
@@ -277,5 +277,5 @@ def check_test(
             shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
             if time_steps and len(shape) > 2:
                 shape[1] = time_steps
-            targets[number] = fitted(read[number], labels[name], tuple(shape), what)
+            targets[number] = fitted(output_heads[number], labels[name], tuple(shape), what)
     return arrays, targets

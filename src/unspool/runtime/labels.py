@@ -25,26 +25,26 @@ def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) ->
     Raises:
         UnspoolError: the labels do not fit the output.
     """
-    given = np.asarray(labels)
-    if given.dtype.kind not in "fiub":
-        raise UnspoolError(f"{what}: labels have the type {given.dtype}, expected numbers")
-    if not np.isfinite(given).all():
-        bad = int((~np.isfinite(given)).sum())
-        raise UnspoolError(f"{what}: {bad} of {given.size} labels are NaN or infinite")
-    whole = _fits(given.shape, shape)
-    short = _fits(given.shape, shape[:-1])
+    array = np.asarray(labels)
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(f"{what}: labels have the type {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(f"{what}: {bad} of {array.size} labels are NaN or infinite")
+    whole = _fits(array.shape, shape)
+    short = _fits(array.shape, shape[:-1])
     width = shape[-1]
     if width == 1 and short and not whole:
-        given, whole = given[..., None], True
-    if width != 1 and short and given.dtype.kind in "iu":
-        return _classes(head, given, int(width or 0), what)
+        array, whole = array[..., None], True
+    if width != 1 and short and array.dtype.kind in "iu":
+        return _classes(head, array, int(width or 0), what)
     if not whole:
         wanted = "classes, integers of the shape " if width != 1 else "numbers of the shape "
         raise UnspoolError(
-            f"{what}: labels have the shape {np.shape(labels)} and the type {given.dtype}; "
+            f"{what}: labels have the shape {np.shape(labels)} and the type {array.dtype}; "
             f"expected {wanted}{_text(shape[:-1])}, or values of the shape {_text(shape)}"
         )
-    return _values(head, given, what)
+    return _values(head, array, what)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _values(head: Head, labels: np.ndarray, what: str) -> Targets:
         why = head.why or "labels are yes or no, the model has no loss: taken for logits"
         return Targets(Head("binary", head.threshold, why), (labels > 0).astype(np.int64), 2)
     if head.kind == "binary" and whole:
-        found = ", ".join(f"{value:g}" for value in sorted(distinct)[:5])
-        raise UnspoolError(f"{what}: labels are {found}, but the model says yes or no: 0 and 1")
+        listed = ", ".join(f"{value:g}" for value in sorted(distinct)[:5])
+        raise UnspoolError(f"{what}: labels are {listed}, but the model says yes or no: 0 and 1")
     return Targets(replace(head, kind="values"), labels.astype(np.float64), 0)
 
 

@@ -123,7 +123,7 @@ def measure(
         UnspoolError: the deploy model computes something else than the trained model.
     """
     work = _Work(forms, clock)
-    found = work.on_calibration(calibration)
+    errors = work.on_calibration(calibration)
     data = calibration if test is None else test.data
     outputs = {} if test is None else work.outputs(data, ("keras", "litert", "tflm"))
     tflm = work.tflm if test is None else outputs.get("tflm")
@@ -132,7 +132,7 @@ def measure(
     if test is not None:
         scores = work.scores(outputs | ({"npu": simulated} if simulated else {}), test)
     return Measured(
-        **found,
+        **errors,
         accuracies=tuple(s for s in scores if isinstance(s, Accuracy)),
         regressions=tuple(s for s in scores if isinstance(s, Regression)),
         simulation=work.simulation(data, simulated, tflm),
@@ -160,7 +160,7 @@ class _Work:
 
     def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
         """Errors of the deploy model and of the quantized model, without labels."""
-        found: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
         of = self.forms
         arrays = list(data)
         with self.clock.stage("compare with the trained model"):
@@ -171,7 +171,7 @@ class _Work:
             with self.attempt("the deploy model in LiteRT"):
                 outputs = session.predict(of.float_tflite, arrays, "litert")
             if outputs and reference:
-                found["unroll_error"] = _unroll_error(of.trained, arrays, outputs, reference)
+                errors["unroll_error"] = _unroll_error(of.trained, arrays, outputs, reference)
             for place in ("tflm", "litert"):
                 quantized = None
                 with self.attempt(f"the quantized model in {PLACES[place]}"):
@@ -180,8 +180,8 @@ class _Work:
                     break
             self.tflm = quantized if place == "tflm" else None
             if quantized and reference:
-                found |= self._errors(quantized, last(reference, quantized)) | {"ran_in": place}
-        return found
+                errors |= self._errors(quantized, last(reference, quantized)) | {"ran_in": place}
+        return errors
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
         signature = Signature(self.forms.quantized_tflite)
@@ -194,7 +194,7 @@ class _Work:
         self, data: Sequence[np.ndarray], places: Sequence[str]
     ) -> dict[str, list[np.ndarray]]:
         """Runtime -> outputs on samples, of those runtimes in which the network runs."""
-        found = {}
+        by_runtime = {}
         forms = {
             "keras": self.forms.trained,
             "npu": self.forms.compiled.tflite,
@@ -206,19 +206,19 @@ class _Work:
                 self.clock.stage(f"run in {PLACES[name]}", len(data[0])) as progress,
                 self.attempt(f"the {kind} in {PLACES[name]}"),
             ):
-                found[name] = evaluation.predict(subject, list(data), name, progress)
-        return found
+                by_runtime[name] = evaluation.predict(subject, list(data), name, progress)
+        return by_runtime
 
     def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
         """Each scored output in each runtime."""
         names = Signature(self.forms.quantized_tflite).output_names
-        found = []
+        scores = []
         for place, values in outputs.items():
             for number, targets in test.targets.items():
                 name = names[number] if len(names) > 1 else ""
                 with self.attempt(f"output {names[number]!r} in {PLACES[place]}"):
-                    found.append(score(values[number], targets, place, name))
-        return found
+                    scores.append(score(values[number], targets, place, name))
+        return scores
 
     def simulation(
         self,
@@ -250,7 +250,7 @@ def _unroll_error(
     reference: list[np.ndarray],
 ) -> OutputError:
     error = quality.difference(outputs, last(reference, outputs))
-    limit = LARGEST_UNROLL_ERROR * max(1.0, *(float(np.abs(each).max()) for each in reference))
+    limit = LARGEST_UNROLL_ERROR * max(1.0, *(float(np.abs(array).max()) for array in reference))
     if not error.largest <= limit:
         shaken = evaluation.predict(trained, _shaken(arrays))
         limit = max(limit, _LAST_BITS * quality.difference(shaken, reference).largest)

@@ -147,7 +147,7 @@ class Quality:
     @property
     def values(self) -> tuple[ColumnError, ...]:
         """The columns of outputs that are values."""
-        classes = {entry.output for entry in self.agreements}
+        classes = {agreement.output for agreement in self.agreements}
         return tuple(column for column in self.columns if column.output not in classes)
 
     @property
@@ -158,18 +158,18 @@ class Quality:
     @property
     def poor(self) -> tuple[ColumnError, ...]:
         """Columns of values with too large an error, or too few values, the worst first."""
-        found = [
+        columns = [
             column
             for column in self.values
             if column.mean > MOST_ERROR or column.values < FEWEST_VALUES <= column.float_values
         ]
-        return tuple(sorted(found, key=lambda column: -column.mean))
+        return tuple(sorted(columns, key=lambda column: -column.mean))
 
     @property
     def unlike(self) -> tuple[Agreement, ...]:
         """Outputs of classes that are too often read otherwise, the worst first."""
-        found = [a for a in self.agreements if 100 - a.percent > MOST_DIFFERENT]
-        return tuple(sorted(found, key=lambda agreement: agreement.percent))
+        agreements = [a for a in self.agreements if 100 - a.percent > MOST_DIFFERENT]
+        return tuple(sorted(agreements, key=lambda agreement: agreement.percent))
 
     @property
     def is_poor(self) -> bool:

@@ -203,8 +203,8 @@ class Session(Signature):
         self, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Run real values and stored states; returns real outputs and stored states."""
-        given = self._engine(self.merged(self.quantized(arrays), states))
-        return self.dequantized(given), [given[pair.output] for pair in self.pairs]
+        stored = self._engine(self.merged(self.quantized(arrays), states))
+        return self.dequantized(stored), [stored[pair.output] for pair in self.pairs]
 
 
 def _of_the_last_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:

@@ -83,16 +83,16 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
     values = _first_that_differs(compiled, quantized_tflite, sample)
     expected = _tflm_tensors(quantized_tflite, values)
     origins = read_debug(compiled.debug)
-    found: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write
+    written: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write
 
     def keep(operation: Operation, memory: Memory) -> None:
         origin = origins.get(4 * operation.position)
         if operation.kind != "DMA_START" and origin is not None and origin.name in expected:
-            found.pop(origin.name, None)
-            found[origin.name] = memory.read(fields.ofm(operation.registers))[0].flatten()
+            written.pop(origin.name, None)
+            written[origin.name] = memory.read(fields.ofm(operation.registers))[0].flatten()
 
     npu.run(npu.load(compiled.tflite), values, after=keep)
-    for name, bytes_ in found.items():
+    for name, bytes_ in written.items():
         if bytes_.size == expected[name].size and (bytes_ != expected[name]).any():
             return name
     return "an operator that Vela's debug database does not name"
@@ -124,9 +124,9 @@ def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarr
     graph = model.subgraphs[0]
     written = [int(index) for op in graph.operators for index in op.outputs]
     model.signatureDefs = []  # they would name outputs that are no longer there
-    found = {}
+    tensors = {}
     for start in range(0, len(written), _KEPT_AT_ONCE):
         graph.outputs = written[start : start + _KEPT_AT_ONCE]
         for index, output in zip(graph.outputs, tflm(flatbuffer.write(model))(values), strict=True):
-            found[graph.tensors[index].name.decode()] = output.ravel()
-    return found
+            tensors[graph.tensors[index].name.decode()] = output.ravel()
+    return tensors
