@@ -47,20 +47,20 @@ class Budget:
         for name, limit in self.limits.items():
             number = isinstance(limit, int | float) and not isinstance(limit, bool)
             if name != "no_cpu" and not (number and math.isfinite(limit) and limit >= 0):
-                given = f"{limit:g}" if isinstance(limit, float) else repr(limit)
+                shown = f"{limit:g}" if isinstance(limit, float) else repr(limit)
                 raise UnspoolError(
-                    f"`{name}` {given}: expected a finite number of {_MEASURES[name].unit}, "
+                    f"`{name}` {shown}: expected a finite number of {_MEASURES[name].unit}, "
                     "0 or more"
                 )
 
     @property
     def limits(self) -> dict[str, float]:
         """Name -> limit of those that are set; `no_cpu` is a limit of 0."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        found = {name: limit for name, limit in given.items() if limit is not None}
-        if found.pop("no_cpu"):
-            found["no_cpu"] = 0
-        return found
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        limits = {name: limit for name, limit in values.items() if limit is not None}
+        if limits.pop("no_cpu"):
+            limits["no_cpu"] = 0
+        return limits
 
     def __str__(self) -> str:
         """The limits in words, for sentences such as "fits the budget: SRAM at most 64 KiB"."""

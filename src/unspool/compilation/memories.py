@@ -68,13 +68,13 @@ def memory(config: Path, family: str, system_config: str, memory_mode: str, use:
         limit = setting(config, f"Memory_Mode.{memory_mode}", "arena_cache_size")
     try:
         bandwidth = _AXI_BYTES[family] * float(scale) * int(ports)
-        found = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
+        described = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
     except ValueError:
-        found = None
-    if found is None or not 0 < found.bytes_per_cycle < float("inf"):
+        described = None
+    if described is None or not 0 < described.bytes_per_cycle < float("inf"):
         raise UnspoolError(
             f"{config.name}: {system_config} has clock scale {scale!r}, read latency {latency!r} "
             f"and {ports!r} ports for {name}, {memory_mode} has arena cache size {limit!r}; "
             "expected numbers"
         )
-    return found
+    return described

@@ -150,24 +150,24 @@ def all_targets(
         "system configuration": ("system_config", system_configs),
         "memory mode": ("memory_mode", memory_modes),
     }
-    found = [
+    matches = [
         chosen
         for chosen in everything
         if all(not names or getattr(chosen, field) in names for field, names in wanted.values())
     ]
-    given = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
-    for what, field, name in given:
+    required = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
+    for what, field, name in required:
         known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
         if name not in known:
             listed = ", ".join(known) or "(none there)"
             raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
-    for what, field, name in given:
-        if not any(getattr(chosen, field) == name for chosen in found):
+    for what, field, name in required:
+        if not any(getattr(chosen, field) == name for chosen in matches):
             raise UnspoolError(
                 f"{what} {name!r}: does not go with any of the others that were given; "
                 "leave it out, or give others"
             )
-    return tuple(found)
+    return tuple(matches)
 
 
 def system_configs(accelerator: str, config: Path) -> list[str]:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -167,17 +168,7 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         source = Path(folder) / "network.tflite"
         source.write_bytes(tflite)
-        arguments = [
-            str(source),
-            *("--accelerator-config", target.accelerator),
-            *("--system-config", target.system_config),
-            *("--memory-mode", target.memory_mode),
-            *("--config", str(target.config.resolve())),
-            *("--output-dir", folder),
-            *("--verbose-performance", "--verbose-allocation"),
-            *("--show-cpu-operations", "--enable-debug-db"),
-        ]
-        run = run_vela(arguments, Path(folder))
+        run = run_vela([str(source), *_options(target, folder)], Path(folder))
         if run.returncode != 0:
             raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
         try:
@@ -187,6 +178,23 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
                 f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
                 "expected the files of Vela 5.x"
             ) from error
+
+
+def _options(target: Target, folder: str) -> list[str]:
+    values = {
+        "--accelerator-config": target.accelerator,
+        "--system-config": target.system_config,
+        "--memory-mode": target.memory_mode,
+        "--config": str(target.config.resolve()),
+        "--output-dir": folder,
+    }
+    flags = (
+        "--verbose-performance",
+        "--verbose-allocation",
+        "--show-cpu-operations",
+        "--enable-debug-db",
+    )
+    return [*chain.from_iterable(values.items()), *flags]
 
 
 def _run(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -272,7 +280,7 @@ def _results(folder: Path, log: str, target: Target, vela_version: str) -> Compi
 
 def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
     clock = float(summary["core_clock"])
-    found = (
+    traffics = (
         Traffic(
             memory=memory,
             bytes=_integer(summary[f"{key}_total_bytes"]),
@@ -281,7 +289,7 @@ def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
         )
         for key, memory in _MEMORIES.items()
     )
-    return tuple(traffic for traffic in found if traffic.bytes)
+    return tuple(traffic for traffic in traffics if traffic.bytes)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -295,10 +303,10 @@ def _integer(text: str) -> int:
 
 def _cpu_reasons(log: str) -> dict[str, str]:
     """Name of the written tensor -> why Vela leaves the operator on the CPU."""
-    found = re.findall(
+    matches = re.findall(
         r"^Warning \([^)]*\) operator: [^,]+, ofm: '(.*)'\n"
         r"Reason: (.*(?:\n(?!#|Warning|Info|Network).+)*)",
         log,
         re.MULTILINE,
     )
-    return {name: " ".join(reason.split()) for name, reason in found}
+    return {name: " ".join(reason.split()) for name, reason in matches}
