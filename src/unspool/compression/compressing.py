@@ -263,5 +263,5 @@ def _copy(model: Any) -> Any:
 
 def losses(model: Any) -> dict[str, Any]:
     """What a model was compiled with, as it was given, but for the optimizer."""
-    given = model._compile_config.config  # Keras's public way gives a JSON form, for its own only
-    return {name: given[name] for name in ("loss", "loss_weights", "metrics", "weighted_metrics")}
+    config = model._compile_config.config  # Keras's public way gives a JSON form, for its own only
+    return {name: config[name] for name in ("loss", "loss_weights", "metrics", "weighted_metrics")}

@@ -55,8 +55,8 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        made, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
-        self._deploy_model, self._scalings = leading.stripped(made.deploy_model, self._names)
+        calibrated, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
+        self._deploy_model, self._scalings = leading.stripped(calibrated.deploy_model, self._names)
         self._traced = _traced(self._deploy_model)
         self._kernels = _kernels(self._traced)
         self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))
@@ -75,28 +75,28 @@ class FakeQuantized:
 
     def __call__(self, inputs: Any) -> Any:
         """Outputs of a batch, in the structure of the model's."""
-        given = keras.tree.flatten(inputs)
+        tensors = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
-            given = [inputs[name] for name in self._names]
+            tensors = [inputs[name] for name in self._names]
         for position, scaling in self._scalings.items():
-            given[position] = (given[position] - scaling.shift) * scaling.factor
+            tensors[position] = (tensors[position] - scaling.shift) * scaling.factor
         weights = self._weights()
         # One sample at a time, as the deploy graph is, vectorized over the batch.
         outputs = tf.vectorized_map(
-            lambda sample: self._sample(weights, [part[None] for part in sample]), given
+            lambda sample: self._sample(weights, [part[None] for part in sample]), tensors
         )
         outputs = [output[:, 0] for output in outputs]
         return keras.tree.pack_sequence_as(self._structure, outputs)
 
     def _weights(self) -> list[Any]:
         """Of the deploy graph, in the order of its variables, made of the trained model's."""
-        made: dict[int, Any] = {}
+        trained: dict[int, Any] = {}
         for layer in self._deploy_model._flatten_layers():
             if hasattr(layer, "trained_values"):
                 values = zip(layer.weights, layer.trained_values(), strict=True)
-                made |= {id(variable): value for variable, value in values}
+                trained |= {id(variable): value for variable, value in values}
         weights = [
-            made[id(v)] if id(v) in made else tf.convert_to_tensor(v)
+            trained[id(v)] if id(v) in trained else tf.convert_to_tensor(v)
             for v in self._deploy_model.variables
         ]
         return [
@@ -152,15 +152,15 @@ _MOVES = ("Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity")
 def _kernels(traced: Any) -> dict[int, int | None]:
     """Position of a weight that is a kernel -> its axis of channels."""
     positions = {tensor.name: number for number, tensor in enumerate(traced.inputs)}
-    found = {}
+    axes = {}
     for op in traced.graph.get_operations():
         if op.type in _PRODUCTS:
             tensor = op.inputs[1]
             while tensor.op.type in _MOVES:
                 tensor = tensor.op.inputs[0]
             if tensor.name in positions:
-                found[positions[tensor.name]] = _PRODUCTS[op.type]
-    return found
+                axes[positions[tensor.name]] = _PRODUCTS[op.type]
+    return axes
 
 
 def _rounded_kernel(kernel: Any, channels: int | None) -> Any:
@@ -185,7 +185,7 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
     graph = int8.subgraphs[0]
     order = {op.name: number for number, op in enumerate(traced.graph.get_operations())}
     count = len(graph.inputs)
-    found = {
+    roundings = {
         tensor.op.name: _rounding(graph.tensors[index])
         for tensor, index in zip(traced.inputs[-count:], graph.inputs, strict=True)
     }
@@ -202,8 +202,8 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
             continue
         tensor = graph.tensors[index]
         source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)
-        found[source.name] = _rounding(tensor)
-    return found
+        roundings[source.name] = _rounding(tensor)
+    return roundings
 
 
 def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:

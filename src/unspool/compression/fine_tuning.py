@@ -207,12 +207,12 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
                 f"the loss on validation data became {metrics.get('val_loss')}: expected finite "
                 "samples and labels that fit the loss"
             )
-        entry = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
-        self.epochs.append(entry)
-        if entry.complete and score(metrics) >= self._highest:
+        record = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
+        self.epochs.append(record)
+        if record.complete and score(metrics) >= self._highest:
             self._highest = score(metrics)
             self._best.set_weights(self.model.projected_weights())
-            self.kept = entry.number
+            self.kept = record.number
 
 
 def score(metrics: Mapping[str, float]) -> float:
@@ -249,11 +249,11 @@ def measured(student: Student, source: TrainingData) -> dict[str, float]:
     """Metrics before any training, under the names that `fit` gives them."""
     if source.validation is None:
         return {"loss": math.inf}
-    given = source.validation
-    arguments = given if isinstance(given, tuple) else (given,)
+    validation = source.validation
+    arguments = validation if isinstance(validation, tuple) else (validation,)
     with fitting(loss_name(student)):
-        found = student.evaluate(*arguments, verbose=0, return_dict=True)
-    return {f"val_{name}": float(value) for name, value in found.items()}
+        metrics = student.evaluate(*arguments, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in metrics.items()}
 
 
 def optimizer(peak: float, batches: int) -> Any:

@@ -102,20 +102,20 @@ def kernels(
     Raises:
         UnspoolError: the model has no such kernels, or `layers` names something else.
     """
-    found = _kernels(model)
-    if not found:
+    variables = _kernels(model)
+    if not variables:
         raise UnspoolError(
             f"model {model.name!r} has no trainable kernel to compress: expected a recurrent, "
             "dense or convolution layer"
         )
-    owners = {path: [path, *path.split("/")[:-1]] for path in found}
+    owners = {path: [path, *path.split("/")[:-1]] for path in variables}
     for name in layers:
         if not any(name in names for names in owners.values()):
             known = sorted({names[1] for names in owners.values()})
             raise UnspoolError(f"no kernel belongs to {name!r}; layers are {', '.join(known)}")
-    whole = sum(int(np.prod(variable.shape)) for variable in found.values())
+    whole = sum(int(np.prod(variable.shape)) for variable in variables.values())
     chosen = []
-    for path, variable in found.items():
+    for path, variable in variables.items():
         small = np.prod(variable.shape) < _SMALL * whole
         own = next((layers[name] for name in owners[path] if name in layers), None)
         kernel = Kernel(path, variable, own or (UNTOUCHED if small else setting))
@@ -126,12 +126,12 @@ def kernels(
 
 def results(model: Any) -> tuple[KernelResult, ...]:
     """Count what the kernels of a model hold now."""
-    found = []
+    counts = []
     for path, variable in _kernels(model).items():
         values = np.array(variable)
         distinct = np.unique(values[values != 0])
-        found.append(KernelResult(path, values.size, int((values == 0).sum()), len(distinct)))
-    return tuple(found)
+        counts.append(KernelResult(path, values.size, int((values == 0).sum()), len(distinct)))
+    return tuple(counts)
 
 
 def _kernels(model: Any) -> dict[str, Any]:
@@ -140,10 +140,10 @@ def _kernels(model: Any) -> dict[str, Any]:
     Paths begin with the layer's name: Keras's own lose it when a model with a Bidirectional is
     cloned or loaded.
     """
-    found = {}
+    variables = {}
     for layer in model.layers:
         for variable in layer.trainable_variables:
             if variable.name in _KERNELS and len(variable.shape) > 1:
                 path = variable.path.removeprefix(f"{layer.name}/")
-                found[f"{layer.name}/{path}"] = variable
-    return found
+                variables[f"{layer.name}/{path}"] = variable
+    return variables

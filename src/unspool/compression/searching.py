@@ -243,12 +243,12 @@ def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[Ker
 def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
     """A finished candidate of an earlier run; None where there is none that can be read."""
     try:
-        entries = json.loads(path.read_text())
-        numbers = [entries[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
+        fields = json.loads(path.read_text())
+        numbers = [fields[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
         if not all(math.isfinite(number) for number in numbers):
             return None
         return (
-            Candidate(**{**entries, "setting": setting})
+            Candidate(**{**fields, "setting": setting})
             if is_zipfile(path.with_suffix(".keras"))
             else None
         )
@@ -257,15 +257,17 @@ def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
 
 
 def _with(
-    found: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
+    search: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
 ) -> Search:
-    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
-    return replace(found, candidates=tuple(tried), models={**found.models, candidate.setting: path})
+    tried = sorted((*search.candidates, candidate), key=lambda t: settings.index(t.setting))
+    return replace(
+        search, candidates=tuple(tried), models={**search.models, candidate.setting: path}
+    )
 
 
-def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
+def _next(settings: Sequence[KernelSetting], search: Search, width: int) -> list[KernelSetting]:
     """Settings to try at once: spread evenly over what is open; none when all is known."""
-    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
+    results = {settings.index(t.setting): search.holds(t) for t in search.candidates}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))
