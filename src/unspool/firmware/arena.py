@@ -101,9 +101,9 @@ def overlap(arena: Arena, one: int, other: int, size: int, other_size: int) -> b
 
 def _plan(model: flatbuffer.Model) -> dict[int, int]:
     """Tensor index -> offset, from the metadata that TFLM reads too; none without it."""
-    for entry in model.metadata or []:
-        if entry.name == b"OfflineMemoryAllocation":
-            words = np.frombuffer(bytes(model.buffers[entry.buffer].data), "<i4")
+    for metadata in model.metadata or []:
+        if metadata.name == b"OfflineMemoryAllocation":
+            words = np.frombuffer(bytes(model.buffers[metadata.buffer].data), "<i4")
             # version, subgraph, count, then one offset per tensor; -1 is not planned
             if len(words) != 3 + len(model.subgraphs[0].tensors):
                 raise UnspoolError(

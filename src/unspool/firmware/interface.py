@@ -111,7 +111,9 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    scalings = {each.input: each for each in marks.read(source).scalings if kind == "input"}
+    scalings = {
+        scaling.input: scaling for scaling in marks.read(source).scalings if kind == "input"
+    }
     ports = []
     for name, index in wanted.items():
         own = _name(source, index)
@@ -155,7 +157,7 @@ def _signature(model: flatbuffer.Model, kind: str) -> dict[str, int]:
     for signature in model.signatureDefs or []:
         if signature.subgraphIndex == 0:
             entries = signature.inputs if kind == "input" else signature.outputs
-            return {entry.name.decode(): int(entry.tensorIndex) for entry in entries or []}
+            return {port.name.decode(): int(port.tensorIndex) for port in entries or []}
     return {_name(model, index): index for index in _tensors(model, kind)}
 
 
@@ -181,11 +183,11 @@ def _check(tensor: Tensor, compiled: Tensor, kind: str) -> None:
 def _states(
     source: flatbuffer.Model, inputs: tuple[Port, ...], outputs: tuple[Port, ...]
 ) -> Iterator[State]:
-    taken = {port.tensor.name: port for port in inputs}
-    given = {port.tensor.name: port for port in outputs}
+    targets = {port.tensor.name: port for port in inputs}
+    sources = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
     for pair in marks.state_pairs(marks.read(source), before, after):
-        yield State(given[after[pair.output].name], taken[before[pair.input].name])
+        yield State(sources[after[pair.output].name], targets[before[pair.input].name])
 
 
 def _format(tensor: Tensor) -> str:

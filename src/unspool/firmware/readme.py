@@ -57,11 +57,11 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
 def _cpu_list(compiled: Compiled) -> str:
     if not compiled.cpu_operators:
         return ""
-    each = (
+    lines = (
         f"- {op.kind} `{printable(op.name)}`: {printable(op.reason) or 'Vela gives no reason'}"
         for op in compiled.cpu_operators
     )
-    return "\n\nOn the CPU:\n\n" + "\n".join(each)
+    return "\n\nOn the CPU:\n\n" + "\n".join(lines)
 
 
 def _purpose(interface: Interface) -> str:
