@@ -95,19 +95,19 @@ def try_remedies(
     watch = watch or unwatched
     deadline = time.monotonic() + seconds
     tries = _tries(network, deadline)
-    found = []
+    remedies = []
     for number, (remedy, attempt) in enumerate(tries):
         watch(f"{STAGE}: {remedy.name}", number, len(tries))
         if time.monotonic() >= deadline:
-            found.append(replace(remedy, reason=f"the {seconds:g} s for it were over"))
+            remedies.append(replace(remedy, reason=f"the {seconds:g} s for it were over"))
             continue
         try:
-            found.append(attempt(remedy))
+            remedies.append(attempt(remedy))
         except Exception as error:  # a remedy that cannot be tried is no reason to stop
             reason = " ".join(str(error).split()) or type(error).__name__
-            found.append(replace(remedy, reason=reason))
+            remedies.append(replace(remedy, reason=reason))
     watch(STAGE, len(tries), len(tries))
-    return tuple(found)
+    return tuple(remedies)
 
 
 def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Remedy], Remedy]]]:
@@ -132,8 +132,8 @@ def _differ(network: Network) -> bool:
     """Whether features of an input that nothing scales differ much in size, or lie far from 0."""
     return any(
         (feature_shares(array) < _SMALL_SHARE).any()
-        for array, found in zip(network.samples, leading(network.trained), strict=True)
-        if found is None and array.dtype.kind == "f" and array.ndim > 1
+        for array, lead in zip(network.samples, leading(network.trained), strict=True)
+        if lead is None and array.dtype.kind == "f" and array.ndim > 1
     )
 
 
@@ -144,8 +144,8 @@ def _by_feature(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _in_int16(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.made.calibration)
-    ranges = choose(seen, network.made.calibration.method, "int16").ranges
+    observations = _observations(network.made.calibration)
+    ranges = choose(observations, network.made.calibration.method, "int16").ranges
     wide = quantize(network.made.float_tflite, ranges, "int16")
     compiled = vela.compile(wide, network.target)
     return replace(
@@ -157,8 +157,8 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _by_method(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.made.calibration)
-    ranges = choose(seen, remedy.choice[1], network.way.activations).ranges
+    observations = _observations(network.made.calibration)
+    ranges = choose(observations, remedy.choice[1], network.way.activations).ranges
     tflite = quantize(network.made.float_tflite, ranges, network.way.activations)
     return replace(remedy, quality=_judged(network, tflite))
 
