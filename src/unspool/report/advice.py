@@ -3,6 +3,7 @@
 import math
 import shlex
 from dataclasses import dataclass
+from itertools import chain
 
 from unspool.compilation import targets, vela_config
 from unspool.compilation.kinds import (
@@ -85,7 +86,7 @@ def _errors(report: Report, request: Request) -> list[Advice]:
     quality = report.measured.quality if report.measured else None
     if quality is None:
         return []
-    found = []
+    helpful = []
     for remedy in report.remedies:
         if remedy.quality is None:
             continue
@@ -98,8 +99,8 @@ def _errors(report: Report, request: Request) -> list[Advice]:
             f"{before:.2g} % (tried, TFLM on the calibration samples){_cost(report, remedy)}:"
         )
         command = _remedy_command(remedy, request)
-        found.append(Advice(text, command, (OUTPUT_ERROR.id,), gain))
-    return sorted(found, key=lambda advice: -advice.gain)
+        helpful.append(Advice(text, command, (OUTPUT_ERROR.id,), gain))
+    return sorted(helpful, key=lambda advice: -advice.gain)
 
 
 def _compared(before: Quality, after: Quality) -> tuple[float, float, str]:
@@ -107,7 +108,7 @@ def _compared(before: Quality, after: Quality) -> tuple[float, float, str]:
     if before.poor or not before.unlike:
         was, now = before.worst, after.worst
         return (was.mean if was else 0.0), (now.mean if now else 0.0), "a mean error of"
-    rates = [100 - min(entry.percent for entry in q.agreements) for q in (before, after)]
+    rates = [100 - min(agreement.percent for agreement in q.agreements) for q in (before, after)]
     return rates[0], rates[1], "other answers in"
 
 
@@ -131,15 +132,15 @@ def _remedy_command(remedy: Remedy, request: Request) -> str:
 
 
 def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
-    found = report.compiled.cpu_operators
-    if not found:
+    operators = report.compiled.cpu_operators
+    if not operators:
         return []
-    named = ", ".join(f"{op.kind} {op.name.rstrip(';')}" for op in found[:_MANY])
-    more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
-    count = "1 operator runs" if len(found) == 1 else f"{len(found)} operators run"
+    named = ", ".join(f"{op.kind} {op.name.rstrip(';')}" for op in operators[:_MANY])
+    more = f" and {len(operators) - _MANY} more" if len(operators) > _MANY else ""
+    count = "1 operator runs" if len(operators) == 1 else f"{len(operators)} operators run"
     text = (
         f"{count} on the CPU: {named}{more}. Vela's reason for the first: "
-        f"{found[0].reason or '(none given)'}. Change the layers that they come from; all "
+        f"{operators[0].reason or '(none given)'}. Change the layers that they come from; all "
         "operators and reasons:"
     )
     command = f"unspool inspect {_quoted(request.quantized)} {_target(report.compiled.target)}"
@@ -253,15 +254,15 @@ def _accuracy(report: Report, request: Request) -> list[Advice]:
         return []
     text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
     command = f"unspool compress {_model(request)} {_DATA} --quantization-aware"
-    found = [Advice(text, command, because)]
+    advice = [Advice(text, command, because)]
     if request.activations == "int8" and request.again:
         text = "Or use int16 activations, for twice the SRAM:"
-        found.append(Advice(text, f"{request.again} --activations int16", because))
-    return found
+        advice.append(Advice(text, f"{request.again} --activations int16", because))
+    return advice
 
 
 def _stream(report: Report, request: Request) -> list[Advice]:
-    shapes = [entry["shape"] for entry in report.model.get("inputs", ())]
+    shapes = [tensor["shape"] for tensor in report.model.get("inputs", ())]
     steps = max((shape[1] for shape in shapes if len(shape) > 2), default=1)
     if not request.streamable or not request.again or steps < 2:
         return []
@@ -283,14 +284,14 @@ def _model(request: Request) -> str:
 
 
 def _target(target: Target) -> str:
-    given = (
-        *("--target", target.accelerator, "--system-config", target.system_config),
-        *("--memory-mode", target.memory_mode),
-    )
-    config = (
-        () if target.config == vela_config.arm_config() else ("--vela-config", str(target.config))
-    )
-    return shlex.join([*given, *config])
+    options = {
+        "--target": target.accelerator,
+        "--system-config": target.system_config,
+        "--memory-mode": target.memory_mode,
+    }
+    if target.config != vela_config.arm_config():
+        options["--vela-config"] = str(target.config)
+    return shlex.join(chain.from_iterable(options.items()))
 
 
 def _quoted(path: str) -> str:

@@ -60,7 +60,7 @@ def _document(report: Report) -> dict[str, Any]:
     if report.remedies:
         document["remedies"] = [_remedy(remedy) for remedy in report.remedies]
     if report.rounds:
-        document["calibration_rounds"] = [asdict(entry) for entry in report.rounds]
+        document["calibration_rounds"] = [asdict(round_) for round_ in report.rounds]
     if report.drift is not None:
         document["drift"] = drift_document(report.drift)
     if report.resident is not None:
@@ -90,16 +90,16 @@ def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
 
 
 def _measured(measured: Measured) -> dict[str, Any]:
-    found: dict[str, Any] = {"simulation": asdict(measured.simulation)}
+    document: dict[str, Any] = {"simulation": asdict(measured.simulation)}
     if measured.regressions:
-        found["regression"] = [asdict(entry) for entry in measured.regressions]
+        document["regression"] = [asdict(score) for score in measured.regressions]
     if measured.quality:
-        found["quality"] = _quality(measured.quality)
+        document["quality"] = _quality(measured.quality)
     if measured.outside:
-        found["outside"] = [asdict(entry) for entry in measured.outside]
+        document["outside"] = [asdict(outside) for outside in measured.outside]
     if measured.not_measured:
-        found["not_measured"] = [asdict(entry) for entry in measured.not_measured]
-    return found
+        document["not_measured"] = [asdict(failure) for failure in measured.not_measured]
+    return document
 
 
 def _quality(quality: Quality) -> dict[str, Any]:
@@ -111,11 +111,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:
     option, value = remedy.choice
-    found: dict[str, Any] = {"name": remedy.name, "option": option, "value": value}
+    document: dict[str, Any] = {"name": remedy.name, "option": option, "value": value}
     if remedy.quality is None:
-        return {**found, "reason": remedy.reason}
+        return {**document, "reason": remedy.reason}
     worst = remedy.quality.worst
-    found["mean_error"] = worst.mean if worst else None
-    found["same_answer_percent"] = [a.percent for a in remedy.quality.agreements]
+    document["mean_error"] = worst.mean if worst else None
+    document["same_answer_percent"] = [a.percent for a in remedy.quality.agreements]
     known = {"cycles": remedy.cycles, "sram_kib": remedy.sram_kib}
-    return found | {key: value for key, value in known.items() if value is not None}
+    return document | {key: value for key, value in known.items() if value is not None}

@@ -79,10 +79,10 @@ def _growing_state(report: Report) -> Cause | None:
         return None
     steps = report.steps
     widths: dict[str, dict[int, float]] = {}
-    for name, seen in report.calibration.observed.items():
-        found = steps.find(name)
-        if found and name.rpartition("/")[2] in ("h", "c"):
-            widths.setdefault(steps.role(name).replace("/step/", "/"), {})[found[1]] = seen.width
+    for name, range_ in report.calibration.observed.items():
+        step = steps.find(name)
+        if step and name.rpartition("/")[2] in ("h", "c"):
+            widths.setdefault(steps.role(name).replace("/step/", "/"), {})[step[1]] = range_.width
     for state, by_step in widths.items():
         last = max(by_step)
         half = by_step.get(last // 2, 0.0)

@@ -51,15 +51,15 @@ class Change:
     def notes(self) -> tuple[str, ...]:
         """Why the two may not mean the same: another origin, other samples, another unit."""
         one, other = self.before, self.after
-        found = []
+        notes = []
         if one.unit != other.unit:
-            found.append(f"unit {one.unit or 'none'} -> {other.unit or 'none'}")
+            notes.append(f"unit {one.unit or 'none'} -> {other.unit or 'none'}")
         if one.origin != other.origin:
-            found.append(f"{one.origin} -> {other.origin}")
+            notes.append(f"{one.origin} -> {other.origin}")
         # How an estimate was made names the target, which is compared by itself.
         if one.how != other.how and "estimated" not in (one.origin, other.origin):
-            found.append(f"{one.how} -> {other.how}")
-        return tuple(found)
+            notes.append(f"{one.how} -> {other.how}")
+        return tuple(notes)
 
 
 @dataclass(frozen=True)

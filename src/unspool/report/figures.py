@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 
 from unspool.compilation import kinds
 from unspool.compilation.residency.keeping import Resident
@@ -53,8 +54,8 @@ def of_deployment(
     """
     measured, kind = deployment.measured, deployment.activations
     figures = [
-        *(each for a in measured.accuracies for each in _accuracy(a, kind)),
-        *(each for r in measured.regressions for each in _regression(r, kind)),
+        *chain.from_iterable(_accuracy(score, kind) for score in measured.accuracies),
+        *chain.from_iterable(_regression(score, kind) for score in measured.regressions),
         *_errors(measured, kind),
         *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
@@ -139,10 +140,10 @@ def _worst(quality: Quality, model: str, how: str) -> Iterator[Figure]:
         column = f"column {worst.column} of output {worst.output!r}, % of its range; {how}"
         yield figure(kinds.OUTPUT_ERROR, worst.mean, "measured", column, what=model)
         yield figure(kinds.LARGEST_OUTPUT_ERROR, worst.largest, "measured", column, what=model)
-    for entry in quality.agreements:
-        of = entry.output if len(quality.agreements) > 1 else ""
-        answers = f"output {entry.output!r}, {entry.how}; {how}"
-        yield figure(kinds.SAME_CLASS, entry.percent, "measured", answers, of=of, what=model)
+    for agreement in quality.agreements:
+        of = agreement.output if len(quality.agreements) > 1 else ""
+        answers = f"output {agreement.output!r}, {agreement.how}; {how}"
+        yield figure(kinds.SAME_CLASS, agreement.percent, "measured", answers, of=of, what=model)
 
 
 def _simulated(simulation: Simulation) -> Iterator[Figure]:

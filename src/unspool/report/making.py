@@ -86,8 +86,8 @@ def of_deployment(
 
 def values_of(deployment: Deployment) -> dict[str, float]:
     """Figure id -> value of a deployment, to stand beside those of another."""
-    found = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
-    return {figure.id: figure.value for figure in found}
+    shown = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
+    return {figure.id: figure.value for figure in shown}
 
 
 def of_compiled(
