@@ -93,16 +93,16 @@ def _check_size(path: Path) -> None:
 def _unpacked_size(file: BinaryIO) -> int:
     """Bytes that the arrays of a .npz take; ValueError where one promises more than is there."""
     with ZipFile(file) as archive:
-        for entry in archive.infolist():
-            with archive.open(entry) as member:
+        for info in archive.infolist():
+            with archive.open(info) as member:
                 version = np.lib.format.read_magic(member)
                 read = np.lib.format.read_array_header_1_0
                 if version != (1, 0):
                     read = np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(member)
-            if math.prod(shape) * dtype.itemsize > entry.file_size:
-                raise ValueError(f"{entry.filename} promises {shape} {dtype}, but is shorter")
-        return sum(entry.file_size for entry in archive.infolist())
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} promises {shape} {dtype}, but is shorter")
+        return sum(info.file_size for info in archive.infolist())
 
 
 def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
