@@ -177,10 +177,10 @@ def _own_warnings() -> Iterator[None]:
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
     """Give `--resident-weights` its value where it stands alone; Typer has no such options."""
-    given: list[str] = []
+    expanded: list[str] = []
     for position, argument in enumerate(arguments):
-        given.append(argument)
+        expanded.append(argument)
         following = arguments[position + 1 : position + 2]
         if argument == "--resident-weights" and (not following or following[0].startswith("--")):
-            given.append(ALL_RESIDENT)
-    return given
+            expanded.append(ALL_RESIDENT)
+    return expanded

@@ -30,4 +30,4 @@ def with_flags(text: str) -> str:
     >>> with_flags("input 'x' has an open length: say how long it is (`time_steps`)")
     "input 'x' has an open length: say how long it is (--time-steps)"
     """
-    return re.sub(rf"`({'|'.join(NAMED)})`", lambda found: flag(found[1]), text)
+    return re.sub(rf"`({'|'.join(NAMED)})`", lambda match: flag(match[1]), text)

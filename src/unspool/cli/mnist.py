@@ -217,9 +217,9 @@ def _stream(
     )
     watch("drift over a long stream", 0, 1)
     rows = test[0].reshape(-1, 28)[:DRIFT_STEPS]
-    found = drift(deployment.float_tflite, deployment.quantized_tflite, rows)
+    drifted = drift(deployment.float_tflite, deployment.quantized_tflite, rows)
     watch("drift over a long stream", 1, 1)
-    return deployment, found
+    return deployment, drifted
 
 
 def _train(training: Training, data: Images, watch: Watch) -> Any:

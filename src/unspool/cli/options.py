@@ -185,11 +185,11 @@ def chosen_budget(
     return budget if budget.limits else None
 
 
-def refuse_accuracy_drop(given: float | None, command: str) -> None:
+def refuse_accuracy_drop(limit: float | None, command: str) -> None:
     """Say that a command measures no accuracy, where a limit on it is given."""
-    if given is not None:
+    if limit is not None:
         raise UnspoolError(
-            f"--max-accuracy-drop {given:g}: unspool {command} measures no accuracy; give it to "
+            f"--max-accuracy-drop {limit:g}: unspool {command} measures no accuracy; give it to "
             "unspool deploy with --test, or to unspool check with the report of that"
         )
 

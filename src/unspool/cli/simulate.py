@@ -65,12 +65,12 @@ def simulate_command(
         named = dict(zip(names, calls, strict=True))
         files.replace(with_suffix, lambda path: np.savez(path, allow_pickle=False, **named))
         screen.print(f"written to {with_suffix}: {', '.join(names)}")
-    for each in session.outside(session.check(values)):
-        screen.print(f"Attention: {outside_text(each)}.")
+    for outside in session.outside(session.check(values)):
+        screen.print(f"Attention: {outside_text(outside)}.")
     if right is not None:
-        for name, found in zip(names, scored(session, outputs, right), strict=True):
-            if found is not None:
-                screen.print(_as_line(found, name if len(names) > 1 else ""))
+        for name, score in zip(names, scored(session, outputs, right), strict=True):
+            if score is not None:
+                screen.print(_as_line(score, name if len(names) > 1 else ""))
     elif not out:
         for name, array in zip(names, calls, strict=True):
             screen.print(f"{printable(name)}: {_shape(array, bool(session.pairs))}")
@@ -83,18 +83,18 @@ def _shape(array: np.ndarray, is_stream: bool) -> str:
     return f"{array.shape}: {array.shape[0]} sequences, {array.shape[1]} calls each"
 
 
-def _as_line(found: "Score", output: str) -> str:
+def _as_line(score: "Score", output: str) -> str:
     from unspool.runtime.evaluation import Accuracy
 
     of = f" of output {printable(output)!r}" if output else ""
-    if isinstance(found, Accuracy):
+    if isinstance(score, Accuracy):
         return (
-            f"accuracy{of}: {found.percent:.2f} %, {found.correct:,} of {found.samples:,} samples "
-            f"(npu, simulated{'; ' * bool(found.how)}{found.how})"
+            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {score.samples:,} samples "
+            f"(npu, simulated{'; ' * bool(score.how)}{score.how})"
         )
-    r2 = "" if found.r2 is None else f", R2 {found.r2:.4f}"
+    r2 = "" if score.r2 is None else f", R2 {score.r2:.4f}"
     return (
-        f"error{of}: RMSE {found.rmse:.4g}, MAE {found.mae:.4g}{r2}, {found.samples:,} samples "
+        f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {score.samples:,} samples "
         "(npu, simulated)"
     )
 
