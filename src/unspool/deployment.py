@@ -217,19 +217,21 @@ def _deploy(
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _warned(subject, structure.inputs(model), arrays)
 
-    made, tflite = stages.quantized(subject, arrays, way, clock)
+    calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
-    measured = measure(Forms(model, made.float_tflite, tflite, compiled), arrays, checked, clock)
+    measured = measure(
+        Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock
+    )
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
         reference = evaluation.predict(model, arrays)
-        network = Network(model, made, way, target, arrays, reference, time_steps)
+        network = Network(model, calibrated, way, target, arrays, reference, time_steps)
         remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
         trained=model,
-        deploy_model=made.deploy_model,
-        float_tflite=made.float_tflite,
-        calibration=made.calibration,
+        deploy_model=calibrated.deploy_model,
+        float_tflite=calibrated.float_tflite,
+        calibration=calibrated.calibration,
         activations=options.activations,
         quantized_tflite=tflite,
         compiled=compiled,
@@ -245,12 +247,12 @@ def _warned(
     model: Any, inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
     """Warn of what the calibration data lets one expect, before any work."""
-    names = [each.name for each in inputs]
+    names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
-    found = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
-    for text in found:
+    texts = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
+    for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)
-    return found
+    return texts
 
 
 def _compiled(

@@ -115,7 +115,7 @@ def quantized(
         >>> made, int8 = quantized(model, samples, sequences())  # doctest: +SKIP
     """
     clock = clock or Clock(None)
-    made = calibrated(model, samples, way, clock)
+    source = calibrated(model, samples, way, clock)
     with clock.stage("quantize"):
-        tflite = quantize(made.float_tflite, made.calibration.ranges, way.activations)
-    return made, tflite
+        tflite = quantize(source.float_tflite, source.calibration.ranges, way.activations)
+    return source, tflite
