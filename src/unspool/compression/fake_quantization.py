@@ -1,10 +1,10 @@
 """The deploy graph of a model with every tensor rounded as its int8 file rounds it, in float.
 
-The graph is traced as for the conversion, and copied operator by operator; where the int8 file has
-a tensor, its rounding is put behind the operator that computes it, with that tensor's own scale and
-zero point: what is tied in the file is tied here. Kernels are rounded to the scales that `scales`
-gives them. Gradients pass through a rounding unchanged, but not through what it clips (Jacob et al.
-2018). So the model is trained with the errors of its int8 form.
+The graph is traced as for the conversion, and copied operator by operator. Where the int8 file has
+a tensor, a rounding follows the operator that computes it, with that tensor's own scale and zero
+point: what is tied in the file is tied here. Kernels are rounded to the scales that
+`quantization.kernels` gives them. Gradients pass through a rounding unchanged, but not through
+values that it clips (Jacob et al. 2018). So the model is trained with the errors of its int8 form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from unspool import stages
 from unspool.errors import UnspoolError
-from unspool.quantization.scales import KERNEL_BITS
+from unspool.quantization.multipliers import KERNEL_BITS
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
@@ -164,7 +164,7 @@ def _kernels(traced: Any) -> dict[int, int | None]:
 
 
 def _rounded_kernel(kernel: Any, channels: int | None) -> Any:
-    """A kernel rounded to int8, with `scales.rounded_up` of its largest weight over 127."""
+    """A kernel rounded to int8, with `multipliers.rounded_up` of its largest weight over 127."""
     free = tf.stop_gradient(tf.cast(kernel, tf.float64))
     kept = (
         None

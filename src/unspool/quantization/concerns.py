@@ -1,6 +1,6 @@
-"""What calibration data lets one expect, before any work: too few samples, outliers, coarse inputs.
+"""What is wrong with calibration data, before any work: too few samples, outliers, coarse inputs.
 
-An input has one scale, and 256 levels in int8: what is small beside the rest of it is lost.
+An input has one scale, and 256 levels in int8: what is small beside its other values is lost.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _NAMED = 6  # features
 
 
 def concerns(arrays: Sequence[np.ndarray], inputs: Sequence[HasShape]) -> tuple[str, ...]:
-    """Say what is likely to go wrong with calibration samples, a line each.
+    """What is likely to go wrong with calibration samples, in a line each.
 
     Args:
         arrays: one array (samples, ...) per input, as `samples.check` returns them.

@@ -7,7 +7,7 @@ from typing import Any
 from litert_quantizer import qtyping, quantizer, recipe_manager
 
 from unspool.errors import UnspoolError
-from unspool.quantization import scales
+from unspool.quantization import kernels, scales
 from unspool.quantization.ranges import Range
 from unspool.support.quiet import quiet
 from unspool.tflite import flatbuffer
@@ -49,7 +49,7 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     source = flatbuffer.read(float_tflite)
     statistics = scales.statistics(source, ranges, activations)
     with quiet():  # a progress bar that its own switch does not turn off
-        recipe = _recipe(activations, scales.unlike_heads(source))
+        recipe = _recipe(activations, kernels.unlike_heads(source))
         result = quantizer.Quantizer(bytearray(float_tflite), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
@@ -62,16 +62,16 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
             f"the first at {flatbuffer.first_name(left[0][1])!r}; replace the layer that this "
             "tensor is named after"
         )
-    _give_out_before_requantizing(model)
+    _undo_requantized_outputs(model)
     return flatbuffer.write(model)
 
 
-def _give_out_before_requantizing(model: Any) -> None:
-    """Give out every tensor with its own scale, even where an operator wants it with another.
+def _undo_requantized_outputs(model: Any) -> None:
+    """Make each output the tensor with its own scale, not a copy with another operator's scale.
 
-    Where a Concatenate reads a tensor that is an output too, such as a state, litert-quantizer
-    requantizes the tensor for it and gives out the requantized one: a state would then not come
-    out as it goes in.
+    Where a Concatenate reads a tensor that is also an output, such as a state, litert-quantizer
+    requantizes the tensor for it and makes the copy the output: a state would then come out with
+    another scale than it goes in with.
     """
     graph = model.subgraphs[0]
     before = {

@@ -1,8 +1,8 @@
-"""Tensors that only tanh and sigmoid read: how far they need to be known.
+"""Tensors that only tanh and sigmoid read: how far their range needs to reach.
 
-tanh(4) is 0.9993, which int8 stores as its largest level, as it does every value above. So a range
-that reaches further gives levels away, and beyond some thousand its scale is more than TFLM's
-kernels take. Models on raw units have such sums.
+tanh(4) is 0.9993, which int8 stores as its largest level, and so it does with all larger values. A
+range that reaches further wastes levels, and if it reaches beyond a few thousand, TFLM's kernels do
+not take its scale. Models on raw units have such sums.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ sigmoid(-x) < 1/512 in int8, 1 - 2^-17 and 2^-17 in int16, with room."""
 def ends(
     model: flatbuffer.Model, activations: str, extremes: Mapping[str, Range]
 ) -> dict[str, float]:
-    """Tensor -> the largest size that matters of its values, where only tables read it.
+    """Tensor that only tables read -> the largest magnitude at which its values still matter.
 
-    One that is added to another before a table reads it matters as far as the other can take it
-    back.
+    Where another tensor is added before a table reads the sum, values matter further out: by as
+    much as the other tensor can take back.
 
     Args:
         model: a float model.
@@ -57,7 +57,7 @@ def ends(
 def _size(
     model: flatbuffer.Model, op: Operator, number: int, extremes: Mapping[str, Range]
 ) -> float:
-    """The largest value of an operand, whatever its sign."""
+    """The largest magnitude of an operand."""
     range_ = extremes.get(op.inputs[number])
     if range_ is not None:
         return max(-range_.minimum, range_.maximum)

@@ -1,15 +1,15 @@
 """Ties: which tensors get one range, hence one scale and zero point.
 
-Weights are shared over time, and so is the table of scales that Vela stores beside them, if what a
-step multiplies by them and what it makes of that have one range in all steps. These tensors are
-tied, and with them what is put together into one sequence, what only moves values, and a state
-where it goes in and comes out.
+Weights are shared by all steps. So is the table of scales that Vela stores beside them, if the
+tensors that are multiplied by the weights have one range in all steps, and the products too. These
+tensors are tied; so are the parts of one sequence, the input and the output of an operator that
+only moves values, and the input and the output of a state.
 
 All others have a range of their own in each step: it costs nothing, and a range that holds all
-steps would be too coarse for most of them (an LSTM's cell state grows over time). One cost there
-is: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its input.
-Steps share a table unless their ranges lie a factor of three or more apart; then there is one for
-each factor of one and a half (docs/decisions.md).
+steps would be too coarse for most of them (an LSTM's cell state grows over time). There is one
+cost: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its
+input. Steps share a table unless their ranges lie a factor of three or more apart; then there is
+one for each factor of one and a half (docs/decisions.md).
 """
 
 import math
@@ -60,7 +60,7 @@ class Ties:
         self._parent = {name: name for name in tensors}
 
     def __getitem__(self, name: str) -> str:
-        """The tensor that stands for all that are tied to this one."""
+        """The root of a tensor's set: the one tensor by which the set is known."""
         while self._parent[name] != name:
             self._parent[name] = self._parent[self._parent[name]]
             name = self._parent[name]
@@ -79,7 +79,7 @@ class Ties:
             self._parent[self[other]] = self[first]
 
     def sets(self) -> dict[str, list[str]]:
-        """The tensor that stands for a set -> the set."""
+        """Root of a set -> the set."""
         sets: dict[str, list[str]] = {}
         for name in self._parent:
             sets.setdefault(self[name], []).append(name)
@@ -124,7 +124,7 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         [name for name in role if name not in joined] for role in _by_role(model, tied).values()
     ]
     count = -1
-    while count != len(tied.sets()):  # what is tied to what has to be, has to be
+    while count != len(tied.sets()):  # a tie may make another one necessary
         count = len(tied.sets())
         roots = {tied[name] for name in bound}
         for role in roles:
@@ -134,9 +134,9 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
 
 
 def _only_joined(model: flatbuffer.Model) -> set[str]:
-    """Tensors that nothing reads but one operator that puts others beside them.
+    """Tensors that are read only once, by an operator that joins them with others.
 
-    They are computed with the scale of what they are put into, whatever their role has in other
+    They are computed with the scale of the joined tensor, whatever scale their role has in other
     steps; litert-quantizer sees to that.
     """
     graph = model.subgraphs[0]
