@@ -18,7 +18,7 @@ from unspool.report.advice import Request
 from unspool.report.as_json import as_json
 from unspool.report.making import of_deployment
 from unspool.runtime import evaluation
-from unspool.runtime.measuring import last
+from unspool.runtime.quality import last
 from unspool.runtime.session import Session
 
 CALIBRATION, TEST = 24, 8  # samples

@@ -20,6 +20,7 @@ from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
+from unspool.runtime.labels import check_test
 from unspool.runtime.measuring import Forms, Measured, Test, measure
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation
@@ -213,7 +214,7 @@ def _deploy(
     check_graph(model)
     model = structure.in_float32(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
-    checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
+    checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _warned(subject, structure.inputs(model), arrays)
 

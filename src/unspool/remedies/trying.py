@@ -20,8 +20,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import METHODS
 from unspool.remedies import fine_tuning_trial
 from unspool.runtime import quality, session
-from unspool.runtime.measuring import last
-from unspool.runtime.quality import Quality
+from unspool.runtime.quality import Quality, last
 from unspool.stages import Calibrated, Way
 from unspool.support import processes
 from unspool.support.progress import Watch, unwatched

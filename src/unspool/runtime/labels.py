@@ -1,20 +1,22 @@
 """What outputs should have been: labels, checked before any work."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.support.samples import check_classes
+from unspool.support import samples
+from unspool.support.samples import Samples, check_classes
 from unspool.tflite.heads import Head
 
 
 def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) -> "Targets":
     """Labels of an output, checked before any work, and how the output is read with them.
 
-    Integers name classes where the output has several values, and say yes or no where it has one
-    and they are 0 and 1; so do one-hot rows. Anything else is what the output should have been.
+    Integers are classes where the output has several columns; where it has one column, 0 and 1 mean
+    no and yes. One-hot rows are classes too. Anything else is what the output should have been.
 
     Args:
         head: how the output is read, as far as the model says it.
@@ -60,6 +62,58 @@ class Targets:
     head: Head
     wanted: np.ndarray
     classes: int
+
+
+def by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """Labels of the only output, or output name -> labels, as output name -> labels."""
+    if not isinstance(labels, Mapping):
+        if len(names) > 1:
+            raise UnspoolError(
+                f"test data: the model has the outputs {', '.join(names)}; give labels by name, "
+                "as .npz or as a dictionary, for one or more of them"
+            )
+        return {names[0]: labels}
+    unknown = [name for name in labels if name not in names]
+    if unknown or not labels:
+        raise UnspoolError(
+            f"test data: labels for {', '.join(unknown) or 'no output'}, "
+            f"but the model has {', '.join(names)}"
+        )
+    return labels
+
+
+def check_test(
+    model: Any, test: tuple[Samples, Any], time_steps: int | None = None
+) -> tuple[list[np.ndarray], dict[int, Targets]]:
+    """Check test data before any work.
+
+    Args:
+        model: the trained Keras model.
+        test: samples, and labels: of the only output, or output name -> labels.
+        time_steps: of a call, where outputs in time have that length.
+
+    Returns:
+        one array (samples, ...) per input; number of an output -> its targets.
+
+    Raises:
+        UnspoolError: they do not fit the model.
+    """
+    from unspool.frontend import structure  # TensorFlow, which a .tflite file does not need
+    from unspool.frontend.heads import heads
+
+    data, labels = test
+    arrays = samples.check(data, structure.inputs(model), "test data")
+    names, output_heads = structure.output_names(model), heads(model)
+    labels = by_output(labels, names)
+    targets = {}
+    for number, name in enumerate(names):
+        if name in labels:
+            what = "test data" if len(names) == 1 else f"test data, output {name!r}"
+            shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
+            if time_steps and len(shape) > 2:
+                shape[1] = time_steps
+            targets[number] = fitted(output_heads[number], labels[name], tuple(shape), what)
+    return arrays, targets
 
 
 def _classes(head: Head, labels: np.ndarray, count: int, what: str) -> Targets:
