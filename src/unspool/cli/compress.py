@@ -133,7 +133,7 @@ def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting:
 
 
 def _loaded(model: Path, loss: str | None) -> Any:
-    from unspool.compression.compressing import known_loss
+    from unspool.compression.trained_loss import known_loss
     from unspool.frontend.keras_file import load
 
     trained = load(model)

@@ -27,7 +27,7 @@ _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GAT
 
 @dataclass(frozen=True)
 class Rounding:
-    """An int8 tensor's: `value = scale * (level - zero)`."""
+    """The rounding of an int8 tensor: `value = scale * (level - zero)`."""
 
     scale: float
     zero: int
@@ -40,14 +40,14 @@ class Rounding:
 
 
 class FakeQuantized:
-    """A trained model's deploy graph, rounded, over batches; its weights are the trained model's.
+    """A trained model's deploy graph with roundings, over batches, on the trained model's weights.
 
     Called as the trained model is, inside a `tf.function`; returns its outputs, (samples, ...).
-    Where it is called in a `keras.StatelessScope`, that scope's weights are taken.
+    In a `keras.StatelessScope` it uses that scope's weights.
     """
 
     def __init__(self, model: Any, calibration: Samples, time_steps: int | None = None) -> None:
-        """Calibrate the trained model as it is now, and take over the scales of its int8 file.
+        """Calibrate the trained model as it is now, and use the scales of its int8 file.
 
         Raises:
             UnspoolError: as `unroll`, `calibrate` and `quantize`; or an operator of the int8 file
@@ -63,7 +63,11 @@ class FakeQuantized:
         self._sample = tf.function(self._copied)
 
     def check(self, arrays: Sequence[np.ndarray]) -> None:
-        """Raises UnspoolError where samples have another length than is unrolled."""
+        """Check that samples have the length that is unrolled.
+
+        Raises:
+            UnspoolError: they have another.
+        """
         inputs = zip(self._deploy_model.inputs, self._names, arrays, strict=True)
         for tensor, name, array in inputs:
             if tuple(tensor.shape[1:]) != array.shape[1:]:
@@ -89,7 +93,7 @@ class FakeQuantized:
         return keras.tree.pack_sequence_as(self._structure, outputs)
 
     def _weights(self) -> list[Any]:
-        """Of the deploy graph, in the order of its variables, made of the trained model's."""
+        """Weights of the deploy graph, in its variables' order, made from the trained model's."""
         trained: dict[int, Any] = {}
         for layer in self._deploy_model._flatten_layers():
             if hasattr(layer, "trained_values"):

@@ -1,4 +1,4 @@
-"""Which weights of a model are compressed, and how far each."""
+"""Which kernels of a model are compressed, and how far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 
-_KERNELS = (
-    "kernel",
-    "recurrent_kernel",
-    "pointwise_kernel",
-)  # Keras's names, in layers and in cells
+_KERNELS = ("kernel", "recurrent_kernel", "pointwise_kernel")  # Keras's names of them
 _SMALL = 1 / 32
 MOST_CLUSTERS = 255  # non-zero values of an int8 weight with a symmetric scale
 
@@ -61,7 +57,7 @@ class Kernel:
     Attributes:
         path: layers and name, such as `gru/gru_cell/recurrent_kernel`.
         variable: the Keras variable.
-        setting: how far.
+        setting: how far it is to be compressed.
     """
 
     path: str
@@ -91,8 +87,9 @@ def kernels(
 ) -> list[Kernel]:
     """The kernels that are to be compressed: recurrent, dense and convolution kernels.
 
-    A kernel with less than 1/32 of all these weights, such as a small output layer's, is left as it
-    is unless `layers` names it: little is won there, and each of its weights counts for more.
+    A kernel with less than 1/32 of all these weights, such as that of a small output layer, is left
+    as it is unless `layers` names it: compressing it saves little, and each of its weights matters
+    more.
 
     Args:
         model: a built Keras model.
