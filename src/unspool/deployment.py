@@ -10,9 +10,9 @@ import numpy as np
 
 from unspool import stages
 from unspool.compilation import targets, vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
-from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
 from unspool.quantization.calibration import Calibration
@@ -31,7 +31,7 @@ from unspool.support.progress import Clock, Watch
 from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
-from unspool.unrolling.inspection import check_graph
+from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import input_scalings, leading
 
 Labels: TypeAlias = Samples

@@ -1,4 +1,4 @@
-"""Where Vela puts each tensor in memory, and from when to when: its `--verbose-allocation`."""
+"""Where in memory Vela puts each tensor, and for how long: what `--verbose-allocation` prints."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Allocation:
 
 
 def read(log: str) -> tuple[Allocation, ...]:
-    """The allocations that Vela printed, tensors that share a place once; none where none is there.
+    """The allocations that Vela printed; tensors that share a place are listed once.
 
     Args:
         log: what `vela --verbose-allocation` printed. Its table of read-only tensors is left out:

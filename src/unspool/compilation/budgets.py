@@ -1,4 +1,4 @@
-"""Budgets: what a network may cost, and by how much it costs more."""
+"""Budgets: what a network may cost, and by how much it exceeds that."""
 
 import math
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Budget:
 
     Attributes:
         max_ms: milliseconds of an inference, Vela's estimate.
-        max_sram_kib: KiB (1024 bytes) of SRAM, with the weights where they lie there.
+        max_sram_kib: KiB (1024 bytes) of SRAM, including the weights where they lie in SRAM.
         max_flash_kib: KiB of flash: of the compiled file.
         max_accuracy_drop: points by which the quantized model (TFLM) may be below the trained one.
         max_output_error: mean error of the worst column of the outputs, percent of its range, of
@@ -100,7 +100,7 @@ class Breach(Item):
 
     @property
     def document(self) -> dict[str, Any]:
-        """What JSON says of it."""
+        """The breach as JSON holds it."""
         return {**asdict(self), "over": self.over}
 
     def __str__(self) -> str:
@@ -114,7 +114,7 @@ class Breach(Item):
 
 @dataclass(frozen=True)
 class _Measure:
-    """How a limit's value is found: the first figure of `ids` that is there, or a difference."""
+    """Which figure a limit applies to: the first of `ids` that is there, or a difference of two."""
 
     label: str
     unit: str
@@ -146,8 +146,8 @@ _MEASURES = {
 def weigh(figures: Mapping[str, float], budget: Budget) -> tuple[Item, ...]:
     """Put each limit of a budget beside its figure.
 
-    With resident weights, their figures count; where a memory mode has the weights in SRAM, the
-    SRAM with them.
+    With resident weights, the figures with them count. Where the memory mode puts the weights in
+    SRAM, the figure of SRAM with the weights counts.
 
     Args:
         figures: id -> value, as in report.json.

@@ -9,7 +9,7 @@ from unspool.errors import UnspoolError
 
 Use: TypeAlias = Literal["const", "arena", "cache"]
 
-# That a port moves per cycle, as Vela has it.
+# Bytes that a port moves per cycle, by Vela's sources.
 _AXI_BYTES = {"ethos-u55": 8, "ethos-u65": 16, "ethos-u85": 16}
 
 
@@ -39,10 +39,11 @@ def behind(config: Path, system_config: str, memory_mode: str, use: Use) -> tupl
 
 
 def memory(config: Path, family: str, system_config: str, memory_mode: str, use: Use) -> Memory:
-    """The memory that a memory mode puts its weights (`const`), its arena or its cache in.
+    """The memory that a memory mode puts the weights (`const`), the arena or the cache in.
 
-    The bandwidth is that of Vela (`architecture_features.py`): the width of a port, 8 bytes on
-    the U55 and 16 on the others, times the clock scale of the memory, times its ports on the U85.
+    The bandwidth is calculated as in Vela (`architecture_features.py`): the width of a port, 8
+    bytes on the U55 and 16 on the others, times the clock scale of the memory, times its ports on
+    the U85.
 
     Args:
         config: a Vela configuration file.

@@ -4,7 +4,7 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
-from unspool.unrolling.inspection import is_graph
+from unspool.unrolling.graph_checks import is_graph
 
 
 def check_compiled(model: Any) -> None:

@@ -7,7 +7,7 @@ README.md           the calls to write around them, and which memory each part b
 
 from collections.abc import Mapping
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.firmware import c_io, c_model, interface, readme
 from unspool.firmware.identifiers import prefix
 from unspool.support import files

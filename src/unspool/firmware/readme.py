@@ -1,6 +1,6 @@
 """The bundle's README.md: what to write around the C, and where everything lies."""
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.firmware import regions, resolver
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, Port

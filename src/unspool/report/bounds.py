@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unspool.compilation.vela import Operator
+from unspool.compilation.compiled import Operator
 from unspool.tflite.names import Steps
 
 BOUNDS = ("MACs", "other arithmetic", "SRAM", "DRAM", "flash")

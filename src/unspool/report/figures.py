@@ -7,8 +7,8 @@ from importlib.metadata import version
 from itertools import chain
 
 from unspool.compilation import kinds
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import Wait
 from unspool.deployment import Deployment
 from unspool.quantization.calibration import Round

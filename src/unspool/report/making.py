@@ -7,8 +7,8 @@ from typing import Any
 
 from unspool.compilation import budgets
 from unspool.compilation.budgets import Budget
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import wait
 from unspool.deployment import Deployment
 from unspool.report import figures

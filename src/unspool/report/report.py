@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import Wait
 from unspool.quantization.calibration import Calibration, Round
 from unspool.remedies.trying import Remedy

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.runtime import evaluation, quality, session
 from unspool.runtime.evaluation import Accuracy, Regression, Score, score
 from unspool.runtime.labels import Targets

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unspool import npu
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.npu import fields
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import Operation

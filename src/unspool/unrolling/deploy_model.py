@@ -9,7 +9,8 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.tflite.marks import Interface, Marks
 from unspool.tflite.names import keras_name
-from unspool.unrolling.inspection import Verdict, inspect, is_graph
+from unspool.unrolling.graph_checks import is_graph
+from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
@@ -19,8 +20,8 @@ from unspool.unrolling.recurrent_layers import DeployState, streaming
 def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
     """Rebuild a trained Keras model without loops, for one sample at a time.
 
-    Recurrent layers are replaced by `time_steps` copies of their step that share weights; nested
-    models are made flat; dropout is left out; every other layer is cloned with its weights. The
+    Recurrent layers are replaced by `time_steps` copies of their step that share weights. Nested
+    models are flattened, dropout is left out, and every other layer is cloned with its weights. The
     trained model is not changed.
 
     Args:
@@ -29,8 +30,8 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
         allow_cpu: accept layers that no NPU runs, such as Embedding.
 
     Returns:
-        a Functional Keras model with batch size 1, and the same inputs and outputs in one order;
-        characters that TensorFlow's names cannot have are replaced in theirs.
+        a Functional Keras model with batch size 1, and the same inputs and outputs, as lists.
+        Characters in names that TensorFlow does not allow are replaced.
 
     Raises:
         UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
@@ -45,8 +46,9 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
 def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
-    Each recurrent layer gains an input `<layer>.h_in` (LSTM: and `.c_in`) and an output
-    `<layer>.h_out`, each (1, units); in the .tflite they are called `<layer>/h_in` and so on.
+    Each recurrent layer gains an input `<layer>.h_in` and an output `<layer>.h_out`, each
+    (1, units), an LSTM `.c_in` and `.c_out` too; in the .tflite they are called `<layer>/h_in` and
+    so on.
 
     Args:
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
@@ -57,8 +59,8 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         a Functional Keras model with the model's inputs, then the states; the same for outputs.
 
     Raises:
-        UnspoolError: as `unroll`, and for layers that look at time steps of other chunks:
-            backward recurrence, convolution, pooling or reshaping over time.
+        UnspoolError: as `unroll`, and for layers that read time steps of other chunks: backward
+            recurrence, convolution, pooling or reshaping over time.
     """
     _check(inspect(model), model, allow_cpu)
     _check_streams(model)
@@ -144,11 +146,11 @@ _PER_STEP = (
     keras.layers.TimeDistributed,
     *REMOVED,
 )
-"""Layers that give for each time step what depends on this step, or on those before."""
+"""Layers whose output at a time step depends on this step and on earlier ones only."""
 
 
 def is_streamable(model: Any) -> bool:
-    """Whether `unroll_stream` takes a model that `unroll` takes, as far as its layers show."""
+    """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
     try:
         _check_streams(model)
     except UnspoolError:
@@ -157,7 +159,7 @@ def is_streamable(model: Any) -> bool:
 
 
 def _check_streams(model: Any) -> None:
-    """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
+    """Refuse layers that would compute something else chunk by chunk than on whole sequences."""
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     for layer in model.layers:
         if any(layer is other for other in in_front):
@@ -200,7 +202,7 @@ def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
 
 
 def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
-    """The tensor, given out by an operation of the trained model's output name."""
+    """The tensor, as the output of an operation with the name of the trained model's output."""
     if tensor._keras_history.operation.name == name:
         return tensor
     return keras.layers.Identity(name=scopes.give(name))(tensor)

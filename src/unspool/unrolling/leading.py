@@ -1,8 +1,8 @@
-"""Layers that do nothing but scale an input, which whoever quantizes the input can do at no cost.
+"""Layers that only scale an input: whoever quantizes the input can do that at no cost.
 
 Inside the network they would come after quantization: an input has one scale, and a small feature
-beside a large one is lost before a Normalization can mend it. Done before, every feature gets
-levels of its own.
+beside a large one is lost before a Normalization can help. Applied before quantization, they give
+every feature the full range of levels.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from unspool.tflite.input_scaling import InputScaling
 
 @dataclass(frozen=True)
 class Leading:
-    """Layers between an input and the first that does something else.
+    """The layers behind an input that only scale it.
 
     Attributes:
         layers: one after the other.
-        shift: of all of them together, `(x - shift) * factor`: (features,) or (1,).
+        shift: of `(x - shift) * factor`, which all of them together compute; (features,) or (1,).
         factor: the same.
     """
 
@@ -45,10 +45,10 @@ class Scaled(keras.layers.Layer):  # type: ignore[misc]
 
 
 def leading(model: Any) -> tuple[Leading | None, ...]:
-    """What does nothing but scale each input of a trained Keras model; None where nothing does.
+    """The layers that only scale each input of a trained Keras model; None for inputs without.
 
     These are Normalization, Rescaling and BatchNormalization along the last axis, each called
-    once, where nothing else reads what it reads.
+    once, where no other layer reads the same tensor.
     """
     return tuple(_of_input(tensor, model) for tensor in model.inputs)
 
@@ -56,7 +56,7 @@ def leading(model: Any) -> tuple[Leading | None, ...]:
 def input_scalings(
     leads: Sequence[Leading | None], names: Sequence[str]
 ) -> dict[int, InputScaling]:
-    """Position of an input -> what is done to it; `found` as `leading` returns it."""
+    """Position of an input -> its scaling; `leads` is what `leading` returns."""
     return {
         position: _scaling(name, Scaled(lead))
         for position, (lead, name) in enumerate(zip(leads, names, strict=True))
@@ -65,7 +65,7 @@ def input_scalings(
 
 
 def stripped(deploy_model: Any, names: Sequence[str]) -> tuple[Any, dict[int, InputScaling]]:
-    """A deploy model without the `Scaled` layers behind its inputs, and what they do.
+    """A deploy model without the `Scaled` layers behind its inputs, and their scalings.
 
     Args:
         deploy_model: as `unroll` returns it.

@@ -80,8 +80,8 @@ def streaming(
     Args:
         layer: the Keras layer.
         name: of its deploy-time form.
-        states: takes what the layer's states are, each time it is called.
-        give: makes a name one that no other tensor or layer has.
+        states: the layer's states are appended to it, each time it is called.
+        give: turns a name into one that no other tensor or layer has.
 
     Raises:
         UnspoolError: when called with an initial state that the model computes itself.
@@ -118,7 +118,7 @@ def streaming(
 
 
 def _state_names(cell: Cell) -> Sequence[str]:
-    """`h`, or Keras's names for LSTM's, or a number each for a user's own cell of several."""
+    """`h` for one state, `h` and `c` for two as in Keras's LSTM, numbered names for more."""
     count = len(cell.state_sizes)
     return {1: ("h",), 2: ("h", "c")}.get(count, [f"h{number}" for number in range(count)])
 
@@ -148,8 +148,8 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
 def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unrolled]:
     """One unrolled layer per cell: a stack of cells is a stack of layers.
 
-    Where the Keras layer goes backwards, the first reads its input so, and the others follow it in
-    the order of processing; the last may put its outputs back in the order of time.
+    Where the Keras layer goes backwards, the first reads its input backwards, and the others follow
+    in the order of processing; the last may put its outputs back into the order of time.
     """
     stack = cells(layer)
     return [

@@ -7,11 +7,11 @@ import numpy as np
 
 from unspool import npu
 from unspool.compilation import targets, vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.cycles import Estimate, estimate
 from unspool.compilation.residency.packing import repack
 from unspool.compilation.residency.rewrite import rewrite
 from unspool.compilation.residency.tables import Span, WeightTable, align, choose, repeated, spans
-from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError
 from unspool.npu.container import Program
 from unspool.npu.decoder import Operation, decode
