@@ -7,7 +7,7 @@ import pytest
 
 from unspool import Options, UnspoolError, UnspoolWarning, deploy
 from unspool.quantization.concerns import concerns
-from unspool.report.advice import Request
+from unspool.report.commands import Request
 from unspool.report.making import of_deployment
 from unspool.support._tensorflow import keras
 from unspool.support.samples import OpenInput

@@ -9,7 +9,7 @@ import numpy as np
 import unspool
 from unspool.compilation import vela
 from unspool.compilation.targets import target
-from unspool.report.advice import Request
+from unspool.report.commands import Request
 from unspool.report.making import of_deployment
 from unspool.runtime.session import Session, predict
 from unspool.support._tensorflow import keras

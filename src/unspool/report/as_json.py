@@ -4,9 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from unspool.compilation.compiled import Compiled
+from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 from unspool.report.compression import compression_document
 from unspool.report.document import SCHEMA_VERSION
+from unspool.report.figure import Figure
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
 from unspool.runtime.evaluation import Accuracy
@@ -20,41 +23,34 @@ def as_json(report: Report) -> str:
 
 
 def drift_document(drift: Drift) -> dict[str, Any]:
-    """The part of the document that says how a stream strays."""
+    """The part of the document that says how far a stream drifts."""
     return asdict(drift)
 
 
 def _document(report: Report) -> dict[str, Any]:
-    compiled, target = report.compiled, report.compiled.target
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "created": report.created.isoformat(timespec="seconds"),
         "model": dict(report.model),
-        "target": {
-            "accelerator": target.accelerator,
-            "system_config": target.system_config,
-            "memory_mode": target.memory_mode,
-            "vela_config": target.config.name,
-        },
+        "target": _target(report.compiled.target),
         "verdict": [asdict(check) for check in report.verdict],
-        "figures": {
-            figure.id: {k: v for k, v in asdict(figure).items() if k != "id" and v is not None}
-            for figure in report.figures
-        },
+        "figures": {figure.id: _figure(figure) for figure in report.figures},
         "accuracy": [_accuracy(accuracy) for accuracy in report.accuracies],
-        "placement": {
-            "npu_operators": compiled.npu_operators,
-            "cpu_operators": [
-                {"kind": op.kind, "name": op.name, "reason": op.reason}
-                for op in compiled.cpu_operators
-            ],
-        },
-        "operators": [asdict(operator) for operator in compiled.operators],
+        "placement": _placement(report.compiled),
+        "operators": [asdict(operator) for operator in report.compiled.operators],
         "seconds": {stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         "versions": dict(report.versions),
     }
     if report.measured is not None:
         document |= _measured(report.measured)
+    document |= _optional(report)
+    document["advice"] = [asdict(advice) for advice in report.advice]
+    return document
+
+
+def _optional(report: Report) -> dict[str, Any]:
+    """The parts that only some reports have."""
+    document: dict[str, Any] = {}
     if report.warnings:
         document["warnings"] = list(report.warnings)
     if report.remedies:
@@ -72,8 +68,30 @@ def _document(report: Report) -> dict[str, Any]:
             "limits": report.budget.limits,
             "breaches": [breach.document for breach in report.breaches],
         }
-    document["advice"] = [asdict(advice) for advice in report.advice]
     return document
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {
+        "accelerator": target.accelerator,
+        "system_config": target.system_config,
+        "memory_mode": target.memory_mode,
+        "vela_config": target.config.name,
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    fields = asdict(figure)
+    return {key: value for key, value in fields.items() if key != "id" and value is not None}
+
+
+def _placement(compiled: Compiled) -> dict[str, Any]:
+    return {
+        "npu_operators": compiled.npu_operators,
+        "cpu_operators": [
+            {"kind": op.kind, "name": op.name, "reason": op.reason} for op in compiled.cpu_operators
+        ],
+    }
 
 
 def _accuracy(accuracy: Accuracy) -> dict[str, Any]:

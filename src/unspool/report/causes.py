@@ -1,4 +1,4 @@
-"""Why an output has a large error, as far as the ranges tell, and what to do in the model."""
+"""Why an output has a large error, as far as the ranges show, and what to change in the model."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from unspool.report.report import Report
 from unspool.runtime.quality import ColumnError
 from unspool.tflite import flatbuffer
 
-_FAR = 4.0  # times a column's own range, from which on another range takes its levels
+_FAR = 4.0  # times a column's own range; a range this wide leaves it too few levels
 _GROWS = 1.4  # times a state's range at half of the steps
 _LEVELS = {"int8": 255, "int16": 65_534}
 
@@ -74,7 +74,7 @@ def _beside_larger_ones(report: Report, column: ColumnError) -> Cause | None:
 
 
 def _growing_state(report: Report) -> Cause | None:
-    """A state whose range at the last step is wider than half way there."""
+    """A state whose range is wider at the last step than half way there."""
     if report.calibration is None:
         return None
     steps = report.steps

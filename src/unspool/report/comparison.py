@@ -34,7 +34,7 @@ class Change:
 
     @property
     def better(self) -> bool | None:
-        """Whether the second is the better one; None where that cannot be said."""
+        """Whether the second is the better one; None where neither is."""
         kind = kind_of(self.before.id)
         if kind is None or kind.better == "either" or not (self.by and self.comparable):
             return None
@@ -49,7 +49,7 @@ class Change:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Why the two may not mean the same: another origin, other samples, another unit."""
+        """Why the two may not be comparable: another origin, other samples, another unit."""
         one, other = self.before, self.after
         notes = []
         if one.unit != other.unit:
@@ -111,7 +111,7 @@ def compare(before: Document, after: Document) -> Difference:
 
 
 def to_dictionary(difference: Difference) -> dict[str, Any]:
-    """A difference as what JSON can hold."""
+    """A difference in the form that JSON can hold."""
     return {
         "before": str(difference.before.path),
         "after": str(difference.after.path),

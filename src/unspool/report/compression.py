@@ -1,4 +1,4 @@
-"""What compressing a model gave: its kernels, its epochs, and a search, for table and JSON."""
+"""The results of compressing a model, kernels, epochs and a search, as tables and for JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""A report.json as a file: read again, and checked before anything is taken from it."""
+"""Read a report.json, and check it before it is used."""
 
 import json
 import math

@@ -75,7 +75,7 @@ def of_compiled(
         compiled: what `compile` returned.
         size: bytes of the compiled file.
         waits: for weights.
-        resident: weights that are kept in SRAM, where that was asked for.
+        resident: weights that are kept in SRAM; None where none are.
     """
     return (
         replace(_file("vela", "", size), label=f"{kinds.FILE_SIZE.label}, compiled"),
@@ -190,7 +190,7 @@ def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]
 
 
 def versions() -> dict[str, str]:
-    """Python and package -> version of what takes part."""
+    """Package, Python included -> version."""
     import tensorflow
 
     packages = {package: version(package) for package in _PACKAGES}

@@ -1,4 +1,4 @@
-"""The verdict: what is good, what is not, what is not known; what matters most comes first."""
+"""The verdict: what is good, bad or unknown; what matters most comes first."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Qual
 from unspool.tflite.signature import Outside
 
 LARGEST_LOSS = 1.0
-"""Points of accuracy that the quantized model may lose before the verdict marks it."""
+"""Points of accuracy that the quantized model may lose before the verdict calls it bad."""
 
 _NAMED = 3  # columns
 
@@ -73,7 +73,7 @@ def _small_errors(quality: Quality) -> str:
 def loss(report: Report) -> tuple[float, str] | None:
     """Points of accuracy lost on the way to the device, and in which runtime; None if unknown.
 
-    The runtime is TFLM, which firmware runs, or the one that is there.
+    The runtime is TFLM, which firmware runs, or else one that was measured.
     """
     accuracies = report.measured.accuracies if report.measured else ()
     by_runtime = {accuracy.runtime: accuracy for accuracy in reversed(accuracies)}
@@ -148,7 +148,7 @@ def _binary(report: Report) -> Iterator[Check]:
 
 def _not_measured(report: Report) -> Iterator[Check]:
     for failure in report.measured.not_measured if report.measured else ():
-        if "simulator" not in failure.what:  # which is said above
+        if "simulator" not in failure.what:  # which `_binary` reports
             yield Check("open", f"Not measured: {failure.what}: {failure.reason}.")
 
 
