@@ -143,7 +143,7 @@ def _loaded(model: Path, loss: str | None) -> Any:
 
 
 def _setting(sparsity: float | None, clusters: int | None, wanted: bool) -> "KernelSetting":
-    """How far kernels are compressed; not at all where that is not wanted."""
+    """How far kernels are compressed; not at all where `wanted` is false."""
     from unspool.compression.kernels import UNTOUCHED, KernelSetting
 
     setting = KernelSetting() if wanted else UNTOUCHED
@@ -181,7 +181,7 @@ def _deployed(inputs: Inputs, model: Any, prefix: str = "") -> "Deployment":
 
 
 def _before(inputs: Inputs) -> dict[str, float]:
-    """Figures of the model as it is; what cannot be deployed should be known before training."""
+    """Figures of the model as it is; before training, as a model may turn out undeployable."""
     from unspool.report.making import values_of
 
     return values_of(_deployed(inputs, inputs.trained, "as it is, "))

@@ -153,7 +153,7 @@ def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> N
 
 
 def _loaded(path: Path, screen: Console) -> Any:
-    """The model; what happens to its layers is said before any work."""
+    """Load the model, and print before any work what will happen to its layers."""
     from unspool.frontend.keras_file import load
     from unspool.unrolling.inspection import inspect
 

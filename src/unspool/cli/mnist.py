@@ -166,7 +166,7 @@ def _data(quick: bool) -> Images:
 def _trained(
     training: Training, data: Images, path: Path, watch: Watch
 ) -> tuple[Any, dict[str, float]]:
-    """The model, and the seconds that it took; it is written now, being what took longest."""
+    """The model and the seconds that it took; it is written at once, as training takes longest."""
     start = time.perf_counter()
     trained = _train(training, data, watch)
     seconds = {"train": time.perf_counter() - start}

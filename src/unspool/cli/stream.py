@@ -99,7 +99,7 @@ def _quantized(folder: Path) -> Path:
 
 
 def _one_after_the_other(data: "Samples", inputs: "Sequence[Tensor]") -> "Samples":
-    """A stream of data that may be sequences, (sequences, time, ...), of the same network."""
+    """Data as one stream, (time, ...): sequences, (sequences, time, ...), are joined."""
     if isinstance(data, np.ndarray):
         return _joined(data, inputs[0])
     tensors = {tensor.name: tensor for tensor in inputs}

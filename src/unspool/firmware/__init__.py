@@ -24,7 +24,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
         int8_tflite: bytes of the int8 .tflite file that was compiled; it names the inputs and
             outputs, which are int8 or int16.
         compiled: what `compile` made of it.
-        name: what files, functions and constants are named after; made a C identifier.
+        name: what files, functions and constants are named after; it is made a C identifier.
 
     Returns:
         file name -> text.
@@ -46,11 +46,11 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
 
 
 def write(texts: Mapping[str, str], folder: AnyPath) -> dict[str, int]:
-    """Write a bundle's files, each of them whole or not at all.
+    """Write a bundle's files; each is written completely, or not at all.
 
     Args:
         texts: what `bundle` returned.
-        folder: is created where it is missing.
+        folder: is created if it is missing.
 
     Returns:
         file name -> bytes.

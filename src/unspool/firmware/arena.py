@@ -39,8 +39,8 @@ class Arena:
         offsets: tensor index -> its place in the arena by Vela's plan, which TFLM follows.
         planned: end of the last planned tensor.
         scratch: Vela's scratch tensor, which starts at 0 and holds inputs and outputs too.
-        fast_scratch: what the NPU also needs in dedicated SRAM, or 0 where the memory mode has
-            none. TFLM reserves it in the arena as well.
+        fast_scratch: what the NPU needs in dedicated SRAM in addition, or 0 where the memory mode
+            has none. TFLM reserves it in the arena as well.
         bookkeeping: an allowance for TFLM's own structures, about twice what it needs.
     """
 

@@ -59,11 +59,11 @@ class Interface:
     Attributes:
         inputs: every input, states included, in the order of TFLM's `input(i)`.
         outputs: every output, in the order of TFLM's `output(i)`.
-        states: in an order in which they can be copied one after another, if `kept` are read
-            before and written after all others.
-        kept: those that must wait in a buffer, because each input lies where another's output
-            is still to be read.
-        arena: that the compiled file needs.
+        states: in an order in which they can be copied one after another, if those in `kept` are
+            read before all others and written after them.
+        kept: states that must wait in a buffer, because their inputs lie over outputs of other
+            states that are yet to be read.
+        arena: what the compiled file needs of it.
     """
 
     inputs: tuple[Port, ...]
@@ -152,7 +152,7 @@ def _places(model: flatbuffer.Model, kind: str) -> list[int]:
 def _signature(model: flatbuffer.Model, kind: str) -> dict[str, int]:
     """Name -> tensor index, by the signature, or by the tensors' own names without one.
 
-    Two names may stand for one tensor: a network can give out its state as its result.
+    Two names may stand for one tensor: a state can also be a network's result.
     """
     for signature in model.signatureDefs or []:
         if signature.subgraphIndex == 0:
@@ -191,7 +191,7 @@ def _states(
 
 
 def _format(tensor: Tensor) -> str:
-    """All that must agree for bytes to mean the same; 9 digits tell any two float32 apart."""
+    """Everything that decides what bytes mean; 9 digits tell any two float32 apart."""
     shape = ", ".join(map(str, tensor.shape))
     return f"{tensor.dtype}({shape}), scale {tensor.scale:.9g}, zero point {tensor.zero_point}"
 
@@ -201,8 +201,8 @@ def _copy_order(
 ) -> tuple[tuple[State, ...], tuple[State, ...]]:
     """An order in which no copy overwrites an output that is still to be copied.
 
-    Vela lays inputs over outputs in the arena, for their lifetimes do not meet on the NPU. Where
-    no state can go first, one is kept in a buffer until the others are done.
+    Vela lays inputs over outputs in the arena, as their lifetimes do not overlap on the NPU. Where
+    no state can be copied first, one is kept in a buffer until the others are done.
 
     Returns:
         the states in order, and those among them to keep.
