@@ -1,4 +1,4 @@
-"""The whole way: trained model -> a binary for the NPU, with what was measured on it."""
+"""All stages together: trained model -> a binary for the NPU, and how good it is."""
 
 import warnings
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import input_scalings, leading
 
 Labels: TypeAlias = Samples
-"""What an output should have been, or output name -> that."""
+"""What the only output should have been, or output name -> what that output should have been."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What each stage gave, and what was measured.
+    """The results of each stage, and what was measured.
 
     Attributes:
         trained: the trained Keras model.
@@ -49,12 +49,12 @@ class Deployment:
         calibration: the ranges.
         activations: "int8" or "int16".
         quantized_tflite: bytes of the quantized .tflite.
-        compiled: the binary for the target, with Vela's estimates; its weights resident where
-            that was asked for. Vela's estimates are those of the binary before that.
-        resident: what was kept in SRAM; None where it was not asked for.
+        compiled: the binary for the target, with Vela's estimates. With `resident_weights` the
+            binary is the one with resident weights; the estimates are of the one without.
+        resident: the weights that are kept in SRAM; None without `resident_weights`.
         measured: how good it is.
         remedies: what was tried against too large an error; empty where it is small enough.
-        warnings: what the calibration data lets one expect, in a line each.
+        warnings: what is likely to go wrong with the calibration data, in a line each.
         seconds: stage -> wall-clock time that it took.
     """
 
@@ -90,13 +90,13 @@ class Deployment:
 
     @property
     def regressions(self) -> tuple[Regression, ...]:
-        """The same of outputs that are values."""
+        """The errors of outputs that are values, in the same runtimes on the same samples."""
         return self.measured.regressions
 
     @property
     def simulation(self) -> Simulation:
-        """The binary beside the quantized model, on the test samples or, where there are none, on
-        the calibration samples."""
+        """The binary compared with the quantized model, on the test samples or, if there are none,
+        on the calibration samples."""
         return self.measured.simulation
 
 
@@ -111,10 +111,10 @@ class Options:
         allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
         feature_scales: give each feature of the inputs a scale of its own, as
             `with_feature_scales` does; for models that were trained on raw units.
-        resident_weights: KiB of SRAM for weights that are read from flash once per inference, as
-            `keep_resident` takes them; infinity for all that repeat, None to leave them in flash.
-        remedy_seconds: how long it may take to try what helps where the error is too large; 0 tries
-            nothing.
+        resident_weights: KiB of SRAM for weights that are copied from flash once per inference, as
+            `keep_resident` takes it; infinity for all weights that are read repeatedly, None to
+            leave them in flash.
+        remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
     """
 
     target: Target | None = None
@@ -247,7 +247,7 @@ def _deploy(
 def _warned(
     model: Any, inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
-    """Warn of what the calibration data lets one expect, before any work."""
+    """Warn, before any work, of what is likely to go wrong with the calibration data."""
     names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
     texts = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
@@ -259,7 +259,7 @@ def _warned(
 def _compiled(
     tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
 ) -> tuple[Compiled, Resident | None]:
-    """The binary, with its weights resident where that is asked for."""
+    """The binary, with resident weights if `resident_kib` is given."""
     with clock.stage("compile with Vela"):
         compiled = vela.compile(tflite, target)
     unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))

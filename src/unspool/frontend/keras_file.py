@@ -17,7 +17,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def load(path: AnyPath) -> Any:
     """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
 
-    It is compiled with the loss and the metrics that it was saved with, where these are Keras's.
+    It is compiled with the loss and the metrics that it was saved with, if these are Keras's own.
 
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
@@ -46,7 +46,7 @@ def _load(path: Path, compile: bool) -> Any:
 
 
 def _check_is_model(path: Path) -> None:
-    """Tell files apart by what they hold, and refuse one that would not fit in memory."""
+    """Check by a file's content that it is a Keras model, and that it would fit in memory."""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             raise UnspoolError(

@@ -1,4 +1,4 @@
-"""How a Keras model takes its inputs and gives its outputs: alone, in lists, in dictionaries."""
+"""A Keras model's graph, and its inputs and outputs: single tensors, lists or dictionaries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,8 +50,8 @@ def inputs(model: Any) -> tuple[OpenInput, ...]:
 def output_names(model: Any) -> tuple[str, ...]:
     """Names of a model's outputs, in the order of `model.outputs`.
 
-    Those of a dictionary are its keys, others those of the layers that they come from, with a
-    number behind where one layer gives several.
+    Outputs of a dictionary are named by its keys, others by the layers that compute them, with a
+    number at the end where one layer has several outputs.
     """
     whole = functional(model)
     paths = [path for path, _ in keras.tree.flatten_with_path(whole._outputs_struct)]
@@ -64,7 +64,7 @@ def output_names(model: Any) -> tuple[str, ...]:
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Names made different: those that come more than once get a number."""
+    """Names made distinct: those that occur more than once get a number."""
     return tuple(
         name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
         for position, name in enumerate(names)
@@ -83,8 +83,8 @@ def readers(model: Any, tensor: Any) -> list[Any]:
 def calls(model: Any, layer: Any) -> list[Any]:
     """The nodes of a model's graph that call a layer.
 
-    The layer itself knows all of its calls, those of other graphs too: a Sequential that was loaded
-    from a file has built its graph twice.
+    The layer's own list includes calls in other graphs: a Sequential that was loaded from a file
+    has built its graph twice.
     """
     return [node for node in _nodes(model) if node.operation is layer]
 
@@ -135,7 +135,7 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
 
 
 def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
-    """`predict` without a graph: slow, but whatever the layers' names are."""
+    """`predict` without a graph: slow, but it takes any names of layers."""
     count = len(keras.tree.flatten(fed)[0])
     parts = []
     for start in range(0, count, batch_size):
@@ -150,10 +150,10 @@ def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
 
 
 def in_float32(model: Any) -> Any:
-    """The same model with all arithmetic in float32; itself where it has no other.
+    """The same model with all arithmetic in float32; the model itself if it has no other.
 
     Raises:
-        UnspoolError: a layer of another type cannot be made again from its configuration.
+        UnspoolError: a layer cannot be made again from its configuration.
     """
     if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
         return model
@@ -169,14 +169,14 @@ def in_float32(model: Any) -> Any:
 
 
 def with_loss(copy: Any, model: Any) -> Any:
-    """A copy of a model, compiled with its loss, which says how outputs are read."""
+    """Compile a copy of a model with the model's loss, which says how outputs are read."""
     if getattr(model, "loss", None) is not None:
         copy.compile(loss=model.loss)
     return copy
 
 
 def _with_dtype(config: Any) -> Any:
-    """A configuration with the type float32 everywhere but where inputs have whole numbers."""
+    """A configuration with the type float32 everywhere, except for inputs of whole numbers."""
     if isinstance(config, dict):
         return {
             key: "float32"

@@ -1,4 +1,4 @@
-"""MNIST, whole: 60,000 training and 10,000 test images of handwritten digits."""
+"""All of MNIST: 60,000 training and 10,000 test images of handwritten digits."""
 
 import tarfile
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What helps against too large an error: tried on the calibration samples, not guessed."""
+"""Remedies for too large an error, tried on the calibration samples rather than guessed."""
 
 import subprocess
 import tempfile
@@ -35,12 +35,12 @@ _SMALL_SHARE = 1 / 4  # of an input's range, for one of its features
 
 @dataclass(frozen=True)
 class Remedy:
-    """One way to make the error smaller, and what came of it.
+    """One way to make the error smaller, and its result.
 
     Attributes:
         name: such as "int16 activations".
-        choice: the option of a deployment that it is, "activations", "calibration_method" or
-            "quantization_aware", and its value; empty where it has none.
+        choice: the option of a deployment that applies it, "activations", "calibration_method",
+            "feature_scales" or "quantization_aware", and its value; empty where it has none.
         quality: the errors with it, in TFLM on the calibration samples; None where it was not
             tried.
         cycles: of an inference with it, Vela's estimate; None where it changes nothing.
@@ -63,11 +63,11 @@ class Network:
     Attributes:
         trained: the Keras model.
         made: its deploy model, with its ranges.
-        way: how it was made.
+        way: how it was unrolled and calibrated.
         target: what it is compiled for.
         samples: the calibration samples, one array (samples, ...) per input.
         reference: outputs of the trained model on them.
-        time_steps: that are unrolled where the model leaves them open.
+        time_steps: how many are unrolled where the model leaves them open.
     """
 
     trained: Any
@@ -82,13 +82,14 @@ class Network:
 def try_remedies(
     network: Network, seconds: float, watch: Watch | None = None
 ) -> tuple[Remedy, ...]:
-    """Try what may help, each alone: a scale for each feature, where features differ much in size;
-    int16 activations; other calibration methods; quantization-aware fine-tuning.
+    """Try each remedy by itself.
+
+    They are: a scale for each feature, where features differ much in size; int16 activations; other
+    calibration methods; quantization-aware fine-tuning.
 
     Args:
         network: the network.
-        seconds: how long it may take; what did not begin by then is not tried, and fine-tuning is
-            stopped.
+        seconds: how long it may take; then fine-tuning is stopped, and no further remedy is tried.
         watch: called with the stage's name, how many were tried, and how many there are.
     """
     watch = watch or unwatched
@@ -128,7 +129,7 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
 
 
 def _differ(network: Network) -> bool:
-    """Whether features of an input that nothing scales differ much in size, or lie far from 0."""
+    """Whether features of an unscaled input differ much in size, or lie far from 0."""
     return any(
         (feature_shares(array) < _SMALL_SHARE).any()
         for array, lead in zip(network.samples, leading(network.trained), strict=True)
@@ -177,7 +178,7 @@ def _judged(network: Network, tflite: bytes) -> Quality:
 
 
 def _fine_tuned(network: Network, remedy: Remedy, deadline: float) -> Remedy:
-    """In a process of its own, which is ended when the time is over."""
+    """Fine-tune in a separate process, which is stopped at the deadline."""
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         network.trained.save(Path(folder) / fine_tuning_trial.MODEL)
         fine_tuning_trial.give(Path(folder), network.samples, network.time_steps)

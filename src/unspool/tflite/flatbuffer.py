@@ -79,8 +79,8 @@ def read(content: bytes) -> Model:
 def write(model: Model) -> bytes:
     """Serialize a model with every buffer inside the flatbuffer.
 
-    LiteRT also reads buffers stored after the flatbuffer (`Buffer.offset`); TFLM silently reads
-    nothing there, so none may be left.
+    LiteRT also reads buffers that are stored after the flatbuffer (`Buffer.offset`). TFLM silently
+    reads nothing there, so there must be none.
     """
     for buffer in model.buffers:
         if buffer.offset > 1 or buffer.size > 1:
@@ -95,7 +95,7 @@ def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, 
     signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
 
     def describe(indices: Sequence[int], entries: Sequence[Any]) -> tuple[Tensor, ...]:
-        names: dict[int, list[str]] = {}  # a tensor that is given out twice has two
+        names: dict[int, list[str]] = {}  # a tensor that is an output twice has two
         for port in entries:
             names.setdefault(port.tensorIndex, []).append(port.name.decode())
         return tuple(
@@ -127,7 +127,7 @@ class Operator:
 
 
 def graph_operators(model: Model) -> list[Operator]:
-    """Every operator of the first graph, in order; inputs that are left out are not listed."""
+    """Every operator of the first graph, in order; omitted inputs are not listed."""
     graph = model.subgraphs[0]
     text = [tensor.name.decode() for tensor in graph.tensors]
     described = []
@@ -141,7 +141,7 @@ def graph_operators(model: Model) -> list[Operator]:
 
 
 def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
-    """Tensor -> the operators that read it; one that reads it twice comes twice."""
+    """Tensor -> the operators that read it; one that reads it twice is listed twice."""
     by_tensor: dict[str, list[Operator]] = {}
     for op in operators:
         for name in op.inputs:
@@ -159,7 +159,7 @@ def constant(model: Model, index: int) -> np.ndarray:
 
 
 def first_name(name: str) -> str:
-    """One name of a tensor whose operators were fused: theirs are joined by semicolons."""
+    """The first of a tensor's names: those of fused operators are joined by semicolons."""
     return name.partition(";")[0]
 
 

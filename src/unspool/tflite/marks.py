@@ -1,8 +1,8 @@
-"""The marks in a file's metadata: what of a network Unspool made.
+"""The marks in a file's metadata: what Unspool knows of a network and the .tflite does not say.
 
-A file that `convert` writes lists, under `unspool`, which layers have steps and which inputs and
-outputs are states, by the grammar of `names.py`, how outputs are read, and how inputs are scaled.
-Vela keeps the metadata.
+In a file that `convert` writes, the metadata `unspool` lists which layers have steps and which
+inputs and outputs are states, by the grammar of `names.py`, how outputs are read, and how inputs
+are scaled. Vela keeps the metadata.
 """
 
 import json
@@ -24,13 +24,13 @@ _ENTRY = b"unspool"
 
 @dataclass(frozen=True)
 class Marks:
-    """What of a network Unspool made.
+    """What Unspool knows of a network.
 
     Attributes:
-        layers: whose steps have names of this grammar.
+        layers: those whose steps have names by the grammar of `names.py`.
         states: in the order of their inputs.
         heads: how the outputs that are not states are read, in order.
-        scalings: what is done to inputs before they are stored.
+        scalings: of inputs, before they are stored.
     """
 
     layers: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Interface:
     Attributes:
         inputs: what the .tflite is to call the inputs, in order; any text.
         outputs: the same for outputs.
-        marks: what of the network Unspool made.
+        marks: what Unspool knows of the network.
     """
 
     inputs: tuple[str, ...]
@@ -121,7 +121,7 @@ def state_pairs(
 ) -> tuple[StatePair, ...]:
     """The states of a file, in the order of its inputs.
 
-    A state's input is fed with the bytes of its output of the call before.
+    A state's input takes the bytes of its output from the call before.
 
     Raises:
         UnspoolError: a state that goes in does not come out, or not in the same form.

@@ -1,8 +1,8 @@
-"""Operators of a float model that TFLM or Vela would take otherwise, as others that they agree on.
+"""Rewrite operators that TFLM and Vela do not compute alike into others on which they agree.
 
-- TFLM's CONCATENATION takes ten inputs: more become a tree.
-- Vela rounds a SUM once where TFLM rounds twice, and over several axes sums one of them: it becomes
-  a MEAN times a constant.
+- TFLM's CONCATENATION takes ten inputs: if there are more, it becomes a tree.
+- Vela rounds a SUM once where TFLM rounds twice, and of several axes it sums only one: it becomes a
+  MEAN times a constant.
 """
 
 import math
@@ -21,8 +21,7 @@ TFLM_INPUTS = 10
 def rewrite(model: flatbuffer.Model) -> None:
     """Rewrite a float model; its values stay the same.
 
-    What is put together in between is called `<output>/part_0` and so on, a sum's mean
-    `<output>/mean`.
+    The new tensors are called `<output>/part_0` and so on, and `<output>/mean` for a sum.
     """
     graph = model.subgraphs[0]
     operators = []
@@ -77,7 +76,7 @@ def _code(model: flatbuffer.Model, operator: int) -> int:
 
 
 def _parts(graph: Any, op: Any) -> list[Any]:
-    """Operators that put inputs of `op` together, ten at a time, until it has ten at most."""
+    """Operators that join inputs of `op`, ten at a time, until it has ten at most."""
     parts: list[Any] = []
     while len(op.inputs) > TFLM_INPUTS:
         groups = [op.inputs[i : i + TFLM_INPUTS] for i in range(0, len(op.inputs), TFLM_INPUTS)]
@@ -93,7 +92,7 @@ def _part(
     group: list[int],
     parts: list[Any],
 ) -> int:
-    """Add an operator that puts a group together to `made`; returns its tensor's index."""
+    """Append an operator that joins a group to `parts`; returns its tensor's index."""
     whole = graph.tensors[op.outputs[0]]
     axis = op.builtinOptions.axis % len(whole.shape)
     tensor, part = copy(whole), copy(op)

@@ -10,9 +10,9 @@ from unspool.tflite.marks import Marks, read, state_pairs
 def roles(model: flatbuffer.Model) -> dict[str, str]:
     """Tensor name -> role: what a tensor is, whatever the step.
 
-    `gru/step_007/h` has the role `gru/step/h`. An output of the graph has lost its step's name to
-    the signature's; it takes the role of a tensor that the same kind of operator computes from
-    tensors of the same roles, in another step.
+    `gru/step_007/h` has the role `gru/step/h`. An output of the graph has the signature's name in
+    place of its step's; its role is that of a tensor that the same kind of operator computes from
+    tensors of the same roles in another step.
     """
     graph, marks = model.subgraphs[0], read(model)
     steps = marks.steps

@@ -1,7 +1,7 @@
-"""Say what TFLM cannot run before TFLM is started, or before a device runs it.
+"""What TFLM cannot run, found before TFLM is started, or before a device runs it.
 
-TFLM refuses some of it with a line of C++, computes some of it wrongly, and stops the whole process
-at the rest. `tflm_kernels` has the limits.
+TFLM refuses some operators with a line of C++, computes some wrongly, and stops the whole process
+at others. `tflm_kernels` has the limits.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _TYPES = {
 def problem(model: flatbuffer.Model) -> str | None:
     """The first thing in a .tflite file that TFLM cannot run, in one line; None where it can.
 
-    In a file that Vela compiled, the operators left on the CPU are looked at: TFLM runs them.
+    In a file that Vela compiled, only the operators on the CPU are checked: TFLM runs those.
     """
     return next(problems(model), None)
 
@@ -76,7 +76,7 @@ def _problem(op: Operator) -> str:
 
 
 def _type(op: Operator, limit: Limit) -> str:
-    """Is the type of its data one that the kernel has?"""
+    """What is wrong with the types of an operator, or nothing."""
     data = _data(op, limit)
     taken, written = limit.types.split(), limit.makes.split()
     if data is not None and taken and data.type not in taken:
@@ -92,7 +92,7 @@ def _type(op: Operator, limit: Limit) -> str:
 
 
 def _ranks(op: Operator, limit: Limit) -> str:
-    """Are there as many dimensions as the kernel, and TFLM, can hold?"""
+    """What is wrong with the number of dimensions, or nothing."""
     fewest, most = limit.rank
     data = _data(op, limit)
     rank = max((len(tensor.shape) for tensor in (*op.given, *op.outputs)), default=0)
@@ -111,7 +111,7 @@ def _data(op: Operator, limit: Limit) -> Tensor | None:
 
 
 def _operands(op: Operator, limit: Limit) -> str:
-    """Are there few enough inputs, constants where there must be, and one quantization?"""
+    """What is wrong with the inputs, or nothing: their number, constants, a shared quantization."""
     if limit.inputs is not None and len(op.inputs) > limit.inputs:
         return (
             f"has {len(op.inputs)} inputs, TFLM takes up to {limit.inputs}; "

@@ -54,7 +54,7 @@ def _global_max(x: Any) -> Any:
 
 
 def _normalizes(layer: Any) -> Callable[[Any], Any]:
-    """The function of a Normalization; a clone of the layer would not have its mean and variance."""
+    """The function of a Normalization, whose mean and variance a clone would not have."""
     mean, width = np.asarray(layer.mean), structure.spread(layer)
     if layer.invert:
         return lambda x: x * width + mean
