@@ -87,6 +87,11 @@ def keep_resident(
     Raises:
         UnspoolError: `sram_kib` is not a positive number or below the smallest table; the file is
             not from Vela or has operators on the CPU; the simulator cannot check its stream.
+
+    Example:
+        >>> resident = unspool.keep_resident(compiled)
+        >>> resident.kept_kib > 0
+        True
     """
     budget = _bytes(sram_kib)
     target = compiled.target
