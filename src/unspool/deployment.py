@@ -115,6 +115,11 @@ class Options:
             `keep_resident` takes it; infinity for all weights that are read repeatedly, None to
             leave them in flash.
         remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
+
+    Example:
+        >>> options = unspool.Options(target=unspool.target("ethos-u65-256"), activations="int16")
+        >>> options.calibration_method
+        'mse'
     """
 
     target: Target | None = None
@@ -152,6 +157,12 @@ def deploy(
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> options = unspool.Options(remedy_seconds=0)
+        >>> deployment = unspool.deploy(model, data, test=(data, labels), options=options)
+        >>> [accuracy.runtime for accuracy in deployment.accuracies]
+        ['keras', 'litert', 'tflm', 'npu']
     """
     way = stages.sequences(
         time_steps,
@@ -188,6 +199,12 @@ def deploy_stream(
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> options = unspool.Options(remedy_seconds=0)
+        >>> deployment = unspool.deploy_stream(model, data, time_steps=2, options=options)
+        >>> unspool.Session(deployment.quantized_tflite).state_names
+        ('gru/h',)
     """
     way = stages.stream(
         time_steps,

@@ -20,7 +20,7 @@ from unspool.report.making import Beside, of_deployment
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
-from unspool.unrolling.deploy_model import is_streamable
+from unspool.unrolling.stream_checks import is_streamable
 
 
 def finish(

@@ -34,6 +34,10 @@ class Budget:
 
     Raises:
         UnspoolError: a limit is not a finite number, or negative.
+
+    Example:
+        >>> print(unspool.Budget(max_ms=5, max_sram_kib=64))
+        Time of an inference at most 5 ms, SRAM at most 64 KiB
     """
 
     max_ms: float | None = None

@@ -117,6 +117,12 @@ def sweep(
     Raises:
         UnspoolError: not a .tflite file, or one that is compiled already; no target; a limit on
             the accuracy; or Vela refuses the file for every target.
+
+    Example:
+        >>> budget = unspool.Budget(max_sram_kib=64, no_cpu=True)
+        >>> swept = unspool.sweep(int8_tflite, [unspool.target("ethos-u55-128")], budget)
+        >>> [trial.fits for trial in swept.trials]
+        [True]
     """
     if budget is not None and budget.max_accuracy_drop is not None:
         raise UnspoolError(

@@ -32,6 +32,11 @@ class Target:
         system_config: clock and memory bandwidths, a section of `config`.
         memory_mode: what lies in which memory, a section of `config`.
         config: a Vela configuration file.
+
+    Example:
+        >>> target = unspool.target("ethos-u65-256")
+        >>> target.family, target.macs
+        ('ethos-u65', 256)
     """
 
     accelerator: str
@@ -97,6 +102,10 @@ def target(
 
     Raises:
         UnspoolError: a name is unknown, or the accelerator does not have it.
+
+    Example:
+        >>> print(unspool.target("ethos-u55-128"))
+        ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram
     """
     _check_accelerator(accelerator)
     family = accelerator.rpartition("-")[0]
@@ -134,6 +143,11 @@ def all_targets(
 
     Raises:
         UnspoolError: a name is unknown, or no target has it together with the other names.
+
+    Example:
+        >>> targets = unspool.all_targets(["ethos-u55-128"], ["Ethos_U55_High_End_Embedded"])
+        >>> sorted(target.memory_mode for target in targets)
+        ['Shared_Sram', 'Sram_Only']
     """
     for accelerator in accelerators:
         _check_accelerator(accelerator)

@@ -29,6 +29,11 @@ def compile(tflite: bytes, target: Target) -> Compiled:
 
     Raises:
         UnspoolError: Vela is missing, or refuses the file; the message has Vela's reason.
+
+    Example:
+        >>> compiled = unspool.compile(int8_tflite, unspool.target("ethos-u55-128"))
+        >>> compiled.cpu_operators  # all run on the NPU
+        ()
     """
     check_source(tflite)
     return compile_with(_run, tflite, target)

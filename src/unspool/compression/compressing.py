@@ -50,6 +50,10 @@ class FineTuning:
             squared of others. It keeps a sparse model from memorising mistakes in the labels. 0
             trains without it.
         seed: decides the order of the samples, and which are held out.
+
+    Example:
+        >>> unspool.FineTuning(epochs=4).batch_size
+        64
     """
 
     epochs: int = 8
@@ -139,6 +143,17 @@ def compress(
         UnspoolError: something that was given does not fit; the message says what.
         KeyboardInterrupt: Ctrl-C, before the first epoch after which the kernels were as sparse and
             clustered as they are to be.
+
+    Example:
+        >>> smaller = unspool.compress(  # of a model that was compiled with a loss
+        ...     classifier,
+        ...     data,
+        ...     labels,
+        ...     setting=unspool.KernelSetting(sparsity=0.5, clusters=16),
+        ...     fine_tuning=unspool.FineTuning(epochs=2),
+        ... )
+        >>> [kernel.zeros / kernel.weights for kernel in smaller.kernels]
+        [0.5, 0.5, 0.5]
     """
     check_compiled(model)
     keras.utils.set_random_seed(fine_tuning.seed)

@@ -23,6 +23,10 @@ class KernelSetting:
 
     Raises:
         UnspoolError: a value outside of these.
+
+    Example:
+        >>> print(unspool.KernelSetting(sparsity=0.9, clusters=8))
+        90 % zeros, 8 values
     """
 
     sparsity: float = 0.8

@@ -151,6 +151,19 @@ def search(
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> search = unspool.search(
+        ...     classifier,
+        ...     data,
+        ...     labels,
+        ...     tmp_path / "search",
+        ...     max_accuracy_drop=100,
+        ...     settings=[unspool.KernelSetting(sparsity=0.5, clusters=16)],
+        ...     fine_tuning=unspool.FineTuning(epochs=2),
+        ... )
+        >>> print(search.chosen.setting)
+        50 % zeros, 16 values
     """
     settings = tuple(dict.fromkeys(settings))
     _check(minimise, max_accuracy_drop, settings)

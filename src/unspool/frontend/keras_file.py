@@ -22,6 +22,12 @@ def load(path: AnyPath) -> Any:
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
             Lambda layer).
+
+    Example:
+        >>> model.save(tmp_path / "gru.keras")
+        >>> loaded = unspool.load(tmp_path / "gru.keras")
+        >>> loaded.count_params() == model.count_params()
+        True
     """
     path = Path(path)
     _check_is_model(path)

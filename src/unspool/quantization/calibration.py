@@ -2,13 +2,13 @@
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.quantization.observing import Observations, Observer
+from unspool.quantization.observing import Observations, Observer, Stream
 from unspool.quantization.ranges import LEVELS, METHODS, UNIT, ZERO, Range
 from unspool.support import samples
 from unspool.support.samples import Samples
@@ -121,6 +121,11 @@ def calibrate(
     Raises:
         UnspoolError: not a float .tflite, samples that do not fit its inputs, an unknown method or
             type.
+
+    Example:
+        >>> calibration = unspool.calibrate(float_tflite, data)
+        >>> calibration.samples
+        40
     """
     _check_choice(method, activations)
     model = flatbuffer.read(float_tflite)
@@ -162,6 +167,12 @@ def calibrate_stream(
 
     Raises:
         UnspoolError: as `calibrate`; or the model has no states; or rounds is less than 1.
+
+    Example:
+        >>> stream_tflite = unspool.convert(unspool.unroll_stream(model))
+        >>> calibration = unspool.calibrate_stream(stream_tflite, data)
+        >>> [finished.sequences for finished in calibration.rounds[:2]]
+        [10, 20]
     """
     _check_choice(method, activations)
     if rounds < 1:
@@ -172,7 +183,7 @@ def calibrate_stream(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
     arrays = signature.scaled(signature.check(data, "calibration data"))
-    stream = _Stream(float_tflite, signature, arrays, carry_states)
+    stream = Stream(float_tflite, signature, arrays, carry_states)
     finished: list[Round] = []
     while len(finished) < rounds and not stream.is_over:
         stream.run_round()
@@ -183,52 +194,6 @@ def calibrate_stream(
             break
     observations = stream.observer.observations(stream.done)
     return choose(observations, method, activations, tuple(finished))
-
-
-class _Stream:
-    """Sequences that run one after the other, with the states fed back.
-
-    Attributes:
-        observer: sees what the tensors take.
-        done: how many sequences were run.
-    """
-
-    def __init__(
-        self,
-        float_tflite: bytes,
-        signature: Signature,
-        sequences: Sequence[np.ndarray],
-        carry_states: bool,
-    ) -> None:
-        self._signature, self._sequences = signature, sequences
-        self._carry_states = carry_states
-        self._count = len(sequences[0])
-        self._states = signature.zero_states(1)
-        calls = self._count * len(signature.calls(sequences))
-        self.observer = Observer(float_tflite, flatbuffer.read(float_tflite), calls)
-        self.done = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no sequence is left; with carried states, one is always left."""
-        return not self._carry_states and self.done >= self._count
-
-    def run_round(self) -> None:
-        """Run a quarter of the sequences, or as many as were run before."""
-        target = 2 * self.done or max(1, self._count // 4)
-        if not self._carry_states:
-            target = min(target, self._count)
-        while self.done < target:
-            self._run(self.done % self._count)
-            self.done += 1
-
-    def _run(self, number: int) -> None:
-        """Run one sequence, from zero states or from those that the one before left."""
-        if not self._carry_states:
-            self._states = self._signature.zero_states(1)
-        for call in self._signature.calls([array[number, None] for array in self._sequences]):
-            outputs = self.observer.feed(self._signature.merged(call, self._states))
-            self._states = [outputs[pair.output] for pair in self._signature.pairs]
 
 
 def _growth(before: Mapping[str, Range], now: Mapping[str, Range]) -> float:

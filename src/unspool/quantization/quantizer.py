@@ -43,6 +43,11 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
 
     Raises:
         UnspoolError: an operator cannot be quantized; the message names it, or the type is unknown.
+
+    Example:
+        >>> int8_tflite = unspool.quantize(float_tflite, calibration.ranges)
+        >>> unspool.Session(int8_tflite).inputs[0].dtype
+        dtype('int8')
     """
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")

@@ -27,6 +27,12 @@ class Session(Signature):
     Attributes:
         runtime: "litert" (LiteRT's default kernels), "tflm" (the runtime of firmware) or "npu"
             (a simulator of the NPU, for a file that Vela compiled).
+
+    Example:
+        >>> session = unspool.Session(int8_tflite, "tflm")
+        >>> (output,) = session.predict(data)
+        >>> output.shape
+        (40, 4)
     """
 
     def __init__(self, tflite: bytes | AnyPath, runtime: str = "litert") -> None:

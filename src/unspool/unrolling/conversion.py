@@ -32,6 +32,11 @@ def convert(deploy_model: Any) -> bytes:
 
     Returns:
         the bytes of a float .tflite file.
+
+    Example:
+        >>> float_tflite = unspool.convert(unspool.unroll(model))
+        >>> unspool.Session(float_tflite).predict(data)[0].shape  # 40 samples, 4 classes
+        (40, 4)
     """
     interface = _interface(deploy_model)
     deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)

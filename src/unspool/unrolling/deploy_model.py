@@ -5,16 +5,15 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
-from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.tflite.marks import Interface, Marks
 from unspool.tflite.names import keras_name
-from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
+from unspool.unrolling.stream_checks import check_streams
 
 
 def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
@@ -36,6 +35,11 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
     Raises:
         UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
             deployed; the message names it.
+
+    Example:
+        >>> deploy_model = unspool.unroll(model)  # trained on 6 time steps of 5 features
+        >>> deploy_model.inputs[0].shape
+        (1, 6, 5)
     """
     _check(inspect(model), model, allow_cpu)
     rebuilder = Rebuilder()
@@ -61,9 +65,14 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
     Raises:
         UnspoolError: as `unroll`, and for layers that read time steps of other chunks: backward
             recurrence, convolution, pooling or reshaping over time.
+
+    Example:
+        >>> deploy_model = unspool.unroll_stream(model, time_steps=2)  # of a GRU with 8 units
+        >>> [tensor.shape for tensor in deploy_model.inputs]
+        [(1, 2, 5), (1, 8)]
     """
     _check(inspect(model), model, allow_cpu)
-    _check_streams(model)
+    check_streams(model)
     states: list[DeployState] = []
     scopes = Scopes()
     rebuilder = Rebuilder(lambda layer, name: streaming(layer, name, states, scopes.give), scopes)
@@ -123,72 +132,6 @@ def _deploy_model(
         marks=marks,
     )
     return deploy_model
-
-
-_PER_STEP = (
-    keras.layers.Activation,
-    keras.layers.Add,
-    keras.layers.Average,
-    keras.layers.BatchNormalization,
-    keras.layers.Concatenate,
-    keras.layers.Dense,
-    keras.layers.Embedding,
-    keras.layers.InputLayer,
-    keras.layers.LayerNormalization,
-    keras.layers.LeakyReLU,
-    keras.layers.Maximum,
-    keras.layers.Multiply,
-    keras.layers.RNN,
-    keras.layers.ReLU,
-    keras.layers.Rescaling,
-    keras.layers.Softmax,
-    keras.layers.Subtract,
-    keras.layers.TimeDistributed,
-    *REMOVED,
-)
-"""Layers whose output at a time step depends on this step and on earlier ones only."""
-
-
-def is_streamable(model: Any) -> bool:
-    """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
-    try:
-        _check_streams(model)
-    except UnspoolError:
-        return False
-    return True
-
-
-def _check_streams(model: Any) -> None:
-    """Refuse layers that would compute something else chunk by chunk than on whole sequences."""
-    in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
-    for layer in model.layers:
-        if any(layer is other for other in in_front):
-            continue
-        if is_graph(layer):
-            _check_streams(layer)
-            continue
-        where = f"layer {layer.name!r} ({type(layer).__name__})"
-        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
-            raise UnspoolError(
-                f"{where}: reads the sequence from its end, which a stream does not have yet; "
-                "deploy it without states, or train it forwards only"
-            )
-        nodes = structure.calls(model, layer)
-        has_time = any(_has_time(node.input_tensors) for node in nodes)
-        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
-            raise UnspoolError(
-                f"{where}: begins a sequence of its own in every call, which has no states to go "
-                "on from; deploy it without states"
-            )
-        if has_time and not isinstance(layer, _PER_STEP):
-            raise UnspoolError(
-                f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
-                "deploy it without states, or put it after the last recurrent layer"
-            )
-
-
-def _has_time(tensors: list[Any]) -> bool:
-    return any(len(tensor.shape) > 2 for tensor in tensors)
 
 
 def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:

@@ -45,8 +45,9 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             GRU, LSTM, Bidirectional, Dense or unpadded Conv1D layer.
 
     Example:
-        >>> scaled = with_feature_scales(model, x)  # x: (samples, time, features)
-        >>> done = deploy(scaled, x)
+        >>> scaled = unspool.with_feature_scales(model, data)
+        >>> unspool.inspect(scaled)[0].action  # what becomes of its first layer
+        'input'
     """
     taken, scaled = structure.inputs(model), leading(model)
     arrays = samples.check(data, taken, "samples")

@@ -43,6 +43,10 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
 
     Raises:
         UnspoolError: not a Keras model, or one without a graph of layers.
+
+    Example:
+        >>> [(verdict.layer, verdict.action) for verdict in unspool.inspect(model)]
+        [('gru', 'unroll'), ('y', 'keep')]
     """
     check_graph(model)
     scaling = {
