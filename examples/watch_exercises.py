@@ -25,8 +25,8 @@ from rich.console import Console
 
 import unspool
 from unspool import deployment, firmware
-from unspool.report.advice import Request
 from unspool.report.as_json import as_json
+from unspool.report.commands import Request
 from unspool.report.making import Beside, of_deployment
 from unspool.report.terminal.report import as_table
 from unspool.runtime.drift import drift

@@ -14,11 +14,11 @@ from unspool.compilation import targets
 from unspool.deployment import Deployment, Options, deploy, deploy_stream
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
-from unspool.report.advice import Request
 from unspool.report.as_json import as_json
+from unspool.report.commands import Request
 from unspool.report.making import of_deployment
 from unspool.runtime import evaluation
-from unspool.runtime.measuring import last
+from unspool.runtime.quality import last
 from unspool.runtime.session import Session
 
 CALIBRATION, TEST = 24, 8  # samples

@@ -17,7 +17,7 @@ from unspool.compression.kernels import KernelResult, KernelSetting
 from unspool.compression.searching import Search
 from unspool.deployment import Options, deploy, deploy_stream
 from unspool.page.html import as_html
-from unspool.report.advice import Request
+from unspool.report.commands import Request
 from unspool.report.compression import Compression
 from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.report import Advice, Check, Report

@@ -11,7 +11,7 @@ import pytest
 from unspool import Options, UnspoolError, UnspoolWarning, deploy
 from unspool.quantization.concerns import concerns
 from unspool.remedies import fine_tuning_trial, trying
-from unspool.report.advice import Request
+from unspool.report.commands import Request
 from unspool.report.making import of_deployment
 from unspool.support._tensorflow import keras
 from unspool.support.samples import OpenInput

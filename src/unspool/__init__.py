@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unspool.compilation.budgets import Breach, Budget
+    from unspool.compilation.compiled import Compiled, Operator
     from unspool.compilation.residency.keeping import Resident, keep_resident
     from unspool.compilation.sweeping import Cost, Sweep, Trial, sweep
     from unspool.compilation.targets import Target, all_targets, target
-    from unspool.compilation.vela import Compiled, Operator, compile
+    from unspool.compilation.vela import compile
     from unspool.compression.candidates import Candidate
     from unspool.compression.compressing import Compressed, FineTuning, compress
     from unspool.compression.fine_tuning import Epoch
@@ -52,7 +53,7 @@ _HOME = {
     "Calibration": "quantization.calibration",
     "Candidate": "compression.candidates",
     "ColumnError": "runtime.quality",
-    "Compiled": "compilation.vela",
+    "Compiled": "compilation.compiled",
     "Compressed": "compression.compressing",
     "Cost": "compilation.sweeping",
     "Curve": "runtime.drift",
@@ -65,7 +66,7 @@ _HOME = {
     "KernelSetting": "compression.kernels",
     "Measured": "runtime.measuring",
     "NotMeasured": "runtime.measuring",
-    "Operator": "compilation.vela",
+    "Operator": "compilation.compiled",
     "Options": "deployment",
     "OutputError": "runtime.quality",
     "Outside": "tflite.signature",

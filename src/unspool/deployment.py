@@ -1,4 +1,4 @@
-"""The whole way: trained model -> a binary for the NPU, with what was measured on it."""
+"""All stages together: trained model -> a binary for the NPU, and how good it is."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import numpy as np
 
 from unspool import stages
 from unspool.compilation import targets, vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
-from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
 from unspool.quantization.calibration import Calibration
@@ -20,6 +20,7 @@ from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
+from unspool.runtime.labels import check_test
 from unspool.runtime.measuring import Forms, Measured, Test, measure
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation
@@ -30,16 +31,16 @@ from unspool.support.progress import Clock, Watch
 from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
-from unspool.unrolling.inspection import check_graph
+from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import input_scalings, leading
 
 Labels: TypeAlias = Samples
-"""What an output should have been, or output name -> that."""
+"""What the only output should have been, or output name -> what that output should have been."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What each stage gave, and what was measured.
+    """The results of each stage, and what was measured.
 
     Attributes:
         trained: the trained Keras model.
@@ -48,12 +49,12 @@ class Deployment:
         calibration: the ranges.
         activations: "int8" or "int16".
         quantized_tflite: bytes of the quantized .tflite.
-        compiled: the binary for the target, with Vela's estimates; its weights resident where
-            that was asked for. Vela's estimates are those of the binary before that.
-        resident: what was kept in SRAM; None where it was not asked for.
+        compiled: the binary for the target, with Vela's estimates. With `resident_weights` the
+            binary is the one with resident weights; the estimates are of the one without.
+        resident: the weights that are kept in SRAM; None without `resident_weights`.
         measured: how good it is.
         remedies: what was tried against too large an error; empty where it is small enough.
-        warnings: what the calibration data lets one expect, in a line each.
+        warnings: what is likely to go wrong with the calibration data, in a line each.
         seconds: stage -> wall-clock time that it took.
     """
 
@@ -89,13 +90,13 @@ class Deployment:
 
     @property
     def regressions(self) -> tuple[Regression, ...]:
-        """The same of outputs that are values."""
+        """The errors of outputs that are values, in the same runtimes on the same samples."""
         return self.measured.regressions
 
     @property
     def simulation(self) -> Simulation:
-        """The binary beside the quantized model, on the test samples or, where there are none, on
-        the calibration samples."""
+        """The binary compared with the quantized model, on the test samples or, if there are none,
+        on the calibration samples."""
         return self.measured.simulation
 
 
@@ -110,10 +111,15 @@ class Options:
         allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
         feature_scales: give each feature of the inputs a scale of its own, as
             `with_feature_scales` does; for models that were trained on raw units.
-        resident_weights: KiB of SRAM for weights that are read from flash once per inference, as
-            `keep_resident` takes them; infinity for all that repeat, None to leave them in flash.
-        remedy_seconds: how long it may take to try what helps where the error is too large; 0 tries
-            nothing.
+        resident_weights: KiB of SRAM for weights that are copied from flash once per inference, as
+            `keep_resident` takes it; infinity for all weights that are read repeatedly, None to
+            leave them in flash.
+        remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
+
+    Example:
+        >>> options = unspool.Options(target=unspool.target("ethos-u65-256"), activations="int16")
+        >>> options.calibration_method
+        'mse'
     """
 
     target: Target | None = None
@@ -151,6 +157,12 @@ def deploy(
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> options = unspool.Options(remedy_seconds=0)
+        >>> deployment = unspool.deploy(model, data, test=(data, labels), options=options)
+        >>> [accuracy.runtime for accuracy in deployment.accuracies]
+        ['keras', 'litert', 'tflm', 'npu']
     """
     way = stages.sequences(
         time_steps,
@@ -187,6 +199,12 @@ def deploy_stream(
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> options = unspool.Options(remedy_seconds=0)
+        >>> deployment = unspool.deploy_stream(model, data, time_steps=2, options=options)
+        >>> unspool.Session(deployment.quantized_tflite).state_names
+        ('gru/h',)
     """
     way = stages.stream(
         time_steps,
@@ -213,23 +231,25 @@ def _deploy(
     check_graph(model)
     model = structure.in_float32(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
-    checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
+    checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _warned(subject, structure.inputs(model), arrays)
 
-    made, tflite = stages.quantized(subject, arrays, way, clock)
+    calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
-    measured = measure(Forms(model, made.float_tflite, tflite, compiled), arrays, checked, clock)
+    measured = measure(
+        Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock
+    )
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
         reference = evaluation.predict(model, arrays)
-        network = Network(model, made, way, target, arrays, reference, time_steps)
+        network = Network(model, calibrated, way, target, arrays, reference, time_steps)
         remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
         trained=model,
-        deploy_model=made.deploy_model,
-        float_tflite=made.float_tflite,
-        calibration=made.calibration,
+        deploy_model=calibrated.deploy_model,
+        float_tflite=calibrated.float_tflite,
+        calibration=calibrated.calibration,
         activations=options.activations,
         quantized_tflite=tflite,
         compiled=compiled,
@@ -244,19 +264,19 @@ def _deploy(
 def _warned(
     model: Any, inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
-    """Warn of what the calibration data lets one expect, before any work."""
-    names = [each.name for each in inputs]
+    """Warn, before any work, of what is likely to go wrong with the calibration data."""
+    names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
-    found = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
-    for text in found:
+    texts = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
+    for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)
-    return found
+    return texts
 
 
 def _compiled(
     tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
 ) -> tuple[Compiled, Resident | None]:
-    """The binary, with its weights resident where that is asked for."""
+    """The binary, with resident weights if `resident_kib` is given."""
     with clock.stage("compile with Vela"):
         compiled = vela.compile(tflite, target)
     unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))

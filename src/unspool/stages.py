@@ -1,6 +1,6 @@
-"""The way from a Keras model to a quantized file: unroll, convert, calibrate, quantize.
+"""The stages from a Keras model to a quantized file: unroll, convert, calibrate, quantize.
 
-A `Way` says how a model goes it: over whole sequences, or as a stream with states in and out.
+A `Way` says how they are done: for whole sequences, or for a stream with states in and out.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def sequences(
     activations: str = "int8",
     allow_cpu: bool = False,
 ) -> Way:
-    """The way of a model that is given whole sequences; see `unroll` and `calibrate`."""
+    """The way for a model that takes whole sequences; see `unroll` and `calibrate`."""
     return Way(
         partial(unroll, time_steps=time_steps, allow_cpu=allow_cpu),
         partial(calibrate, method=method, activations=activations),
@@ -70,7 +70,7 @@ def stream(
     rounds: int,
     carry_states: bool,
 ) -> Way:
-    """The way of a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
+    """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
         partial(unroll_stream, time_steps=time_steps, allow_cpu=allow_cpu),
         partial(
@@ -90,7 +90,7 @@ def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = Non
     Args:
         model: a built Keras model.
         samples: to calibrate with.
-        way: how.
+        way: how to do it.
         clock: times the stages.
 
     Raises:
@@ -109,13 +109,16 @@ def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = Non
 def quantized(
     model: Any, samples: Samples, way: Way, clock: Clock | None = None
 ) -> tuple[Calibrated, bytes]:
-    """The whole way of a trained model: its ranges, and the bytes of the quantized .tflite.
+    """Unroll, convert, calibrate and quantize a trained model.
 
-    Example:
-        >>> made, int8 = quantized(model, samples, sequences())  # doctest: +SKIP
+    Returns:
+        the model with its ranges, and the bytes of the quantized .tflite.
+
+    Raises:
+        UnspoolError: as the functions of the way do.
     """
     clock = clock or Clock(None)
-    made = calibrated(model, samples, way, clock)
+    source = calibrated(model, samples, way, clock)
     with clock.stage("quantize"):
-        tflite = quantize(made.float_tflite, made.calibration.ranges, way.activations)
-    return made, tflite
+        tflite = quantize(source.float_tflite, source.calibration.ranges, way.activations)
+    return source, tflite

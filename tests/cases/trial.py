@@ -6,7 +6,7 @@ import numpy as np
 
 from cases.core import Case, trained
 from unspool import Deployment, Options, deploy
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.guide import mnist
 from unspool.runtime.session import Session, predict
 

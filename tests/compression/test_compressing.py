@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
-from unspool.compression.fine_tuning import Teacher, score, sparsity
+from unspool.compression.distillation import Teacher
+from unspool.compression.fine_tuning import score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
 from unspool.support._tensorflow import keras, tf

@@ -9,7 +9,7 @@ import numpy as np
 import test_networks as networks
 
 from unspool.compilation import targets, vela
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.npu import Program
 from unspool.npu.machine import sample_shape
 

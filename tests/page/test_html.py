@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reports import CASES, HOSTILE, gru, lstm_stream, page
 
 from unspool.compilation import allocations
-from unspool.compilation.vela import Operator, Traffic
+from unspool.compilation.compiled import Operator, Traffic
 from unspool.page.charts.accuracy import Point, interval
 from unspool.page.charts.layering import lay_out
 from unspool.page.html import add_drift, as_html

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.quantization.calibration import calibrate
+from unspool.quantization.multipliers import rounded_up
 from unspool.quantization.quantizer import quantize
-from unspool.quantization.scales import rounded_up
 from unspool.runtime import session, verification
 from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert

@@ -11,7 +11,8 @@ from unspool.compilation.budgets import Budget, check
 from unspool.compilation.residency.keeping import keep_resident, repeating_kib
 from unspool.compilation.targets import target
 from unspool.compilation.waiting import wait
-from unspool.report.advice import Request, advise
+from unspool.report.advice import advise
+from unspool.report.commands import Request
 from unspool.report.figure import Figure
 from unspool.report.making import of_compiled
 

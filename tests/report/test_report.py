@@ -8,8 +8,8 @@ from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
-from unspool.report.advice import Request
 from unspool.report.as_json import as_json
+from unspool.report.commands import Request
 from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.terminal.report import as_table
 

@@ -6,8 +6,8 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.heads import heads
 from unspool.frontend.keras_file import load
-from unspool.runtime.evaluation import Accuracy, Regression, check_test, evaluate, score
-from unspool.runtime.labels import fitted
+from unspool.runtime.evaluation import Accuracy, Regression, evaluate, score
+from unspool.runtime.labels import check_test, fitted
 from unspool.runtime.quality import agreement, columns, difference, judge
 from unspool.support._tensorflow import keras
 from unspool.tflite.heads import VALUES, Head

@@ -14,8 +14,8 @@ from cases.trial import CALIBRATION, UNSEEN, Trial, attempt, levels
 
 from unspool import Deployment, UnspoolError
 from unspool.compilation import vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import target
-from unspool.compilation.vela import Compiled
 from unspool.runtime.session import Session
 
 OTHERS = ("ethos-u65-256", "ethos-u85-256")

@@ -77,7 +77,7 @@ def _main(
 def run(arguments: Sequence[str]) -> int:
     """Run a command in this process; returns its exit status.
 
-    A mistake of the user's is one line and status 2, Ctrl-C is status 130; what was not foreseen is
+    A user's mistake gives one line and status 2, Ctrl-C status 130. An unforeseen exception gives
     one line and status 2 too, with the traceback in a file.
     """
     with _interruptible(), _own_warnings():
@@ -97,11 +97,11 @@ def run(arguments: Sequence[str]) -> int:
         except UnspoolError as error:
             return _mistake(str(error))
         except BrokenPipeError:
-            # Nobody reads on; Python would try to flush once more when it ends.
+            # The reader is gone, and Python would try to flush once more when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _BROKEN_PIPE
         except Exception as error:
-            if interrupted.is_set():  # a library made something else of it
+            if interrupted.is_set():  # a library turned it into another exception
                 return _interrupted()
             if isinstance(error, _option_errors()):
                 return _mistake(_of_options(error))
@@ -134,7 +134,7 @@ def _unforeseen(error: Exception) -> int:
 
 
 def _option_errors() -> type[Exception]:
-    """What Typer raises of options that do not fit: the base class of the one that it exports."""
+    """What Typer raises for wrong options: a base class of the only one that it exports."""
     return typer.BadParameter.__mro__[2]
 
 
@@ -163,7 +163,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _own_warnings() -> Iterator[None]:
-    """Unspool's warnings are a line each on stderr; those of libraries are not the user's."""
+    """Print Unspool's warnings on stderr, a line each, and hide those of libraries."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         print(f"unspool: warning: {printable(with_flags(str(message)))}", file=sys.stderr)
@@ -176,11 +176,11 @@ def _own_warnings() -> Iterator[None]:
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
-    """Give `--resident-weights` its value where it stands alone; Typer has no such options."""
-    given: list[str] = []
+    """Add the default value of `--resident-weights`; Typer has no options with optional values."""
+    expanded: list[str] = []
     for position, argument in enumerate(arguments):
-        given.append(argument)
+        expanded.append(argument)
         following = arguments[position + 1 : position + 2]
         if argument == "--resident-weights" and (not following or following[0].startswith("--")):
-            given.append(ALL_RESIDENT)
-    return given
+            expanded.append(ALL_RESIDENT)
+    return expanded

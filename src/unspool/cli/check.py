@@ -1,4 +1,4 @@
-"""`unspool check` and `unspool diff`: for reports that are there already."""
+"""`unspool check` and `unspool diff`: for reports that have been written already."""
 
 import json
 from pathlib import Path

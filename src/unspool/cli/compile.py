@@ -57,8 +57,8 @@ def compile_command(
     from unspool.compilation import vela
     from unspool.compilation.residency.keeping import keep_resident
     from unspool.page.html import as_html
-    from unspool.report.advice import Request
     from unspool.report.as_json import as_json
+    from unspool.report.commands import Request
     from unspool.report.making import of_compiled
     from unspool.report.terminal.report import as_table, what_next
 

@@ -35,7 +35,7 @@ COMPRESSED_OUT = Path("unspool-compressed")
 
 
 @dataclass(frozen=True)
-class Given:
+class Inputs:
     """What a compression works on.
 
     Attributes:
@@ -100,7 +100,7 @@ def compress_command(
     from unspool.compression.compressing import FineTuning
 
     tuning = FineTuning(epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    given = Given(
+    inputs = Inputs(
         trained=_loaded(model, loss),
         data=arrays,
         labels=right,
@@ -112,14 +112,14 @@ def compress_command(
         folder=folder,
     )
     if max_accuracy_drop is not None:
-        smaller, compression = _searched(given, tuning, max_accuracy_drop, minimise.value, jobs)
+        smaller, compression = _searched(inputs, tuning, max_accuracy_drop, minimise.value, jobs)
     else:
         setting = _setting(sparsity, clusters, has_setting or not quantization_aware)
-        layers = dict(_layer(entry) for entry in layer or [])
-        smaller, compression = _compressed(given, tuning, setting, layers)
+        layers = dict(_layer(text) for text in layer or [])
+        smaller, compression = _compressed(inputs, tuning, setting, layers)
     again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
     again += ["--test", *test] if test else []
-    _finish(given, smaller, compression, shlex.join(map(str, [*again, "--out", folder / "again"])))
+    _finish(inputs, smaller, compression, shlex.join(map(str, [*again, "--out", folder / "again"])))
 
 
 def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:
@@ -133,7 +133,7 @@ def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting:
 
 
 def _loaded(model: Path, loss: str | None) -> Any:
-    from unspool.compression.compressing import known_loss
+    from unspool.compression.trained_loss import known_loss
     from unspool.frontend.keras_file import load
 
     trained = load(model)
@@ -143,7 +143,7 @@ def _loaded(model: Path, loss: str | None) -> Any:
 
 
 def _setting(sparsity: float | None, clusters: int | None, wanted: bool) -> "KernelSetting":
-    """How far kernels are compressed; not at all where that is not wanted."""
+    """How far kernels are compressed; not at all where `wanted` is false."""
     from unspool.compression.kernels import UNTOUCHED, KernelSetting
 
     setting = KernelSetting() if wanted else UNTOUCHED
@@ -166,32 +166,32 @@ def _layer(text: str) -> "tuple[str, KernelSetting]":
         ) from None
 
 
-def _deployed(given: Given, model: Any, options: "Options", prefix: str = "") -> "Deployment":
+def _deployed(inputs: Inputs, model: Any, options: "Options", prefix: str = "") -> "Deployment":
     from unspool.deployment import deploy
 
     with watching() as watch:
         return deploy(
             model,
-            given.calibration,
-            test=given.test,
-            time_steps=given.time_steps,
+            inputs.calibration,
+            test=inputs.test,
+            time_steps=inputs.time_steps,
             options=options,
             watch=lambda stage, done, total: watch(prefix + stage, done, total),
         )
 
 
-def _before(given: Given) -> dict[str, float]:
+def _before(inputs: Inputs) -> dict[str, float]:
     """Figures of the model as it is; what cannot be deployed should be known before training."""
     from unspool.deployment import Options
     from unspool.report.making import values_of
 
     # Its values alone are shown: what would help against its errors is not tried.
-    options = Options(target=given.target, remedy_seconds=0)
-    return values_of(_deployed(given, given.trained, options, "as it is, "))
+    options = Options(target=inputs.target, remedy_seconds=0)
+    return values_of(_deployed(inputs, inputs.trained, options, "as it is, "))
 
 
 def _searched(
-    given: Given, tuning: "FineTuning", max_accuracy_drop: float, minimise: str, jobs: int
+    inputs: Inputs, tuning: "FineTuning", max_accuracy_drop: float, minimise: str, jobs: int
 ) -> "tuple[Any, Compression]":
     from unspool.cli.search_view import showing
     from unspool.compression.kernels import results
@@ -199,78 +199,81 @@ def _searched(
     from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, search_table
 
-    before = _before(given)
-    with showing(given.folder) as (on_candidate, watch):
-        found = search(
-            given.trained,
-            given.data,
-            given.labels,
-            given.folder / "search",
+    before = _before(inputs)
+    with showing(inputs.folder) as (on_candidate, watch):
+        result = search(
+            inputs.trained,
+            inputs.data,
+            inputs.labels,
+            inputs.folder / "search",
             max_accuracy_drop=max_accuracy_drop,
             minimise=minimise,
-            calibration=given.calibration,
-            quantization_aware=given.quantization_aware,
+            calibration=inputs.calibration,
+            quantization_aware=inputs.quantization_aware,
             fine_tuning=tuning,
-            target=given.target,
-            time_steps=given.time_steps,
+            target=inputs.target,
+            time_steps=inputs.time_steps,
             jobs=jobs,
             on_candidate=on_candidate,
             watch=watch,
         )
-    if found.chosen is None:
-        console().print(search_table(found))
+    if result.chosen is None:
+        console().print(search_table(result))
         console().print(
             f"No setting holds the accuracy within {max_accuracy_drop:g} points; allow more "
             "with --max-accuracy-drop, or train longer with --epochs."
         )
         raise typer.Exit(BROKEN)
-    smaller = load(found.models[found.chosen.setting])
-    _save(given, smaller)
-    return smaller, Compression(before, results(smaller), search=found)
+    smaller = load(result.models[result.chosen.setting])
+    _save(inputs, smaller)
+    return smaller, Compression(before, results(smaller), search=result)
 
 
 def _compressed(
-    given: Given, tuning: "FineTuning", setting: "KernelSetting", layers: "dict[str, KernelSetting]"
+    inputs: Inputs,
+    tuning: "FineTuning",
+    setting: "KernelSetting",
+    layers: "dict[str, KernelSetting]",
 ) -> "tuple[Any, Compression]":
     from unspool.compression.compressing import compress
     from unspool.report.compression import Compression
 
-    before = _before(given)
+    before = _before(inputs)
     with watching() as watch:
         done = compress(
-            given.trained,
-            given.data,
-            given.labels,
+            inputs.trained,
+            inputs.data,
+            inputs.labels,
             setting=setting,
             layers=layers,
-            calibration=given.calibration if given.quantization_aware else None,
-            time_steps=given.time_steps,
+            calibration=inputs.calibration if inputs.quantization_aware else None,
+            time_steps=inputs.time_steps,
             fine_tuning=tuning,
             watch=watch,
         )
-    path = _save(given, done.model)
+    path = _save(inputs, done.model)
     if done.interrupted:
         console().print(f"the best so far, of epoch {done.best}, is kept: {path}")
         raise KeyboardInterrupt
     return done.model, Compression(before, done.kernels, done.epochs, done.best)
 
 
-def _save(given: Given, model: Any) -> Path:
-    path = given.folder / "model.keras"
+def _save(inputs: Inputs, model: Any) -> Path:
+    path = inputs.folder / "model.keras"
     files.replace(path, model.save)
     return path
 
 
-def _finish(given: Given, model: Any, compression: "Compression", again: str) -> None:
+def _finish(inputs: Inputs, model: Any, compression: "Compression", again: str) -> None:
     from unspool.cli.results import finish
     from unspool.deployment import Options
     from unspool.report.making import Beside
 
     finish(
-        _deployed(given, model, Options(target=given.target)),
-        given.folder,
+        _deployed(inputs, model, Options(target=inputs.target)),
+        inputs.folder,
         console(),
         again=again,
-        written={"model.keras": (given.folder / "model.keras").stat().st_size},
+        written={"model.keras": (inputs.folder / "model.keras").stat().st_size},
         beside=Beside(compression=compression),
     )

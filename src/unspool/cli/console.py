@@ -47,7 +47,7 @@ def console(stderr: bool = False) -> Console:
 
 
 interrupted = threading.Event()
-"""Set by Ctrl-C: libraries swallow the exception now and then, so it is also remembered."""
+"""Set by Ctrl-C, since libraries sometimes swallow the exception."""
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def watching() -> Iterator[Watch]:
 
 
 def bars(screen: Console) -> tuple[Progress, Watch]:
-    """Bars to be shown, one per stage, and what moves them."""
+    """Progress bars, one per stage, and the function that moves them."""
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
@@ -88,7 +88,7 @@ def bars(screen: Console) -> tuple[Progress, Watch]:
 
 
 def _stoppable(show: Watch) -> Watch:
-    """Stop at the next sign of progress after a Ctrl-C that was swallowed."""
+    """After a Ctrl-C that a library swallowed, stop at the next report of progress."""
 
     def watch(stage: str, done: int, total: int) -> None:
         if interrupted.is_set():

@@ -147,13 +147,13 @@ def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:
 
 
 def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> None:
-    for name, given in (("carry-states", carry_states), ("calibration-rounds", calibration_rounds)):
-        if given:
+    for name, value in (("carry-states", carry_states), ("calibration-rounds", calibration_rounds)):
+        if value:
             raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
 
 
 def _loaded(path: Path, screen: Console) -> Any:
-    """The model; what happens to its layers is said before any work."""
+    """Load the model, and print before any work what will happen to its layers."""
     from unspool.frontend.keras_file import load
     from unspool.unrolling.inspection import inspect
 

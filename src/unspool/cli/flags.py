@@ -1,4 +1,4 @@
-"""Arguments that messages of the library name, and the flags that the commands have for them."""
+"""Arguments that the library's messages name, and the flags that the commands have for them."""
 
 import re
 
@@ -16,7 +16,7 @@ NAMED = (
     "test",
     "time_steps",
 )
-"""Those that messages of the library name, in backticks."""
+"""Those that the library's messages name, in backticks."""
 
 
 def flag(name: str) -> str:
@@ -30,4 +30,4 @@ def with_flags(text: str) -> str:
     >>> with_flags("input 'x' has an open length: say how long it is (`time_steps`)")
     "input 'x' has an open length: say how long it is (--time-steps)"
     """
-    return re.sub(rf"`({'|'.join(NAMED)})`", lambda found: flag(found[1]), text)
+    return re.sub(rf"`({'|'.join(NAMED)})`", lambda match: flag(match[1]), text)

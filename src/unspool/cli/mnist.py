@@ -166,7 +166,7 @@ def _data(quick: bool) -> Images:
 def _trained(
     training: Training, data: Images, path: Path, watch: Watch
 ) -> tuple[Any, dict[str, float]]:
-    """The model, and the seconds that it took; it is written now, being what took longest."""
+    """The model and the seconds that it took; it is written at once, as training takes longest."""
     start = time.perf_counter()
     trained = _train(training, data, watch)
     seconds = {"train": time.perf_counter() - start}
@@ -217,9 +217,9 @@ def _stream(
     )
     watch("drift over a long stream", 0, 1)
     rows = test[0].reshape(-1, 28)[:DRIFT_STEPS]
-    found = drift(deployment.float_tflite, deployment.quantized_tflite, rows)
+    drifted = drift(deployment.float_tflite, deployment.quantized_tflite, rows)
     watch("drift over a long stream", 1, 1)
-    return deployment, found
+    return deployment, drifted
 
 
 def _train(training: Training, data: Images, watch: Watch) -> Any:

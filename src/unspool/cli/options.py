@@ -149,12 +149,20 @@ ALL_RESIDENT = "all"
 def chosen_target(
     accelerator: str, system_config: str | None, memory_mode: str | None, config: Path | None
 ) -> Target:
-    """The target that the options name; UnspoolError where there is none."""
+    """The target that the options name.
+
+    Raises:
+        UnspoolError: there is none.
+    """
     return target(accelerator, system_config, memory_mode, config)
 
 
 def classes(path: Path) -> np.ndarray:
-    """The classes of samples, from a .npy file."""
+    """The classes of samples, from a .npy file.
+
+    Raises:
+        UnspoolError: it cannot be read, or holds several arrays.
+    """
     labels = samples.load(path)
     if not isinstance(labels, np.ndarray):
         raise UnspoolError(f"{path}: expected one array of classes (.npy), got several (.npz)")
@@ -185,11 +193,15 @@ def chosen_budget(
     return budget if budget.limits else None
 
 
-def refuse_accuracy_drop(given: float | None, command: str) -> None:
-    """Say that a command measures no accuracy, where a limit on it is given."""
-    if given is not None:
+def refuse_accuracy_drop(limit: float | None, command: str) -> None:
+    """Refuse a limit on the accuracy, for a command that measures none.
+
+    Raises:
+        UnspoolError: a limit is given.
+    """
+    if limit is not None:
         raise UnspoolError(
-            f"--max-accuracy-drop {given:g}: unspool {command} measures no accuracy; give it to "
+            f"--max-accuracy-drop {limit:g}: unspool {command} measures no accuracy; give it to "
             "unspool deploy with --test, or to unspool check with the report of that"
         )
 

@@ -1,4 +1,4 @@
-"""How the commands that deploy end: files written, the table printed, the budget held."""
+"""How the commands that deploy end: write files, print the table, check the budget."""
 
 import shlex
 import sys
@@ -14,13 +14,13 @@ from unspool.compilation.budgets import Budget
 from unspool.deployment import Deployment, save
 from unspool.errors import UnspoolError
 from unspool.page.html import as_html
-from unspool.report.advice import Request
 from unspool.report.as_json import as_json
+from unspool.report.commands import Request
 from unspool.report.making import Beside, of_deployment
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
-from unspool.unrolling.deploy_model import is_streamable
+from unspool.unrolling.stream_checks import is_streamable
 
 
 def finish(
@@ -40,8 +40,8 @@ def finish(
         deployment: what was deployed.
         folder: for the results.
         screen: where to print.
-        written: file name -> bytes of what was written before.
-        beside: what the figures stand beside.
+        written: file name -> bytes of the files that were written before.
+        beside: what the figures are shown beside.
         budget: what the deployment may cost.
         model: the trained model's file, for the advice; the one in the folder where None.
         again: the command that deploys the model again, for the advice; the one given where empty.
@@ -50,8 +50,20 @@ def finish(
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
     """
     sizes = {**(written or {}), **save(deployment, folder)}
+    request = _request(deployment, folder, model, again)
+    report = of_deployment(deployment, sizes, request, budget, beside or Beside())
+    files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
+    screen.print(as_table(report))
+    screen.print(what_next(report), soft_wrap=True)
+    names = [*sizes, "report.json", "report.html", *_bundle(deployment, folder, screen)]
+    screen.print(f"written to {folder}: {', '.join(names)}")
+    exit_if_broken(report)
+
+
+def _request(deployment: Deployment, folder: Path, model: Path | None, again: str) -> Request:
     is_stream = bool(deployment.calibration.rounds)
-    request = Request(
+    return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
         model=str(model or folder / "model.keras"),
@@ -59,20 +71,17 @@ def finish(
         activations=deployment.activations,
         streamable=not is_stream and is_streamable(deployment.trained),
     )
-    report = of_deployment(deployment, sizes, request, budget, beside or Beside())
-    files.write(folder / "report.json", as_json(report))
-    files.write(folder / "report.html", as_html(report))
-    screen.print(as_table(report))
-    screen.print(what_next(report), soft_wrap=True)
-    names = [*sizes, "report.json", "report.html"]
+
+
+def _bundle(deployment: Deployment, folder: Path, screen: Console) -> list[str]:
+    """Write the firmware bundle, if there can be one; returns what was written, for people."""
     try:
         texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
         firmware.write(texts, folder / "firmware")
-        names.append("firmware/")
     except UnspoolError as error:  # the models are good all the same
         screen.print(f"no firmware bundle: {error}")
-    screen.print(f"written to {folder}: {', '.join(names)}")
-    exit_if_broken(report)
+        return []
+    return ["firmware/"]
 
 
 def exit_if_broken(report: Report) -> None:

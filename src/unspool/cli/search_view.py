@@ -1,4 +1,4 @@
-"""A search as it goes: a live table over the progress of what is tried."""
+"""Show a search while it runs: a live table above the progress of the current candidates."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from unspool.cli.console import console, watching
 from unspool.support import files, samples
+from unspool.support.progress import Clock
 from unspool.support.text import printable
 
 if TYPE_CHECKING:
     from unspool.runtime.evaluation import Score
+    from unspool.runtime.session import Session
+    from unspool.support.samples import Samples
+
+STAGE = "run in the NPU's simulator"
 
 File = Annotated[
     Path, typer.Argument(help="A .tflite file that Vela compiled.", metavar="FILE_vela.tflite")
@@ -37,44 +43,49 @@ def simulate_command(
     right = samples.load(labels) if labels else None
 
     from unspool.report.verdict import outside_text
-    from unspool.runtime.evaluation import scored
-    from unspool.runtime.session import Session, predict
+    from unspool.runtime.session import Session
 
     content = files.read(file)
     session = Session(content, "npu")
-    count = len(session.check(values)[0])
-    done = 0
-    with watching() as watch:
-        stage = "run in the NPU's simulator"
-
-        def progress(more: int) -> None:
-            nonlocal done
-            done += more
-            watch(stage, done, count)
-
-        watch(stage, 0, count)
-        if session.pairs:
-            calls = session.predict_calls(values, progress)
-            outputs = [array[:, -1] for array in calls]
-        else:
-            calls = outputs = predict(content, values, "npu", progress)
+    arrays = session.check(values)
+    outputs = _run(content, session, arrays)
     screen = console()
-    names = [tensor.name for tensor in session.outputs]
+    named = dict(zip(session.output_names, outputs, strict=True))
     if out:
-        with_suffix = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-        named = dict(zip(names, calls, strict=True))
-        files.replace(with_suffix, lambda path: np.savez(path, allow_pickle=False, **named))
-        screen.print(f"written to {with_suffix}: {', '.join(names)}")
-    for each in session.outside(session.check(values)):
-        screen.print(f"Attention: {outside_text(each)}.")
+        path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
+        files.replace(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
+        screen.print(f"written to {path}: {', '.join(session.output_names)}")
+    for outside in session.outside(arrays):
+        screen.print(f"Attention: {outside_text(outside)}.")
     if right is not None:
-        for name, found in zip(names, scored(session, outputs, right), strict=True):
-            if found is not None:
-                screen.print(_as_line(found, name if len(names) > 1 else ""))
+        _print_scores(session, outputs, right, screen)
     elif not out:
-        for name, array in zip(names, calls, strict=True):
+        for name, array in zip(session.output_names, outputs, strict=True):
             screen.print(f"{printable(name)}: {_shape(array, bool(session.pairs))}")
             screen.print(np.array2string(array, precision=4, threshold=200))
+
+
+def _run(content: bytes, session: "Session", arrays: "list[np.ndarray]") -> "list[np.ndarray]":
+    """Outputs (samples, ...), or of a stream (samples, calls, ...), with the progress shown."""
+    from unspool.runtime.session import predict
+
+    with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
+        if session.pairs:
+            return session.predict_calls(arrays, progress)
+        return predict(content, arrays, "npu", progress)
+
+
+def _print_scores(
+    session: "Session", outputs: "list[np.ndarray]", labels: "Samples", screen: Console
+) -> None:
+    """Print how good each output is that has labels; of a stream, after its last call."""
+    from unspool.runtime.evaluation import scored
+
+    last = [array[:, -1] for array in outputs] if session.pairs else outputs
+    names = session.output_names
+    for name, score in zip(names, scored(session, last, labels), strict=True):
+        if score is not None:
+            screen.print(_as_line(score, name if len(names) > 1 else ""))
 
 
 def _shape(array: np.ndarray, is_stream: bool) -> str:
@@ -83,18 +94,18 @@ def _shape(array: np.ndarray, is_stream: bool) -> str:
     return f"{array.shape}: {array.shape[0]} sequences, {array.shape[1]} calls each"
 
 
-def _as_line(found: "Score", output: str) -> str:
+def _as_line(score: "Score", output: str) -> str:
     from unspool.runtime.evaluation import Accuracy
 
     of = f" of output {printable(output)!r}" if output else ""
-    if isinstance(found, Accuracy):
+    if isinstance(score, Accuracy):
         return (
-            f"accuracy{of}: {found.percent:.2f} %, {found.correct:,} of {found.samples:,} samples "
-            f"(npu, simulated{'; ' * bool(found.how)}{found.how})"
+            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {score.samples:,} samples "
+            f"(npu, simulated{'; ' * bool(score.how)}{score.how})"
         )
-    r2 = "" if found.r2 is None else f", R2 {found.r2:.4f}"
+    r2 = "" if score.r2 is None else f", R2 {score.r2:.4f}"
     return (
-        f"error{of}: RMSE {found.rmse:.4g}, MAE {found.mae:.4g}{r2}, {found.samples:,} samples "
+        f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {score.samples:,} samples "
         "(npu, simulated)"
     )
 

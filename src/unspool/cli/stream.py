@@ -35,7 +35,7 @@ def drift_command(
 ) -> None:
     """Print how far the int8 states and outputs stray from float over a long stream."""
     report = document.load(folder / document.NAME)
-    given = samples.load(data)
+    sequences = samples.load(data)
     float_tflite = files.read(folder / "model_float.tflite")
     quantized_tflite = files.read(_quantized(folder))
 
@@ -46,17 +46,17 @@ def drift_command(
     from unspool.runtime.drift import drift
     from unspool.tflite.signature import Signature
 
-    stream = _one_after_the_other(given, Signature(quantized_tflite).inputs)
-    found = drift(float_tflite, quantized_tflite, stream, runtime.value)
-    report["drift"] = drift_document(found)
+    stream = _one_after_the_other(sequences, Signature(quantized_tflite).inputs)
+    drifted = drift(float_tflite, quantized_tflite, stream, runtime.value)
+    report["drift"] = drift_document(drifted)
     files.write(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     page = folder / "report.html"
     if page.is_file():
-        files.write(page, add_drift(files.read(page).decode(errors="replace"), found))
+        files.write(page, add_drift(files.read(page).decode(errors="replace"), drifted))
     screen = console()
-    screen.print(drift_table(found))
-    for each in found.outside:
-        screen.print(f"Attention: {outside_text(each, 'calls')}.")
+    screen.print(drift_table(drifted))
+    for outside in drifted.outside:
+        screen.print(f"Attention: {outside_text(outside, 'calls')}.")
 
 
 def bundle_command(
@@ -98,14 +98,14 @@ def _quantized(folder: Path) -> Path:
     return found[0]
 
 
-def _one_after_the_other(given: "Samples", inputs: "Sequence[Tensor]") -> "Samples":
-    """A stream of data that may be sequences, (sequences, time, ...), of the same network."""
-    if isinstance(given, np.ndarray):
-        return _joined(given, inputs[0])
+def _one_after_the_other(data: "Samples", inputs: "Sequence[Tensor]") -> "Samples":
+    """Data as one stream, (time, ...): sequences, (sequences, time, ...), are joined."""
+    if isinstance(data, np.ndarray):
+        return _joined(data, inputs[0])
     tensors = {tensor.name: tensor for tensor in inputs}
     return {
         name: _joined(array, tensors[name]) if name in tensors else array
-        for name, array in dict(given).items()  # type: ignore[arg-type]
+        for name, array in dict(data).items()  # type: ignore[arg-type]
     }
 
 

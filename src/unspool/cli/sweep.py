@@ -1,9 +1,10 @@
 """`unspool sweep`: one .tflite file on many targets."""
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,9 @@ from unspool.cli.options import (
     refuse_accuracy_drop,
 )
 from unspool.support import files
+
+if TYPE_CHECKING:
+    from unspool.compilation.sweeping import Sweep, Trial
 
 
 class Sort(str, Enum):
@@ -68,8 +72,6 @@ def sweep_command(
 
     from unspool.compilation import sweeping
     from unspool.compilation.targets import all_targets
-    from unspool.page.sweep import sweep_html
-    from unspool.report.sweep_files import sweep_csv, sweep_json
     from unspool.report.terminal.sweep import as_sweep_table
 
     chosen = all_targets(target or (), system_config or (), memory_mode or (), vela_config)
@@ -78,12 +80,19 @@ def sweep_command(
     with watching() as watch:
         sweep = sweeping.sweep(content, chosen, budget, watch)
     trials = sweeping.order(sweep.trials, sort.value)
-    created = datetime.now(timezone.utc)
-    files.write(folder / "sweep.json", sweep_json(sweep, trials, file.name, created))
-    files.write(folder / "sweep.csv", sweep_csv(sweep, trials))
-    files.write(folder / "sweep.html", sweep_html(sweep, trials, file.name, created))
+    _write(sweep, trials, file.name, folder)
     screen = console()
     screen.print(as_sweep_table(sweep, trials, file.name, screen.width))
     screen.print(f"written to {folder}: sweep.json, sweep.csv, sweep.html")
     if budget and not any(trial.fits for trial in trials):
         raise typer.Exit(BROKEN)
+
+
+def _write(sweep: "Sweep", trials: "Sequence[Trial]", name: str, folder: Path) -> None:
+    from unspool.page.sweep import sweep_html
+    from unspool.report.sweep_files import sweep_csv, sweep_json
+
+    created = datetime.now(timezone.utc)
+    files.write(folder / "sweep.json", sweep_json(sweep, trials, name, created))
+    files.write(folder / "sweep.csv", sweep_csv(sweep, trials))
+    files.write(folder / "sweep.html", sweep_html(sweep, trials, name, created))

@@ -1,4 +1,4 @@
-"""Where Vela puts each tensor in memory, and from when to when: its `--verbose-allocation`."""
+"""Where in memory Vela puts each tensor, and for how long: what `--verbose-allocation` prints."""
 
 import re
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ class Allocation:
 
 
 def read(log: str) -> tuple[Allocation, ...]:
-    """The allocations that Vela printed, tensors that share a place once; none where none is there.
+    """The allocations that Vela printed; tensors that share a place are listed once.
 
     Args:
         log: what `vela --verbose-allocation` printed. Its table of read-only tensors is left out:
             they lie in the file, and their addresses are those of another memory.
     """
-    found: dict[tuple[str, int, int, int, int], Allocation] = {}
+    by_place: dict[tuple[str, int, int, int, int], Allocation] = {}
     memory = ""
     for line in log.splitlines():
         if block := _BLOCK.match(line):
@@ -54,5 +54,5 @@ def read(log: str) -> tuple[Allocation, ...]:
             key = memory, start, end, address, size
             staged = row[6] == "Unknown" and row[7].startswith(_STAGED)
             # Operators that work in place share it; the last name is the result's.
-            found[key] = Allocation(row[7], memory, start, end, address, size, staged)
-    return tuple(found.values())
+            by_place[key] = Allocation(row[7], memory, start, end, address, size, staged)
+    return tuple(by_place.values())

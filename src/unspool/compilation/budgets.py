@@ -1,4 +1,4 @@
-"""Budgets: what a network may cost, and by how much it costs more."""
+"""Budgets: what a network may cost, and by how much it exceeds that."""
 
 import math
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Budget:
 
     Attributes:
         max_ms: milliseconds of an inference, Vela's estimate.
-        max_sram_kib: KiB (1024 bytes) of SRAM, with the weights where they lie there.
+        max_sram_kib: KiB (1024 bytes) of SRAM, including the weights where they lie in SRAM.
         max_flash_kib: KiB of flash: of the compiled file.
         max_accuracy_drop: points by which the quantized model (TFLM) may be below the trained one.
         max_output_error: mean error of the worst column of the outputs, percent of its range, of
@@ -34,6 +34,10 @@ class Budget:
 
     Raises:
         UnspoolError: a limit is not a finite number, or negative.
+
+    Example:
+        >>> print(unspool.Budget(max_ms=5, max_sram_kib=64))
+        Time of an inference at most 5 ms, SRAM at most 64 KiB
     """
 
     max_ms: float | None = None
@@ -47,20 +51,20 @@ class Budget:
         for name, limit in self.limits.items():
             number = isinstance(limit, int | float) and not isinstance(limit, bool)
             if name != "no_cpu" and not (number and math.isfinite(limit) and limit >= 0):
-                given = f"{limit:g}" if isinstance(limit, float) else repr(limit)
+                shown = f"{limit:g}" if isinstance(limit, float) else repr(limit)
                 raise UnspoolError(
-                    f"`{name}` {given}: expected a finite number of {_MEASURES[name].unit}, "
+                    f"`{name}` {shown}: expected a finite number of {_MEASURES[name].unit}, "
                     "0 or more"
                 )
 
     @property
     def limits(self) -> dict[str, float]:
         """Name -> limit of those that are set; `no_cpu` is a limit of 0."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        found = {name: limit for name, limit in given.items() if limit is not None}
-        if found.pop("no_cpu"):
-            found["no_cpu"] = 0
-        return found
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        limits = {name: limit for name, limit in values.items() if limit is not None}
+        if limits.pop("no_cpu"):
+            limits["no_cpu"] = 0
+        return limits
 
     def __str__(self) -> str:
         """The limits in words, for sentences such as "fits the budget: SRAM at most 64 KiB"."""
@@ -100,7 +104,7 @@ class Breach(Item):
 
     @property
     def document(self) -> dict[str, Any]:
-        """What JSON says of it."""
+        """The breach as JSON holds it."""
         return {**asdict(self), "over": self.over}
 
     def __str__(self) -> str:
@@ -114,7 +118,7 @@ class Breach(Item):
 
 @dataclass(frozen=True)
 class _Measure:
-    """How a limit's value is found: the first figure of `ids` that is there, or a difference."""
+    """Which figure a limit applies to: the first of `ids` that is there, or a difference of two."""
 
     label: str
     unit: str
@@ -146,8 +150,8 @@ _MEASURES = {
 def weigh(figures: Mapping[str, float], budget: Budget) -> tuple[Item, ...]:
     """Put each limit of a budget beside its figure.
 
-    With resident weights, their figures count; where a memory mode has the weights in SRAM, the
-    SRAM with them.
+    With resident weights, the figures with them count. Where the memory mode puts the weights in
+    SRAM, the figure of SRAM with the weights counts.
 
     Args:
         figures: id -> value, as in report.json.

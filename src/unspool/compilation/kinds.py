@@ -76,6 +76,6 @@ def kind_of(figure_id: str) -> Kind | None:
     whole = {kind.id: kind for kind in KINDS}
     parts = figure_id.split("_")
     for end in range(len(parts), 0, -1):
-        if (found := whole.get("_".join(parts[:end]))) is not None:
-            return found
+        if (match := whole.get("_".join(parts[:end]))) is not None:
+            return match
     return None

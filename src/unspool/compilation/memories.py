@@ -9,7 +9,7 @@ from unspool.errors import UnspoolError
 
 Use: TypeAlias = Literal["const", "arena", "cache"]
 
-# That a port moves per cycle, as Vela has it.
+# Bytes that a port moves per cycle, by Vela's sources.
 _AXI_BYTES = {"ethos-u55": 8, "ethos-u65": 16, "ethos-u85": 16}
 
 
@@ -39,10 +39,11 @@ def behind(config: Path, system_config: str, memory_mode: str, use: Use) -> tupl
 
 
 def memory(config: Path, family: str, system_config: str, memory_mode: str, use: Use) -> Memory:
-    """The memory that a memory mode puts its weights (`const`), its arena or its cache in.
+    """The memory that a memory mode puts the weights (`const`), the arena or the cache in.
 
-    The bandwidth is that of Vela (`architecture_features.py`): the width of a port, 8 bytes on
-    the U55 and 16 on the others, times the clock scale of the memory, times its ports on the U85.
+    The bandwidth is calculated as in Vela (`architecture_features.py`): the width of a port, 8
+    bytes on the U55 and 16 on the others, times the clock scale of the memory, times its ports on
+    the U85.
 
     Args:
         config: a Vela configuration file.
@@ -68,13 +69,13 @@ def memory(config: Path, family: str, system_config: str, memory_mode: str, use:
         limit = setting(config, f"Memory_Mode.{memory_mode}", "arena_cache_size")
     try:
         bandwidth = _AXI_BYTES[family] * float(scale) * int(ports)
-        found = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
+        described = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
     except ValueError:
-        found = None
-    if found is None or not 0 < found.bytes_per_cycle < float("inf"):
+        described = None
+    if described is None or not 0 < described.bytes_per_cycle < float("inf"):
         raise UnspoolError(
             f"{config.name}: {system_config} has clock scale {scale!r}, read latency {latency!r} "
             f"and {ports!r} ports for {name}, {memory_mode} has arena cache size {limit!r}; "
             "expected numbers"
         )
-    return found
+    return described

@@ -10,9 +10,9 @@ import joblib
 
 from unspool.compilation import budgets, vela
 from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.kinds import CPU_OPERATORS, FLASH, MILLISECONDS, SRAM_WITH_WEIGHTS
 from unspool.compilation.targets import Target, all_targets
-from unspool.compilation.vela import Compiled
 from unspool.compilation.vela_host import Host
 from unspool.errors import UnspoolError
 from unspool.support.progress import Watch, unwatched
@@ -44,7 +44,7 @@ class Cost:
 
     @property
     def inferences_per_second(self) -> float:
-        """One after the other, nothing in between."""
+        """Inferences per second when one follows the other without a pause."""
         return 1000 / self.milliseconds if self.milliseconds else 0.0
 
 
@@ -76,7 +76,7 @@ class Sweep:
 
     Attributes:
         trials: one per target, in the order in which the targets were given.
-        budget: that they were held against; None where there was none.
+        budget: the limits that they were compared with; None where there were none.
         vela_version: of the compiler.
     """
 
@@ -112,11 +112,17 @@ def sweep(
         tflite: the bytes of an int8 or int16 .tflite file.
         targets: what to compile for; `all_targets()` where None.
         budget: what the network may cost; it cannot limit the accuracy, which Vela does not know.
-        watch: told of progress.
+        watch: is called with the progress.
 
     Raises:
         UnspoolError: not a .tflite file, or one that is compiled already; no target; a limit on
             the accuracy; or Vela refuses the file for every target.
+
+    Example:
+        >>> budget = unspool.Budget(max_sram_kib=64, no_cpu=True)
+        >>> swept = unspool.sweep(int8_tflite, [unspool.target("ethos-u55-128")], budget)
+        >>> [trial.fits for trial in swept.trials]
+        [True]
     """
     if budget is not None and budget.max_accuracy_drop is not None:
         raise UnspoolError(

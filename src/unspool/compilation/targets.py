@@ -16,7 +16,7 @@ ACCELERATORS = (
 )
 """The accelerators that Vela compiles for; the number is multiply-accumulates per cycle."""
 
-_DEFAULTS = {  # those that Vela itself takes when it is given none
+_DEFAULTS = {  # what Vela itself takes when it is given none
     "ethos-u55": ("Ethos_U55_High_End_Embedded", "Shared_Sram"),
     "ethos-u65": ("Ethos_U65_Client_Server", "Dedicated_Sram_384KB"),
     "ethos-u85": ("Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB"),
@@ -32,6 +32,11 @@ class Target:
         system_config: clock and memory bandwidths, a section of `config`.
         memory_mode: what lies in which memory, a section of `config`.
         config: a Vela configuration file.
+
+    Example:
+        >>> target = unspool.target("ethos-u65-256")
+        >>> target.family, target.macs
+        ('ethos-u65', 256)
     """
 
     accelerator: str
@@ -65,11 +70,11 @@ class Target:
         return memory(self.config, self.family, self.system_config, self.memory_mode, use)
 
     def port(self, use: Use) -> str:
-        """The port of that memory, "axi0" or "axi1"; "" where it is not said."""
+        """The port of that memory, "axi0" or "axi1"; "" where the configuration does not say."""
         return behind(self.config, self.system_config, self.memory_mode, use)[0]
 
     def memory_name(self, use: Use) -> str:
-        """The name of that memory: "Sram", "Dram", "OffChipFlash"; "" where it is not said."""
+        """The name of that memory: "Sram", "Dram", "OffChipFlash"; "" where it is not given."""
         return behind(self.config, self.system_config, self.memory_mode, use)[1]
 
     @property
@@ -97,6 +102,10 @@ def target(
 
     Raises:
         UnspoolError: a name is unknown, or the accelerator does not have it.
+
+    Example:
+        >>> print(unspool.target("ethos-u55-128"))
+        ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram
     """
     _check_accelerator(accelerator)
     family = accelerator.rpartition("-")[0]
@@ -124,7 +133,7 @@ def all_targets(
     memory_modes: Sequence[str] = (),
     config: AnyPath | None = None,
 ) -> tuple[Target, ...]:
-    """Every target that is made of these names; combinations that do not exist are left out.
+    """Every target that has these names; combinations that do not exist are left out.
 
     Args:
         accelerators: some of `ACCELERATORS`; all where empty.
@@ -133,41 +142,67 @@ def all_targets(
         config: a Vela configuration file; Arm's own where None.
 
     Raises:
-        UnspoolError: a name is unknown, or none of the combinations with it exists.
+        UnspoolError: a name is unknown, or no target has it together with the other names.
+
+    Example:
+        >>> targets = unspool.all_targets(["ethos-u55-128"], ["Ethos_U55_High_End_Embedded"])
+        >>> sorted(target.memory_mode for target in targets)
+        ['Shared_Sram', 'Sram_Only']
     """
     for accelerator in accelerators:
         _check_accelerator(accelerator)
     path = Path(config) if config else arm_config()
-    everything = [
+    everything = _every_target(path)
+    wanted = [
+        _Choice("target", "accelerator", accelerators),
+        _Choice("system configuration", "system_config", system_configs),
+        _Choice("memory mode", "memory_mode", memory_modes),
+    ]
+    matches = [chosen for chosen in everything if all(choice.has(chosen) for choice in wanted)]
+    for choice in wanted:
+        choice.check_known(everything, path)
+    for choice in wanted:
+        choice.check_used(matches)
+    return tuple(matches)
+
+
+def _every_target(path: Path) -> list[Target]:
+    return [
         Target(accelerator, system, mode, path)
         for accelerator in ACCELERATORS
-        for system in _system_configs(accelerator, path)
-        for mode in _memory_modes(accelerator, path)
+        for system in system_configs(accelerator, path)
+        for mode in memory_modes(accelerator, path)
         if _fits(path, system, mode)
     ]
-    wanted = {
-        "target": ("accelerator", accelerators),
-        "system configuration": ("system_config", system_configs),
-        "memory mode": ("memory_mode", memory_modes),
-    }
-    found = [
-        chosen
-        for chosen in everything
-        if all(not names or getattr(chosen, field) in names for field, names in wanted.values())
-    ]
-    given = [(what, field, name) for what, (field, names) in wanted.items() for name in names]
-    for what, field, name in given:
-        known = dict.fromkeys(getattr(chosen, field) for chosen in everything)
-        if name not in known:
-            listed = ", ".join(known) or "(none there)"
-            raise UnspoolError(f"{what} {name!r}: expected, in {path.name}, one of {listed}")
-    for what, field, name in given:
-        if not any(getattr(chosen, field) == name for chosen in found):
-            raise UnspoolError(
-                f"{what} {name!r}: does not go with any of the others that were given; "
-                "leave it out, or give others"
-            )
-    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Names that targets are chosen by: some of one attribute's; every name where empty."""
+
+    what: str
+    attribute: str
+    names: Sequence[str]
+
+    def has(self, target: Target) -> bool:
+        return not self.names or getattr(target, self.attribute) in self.names
+
+    def check_known(self, everything: Sequence[Target], path: Path) -> None:
+        known = dict.fromkeys(getattr(target, self.attribute) for target in everything)
+        for name in self.names:
+            if name not in known:
+                listed = ", ".join(known) or "(none there)"
+                raise UnspoolError(
+                    f"{self.what} {name!r}: expected, in {path.name}, one of {listed}"
+                )
+
+    def check_used(self, chosen: Sequence[Target]) -> None:
+        for name in self.names:
+            if not any(getattr(target, self.attribute) == name for target in chosen):
+                raise UnspoolError(
+                    f"{self.what} {name!r}: does not go with any of the others that were given; "
+                    "leave it out, or give others"
+                )
 
 
 def system_configs(accelerator: str, config: Path) -> list[str]:
@@ -192,9 +227,6 @@ def memory_modes(accelerator: str, config: Path) -> list[str]:
     ]
 
 
-_system_configs, _memory_modes = system_configs, memory_modes  # `all_targets` has such arguments
-
-
 def _check_accelerator(name: str) -> None:
     if name not in ACCELERATORS:
         raise UnspoolError(f"target {name!r}: expected one of {', '.join(ACCELERATORS)}")
@@ -206,6 +238,6 @@ def _is_dedicated(config: Path, mode: str) -> bool:
 
 
 def _fits(config: Path, system: str, mode: str) -> bool:
-    """The arena must lie in memory that can be written."""
+    """Whether a memory mode's arena lies in memory that can be written."""
     port = setting(config, f"Memory_Mode.{mode}", "arena_mem_area").lower()
     return "Flash" not in setting(config, f"System_Config.{system}", f"{port}_port")

@@ -47,7 +47,7 @@ def sections(config: Path, kind: str) -> list[str]:
 
 
 def setting(config: Path, section: str, key: str) -> str:
-    """A setting of a section, or of the one that it inherits from; empty where there is none."""
+    """A setting of a section, or of the section that it inherits from; empty without either."""
     parser = _read(config)
     for _ in parser.sections():
         if not parser.has_section(section):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from unspool.compilation.targets import Target
 from unspool.compilation.vela import compile
 from unspool.compression.compressing import FineTuning, compress
 from unspool.compression.kernels import KernelSetting
+from unspool.compression.training_data import classes_of
 from unspool.frontend.keras_file import load
 from unspool.runtime.evaluation import accuracy
 from unspool.support.progress import Watch
@@ -22,14 +23,14 @@ from unspool.support.samples import Samples
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a setting gave.
+    """The results of one setting.
 
     Attributes:
         setting: how far all kernels were compressed.
         accuracy: of the int8 model in LiteRT on the validation samples, percent.
         flash_kib: of the compiled file, KiB, measured.
         cycles: of one inference, Vela's estimate.
-        seconds: that it took.
+        seconds: how long it took.
     """
 
     setting: KernelSetting
@@ -41,14 +42,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Task:
-    """What all candidates of a search share, in a form that other processes and machines take.
+    """What all candidates of a search share, in a form that can be sent to other processes.
 
     Attributes:
         trained: bytes of the trained model's .keras file.
         losses: what it was compiled with, as `losses` gives it.
         data: training samples, one array (samples, ...) per input.
         labels: their classes, as the loss takes them.
-        validation: samples and classes that are not trained with.
+        validation: samples and classes that are not used to train.
         calibration: samples to quantize with.
         quantization_aware: whether to train with the errors of int8 too.
         fine_tuning: how to train.
@@ -80,16 +81,8 @@ def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     return Candidate(setting, percent, compiled.flash_kib, compiled.cycles, seconds)
 
 
-def classes_of(labels: np.ndarray) -> np.ndarray:
-    """Classes (samples,) of labels (samples,), (samples, 1) or, one-hot, (samples, classes)."""
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        classes: np.ndarray = labels.argmax(axis=1)
-        return classes
-    return labels.reshape(len(labels)) if labels.ndim == 2 else labels
-
-
 def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:
-    """Try a setting; returns what it gave, and the bytes of the compressed model's .keras file."""
+    """Try a setting; returns its results, and the bytes of the compressed model's .keras file."""
     model = from_bytes(task.trained)
     model.compile(**task.losses)
     compressed = compress(
@@ -104,7 +97,7 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
         watch=None if watch is None else _named(str(setting), watch),
     )
     if compressed.interrupted:
-        raise KeyboardInterrupt  # it says nothing of its setting
+        raise KeyboardInterrupt  # half a training says nothing about the setting
     measured = measure(task, compressed.model, setting)
     seconds = measured.seconds + compressed.seconds
     return replace(measured, seconds=seconds), to_bytes(compressed.model)

@@ -5,10 +5,11 @@ in fewer bytes. A recurrent network is bound by reading its weights, so this is 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unspool.compression.distillation import Teacher
 from unspool.compression.fake_quantization import FakeQuantized
 from unspool.compression.fine_tuning import (
     BestWeights,
@@ -16,7 +17,6 @@ from unspool.compression.fine_tuning import (
     ProgressCallback,
     PruningSchedule,
     Student,
-    Teacher,
     fit,
     measured,
     optimizer,
@@ -24,32 +24,36 @@ from unspool.compression.fine_tuning import (
 )
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
+from unspool.compression.trained_loss import check_compiled, copied, losses
 from unspool.compression.training_data import TrainingData, check_fits_loss, training_data
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch, unwatched
 from unspool.support.samples import Samples
-from unspool.unrolling.inspection import is_graph
 
 
 @dataclass(frozen=True)
 class FineTuning:
     """How a model is fine-tuned.
 
-    In the first half of the epochs more and more weights become 0; in the second half they stay so,
-    and the others share values.
+    In the first half of the epochs more and more weights become 0. In the second half these stay 0,
+    and the other weights share values.
 
     Attributes:
         epochs: passes over the training data.
         batch_size: samples of a batch, where data is given as arrays.
-        quantized_epochs: passes with the errors of int8, where these are asked for, at a tenth of
-            the learning rate.
+        quantized_epochs: passes with the errors of int8, at a tenth of the learning rate; made only
+            where `compress` is given calibration samples.
         learning_rate: the peak of Adam's; it is warmed up, and decays along a cosine to 0.
         distillation: weight of a second loss beside the model's own, the distance of the outputs
             from the trained model's (Hinton et al. 2015): Kullback-Leibler of a softmax, mean
-            squared of others. It keeps a sparse model from learning mistakes in the labels by
-            heart. 0 trains without.
-        seed: of the order of the samples, and of those that are held out.
+            squared of others. It keeps a sparse model from memorising mistakes in the labels. 0
+            trains without it.
+        seed: decides the order of the samples, and which are held out.
+
+    Example:
+        >>> unspool.FineTuning(epochs=4).batch_size
+        64
     """
 
     epochs: int = 8
@@ -80,10 +84,10 @@ class Compressed:
     Attributes:
         model: an ordinary Keras model, compiled as the trained one was.
         kernels: what each compressed kernel holds.
-        epochs: what each epoch gave.
+        epochs: the metrics of each epoch.
         best: number of the epoch that the model's weights are from.
         interrupted: whether Ctrl-C ended the fine-tuning.
-        seconds: that the fine-tuning took.
+        seconds: how long the fine-tuning took.
     """
 
     model: Any
@@ -127,49 +131,54 @@ def compress(
         layers: layer name, or path of a kernel -> its own setting.
         validation: (samples, labels), or a dataset. None: of arrays a twentieth, at most 5,000
             samples, is held out; of a dataset nothing is.
-        calibration: samples to choose int8 ranges with, as `calibrate` takes them. Given, more
-            epochs follow in which every tensor is rounded as in the int8 file; deployed with the
-            same samples, the model then gives what it was trained to give. With a `setting` of no
-            zeros and free values, this is all that is done.
+        calibration: samples to choose int8 ranges with, as `calibrate` takes them. If they are
+            given, further epochs follow in which every tensor is rounded as in the int8 file;
+            deployed with the same samples, the model then computes what it was trained to. With a
+            `setting` of no zeros and free values, these epochs are all that is done.
         time_steps: with `calibration`: length of the sequence where the model leaves it open.
         fine_tuning: how to train.
-        watch: told of progress.
+        watch: is called with the progress.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
-        KeyboardInterrupt: Ctrl-C, before an epoch ended with the kernels as they are to be.
+        KeyboardInterrupt: Ctrl-C, before the first epoch after which the kernels were as sparse and
+            clustered as they are to be.
+
+    Example:
+        >>> smaller = unspool.compress(  # of a model that was compiled with a loss
+        ...     classifier,
+        ...     data,
+        ...     labels,
+        ...     setting=unspool.KernelSetting(sparsity=0.5, clusters=16),
+        ...     fine_tuning=unspool.FineTuning(epochs=2),
+        ... )
+        >>> [kernel.zeros / kernel.weights for kernel in smaller.kernels]
+        [0.5, 0.5, 0.5]
     """
     check_compiled(model)
     keras.utils.set_random_seed(fine_tuning.seed)
-    student_model, best = _copy(model), _copy(model)
-    projections = [Projection(kernel) for kernel in kernels(student_model, setting, layers)]
+    student, best = copied(model), copied(model)
+    projections = [Projection(kernel) for kernel in kernels(student, setting, layers)]
     seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
     source = training_data(model, data, labels, validation, batch_size, seed)
     quantized = None
     if calibration is not None:  # what cannot be done should be known before any training
-        quantized = FakeQuantized(student_model, calibration, time_steps)
+        quantized = FakeQuantized(student, calibration, time_steps)
         if not isinstance(data, tf.data.Dataset):
             quantized.check(keras.tree.flatten(source.fit["x"]))
-    watch = watch or unwatched
     teacher = Teacher(model, fine_tuning.distillation)
     best_weights = BestWeights(best)
+    run = _Run(student, projections, teacher, source, fine_tuning, best_weights, watch or unwatched)
     start = time.perf_counter()
     interrupted = False
     try:
         if projections or calibration is None:
-            _fine_tune(
-                Student(student_model, projections, teacher),
-                source,
-                fine_tuning,
-                best_weights,
-                watch,
-            )
+            run.prune_and_cluster()
         if calibration is not None:
             if best_weights.kept:  # other weights have other ranges
-                student_model.set_weights(best.get_weights())
-                quantized = FakeQuantized(student_model, calibration, time_steps)
-            student = Student(student_model, projections, teacher, quantized)
-            _fine_tune_quantized(student, source, fine_tuning, best_weights, watch)
+                student.set_weights(best.get_weights())
+                quantized = FakeQuantized(student, calibration, time_steps)
+            run.train_for_int8(quantized)
     except KeyboardInterrupt:
         if not best_weights.kept:
             raise
@@ -184,84 +193,49 @@ def compress(
     )
 
 
-def _fine_tune(
-    student: Student,
-    source: TrainingData,
-    options: FineTuning,
-    best_weights: BestWeights,
-    watch: Watch,
-) -> None:
-    """Prune, then cluster."""
-    batches = options.epochs * source.batches
-    student.compile(optimizer(options.learning_rate, batches), **losses(student.model))
-    check_fits_loss(student, source)
-    schedule = PruningSchedule(student.projections, batches)
-    best_weights.watches(lambda: schedule.is_complete)
-    fit(
-        student,
-        source,
-        options.epochs,
-        [schedule, ProgressCallback(watch, "fine-tune", batches), best_weights],
-    )
+@dataclass(frozen=True)
+class _Run:
+    """One fine-tuning: what its two stages work on.
 
+    Attributes:
+        model: the copy of the trained model that is trained.
+        projections: of its kernels.
+        teacher: the trained model.
+        source: what to train with.
+        options: how to train.
+        best_weights: keeps the best epoch.
+        watch: is called with the progress.
+    """
 
-def _fine_tune_quantized(
-    student: Student,
-    source: TrainingData,
-    options: FineTuning,
-    best_weights: BestWeights,
-    watch: Watch,
-) -> None:
-    """Train with the errors of int8; keeps an epoch only where it mends some."""
-    batches = options.quantized_epochs * source.batches
-    rate = options.learning_rate / _QUANTIZED_RATE
-    student.compile(optimizer(rate, batches), **losses(student.model))
-    check_fits_loss(student, source)
-    watch("fine-tune for int8", 0, batches)
-    best_weights.watches(lambda: True, score(measured(student, source)))
-    progress = ProgressCallback(watch, "fine-tune for int8", batches)
-    fit(student, source, options.quantized_epochs, [progress, best_weights])
+    model: Any
+    projections: Sequence[Projection]
+    teacher: Teacher
+    source: TrainingData
+    options: FineTuning
+    best_weights: BestWeights
+    watch: Watch
 
+    def prune_and_cluster(self) -> None:
+        """Prune in the first half of the epochs, then cluster."""
+        batches = self.options.epochs * self.source.batches
+        student = Student(self.model, self.projections, self.teacher)
+        self._compile(student, self.options.learning_rate, batches)
+        schedule = PruningSchedule(self.projections, batches)
+        self.best_weights.watches(lambda: schedule.is_complete)
+        progress = ProgressCallback(self.watch, "fine-tune", batches)
+        callbacks = [schedule, progress, self.best_weights]
+        fit(student, self.source, self.options.epochs, callbacks)
 
-def check_compiled(model: Any) -> None:
-    """Raises UnspoolError where a model has no loss, or is not made of layers in a graph."""
-    if not is_graph(model):
-        raise UnspoolError(
-            f"model {model.name!r} is a {type(model).__name__}; expected a Sequential or "
-            "Functional Keras model"
-        )
-    if not getattr(model, "compiled", False) or model.loss is None:
-        raise UnspoolError(
-            f"model {model.name!r} has no loss to fine-tune with: compile it, "
-            "model.compile(loss=..., metrics=[...])"
-        )
+    def train_for_int8(self, quantized: FakeQuantized | None) -> None:
+        """Train with the errors of int8; an epoch is kept only where it is better than before."""
+        batches = self.options.quantized_epochs * self.source.batches
+        student = Student(self.model, self.projections, self.teacher, quantized)
+        self._compile(student, self.options.learning_rate / _QUANTIZED_RATE, batches)
+        self.watch("fine-tune for int8", 0, batches)
+        self.best_weights.watches(lambda: True, score(measured(student, self.source)))
+        progress = ProgressCallback(self.watch, "fine-tune for int8", batches)
+        fit(student, self.source, self.options.quantized_epochs, [progress, self.best_weights])
 
-
-def known_loss(name: str) -> str:
-    """The name of a loss of Keras's; UnspoolError where there is none."""
-    try:
-        keras.losses.get(name)
-    except ValueError:
-        raise UnspoolError(
-            f"loss {name!r}: Keras has none of this name; expected one such as mse or "
-            "sparse_categorical_crossentropy"
-        ) from None
-    return name
-
-
-def _copy(model: Any) -> Any:
-    """The same model with variables of its own, compiled with the same losses."""
-    model.compiled = False  # or Keras would write the losses to JSON, and refuse a user's own
-    try:
-        copy = keras.models.clone_model(model)
-    finally:
-        model.compiled = True
-    copy.set_weights(model.get_weights())
-    copy.compile(**losses(model))
-    return copy
-
-
-def losses(model: Any) -> dict[str, Any]:
-    """What a model was compiled with, as it was given, but for the optimizer."""
-    given = model._compile_config.config  # Keras's public way gives a JSON form, for its own only
-    return {name: given[name] for name in ("loss", "loss_weights", "metrics", "weighted_metrics")}
+    def _compile(self, student: Student, learning_rate: float, batches: int) -> None:
+        student.compile(optimizer(learning_rate, batches), **losses(self.model))
+        check_fits_loss(student, self.source)

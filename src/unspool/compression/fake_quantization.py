@@ -1,10 +1,10 @@
 """The deploy graph of a model with every tensor rounded as its int8 file rounds it, in float.
 
-The graph is traced as for the conversion, and copied operator by operator; where the int8 file has
-a tensor, its rounding is put behind the operator that computes it, with that tensor's own scale and
-zero point: what is tied in the file is tied here. Kernels are rounded to the scales that `scales`
-gives them. Gradients pass through a rounding unchanged, but not through what it clips (Jacob et al.
-2018). So the model is trained with the errors of its int8 form.
+The graph is traced as for the conversion, and copied operator by operator. Where the int8 file has
+a tensor, a rounding follows the operator that computes it, with that tensor's own scale and zero
+point: what is tied in the file is tied here. Kernels are rounded to the scales that
+`quantization.kernels` gives them. Gradients pass through a rounding unchanged, but not through
+values that it clips (Jacob et al. 2018). So the model is trained with the errors of its int8 form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from unspool import stages
 from unspool.errors import UnspoolError
-from unspool.quantization.scales import KERNEL_BITS
+from unspool.quantization.multipliers import KERNEL_BITS
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
@@ -27,7 +27,7 @@ _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GAT
 
 @dataclass(frozen=True)
 class Rounding:
-    """An int8 tensor's: `value = scale * (level - zero)`."""
+    """The rounding of an int8 tensor: `value = scale * (level - zero)`."""
 
     scale: float
     zero: int
@@ -40,14 +40,14 @@ class Rounding:
 
 
 class FakeQuantized:
-    """A trained model's deploy graph, rounded, over batches; its weights are the trained model's.
+    """A trained model's deploy graph with roundings, over batches, on the trained model's weights.
 
     Called as the trained model is, inside a `tf.function`; returns its outputs, (samples, ...).
-    Where it is called in a `keras.StatelessScope`, that scope's weights are taken.
+    In a `keras.StatelessScope` it uses that scope's weights.
     """
 
     def __init__(self, model: Any, calibration: Samples, time_steps: int | None = None) -> None:
-        """Calibrate the trained model as it is now, and take over the scales of its int8 file.
+        """Calibrate the trained model as it is now, and use the scales of its int8 file.
 
         Raises:
             UnspoolError: as `unroll`, `calibrate` and `quantize`; or an operator of the int8 file
@@ -55,15 +55,19 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        made, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
-        self._deploy_model, self._scalings = leading.stripped(made.deploy_model, self._names)
+        calibrated, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
+        self._deploy_model, self._scalings = leading.stripped(calibrated.deploy_model, self._names)
         self._traced = _traced(self._deploy_model)
         self._kernels = _kernels(self._traced)
         self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))
         self._sample = tf.function(self._copied)
 
     def check(self, arrays: Sequence[np.ndarray]) -> None:
-        """Raises UnspoolError where samples have another length than is unrolled."""
+        """Check that samples have the length that is unrolled.
+
+        Raises:
+            UnspoolError: they have another.
+        """
         inputs = zip(self._deploy_model.inputs, self._names, arrays, strict=True)
         for tensor, name, array in inputs:
             if tuple(tensor.shape[1:]) != array.shape[1:]:
@@ -75,28 +79,28 @@ class FakeQuantized:
 
     def __call__(self, inputs: Any) -> Any:
         """Outputs of a batch, in the structure of the model's."""
-        given = keras.tree.flatten(inputs)
+        tensors = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
-            given = [inputs[name] for name in self._names]
+            tensors = [inputs[name] for name in self._names]
         for position, scaling in self._scalings.items():
-            given[position] = (given[position] - scaling.shift) * scaling.factor
+            tensors[position] = (tensors[position] - scaling.shift) * scaling.factor
         weights = self._weights()
         # One sample at a time, as the deploy graph is, vectorized over the batch.
         outputs = tf.vectorized_map(
-            lambda sample: self._sample(weights, [part[None] for part in sample]), given
+            lambda sample: self._sample(weights, [part[None] for part in sample]), tensors
         )
         outputs = [output[:, 0] for output in outputs]
         return keras.tree.pack_sequence_as(self._structure, outputs)
 
     def _weights(self) -> list[Any]:
-        """Of the deploy graph, in the order of its variables, made of the trained model's."""
-        made: dict[int, Any] = {}
+        """Weights of the deploy graph, in its variables' order, made from the trained model's."""
+        trained: dict[int, Any] = {}
         for layer in self._deploy_model._flatten_layers():
             if hasattr(layer, "trained_values"):
                 values = zip(layer.weights, layer.trained_values(), strict=True)
-                made |= {id(variable): value for variable, value in values}
+                trained |= {id(variable): value for variable, value in values}
         weights = [
-            made[id(v)] if id(v) in made else tf.convert_to_tensor(v)
+            trained[id(v)] if id(v) in trained else tf.convert_to_tensor(v)
             for v in self._deploy_model.variables
         ]
         return [
@@ -152,19 +156,19 @@ _MOVES = ("Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity")
 def _kernels(traced: Any) -> dict[int, int | None]:
     """Position of a weight that is a kernel -> its axis of channels."""
     positions = {tensor.name: number for number, tensor in enumerate(traced.inputs)}
-    found = {}
+    axes = {}
     for op in traced.graph.get_operations():
         if op.type in _PRODUCTS:
             tensor = op.inputs[1]
             while tensor.op.type in _MOVES:
                 tensor = tensor.op.inputs[0]
             if tensor.name in positions:
-                found[positions[tensor.name]] = _PRODUCTS[op.type]
-    return found
+                axes[positions[tensor.name]] = _PRODUCTS[op.type]
+    return axes
 
 
 def _rounded_kernel(kernel: Any, channels: int | None) -> Any:
-    """A kernel rounded to int8, with `scales.rounded_up` of its largest weight over 127."""
+    """A kernel rounded to int8, with `multipliers.rounded_up` of its largest weight over 127."""
     free = tf.stop_gradient(tf.cast(kernel, tf.float64))
     kept = (
         None
@@ -185,7 +189,7 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
     graph = int8.subgraphs[0]
     order = {op.name: number for number, op in enumerate(traced.graph.get_operations())}
     count = len(graph.inputs)
-    found = {
+    roundings = {
         tensor.op.name: _rounding(graph.tensors[index])
         for tensor, index in zip(traced.inputs[-count:], graph.inputs, strict=True)
     }
@@ -202,8 +206,8 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
             continue
         tensor = graph.tensors[index]
         source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)
-        found[source.name] = _rounding(tensor)
-    return found
+        roundings[source.name] = _rounding(tensor)
+    return roundings
 
 
 def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:

@@ -1,4 +1,4 @@
-"""Train a model on through the projections of its kernels."""
+"""Train a model further, through the projections of its kernels."""
 
 import math
 import re
@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from unspool.compression.distillation import Teacher
 from unspool.compression.projection import Projection
-from unspool.compression.training_data import TrainingData, fitting, loss_name
+from unspool.compression.trained_loss import loss_name
+from unspool.compression.training_data import TrainingData, fitting
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch
 
 RAMP = 0.5
-"""Share of the training in which the sparsity grows; in the rest, masks stay and values train."""
+"""Share of the training in which the sparsity grows; after it, masks stay and values train."""
 _MASK_UPDATES = 100
 _WARM_UP = 0.05
 
@@ -35,50 +37,8 @@ class Epoch:
     complete: bool
 
 
-class Teacher:
-    """The trained model, whose outputs draw the student's towards them.
-
-    Called on inputs and the student's outputs for them; returns the weighted distance, a scalar.
-    """
-
-    def __init__(self, model: Any, weight: float) -> None:
-        """A weight of 0 takes no model to run."""
-        self._model = model
-        self.weight = weight
-        losses = keras.tree.flatten(model.loss)
-        configs = [loss.get_config() for loss in losses if hasattr(loss, "get_config")]
-        is_logits = any(config.get("from_logits") for config in configs)
-        self._distances = [_distance(tensor, is_logits) for tensor in model.outputs]
-
-    def __call__(self, inputs: Any, outputs: Any) -> Any:
-        """The distance of outputs from the trained model's."""
-        right = keras.tree.flatten(self._model(inputs, training=False))
-        pairs = zip(self._distances, right, keras.tree.flatten(outputs), strict=True)
-        means = [
-            tf.reduce_mean(far(tf.cast(a, tf.float32), tf.cast(b, tf.float32)))
-            for far, a, b in pairs
-        ]
-        return self.weight * tf.add_n(means)
-
-
-def _distance(output: Any, is_logits: bool) -> Callable[[Any, Any], Any]:
-    """How far an output is from the right one: by what the layer gives that computes it."""
-    if is_logits and output.shape[-1] > 1:
-        return lambda right, got: keras.losses.kl_divergence(
-            tf.nn.softmax(right), tf.nn.softmax(got)
-        )
-    layer = output._keras_history.operation
-    layer = getattr(layer, "layer", layer)  # of a TimeDistributed
-    activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    is_softmax = activation == "softmax" or isinstance(layer, keras.layers.Softmax)
-    distance: Callable[[Any, Any], Any] = (
-        keras.losses.kl_divergence if is_softmax else keras.losses.mean_squared_error
-    )
-    return distance
-
-
 class Student(keras.Model):  # type: ignore[misc]
-    """A model that computes with the projections of its kernels, and trains what is beneath them.
+    """A model that computes with the projections of its kernels, and trains the latent weights.
 
     Called as the model is.
     """
@@ -90,7 +50,7 @@ class Student(keras.Model):  # type: ignore[misc]
         teacher: Teacher,
         forward: Callable[[Any], Any] | None = None,
     ) -> None:
-        """Wrap a model; `forward` runs in its place where it is given, with its variables."""
+        """Wrap a model; `forward`, if given, runs in its place, with its variables."""
         super().__init__(name=model.name)
         self.model = model
         self.projections = list(projections)
@@ -129,7 +89,7 @@ class Student(keras.Model):  # type: ignore[misc]
 
 
 def sparsity(share: float, goal: float) -> float:
-    """The cubic schedule of Zhu & Gupta 2017, begun at 0: sparsity after a share of the ramp."""
+    """Sparsity after a share of the ramp: the cubic schedule of Zhu & Gupta 2017, begun at 0."""
     return goal * (1 - (1 - min(share, 1.0)) ** 3)
 
 
@@ -196,7 +156,7 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
         self._is_complete: Callable[[], bool] = lambda: True
 
     def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> None:
-        """Begin a stage: what must hold for an epoch to be kept, and the score to beat."""
+        """Begin a stage: what must hold for an epoch to be kept, and the score to reach."""
         self._is_complete, self._highest = is_complete, highest
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -207,18 +167,18 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
                 f"the loss on validation data became {metrics.get('val_loss')}: expected finite "
                 "samples and labels that fit the loss"
             )
-        entry = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
-        self.epochs.append(entry)
-        if entry.complete and score(metrics) >= self._highest:
+        record = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
+        self.epochs.append(record)
+        if record.complete and score(metrics) >= self._highest:
             self._highest = score(metrics)
             self._best.set_weights(self.model.projected_weights())
-            self.kept = entry.number
+            self.kept = record.number
 
 
 def score(metrics: Mapping[str, float]) -> float:
     """The score of an epoch, higher is better: the mean of the accuracies, or the negated loss.
 
-    On validation data where there are some.
+    It is that on validation data, where there are some.
     """
     start = "val_" if "val_loss" in metrics else ""
     accuracies = [
@@ -249,11 +209,11 @@ def measured(student: Student, source: TrainingData) -> dict[str, float]:
     """Metrics before any training, under the names that `fit` gives them."""
     if source.validation is None:
         return {"loss": math.inf}
-    given = source.validation
-    arguments = given if isinstance(given, tuple) else (given,)
+    validation = source.validation
+    arguments = validation if isinstance(validation, tuple) else (validation,)
     with fitting(loss_name(student)):
-        found = student.evaluate(*arguments, verbose=0, return_dict=True)
-    return {f"val_{name}": float(value) for name, value in found.items()}
+        metrics = student.evaluate(*arguments, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in metrics.items()}
 
 
 def optimizer(peak: float, batches: int) -> Any:

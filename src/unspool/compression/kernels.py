@@ -1,4 +1,4 @@
-"""Which weights of a model are compressed, and how far each."""
+"""Which kernels of a model are compressed, and how far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 
-_KERNELS = (
-    "kernel",
-    "recurrent_kernel",
-    "pointwise_kernel",
-)  # Keras's names, in layers and in cells
+_KERNELS = ("kernel", "recurrent_kernel", "pointwise_kernel")  # Keras's names of them
 _SMALL = 1 / 32
 MOST_CLUSTERS = 255  # non-zero values of an int8 weight with a symmetric scale
 
@@ -27,6 +23,10 @@ class KernelSetting:
 
     Raises:
         UnspoolError: a value outside of these.
+
+    Example:
+        >>> print(unspool.KernelSetting(sparsity=0.9, clusters=8))
+        90 % zeros, 8 values
     """
 
     sparsity: float = 0.8
@@ -61,7 +61,7 @@ class Kernel:
     Attributes:
         path: layers and name, such as `gru/gru_cell/recurrent_kernel`.
         variable: the Keras variable.
-        setting: how far.
+        setting: how far it is to be compressed.
     """
 
     path: str
@@ -91,8 +91,9 @@ def kernels(
 ) -> list[Kernel]:
     """The kernels that are to be compressed: recurrent, dense and convolution kernels.
 
-    A kernel with less than 1/32 of all these weights, such as a small output layer's, is left as it
-    is unless `layers` names it: little is won there, and each of its weights counts for more.
+    A kernel with less than 1/32 of all these weights, such as that of a small output layer, is left
+    as it is unless `layers` names it: compressing it saves little, and each of its weights matters
+    more.
 
     Args:
         model: a built Keras model.
@@ -102,20 +103,20 @@ def kernels(
     Raises:
         UnspoolError: the model has no such kernels, or `layers` names something else.
     """
-    found = _kernels(model)
-    if not found:
+    variables = _kernels(model)
+    if not variables:
         raise UnspoolError(
             f"model {model.name!r} has no trainable kernel to compress: expected a recurrent, "
             "dense or convolution layer"
         )
-    owners = {path: [path, *path.split("/")[:-1]] for path in found}
+    owners = {path: [path, *path.split("/")[:-1]] for path in variables}
     for name in layers:
         if not any(name in names for names in owners.values()):
             known = sorted({names[1] for names in owners.values()})
             raise UnspoolError(f"no kernel belongs to {name!r}; layers are {', '.join(known)}")
-    whole = sum(int(np.prod(variable.shape)) for variable in found.values())
+    whole = sum(int(np.prod(variable.shape)) for variable in variables.values())
     chosen = []
-    for path, variable in found.items():
+    for path, variable in variables.items():
         small = np.prod(variable.shape) < _SMALL * whole
         own = next((layers[name] for name in owners[path] if name in layers), None)
         kernel = Kernel(path, variable, own or (UNTOUCHED if small else setting))
@@ -126,12 +127,12 @@ def kernels(
 
 def results(model: Any) -> tuple[KernelResult, ...]:
     """Count what the kernels of a model hold now."""
-    found = []
+    counts = []
     for path, variable in _kernels(model).items():
         values = np.array(variable)
         distinct = np.unique(values[values != 0])
-        found.append(KernelResult(path, values.size, int((values == 0).sum()), len(distinct)))
-    return tuple(found)
+        counts.append(KernelResult(path, values.size, int((values == 0).sum()), len(distinct)))
+    return tuple(counts)
 
 
 def _kernels(model: Any) -> dict[str, Any]:
@@ -140,10 +141,10 @@ def _kernels(model: Any) -> dict[str, Any]:
     Paths begin with the layer's name: Keras's own lose it when a model with a Bidirectional is
     cloned or loaded.
     """
-    found = {}
+    variables = {}
     for layer in model.layers:
         for variable in layer.trainable_variables:
             if variable.name in _KERNELS and len(variable.shape) > 1:
                 path = variable.path.removeprefix(f"{layer.name}/")
-                found[f"{layer.name}/{path}"] = variable
-    return found
+                variables[f"{layer.name}/{path}"] = variable
+    return variables

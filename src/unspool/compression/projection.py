@@ -2,8 +2,8 @@
 
 Training moves latent weights, free numbers; the model computes with their projection. Gradients
 pass through it unchanged (the straight-through estimator, Bengio et al. 2013), except that pruned
-weights get none. A cluster's value is the mean of its latent weights in every step, and each weight
-belongs to the value that is nearest: so values are trained, and a weight may change its cluster.
+weights get none. In every step a cluster's value is the mean of its latent weights, and each weight
+belongs to the nearest value: so values are trained, and a weight may change its cluster.
 """
 
 from typing import Any
@@ -51,13 +51,13 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
                 tf.math.unsorted_segment_sum(tensor, nearest, self.values.shape[0])
                 for tensor in (tf.reshape(latent, [-1]) * weight, weight)
             )
-            # The mean of what belongs to it; an empty one stays. Means keep the order.
+            # Each value becomes its cluster's mean, unless that is empty. Means keep the order.
             values = tf.where(counts > 0, sums / tf.maximum(counts, 1.0), values)
             self.values.assign(values)
         return tf.reshape(tf.gather(values, nearest), tf.shape(latent))
 
     def prune(self, share: float) -> None:
-        """Mask the smallest latent weights: this share of them, and never all."""
+        """Mask this share of the latent weights, the smallest, but never all of them."""
         latent = np.abs(np.array(self.kernel.variable))
         count = min(round(share * latent.size), latent.size - 1)
         mask = np.ones(latent.size, np.float32)
@@ -65,7 +65,7 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
         self.mask.assign(mask.reshape(latent.shape))
 
     def cluster(self) -> None:
-        """Begin to share values: as many as the setting says, by k-means over what is kept."""
+        """Begin to share the setting's number of values, by k-means over the kept weights."""
         if self.kernel.setting.clusters is None:
             return
         latent = np.array(self.kernel.variable)[np.array(self.mask) > 0]
@@ -76,8 +76,8 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
 def k_means(points: np.ndarray, count: int) -> np.ndarray:
     """Lloyd's algorithm on numbers (n,), begun with evenly spaced values; returns (count,), sorted.
 
-    Evenly spaced, not by density: large weights are few, and matter most. The gap that pruning
-    leaves around 0 gets no values.
+    Not spaced by density: large weights are few, and matter most. The gap that pruning leaves
+    around 0 gets no values.
     """
     values = np.linspace(points.min(), points.max(), count)
     below, above = points[points < 0].max(initial=-np.inf), points[points > 0].min(initial=np.inf)

@@ -1,13 +1,10 @@
 """Try compression settings until the strongest that holds an accuracy is found."""
 
-import json
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import joblib
 import numpy as np
@@ -15,26 +12,36 @@ import numpy as np
 from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.compression import candidates
-from unspool.compression.candidates import Candidate, Task, classes_of
-from unspool.compression.compressing import FineTuning, check_compiled, losses
+from unspool.compression.candidate_store import Store
+from unspool.compression.candidates import Candidate, Task
+from unspool.compression.compressing import FineTuning
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
-from unspool.compression.training_data import held_out, loss_name
+from unspool.compression.trained_loss import check_compiled, losses
+from unspool.compression.training_data import classes_of, split
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
 from unspool.runtime.evaluation import accuracy
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
-LADDER = tuple(
-    KernelSetting(sparsity, clusters)
-    for sparsity, clusters in (
-        *((0.4, 32), (0.5, 32), (0.6, 32), (0.6, 16), (0.7, 16), (0.75, 16), (0.8, 16), (0.8, 8)),
-        *((0.85, 16), (0.85, 8), (0.9, 16), (0.9, 8), (0.95, 16), (0.95, 8)),
-    )
+LADDER = (
+    KernelSetting(0.4, 32),
+    KernelSetting(0.5, 32),
+    KernelSetting(0.6, 32),
+    KernelSetting(0.6, 16),
+    KernelSetting(0.7, 16),
+    KernelSetting(0.75, 16),
+    KernelSetting(0.8, 16),
+    KernelSetting(0.8, 8),
+    KernelSetting(0.85, 16),
+    KernelSetting(0.85, 8),
+    KernelSetting(0.9, 16),
+    KernelSetting(0.9, 8),
+    KernelSetting(0.95, 16),
+    KernelSetting(0.95, 8),
 )
-"""Settings from mild to strong: Vela encodes the kernels of each in less than those before."""
+"""Settings from mild to strong: Vela encodes the kernels of each in fewer bytes than the last."""
 
 MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
 """What a search can make small -> the figure of a candidate."""
@@ -46,7 +53,7 @@ class Search:
 
     Attributes:
         trained_accuracy: of the trained model in Keras on the validation samples, percent.
-        samples: how many these are.
+        samples: how many validation samples there are.
         max_accuracy_drop: points by which a candidate's accuracy may be below the trained model's.
         minimise: "cycles" or "flash".
         target: what was compiled for.
@@ -80,7 +87,7 @@ class Search:
 
     @property
     def front(self) -> tuple[Candidate, ...]:
-        """What nothing else tried beats in accuracy, flash and cycles at once: the Pareto front."""
+        """The Pareto front: what no other beats in accuracy, flash and cycles at once."""
         tried = [self.before, *self.candidates]
         return tuple(t for t in tried if not any(_beats(other, t) for other in tried))
 
@@ -117,8 +124,8 @@ def search(
 
     The settings are bisected: the next ones to try are between the strongest that held the accuracy
     and the mildest beyond it that did not. With each the model is fine-tuned, quantized, compiled,
-    and measured on validation samples, which it was not trained with. What is finished is kept in
-    the folder: a search that was interrupted and is begun again goes on from there.
+    and measured on validation samples, which it was not trained with. Finished candidates are kept
+    in the folder: an interrupted search, started again, continues from there.
 
     Candidates run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
     any other backend of joblib's, they run there.
@@ -140,35 +147,43 @@ def search(
         time_steps: length of the sequence where the model leaves it open.
         jobs: candidates at a time; None: as many as joblib is configured for, else one.
         on_candidate: called after each candidate with the search so far.
-        watch: told of the progress of candidates that run in this process.
+        watch: is called with the progress of candidates that run in this process.
 
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
+
+    Example:
+        >>> search = unspool.search(
+        ...     classifier,
+        ...     data,
+        ...     labels,
+        ...     tmp_path / "search",
+        ...     max_accuracy_drop=100,
+        ...     settings=[unspool.KernelSetting(sparsity=0.5, clusters=16)],
+        ...     fine_tuning=unspool.FineTuning(epochs=2),
+        ... )
+        >>> print(search.chosen.setting)
+        50 % zeros, 16 values
     """
-    if minimise not in MINIMISE:
-        raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
-    if not 0 <= max_accuracy_drop <= 100:
-        raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
     settings = tuple(dict.fromkeys(settings))
-    if not settings:
-        raise UnspoolError("settings: expected at least one to try")
+    _check(minimise, max_accuracy_drop, settings)
     check_compiled(model)
-    arrays, kept, held = _split(model, data, labels, validation, fine_tuning.seed)
+    arrays, kept, held = split(model, data, labels, validation, fine_tuning.seed)
+    if calibration is None:
+        calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
     task = Task(
         trained=candidates.to_bytes(model),
         losses=losses(model),
         data=arrays,
         labels=kept,
         validation=held,
-        calibration=samples.first(arrays, samples.CALIBRATION_COUNT)
-        if calibration is None
-        else calibration,
+        calibration=calibration,
         quantization_aware=quantization_aware,
         fine_tuning=fine_tuning,
         target=target or targets.target(),
         time_steps=time_steps,
     )
-    found = Search(
+    start = Search(
         trained_accuracy=accuracy(model, held[0], classes_of(held[1])).percent,
         samples=len(held[1]),
         max_accuracy_drop=max_accuracy_drop,
@@ -176,26 +191,45 @@ def search(
         target=task.target,
         before=candidates.measure(task, model, UNTOUCHED),
     )
-    keys = _keys(model, task, settings)
+    store = Store(files.output_folder(folder), model, task)
+    return _bisected(start, task, settings, store, jobs, on_candidate, watch)
+
+
+def _check(minimise: str, max_accuracy_drop: float, settings: Sequence[KernelSetting]) -> None:
+    if minimise not in MINIMISE:
+        raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
+    if not 0 <= max_accuracy_drop <= 100:
+        raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
+    if not settings:
+        raise UnspoolError("settings: expected at least one to try")
+
+
+def _bisected(
+    search: Search,
+    task: Task,
+    settings: Sequence[KernelSetting],
+    store: Store,
+    jobs: int | None,
+    on_candidate: Callable[[Search], None],
+    watch: Watch | None,
+) -> Search:
+    """Try settings until the strongest that holds the accuracy is known."""
     # Without memory maps: joblib's clean-up of them stumbles where results come one by one.
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
     width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
     watch = watch if width == 1 else None  # a screen cannot be sent to other processes
-    folder = files.output_folder(folder)
-    for setting in settings:  # of an earlier run
-        candidate = _kept(folder / f"{keys[setting]}.json", setting)
+    for setting in settings:
+        candidate = store.candidate(setting)
         if candidate:
-            found = _with(found, candidate, folder / f"{keys[setting]}.keras", settings)
-    on_candidate(found)
-    while chosen := _next(settings, found, width):
+            search = _with(search, candidate, store.model(setting), settings)
+    on_candidate(search)
+    while chosen := _next(settings, search, width):
         calls = (joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen)
         for candidate, content in _quietly(parallel(calls)):
-            path = folder / f"{keys[candidate.setting]}.keras"
-            files.write(path, content)
-            files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
-            found = _with(found, candidate, path, settings)
-            on_candidate(found)
-    return found
+            path = store.keep(candidate, content)
+            search = _with(search, candidate, path, settings)
+            on_candidate(search)
+    return search
 
 
 def _quietly(results: Iterator[Any]) -> Iterator[Any]:
@@ -205,67 +239,18 @@ def _quietly(results: Iterator[Any]) -> Iterator[Any]:
         yield from results
 
 
-def _split(
-    model: Any, data: Samples, labels: Any, validation: Any, seed: int
-) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
-    """Training samples, their classes, and the same for validation."""
-    classes = model.outputs[0].shape[-1]
-    arrays = samples.check(data, structure.inputs(model), "training data")
-    labels = np.asarray(labels)
-    samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
-    if validation is not None:
-        held = samples.check(validation[0], structure.inputs(model), "validation data")
-        count = len(held[0])
-        right = np.asarray(validation[1])
-        samples.check_labels(classes_of(right), count, max(2, classes), "validation data")
-        return arrays, labels, (held, right)
-    train, test = held_out(len(labels), seed)
-    if not len(test):
-        raise UnspoolError(
-            f"training data: {len(labels)} samples are too few to hold some out; give validation "
-            "samples and their classes"
-        )
-    return [a[train] for a in arrays], labels[train], ([a[test] for a in arrays], labels[test])
-
-
-def _keys(model: Any, task: Task, settings: Sequence[KernelSetting]) -> dict[KernelSetting, str]:
-    """Setting -> a name for its candidate, made of all that its result depends on."""
-    shared = joblib.hash(
-        (
-            *(model.to_json(), model.get_weights(), loss_name(model), task.data, task.labels),
-            *(task.validation, task.calibration, asdict(task.fine_tuning), str(task.target)),
-            *(task.time_steps, task.quantization_aware),
-        )
-    )
-    return {setting: joblib.hash((shared, asdict(setting)))[:16] for setting in settings}
-
-
-def _kept(path: Path, setting: KernelSetting) -> Candidate | None:
-    """A finished candidate of an earlier run; None where there is none that can be read."""
-    try:
-        entries = json.loads(path.read_text())
-        numbers = [entries[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
-        if not all(math.isfinite(number) for number in numbers):
-            return None
-        return (
-            Candidate(**{**entries, "setting": setting})
-            if is_zipfile(path.with_suffix(".keras"))
-            else None
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
 def _with(
-    found: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
+    search: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
 ) -> Search:
-    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
-    return replace(found, candidates=tuple(tried), models={**found.models, candidate.setting: path})
+    tried = sorted((*search.candidates, candidate), key=lambda t: settings.index(t.setting))
+    return replace(
+        search, candidates=tuple(tried), models={**search.models, candidate.setting: path}
+    )
 
 
-def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
-    """Settings to try at once: spread evenly over what is open; none when all is known."""
-    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
+def _next(settings: Sequence[KernelSetting], search: Search, width: int) -> list[KernelSetting]:
+    """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
+    results = {settings.index(t.setting): search.holds(t) for t in search.candidates}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))

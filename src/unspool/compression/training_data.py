@@ -1,4 +1,4 @@
-"""What to fine-tune with: arrays, or a tf.data.Dataset, checked before any work is done."""
+"""What to fine-tune with: arrays or a tf.data.Dataset, checked before any work is done."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from unspool.compression.trained_loss import loss_name
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.support import samples
 from unspool.support._tensorflow import keras, tf
+from unspool.support.samples import Samples
 
 _HELD_OUT = 1 / 20
 _MOST_HELD_OUT = 5000
@@ -55,7 +57,7 @@ def training_data(
             raise UnspoolError("labels: a dataset yields them itself, (samples, labels); give None")
         _check_elements(data, "the dataset")
         batches = _count(data)
-        fit = {"x": _checked(data), "shuffle": False}  # that is the dataset's to do
+        fit = {"x": _checked(data), "shuffle": False}  # the dataset decides whether it shuffles
         return TrainingData(fit, batches, _validation(model, validation))
     if labels is None:
         raise UnspoolError("labels: expected what the model's loss takes, one for each sample")
@@ -106,7 +108,7 @@ def _as_inputs(model: Any, arrays: list[np.ndarray]) -> Any:
 def _checked_labels(model: Any, labels: Any, count: int, what: str) -> Any:
     """Labels as arrays, in the structure in which they were given."""
     if isinstance(labels, list | tuple) and np.ndim(labels[0] if labels else 0) == 0:
-        labels = np.asarray(labels)  # one after the other, not an output's each
+        labels = np.asarray(labels)  # a list of numbers, not of outputs
     labels = keras.tree.map_structure(lambda part: _labels(part, count, what), labels)
     _check_classes(model, labels, what)
     return labels
@@ -133,18 +135,12 @@ def _check_classes(model: Any, labels: Any, what: str) -> None:
         samples.check_classes(labels, model.outputs[0].shape[-1], f"{what}:")
 
 
-def loss_name(model: Any) -> str:
-    """A model's loss as people read it: `sparse_categorical_crossentropy`."""
-    loss = model.loss
-    return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss)
-
-
 @contextmanager
 def fitting(loss: str) -> Iterator[None]:
-    """Turn what TensorFlow says of data that does not fit into one line.
+    """Turn TensorFlow's exceptions about data that does not fit into one line.
 
     Raises:
-        UnspoolError: in its place.
+        UnspoolError: in their place.
     """
     try:
         with warnings.catch_warnings():
@@ -178,10 +174,45 @@ def check_fits_loss(student: Any, source: TrainingData) -> None:
 
 
 def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of samples to train with, and of those that are held out; of few samples none are."""
+    """Indices of samples to train with, and of those that are held out: none of few samples."""
     size = min(int(count * _HELD_OUT), _MOST_HELD_OUT)
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[size:]), np.sort(order[:size])
+
+
+def classes_of(labels: np.ndarray) -> np.ndarray:
+    """Classes (samples,) of labels (samples,), (samples, 1) or, one-hot, (samples, classes)."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        classes: np.ndarray = labels.argmax(axis=1)
+        return classes
+    return labels.reshape(len(labels)) if labels.ndim == 2 else labels
+
+
+def split(
+    model: Any, data: Samples, labels: Any, validation: Any, seed: int
+) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
+    """Training samples, their classes, and the same for validation, for a search.
+
+    Raises:
+        UnspoolError: they do not fit the model, or are too few to hold some out.
+    """
+    classes = model.outputs[0].shape[-1]
+    arrays = samples.check(data, structure.inputs(model), "training data")
+    labels = np.asarray(labels)
+    samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
+    if validation is not None:
+        held = samples.check(validation[0], structure.inputs(model), "validation data")
+        count = len(held[0])
+        right = np.asarray(validation[1])
+        samples.check_labels(classes_of(right), count, max(2, classes), "validation data")
+        return arrays, labels, (held, right)
+    train, test = held_out(len(labels), seed)
+    if not len(test):
+        raise UnspoolError(
+            f"training data: {len(labels)} samples are too few to hold some out; give validation "
+            "samples and their classes"
+        )
+    return [a[train] for a in arrays], labels[train], ([a[test] for a in arrays], labels[test])
 
 
 def _check_elements(dataset: Any, what: str) -> None:

@@ -7,7 +7,7 @@ README.md           the calls to write around them, and which memory each part b
 
 from collections.abc import Mapping
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.firmware import c_io, c_model, interface, readme
 from unspool.firmware.identifiers import prefix
 from unspool.support import files
@@ -24,7 +24,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
         int8_tflite: bytes of the int8 .tflite file that was compiled; it names the inputs and
             outputs, which are int8 or int16.
         compiled: what `compile` made of it.
-        name: what files, functions and constants are named after; made a C identifier.
+        name: what files, functions and constants are named after; it is made a C identifier.
 
     Returns:
         file name -> text.
@@ -33,24 +33,29 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
         UnspoolError: the two files do not belong together, an input or output is neither int8 nor
             int16, a state input has no output or differs from it in shape, type, scale or zero
             point, or the name has no letter.
+
+    Example:
+        >>> texts = unspool.bundle(int8_tflite, compiled, "kws")
+        >>> sorted(texts)
+        ['README.md', 'kws_io.c', 'kws_io.h', 'kws_model.c', 'kws_model.h']
     """
     name = prefix(name)
-    found = interface.read(int8_tflite, compiled.tflite)
+    ports = interface.read(int8_tflite, compiled.tflite)
     return {
-        f"{name}_model.h": c_model.header(name, compiled, found.arena),
+        f"{name}_model.h": c_model.header(name, compiled, ports.arena),
         f"{name}_model.c": c_model.source(name, compiled),
-        f"{name}_io.h": c_io.header(name, found),
-        f"{name}_io.c": c_io.source(name, found),
-        "README.md": readme.text(name, compiled, found),
+        f"{name}_io.h": c_io.header(name, ports),
+        f"{name}_io.c": c_io.source(name, ports),
+        "README.md": readme.text(name, compiled, ports),
     }
 
 
 def write(texts: Mapping[str, str], folder: AnyPath) -> dict[str, int]:
-    """Write a bundle's files, each of them whole or not at all.
+    """Write a bundle's files; each is written completely, or not at all.
 
     Args:
         texts: what `bundle` returned.
-        folder: is created where it is missing.
+        folder: is created if it is missing.
 
     Returns:
         file name -> bytes.

@@ -39,8 +39,8 @@ class Arena:
         offsets: tensor index -> its place in the arena by Vela's plan, which TFLM follows.
         planned: end of the last planned tensor.
         scratch: Vela's scratch tensor, which starts at 0 and holds inputs and outputs too.
-        fast_scratch: what the NPU also needs in dedicated SRAM, or 0 where the memory mode has
-            none. TFLM reserves it in the arena as well.
+        fast_scratch: what the NPU needs in dedicated SRAM in addition, or 0 where the memory mode
+            has none. TFLM reserves it in the arena as well.
         bookkeeping: an allowance for TFLM's own structures, about twice what it needs.
     """
 
@@ -101,9 +101,9 @@ def overlap(arena: Arena, one: int, other: int, size: int, other_size: int) -> b
 
 def _plan(model: flatbuffer.Model) -> dict[int, int]:
     """Tensor index -> offset, from the metadata that TFLM reads too; none without it."""
-    for entry in model.metadata or []:
-        if entry.name == b"OfflineMemoryAllocation":
-            words = np.frombuffer(bytes(model.buffers[entry.buffer].data), "<i4")
+    for metadata in model.metadata or []:
+        if metadata.name == b"OfflineMemoryAllocation":
+            words = np.frombuffer(bytes(model.buffers[metadata.buffer].data), "<i4")
             # version, subgraph, count, then one offset per tensor; -1 is not planned
             if len(words) != 3 + len(model.subgraphs[0].tensors):
                 raise UnspoolError(

@@ -74,7 +74,7 @@ def _quantize(name: str, port: Port) -> tuple[str, str, str]:
 
 
 def _scaling(scaling: InputScaling) -> str:
-    """Constants of C: a number each, or a number for each feature."""
+    """C constants for shift and factor: one number each, or one for each feature."""
     if len(scaling.shift) == 1:
         return "".join(
             f"    const float {which} = {_float(value)};\n"

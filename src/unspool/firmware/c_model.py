@@ -1,6 +1,6 @@
 """The C of `<name>_model.h` and `<name>_model.c`."""
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.firmware import resolver
 from unspool.firmware.arena import Arena
 from unspool.firmware.identifiers import printable

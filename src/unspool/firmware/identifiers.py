@@ -21,26 +21,26 @@ def prefix(name: str) -> str:
     Raises:
         UnspoolError: no letter of the name is left, so C has nothing to start with.
     """
-    found = identifier(name)
-    if not re.search("[a-z]", found):
+    chosen = identifier(name)
+    if not re.search("[a-z]", chosen):
         raise UnspoolError(
-            f"bundle name {name!r}: becomes the C identifier {found!r}, "
+            f"bundle name {name!r}: becomes the C identifier {chosen!r}, "
             "expected at least one letter from a to z"
         )
-    return found if found[0].isalpha() else f"model_{found}"
+    return chosen if chosen[0].isalpha() else f"model_{chosen}"
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:
     """Name -> identifier, in the names' order; those that would collide get `_2`, `_3`, ..."""
-    found: dict[str, str] = {}
+    identifiers: dict[str, str] = {}
     for name in names:
         base = chosen = identifier(name) or "tensor"
         number = 1
-        while chosen in found.values():
+        while chosen in identifiers.values():
             number += 1
             chosen = f"{base}_{number}"
-        found[name] = chosen
-    return found
+        identifiers[name] = chosen
+    return identifiers
 
 
 def printable(text: str) -> str:

@@ -59,11 +59,11 @@ class Interface:
     Attributes:
         inputs: every input, states included, in the order of TFLM's `input(i)`.
         outputs: every output, in the order of TFLM's `output(i)`.
-        states: in an order in which they can be copied one after another, if `kept` are read
-            before and written after all others.
-        kept: those that must wait in a buffer, because each input lies where another's output
-            is still to be read.
-        arena: that the compiled file needs.
+        states: in an order in which they can be copied one after another, if those in `kept` are
+            read before all others and written after them.
+        kept: states that must wait in a buffer, because their inputs lie over outputs of other
+            states that are yet to be read.
+        arena: what the compiled file needs of it.
     """
 
     inputs: tuple[Port, ...]
@@ -111,7 +111,9 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    scalings = {each.input: each for each in marks.read(source).scalings if kind == "input"}
+    scalings = {
+        scaling.input: scaling for scaling in marks.read(source).scalings if kind == "input"
+    }
     ports = []
     for name, index in wanted.items():
         own = _name(source, index)
@@ -150,12 +152,12 @@ def _places(model: flatbuffer.Model, kind: str) -> list[int]:
 def _signature(model: flatbuffer.Model, kind: str) -> dict[str, int]:
     """Name -> tensor index, by the signature, or by the tensors' own names without one.
 
-    Two names may stand for one tensor: a network can give out its state as its result.
+    Two names may stand for one tensor: a state can also be a network's result.
     """
     for signature in model.signatureDefs or []:
         if signature.subgraphIndex == 0:
             entries = signature.inputs if kind == "input" else signature.outputs
-            return {entry.name.decode(): int(entry.tensorIndex) for entry in entries or []}
+            return {port.name.decode(): int(port.tensorIndex) for port in entries or []}
     return {_name(model, index): index for index in _tensors(model, kind)}
 
 
@@ -181,15 +183,15 @@ def _check(tensor: Tensor, compiled: Tensor, kind: str) -> None:
 def _states(
     source: flatbuffer.Model, inputs: tuple[Port, ...], outputs: tuple[Port, ...]
 ) -> Iterator[State]:
-    taken = {port.tensor.name: port for port in inputs}
-    given = {port.tensor.name: port for port in outputs}
+    targets = {port.tensor.name: port for port in inputs}
+    sources = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
     for pair in marks.state_pairs(marks.read(source), before, after):
-        yield State(given[after[pair.output].name], taken[before[pair.input].name])
+        yield State(sources[after[pair.output].name], targets[before[pair.input].name])
 
 
 def _format(tensor: Tensor) -> str:
-    """All that must agree for bytes to mean the same; 9 digits tell any two float32 apart."""
+    """Everything that decides what bytes mean; 9 digits tell any two float32 apart."""
     shape = ", ".join(map(str, tensor.shape))
     return f"{tensor.dtype}({shape}), scale {tensor.scale:.9g}, zero point {tensor.zero_point}"
 
@@ -199,8 +201,8 @@ def _copy_order(
 ) -> tuple[tuple[State, ...], tuple[State, ...]]:
     """An order in which no copy overwrites an output that is still to be copied.
 
-    Vela lays inputs over outputs in the arena, for their lifetimes do not meet on the NPU. Where
-    no state can go first, one is kept in a buffer until the others are done.
+    Vela lays inputs over outputs in the arena, as their lifetimes do not overlap on the NPU. Where
+    no state can be copied first, one is kept in a buffer until the others are done.
 
     Returns:
         the states in order, and those among them to keep.

@@ -1,6 +1,6 @@
 """The bundle's README.md: what to write around the C, and where everything lies."""
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.firmware import regions, resolver
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, Port
@@ -13,8 +13,6 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
     """The text of `README.md`."""
     arena, places = interface.arena, regions.of(compiled.target)
     added = resolver.calls(flatbuffer.read(compiled.tflite))
-    fast = f"{name.upper()}_FAST_SCRATCH_SIZE"
-    copied = _copied_to_sram(places)
     return fill(
         "readme.md",
         name=name,
@@ -36,15 +34,10 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         memory_notes=_memory_notes(name, interface, places),
         driver=_driver(places),
         arena_memory=places.arena,
-        fast_memory=(
-            f"alignas(16) static uint8_t fast_scratch[{fast}];  // {places.fast}, for the NPU\n"
-            if arena.fast_scratch
-            else ""
-        ),
-        fast_arguments=f"fast_scratch, {fast}" if arena.fast_scratch else "nullptr, 0",
+        **_fast_scratch(name, interface, places),
         resolver_size=len(added),
         resolver_calls="\n".join(f"resolver.{call}();" for call in added),
-        model_pointer=f"{name}_model_in_sram" if copied else f"{name}_model",
+        model_pointer=f"{name}_model_in_sram" if _copied_to_sram(places) else f"{name}_model",
         reset_call=f"{name}_reset_states(inputs);\n" if interface.states else "",
         sample="chunk of the stream" if interface.states else "sample",
         loop=_loop(name, interface),
@@ -54,14 +47,26 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
     )
 
 
+def _fast_scratch(name: str, interface: Interface, places: Regions) -> dict[str, str]:
+    """The declaration of the fast scratch memory, and what the driver is given of it."""
+    if not interface.arena.fast_scratch:
+        return {"fast_memory": "", "fast_arguments": "nullptr, 0"}
+    size = f"{name.upper()}_FAST_SCRATCH_SIZE"
+    declared = f"alignas(16) static uint8_t fast_scratch[{size}];"
+    return {
+        "fast_memory": f"{declared}  // {places.fast}, for the NPU\n",
+        "fast_arguments": f"fast_scratch, {size}",
+    }
+
+
 def _cpu_list(compiled: Compiled) -> str:
     if not compiled.cpu_operators:
         return ""
-    each = (
+    lines = (
         f"- {op.kind} `{printable(op.name)}`: {printable(op.reason) or 'Vela gives no reason'}"
         for op in compiled.cpu_operators
     )
-    return "\n\nOn the CPU:\n\n" + "\n".join(each)
+    return "\n\nOn the CPU:\n\n" + "\n".join(lines)
 
 
 def _purpose(interface: Interface) -> str:

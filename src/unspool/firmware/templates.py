@@ -1,4 +1,4 @@
-"""The texts of a bundle, kept as they will look, in files beside this one."""
+"""The texts of a bundle: templates in files beside this one, which look like their results."""
 
 from importlib.resources import files
 from string import Template

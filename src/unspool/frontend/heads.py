@@ -35,7 +35,7 @@ def _head(activation: str, loss: Any, width: int) -> Head:
         return Head("classes", why=activation)
     if activation == "sigmoid" and (not name or width == 1):
         return Head("binary", 0.5, activation)
-    # Numbers near 0 and 1 where a loss compares them with labels; logits, or tanh's, otherwise.
+    # With a loss the values are near 0 and 1; without one, or after tanh, they are around 0.
     return Head("values", 0.5 if name and activation != "tanh" else 0.0, name)
 
 

@@ -17,11 +17,17 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def load(path: AnyPath) -> Any:
     """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
 
-    It is compiled with the loss and the metrics that it was saved with, where these are Keras's.
+    It is compiled with the loss and the metrics that it was saved with, if these are Keras's own.
 
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
             Lambda layer).
+
+    Example:
+        >>> model.save(tmp_path / "gru.keras")
+        >>> loaded = unspool.load(tmp_path / "gru.keras")
+        >>> loaded.count_params() == model.count_params()
+        True
     """
     path = Path(path)
     _check_is_model(path)
@@ -46,7 +52,7 @@ def _load(path: Path, compile: bool) -> Any:
 
 
 def _check_is_model(path: Path) -> None:
-    """Tell files apart by what they hold, and refuse one that would not fit in memory."""
+    """Check by a file's content that it is a Keras model, and that it would fit in memory."""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             raise UnspoolError(
@@ -71,7 +77,7 @@ def _check_is_model(path: Path) -> None:
 def _check_unpacked_size(path: Path) -> None:
     try:
         with ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            size = sum(member.file_size for member in archive.infolist())
     except BadZipFile as error:
         raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
     files.check_fits_memory(path, size, "unpacks to ")

@@ -1,4 +1,4 @@
-"""How a Keras model takes its inputs and gives its outputs: alone, in lists, in dictionaries."""
+"""A Keras model's graph, and its inputs and outputs: single tensors, lists or dictionaries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,20 +38,20 @@ def inputs(model: Any) -> tuple[OpenInput, ...]:
     """
     whole = functional(model)
     paths = [path for path, _ in keras.tree.flatten_with_path(whole._inputs_struct)]
-    found = []
+    described = []
     for path, tensor, ids in zip(paths, whole.inputs, takes_ids(model), strict=True):
         by_key = any(isinstance(part, str) for part in path)
         name = _joined(path) if by_key else tensor.name
         dtype = "int32" if ids else "float32"
-        found.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
-    return tuple(found)
+        described.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
+    return tuple(described)
 
 
 def output_names(model: Any) -> tuple[str, ...]:
     """Names of a model's outputs, in the order of `model.outputs`.
 
-    Those of a dictionary are its keys, others those of the layers that they come from, with a
-    number behind where one layer gives several.
+    Outputs of a dictionary are named by its keys, others by the layers that compute them, with a
+    number at the end where one layer has several outputs.
     """
     whole = functional(model)
     paths = [path for path, _ in keras.tree.flatten_with_path(whole._outputs_struct)]
@@ -64,11 +64,10 @@ def output_names(model: Any) -> tuple[str, ...]:
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Names made different: those that come more than once get a number."""
-    given = list(names)
+    """Names made distinct: those that occur more than once get a number."""
     return tuple(
-        name if given.count(name) == 1 else f"{name}_{given[:position].count(name)}"
-        for position, name in enumerate(given)
+        name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
+        for position, name in enumerate(names)
     )
 
 
@@ -84,14 +83,14 @@ def readers(model: Any, tensor: Any) -> list[Any]:
 def calls(model: Any, layer: Any) -> list[Any]:
     """The nodes of a model's graph that call a layer.
 
-    The layer itself knows all of its calls, those of other graphs too: a Sequential that was loaded
-    from a file has built its graph twice.
+    The layer's own list includes calls in other graphs: a Sequential that was loaded from a file
+    has built its graph twice.
     """
     return [node for node in _nodes(model) if node.operation is layer]
 
 
 def _nodes(model: Any) -> list[Any]:
-    return [node for each in functional(model)._nodes_by_depth.values() for node in each]
+    return [node for nodes in functional(model)._nodes_by_depth.values() for node in nodes]
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:
@@ -136,7 +135,7 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
 
 
 def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
-    """`predict` without a graph: slow, but whatever the layers' names are."""
+    """`predict` without a graph: slow, but it takes any names of layers."""
     count = len(keras.tree.flatten(fed)[0])
     parts = []
     for start in range(0, count, batch_size):
@@ -145,38 +144,39 @@ def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
         )
         parts.append(keras.tree.flatten(model(batch, training=False)))
     return [
-        np.concatenate([np.asarray(part) for part in each]) for each in zip(*parts, strict=True)
+        np.concatenate([np.asarray(part) for part in batches])
+        for batches in zip(*parts, strict=True)
     ]
 
 
 def in_float32(model: Any) -> Any:
-    """The same model with all arithmetic in float32; itself where it has no other.
+    """The same model with all arithmetic in float32; the model itself if it has no other.
 
     Raises:
-        UnspoolError: a layer of another type cannot be made again from its configuration.
+        UnspoolError: a layer cannot be made again from its configuration.
     """
     if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
         return model
     try:
-        made = type(model).from_config(_with_dtype(model.get_config()))
-        made.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
+        copy = type(model).from_config(_with_dtype(model.get_config()))
+        copy.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
     except Exception as error:
         raise UnspoolError(
             f"model {model.name!r} computes in other types than float32, and cannot be made again "
             f"in float32 ({last_line(error)}); give the same model with the policy float32"
         ) from error
-    return with_loss(made, model)
+    return with_loss(copy, model)
 
 
-def with_loss(made: Any, model: Any) -> Any:
-    """A copy of a model, compiled with its loss, which says how outputs are read."""
+def with_loss(copy: Any, model: Any) -> Any:
+    """Compile a copy of a model with the model's loss, which says how outputs are read."""
     if getattr(model, "loss", None) is not None:
-        made.compile(loss=model.loss)
-    return made
+        copy.compile(loss=model.loss)
+    return copy
 
 
 def _with_dtype(config: Any) -> Any:
-    """A configuration with the type float32 everywhere but where inputs have whole numbers."""
+    """A configuration with the type float32 everywhere, except for inputs of whole numbers."""
     if isinstance(config, dict):
         return {
             key: "float32"
@@ -217,32 +217,33 @@ def last_activation(tensor: Any) -> str:
 
 
 _LOOKED_THROUGH = (
-    *(keras.layers.Identity, keras.layers.Dropout, keras.layers.Reshape, keras.layers.Flatten),
+    keras.layers.Identity,
+    keras.layers.Dropout,
+    keras.layers.Reshape,
+    keras.layers.Flatten,
 )
 
 
 def losses(model: Any) -> list[Any]:
     """The loss of each output of a Keras model, as Keras has it; None where there is none."""
-    given = getattr(model, "loss", None)
+    loss = getattr(model, "loss", None)
     count = len(model.outputs)
-    if isinstance(given, dict):
+    if isinstance(loss, dict):
         names = output_names(model)
         layers = list(functional(model).output_names)
-        given = [
-            given.get(name, given.get(layer)) for name, layer in zip(names, layers, strict=True)
-        ]
-    elif isinstance(given, list | tuple):
-        given = [*given, *[None] * count][:count]
+        loss = [loss.get(name, loss.get(layer)) for name, layer in zip(names, layers, strict=True)]
+    elif isinstance(loss, list | tuple):
+        loss = [*loss, *[None] * count][:count]
     else:
-        given = [given] * count
-    return [_loss(each) for each in given]
+        loss = [loss] * count
+    return [_loss(own) for own in loss]
 
 
-def _loss(given: Any) -> Any:
+def _loss(loss: Any) -> Any:
     """A loss object or function; None for one that Keras does not know."""
-    if not isinstance(given, str | dict):
-        return given
+    if not isinstance(loss, str | dict):
+        return loss
     try:
-        return keras.losses.get(given)
+        return keras.losses.get(loss)
     except (ValueError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""Figures of Arm's guide, and of its flow run again."""
+"""Figures of Arm's guide, stated there or measured by running its flow again."""
 
 from unspool.compilation.kinds import (
     ACCURACY,

@@ -1,4 +1,4 @@
-"""MNIST, whole: 60,000 training and 10,000 test images of handwritten digits."""
+"""All of MNIST: 60,000 training and 10,000 test images of handwritten digits."""
 
 import tarfile
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def load() -> Mnist:
         as_file(files("unspool.guide") / "mnist.tar.xz") as path,
         tarfile.open(path, "r:xz") as archive,
     ):
-        content = {entry.name: _content(archive, entry) for entry in archive}
+        content = {member.name: _content(archive, member) for member in archive}
     return Mnist(
         train_images=_values(content["train-images-idx3-ubyte"], "images").reshape(-1, 28, 28),
         train_labels=_values(content["train-labels-idx1-ubyte"], "labels"),
@@ -36,8 +36,8 @@ def load() -> Mnist:
     )
 
 
-def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(entry)
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
     assert file is not None  # every entry is a file
     return file.read()
 

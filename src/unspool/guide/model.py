@@ -50,7 +50,7 @@ def train(
         labels: digits (images,).
         epochs: passes over the images.
         on_batch: called after each batch with the number of batches done in all, and the
-            accuracy over the epoch so far in percent.
+            accuracy in this epoch so far, in percent.
     """
     batches = epochs * batches_per_epoch(len(images))
     warm_up = min(WARM_UP_STEPS, batches // 4)

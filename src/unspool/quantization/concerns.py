@@ -1,6 +1,6 @@
-"""What calibration data lets one expect, before any work: too few samples, outliers, coarse inputs.
+"""What is wrong with calibration data, before any work: too few samples, outliers, coarse inputs.
 
-An input has one scale, and 256 levels in int8: what is small beside the rest of it is lost.
+An input has one scale, and 256 levels in int8: what is small beside its other values is lost.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ _NAMED = 6  # features
 
 
 def concerns(arrays: Sequence[np.ndarray], inputs: Sequence[HasShape]) -> tuple[str, ...]:
-    """Say what is likely to go wrong with calibration samples, a line each.
+    """What is likely to go wrong with calibration samples, in a line each.
 
     Args:
         arrays: one array (samples, ...) per input, as `samples.check` returns them.
         inputs: the model's inputs.
     """
-    found = []
+    lines = []
     count = len(arrays[0])
     if count < FEWEST_SAMPLES:
-        found.append(
+        lines.append(
             f"calibration data: {count} sample{'s' * (count != 1)}; ranges are taken from what "
             f"they show: give 50 to a few hundred, at least {FEWEST_SAMPLES}"
         )
     for array, tensor in zip(arrays, inputs, strict=True):
         if array.dtype.kind == "f":
-            found += _of_input(array, tensor.name)
-    return tuple(found)
+            lines += _of_input(array, tensor.name)
+    return tuple(lines)
 
 
 def _of_input(array: np.ndarray, name: str) -> list[str]:
@@ -79,24 +79,24 @@ def _features(array: np.ndarray, name: str) -> list[str]:
     levels = _LEVELS * feature_shares(array)
     fixed = np.flatnonzero(levels == 0)
     coarse = np.flatnonzero((levels > 0) & (levels < FEWEST_LEVELS))
-    found = []
+    lines = []
     if fixed.size:
         values = sorted({f"{value:g}" for value in array.reshape(-1, array.shape[-1])[0, fixed]})
         does = "does" if fixed.size == 1 else "do"
-        found.append(
+        lines.append(
             f"calibration data: {_named(fixed)} of input {name!r} {does} not vary "
             f"({', '.join(values[:_NAMED])} in all samples)"
         )
     if coarse.size:
         fewest = levels[coarse].min()
         has = "has" if coarse.size == 1 else "have"
-        found.append(
+        lines.append(
             f"calibration data: {_named(coarse)} of input {name!r} {has} fewer than "
             f"{FEWEST_LEVELS} of its {_LEVELS + 1} levels (the least {fewest:.2g}), as others are "
             "larger or farther from 0: put a Normalization layer in front of the model and train, "
             "or give each feature a scale of its own (`feature_scales`)"
         )
-    return found
+    return lines
 
 
 def _named(features: np.ndarray) -> str:

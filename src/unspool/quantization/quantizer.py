@@ -7,7 +7,7 @@ from typing import Any
 from litert_quantizer import qtyping, quantizer, recipe_manager
 
 from unspool.errors import UnspoolError
-from unspool.quantization import scales
+from unspool.quantization import kernels, scales
 from unspool.quantization.ranges import Range
 from unspool.support.quiet import quiet
 from unspool.tflite import flatbuffer
@@ -43,13 +43,18 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
 
     Raises:
         UnspoolError: an operator cannot be quantized; the message names it, or the type is unknown.
+
+    Example:
+        >>> int8_tflite = unspool.quantize(float_tflite, calibration.ranges)
+        >>> unspool.Session(int8_tflite).inputs[0].dtype
+        dtype('int8')
     """
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
     statistics = scales.statistics(source, ranges, activations)
     with quiet():  # a progress bar that its own switch does not turn off
-        recipe = _recipe(activations, scales.unlike_heads(source))
+        recipe = _recipe(activations, kernels.unlike_heads(source))
         result = quantizer.Quantizer(bytearray(float_tflite), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
@@ -62,16 +67,16 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
             f"the first at {flatbuffer.first_name(left[0][1])!r}; replace the layer that this "
             "tensor is named after"
         )
-    _give_out_before_requantizing(model)
+    _undo_requantized_outputs(model)
     return flatbuffer.write(model)
 
 
-def _give_out_before_requantizing(model: Any) -> None:
-    """Give out every tensor with its own scale, even where an operator wants it with another.
+def _undo_requantized_outputs(model: Any) -> None:
+    """Make each output the tensor with its own scale, not a copy with another operator's scale.
 
-    Where a Concatenate reads a tensor that is an output too, such as a state, litert-quantizer
-    requantizes the tensor for it and gives out the requantized one: a state would then not come
-    out as it goes in.
+    Where a Concatenate reads a tensor that is also an output, such as a state, litert-quantizer
+    requantizes the tensor for it and makes the copy the output: a state would then come out with
+    another scale than it goes in with.
     """
     graph = model.subgraphs[0]
     before = {
@@ -83,8 +88,8 @@ def _give_out_before_requantizing(model: Any) -> None:
     }
     graph.outputs = [before.get(int(index), int(index)) for index in graph.outputs]
     for signature in model.signatureDefs or []:
-        for entry in signature.outputs or []:
-            entry.tensorIndex = before.get(entry.tensorIndex, entry.tensorIndex)
+        for output in signature.outputs or []:
+            output.tensorIndex = before.get(output.tensorIndex, output.tensorIndex)
 
 
 def _recipe(activations: str, by_channel: Iterable[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Ranges, and how they are chosen from the values that were met."""
+"""Ranges, and how they are chosen from the values that tensors took."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ import numpy as np
 
 LEVELS = {"int8": 255, "int16": 65534}
 """Type of the activations -> steps between its smallest and its largest value."""
+
+SMALLEST_WIDTH = 1e-9
+"""Of a range: litert-quantizer does not go below it."""
 
 _BINS = 2048
 _SHARES = np.linspace(0.3, 1.0, 36)[:, None]
@@ -39,7 +42,7 @@ UNIT = Range(-1.0, 1.0)
 
 
 def minmax(values: np.ndarray, whole: Range, levels: int) -> Range:
-    """All values that were met."""
+    """All values."""
     return whole
 
 
@@ -73,5 +76,5 @@ METHODS: dict[str, Callable[[np.ndarray, Range, int], Range]] = {
     "percentile": percentile,
     "mse": mse,
 }
-"""How a range is chosen: a function of values that tied tensors took, of the range that holds all
-that they took, and of the steps that it is divided into."""
+"""How a range is chosen: a function of some of the values that tied tensors took, of the range that
+holds all of them, and of the number of steps that it is divided into."""

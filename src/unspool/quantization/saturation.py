@@ -1,8 +1,8 @@
-"""Tensors that only tanh and sigmoid read: how far they need to be known.
+"""Tensors that only tanh and sigmoid read: how far their range needs to reach.
 
-tanh(4) is 0.9993, which int8 stores as its largest level, as it does every value above. So a range
-that reaches further gives levels away, and beyond some thousand its scale is more than TFLM's
-kernels take. Models on raw units have such sums.
+tanh(4) is 0.9993, which int8 stores as its largest level, and so it does with all larger values. A
+range that reaches further wastes levels, and if it reaches beyond a few thousand, TFLM's kernels do
+not take its scale. Models on raw units have such sums.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ sigmoid(-x) < 1/512 in int8, 1 - 2^-17 and 2^-17 in int16, with room."""
 def ends(
     model: flatbuffer.Model, activations: str, extremes: Mapping[str, Range]
 ) -> dict[str, float]:
-    """Tensor -> the largest size that matters of its values, where only tables read it.
+    """Tensor that only tables read -> the largest magnitude at which its values still matter.
 
-    One that is added to another before a table reads it matters as far as the other can take it
-    back.
+    Where another tensor is added before a table reads the sum, values matter further out: by as
+    much as the other tensor can take back.
 
     Args:
         model: a float model.
@@ -36,30 +36,29 @@ def ends(
         extremes: activation tensor -> the range that it took.
     """
     graph = model.subgraphs[0]
-    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
-    found: dict[str, float] = {}
-    blocked = set(given)
+    blocked = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    limits: dict[str, float] = {}
     for op in reversed(flatbuffer.graph_operators(model)):
         limit = _ENDS[activations].get(op.kind)
-        if op.kind in MOVES and all(name in found for name in op.outputs):
-            limit = max(found[name] for name in op.outputs)
+        if op.kind in MOVES and all(name in limits for name in op.outputs):
+            limit = max(limits[name] for name in op.outputs)
         for number, name in enumerate(op.inputs):
-            if op.kind in ("ADD", "SUB") and op.outputs[0] in found:
-                limit = found[op.outputs[0]] + _size(model, op, 1 - number, extremes)
+            if op.kind in ("ADD", "SUB") and op.outputs[0] in limits:
+                limit = limits[op.outputs[0]] + _size(model, op, 1 - number, extremes)
             if limit is None:
                 blocked.add(name)
             else:
-                found[name] = max(limit, found.get(name, 0.0))
+                limits[name] = max(limit, limits.get(name, 0.0))
         for name in {*op.inputs} & blocked:
-            found.pop(name, None)
-    return found
+            limits.pop(name, None)
+    return limits
 
 
 def _size(
     model: flatbuffer.Model, op: Operator, number: int, extremes: Mapping[str, Range]
 ) -> float:
-    """The largest value of an operand, whatever its sign."""
-    seen = extremes.get(op.inputs[number])
-    if seen is not None:
-        return max(-seen.minimum, seen.maximum)
+    """The largest magnitude of an operand."""
+    range_ = extremes.get(op.inputs[number])
+    if range_ is not None:
+        return max(-range_.minimum, range_.maximum)
     return float(np.abs(flatbuffer.constant(model, op.indices[number])).max(initial=0.0))

@@ -1,15 +1,15 @@
 """Ties: which tensors get one range, hence one scale and zero point.
 
-Weights are shared over time, and so is the table of scales that Vela stores beside them, if what a
-step multiplies by them and what it makes of that have one range in all steps. These tensors are
-tied, and with them what is put together into one sequence, what only moves values, and a state
-where it goes in and comes out.
+Weights are shared by all steps. So is the table of scales that Vela stores beside them, if the
+tensors that are multiplied by the weights have one range in all steps, and the products too. These
+tensors are tied; so are the parts of one sequence, the input and the output of an operator that
+only moves values, and the input and the output of a state.
 
 All others have a range of their own in each step: it costs nothing, and a range that holds all
-steps would be too coarse for most of them (an LSTM's cell state grows over time). One cost there
-is: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its input.
-Steps share a table unless their ranges lie a factor of three or more apart; then there is one for
-each factor of one and a half (docs/decisions.md).
+steps would be too coarse for most of them (an LSTM's cell state grows over time). There is one
+cost: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its
+input. Steps share a table unless their ranges lie a factor of three or more apart; then there is
+one for each factor of one and a half (docs/decisions.md).
 """
 
 import math
@@ -20,9 +20,23 @@ from unspool.tflite import flatbuffer, marks
 from unspool.tflite.roles import roles
 
 MOVES = (
-    *("RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK", "GATHER", "GATHER_ND"),
-    *("PAD", "MIRROR_PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "REDUCE_MIN", "BROADCAST_TO"),
-    *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH"),
+    "RESHAPE",
+    "SLICE",
+    "SPLIT",
+    "STRIDED_SLICE",
+    "TRANSPOSE",
+    "UNPACK",
+    "GATHER",
+    "GATHER_ND",
+    "PAD",
+    "MIRROR_PAD",
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "REDUCE_MIN",
+    "BROADCAST_TO",
+    "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "SPACE_TO_DEPTH",
 )
 """Operators whose output has the scale of their first input, in litert-quantizer and in LiteRT."""
 
@@ -46,7 +60,7 @@ class Ties:
         self._parent = {name: name for name in tensors}
 
     def __getitem__(self, name: str) -> str:
-        """The tensor that stands for all that are tied to this one."""
+        """The root of a tensor's set: the one tensor by which the set is known."""
         while self._parent[name] != name:
             self._parent[name] = self._parent[self._parent[name]]
             name = self._parent[name]
@@ -65,11 +79,11 @@ class Ties:
             self._parent[self[other]] = self[first]
 
     def sets(self) -> dict[str, list[str]]:
-        """The tensor that stands for a set -> the set."""
-        found: dict[str, list[str]] = {}
+        """Root of a set -> the set."""
+        sets: dict[str, list[str]] = {}
         for name in self._parent:
-            found.setdefault(self[name], []).append(name)
-        return found
+            sets.setdefault(self[name], []).append(name)
+        return sets
 
 
 def ties(model: flatbuffer.Model, observed: Mapping[str, Range]) -> Ties:
@@ -79,60 +93,60 @@ def ties(model: flatbuffer.Model, observed: Mapping[str, Range]) -> Ties:
         model: the float model, with its marks.
         observed: activation tensor -> the range that it took.
     """
-    made = necessary(model, observed)
+    tied = necessary(model, observed)
     read = {
         name for op in flatbuffer.graph_operators(model) if op.kind in TABLES for name in op.inputs
     }
     for role in _by_role(model, observed).values():
         by_table = {name: observed[name] for name in role if name in read}
         for group in _by_width(by_table) if by_table else []:
-            made.tie(group)
-    return made
+            tied.tie(group)
+    return tied
 
 
 def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
     """The ties without which operators would not run, or weights would need several tables."""
-    made = Ties(tensors)
+    tied = Ties(tensors)
     bound = list(_tied_states(model))
     for pair in zip(bound[::2], bound[1::2], strict=True):
-        made.tie(pair)
+        tied.tie(pair)
     joined = _only_joined(model)
     for op in flatbuffer.graph_operators(model):
-        touched = [name for name in (*op.inputs, *op.outputs) if name in made]
-        if op.kind in MOVES and op.inputs[0] in made:
-            made.tie([op.inputs[0], *op.outputs])
+        touched = [name for name in (*op.inputs, *op.outputs) if name in tied]
+        if op.kind in MOVES and op.inputs[0] in tied:
+            tied.tie([op.inputs[0], *op.outputs])
         elif op.kind in WEIGHTED:
             bound += touched
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]
-            made.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
+            tied.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
     roles = [
-        [name for name in role if name not in joined] for role in _by_role(model, made).values()
+        [name for name in role if name not in joined] for role in _by_role(model, tied).values()
     ]
     count = -1
-    while count != len(made.sets()):  # what is tied to what has to be, has to be
-        count = len(made.sets())
-        roots = {made[name] for name in bound}
+    while count != len(tied.sets()):  # a tie may make another one necessary
+        count = len(tied.sets())
+        roots = {tied[name] for name in bound}
         for role in roles:
-            if role and not roots.isdisjoint({made[name] for name in role}):
-                made.tie(role)
-    return made
+            if role and not roots.isdisjoint({tied[name] for name in role}):
+                tied.tie(role)
+    return tied
 
 
 def _only_joined(model: flatbuffer.Model) -> set[str]:
-    """Tensors that nothing reads but one operator that puts others beside them.
+    """Tensors that are read only once, by an operator that joins them with others.
 
-    They are computed with the scale of what they are put into, whatever their role has in other
+    They are computed with the scale of the joined tensor, whatever scale their role has in other
     steps; litert-quantizer sees to that.
     """
     graph = model.subgraphs[0]
-    given = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
+    ports = {graph.tensors[index].name.decode() for index in (*graph.inputs, *graph.outputs)}
     operators = flatbuffer.graph_operators(model)
     written = {name for op in operators for name in op.outputs}
     return {
         name
         for name, reading in flatbuffer.readers(operators).items()
-        if len(reading) == 1 and reading[0].kind in JOINS and name in written and name not in given
+        if len(reading) == 1 and reading[0].kind in JOINS and name in written and name not in ports
     }
 
 
@@ -148,10 +162,10 @@ def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
 def _by_role(model: flatbuffer.Model, tensors: Iterable[str]) -> dict[str, list[str]]:
     """Role -> tensors that have it, one for each step."""
     role_of = roles(model)
-    found: dict[str, list[str]] = {}
+    by_role: dict[str, list[str]] = {}
     for name in tensors:
-        found.setdefault(role_of[name], []).append(name)
-    return found
+        by_role.setdefault(role_of[name], []).append(name)
+    return by_role
 
 
 def _by_width(ranges: Mapping[str, Range]) -> list[list[str]]:

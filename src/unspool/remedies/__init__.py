@@ -1,1 +1,1 @@
-"""What helps against too large an error: tried, not guessed."""
+"""Remedies for too large an error, tried rather than guessed."""

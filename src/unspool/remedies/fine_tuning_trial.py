@@ -1,8 +1,8 @@
-"""Quantization-aware fine-tuning of a model on its own outputs, as a process: it may be stopped.
+"""Quantization-aware fine-tuning of a model on its own outputs, in a process that can be stopped.
 
     python -m unspool.remedies.fine_tuning_trial FOLDER
 
-reads what `give` put into the folder, and the model; writes the int8 file.
+reads the model and what `give` wrote to the folder, and writes the int8 file there.
 """
 
 import json
@@ -19,7 +19,7 @@ _BATCH = 32
 
 
 def give(folder: Path, samples: Sequence[np.ndarray], time_steps: int | None) -> None:
-    """Put samples, one array (samples, ...) per input, and options into a folder."""
+    """Write samples, one array (samples, ...) per input, and options to a folder."""
     np.savez(folder / _SAMPLES, *samples, allow_pickle=False)
     (folder / _OPTIONS).write_text(json.dumps({"time_steps": time_steps}))
 

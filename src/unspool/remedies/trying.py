@@ -1,4 +1,4 @@
-"""What helps against too large an error: tried on the calibration samples, not guessed."""
+"""Remedies for too large an error, tried on the calibration samples rather than guessed."""
 
 import subprocess
 import tempfile
@@ -20,8 +20,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import METHODS
 from unspool.remedies import fine_tuning_trial
 from unspool.runtime import quality, session
-from unspool.runtime.measuring import last
-from unspool.runtime.quality import Quality
+from unspool.runtime.quality import Quality, last
 from unspool.stages import Calibrated, Way
 from unspool.support import processes
 from unspool.support.progress import Watch, unwatched
@@ -36,12 +35,12 @@ _SMALL_SHARE = 1 / 4  # of an input's range, for one of its features
 
 @dataclass(frozen=True)
 class Remedy:
-    """One way to make the error smaller, and what came of it.
+    """One way to make the error smaller, and its result.
 
     Attributes:
         name: such as "int16 activations".
-        choice: the option of a deployment that it is, "activations", "calibration_method" or
-            "quantization_aware", and its value; empty where it has none.
+        choice: the option of a deployment that applies it, "activations", "calibration_method",
+            "feature_scales" or "quantization_aware", and its value; empty where it has none.
         quality: the errors with it, in TFLM on the calibration samples; None where it was not
             tried.
         cycles: of an inference with it, Vela's estimate; None where it changes nothing.
@@ -64,11 +63,11 @@ class Network:
     Attributes:
         trained: the Keras model.
         made: its deploy model, with its ranges.
-        way: how it was made.
+        way: how it was unrolled and calibrated.
         target: what it is compiled for.
         samples: the calibration samples, one array (samples, ...) per input.
         reference: outputs of the trained model on them.
-        time_steps: that are unrolled where the model leaves them open.
+        time_steps: how many are unrolled where the model leaves them open.
     """
 
     trained: Any
@@ -83,31 +82,32 @@ class Network:
 def try_remedies(
     network: Network, seconds: float, watch: Watch | None = None
 ) -> tuple[Remedy, ...]:
-    """Try what may help, each alone: a scale for each feature, where features differ much in size;
-    int16 activations; other calibration methods; quantization-aware fine-tuning.
+    """Try each remedy by itself.
+
+    They are: a scale for each feature, where features differ much in size; int16 activations; other
+    calibration methods; quantization-aware fine-tuning.
 
     Args:
         network: the network.
-        seconds: how long it may take; what did not begin by then is not tried, and fine-tuning is
-            stopped.
+        seconds: how long it may take; then fine-tuning is stopped, and no further remedy is tried.
         watch: called with the stage's name, how many were tried, and how many there are.
     """
     watch = watch or unwatched
     deadline = time.monotonic() + seconds
     tries = _tries(network, deadline)
-    found = []
+    remedies = []
     for number, (remedy, attempt) in enumerate(tries):
         watch(f"{STAGE}: {remedy.name}", number, len(tries))
         if time.monotonic() >= deadline:
-            found.append(replace(remedy, reason=f"the {seconds:g} s for it were over"))
+            remedies.append(replace(remedy, reason=f"the {seconds:g} s for it were over"))
             continue
         try:
-            found.append(attempt(remedy))
+            remedies.append(attempt(remedy))
         except Exception as error:  # a remedy that cannot be tried is no reason to stop
             reason = " ".join(str(error).split()) or type(error).__name__
-            found.append(replace(remedy, reason=reason))
+            remedies.append(replace(remedy, reason=reason))
     watch(STAGE, len(tries), len(tries))
-    return tuple(found)
+    return tuple(remedies)
 
 
 def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Remedy], Remedy]]]:
@@ -129,11 +129,11 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
 
 
 def _differ(network: Network) -> bool:
-    """Whether features of an input that nothing scales differ much in size, or lie far from 0."""
+    """Whether features of an unscaled input differ much in size, or lie far from 0."""
     return any(
         (feature_shares(array) < _SMALL_SHARE).any()
-        for array, found in zip(network.samples, leading(network.trained), strict=True)
-        if found is None and array.dtype.kind == "f" and array.ndim > 1
+        for array, lead in zip(network.samples, leading(network.trained), strict=True)
+        if lead is None and array.dtype.kind == "f" and array.ndim > 1
     )
 
 
@@ -144,8 +144,8 @@ def _by_feature(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _in_int16(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.made.calibration)
-    ranges = choose(seen, network.made.calibration.method, "int16").ranges
+    observations = _observations(network.made.calibration)
+    ranges = choose(observations, network.made.calibration.method, "int16").ranges
     wide = quantize(network.made.float_tflite, ranges, "int16")
     compiled = vela.compile(wide, network.target)
     return replace(
@@ -157,8 +157,8 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _by_method(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.made.calibration)
-    ranges = choose(seen, remedy.choice[1], network.way.activations).ranges
+    observations = _observations(network.made.calibration)
+    ranges = choose(observations, remedy.choice[1], network.way.activations).ranges
     tflite = quantize(network.made.float_tflite, ranges, network.way.activations)
     return replace(remedy, quality=_judged(network, tflite))
 
@@ -178,7 +178,7 @@ def _judged(network: Network, tflite: bytes) -> Quality:
 
 
 def _fine_tuned(network: Network, remedy: Remedy, deadline: float) -> Remedy:
-    """In a process of its own, which is ended when the time is over."""
+    """Fine-tune in a separate process, which is stopped at the deadline."""
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         network.trained.save(Path(folder) / fine_tuning_trial.MODEL)
         fine_tuning_trial.give(Path(folder), network.samples, network.time_steps)

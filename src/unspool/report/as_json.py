@@ -4,9 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from unspool.compilation.compiled import Compiled
+from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 from unspool.report.compression import compression_document
 from unspool.report.document import SCHEMA_VERSION
+from unspool.report.figure import Figure
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
 from unspool.runtime.evaluation import Accuracy
@@ -20,47 +23,40 @@ def as_json(report: Report) -> str:
 
 
 def drift_document(drift: Drift) -> dict[str, Any]:
-    """The part of the document that says how a stream strays."""
+    """The part of the document that says how far a stream drifts."""
     return asdict(drift)
 
 
 def _document(report: Report) -> dict[str, Any]:
-    compiled, target = report.compiled, report.compiled.target
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "created": report.created.isoformat(timespec="seconds"),
         "model": dict(report.model),
-        "target": {
-            "accelerator": target.accelerator,
-            "system_config": target.system_config,
-            "memory_mode": target.memory_mode,
-            "vela_config": target.config.name,
-        },
+        "target": _target(report.compiled.target),
         "verdict": [asdict(check) for check in report.verdict],
-        "figures": {
-            figure.id: {k: v for k, v in asdict(figure).items() if k != "id" and v is not None}
-            for figure in report.figures
-        },
+        "figures": {figure.id: _figure(figure) for figure in report.figures},
         "accuracy": [_accuracy(accuracy) for accuracy in report.accuracies],
-        "placement": {
-            "npu_operators": compiled.npu_operators,
-            "cpu_operators": [
-                {"kind": op.kind, "name": op.name, "reason": op.reason}
-                for op in compiled.cpu_operators
-            ],
-        },
-        "operators": [asdict(operator) for operator in compiled.operators],
+        "placement": _placement(report.compiled),
+        "operators": [asdict(operator) for operator in report.compiled.operators],
         "seconds": {stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         "versions": dict(report.versions),
     }
     if report.measured is not None:
         document |= _measured(report.measured)
+    document |= _optional(report)
+    document["advice"] = [asdict(advice) for advice in report.advice]
+    return document
+
+
+def _optional(report: Report) -> dict[str, Any]:
+    """The parts that only some reports have."""
+    document: dict[str, Any] = {}
     if report.warnings:
         document["warnings"] = list(report.warnings)
     if report.remedies:
         document["remedies"] = [_remedy(remedy) for remedy in report.remedies]
     if report.rounds:
-        document["calibration_rounds"] = [asdict(entry) for entry in report.rounds]
+        document["calibration_rounds"] = [asdict(round_) for round_ in report.rounds]
     if report.drift is not None:
         document["drift"] = drift_document(report.drift)
     if report.resident is not None:
@@ -72,8 +68,30 @@ def _document(report: Report) -> dict[str, Any]:
             "limits": report.budget.limits,
             "breaches": [breach.document for breach in report.breaches],
         }
-    document["advice"] = [asdict(advice) for advice in report.advice]
     return document
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {
+        "accelerator": target.accelerator,
+        "system_config": target.system_config,
+        "memory_mode": target.memory_mode,
+        "vela_config": target.config.name,
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    fields = asdict(figure)
+    return {key: value for key, value in fields.items() if key != "id" and value is not None}
+
+
+def _placement(compiled: Compiled) -> dict[str, Any]:
+    return {
+        "npu_operators": compiled.npu_operators,
+        "cpu_operators": [
+            {"kind": op.kind, "name": op.name, "reason": op.reason} for op in compiled.cpu_operators
+        ],
+    }
 
 
 def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
@@ -90,16 +108,16 @@ def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
 
 
 def _measured(measured: Measured) -> dict[str, Any]:
-    found: dict[str, Any] = {"simulation": asdict(measured.simulation)}
+    document: dict[str, Any] = {"simulation": asdict(measured.simulation)}
     if measured.regressions:
-        found["regression"] = [asdict(entry) for entry in measured.regressions]
+        document["regression"] = [asdict(score) for score in measured.regressions]
     if measured.quality:
-        found["quality"] = _quality(measured.quality)
+        document["quality"] = _quality(measured.quality)
     if measured.outside:
-        found["outside"] = [asdict(entry) for entry in measured.outside]
+        document["outside"] = [asdict(outside) for outside in measured.outside]
     if measured.not_measured:
-        found["not_measured"] = [asdict(entry) for entry in measured.not_measured]
-    return found
+        document["not_measured"] = [asdict(failure) for failure in measured.not_measured]
+    return document
 
 
 def _quality(quality: Quality) -> dict[str, Any]:
@@ -111,11 +129,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:
     option, value = remedy.choice
-    found: dict[str, Any] = {"name": remedy.name, "option": option, "value": value}
+    document: dict[str, Any] = {"name": remedy.name, "option": option, "value": value}
     if remedy.quality is None:
-        return {**found, "reason": remedy.reason}
+        return {**document, "reason": remedy.reason}
     worst = remedy.quality.worst
-    found["mean_error"] = worst.mean if worst else None
-    found["same_answer_percent"] = [a.percent for a in remedy.quality.agreements]
+    document["mean_error"] = worst.mean if worst else None
+    document["same_answer_percent"] = [a.percent for a in remedy.quality.agreements]
     known = {"cycles": remedy.cycles, "sram_kib": remedy.sram_kib}
-    return found | {key: value for key, value in known.items() if value is not None}
+    return document | {key: value for key, value in known.items() if value is not None}

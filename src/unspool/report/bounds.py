@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unspool.compilation.vela import Operator
+from unspool.compilation.compiled import Operator
 from unspool.tflite.names import Steps
 
 BOUNDS = ("MACs", "other arithmetic", "SRAM", "DRAM", "flash")
-"""What an operator can be bound by: the part that takes longest; Vela takes it to hide the others.
+"""What an operator can be bound by: the part that takes longest, which hides the others in Vela.
 
 MACs: the arithmetic of an operator with weights; other arithmetic: of one without, such as an
 addition or a lookup.
@@ -28,7 +28,7 @@ def bound(operator: Operator) -> str:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Cycles of some operators, apart by what they are bound by.
+    """Cycles of some operators, by what they are bound by.
 
     Attributes:
         label: a kind of operators, or a step.
@@ -70,7 +70,7 @@ def gather(label: str, operators: Sequence[Operator]) -> Cycles:
 
 
 def by_kind(operators: Iterable[Operator], most: int = 8) -> tuple[Cycles, ...]:
-    """Cycles per kind of operator, the costliest first; beyond `most` kinds, the rest in one."""
+    """Cycles per kind of operator, the costliest first; beyond `most` kinds, the rest together."""
     kinds: dict[str, list[Operator]] = {}
     for operator in operators:
         if operator.on_npu:
@@ -84,9 +84,9 @@ def by_kind(operators: Iterable[Operator], most: int = 8) -> tuple[Cycles, ...]:
 
 
 def by_step(operators: Iterable[Operator], steps: Steps) -> tuple[tuple[Layer, ...], Cycles]:
-    """Cycles of each step of each recurrent layer, and those of what is outside of the steps.
+    """Cycles of each step of each recurrent layer, and of the operators outside of the steps.
 
-    What belongs to a step is known by its tensor's name; a state that is given out belongs to the
+    An operator's step is read from its tensor's name; a state that is an output belongs to the
     layer's last step.
     """
     layers: dict[str, dict[int, list[Operator]]] = {}

@@ -1,4 +1,4 @@
-"""Why an output has a large error, as far as the ranges tell, and what to do in the model."""
+"""Why an output has a large error, as far as the ranges show, and what to change in the model."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from unspool.report.report import Report
 from unspool.runtime.quality import ColumnError
 from unspool.tflite import flatbuffer
 
-_FAR = 4.0  # times a column's own range, from which on another range takes its levels
+_FAR = 4.0  # times a column's own range; a range this wide leaves it too few levels
 _GROWS = 1.4  # times a state's range at half of the steps
 _LEVELS = {"int8": 255, "int16": 65_534}
 
@@ -74,15 +74,15 @@ def _beside_larger_ones(report: Report, column: ColumnError) -> Cause | None:
 
 
 def _growing_state(report: Report) -> Cause | None:
-    """A state whose range at the last step is wider than half way there."""
+    """A state whose range is wider at the last step than half way there."""
     if report.calibration is None:
         return None
     steps = report.steps
     widths: dict[str, dict[int, float]] = {}
-    for name, seen in report.calibration.observed.items():
-        found = steps.find(name)
-        if found and name.rpartition("/")[2] in ("h", "c"):
-            widths.setdefault(steps.role(name).replace("/step/", "/"), {})[found[1]] = seen.width
+    for name, range_ in report.calibration.observed.items():
+        step = steps.find(name)
+        if step and name.rpartition("/")[2] in ("h", "c"):
+            widths.setdefault(steps.role(name).replace("/step/", "/"), {})[step[1]] = range_.width
     for state, by_step in widths.items():
         last = max(by_step)
         half = by_step.get(last // 2, 0.0)

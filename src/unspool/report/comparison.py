@@ -34,7 +34,7 @@ class Change:
 
     @property
     def better(self) -> bool | None:
-        """Whether the second is the better one; None where that cannot be said."""
+        """Whether the second is the better one; None where neither is."""
         kind = kind_of(self.before.id)
         if kind is None or kind.better == "either" or not (self.by and self.comparable):
             return None
@@ -49,17 +49,17 @@ class Change:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Why the two may not mean the same: another origin, other samples, another unit."""
+        """Why the two may not be comparable: another origin, other samples, another unit."""
         one, other = self.before, self.after
-        found = []
+        notes = []
         if one.unit != other.unit:
-            found.append(f"unit {one.unit or 'none'} -> {other.unit or 'none'}")
+            notes.append(f"unit {one.unit or 'none'} -> {other.unit or 'none'}")
         if one.origin != other.origin:
-            found.append(f"{one.origin} -> {other.origin}")
+            notes.append(f"{one.origin} -> {other.origin}")
         # How an estimate was made names the target, which is compared by itself.
         if one.how != other.how and "estimated" not in (one.origin, other.origin):
-            found.append(f"{one.how} -> {other.how}")
-        return tuple(found)
+            notes.append(f"{one.how} -> {other.how}")
+        return tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def compare(before: Document, after: Document) -> Difference:
 
 
 def to_dictionary(difference: Difference) -> dict[str, Any]:
-    """A difference as what JSON can hold."""
+    """A difference in the form that JSON can hold."""
     return {
         "before": str(difference.before.path),
         "after": str(difference.after.path),

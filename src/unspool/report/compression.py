@@ -1,4 +1,4 @@
-"""What compressing a model gave: its kernels, its epochs, and a search, for table and JSON."""
+"""The results of compressing a model, kernels, epochs and a search, as tables and for JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -44,7 +44,7 @@ def compression_document(compression: Compression) -> dict[str, Any]:
 
 
 def _search_document(search: Search) -> dict[str, Any]:
-    def entry(candidate: Candidate) -> dict[str, Any]:
+    def described(candidate: Candidate) -> dict[str, Any]:
         return {
             **asdict(candidate),
             "drop": search.drop(candidate),
@@ -57,8 +57,8 @@ def _search_document(search: Search) -> dict[str, Any]:
         "minimise": search.minimise,
         "samples": search.samples,
         "trained_accuracy": search.trained_accuracy,
-        "before": entry(search.before),
-        "candidates": [entry(candidate) for candidate in search.candidates],
+        "before": described(search.before),
+        "candidates": [described(candidate) for candidate in search.candidates],
         "chosen": asdict(search.chosen.setting) if search.chosen else None,
     }
 

@@ -1,4 +1,4 @@
-"""A report.json as a file: read again, and checked before anything is taken from it."""
+"""Read a report.json, and check it before it is used."""
 
 import json
 import math
@@ -61,8 +61,8 @@ def load(path: AnyPath) -> dict[str, Any]:
     if not isinstance(content, dict) or "schema_version" not in content:
         raise _not_a_report(path, "no schema_version")
     if content["schema_version"] != SCHEMA_VERSION:
-        given = content["schema_version"]
-        raise _not_a_report(path, f"schema_version {given!r}, expected {SCHEMA_VERSION}")
+        version = content["schema_version"]
+        raise _not_a_report(path, f"schema_version {version!r}, expected {SCHEMA_VERSION}")
     if not isinstance(content.get("target"), dict):
         raise _not_a_report(path, "no target")
     return content

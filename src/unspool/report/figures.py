@@ -4,10 +4,11 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 
 from unspool.compilation import kinds
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import Wait
 from unspool.deployment import Deployment
 from unspool.quantization.calibration import Round
@@ -53,8 +54,8 @@ def of_deployment(
     """
     measured, kind = deployment.measured, deployment.activations
     figures = [
-        *(each for a in measured.accuracies for each in _accuracy(a, kind)),
-        *(each for r in measured.regressions for each in _regression(r, kind)),
+        *chain.from_iterable(_accuracy(score, kind) for score in measured.accuracies),
+        *chain.from_iterable(_regression(score, kind) for score in measured.regressions),
         *_errors(measured, kind),
         *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
@@ -74,7 +75,7 @@ def of_compiled(
         compiled: what `compile` returned.
         size: bytes of the compiled file.
         waits: for weights.
-        resident: weights that are kept in SRAM, where that was asked for.
+        resident: weights that are kept in SRAM; None where none are.
     """
     return (
         replace(_file("vela", "", size), label=f"{kinds.FILE_SIZE.label}, compiled"),
@@ -139,10 +140,10 @@ def _worst(quality: Quality, model: str, how: str) -> Iterator[Figure]:
         column = f"column {worst.column} of output {worst.output!r}, % of its range; {how}"
         yield figure(kinds.OUTPUT_ERROR, worst.mean, "measured", column, what=model)
         yield figure(kinds.LARGEST_OUTPUT_ERROR, worst.largest, "measured", column, what=model)
-    for entry in quality.agreements:
-        of = entry.output if len(quality.agreements) > 1 else ""
-        answers = f"output {entry.output!r}, {entry.how}; {how}"
-        yield figure(kinds.SAME_CLASS, entry.percent, "measured", answers, of=of, what=model)
+    for agreement in quality.agreements:
+        of = agreement.output if len(quality.agreements) > 1 else ""
+        answers = f"output {agreement.output!r}, {agreement.how}; {how}"
+        yield figure(kinds.SAME_CLASS, agreement.percent, "measured", answers, of=of, what=model)
 
 
 def _simulated(simulation: Simulation) -> Iterator[Figure]:
@@ -189,7 +190,7 @@ def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]
 
 
 def versions() -> dict[str, str]:
-    """Python and package -> version of what takes part."""
+    """Package, Python included -> version."""
     import tensorflow
 
     packages = {package: version(package) for package in _PACKAGES}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from unspool.compilation.vela import Compiled, Traffic
+from unspool.compilation.compiled import Compiled, Traffic
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A deployment, a budget and what was asked for -> the report."""
+"""A deployment, a budget and the user's request -> the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,12 +7,13 @@ from typing import Any
 
 from unspool.compilation import budgets
 from unspool.compilation.budgets import Budget
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import wait
 from unspool.deployment import Deployment
 from unspool.report import figures
-from unspool.report.advice import Request, advise
+from unspool.report.advice import advise
+from unspool.report.commands import Request
 from unspool.report.compression import Compression
 from unspool.report.report import Report
 from unspool.report.verdict import verdict
@@ -23,11 +24,11 @@ from unspool.tflite.names import Steps
 
 @dataclass(frozen=True)
 class Beside:
-    """What a deployment's figures stand beside.
+    """What a deployment's figures are shown beside.
 
     Attributes:
         guide: figure id -> the guide's value, where it is known.
-        seconds: stage -> seconds of what was done before, such as training.
+        seconds: stage -> seconds of earlier work, such as training.
         drift: of a stream, where it was measured.
         compression: how the model was compressed, where it was.
     """
@@ -53,9 +54,9 @@ def of_deployment(
     Args:
         deployment: what `deploy` returned.
         sizes: file name -> bytes of the files that were written.
-        request: what was asked for, for the advice.
+        request: the files and commands that the advice refers to.
         budget: what the deployment may cost.
-        beside: what its figures stand beside.
+        beside: what its figures are shown beside.
 
     Raises:
         UnspoolError: the figure of a limit is not there.
@@ -85,9 +86,9 @@ def of_deployment(
 
 
 def values_of(deployment: Deployment) -> dict[str, float]:
-    """Figure id -> value of a deployment, to stand beside those of another."""
-    found = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
-    return {figure.id: figure.value for figure in found}
+    """Figure id -> value of a deployment, to be shown beside those of another."""
+    shown = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
+    return {figure.id: figure.value for figure in shown}
 
 
 def of_compiled(
@@ -104,9 +105,9 @@ def of_compiled(
         name: of the .tflite file.
         compiled: what `compile` returned.
         quantized_tflite: what was compiled, for the picture of a step.
-        request: what was asked for, for the advice.
+        request: the files and commands that the advice refers to.
         budget: what the network may cost.
-        resident: weights that are kept in SRAM, where that was asked for.
+        resident: weights that are kept in SRAM; None where none are.
 
     Raises:
         UnspoolError: the figure of a limit is not there.
@@ -129,7 +130,7 @@ def of_compiled(
 
 
 def _judged(report: Report, request: Request) -> Report:
-    """With the limits that it breaks, the verdict and the advice."""
+    """The report with the limits that it breaks, the verdict and the advice."""
     breaches = budgets.check(report.values, report.budget) if report.budget else ()
     report = replace(report, breaches=breaches)
     return replace(report, verdict=verdict(report), advice=advise(report, request))

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
-from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import Wait
 from unspool.quantization.calibration import Calibration, Round
 from unspool.remedies.trying import Remedy
@@ -25,7 +25,7 @@ class Check:
     """One part of the verdict.
 
     Attributes:
-        state: "good", "bad" or "open", which means that nothing is known or wanted.
+        state: "good", "bad" or "open", which means that it is unknown or that nothing is required.
         text: what was found.
     """
 
@@ -50,8 +50,8 @@ class Advice:
     Attributes:
         text: what the figures say and what would help.
         command: that does it; empty where it is done in the model or in the data.
-        because: ids of the figures that it is from.
-        gain: share of what it is about that it saves, 0 to 1; the advice is sorted by it.
+        because: ids of the figures that it is based on.
+        gain: the share that it saves, 0 to 1, of cycles or of an error; advice is sorted by it.
     """
 
     text: str
@@ -70,18 +70,18 @@ class Report:
         compiled: Vela's results.
         seconds: stage -> wall-clock seconds.
         created: when, UTC.
-        versions: package -> version of what took part.
+        versions: package -> version.
         measured: what was measured; None where a file was compiled alone.
         calibration: the ranges, for the pictures; None where a file was compiled alone.
         quantized_tflite: what was compiled, for the picture of a step; else empty.
         steps: reads the names of tensors.
-        warnings: what the data lets one expect, in a line each.
+        warnings: what is likely to go wrong with the calibration data, in a line each.
         remedies: what was tried against too large an error.
         drift: of a stream.
-        resident: weights that are kept in SRAM, where that was asked for.
+        resident: weights that are kept in SRAM; None where that was not requested.
         compression: how the model was compressed, where it was.
         wait: what the NPU waits for while it reads weights; None where it does not.
-        budget: that it is held against; None where there is none.
+        budget: the limits that it is compared with; None where there are none.
         breaches: the limits of the budget that it breaks.
         verdict: part by part, what matters most first.
         advice: what to do next, from the figures.
@@ -131,7 +131,7 @@ class Report:
 
     @property
     def made_resident(self) -> Resident | None:
-        """The weights that are kept in SRAM; None where that was not asked for, or not done."""
+        """The weights that are kept in SRAM; None where none are."""
         return self.resident if self.resident and not self.resident.reason else None
 
     @property

@@ -35,7 +35,7 @@ def numbers(cost: Cost) -> list[str]:
 
 
 def verdict(trial: Trial) -> str:
-    """Whether a target fits the budget, and by how much it does not."""
+    """Whether a target fits the budget; if not, by how much it exceeds it."""
     if trial.fits:
         return "yes"
     return "no: " + ("; ".join(map(_short, trial.breaches)) or "did not compile")

@@ -1,4 +1,4 @@
-"""The verdict: what is good, what is not, what is not known; what matters most comes first."""
+"""The verdict: what is good, bad or unknown; what matters most comes first."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Qual
 from unspool.tflite.signature import Outside
 
 LARGEST_LOSS = 1.0
-"""Points of accuracy that the quantized model may lose before the verdict marks it."""
+"""Points of accuracy that the quantized model may lose before the verdict calls it bad."""
 
 _NAMED = 3  # columns
 
@@ -30,11 +30,12 @@ def _errors(report: Report) -> Iterator[Check]:
         yield Check("bad", f"{_column(quality, column)}: {why.text}.{_sentence(why.cure)}")
     if len(quality.poor) > _NAMED:
         yield Check("bad", f"{len(quality.poor) - _NAMED} more columns have such errors.")
-    for entry in quality.unlike:
+    for agreement in quality.unlike:
         yield Check(
             "bad",
-            f"Output {entry.output!r} of the quantized model answers otherwise than the trained "
-            f"model in {100 - entry.percent:.1f} % of {entry.answers:,} calibration answers.",
+            f"Output {agreement.output!r} of the quantized model answers otherwise than the "
+            f"trained model in {100 - agreement.percent:.1f} % of {agreement.answers:,} "
+            "calibration answers.",
         )
     if not quality.is_poor:
         yield Check("good", _small_errors(quality))
@@ -64,7 +65,7 @@ def _small_errors(quality: Quality) -> str:
         worst = max(column.mean for column in quality.values)
         parts.append(f"errs by at most {worst:.2g} % of a column's range on average")
     if quality.agreements:
-        least = min(entry.percent for entry in quality.agreements)
+        least = min(agreement.percent for agreement in quality.agreements)
         parts.append(f"answers as the trained model in {least:.1f} % of the calibration samples")
     return f"The quantized model {' and '.join(parts)}." if parts else "No output was compared."
 
@@ -72,13 +73,13 @@ def _small_errors(quality: Quality) -> str:
 def loss(report: Report) -> tuple[float, str] | None:
     """Points of accuracy lost on the way to the device, and in which runtime; None if unknown.
 
-    The runtime is TFLM, which firmware runs, or the one that is there.
+    The runtime is TFLM, which firmware runs, or else one that was measured.
     """
     accuracies = report.measured.accuracies if report.measured else ()
-    found = {accuracy.runtime: accuracy for accuracy in reversed(accuracies)}
+    by_runtime = {accuracy.runtime: accuracy for accuracy in reversed(accuracies)}
     for runtime, name in (("tflm", "TFLM"), ("npu", "the simulator"), ("litert", "LiteRT")):
-        if "keras" in found and runtime in found:
-            return found["keras"].percent - found[runtime].percent, name
+        if "keras" in by_runtime and runtime in by_runtime:
+            return by_runtime["keras"].percent - by_runtime[runtime].percent, name
     return None
 
 
@@ -107,13 +108,13 @@ def _accuracy(report: Report) -> Iterator[Check]:
             f"({first.samples:,} samples).",
         )
     trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
-    for found in measured.regressions:
-        if found.runtime == "tflm" and found.output in trained:
-            of = f" of output {found.output!r}" if found.output else ""
+    for regression in measured.regressions:
+        if regression.runtime == "tflm" and regression.output in trained:
+            of = f" of output {regression.output!r}" if regression.output else ""
             yield Check(
                 "open",
-                f"RMSE{of} {found.rmse:.4g} in TFLM, {trained[found.output].rmse:.4g} in the "
-                f"trained model ({found.samples:,} samples).",
+                f"RMSE{of} {regression.rmse:.4g} in TFLM, {trained[regression.output].rmse:.4g} in "
+                f"the trained model ({regression.samples:,} samples).",
             )
 
 
@@ -146,22 +147,22 @@ def _binary(report: Report) -> Iterator[Check]:
 
 
 def _not_measured(report: Report) -> Iterator[Check]:
-    for each in report.measured.not_measured if report.measured else ():
-        if "simulator" not in each.what:  # which is said above
-            yield Check("open", f"Not measured: {each.what}: {each.reason}.")
+    for failure in report.measured.not_measured if report.measured else ():
+        if "simulator" not in failure.what:  # which `_binary` reports
+            yield Check("open", f"Not measured: {failure.what}: {failure.reason}.")
 
 
 def _outside(report: Report) -> Iterator[Check]:
-    for each in report.measured.outside if report.measured else ():
-        yield Check("bad", f"{outside_text(each)}.")
+    for outside in report.measured.outside if report.measured else ():
+        yield Check("bad", f"{outside_text(outside)}.")
 
 
-def outside_text(found: Outside, what: str = "samples") -> str:
+def outside_text(outside: Outside, what: str = "samples") -> str:
     """Samples outside of the calibrated range, in words."""
     return (
-        f"{found.samples:,} of {found.of:,} {what} reach outside of what input {found.input!r} "
-        f"was calibrated for, {found.minimum:.4g} to {found.maximum:.4g}, and are cut there (the "
-        f"farthest value is {found.farthest:.4g})"
+        f"{outside.samples:,} of {outside.of:,} {what} reach outside of what input "
+        f"{outside.input!r} was calibrated for, {outside.minimum:.4g} to {outside.maximum:.4g}, "
+        f"and are cut there (the farthest value is {outside.farthest:.4g})"
     )
 
 

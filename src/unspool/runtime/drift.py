@@ -48,7 +48,7 @@ class Drift:
         calls: how many.
         time_steps: of one call.
         curves: one per state, then one per output.
-        outside: inputs for which calls lie outside of the calibrated range.
+        outside: inputs that took values outside of their calibrated range.
     """
 
     runtime: str
@@ -78,14 +78,15 @@ def drift(
         raise UnspoolError("the .tflite file has no states: drift is a matter of streams")
     arrays = _cut(stored, stream)
     calls = stored.calls(arrays)
-    errors: dict[str, list[np.ndarray]] = {}
+    names = (*stored.state_names, *stored.output_names)
+    errors: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for call in calls:
         values = [array[0] for array in call]
         outputs = stored.step(*values), exact.step(*values)
         states = stored.real_states(), exact.real_states()
         pairs = [*zip(*states, strict=True), *zip(*outputs, strict=True)]
-        for name, (a, b) in zip((*stored.state_names, *stored.output_names), pairs, strict=True):
-            errors.setdefault(name, []).append(np.abs(a - b).ravel())
+        for name, (a, b) in zip(names, pairs, strict=True):
+            errors[name].append(np.abs(a - b).ravel())
     return Drift(
         runtime=runtime,
         calls=len(calls),

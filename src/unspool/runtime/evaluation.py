@@ -1,31 +1,30 @@
 """How good a model is on test data, whatever runs it: accuracy of classes, error of values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.heads import heads
 from unspool.runtime import session as runtimes
-from unspool.runtime.labels import Targets, fitted
+from unspool.runtime.labels import Targets, by_output, fitted
 from unspool.runtime.session import Session
 from unspool.support import samples
 from unspool.support.progress import Progress
 from unspool.support.samples import Samples
-from unspool.tflite.heads import VALUES
+from unspool.tflite.heads import VALUES, Head
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often an output named the right class, or said yes or no rightly.
+    """How often an output named the right class, or was right in saying yes or no.
 
     Attributes:
         runtime: what ran the model: "keras", "litert", "tflm" or "npu", the simulator.
         confusion: counts (classes, classes); row: the right class, column: the model's.
         output: the output's name; empty where the model has one output.
-        how: how classes are told, such as "softmax" or "binary_crossentropy of logits".
+        how: what tells the classes apart: "softmax", "binary_crossentropy of logits", ...
     """
 
     runtime: str
@@ -45,7 +44,7 @@ class Accuracy:
 
     @property
     def percent(self) -> float:
-        """Right ones of a hundred."""
+        """Percent of the answers that were right."""
         return 100 * self.correct / self.samples
 
     @property
@@ -94,9 +93,10 @@ def evaluate(
 ) -> Score:
     """Run a model on test samples and compare an output with what it should have been.
 
-    What the labels are says how they are compared: integers are classes (argmax, or a threshold
-    where the output has one column: that of the loss and activation that the model was compiled
-    with); so are one-hot rows. Numbers of the output's own shape are values.
+    The labels decide how the two are compared. Integers and one-hot rows are classes: the model's
+    class is the argmax of the output, or, for an output of one column, whether it exceeds the
+    threshold that belongs to the model's loss and activation. Numbers of the output's own shape are
+    values.
 
     Args:
         model: a Keras model, or a .tflite file as bytes.
@@ -112,25 +112,44 @@ def evaluate(
     Raises:
         UnspoolError: data or labels do not fit the model, or it has several outputs and none is
             named.
+
+    Example:
+        >>> accuracy = unspool.evaluate(int8_tflite, data, labels, "tflm")
+        >>> accuracy.samples, 0 <= accuracy.percent <= 100
+        (40, True)
     """
+    names, heads = _outputs(model, runtime)
+    number = _position(output, names)
+    values = predict(model, data, runtime, progress)[number]
+    targets = fitted(heads[number], labels, values.shape, "test data")
+    return score(values, targets, runtime if isinstance(model, bytes) else "keras")
+
+
+def _outputs(model: Any, runtime: str) -> tuple[tuple[str, ...], tuple[Head, ...]]:
+    """Names of the outputs of a Keras model or a .tflite file, and how they are read."""
     if isinstance(model, bytes):
         session = Session(model, runtime)
-        names = [tensor.name for tensor in session.outputs]
-        found = session.heads or (VALUES,) * len(names)
-    else:
-        from unspool.frontend.structure import output_names
+        return session.output_names, _heads(session)
+    # TensorFlow, which a .tflite file does not need.
+    from unspool.frontend.heads import heads
+    from unspool.frontend.structure import output_names
 
-        names, found = list(output_names(model)), heads(model)
+    return output_names(model), heads(model)
+
+
+def _heads(session: Session) -> tuple[Head, ...]:
+    """How the outputs of a .tflite file are read: as values, where the file does not say."""
+    return session.heads or (VALUES,) * len(session.outputs)
+
+
+def _position(output: str | None, names: Sequence[str]) -> int:
     if output is None and len(names) != 1:
         raise UnspoolError(
             f"the model has the outputs {', '.join(names)}: say which one the labels are for"
         )
     if output is not None and output not in names:
         raise UnspoolError(f"output {output!r}: the model has {', '.join(names)}")
-    number = names.index(output) if output is not None else 0
-    values = predict(model, data, runtime, progress)[number]
-    targets = fitted(found[number], labels, values.shape, "test data")
-    return score(values, targets, runtime if isinstance(model, bytes) else "keras")
+    return names.index(output) if output is not None else 0
 
 
 def accuracy(model: Any, data: Samples, labels: np.ndarray, runtime: str = "litert") -> Accuracy:
@@ -139,10 +158,10 @@ def accuracy(model: Any, data: Samples, labels: np.ndarray, runtime: str = "lite
     Raises:
         UnspoolError: as `evaluate`; or the labels are values and not classes.
     """
-    found = evaluate(model, data, labels, runtime)
-    if not isinstance(found, Accuracy):
+    result = evaluate(model, data, labels, runtime)
+    if not isinstance(result, Accuracy):
         raise UnspoolError("test data: labels are values, expected classes, integers (samples,)")
-    return found
+    return result
 
 
 def predict(
@@ -151,7 +170,7 @@ def predict(
     """Outputs of a Keras model or a .tflite file, one float32 array (samples, ...) each."""
     if isinstance(model, bytes):
         return runtimes.predict(model, data, runtime_name, progress)
-    from unspool.frontend import structure  # TensorFlow, which a .tflite file has no need of
+    from unspool.frontend import structure  # TensorFlow, which a .tflite file does not need
 
     arrays = samples.check(data, structure.inputs(model), "samples")
     # Where the batch size is fixed (a deploy model has 1), Keras must keep to it.
@@ -207,7 +226,7 @@ def _regression(
 
 
 def scored(session: Session, outputs: Sequence[np.ndarray], labels: Any) -> list[Score | None]:
-    """Compare the outputs of a .tflite file with labels; None for outputs without.
+    """Compare the outputs of a .tflite file with labels; None for outputs without labels.
 
     Args:
         session: the file.
@@ -217,65 +236,13 @@ def scored(session: Session, outputs: Sequence[np.ndarray], labels: Any) -> list
     Raises:
         UnspoolError: the labels do not fit.
     """
-    names = [tensor.name for tensor in session.outputs]
-    by_name = _by_output(labels, names)
-    read = session.heads or (VALUES,) * len(names)
-    found: list[Score | None] = []
-    for name, head, values in zip(names, read, outputs, strict=True):
-        if name not in by_name:
-            found.append(None)
+    names = session.output_names
+    labels_of = by_output(labels, names)
+    scores: list[Score | None] = []
+    for name, head, values in zip(names, _heads(session), outputs, strict=True):
+        if name not in labels_of:
+            scores.append(None)
             continue
-        targets = fitted(head, by_name[name], values.shape, f"output {name!r}")
-        found.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
-    return found
-
-
-def _by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
-    """Output name -> labels."""
-    if not isinstance(labels, Mapping):
-        if len(names) > 1:
-            raise UnspoolError(
-                f"test data: the model has the outputs {', '.join(names)}; give labels by name, "
-                "as .npz or as a dictionary, for one or more of them"
-            )
-        return {names[0]: labels}
-    unknown = [name for name in labels if name not in names]
-    if unknown or not labels:
-        raise UnspoolError(
-            f"test data: labels for {', '.join(unknown) or 'no output'}, "
-            f"but the model has {', '.join(names)}"
-        )
-    return labels
-
-
-def check_test(
-    model: Any, test: tuple[Samples, Any], time_steps: int | None = None
-) -> tuple[list[np.ndarray], dict[int, Targets]]:
-    """Check test data before any work.
-
-    Args:
-        model: the trained Keras model.
-        test: samples, and labels: of the only output, or output name -> labels.
-        time_steps: of a call, where outputs in time have that length.
-
-    Returns:
-        one array (samples, ...) per input; number of an output -> its targets.
-
-    Raises:
-        UnspoolError: they do not fit the model.
-    """
-    from unspool.frontend import structure
-
-    data, labels = test
-    arrays = samples.check(data, structure.inputs(model), "test data")
-    names, read = structure.output_names(model), heads(model)
-    labels = _by_output(labels, names)
-    targets = {}
-    for number, name in enumerate(names):
-        if name in labels:
-            what = "test data" if len(names) == 1 else f"test data, output {name!r}"
-            shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
-            if time_steps and len(shape) > 2:
-                shape[1] = time_steps
-            targets[number] = fitted(read[number], labels[name], tuple(shape), what)
-    return arrays, targets
+        targets = fitted(head, labels_of[name], values.shape, f"output {name!r}")
+        scores.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
+    return scores

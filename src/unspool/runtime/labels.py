@@ -1,20 +1,22 @@
 """What outputs should have been: labels, checked before any work."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.support.samples import check_classes
+from unspool.support import samples
+from unspool.support.samples import Samples, check_classes
 from unspool.tflite.heads import Head
 
 
 def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) -> "Targets":
     """Labels of an output, checked before any work, and how the output is read with them.
 
-    Integers name classes where the output has several values, and say yes or no where it has one
-    and they are 0 and 1; so do one-hot rows. Anything else is what the output should have been.
+    Integers are classes where the output has several columns; where it has one column, 0 and 1 mean
+    no and yes. One-hot rows are classes too. Anything else is what the output should have been.
 
     Args:
         head: how the output is read, as far as the model says it.
@@ -25,26 +27,26 @@ def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) ->
     Raises:
         UnspoolError: the labels do not fit the output.
     """
-    given = np.asarray(labels)
-    if given.dtype.kind not in "fiub":
-        raise UnspoolError(f"{what}: labels have the type {given.dtype}, expected numbers")
-    if not np.isfinite(given).all():
-        bad = int((~np.isfinite(given)).sum())
-        raise UnspoolError(f"{what}: {bad} of {given.size} labels are NaN or infinite")
-    whole = _fits(given.shape, shape)
-    short = _fits(given.shape, shape[:-1])
+    array = np.asarray(labels)
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(f"{what}: labels have the type {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(f"{what}: {bad} of {array.size} labels are NaN or infinite")
+    whole = _fits(array.shape, shape)
+    short = _fits(array.shape, shape[:-1])
     width = shape[-1]
     if width == 1 and short and not whole:
-        given, whole = given[..., None], True
-    if width != 1 and short and given.dtype.kind in "iu":
-        return _classes(head, given, int(width or 0), what)
+        array, whole = array[..., None], True
+    if width != 1 and short and array.dtype.kind in "iu":
+        return _classes(head, array, int(width or 0), what)
     if not whole:
         wanted = "classes, integers of the shape " if width != 1 else "numbers of the shape "
         raise UnspoolError(
-            f"{what}: labels have the shape {np.shape(labels)} and the type {given.dtype}; "
+            f"{what}: labels have the shape {np.shape(labels)} and the type {array.dtype}; "
             f"expected {wanted}{_text(shape[:-1])}, or values of the shape {_text(shape)}"
         )
-    return _values(head, given, what)
+    return _values(head, array, what)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,58 @@ class Targets:
     head: Head
     wanted: np.ndarray
     classes: int
+
+
+def by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """Labels of the only output, or output name -> labels, as output name -> labels."""
+    if not isinstance(labels, Mapping):
+        if len(names) > 1:
+            raise UnspoolError(
+                f"test data: the model has the outputs {', '.join(names)}; give labels by name, "
+                "as .npz or as a dictionary, for one or more of them"
+            )
+        return {names[0]: labels}
+    unknown = [name for name in labels if name not in names]
+    if unknown or not labels:
+        raise UnspoolError(
+            f"test data: labels for {', '.join(unknown) or 'no output'}, "
+            f"but the model has {', '.join(names)}"
+        )
+    return labels
+
+
+def check_test(
+    model: Any, test: tuple[Samples, Any], time_steps: int | None = None
+) -> tuple[list[np.ndarray], dict[int, Targets]]:
+    """Check test data before any work.
+
+    Args:
+        model: the trained Keras model.
+        test: samples, and labels: of the only output, or output name -> labels.
+        time_steps: of a call, where outputs in time have that length.
+
+    Returns:
+        one array (samples, ...) per input; number of an output -> its targets.
+
+    Raises:
+        UnspoolError: they do not fit the model.
+    """
+    from unspool.frontend import structure  # TensorFlow, which a .tflite file does not need
+    from unspool.frontend.heads import heads
+
+    data, labels = test
+    arrays = samples.check(data, structure.inputs(model), "test data")
+    names, output_heads = structure.output_names(model), heads(model)
+    labels = by_output(labels, names)
+    targets = {}
+    for number, name in enumerate(names):
+        if name in labels:
+            what = "test data" if len(names) == 1 else f"test data, output {name!r}"
+            shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
+            if time_steps and len(shape) > 2:
+                shape[1] = time_steps
+            targets[number] = fitted(output_heads[number], labels[name], tuple(shape), what)
+    return arrays, targets
 
 
 def _classes(head: Head, labels: np.ndarray, count: int, what: str) -> Targets:
@@ -80,8 +134,8 @@ def _values(head: Head, labels: np.ndarray, what: str) -> Targets:
         why = head.why or "labels are yes or no, the model has no loss: taken for logits"
         return Targets(Head("binary", head.threshold, why), (labels > 0).astype(np.int64), 2)
     if head.kind == "binary" and whole:
-        found = ", ".join(f"{value:g}" for value in sorted(distinct)[:5])
-        raise UnspoolError(f"{what}: labels are {found}, but the model says yes or no: 0 and 1")
+        listed = ", ".join(f"{value:g}" for value in sorted(distinct)[:5])
+        raise UnspoolError(f"{what}: labels are {listed}, but the model says yes or no: 0 and 1")
     return Targets(replace(head, kind="values"), labels.astype(np.float64), 0)
 
 

@@ -1,6 +1,6 @@
 """What a deployment is worth: its outputs beside the trained model's, wherever they can be run.
 
-A measurement that fails costs nothing but itself: it is told as not measured, with the reason.
+A measurement that fails does not stop the others: it is listed as not measured, with the reason.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,25 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compilation.vela import Compiled
-from unspool.errors import UnspoolError
+from unspool.compilation.compiled import Compiled
 from unspool.runtime import evaluation, quality, session
 from unspool.runtime.evaluation import Accuracy, Regression, Score, score
 from unspool.runtime.labels import Targets
 from unspool.runtime.quality import OutputError, Quality
+from unspool.runtime.unroll_error import unroll_error
 from unspool.runtime.verification import Simulation, compare
 from unspool.support.progress import Clock
 from unspool.support.text import last_line
 from unspool.tflite.signature import Outside, Signature
-
-LARGEST_UNROLL_ERROR = 1e-5
-"""How far an output of the deploy model may be from the trained model's, in float: absolute for
-outputs up to 1, relative to the largest output above."""
-
-_LAST_BITS = 4.0
-"""Times what the trained model's outputs change where its inputs change in their last bit: a
-network that enlarges such changes, over many steps or from inputs in large units, has no outputs
-that are more exact."""
 
 PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
 
@@ -117,13 +108,13 @@ def measure(
         forms: the forms.
         calibration: the calibration samples, one array (samples, ...) per input.
         test: to measure accuracy with; None measures none.
-        clock: times the stages and tells of their progress.
+        clock: times the stages and reports their progress.
 
     Raises:
-        UnspoolError: the deploy model computes something else than the trained model.
+        UnspoolError: the deploy model does not compute what the trained model does.
     """
     work = _Work(forms, clock)
-    found = work.on_calibration(calibration)
+    errors = work.on_calibration(calibration)
     data = calibration if test is None else test.data
     outputs = {} if test is None else work.outputs(data, ("keras", "litert", "tflm"))
     tflm = work.tflm if test is None else outputs.get("tflm")
@@ -132,7 +123,7 @@ def measure(
     if test is not None:
         scores = work.scores(outputs | ({"npu": simulated} if simulated else {}), test)
     return Measured(
-        **found,
+        **errors,
         accuracies=tuple(s for s in scores if isinstance(s, Accuracy)),
         regressions=tuple(s for s in scores if isinstance(s, Regression)),
         simulation=work.simulation(data, simulated, tflm),
@@ -143,7 +134,7 @@ def measure(
 
 @dataclass
 class _Work:
-    """Measures one thing after the other, and notes what fails."""
+    """Measures one thing after the other, and notes which measurements fail."""
 
     forms: Forms
     clock: Clock
@@ -152,7 +143,7 @@ class _Work:
 
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
-        """Whatever goes wrong in here is told, and goes no further."""
+        """Note any exception that the block raises as not measured, and go on."""
         try:
             yield
         except Exception as error:
@@ -160,31 +151,32 @@ class _Work:
 
     def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
         """Errors of the deploy model and of the quantized model, without labels."""
-        found: dict[str, Any] = {}
-        of = self.forms
+        errors: dict[str, Any] = {}
+        forms = self.forms
         arrays = list(data)
         with self.clock.stage("compare with the trained model"):
             reference = None
             with self.attempt("the trained model in Keras"):
-                reference = evaluation.predict(of.trained, arrays)
+                reference = evaluation.predict(forms.trained, arrays)
             outputs = None
             with self.attempt("the deploy model in LiteRT"):
-                outputs = session.predict(of.float_tflite, arrays, "litert")
+                outputs = session.predict(forms.float_tflite, arrays, "litert")
             if outputs and reference:
-                found["unroll_error"] = _unroll_error(of.trained, arrays, outputs, reference)
+                errors["unroll_error"] = unroll_error(forms.trained, arrays, outputs, reference)
             for place in ("tflm", "litert"):
                 quantized = None
                 with self.attempt(f"the quantized model in {PLACES[place]}"):
-                    quantized = session.predict(of.quantized_tflite, arrays, place)
+                    quantized = session.predict(forms.quantized_tflite, arrays, place)
                 if quantized:
                     break
             self.tflm = quantized if place == "tflm" else None
             if quantized and reference:
-                found |= self._errors(quantized, last(reference, quantized)) | {"ran_in": place}
-        return found
+                errors |= self._errors(quantized, reference) | {"ran_in": place}
+        return errors
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
         signature = Signature(self.forms.quantized_tflite)
+        reference = quality.last(reference, outputs)
         return {
             "quantization_error": quality.difference(outputs, reference),
             "quality": quality.judge(outputs, reference, signature.output_names, signature.heads),
@@ -193,8 +185,8 @@ class _Work:
     def outputs(
         self, data: Sequence[np.ndarray], places: Sequence[str]
     ) -> dict[str, list[np.ndarray]]:
-        """Runtime -> outputs on samples, of those runtimes in which the network runs."""
-        found = {}
+        """Runtime -> outputs on samples, for each runtime in which the network runs."""
+        by_runtime = {}
         forms = {
             "keras": self.forms.trained,
             "npu": self.forms.compiled.tflite,
@@ -206,19 +198,19 @@ class _Work:
                 self.clock.stage(f"run in {PLACES[name]}", len(data[0])) as progress,
                 self.attempt(f"the {kind} in {PLACES[name]}"),
             ):
-                found[name] = evaluation.predict(subject, list(data), name, progress)
-        return found
+                by_runtime[name] = evaluation.predict(subject, list(data), name, progress)
+        return by_runtime
 
     def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
         """Each scored output in each runtime."""
         names = Signature(self.forms.quantized_tflite).output_names
-        found = []
+        scores = []
         for place, values in outputs.items():
             for number, targets in test.targets.items():
                 name = names[number] if len(names) > 1 else ""
                 with self.attempt(f"output {names[number]!r} in {PLACES[place]}"):
-                    found.append(score(values[number], targets, place, name))
-        return found
+                    scores.append(score(values[number], targets, place, name))
+        return scores
 
     def simulation(
         self,
@@ -231,48 +223,5 @@ class _Work:
             return Simulation(0, 0, self.failures[-1].reason)
         if tflm is None:
             return Simulation(0, 0, "there is nothing to compare it with: TFLM did not run")
-        of = self.forms
-        return compare(of.compiled, of.quantized_tflite, data, simulated, tflm)
-
-
-def last(reference: list[np.ndarray], outputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Of outputs in time, the steps that the last call of a stream gives."""
-    return [
-        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
-        for whole, part in zip(reference, outputs, strict=True)
-    ]
-
-
-def _unroll_error(
-    trained: Any,
-    arrays: list[np.ndarray],
-    outputs: list[np.ndarray],
-    reference: list[np.ndarray],
-) -> OutputError:
-    error = quality.difference(outputs, last(reference, outputs))
-    limit = LARGEST_UNROLL_ERROR * max(1.0, *(float(np.abs(each).max()) for each in reference))
-    if not error.largest <= limit:
-        shaken = evaluation.predict(trained, _shaken(arrays))
-        limit = max(limit, _LAST_BITS * quality.difference(shaken, reference).largest)
-    if not error.largest <= limit:
-        raise UnspoolError(
-            f"the deploy model's outputs differ from the trained model's by up to "
-            f"{error.largest:.1e} on {error.samples} samples; at most {limit:.0e} "
-            "is expected: please report this model as a defect of Unspool"
-        )
-    return error
-
-
-def _shaken(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Samples with real values changed by up to the last bit of their feature's largest."""
-    rng = np.random.default_rng(0)
-    return [
-        array + np.abs(array).max(axis=tuple(range(array.ndim - 1))) * _noise(rng, array.shape)
-        if array.dtype.kind == "f"
-        else array
-        for array in arrays
-    ]
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    return (np.finfo(np.float32).eps * rng.uniform(-1, 1, shape)).astype(np.float32)
+        forms = self.forms
+        return compare(forms.compiled, forms.quantized_tflite, data, simulated, tflm)

@@ -1,7 +1,7 @@
 """What quantization costs, output by output and column by column; no labels are needed.
 
-An error is a share of what a column of the float output ranges over: a Dense of three that predicts
-three quantities has three columns, and an error of one unit means something else in each.
+An error is a share of the range of the float output's column: a Dense layer that predicts three
+quantities has three columns, and an error of one unit means something else in each.
 """
 
 from collections.abc import Sequence
@@ -59,13 +59,13 @@ class ColumnError:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often the quantized and the float model name the same class, or say yes or no alike.
+    """How often the quantized and the float model name the same class, or both say yes or no.
 
     Attributes:
         output: the output's name.
         answers: how many were compared: one per sample, time step or column.
         equal: how many are the same.
-        how: how classes are told, such as "softmax".
+        how: what tells the classes apart, such as "softmax".
     """
 
     output: str
@@ -75,7 +75,7 @@ class Agreement:
 
     @property
     def percent(self) -> float:
-        """Equal ones of a hundred."""
+        """Percent of the answers that are the same."""
         return 100 * self.equal / self.answers
 
 
@@ -88,6 +88,14 @@ def difference(outputs: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -
         p99=float(np.percentile(gaps, 99)),
         largest=float(gaps.max()),
     )
+
+
+def last(reference: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The reference, with outputs in time cut to the steps that a stream's last call gives."""
+    return [
+        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
+        for whole, part in zip(reference, outputs, strict=True)
+    ]
 
 
 def columns(name: str, quantized: np.ndarray, exact: np.ndarray) -> tuple[ColumnError, ...]:
@@ -117,19 +125,19 @@ def _column(name: str, number: int, quantized: np.ndarray, exact: np.ndarray) ->
 
 
 def agreement(name: str, head: Head, quantized: np.ndarray, exact: np.ndarray) -> Agreement:
-    """How often an output of classes, or of yes and no, is read alike."""
+    """How often an output of classes, or of yes and no, gives the same answer."""
     same = head.decide(quantized) == head.decide(exact)
     return Agreement(name, same.size, int(same.sum()), head.why)
 
 
 MOST_ERROR = 2.0
-"""Percent of a column's range that its mean error may have before it is worth a word."""
+"""Percent of a column's range that its mean error may reach before it is reported."""
 
 FEWEST_VALUES = 16
 """Distinct values that a quantized column should have, if the float one has as many."""
 
 MOST_DIFFERENT = 2.0
-"""Percent of the answers that the quantized model may give otherwise."""
+"""Percent of the answers in which the quantized model may differ."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ class Quality:
     @property
     def values(self) -> tuple[ColumnError, ...]:
         """The columns of outputs that are values."""
-        classes = {entry.output for entry in self.agreements}
+        classes = {agreement.output for agreement in self.agreements}
         return tuple(column for column in self.columns if column.output not in classes)
 
     @property
@@ -158,22 +166,22 @@ class Quality:
     @property
     def poor(self) -> tuple[ColumnError, ...]:
         """Columns of values with too large an error, or too few values, the worst first."""
-        found = [
+        columns = [
             column
             for column in self.values
             if column.mean > MOST_ERROR or column.values < FEWEST_VALUES <= column.float_values
         ]
-        return tuple(sorted(found, key=lambda column: -column.mean))
+        return tuple(sorted(columns, key=lambda column: -column.mean))
 
     @property
     def unlike(self) -> tuple[Agreement, ...]:
-        """Outputs of classes that are too often read otherwise, the worst first."""
-        found = [a for a in self.agreements if 100 - a.percent > MOST_DIFFERENT]
-        return tuple(sorted(found, key=lambda agreement: agreement.percent))
+        """Outputs of classes whose answers differ too often, the worst first."""
+        agreements = [a for a in self.agreements if 100 - a.percent > MOST_DIFFERENT]
+        return tuple(sorted(agreements, key=lambda agreement: agreement.percent))
 
     @property
     def is_poor(self) -> bool:
-        """Whether any output is worth a word."""
+        """Whether any output is to be reported."""
         return bool(self.poor or self.unlike)
 
 

@@ -27,6 +27,12 @@ class Session(Signature):
     Attributes:
         runtime: "litert" (LiteRT's default kernels), "tflm" (the runtime of firmware) or "npu"
             (a simulator of the NPU, for a file that Vela compiled).
+
+    Example:
+        >>> session = unspool.Session(int8_tflite, "tflm")
+        >>> (output,) = session.predict(data)
+        >>> output.shape
+        (40, 4)
     """
 
     def __init__(self, tflite: bytes | AnyPath, runtime: str = "litert") -> None:
@@ -50,7 +56,7 @@ class Session(Signature):
         self._states: list[np.ndarray] = self.zero_states(1)
 
     def predict(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
-        """Run every sample on its own; where there are states, from zero states.
+        """Run every sample by itself; where there are states, from zero states.
 
         Args:
             data: the samples, one array (samples, ...) per input. With states, a sample may be
@@ -59,7 +65,7 @@ class Session(Signature):
 
         Returns:
             one float32 array (samples, ...) per output, in the outputs' order; for sequences,
-            what the last call gave.
+            the outputs of the last call.
 
         Raises:
             UnspoolError: the samples do not fit the inputs.
@@ -67,7 +73,7 @@ class Session(Signature):
         return self._in_chunks(data, progress, _of_the_last_call)
 
     def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
-        """As `predict`, with what every call gave.
+        """As `predict`, but with the outputs of every call.
 
         Args:
             data: as `predict` takes it.
@@ -87,7 +93,7 @@ class Session(Signature):
         progress: Progress | None,
         kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
     ) -> list[np.ndarray]:
-        """What `kept` makes of the calls' outputs, of so many samples at a time, one array each."""
+        """Run `_CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
         arrays = self.check(data)
         results = []
         for start in range(0, len(arrays[0]), _CHUNK):
@@ -98,7 +104,7 @@ class Session(Signature):
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Outputs of call after call, of samples that run side by side from zero states."""
+        """Outputs of one call after the other, for samples that start from zero states together."""
         states: Sequence[np.ndarray] = self.zero_states(len(part[0]))
         for call in self.calls(part):
             outputs, states = self._call(call, states)
@@ -203,8 +209,8 @@ class Session(Signature):
         self, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Run real values and stored states; returns real outputs and stored states."""
-        given = self._engine(self.merged(self.quantized(arrays), states))
-        return self.dequantized(given), [given[pair.output] for pair in self.pairs]
+        stored = self._engine(self.merged(self.quantized(arrays), states))
+        return self.dequantized(stored), [stored[pair.output] for pair in self.pairs]
 
 
 def _of_the_last_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
@@ -221,7 +227,7 @@ def predict(
 ) -> list[np.ndarray]:
     """`Session.predict` on all cores: the same results, sooner for slow runtimes.
 
-    Samples are independent, so they are dealt in chunks to one process per core.
+    Samples are independent, so chunks of them are spread over one process per core.
     """
     session = Session(tflite, runtime)
     arrays = session.check(data)

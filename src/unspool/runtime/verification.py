@@ -1,4 +1,4 @@
-"""Does the compiled binary compute what the quantized model does? The simulator's word for it."""
+"""Does the compiled binary compute what the quantized model does, in the simulator?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unspool import npu
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.npu import fields
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import Operation
@@ -42,14 +42,15 @@ def compare(
     simulated: list[np.ndarray],
     tflm: list[np.ndarray],
 ) -> Simulation:
-    """Compare outputs, and look for the operator where they part.
+    """Compare outputs, and look for the first operator that differs.
 
     Args:
         compiled: the binary.
         quantized_tflite: what it was compiled from.
         data: the samples, one array (samples, ...) per input.
         simulated: the binary's outputs, one array (samples, ...) each.
-        tflm: the quantized model's. Both are real values of one scale: equal where their bytes are.
+        tflm: the quantized model's. Both are real values with one scale: they are equal exactly
+            where their bytes are.
     """
     count = len(tflm[0])
     same = np.ones(count, bool)
@@ -59,12 +60,14 @@ def compare(
     if not same.all():
         number = int(np.argmin(same))
         sample = [array[number : number + 1] for array in data]
-        first = _found(compiled, quantized_tflite, sample)
+        first = _first_difference_or_why(compiled, quantized_tflite, sample)
     return Simulation(count, int(same.sum()), first_difference=first)
 
 
-def _found(compiled: Compiled, quantized_tflite: bytes, sample: list[np.ndarray]) -> str:
-    """The first difference; where it cannot be found, why: the deployment is good all the same."""
+def _first_difference_or_why(
+    compiled: Compiled, quantized_tflite: bytes, sample: list[np.ndarray]
+) -> str:
+    """The first difference, or why it cannot be found, which does not spoil the deployment."""
     try:
         return first_difference(compiled, quantized_tflite, sample)
     except Exception as error:
@@ -77,22 +80,22 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
     Args:
         compiled: the binary.
         quantized_tflite: what it was compiled from.
-        sample: one array (1, ...) per input; a file with states starts from zero states, and the
-            first call that differs is looked at.
+        sample: one array (1, ...) per input. A file with states starts from zero states; the first
+            call that differs is examined.
     """
     values = _first_that_differs(compiled, quantized_tflite, sample)
     expected = _tflm_tensors(quantized_tflite, values)
     origins = read_debug(compiled.debug)
-    found: dict[str, np.ndarray] = {}  # in the order of the stream; an operator's last write
+    written: dict[str, np.ndarray] = {}  # by each operator's last write, in the stream's order
 
     def keep(operation: Operation, memory: Memory) -> None:
         origin = origins.get(4 * operation.position)
         if operation.kind != "DMA_START" and origin is not None and origin.name in expected:
-            found.pop(origin.name, None)
-            found[origin.name] = memory.read(fields.ofm(operation.registers))[0].flatten()
+            written.pop(origin.name, None)
+            written[origin.name] = memory.read(fields.ofm(operation.registers))[0].flatten()
 
     npu.run(npu.load(compiled.tflite), values, after=keep)
-    for name, bytes_ in found.items():
+    for name, bytes_ in written.items():
         if bytes_.size == expected[name].size and (bytes_ != expected[name]).any():
             return name
     return "an operator that Vela's debug database does not name"
@@ -101,7 +104,7 @@ def first_difference(compiled: Compiled, quantized_tflite: bytes, sample: list[n
 def _first_that_differs(
     compiled: Compiled, quantized_tflite: bytes, sample: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """What is fed to the first call whose outputs differ, in the order of the file's inputs."""
+    """Inputs of the first call whose outputs differ, in the order of the file's inputs."""
     signature = Signature(quantized_tflite)
     run, program = tflm(quantized_tflite), npu.load(compiled.tflite)
     states: Sequence[np.ndarray] = signature.zero_states(1)
@@ -117,16 +120,16 @@ def _first_that_differs(
 def _tflm_tensors(tflite: bytes, values: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Name -> stored values, flat, of every tensor that an operator writes, after one inference.
 
-    They are made outputs of the network, some at a time: TFLM's own way to keep all tensors has
-    room for 1,024 of them.
+    The tensors are made outputs of the network, some at a time: TFLM can keep all tensors by
+    itself, but has room for 1,024 only.
     """
     model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
     written = [int(index) for op in graph.operators for index in op.outputs]
     model.signatureDefs = []  # they would name outputs that are no longer there
-    found = {}
+    tensors = {}
     for start in range(0, len(written), _KEPT_AT_ONCE):
         graph.outputs = written[start : start + _KEPT_AT_ONCE]
         for index, output in zip(graph.outputs, tflm(flatbuffer.write(model))(values), strict=True):
-            found[graph.tensors[index].name.decode()] = output.ravel()
-    return found
+            tensors[graph.tensors[index].name.decode()] = output.ravel()
+    return tensors

@@ -9,11 +9,11 @@ from typing import TypeAlias
 from unspool.errors import UnspoolError
 
 AnyPath: TypeAlias = str | os.PathLike[str]
-"""What names a file: what `open` takes."""
+"""A path of a file, as `open` takes it."""
 
 
 def output_folder(path: AnyPath) -> Path:
-    """Create a folder for results, and make sure that it can be written before any work is done.
+    """Create a folder for results, and check before any work that it can be written to.
 
     Raises:
         UnspoolError: it cannot be created or written.
@@ -32,13 +32,21 @@ def output_folder(path: AnyPath) -> Path:
 
 
 def write(path: AnyPath, content: bytes | str) -> None:
-    """Write a file beside its place, then rename it: it is there whole or not at all."""
+    """Write a file under a temporary name, then rename it: it is never there half-written.
+
+    Raises:
+        UnspoolError: it cannot be written.
+    """
     data = content.encode() if isinstance(content, str) else content
     replace(path, lambda temporary: temporary.write_bytes(data))
 
 
 def replace(path: AnyPath, make: Callable[[Path], object]) -> None:
-    """Let `make` write a file of the same suffix beside `path`, then rename it to `path`."""
+    """Let `make` write a file of the same suffix beside `path`, then rename it to `path`.
+
+    Raises:
+        UnspoolError: it cannot be written.
+    """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:

@@ -1,20 +1,20 @@
-"""Modules of Unspool as processes of their own."""
+"""Run modules of Unspool as separate processes."""
 
 import os
 import sys
 from pathlib import Path
 
 FOLDER = "/"
-"""Where to start them: the user's folder may hold modules called as a library's are."""
+"""Where to start them: the user's folder may hold modules with the names of a library's."""
 
 
 def command(module: str) -> list[str]:
-    """What runs a module, such as "unspool.compilation.vela_host"."""
+    """The command that runs a module, such as "unspool.compilation.vela_host"."""
     return [sys.executable, "-m", module]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, with which the other finds this package, and more."""
+    """This process's environment with `more`, in which another process finds this package."""
     package = Path(__file__).resolve().parents[2]
     path = filter(None, [str(package), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}

@@ -29,7 +29,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str, total: int = 1) -> Iterator[Progress]:
-        """A stage of so many parts; yields what to call when some of them are done."""
+        """A stage of `total` parts; yields a function to call with the number of parts done."""
         done = 0
 
         def progress(more: int) -> None:

@@ -1,4 +1,4 @@
-"""Keep the start-up noise of the libraries below us away from the user.
+"""Hide the start-up messages of the libraries that Unspool uses.
 
 TensorFlow, LiteRT and TFLM write to file descriptor 2 from C++, where no Python filter reaches.
 """
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 def quiet() -> Iterator[None]:
     """Discard what is written to stderr, by Python and by C++, inside the block.
 
-    When the block raises, what was held back is printed after all: it may be the only
-    explanation there is. The redirection is process-wide; keep the block short.
+    When the block raises, the discarded text is printed after all: it may be the only explanation.
+    The redirection is process-wide; keep the block short.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

@@ -18,7 +18,7 @@ Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray
 
 
 CALIBRATION_COUNT = 200
-"""How many samples are enough to calibrate with, where the user does not say."""
+"""How many samples to calibrate with, where the user does not say."""
 
 _NUMBERS = {"int32": np.int32, "int64": np.int32}
 """Inputs of token ids keep whole numbers; all others are real values, whatever their type."""
@@ -42,8 +42,8 @@ class OpenInput:
     Attributes:
         name: what it is called.
         shape: with the batch dimension.
-        dtype: of what it takes.
-        also: another name that samples may have for it; else empty.
+        dtype: of its values.
+        also: another name for it that samples may use; empty for none.
     """
 
     name: str
@@ -93,16 +93,16 @@ def _check_size(path: Path) -> None:
 def _unpacked_size(file: BinaryIO) -> int:
     """Bytes that the arrays of a .npz take; ValueError where one promises more than is there."""
     with ZipFile(file) as archive:
-        for entry in archive.infolist():
-            with archive.open(entry) as member:
+        for info in archive.infolist():
+            with archive.open(info) as member:
                 version = np.lib.format.read_magic(member)
                 read = np.lib.format.read_array_header_1_0
                 if version != (1, 0):
                     read = np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(member)
-            if math.prod(shape) * dtype.itemsize > entry.file_size:
-                raise ValueError(f"{entry.filename} promises {shape} {dtype}, but is shorter")
-        return sum(entry.file_size for entry in archive.infolist())
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} promises {shape} {dtype}, but is shorter")
+        return sum(info.file_size for info in archive.infolist())
 
 
 def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
@@ -110,8 +110,8 @@ def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarr
 
     Args:
         data: the samples.
-        inputs: the model's inputs; their first dimension, the batch, is not looked at, and None
-            fits any length.
+        inputs: the model's inputs; their first dimension, the batch, is ignored, and None fits any
+            length.
         what: what the data is, for messages: "calibration data".
 
     Returns:

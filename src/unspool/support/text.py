@@ -13,7 +13,7 @@ def printable(text: str) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """What an exception of a library says, in a line: its last one, without Keras's arguments.
+    r"""The last line of an exception's message, without the list of arguments that Keras adds.
 
     >>> last_line(RuntimeError("in call()\n  it does not fit\n\nArguments received by call():"))
     'it does not fit'

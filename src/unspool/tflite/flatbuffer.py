@@ -79,8 +79,8 @@ def read(content: bytes) -> Model:
 def write(model: Model) -> bytes:
     """Serialize a model with every buffer inside the flatbuffer.
 
-    LiteRT also reads buffers stored after the flatbuffer (`Buffer.offset`); TFLM silently reads
-    nothing there, so none may be left.
+    LiteRT also reads buffers that are stored after the flatbuffer (`Buffer.offset`). TFLM silently
+    reads nothing there, so there must be none.
     """
     for buffer in model.buffers:
         if buffer.offset > 1 or buffer.size > 1:
@@ -95,17 +95,17 @@ def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, 
     signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
 
     def describe(indices: Sequence[int], entries: Sequence[Any]) -> tuple[Tensor, ...]:
-        names: dict[int, list[str]] = {}  # a tensor that is given out twice has two
-        for entry in entries:
-            names.setdefault(entry.tensorIndex, []).append(entry.name.decode())
+        names: dict[int, list[str]] = {}  # a tensor that is an output twice has two
+        for port in entries:
+            names.setdefault(port.tensorIndex, []).append(port.name.decode())
         return tuple(
             _tensor(graph.tensors[i], names[i].pop(0) if names.get(i) else None)
             for i in map(int, indices)
         )
 
     return (
-        describe(graph.inputs, [entry for s in signatures for entry in s.inputs or []]),
-        describe(graph.outputs, [entry for s in signatures for entry in s.outputs or []]),
+        describe(graph.inputs, [port for s in signatures for port in s.inputs or []]),
+        describe(graph.outputs, [port for s in signatures for port in s.outputs or []]),
     )
 
 
@@ -127,26 +127,26 @@ class Operator:
 
 
 def graph_operators(model: Model) -> list[Operator]:
-    """Every operator of the first graph, in order; inputs that are left out are not listed."""
+    """Every operator of the first graph, in order; omitted inputs are not listed."""
     graph = model.subgraphs[0]
     text = [tensor.name.decode() for tensor in graph.tensors]
-    found = []
+    described = []
     for op in graph.operators:
         indices = tuple(int(index) for index in op.inputs if index >= 0)
         written = tuple(text[index] for index in op.outputs)
-        found.append(
+        described.append(
             Operator(operator_kind(model, op), tuple(text[i] for i in indices), written, indices)
         )
-    return found
+    return described
 
 
 def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
-    """Tensor -> the operators that read it; one that reads it twice comes twice."""
-    found: dict[str, list[Operator]] = {}
+    """Tensor -> the operators that read it; one that reads it twice is listed twice."""
+    by_tensor: dict[str, list[Operator]] = {}
     for op in operators:
         for name in op.inputs:
-            found.setdefault(name, []).append(op)
-    return found
+            by_tensor.setdefault(name, []).append(op)
+    return by_tensor
 
 
 def constant(model: Model, index: int) -> np.ndarray:
@@ -159,7 +159,7 @@ def constant(model: Model, index: int) -> np.ndarray:
 
 
 def first_name(name: str) -> str:
-    """One name of a tensor whose operators were fused: theirs are joined by semicolons."""
+    """The first of a tensor's names: those of fused operators are joined by semicolons."""
     return name.partition(";")[0]
 
 
@@ -187,7 +187,9 @@ def float_operators(model: Model) -> list[tuple[str, str]]:
         any(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in op.outputs)
         for op in graph.operators
     ]
-    return [entry for entry, is_float in zip(operators(model), floats, strict=True) if is_float]
+    return [
+        operator for operator, is_float in zip(operators(model), floats, strict=True) if is_float
+    ]
 
 
 def _tensor(tensor: Any, name: str | None) -> Tensor:

@@ -13,10 +13,10 @@ class Head:
     """How an output is read.
 
     Attributes:
-        kind: "classes": the largest of several values names the class; "binary": a value above
-            `threshold` says yes, each column for itself; "values": numbers as they are.
-        threshold: of a binary output, or of values that labels say are yes or no.
-        why: how that is known, such as "softmax" or "binary_crossentropy of logits"; else empty.
+        kind: "classes": the largest of several values names the class; "binary": each column says
+            yes where its value is above `threshold`; "values": numbers as they are.
+        threshold: of a binary output, or of values where the labels turn out to be yes or no.
+        why: how the kind is known, such as "softmax" or "binary_crossentropy of logits"; or empty.
     """
 
     kind: Kind
@@ -24,9 +24,10 @@ class Head:
     why: str = ""
 
     def decide(self, output: np.ndarray) -> np.ndarray:
-        """Classes (samples, ...) of an output (samples, ..., classes); yes or no of a binary one.
+        """The answers of an output.
 
-        Of an output (samples, ..., n) that is binary, n answers of 0 or 1 each.
+        They are classes (samples, ...) of an output (samples, ..., classes), or, of a binary
+        output (samples, ..., n), n answers of 0 or 1 each.
         """
         if self.kind == "classes":
             named: np.ndarray = output.argmax(axis=-1)

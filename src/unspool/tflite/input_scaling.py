@@ -1,4 +1,4 @@
-"""Inputs that take real units: what a network's first layers did to them, done while quantizing."""
+"""Inputs that take real units: the scaling by a network's first layers, applied when quantizing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class InputScaling:
-    """What is done to an input before it is stored: `(x - shift) * factor`, in float32.
+    """The scaling of an input before it is stored: `(x - shift) * factor`, in float32.
 
     Attributes:
         input: the input's name.
@@ -31,7 +31,7 @@ class InputScaling:
         return shifted * np.asarray(self.factor, np.float32)
 
     def undo(self, values: np.ndarray) -> np.ndarray:
-        """What `apply` makes such values of, to float32's precision."""
+        """The inverse of `apply`, to float32's precision."""
         return values.astype(np.float32) / np.asarray(self.factor, np.float32) + np.asarray(
             self.shift, np.float32
         )
@@ -40,7 +40,7 @@ class InputScaling:
 def scaled(
     scalings: Sequence[InputScaling], names: Sequence[str], arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Arrays of inputs of these names as the network takes them; those without stay as they are."""
+    """Scale the arrays of the inputs of these names; those without a scaling stay as they are."""
     by_name = {scaling.input: scaling for scaling in scalings}
     return [
         by_name[name].apply(array) if name in by_name else array

@@ -1,8 +1,8 @@
-"""The marks in a file's metadata: what of a network Unspool made.
+"""The marks in a file's metadata: what Unspool knows of a network and the .tflite does not say.
 
-A file that `convert` writes lists, under `unspool`, which layers have steps and which inputs and
-outputs are states, by the grammar of `names.py`, how outputs are read, and how inputs are scaled.
-Vela keeps the metadata.
+In a file that `convert` writes, the metadata `unspool` lists which layers have steps and which
+inputs and outputs are states, by the grammar of `names.py`, how outputs are read, and how inputs
+are scaled. Vela keeps the metadata.
 """
 
 import json
@@ -24,13 +24,13 @@ _ENTRY = b"unspool"
 
 @dataclass(frozen=True)
 class Marks:
-    """What of a network Unspool made.
+    """What Unspool knows of a network.
 
     Attributes:
-        layers: whose steps have names of this grammar.
+        layers: those whose steps have names by the grammar of `names.py`.
         states: in the order of their inputs.
         heads: how the outputs that are not states are read, in order.
-        scalings: what is done to inputs before they are stored.
+        scalings: of inputs, before they are stored.
     """
 
     layers: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Interface:
     Attributes:
         inputs: what the .tflite is to call the inputs, in order; any text.
         outputs: the same for outputs.
-        marks: what of the network Unspool made.
+        marks: what Unspool knows of the network.
     """
 
     inputs: tuple[str, ...]
@@ -76,12 +76,12 @@ class StatePair:
 
 def write(model: flatbuffer.Model, marks: Marks) -> None:
     """Put marks into a file's metadata, in place of those that are there."""
-    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer, metadata = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(json.dumps(asdict(marks)).encode(), np.uint8)
     model.buffers.append(buffer)
-    entry.name, entry.buffer = _ENTRY, len(model.buffers) - 1
-    others = [each for each in model.metadata or [] if each.name != _ENTRY]
-    model.metadata = [*others, entry]
+    metadata.name, metadata.buffer = _ENTRY, len(model.buffers) - 1
+    others = [other for other in model.metadata or [] if other.name != _ENTRY]
+    model.metadata = [*others, metadata]
 
 
 def read(model: flatbuffer.Model) -> Marks:
@@ -90,22 +90,22 @@ def read(model: flatbuffer.Model) -> Marks:
     Raises:
         UnspoolError: they are damaged.
     """
-    for entry in model.metadata or []:
-        if entry.name != _ENTRY:
+    for metadata in model.metadata or []:
+        if metadata.name != _ENTRY:
             continue
         try:
-            found = json.loads(bytes(model.buffers[entry.buffer].data))
+            content = json.loads(bytes(model.buffers[metadata.buffer].data))
             return Marks(
-                layers=tuple(map(str, found["layers"])),
-                states=tuple(State(**each) for each in found["states"]),
-                heads=tuple(Head(**each) for each in found["heads"]),
+                layers=tuple(map(str, content["layers"])),
+                states=tuple(State(**state) for state in content["states"]),
+                heads=tuple(Head(**head) for head in content["heads"]),
                 scalings=tuple(
                     InputScaling(
-                        each["input"],
-                        tuple(map(float, each["shift"])),
-                        tuple(map(float, each["factor"])),
+                        scaling["input"],
+                        tuple(map(float, scaling["shift"])),
+                        tuple(map(float, scaling["factor"])),
                     )
-                    for each in found["scalings"]
+                    for scaling in content["scalings"]
                 ),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -121,7 +121,7 @@ def state_pairs(
 ) -> tuple[StatePair, ...]:
     """The states of a file, in the order of its inputs.
 
-    A state's input is fed with the bytes of its output of the call before.
+    A state's input takes the bytes of its output from the call before.
 
     Raises:
         UnspoolError: a state that goes in does not come out, or not in the same form.
@@ -129,17 +129,17 @@ def state_pairs(
     before = {tensor.name: position for position, tensor in enumerate(inputs)}
     after = {tensor.name: position for position, tensor in enumerate(outputs)}
     pairs = []
-    for each in marks.states:
-        if each.input not in before or each.output not in after:
+    for state in marks.states:
+        if state.input not in before or state.output not in after:
             raise UnspoolError(
-                f"state {each.name!r}: expected an input {each.input!r} and an output "
-                f"{each.output!r}, the file has {', '.join((*before, *after))}"
+                f"state {state.name!r}: expected an input {state.input!r} and an output "
+                f"{state.output!r}, the file has {', '.join((*before, *after))}"
             )
-        pair = StatePair(each.name, before[each.input], after[each.output])
+        pair = StatePair(state.name, before[state.input], after[state.output])
         forms = _form(inputs[pair.input]), _form(outputs[pair.output])
         if forms[0] != forms[1]:
             raise UnspoolError(
-                f"state {each.name!r} goes in as {forms[0]} and comes out as {forms[1]}: "
+                f"state {state.name!r} goes in as {forms[0]} and comes out as {forms[1]}: "
                 "its bytes cannot be fed back; quantize the model with Unspool"
             )
         pairs.append(pair)

@@ -1,11 +1,11 @@
-"""The grammar of tensor names: the one place that writes them and reads them.
+"""The grammar of tensor names, which are written and read in this module only.
 
 `<layer>/step_007/<role>`          what step 7 of a layer computes; steps are numbered as they run
 `<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last
 
-Keras's names have no slash, so in a Keras model a state is called `<layer>.h_in`. Only names of
-layers and states that a file marks as ours (`marks.py`) are read by this grammar: `cell_in` and
-`step_1` may be names of a user's own.
+Keras's names have no slash, so in a Keras model a state is called `<layer>.h_in`. The grammar is
+applied only to layers and states that a file marks as Unspool's (`marks.py`): a user's own tensors
+may be called `cell_in` and `step_1`.
 """
 
 import re
@@ -50,7 +50,7 @@ def valid_scope(name: str) -> str:
 
 
 def last_part(name: str) -> str:
-    """Of the names of operators that were fused, which are joined by semicolons, the last."""
+    """The last of a tensor's names: those of fused operators are joined by semicolons."""
     return name.rstrip(";").split(";")[-1]
 
 
@@ -62,29 +62,29 @@ class Steps:
         either = "|".join(map(re.escape, layers))
         self._step = re.compile(rf"(?:^|(?<=;))({either})/step_(\d+)(?=[/;]|$)") if layers else None
         self._scopes = [f"{layer}/" for layer in layers]
-        self._given = {each.output: each.name.rpartition("/")[0] for each in states}
-        self._taken = {each.input for each in states}
+        self._given = {state.output: state.name.rpartition("/")[0] for state in states}
+        self._taken = {state.input for state in states}
 
     def find(self, name: str) -> tuple[str, int] | None:
         """(layer, number) of the step that computes a tensor; the first where several are fused."""
-        found = self._step.search(name) if self._step else None
-        return (found[1], int(found[2])) if found else None
+        match = self._step.search(name) if self._step else None
+        return (match[1], int(match[2])) if match else None
 
     def role(self, name: str) -> str:
         """The name without the steps' numbers: `gru/step_007/h` -> `gru/step/h`."""
         return self._step.sub(r"\1/step", name) if self._step else name
 
     def within(self, name: str) -> str:
-        """The name within its layer or step: `gru/step_007/h` -> `h`; of fused ones, the last's."""
+        """The name within its layer or step, the last of several: `gru/step_007/h` -> `h`."""
         part = last_part(name)
-        found = self._step.match(part) if self._step else None
-        if found:
-            return part[found.end() + 1 :]
+        match = self._step.match(part) if self._step else None
+        if match:
+            return part[match.end() + 1 :]
         scope = max((s for s in self._scopes if part.startswith(s)), key=len, default="")
         return part.removeprefix(scope)
 
     def layer_giving(self, name: str) -> str | None:
-        """The layer whose state an output is: it has lost the name of the last step."""
+        """The layer whose state an output is; such an output no longer has its step's name."""
         return self._given.get(name)
 
     def is_taken(self, name: str) -> bool:

@@ -1,8 +1,8 @@
-"""Operators of a float model that TFLM or Vela would take otherwise, as others that they agree on.
+"""Rewrite operators that TFLM and Vela do not compute alike into others on which they agree.
 
-- TFLM's CONCATENATION takes ten inputs: more become a tree.
-- Vela rounds a SUM once where TFLM rounds twice, and over several axes sums one of them: it becomes
-  a MEAN times a constant.
+- TFLM's CONCATENATION takes ten inputs: if there are more, it becomes a tree.
+- Vela rounds a SUM once where TFLM rounds twice, and of several axes it sums only one: it becomes a
+  MEAN times a constant.
 - NEG, which a LayerNormalization inside a cell has, has no int8 form: it becomes a multiplication.
   SQUARED_DIFFERENCE, of the same origin, has none in int16: it becomes a difference, times itself.
 """
@@ -23,8 +23,7 @@ TFLM_INPUTS = 10
 def rewrite(model: flatbuffer.Model) -> None:
     """Rewrite a float model; its values stay the same.
 
-    What is put together in between is called `<output>/part_0` and so on, a sum's mean
-    `<output>/mean`.
+    The new tensors are called `<output>/part_0` and so on, and `<output>/mean` for a sum.
     """
     graph = model.subgraphs[0]
     operators = []
@@ -107,31 +106,31 @@ def _code(model: flatbuffer.Model, operator: int) -> int:
 
 
 def _parts(graph: Any, op: Any) -> list[Any]:
-    """Operators that put inputs of `op` together, ten at a time, until it has ten at most."""
-    made: list[Any] = []
+    """Operators that join inputs of `op`, ten at a time, until it has ten at most."""
+    parts: list[Any] = []
     while len(op.inputs) > TFLM_INPUTS:
         groups = [op.inputs[i : i + TFLM_INPUTS] for i in range(0, len(op.inputs), TFLM_INPUTS)]
         op.inputs = [
-            _part(graph, op, group, made) if len(group) > 1 else group[0] for group in groups
+            _part(graph, op, group, parts) if len(group) > 1 else group[0] for group in groups
         ]
-    return made
+    return parts
 
 
 def _part(
     graph: Any,
     op: Any,
     group: list[int],
-    made: list[Any],
+    parts: list[Any],
 ) -> int:
-    """Add an operator that puts a group together to `made`; returns its tensor's index."""
+    """Append an operator that joins a group to `parts`; returns its tensor's index."""
     whole = graph.tensors[op.outputs[0]]
     axis = op.builtinOptions.axis % len(whole.shape)
     tensor, part = copy(whole), copy(op)
     tensor.shape = list(whole.shape)
     tensor.shapeSignature = None
     tensor.shape[axis] = sum(int(graph.tensors[index].shape[axis]) for index in group)
-    tensor.name = whole.name + f"/part_{len(made)}".encode()
+    tensor.name = whole.name + f"/part_{len(parts)}".encode()
     index = _added(graph, tensor)
     part.inputs, part.outputs = list(group), [index]
-    made.append(part)
+    parts.append(part)
     return index

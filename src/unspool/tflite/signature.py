@@ -1,4 +1,4 @@
-"""A .tflite file's inputs, outputs and states, and what passes through them in real units."""
+"""A .tflite file's inputs, outputs and states, and the real values that pass through them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from unspool.tflite.input_scaling import InputScaling
 
 @dataclass(frozen=True)
 class Outside:
-    """Samples that lie outside of what an input can hold: they are cut to its range.
+    """Samples that lie outside of what an input can hold; their values are cut to its range.
 
     Attributes:
         input: the input's name.
@@ -40,10 +40,10 @@ class Signature:
     Attributes:
         inputs: the file's inputs without the states, in order.
         outputs: the file's outputs without the states, in order.
-        pairs: which input takes what which output gave; empty for a file without states.
+        pairs: the states: which input takes which output's value; empty for a file without states.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
-        scalings: what is done to real values of inputs before they are quantized.
+        scalings: of inputs' real values, before they are quantized.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -54,9 +54,9 @@ class Signature:
         """
         model = flatbuffer.read(content)
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
-        made = marks.read(model)
-        self.heads, self.scalings = made.heads, made.scalings
-        self.pairs = marks.state_pairs(made, inputs, outputs)
+        file_marks = marks.read(model)
+        self.heads, self.scalings = file_marks.heads, file_marks.scalings
+        self.pairs = marks.state_pairs(file_marks, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._own_outputs = [
@@ -73,18 +73,22 @@ class Signature:
 
     @property
     def time_steps(self) -> int:
-        """How many time steps one call takes: those of the first input that has a time."""
+        """How many time steps one call takes: those of the first input in time."""
         return next((t.shape[1] for t in self.inputs if len(t.shape) > 2), 1)
 
     def zero_states(self, count: int) -> list[np.ndarray]:
-        """Stored zero states for so many sequences, each (count, width)."""
+        """Stored zero states for `count` sequences, each (count, width)."""
         return [
             np.full((count, *tensor.shape[1:]), tensor.zero_point, tensor.dtype)
             for tensor in self._state_tensors
         ]
 
     def check(self, data: Samples, what: str = "samples") -> list[np.ndarray]:
-        """Check samples, or whole sequences where there are states; see `predict`."""
+        """Check samples, or whole sequences where there are states, as `Session.predict` does.
+
+        Raises:
+            UnspoolError: they do not fit the inputs.
+        """
         if not self.pairs:
             return samples.check(data, self.inputs, what)
         arrays = samples.check(data, [open_time(tensor) for tensor in self.inputs], what)
@@ -97,16 +101,16 @@ class Signature:
         return arrays
 
     def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:
-        """Inputs for which samples, as `check` returns them, are outside of its range."""
+        """Inputs whose range some of the samples, as `check` returns them, exceed."""
         by_name = {scaling.input: scaling for scaling in self.scalings}
-        found = (
+        per_input = (
             _outside(tensor, array, by_name.get(tensor.name))
             for tensor, array in zip(self.inputs, arrays, strict=True)
         )
-        return tuple(each for each in found if each is not None)
+        return tuple(outside for outside in per_input if outside is not None)
 
     def scaled(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Samples, as `check` returns them, as the network takes them, still real values."""
+        """Samples, as `check` returns them, scaled as the network takes them: still real values."""
         return input_scaling.scaled(self.scalings, [t.name for t in self.inputs], arrays)
 
     def quantized(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -114,10 +118,10 @@ class Signature:
         values = zip(self.inputs, self.scaled(arrays), strict=True)
         return [tensor.quantize(array) for tensor, array in values]
 
-    def dequantized(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Real values of the outputs, of what the file's outputs store, states included."""
+    def dequantized(self, stored: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Real values of the outputs; `stored` has one array per output, states included."""
         return [
-            tensor.dequantize(given[index])
+            tensor.dequantize(stored[index])
             for index, tensor in zip(self._own_outputs, self.outputs, strict=True)
         ]
 
@@ -142,10 +146,10 @@ class Signature:
         return [fed[position] for position in sorted(fed)]
 
 
-def _outside(tensor: Tensor, given: np.ndarray, scaling: InputScaling | None) -> Outside | None:
+def _outside(tensor: Tensor, array: np.ndarray, scaling: InputScaling | None) -> Outside | None:
     if not tensor.scale:
         return None
-    values = scaling.apply(given) if scaling else given
+    values = scaling.apply(array) if scaling else array
     limits = np.iinfo(tensor.dtype)
     ends = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype))
     beyond = np.maximum(ends[0] - values, values - ends[1])
@@ -153,12 +157,12 @@ def _outside(tensor: Tensor, given: np.ndarray, scaling: InputScaling | None) ->
     if not rows.any():
         return None
     farthest = int(np.argmax(beyond))
-    features = given.shape[-1]
+    features = array.shape[-1]
     if scaling:  # the ends of the feature that is farthest outside
         whole = [scaling.undo(np.full(features, end)) for end in ends]
         ends = np.stack(whole)[:, farthest % features]
     low, high = sorted(map(float, ends))
-    worst = float(given.ravel()[farthest])
+    worst = float(array.ravel()[farthest])
     return Outside(tensor.name, int(rows.sum()), len(values), worst, low, high)
 
 

@@ -1,7 +1,7 @@
-"""What each of TFLM's kernels takes: the table, and the rules that do not fit into columns.
+"""What each of TFLM's kernels takes, as a table; `tflm_rules` has what does not fit into columns.
 
-They are the reference kernels of tflite-micro 0.dev20261023, read from its sources and tried on it:
-`tests/tflite/test_tflm_limits.py` holds TFLM against each.
+They are the reference kernels of tflite-micro 0.dev20261023. The limits were read from its sources;
+`tests/tflite/test_tflm_limits.py` compares each with TFLM itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from unspool.tflite import tflm_rules
 from unspool.tflite.tflm_rules import Operator, no_rule
 
 LARGEST_RANK = 6
-"""Dimensions of a shape in TFLM; it writes those beyond over other memory, and checks nothing."""
+"""Dimensions of a shape in TFLM, which overwrites other memory with any more, unchecked."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Limit:
     """What TFLM's kernel of one kind of operator allows.
 
     Attributes:
-        types: of the data that it reads; empty where every type will do.
-        data: which of its inputs that is.
-        makes: the types that it writes; empty where that follows from what it reads.
+        types: of the data that it reads; empty where every type is accepted.
+        data: the position of the data among the inputs.
+        makes: the types that it writes; empty where they follow from those that it reads.
         rank: fewest and most dimensions of the data.
-        inputs: the most of them.
+        inputs: the most inputs that it takes.
         constants: inputs that must be constants.
         same: types whose inputs and outputs must share one scale and zero point.
         check: a further rule; what is wrong and what to do, or nothing.

@@ -1,7 +1,7 @@
-"""Say what TFLM cannot run before TFLM is started, or before a device runs it.
+"""What TFLM cannot run, found before TFLM is started, or before a device runs it.
 
-TFLM refuses some of it with a line of C++, computes some of it wrongly, and stops the whole process
-at the rest. `tflm_kernels` has the limits.
+TFLM refuses some operators with a line of C++, computes some wrongly, and stops the whole process
+at others. `tflm_kernels` has the limits.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _TYPES = {
 def problem(model: flatbuffer.Model) -> str | None:
     """The first thing in a .tflite file that TFLM cannot run, in one line; None where it can.
 
-    In a file that Vela compiled, the operators left on the CPU are looked at: TFLM runs them.
+    In a file that Vela compiled, only the operators on the CPU are checked: TFLM runs those.
     """
     return next(problems(model), None)
 
@@ -41,24 +41,26 @@ def problems(model: flatbuffer.Model) -> Iterator[str]:
                 for indices in (op.inputs, op.outputs)
             ]
             written = tuple(tensor for tensor in tensors[1] if tensor is not None)
-            found = _problem(Operator(kind, tuple(tensors[0]), written, op.builtinOptions))
-            if found:
+            wrong = _problem(Operator(kind, tuple(tensors[0]), written, op.builtinOptions))
+            if wrong:
                 name = "an operator without outputs"
                 if written:
                     name = repr(flatbuffer.first_name(written[0].name))
-                yield f"TFLM cannot run {name}: {kind} {found}"
+                yield f"TFLM cannot run {name}: {kind} {wrong}"
 
 
 def _tensor(model: flatbuffer.Model, tensor: Any) -> Tensor:
-    data, found = model.buffers[tensor.buffer].data, tensor.quantization
-    scaled = found is not None and found.scale is not None and len(found.scale) > 0
-    zeros = found.zeroPoint if scaled else None
+    data, quantization = model.buffers[tensor.buffer].data, tensor.quantization
+    scaled = (
+        quantization is not None and quantization.scale is not None and len(quantization.scale) > 0
+    )
+    zeros = quantization.zeroPoint if scaled else None
     return Tensor(
         name=tensor.name.decode() if isinstance(tensor.name, bytes) else str(tensor.name),
         shape=() if tensor.shape is None else tuple(int(n) for n in tensor.shape),
         type=_TYPES[tensor.type],
         quantization=(
-            float(found.scale[0]) if scaled else 0.0,
+            float(quantization.scale[0]) if scaled else 0.0,
             int(zeros[0]) if zeros is not None and len(zeros) else 0,
         ),
         constant=data is not None and len(data) > 0,
@@ -74,9 +76,9 @@ def _problem(op: Operator) -> str:
 
 
 def _type(op: Operator, limit: Limit) -> str:
-    """Is the type of its data one that the kernel has?"""
+    """What is wrong with the types of an operator, or nothing."""
     data = _data(op, limit)
-    taken, made = limit.types.split(), limit.makes.split()
+    taken, written = limit.types.split(), limit.makes.split()
     if data is not None and taken and data.type not in taken:
         mend = (
             "quantize it to int8"
@@ -84,13 +86,13 @@ def _type(op: Operator, limit: Limit) -> str:
             else "replace it by others"
         )
         return f"takes {_listed(taken)}, not {data.type}; {mend}"
-    if op.outputs and made and op.outputs[0].type not in made:
-        return f"writes {_listed(made)}, not {op.outputs[0].type}; replace it by others"
+    if op.outputs and written and op.outputs[0].type not in written:
+        return f"writes {_listed(written)}, not {op.outputs[0].type}; replace it by others"
     return ""
 
 
 def _ranks(op: Operator, limit: Limit) -> str:
-    """Are there as many dimensions as the kernel, and TFLM, can hold?"""
+    """What is wrong with the number of dimensions, or nothing."""
     fewest, most = limit.rank
     data = _data(op, limit)
     rank = max((len(tensor.shape) for tensor in (*op.given, *op.outputs)), default=0)
@@ -109,7 +111,7 @@ def _data(op: Operator, limit: Limit) -> Tensor | None:
 
 
 def _operands(op: Operator, limit: Limit) -> str:
-    """Are there few enough inputs, constants where there must be, and one quantization?"""
+    """What is wrong with the inputs, or nothing: their number, constants, a shared quantization."""
     if limit.inputs is not None and len(op.inputs) > limit.inputs:
         return (
             f"has {len(op.inputs)} inputs, TFLM takes up to {limit.inputs}; "

@@ -1,6 +1,6 @@
-"""Limits of TFLM's kernels that are more than a list of types: scales, sizes, what fits together.
+"""Limits of TFLM's kernels beyond types: of scales, of sizes, of what fits together.
 
-A rule takes an operator and says what is wrong with it and what to do, or nothing.
+A rule takes an operator and returns what is wrong with it and what to do, or nothing.
 """
 
 import math
@@ -38,7 +38,7 @@ class Operator:
 
     Attributes:
         kind: LiteRT's name, such as "SOFTMAX".
-        inputs: None for one that is left out.
+        inputs: what it reads; None for an omitted one.
         outputs: what it writes.
         options: of LiteRT's schema, such as a `SoftmaxOptionsT`.
     """
@@ -50,7 +50,7 @@ class Operator:
 
     @property
     def given(self) -> list[Tensor]:
-        """The inputs that are not left out."""
+        """The inputs that are not omitted."""
         return [tensor for tensor in self.inputs if tensor is not None]
 
 
@@ -88,7 +88,7 @@ def comparisons(op: Operator) -> str:
 
 
 def pools(op: Operator) -> str:
-    """What is picked or averaged is not scaled anew."""
+    """The values that are picked or averaged are not rescaled."""
     (data, *_), out = op.given, op.outputs[0]
     if abs(data.scale - out.scale) <= 1e-6 and data.quantization[1] == out.quantization[1]:
         return ""
@@ -159,13 +159,13 @@ def prelus(op: Operator) -> str:
 
 
 def gathers(op: Operator) -> str:
-    """GATHER_ND has room for that many indices."""
+    """GATHER_ND has room for indices of five dimensions."""
     depth = op.given[1].shape[-1]
     return "" if depth <= 5 else f"takes indices of up to 5 dimensions, not {depth}; reshape it"
 
 
 def weights(op: Operator) -> str:
-    """Weights that are not of the data's kind, or a bias that is left out."""
+    """Weights must have a type that goes with the data's; a bias must not be omitted."""
     data, weights = op.inputs[2 if op.kind == "TRANSPOSE_CONV" else 0], op.inputs[1]
     if data is None or weights is None:
         return ""

@@ -20,21 +20,39 @@ def convert(deploy_model: Any) -> bytes:
     """Convert a deploy model to a float LiteRT flatbuffer.
 
     Variables become constants before the converter sees them: it then folds BatchNormalization
-    into its neighbours, and needs no SavedModel on disk. The signature `serving_default` carries
-    the names of the model's inputs and outputs, the metadata `unspool` what `names` reads there.
+    into the neighbouring layers, and needs no SavedModel on disk. The signature `serving_default`
+    has the names of the model's inputs and outputs, the metadata `unspool` what Unspool itself
+    knows of the network.
 
-    Layers that only scale an input (see `leading`) are left out: the file's input takes what they
-    would give, and the metadata says what is to be done to real values before. `Session`,
-    `calibrate` and the firmware bundle do it.
+    Layers that only scale an input are left out: the file's input takes scaled values, and the
+    metadata says how to scale real ones. `Session`, `calibrate` and the firmware bundle do so.
 
     Args:
         deploy_model: a Keras model with batch size 1, as `unroll` returns it.
 
     Returns:
         the bytes of a float .tflite file.
+
+    Example:
+        >>> float_tflite = unspool.convert(unspool.unroll(model))
+        >>> unspool.Session(float_tflite).predict(data)[0].shape  # 40 samples, 4 classes
+        (40, 4)
     """
     interface = _interface(deploy_model)
     deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)
+    with quiet(), _one_line_errors(deploy_model):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [_graph(deploy_model)], tf.Module()
+        )
+        model = flatbuffer.read(converter.convert())
+    _name(model, interface)
+    marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
+    rewriting.rewrite(model)
+    return flatbuffer.write(model)
+
+
+def _graph(deploy_model: Any) -> Any:
+    """The model's graph with constants in place of its variables, as a concrete function."""
     constants = [(v, tf.constant(v.numpy())) for v in deploy_model.variables]
 
     @tf.function(  # type: ignore[untyped-decorator]
@@ -47,21 +65,16 @@ def convert(deploy_model: Any) -> bytes:
             outputs = deploy_model(inputs if len(inputs) > 1 else inputs[0], training=False)
         return {f"output_{n}": t for n, t in enumerate(tf.nest.flatten(outputs))}
 
-    module = tf.Module()
-    with quiet(), _told(deploy_model):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [serve.get_concrete_function()], module
-        )
-        model = flatbuffer.read(converter.convert())
-    _name(model, interface)
-    marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
-    rewriting.rewrite(model)
-    return flatbuffer.write(model)
+    return serve.get_concrete_function()
 
 
 @contextmanager
-def _told(deploy_model: Any) -> Iterator[None]:
-    """What TensorFlow's converter cannot convert, in a line, with the operators that it names."""
+def _one_line_errors(deploy_model: Any) -> Iterator[None]:
+    """Turn an error of TensorFlow's converter into one line, with the operators that it names.
+
+    Raises:
+        UnspoolError: in its place.
+    """
     try:
         yield
     except Exception as error:
@@ -79,30 +92,30 @@ def _told(deploy_model: Any) -> Iterator[None]:
 
 
 def _interface(deploy_model: Any) -> Interface:
-    """What `unroll` said of the model; for a Keras model of another origin, its own names."""
-    found = getattr(deploy_model, "interface", None)
-    if isinstance(found, Interface):
-        return found
+    """The interface that `unroll` gave the model; for other Keras models, their own names."""
+    interface = getattr(deploy_model, "interface", None)
+    if isinstance(interface, Interface):
+        return interface
     inputs = tuple(tensor.name for tensor in deploy_model.inputs)
     return Interface(inputs, structure.output_names(deploy_model))
 
 
 def _name(model: flatbuffer.Model, interface: Interface) -> None:
-    """Put inputs and outputs into the model's order, under the model's names.
+    """Put inputs and outputs into the model's order, and give them the model's names.
 
-    The converter sorts them, and calls the tensors `PartitionedCall:0` and the like; Vela and the
-    reports know tensors by these names only.
+    The converter sorts them, and calls the tensors `PartitionedCall:0` and the like. Vela and the
+    reports know tensors by their names only.
     """
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     taken = {tensor.name for tensor in graph.tensors}
-    for entries, given in (
+    for entries, names in (
         (signature.inputs, interface.inputs),
         (signature.outputs, interface.outputs),
     ):
-        entries.sort(key=lambda entry: int(entry.name.decode().rpartition("_")[2]))
-        for entry, name in zip(entries, given, strict=True):
-            entry.name = name.encode()
-            if entry.name not in taken:
-                graph.tensors[entry.tensorIndex].name = entry.name
-    graph.inputs = [entry.tensorIndex for entry in signature.inputs]
-    graph.outputs = [entry.tensorIndex for entry in signature.outputs]
+        entries.sort(key=lambda port: int(port.name.decode().rpartition("_")[2]))
+        for port, name in zip(entries, names, strict=True):
+            port.name = name.encode()
+            if port.name not in taken:
+                graph.tensors[port.tensorIndex].name = port.name
+    graph.inputs = [port.tensorIndex for port in signature.inputs]
+    graph.outputs = [port.tensorIndex for port in signature.outputs]

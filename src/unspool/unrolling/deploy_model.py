@@ -5,22 +5,22 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
-from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.tflite.marks import Interface, Marks
 from unspool.tflite.names import keras_name
-from unspool.unrolling.inspection import Verdict, inspect, is_graph
+from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
+from unspool.unrolling.stream_checks import check_streams
 
 
 def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
     """Rebuild a trained Keras model without loops, for one sample at a time.
 
-    Recurrent layers are replaced by `time_steps` copies of their step that share weights; nested
-    models are made flat; dropout is left out; every other layer is cloned with its weights. The
+    Recurrent layers are replaced by `time_steps` copies of their step that share weights. Nested
+    models are flattened, dropout is left out, and every other layer is cloned with its weights. The
     trained model is not changed.
 
     Args:
@@ -29,12 +29,17 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
         allow_cpu: accept layers that no NPU runs, such as Embedding.
 
     Returns:
-        a Functional Keras model with batch size 1, and the same inputs and outputs in one order;
-        characters that TensorFlow's names cannot have are replaced in theirs.
+        a Functional Keras model with batch size 1, and the same inputs and outputs, as lists.
+        Characters in names that TensorFlow does not allow are replaced.
 
     Raises:
         UnspoolError: the model has no graph, no recurrent layer, or a layer that cannot be
             deployed; the message names it.
+
+    Example:
+        >>> deploy_model = unspool.unroll(model)  # trained on 6 time steps of 5 features
+        >>> deploy_model.inputs[0].shape
+        (1, 6, 5)
     """
     _check(inspect(model), model, allow_cpu)
     rebuilder = Rebuilder()
@@ -45,8 +50,9 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
 def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
-    Each recurrent layer gains an input `<layer>.h_in` (LSTM: and `.c_in`) and an output
-    `<layer>.h_out`, each (1, units); in the .tflite they are called `<layer>/h_in` and so on.
+    Each recurrent layer gains an input `<layer>.h_in` and an output `<layer>.h_out`, each
+    (1, units), an LSTM `.c_in` and `.c_out` too; in the .tflite they are called `<layer>/h_in` and
+    so on.
 
     Args:
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
@@ -57,11 +63,16 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         a Functional Keras model with the model's inputs, then the states; the same for outputs.
 
     Raises:
-        UnspoolError: as `unroll`, and for layers that look at time steps of other chunks:
-            backward recurrence, convolution, pooling or reshaping over time.
+        UnspoolError: as `unroll`, and for layers that read time steps of other chunks: backward
+            recurrence, convolution, pooling or reshaping over time.
+
+    Example:
+        >>> deploy_model = unspool.unroll_stream(model, time_steps=2)  # of a GRU with 8 units
+        >>> [tensor.shape for tensor in deploy_model.inputs]
+        [(1, 2, 5), (1, 8)]
     """
     _check(inspect(model), model, allow_cpu)
-    _check_streams(model)
+    check_streams(model)
     states: list[DeployState] = []
     scopes = Scopes()
     rebuilder = Rebuilder(lambda layer, name: streaming(layer, name, states, scopes.give), scopes)
@@ -81,15 +92,15 @@ def _deploy_model(
     model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
-    given = structure.output_names(model)
-    for each in filter(None, leading(model)):
-        name = rebuilder.scopes.give(each.layers[0].name)
-        rebuilder.replace(each.layers[0], Scaled(each, name=name))
-        for layer in each.layers[1:]:
+    output_names = structure.output_names(model)
+    for lead in filter(None, leading(model)):
+        name = rebuilder.scopes.give(lead.layers[0].name)
+        rebuilder.replace(lead.layers[0], Scaled(lead, name=name))
+        for layer in lead.layers[1:]:
             rebuilder.replace(layer, lambda tensor, **_: tensor)
     outputs = [
         _named(tensor, name, rebuilder.scopes)
-        for tensor, name in zip(rebuilder.rebuild(model, inputs), given, strict=True)
+        for tensor, name in zip(rebuilder.rebuild(model, inputs), output_names, strict=True)
     ]
     before = [state.before for state in states]
     after = [
@@ -98,80 +109,29 @@ def _deploy_model(
         )
         for state in states
     ]
-    made = keras.Model(
+    deploy_model = keras.Model(
         alone([*inputs, *before]),
         alone([*outputs, *after]),
         name=rebuilder.scopes.give(model.name),
     )
     marks = Marks(
         layers=tuple(
-            layer.name for layer in made._flatten_layers() if isinstance(layer, Unrolled | PerStep)
+            layer.name
+            for layer in deploy_model._flatten_layers()
+            if isinstance(layer, Unrolled | PerStep)
         ),
         states=tuple(state.names for state in states),
         heads=heads(model),
     )
-    made.interface = Interface(
+    deploy_model.interface = Interface(
         inputs=(
             *(t.name for t in structure.inputs(model)),
             *(state.names.input for state in states),
         ),
-        outputs=(*given, *(state.names.output for state in states)),
+        outputs=(*output_names, *(state.names.output for state in states)),
         marks=marks,
     )
-    return made
-
-
-_PER_STEP = (
-    *(keras.layers.Dense, keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU),
-    *(keras.layers.Softmax, keras.layers.BatchNormalization, keras.layers.LayerNormalization),
-    *(keras.layers.TimeDistributed, keras.layers.Concatenate, keras.layers.Add),
-    *(keras.layers.Subtract, keras.layers.Multiply, keras.layers.Average, keras.layers.Maximum),
-    *(keras.layers.Embedding, keras.layers.Rescaling, keras.layers.RNN, keras.layers.InputLayer),
-    *REMOVED,
-)
-"""Layers that give for each time step what depends on this step, or on those before."""
-
-
-def is_streamable(model: Any) -> bool:
-    """Whether `unroll_stream` takes a model that `unroll` takes, as far as its layers show."""
-    try:
-        _check_streams(model)
-    except UnspoolError:
-        return False
-    return True
-
-
-def _check_streams(model: Any) -> None:
-    """Refuse layers that would give something else chunk by chunk than on the whole sequence."""
-    in_front = [layer for found in leading(model) if found for layer in found.layers]
-    for layer in model.layers:
-        if any(layer is each for each in in_front):
-            continue
-        if is_graph(layer):
-            _check_streams(layer)
-            continue
-        where = f"layer {layer.name!r} ({type(layer).__name__})"
-        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
-            raise UnspoolError(
-                f"{where}: reads the sequence from its end, which a stream does not have yet; "
-                "deploy it without states, or train it forwards only"
-            )
-        nodes = structure.calls(model, layer)
-        has_time = any(_has_time(node.input_tensors) for node in nodes)
-        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
-            raise UnspoolError(
-                f"{where}: begins a sequence of its own in every call, which has no states to go "
-                "on from; deploy it without states"
-            )
-        if has_time and not isinstance(layer, _PER_STEP):
-            raise UnspoolError(
-                f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
-                "deploy it without states, or put it after the last recurrent layer"
-            )
-
-
-def _has_time(tensors: list[Any]) -> bool:
-    return any(len(tensor.shape) > 2 for tensor in tensors)
+    return deploy_model
 
 
 def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
@@ -185,7 +145,7 @@ def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
 
 
 def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
-    """The tensor, given out by an operation of the trained model's output name."""
+    """The tensor, as the output of an operation with the name of the trained model's output."""
     if tensor._keras_history.operation.name == name:
         return tensor
     return keras.layers.Identity(name=scopes.give(name))(tensor)

@@ -1,12 +1,12 @@
 """A model with a scale for each feature of its inputs, for a model that was trained on raw units.
 
-An input has one scale in int8, which the feature with the largest values decides. What a
-Normalization in front would do is put there after training: a Rescaling gives every feature the
-range -1 to 1, and the kernel that reads it takes the raw units back:
+An input has one scale in int8, which the feature with the largest values decides. Here a Rescaling
+is put in front after training: it gives every feature the range -1 to 1, as a Normalization would
+have done, and the kernel that reads it is changed so that the result stays the same:
 
     x = x' / factor + shift,  so  x W + b = x' (W / factor) + (b + shift W)
 
-`convert` leaves the Rescaling to whoever quantizes the input, where it costs the network nothing.
+`convert` takes the Rescaling out of the network again: whoever quantizes the input applies it.
 """
 
 from collections.abc import Sequence
@@ -37,15 +37,17 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             becomes -1 to 1.
 
     Returns:
-        a Functional Keras model with weights of its own, equal to float32's precision.
+        a Functional Keras model with weights of its own; its outputs are equal within float32's
+        precision.
 
     Raises:
-        UnspoolError: the samples do not fit, or an input is read by something else than one
-            SimpleRNN, GRU, LSTM, Bidirectional, Dense or Conv1D without padding.
+        UnspoolError: the samples do not fit, or the reader of an input is not a single SimpleRNN,
+            GRU, LSTM, Bidirectional, Dense or unpadded Conv1D layer.
 
     Example:
-        >>> scaled = with_feature_scales(model, x)  # x: (samples, time, features)
-        >>> done = deploy(scaled, x)
+        >>> scaled = unspool.with_feature_scales(model, data)
+        >>> unspool.inspect(scaled)[0].action  # what becomes of its first layer
+        'input'
     """
     taken, scaled = structure.inputs(model), leading(model)
     arrays = samples.check(data, taken, "samples")
@@ -56,7 +58,7 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             scalings[_reader(model, nodes, spec.name).name] = _scaling(array)
     if not scalings:
         return model
-    made = keras.models.clone_model(
+    rescaled = keras.models.clone_model(
         structure.functional(model),
         clone_function=lambda layer: _clone(layer, layer.name in scalings),
         call_function=lambda layer, *args, **kwargs: _called(layer, scalings, args, kwargs),
@@ -66,8 +68,8 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
         if layer.name in scalings:
             weights = _refolded(layer, weights, *scalings[layer.name])
         if weights:
-            made.get_layer(layer.name).set_weights(weights)
-    return structure.with_loss(made, model)
+            rescaled.get_layer(layer.name).set_weights(weights)
+    return structure.with_loss(rescaled, model)
 
 
 def _as_state(node: Any, tensor: Any) -> bool:
@@ -77,7 +79,11 @@ def _as_state(node: Any, tensor: Any) -> bool:
 
 
 def _reader(model: Any, nodes: Sequence[Any], name: str) -> Any:
-    """The layer that alone reads an input, where its kernel can take the scales."""
+    """The only layer that reads an input, if its kernel can take the scales.
+
+    Raises:
+        UnspoolError: several layers read it, or one whose kernel cannot take them.
+    """
     layer = nodes[0].operation
     convolves = isinstance(layer, keras.layers.Conv1D)
     padded = convolves and layer.padding != "valid"
@@ -96,7 +102,7 @@ def _reader(model: Any, nodes: Sequence[Any], name: str) -> Any:
 
 
 def _scaling(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(shift, factor) that take each feature's range to -1 to 1; one that never varies to 0."""
+    """(shift, factor) that map each feature's range to -1 to 1; a constant feature becomes 0."""
     rows = array.reshape(-1, array.shape[-1]).astype(np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
     return (low + high) / 2, np.where(high > low, 2 / np.maximum(high - low, 1e-300), 1.0)
@@ -104,10 +110,10 @@ def _scaling(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _clone(layer: Any, with_bias: bool) -> Any:
     config = layer.get_config()
-    if with_bias:  # which takes what the shift adds
+    if with_bias:  # which takes the sum that the shift adds
         inner = [config[key]["config"] for key in ("layer", "backward_layer") if config.get(key)]
-        for each in inner or [config]:
-            each["use_bias"] = True
+        for settings in inner or [config]:
+            settings["use_bias"] = True
     return type(layer).from_config(config)
 
 

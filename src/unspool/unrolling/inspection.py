@@ -4,21 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
-from unspool.errors import UnspoolError
-from unspool.frontend import structure
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
+from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
 from unspool.unrolling.recurrent.cell import ACTIVATIONS, activation_name
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
 Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]
-"""unroll: its loop is unrolled; keep: it is deployed as it is; fold: it becomes part of its
-neighbours; input: it is done where the input is quantized, which then takes real units; remove: it
-does nothing at inference; cpu: it is deployed, but no NPU runs it; refuse: the model cannot be
-deployed with it."""
+"""unroll: its loop is unrolled; keep: it is deployed as it is; fold: it becomes part of a
+neighbouring layer; input: it is applied where the input is quantized, which then takes real units;
+remove: it does nothing at inference; cpu: it is deployed, but no NPU runs it; refuse: the model
+cannot be deployed with it."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,16 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
 
     Raises:
         UnspoolError: not a Keras model, or one without a graph of layers.
+
+    Example:
+        >>> [(verdict.layer, verdict.action) for verdict in unspool.inspect(model)]
+        [('gru', 'unroll'), ('y', 'keep')]
     """
     check_graph(model)
     scaling = {
         layer.name: tensor.name
-        for each, tensor in zip(leading(model), model.inputs, strict=True)
-        for layer in (each.layers if each else ())
+        for lead, tensor in zip(leading(model), model.inputs, strict=True)
+        for layer in (lead.layers if lead else ())
     }
     return tuple(
         replace(
@@ -66,81 +67,23 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
     )
 
 
-def check_graph(model: Any) -> None:
-    """Refuse what has no graph of layers to rebuild.
-
-    Raises:
-        UnspoolError: not a Keras model, a subclass without a graph, or a model without an input;
-            or a weight that is not finite, an input that nothing reads, an output of another type
-            than real values.
-    """
-    if not isinstance(model, keras.Model):
-        raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
-    if not is_graph(model):
-        raise UnspoolError(
-            f"model {model.name!r} is a subclass of keras.Model without a graph of layers; "
-            "build it with keras.Sequential or keras.Model(inputs, outputs)"
-        )
-    if not model.built:
-        raise UnspoolError(
-            f"model {model.name!r} is not built; give it an Input with the shape of one sample"
-        )
-    _check_weights(model)
-    _check_ends(model)
-
-
-def _check_weights(model: Any) -> None:
-    for weight in model.weights:
-        if not weight.dtype.startswith(("float", "bfloat")):
-            continue
-        values = np.asarray(weight, np.float32)
-        bad = values.size - int(np.isfinite(values).sum())
-        if bad:
-            raise UnspoolError(
-                f"weight {weight.path!r}: {bad} of {values.size} values are NaN or infinite; the "
-                "training has failed: train again, or load an earlier checkpoint"
-            )
-
-
-def _check_ends(model: Any) -> None:
-    """Every input is read, every output holds real values."""
-    for tensor in model.inputs:
-        given_out = any(tensor is output for output in model.outputs)
-        if not structure.readers(model, tensor) and not given_out:
-            raise UnspoolError(
-                f"input {tensor.name!r}: no layer reads it; build the model without it"
-            )
-    for tensor, name in zip(model.outputs, structure.output_names(model), strict=True):
-        if not str(tensor.dtype).startswith(("float", "bfloat")):
-            raise UnspoolError(
-                f"output {name!r}: holds {tensor.dtype}, but a deployed network gives real "
-                f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "
-                "firmware do the rest"
-            )
-
-
-def is_graph(layer: Any) -> bool:
-    """Whether a layer is itself a Sequential or Functional model."""
-    return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)
-
-
 def is_recurrent(layer: Any) -> bool:
     """Whether a layer runs a cell over time, in one direction or in both."""
     return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
 
 
 def _verdicts(model: Any, prefix: str) -> list[Verdict]:
-    found: list[Verdict] = []
+    verdicts: list[Verdict] = []
     for layer in model.layers:
         name = prefix + layer.name
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if is_graph(layer):
-            found += _verdicts(layer, f"{name}/")
+            verdicts += _verdicts(layer, f"{name}/")
         else:
             action, detail = _verdict(layer)
-            found.append(Verdict(name, type(layer).__name__, action, detail))
-    return found
+            verdicts.append(Verdict(name, type(layer).__name__, action, detail))
+    return verdicts
 
 
 def _verdict(layer: Any) -> tuple[Action, str]:
@@ -210,8 +153,10 @@ def _always(action: Action, detail: str) -> Callable[[Any], tuple[Action, str]]:
 
 
 _KERAS_CALLS = {
-    kind.call
-    for kind in (*(keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM),)
+    keras.layers.RNN.call,
+    keras.layers.SimpleRNN.call,
+    keras.layers.GRU.call,
+    keras.layers.LSTM.call,
 }
 
 _CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))

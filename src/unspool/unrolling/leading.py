@@ -1,8 +1,8 @@
-"""Layers that do nothing but scale an input, which whoever quantizes the input can do at no cost.
+"""Layers that only scale an input: whoever quantizes the input can do that at no cost.
 
 Inside the network they would come after quantization: an input has one scale, and a small feature
-beside a large one is lost before a Normalization can mend it. Done before, every feature gets
-levels of its own.
+beside a large one is lost before a Normalization can help. Applied before quantization, they give
+every feature the full range of levels.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from unspool.tflite.input_scaling import InputScaling
 
 @dataclass(frozen=True)
 class Leading:
-    """Layers between an input and the first that does something else.
+    """The layers behind an input that only scale it.
 
     Attributes:
         layers: one after the other.
-        shift: of all of them together, `(x - shift) * factor`: (features,) or (1,).
+        shift: of `(x - shift) * factor`, which all of them together compute; (features,) or (1,).
         factor: the same.
     """
 
@@ -45,27 +45,27 @@ class Scaled(keras.layers.Layer):  # type: ignore[misc]
 
 
 def leading(model: Any) -> tuple[Leading | None, ...]:
-    """What does nothing but scale each input of a trained Keras model; None where nothing does.
+    """The layers that only scale each input of a trained Keras model; None for inputs without.
 
     These are Normalization, Rescaling and BatchNormalization along the last axis, each called
-    once, where nothing else reads what it reads.
+    once, where no other layer reads the same tensor.
     """
     return tuple(_of_input(tensor, model) for tensor in model.inputs)
 
 
 def input_scalings(
-    found: Sequence[Leading | None], names: Sequence[str]
+    leads: Sequence[Leading | None], names: Sequence[str]
 ) -> dict[int, InputScaling]:
-    """Position of an input -> what is done to it; `found` as `leading` returns it."""
+    """Position of an input -> its scaling; `leads` is what `leading` returns."""
     return {
-        position: _scaling(name, Scaled(each))
-        for position, (each, name) in enumerate(zip(found, names, strict=True))
-        if each is not None
+        position: _scaling(name, Scaled(lead))
+        for position, (lead, name) in enumerate(zip(leads, names, strict=True))
+        if lead is not None
     }
 
 
 def stripped(deploy_model: Any, names: Sequence[str]) -> tuple[Any, dict[int, InputScaling]]:
-    """A deploy model without the `Scaled` layers behind its inputs, and what they do.
+    """A deploy model without the `Scaled` layers behind its inputs, and their scalings.
 
     Args:
         deploy_model: as `unroll` returns it.
@@ -130,8 +130,8 @@ def _affine(layer: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray] | None:
             offset = beta - np.asarray(layer.moving_mean) * factor
         case _:
             return None
-    given = [np.asarray(value, np.float64) for value in (factor, offset)]
+    values = [np.asarray(value, np.float64) for value in (factor, offset)]
     features = tensor.shape[-1]
-    if any(v.size not in (1, features) or (v.ndim and v.shape[-1] != v.size) for v in given):
+    if any(v.size not in (1, features) or (v.ndim and v.shape[-1] != v.size) for v in values):
         return None  # along another axis
-    return given[0].reshape(-1), given[1].reshape(-1)
+    return values[0].reshape(-1), values[1].reshape(-1)

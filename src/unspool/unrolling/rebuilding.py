@@ -1,4 +1,4 @@
-"""A trained model's graph again, on new tensors, with deploy-time layers in place of its own."""
+"""A trained model's graph, rebuilt on new tensors with deploy-time layers in place of its own."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -9,7 +9,7 @@ from unspool.frontend.structure import REMOVED, functional
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
-from unspool.unrolling.inspection import is_graph
+from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
 from unspool.unrolling.substitutes import Function, added, substitute
@@ -22,7 +22,7 @@ class Scopes:
         self._taken: set[str] = set()
 
     def give(self, wanted: str) -> str:
-        """The wanted name, or the one that is most like it."""
+        """The wanted name, or a similar one where it is taken or TensorFlow does not allow it."""
         name = valid = valid_scope(wanted)
         number = 2
         while name.lower() in self._taken:  # TensorFlow does not tell upper and lower case apart
@@ -45,7 +45,7 @@ class Rebuilder:
     _copies: dict[int, DeployLayer] = field(default_factory=dict)
 
     def replace(self, layer: Any, copy: DeployLayer) -> None:
-        """Call this in the place of a layer."""
+        """Call `copy` wherever the model calls `layer`."""
         self._copies[id(layer)] = copy
 
     def rebuild(self, model: Any, inputs: Sequence[Any], prefix: str = "") -> list[Any]:
@@ -54,7 +54,7 @@ class Rebuilder:
         Args:
             model: the trained model, or one nested in it.
             inputs: new tensors in its inputs' order.
-            prefix: of the copies' names: that of the models around this one.
+            prefix: of the copies' names: the names of the models around this one.
 
         Returns:
             new tensors in the order of the model's outputs.
@@ -69,13 +69,13 @@ class Rebuilder:
             left_out = ("mask", "training")
             return layer(*args, **{key: v for key, v in kwargs.items() if key not in left_out})
 
-        # What keras.models.clone_model does, which would not let a copy add inputs of its own.
+        # As keras.models.clone_model, in which a copy could not add inputs of its own.
         graph = functional(model)
         outputs = graph._run_through_graph(list(inputs), operation_fn=copied, call_fn=call)
         return keras.tree.flatten(outputs)  # type: ignore[no-any-return]
 
     def _copy(self, layer: Any, prefix: str) -> DeployLayer:
-        """What is called in a layer's place."""
+        """The function that is called in place of a layer."""
         if is_graph(layer):
             within = f"{prefix}{layer.name}_"
             return lambda *inputs, **_: self.rebuild(layer, keras.tree.flatten(inputs), within)
@@ -96,7 +96,7 @@ class Rebuilder:
 
 
 def alone(tensors: Sequence[Any]) -> Any:
-    """A list of one as its element: Keras then takes and returns a tensor, not a list."""
+    """The only tensor of a list of one, so that Keras takes and returns a tensor, not a list."""
     return tensors[0] if len(tensors) == 1 else list(tensors)
 
 

@@ -80,8 +80,8 @@ def streaming(
     Args:
         layer: the Keras layer.
         name: of its deploy-time form.
-        states: takes what the layer's states are, each time it is called.
-        give: makes a name one that no other tensor or layer has.
+        states: the layer's states are appended to it, each time it is called.
+        give: turns a name into one that no other tensor or layer has.
 
     Raises:
         UnspoolError: when called with an initial state that the model computes itself.
@@ -102,14 +102,14 @@ def streaming(
             for name, owner in zip(called, unrolled, strict=True)
             for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
         ]
-        given = [
+        state_inputs = [
             keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
             for state, width in entries
         ]
-        outputs, last, after = _run(unrolled, sequence, given)
+        outputs, last, after = _run(unrolled, sequence, state_inputs)
         states.extend(
             DeployState(layer, state, before, new)
-            for (state, _), before, new in zip(entries, given, after, strict=True)
+            for (state, _), before, new in zip(entries, state_inputs, after, strict=True)
         )
         output = outputs if layer.return_sequences else last
         return [output, *after] if layer.return_state else output
@@ -118,7 +118,7 @@ def streaming(
 
 
 def _state_names(cell: Cell) -> Sequence[str]:
-    """`h`, or Keras's names for LSTM's, or a number each for a user's own cell of several."""
+    """`h` for one state, `h` and `c` for two as in Keras's LSTM, numbered names for more."""
     count = len(cell.state_sizes)
     return {1: ("h",), 2: ("h", "c")}.get(count, [f"h{number}" for number in range(count)])
 
@@ -134,9 +134,9 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
         merge = substitute(merge, merge.name) or merge
 
     def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
-        given = _flat(initial_state)
-        half = len(given) // 2
-        runs = [_run(forward, sequence, given[:half]), _run(backward, sequence, given[half:])]
+        initial = _flat(initial_state)
+        half = len(initial) // 2
+        runs = [_run(forward, sequence, initial[:half]), _run(backward, sequence, initial[half:])]
         output = merge([run[0 if layer.return_sequences else 1] for run in runs])
         if not layer.return_state:
             return output
@@ -148,8 +148,8 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
 def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unrolled]:
     """One unrolled layer per cell: a stack of cells is a stack of layers.
 
-    Where the Keras layer goes backwards, the first reads its input so, and the others follow it in
-    the order of processing; the last may put its outputs back in the order of time.
+    Where the Keras layer goes backwards, the first reads its input backwards, and the others follow
+    in the order of processing; the last may put its outputs back into the order of time.
     """
     stack = cells(layer)
     return [
@@ -169,11 +169,11 @@ def _run(
 ) -> tuple[Any, Any, list[Any]]:
     """Run a stack on a sequence: outputs of all steps, the last output, all states."""
     after: list[Any] = []
-    given = list(initial_state)
+    remaining = list(initial_state)
     last = None
     for layer in stack:
         count = len(layer.cell.state_sizes)
-        own, given = given[:count], given[count:]
+        own, remaining = remaining[:count], remaining[count:]
         sequence, last, *states = layer(sequence, initial_state=own) if own else layer(sequence)
         after += states
     return sequence, last, after

@@ -1,9 +1,9 @@
 """A convolution over time with a stride that no NPU takes, as one of stride 1 over blocks.
 
 Vela takes strides up to 3 (and more in a few shapes). With a stride of s, output i reads samples
-from i s on: of the sequence cut into blocks of s samples, those from block i on. So it is a
-convolution of stride 1 over blocks, with s times the channels and a kernel of ceil(k / s) blocks
-whose last samples have the weight 0. The arithmetic is the same.
+from i s on: if the sequence is cut into blocks of s samples, it reads from block i on. So it is a
+convolution of stride 1 over blocks, with s times the channels and a kernel of ceil(k / s) blocks,
+padded with zeros at its end. The arithmetic is the same.
 """
 
 from typing import Any

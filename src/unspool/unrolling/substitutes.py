@@ -1,4 +1,4 @@
-"""Layers whose Keras form needs an operator without an int8 form, and others in their place.
+"""Substitutes for layers whose Keras form needs an operator that has no int8 form.
 
 `min(relu(x), m)` is `m - relu(m - relu(x))`, which needs no MINIMUM; a leaky ReLU is a MAXIMUM.
 """
@@ -30,7 +30,7 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
 
 
 class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Keras's over the last axis, in the operators that have an int8 form: no NEG."""
+    """Keras's layer over the last axis, with operators that have an int8 form: no NEG."""
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,7 +54,7 @@ def _global_max(x: Any) -> Any:
 
 
 def _normalizes(layer: Any) -> Callable[[Any], Any]:
-    """What a Normalization does, whose numbers are not among its copy's weights until it adapts."""
+    """The function of a Normalization, whose mean and variance a clone would not have."""
     mean, width = np.asarray(layer.mean), structure.spread(layer)
     if layer.invert:
         return lambda x: x * width + mean

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from unspool.compilation.compiled import Compiled, Operator
 from unspool.compilation.residency.tables import Span, flash_reads
-from unspool.compilation.vela import Compiled, Operator
 from unspool.npu import fields
 from unspool.npu.decoder import Operation
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from unspool import npu
 from unspool.compilation import targets, vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.checking import check_bytes
 from unspool.compilation.residency.cycles import Estimate, estimate
 from unspool.compilation.residency.packing import repack
 from unspool.compilation.residency.planning import SCRATCH, Plan, in_sram, plan
 from unspool.compilation.residency.rewrite import rewrite
 from unspool.compilation.residency.tables import Span, repeated, spans, total
-from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError
 from unspool.npu.container import Program
 from unspool.npu.decoder import Operation, decode
@@ -84,6 +84,11 @@ def keep_resident(
     Raises:
         UnspoolError: `sram_kib` is not a positive number or below the smallest table; the file is
             not from Vela or has operators on the CPU; the simulator cannot check its stream.
+
+    Example:
+        >>> resident = unspool.keep_resident(compiled)
+        >>> resident.kept_kib > 0
+        True
     """
     budget = _bytes(sram_kib)
     program = _program(compiled)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from unspool.compilation.vela import Compiled
+from unspool.compilation.compiled import Compiled
 from unspool.page.charts import cycles as cycles_chart
 from unspool.page.charts.roof import roof
 from unspool.page.sections.parts import Picture, Section, Table

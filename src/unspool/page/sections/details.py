@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from unspool.compilation.vela import Operator
+from unspool.compilation.compiled import Operator
 from unspool.page.sections.parts import Section, Table
 from unspool.report.bounds import bound
 from unspool.report.numbers import number

@@ -3,8 +3,8 @@
 A cell is a frozen dataclass: its fields of type `Array` are weights, already in the order in which
 the deploy graph uses them (gates that share an activation side by side), its methods are one step.
 The time loop (`loop.py`) holds the weights as Keras variables and calls the methods. `from_keras`
-of each module is made of TensorFlow's operations, so that gradients find their way back to the
-weights of the trained cell.
+of each module uses TensorFlow's operations, so that gradients flow back to the weights of the
+trained cell.
 
 Every operator is named after its role (`hproj`, `rz`, `h` ...): the converter keeps the names, and
 calibration ties the ranges of tensors whose names differ in the step number only. So a role has
@@ -37,7 +37,7 @@ class Cell(Protocol):
         """Widths of the states, in Keras's order."""
 
     def project(self, rows: Array) -> list[Array]:
-        """What of a step depends on the input alone, for all steps in one operator each.
+        """The part of a step that depends on the input alone, for all steps at once.
 
         Args:
             rows: the input sequence, (time steps, features).
@@ -60,7 +60,7 @@ class Cell(Protocol):
 
 
 def weight(variable: Any) -> Array:
-    """A Keras variable's value in float32, or what stands for it in a `keras.StatelessScope`."""
+    """A Keras variable's value in float32; in a `keras.StatelessScope` the value it has there."""
     return tf.cast(tf.convert_to_tensor(variable), tf.float32)
 
 
@@ -80,12 +80,12 @@ def hard_sigmoid(x: Array, name: str) -> Array:
 
 
 def relu6(x: Array, name: str | None = None) -> Array:
-    """`6 - relu(6 - relu(x))`: RELU6 has no int8 form where it is not fused with what is before."""
+    """`6 - relu(6 - relu(x))`: RELU6 has no int8 form unless it is fused with another operator."""
     return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
 
 
 def activation_name(function: Any) -> str:
-    """Keras's name of an activation, a function or a layer, with what changes it behind it."""
+    """Keras's name of an activation, which is a function or a layer."""
     if isinstance(function, keras.layers.Activation):
         return activation_name(function.activation)
     if isinstance(function, keras.layers.ReLU):
@@ -103,4 +103,4 @@ ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": tf.sigmoid,
     "tanh": tf.tanh,
 }
-"""Activations by Keras's name whose operator exists on the NPU."""
+"""Activations that the NPU has an operator for, by Keras's name."""

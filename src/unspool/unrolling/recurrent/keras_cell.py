@@ -1,4 +1,4 @@
-"""A user's own cell: run as it is in every step, without hoisting, tied all the same.
+"""A user's own cell: run as it is in every step; its tensors are tied as those of other cells.
 
 The cell is any Keras layer with `state_size` and `call(inputs, states)`, as `keras.layers.RNN`
 takes it.

@@ -12,10 +12,10 @@ from unspool.unrolling.recurrent.cell import Array, Cell, States
 class Unrolled(keras.layers.Layer):  # type: ignore[misc]
     """A recurrent layer for batch size 1 and a fixed number of steps, without a loop.
 
-    Called on a sequence (1, time steps, features) and, maybe, the states before it, each
+    Called on a sequence (1, time steps, features) and, optionally, the states before it, each
     (1, width). Returns the outputs of all steps, (1, time steps, units), in the order of
-    processing or, where `reverse_outputs`, the last one first; the last output, (1, units); and
-    the states after the last step. What is not used costs nothing: the converter drops it.
+    processing, or reversed with `reverse_outputs`; the last output, (1, units); and the states
+    after the last step. Unused outputs cost nothing: the converter drops them.
 
     Each step runs in a name scope of its own (`names.step_scope`), numbered in the order of
     processing.
@@ -29,7 +29,7 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         reverse_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Make the layer of what `read` gives: the deploy-time cell of a trained one."""
+        """Make the layer; `read` returns the deploy-time cell of a trained cell."""
         super().__init__(**kwargs)
         self._read = read
         self.cell = cell = read()
@@ -45,7 +45,7 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def trained_values(self) -> list[Array]:
-        """What the trained cell's weights make of this layer's now, in the order of `weights`."""
+        """This layer's weights, made anew from the trained cell's, in the order of `weights`."""
         return list(_arrays(self._read()).values())
 
     def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:

@@ -1,0 +1,117 @@
+"""A compiled network, and what Vela says of it."""
+
+from dataclasses import dataclass, field
+
+from unspool.compilation.allocations import Allocation
+from unspool.compilation.targets import Target
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of the compiled graph, with Vela's estimate of its cost.
+
+    Attributes:
+        kind: LiteRT's kind as Vela spells it, such as "FullyConnected".
+        name: of the tensor that it writes.
+        on_npu: whether it runs on the NPU, or falls back to the CPU.
+        cycles: Vela's estimate; the largest of the times of its parts, which overlap.
+        npu_cycles: of the arithmetic.
+        sram_cycles: of the SRAM accesses.
+        dram_cycles: of the DRAM accesses.
+        flash_cycles: of the flash accesses.
+        macs: multiply-accumulates.
+        reason: why it is not on the NPU, in Vela's words; empty on the NPU.
+    """
+
+    kind: str
+    name: str
+    on_npu: bool
+    cycles: int
+    npu_cycles: int
+    sram_cycles: int
+    dram_cycles: int
+    flash_cycles: int
+    macs: int
+    reason: str = ""
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Cycles of the arithmetic ("NPU") and of the accesses to each memory."""
+        return {
+            "NPU": self.npu_cycles,
+            "SRAM": self.sram_cycles,
+            "DRAM": self.dram_cycles,
+            "flash": self.flash_cycles,
+        }
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one inference moves between the NPU and a memory, by Vela's estimate.
+
+    Attributes:
+        memory: "SRAM", "DRAM", "on-chip flash" or "off-chip flash".
+        bytes: read and written.
+        weight_bytes: the part of it that is weights and scales, read.
+        bytes_per_cycle: bandwidth of the system configuration, per cycle of the NPU.
+    """
+
+    memory: str
+    bytes: int
+    weight_bytes: int
+    bytes_per_cycle: float
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network and what Vela says of it. All figures are Vela's estimates.
+
+    Attributes:
+        tflite: the bytes of the .tflite file for the target.
+        target: what it was compiled for.
+        vela_version: of the compiler.
+        cycles: NPU cycles of one inference.
+        milliseconds: of one inference, at the system configuration's clock.
+        sram_kib: SRAM that an inference needs, in KiB of 1024 bytes.
+        dram_kib: DRAM, weights included where they lie there.
+        constants_kib: weights and constants in flash, without the command stream; with `Sram_Only`
+            they are copied from there to SRAM before the first inference, and take that much SRAM
+            in addition to `sram_kib`.
+        weights_kib: weights and scales after Vela's compression, wherever they lie.
+        macs: multiply-accumulates of one inference.
+        npu_operators: how many operators run on the NPU.
+        cpu_operators: those that fall back to the CPU.
+        operators: every operator, in order of execution.
+        debug: Vela's debug database, which says to which operator each operation of the command
+            stream belongs.
+        allocations: where in memory the tensors lie that an inference writes, and how long.
+        traffic: of the memories that an inference uses.
+    """
+
+    tflite: bytes
+    target: Target
+    vela_version: str
+    cycles: int
+    milliseconds: float
+    sram_kib: float
+    dram_kib: float
+    constants_kib: float
+    weights_kib: float
+    macs: int
+    npu_operators: int
+    cpu_operators: tuple[Operator, ...]
+    operators: tuple[Operator, ...]
+    debug: bytes = field(default=b"", repr=False)
+    allocations: tuple[Allocation, ...] = field(default=(), repr=False)
+    traffic: tuple[Traffic, ...] = ()
+
+    @property
+    def sram_with_weights_kib(self) -> float:
+        """SRAM that an inference needs, with the weights where the memory mode puts them there."""
+        in_sram = self.target.memory_name("const") == "Sram"
+        return self.sram_kib + (self.constants_kib if in_sram else 0.0)
+
+    @property
+    def flash_kib(self) -> float:
+        """Size of the file, with weights, constants and the command stream; measured."""
+        return len(self.tflite) / 1024

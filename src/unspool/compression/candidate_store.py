@@ -1,0 +1,65 @@
+"""Finished candidates of a search, kept in a folder, so that a search can be continued."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import joblib
+
+from unspool.compression.candidates import Candidate, Task
+from unspool.compression.kernels import KernelSetting
+from unspool.compression.trained_loss import loss_name
+from unspool.support import files
+
+
+class Store:
+    """The finished candidates of one task: a .json and a .keras file each.
+
+    Their names are made of everything that a result depends on: a folder may hold the candidates of
+    several tasks.
+    """
+
+    def __init__(self, folder: Path, model: Any, task: Task) -> None:
+        self._folder = folder
+        self._task = joblib.hash(
+            (
+                model.to_json(),
+                model.get_weights(),
+                loss_name(model),
+                task.data,
+                task.labels,
+                task.validation,
+                task.calibration,
+                asdict(task.fine_tuning),
+                str(task.target),
+                task.time_steps,
+                task.quantization_aware,
+            )
+        )
+
+    def model(self, setting: KernelSetting) -> Path:
+        """The .keras file of a setting's model."""
+        name = joblib.hash((self._task, asdict(setting)))[:16]
+        return self._folder / f"{name}.keras"
+
+    def candidate(self, setting: KernelSetting) -> Candidate | None:
+        """A finished candidate; None where there is none that can be read."""
+        path = self.model(setting)
+        try:
+            fields = json.loads(path.with_suffix(".json").read_text())
+            numbers = [fields[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
+            if not all(math.isfinite(number) for number in numbers) or not is_zipfile(path):
+                return None
+            return Candidate(**{**fields, "setting": setting})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def keep(self, candidate: Candidate, model: bytes) -> Path:
+        """Write a candidate and its model; returns the path of the .keras file."""
+        path = self.model(candidate.setting)
+        files.write(path, model)
+        files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
+        return path

@@ -1,0 +1,185 @@
+"""Run a float .tflite on samples, and keep what its activation tensors take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from unspool.errors import UnspoolError
+from unspool.quantization import saturation
+from unspool.quantization.ranges import LEVELS, ZERO, Range
+from unspool.quantization.ties import ties
+from unspool.support.quiet import quiet
+from unspool.tflite import flatbuffer
+from unspool.tflite.roles import roles
+from unspool.tflite.signature import Signature
+
+_VALUES_PER_ROLE = 100_000
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the activation tensors of a float .tflite took on samples.
+
+    Attributes:
+        samples: how many samples, or sequences, were run.
+        extremes: tensor name -> the smallest and the largest value.
+        values: tensor name -> some of its values, flat.
+        ties: the sets of tensors that get one range.
+        whole: tensors whose range is not to be cut: inputs, outputs and states.
+        roles: tensor name -> what it is, whatever the step.
+        ends: type of the activations -> tensor that only tables read -> how far it matters.
+    """
+
+    samples: int
+    extremes: Mapping[str, Range]
+    values: Mapping[str, np.ndarray]
+    ties: tuple[tuple[str, ...], ...]
+    whole: frozenset[str]
+    roles: Mapping[str, str]
+    ends: Mapping[str, Mapping[str, float]]
+
+
+class Observer:
+    """Runs a float .tflite and keeps each tensor's extremes, and some of its values."""
+
+    def __init__(self, float_tflite: bytes, model: flatbuffer.Model, calls: int) -> None:
+        """Open a float .tflite.
+
+        Args:
+            float_tflite: its bytes.
+            model: the same, parsed.
+            calls: how many times it is going to be fed, about.
+
+        Raises:
+            UnspoolError: it has no float tensors.
+        """
+        graph = model.subgraphs[0]
+        written = [*graph.inputs, *(index for op in graph.operators for index in op.outputs)]
+        self._names = {
+            int(index): graph.tensors[index].name.decode()
+            for index in written
+            if graph.tensors[index].type == schema.TensorType.FLOAT32
+        }
+        if not self._names:
+            raise UnspoolError("the .tflite file has no float tensors: it is quantized already")
+        self._model = model
+        self._roles = roles(model)
+        with quiet():
+            self._interpreter = Interpreter(
+                model_content=float_tflite,
+                num_threads=1,
+                # Delegates do not keep the tensors between their operators.
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_preserve_all_tensors=True,
+            )
+            self._interpreter.allocate_tensors()
+        self._minima = np.full(len(self._names), np.inf)
+        self._maxima = np.full(len(self._names), -np.inf)
+        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in self._names.values()}
+        self._strides = self._strides_of(graph, calls)
+        self._fed = 0
+
+    def feed(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One inference: arrays of the inputs' shapes in, arrays of the outputs' shapes out."""
+        graph = self._model.subgraphs[0]
+        for index, values in zip(graph.inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, values)
+        self._interpreter.invoke()
+        tensors = [self._interpreter.get_tensor(index).ravel() for index in self._names]
+        self._minima = np.minimum(self._minima, [values.min() for values in tensors])
+        self._maxima = np.maximum(self._maxima, [values.max() for values in tensors])
+        for values, name in zip(tensors, self._names.values(), strict=True):
+            stride = self._strides[self._roles[name]]
+            self._kept[name].append(values[self._fed % stride :: stride])
+        self._fed += 1
+        return [self._interpreter.get_tensor(index) for index in graph.outputs]
+
+    def states(self, signature: Signature) -> dict[str, Range]:
+        """State -> the range that it has come out in so far."""
+        graph = self._model.subgraphs[0]
+        extremes = self._extremes()
+        tensors = [
+            graph.tensors[graph.outputs[pair.output]].name.decode() for pair in signature.pairs
+        ]
+        return {
+            name: ZERO | extremes[tensor]
+            for name, tensor in zip(signature.state_names, tensors, strict=True)
+        }
+
+    def observations(self, samples: int) -> Observations:
+        """What was observed; `samples` counts the samples or sequences that were run."""
+        extremes = self._extremes()
+        graph = self._model.subgraphs[0]
+        ends = (*graph.inputs, *graph.outputs)  # states are both
+        return Observations(
+            samples=samples,
+            extremes=extremes,
+            values={name: np.concatenate(kept) for name, kept in self._kept.items()},
+            ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
+            whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
+            roles=self._roles,
+            ends={kind: saturation.ends(self._model, kind, extremes) for kind in LEVELS},
+        )
+
+    def _extremes(self) -> dict[str, Range]:
+        """Tensor name -> the range that it has taken so far."""
+        extremes = zip(self._names.values(), self._minima, self._maxima, strict=True)
+        return {name: Range(float(low), float(high)) for name, low, high in extremes}
+
+    def _strides_of(self, graph: Any, calls: int) -> dict[str, int]:
+        """Role -> n, where every n-th value is kept: about `_VALUES_PER_ROLE` in all."""
+        sizes: dict[str, int] = {}
+        for index, name in self._names.items():
+            size = int(np.prod(graph.tensors[index].shape))
+            sizes[self._roles[name]] = sizes.get(self._roles[name], 0) + size
+        return {role: max(1, size * calls // _VALUES_PER_ROLE) for role, size in sizes.items()}
+
+
+class Stream:
+    """Runs a float .tflite with states on sequences, one after the other.
+
+    Attributes:
+        observer: keeps what its tensors take.
+        done: how many sequences were run.
+    """
+
+    def __init__(
+        self,
+        float_tflite: bytes,
+        signature: Signature,
+        sequences: Sequence[np.ndarray],
+        carry_states: bool,
+    ) -> None:
+        self._signature, self._sequences = signature, sequences
+        self._carry_states = carry_states
+        self._count = len(sequences[0])
+        self._states = signature.zero_states(1)
+        calls = self._count * len(signature.calls(sequences))
+        self.observer = Observer(float_tflite, flatbuffer.read(float_tflite), calls)
+        self.done = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no sequence is left; with carried states, one is always left."""
+        return not self._carry_states and self.done >= self._count
+
+    def run_round(self) -> None:
+        """Run a quarter of the sequences, or as many as were run before."""
+        target = 2 * self.done or max(1, self._count // 4)
+        if not self._carry_states:
+            target = min(target, self._count)
+        while self.done < target:
+            self._run(self.done % self._count)
+            self.done += 1
+
+    def _run(self, number: int) -> None:
+        """Run one sequence, from zero states or from those that the one before left."""
+        if not self._carry_states:
+            self._states = self._signature.zero_states(1)
+        for call in self._signature.calls([array[number, None] for array in self._sequences]):
+            outputs = self.observer.feed(self._signature.merged(call, self._states))
+            self._states = [outputs[pair.output] for pair in self._signature.pairs]

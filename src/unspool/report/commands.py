@@ -1,0 +1,66 @@
+"""The commands that advice gives, and what their arguments are made of."""
+
+from dataclasses import dataclass
+from itertools import chain
+from shlex import join, quote
+
+from unspool.compilation import vela_config
+from unspool.compilation.targets import Target
+from unspool.remedies.trying import Remedy
+
+DATA = "--data X.npy --labels Y.npy"
+"""Options of `unspool compress`, with the user's files to be filled in."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The files and commands that advice refers to.
+
+    Attributes:
+        quantized: path of the quantized .tflite file.
+        out: folder of the report; commands write to folders inside it.
+        model: path of the trained model; empty where only the .tflite is known.
+        again: the command that made the report, to be run again with other options.
+        activations: "int8" or "int16"; empty where it is not known.
+        streamable: the model was deployed without states, but could be fed a stream with them.
+    """
+
+    quantized: str
+    out: str
+    model: str = ""
+    again: str = ""
+    activations: str = ""
+    streamable: bool = False
+
+
+def for_remedy(remedy: Remedy, request: Request) -> str:
+    """The command that applies a remedy; empty where the report was not made by a command."""
+    option, value = remedy.choice
+    if option == "quantization_aware":
+        return f"unspool compress {model(request)} {DATA} --quantization-aware"
+    if not request.again:
+        return ""
+    return f"{request.again} --{option.replace('_', '-')} {value}".rstrip()
+
+
+def flag(name: str, limit: float) -> str:
+    """The option for a limit of a budget."""
+    option = f"--{name.replace('_', '-')}"
+    return option if name == "no_cpu" else f"{option} {limit:g}"
+
+
+def model(request: Request) -> str:
+    """The trained model's path, or where it is unknown a name to be replaced by it."""
+    return quote(request.model) if request.model else "MODEL.keras"
+
+
+def target_options(target: Target) -> str:
+    """The options that name a target."""
+    options = {
+        "--target": target.accelerator,
+        "--system-config": target.system_config,
+        "--memory-mode": target.memory_mode,
+    }
+    if target.config != vela_config.arm_config():
+        options["--vela-config"] = str(target.config)
+    return join(chain.from_iterable(options.items()))

@@ -1,0 +1,79 @@
+"""Advice where the NPU waits for weights: keep them in SRAM, or make them smaller."""
+
+from shlex import quote
+
+from unspool.compilation import targets
+from unspool.compilation.kinds import CYCLES, CYCLES_WAITING, SRAM, WEIGHTS
+from unspool.compilation.residency.keeping import repeating_kib
+from unspool.compilation.waiting import Wait
+from unspool.errors import UnspoolError
+from unspool.report import commands
+from unspool.report.commands import Request
+from unspool.report.report import Advice, Report
+
+
+def on_weights(report: Report, request: Request) -> list[Advice]:
+    """Keep the weights in SRAM, or make them smaller; empty where the NPU waits for none."""
+    waits, cycles = report.wait, report.compiled.cycles
+    if waits is None or report.made_resident or not cycles:
+        return []
+    gain = waits.cycles / cycles
+    says = (
+        f"{100 * gain:.0f} % of the cycles are spent waiting for {waits.memory}: without that, "
+        f"about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
+    )
+    because = (CYCLES.id, CYCLES_WAITING.id, SRAM.id, WEIGHTS.id)
+    command, need, what = _in_sram(report, request)
+    compress = "compress further" if report.compression else "compress"
+    if not command:
+        return [_compress(waits, request, f"{says} {compress.capitalize()}", gain)]
+    granted, by = _granted(report)
+    text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
+    if granted is None:
+        text += ", if the device has that much (not known: no budget says it):"
+        otherwise = _compress(waits, request, f"Or, if it has not, {compress}", gain)
+        return [Advice(text, command, because, gain), otherwise]
+    if need <= granted:
+        return [Advice(f"{text}, which fits {by}:", command, because, gain)]
+    return [_compress(waits, request, f"{text}, more than {by}. {compress.capitalize()}", gain)]
+
+
+def _in_sram(report: Report, request: Request) -> tuple[str, float, str]:
+    """The command that puts weights into SRAM, the KiB of SRAM in all, and what takes them."""
+    compiled = report.compiled
+    target = compiled.target
+    compile_again = f"unspool compile {quote(request.quantized)}"
+    tried = report.resident is not None
+    repeating = 0.0 if tried else repeating_kib(compiled)
+    if repeating:
+        command = f"{compile_again} --resident-weights {commands.target_options(target)}"
+        out = quote(f"{request.out}/resident")
+        what = f"Copying those that repeat ({repeating:,.1f} KiB) once per inference"
+        return f"{command} --out {out}", compiled.sram_kib + repeating, what
+    try:
+        there = targets.target(target.accelerator, target.system_config, "Sram_Only", target.config)
+    except UnspoolError:  # a configuration file without that mode
+        return "", 0.0, ""
+    size = compiled.constants_kib or compiled.weights_kib
+    out = quote(f"{request.out}/sram-only")
+    what = f"Having all weights there ({size:,.1f} KiB)"
+    command = f"{compile_again} {commands.target_options(there)}"
+    return f"{command} --out {out}", compiled.sram_kib + size, what
+
+
+def _granted(report: Report) -> tuple[float | None, str]:
+    """KiB of SRAM that the network may take, and what sets this limit; None without a limit."""
+    if report.budget is not None and report.budget.max_sram_kib is not None:
+        limit = report.budget.max_sram_kib
+        return limit, f"the budget's {limit:g} KiB"
+    target = report.compiled.target
+    if target.sram_limit is None:
+        return None, ""
+    limit = target.sram_limit / 1024
+    return limit, f"the {limit:g} KiB of {target.memory_mode} (its arena_cache_size)"
+
+
+def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
+    text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
+    command = f"unspool compress {commands.model(request)} {commands.DATA} --max-accuracy-drop 0.2"
+    return Advice(text, command, (CYCLES_WAITING.id, WEIGHTS.id), gain)

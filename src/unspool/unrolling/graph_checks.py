@@ -1,0 +1,66 @@
+"""What a model must be to be unrolled at all: a built graph of layers with finite weights."""
+
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.support._tensorflow import keras
+
+
+def check_graph(model: Any) -> None:
+    """Check that a model has a graph of layers that can be rebuilt.
+
+    Raises:
+        UnspoolError: not a Keras model, a subclass without a graph, or a model that is not built;
+            or a weight is not finite, an input is not read, or an output does not hold real values.
+    """
+    if not isinstance(model, keras.Model):
+        raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
+    if not is_graph(model):
+        raise UnspoolError(
+            f"model {model.name!r} is a subclass of keras.Model without a graph of layers; "
+            "build it with keras.Sequential or keras.Model(inputs, outputs)"
+        )
+    if not model.built:
+        raise UnspoolError(
+            f"model {model.name!r} is not built; give it an Input with the shape of one sample"
+        )
+    _check_weights(model)
+    _check_ends(model)
+
+
+def _check_weights(model: Any) -> None:
+    for weight in model.weights:
+        if not weight.dtype.startswith(("float", "bfloat")):
+            continue
+        values = np.asarray(weight, np.float32)
+        bad = values.size - int(np.isfinite(values).sum())
+        if bad:
+            raise UnspoolError(
+                f"weight {weight.path!r}: {bad} of {values.size} values are NaN or infinite; the "
+                "training has failed: train again, or load an earlier checkpoint"
+            )
+
+
+def _check_ends(model: Any) -> None:
+    """Every input is read, every output holds real values."""
+    for tensor in model.inputs:
+        given_out = any(tensor is output for output in model.outputs)
+        if not structure.readers(model, tensor) and not given_out:
+            raise UnspoolError(
+                f"input {tensor.name!r}: no layer reads it; build the model without it"
+            )
+    for tensor, name in zip(model.outputs, structure.output_names(model), strict=True):
+        if not str(tensor.dtype).startswith(("float", "bfloat")):
+            raise UnspoolError(
+                f"output {name!r}: holds {tensor.dtype}, but a deployed network gives real "
+                f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "
+                "firmware do the rest"
+            )
+
+
+def is_graph(layer: Any) -> bool:
+    """Whether a layer is itself a Sequential or Functional model."""
+    return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)

@@ -1,0 +1,79 @@
+"""Whether a model computes the same on a stream, chunk by chunk, as on whole sequences."""
+
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.frontend.structure import REMOVED
+from unspool.support._tensorflow import keras
+from unspool.unrolling.graph_checks import is_graph
+from unspool.unrolling.leading import leading
+
+_PER_STEP = (
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Average,
+    keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.Dense,
+    keras.layers.Embedding,
+    keras.layers.InputLayer,
+    keras.layers.LayerNormalization,
+    keras.layers.LeakyReLU,
+    keras.layers.Maximum,
+    keras.layers.Multiply,
+    keras.layers.RNN,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.Softmax,
+    keras.layers.Subtract,
+    keras.layers.TimeDistributed,
+    *REMOVED,
+)
+"""Layers whose output at a time step depends on this step and on earlier ones only."""
+
+
+def is_streamable(model: Any) -> bool:
+    """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
+    try:
+        check_streams(model)
+    except UnspoolError:
+        return False
+    return True
+
+
+def check_streams(model: Any) -> None:
+    """Check that no layer would compute something else chunk by chunk than on whole sequences.
+
+    Raises:
+        UnspoolError: one would; the message names it.
+    """
+    in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
+    for layer in model.layers:
+        if any(layer is other for other in in_front):
+            continue
+        if is_graph(layer):
+            check_streams(layer)
+            continue
+        where = f"layer {layer.name!r} ({type(layer).__name__})"
+        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
+            raise UnspoolError(
+                f"{where}: reads the sequence from its end, which a stream does not have yet; "
+                "deploy it without states, or train it forwards only"
+            )
+        nodes = structure.calls(model, layer)
+        has_time = any(_has_time(node.input_tensors) for node in nodes)
+        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
+            raise UnspoolError(
+                f"{where}: begins a sequence of its own in every call, which has no states to go "
+                "on from; deploy it without states"
+            )
+        if has_time and not isinstance(layer, _PER_STEP):
+            raise UnspoolError(
+                f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
+                "deploy it without states, or put it after the last recurrent layer"
+            )
+
+
+def _has_time(tensors: list[Any]) -> bool:
+    return any(len(tensor.shape) > 2 for tensor in tensors)
