@@ -1,6 +1,7 @@
 # make demo: everything from nothing to a binary for the NPU.
-# make test: before a commit.  make test-all: the slow tests too.  make quick: while at work.
-# make docs: the site, in docs/_build.
+# make quick: while at work.  make test: before a commit.  make test-all: the slow tests too.
+# make cover: what no test runs.  make docs: the site, in docs/_build.
+# make release-check: the packages in dist, tried out.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
 
-.PHONY: demo quick test test-all docs zoo bench clean
+.PHONY: demo quick test test-all cover docs release-check zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -31,12 +32,24 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(SITE)
 	$(PYTEST)
+
+# Lines and branches of src/unspool that no test runs, other processes included; less than 95 % fails.
+cover: $(VENV)/.installed-test
+	$(PYTEST) --cov
 
 docs: $(VENV)/.installed-test
 	$(SITE)
 	@echo "the site: docs/_build/index.html"
+
+# Before a tag: sdist and wheel in dist, looked at by twine, and the wheel used where nothing else is.
+release-check: $(VENV)/.installed-release
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	.ci/release-check $(BIN)/python
 
 # What becomes of networks as people publish them: docs/zoo.md. Hours; it goes on where it stopped.
 zoo: $(VENV)/.installed
@@ -55,6 +68,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,docs,examples]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[release]'
+	@touch $@ $(VENV)/.installed
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
 		echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, but Unspool needs Python 3.10 to 3.13:" \
@@ -62,4 +79,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out unspool-compressed bench-out zoo-out docs/_build
+	rm -rf $(VENV) build dist unspool-out unspool-compressed bench-out zoo-out docs/_build

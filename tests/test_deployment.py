@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import random_samples, small_model
 
-from unspool import deployment
+from unspool import stages
 from unspool.compilation.targets import target
 from unspool.deployment import Options, deploy, save
 from unspool.errors import UnspoolError
@@ -59,7 +59,7 @@ def test_an_open_length_is_unrolled(data):
 
 def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
     """A fault put into the weights on the way must not pass."""
-    real = deployment.unroll
+    real = stages.unroll
 
     def faulty(*arguments, **options):
         rebuilt = real(*arguments, **options)
@@ -67,7 +67,7 @@ def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
         rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
         return rebuilt
 
-    monkeypatch.setattr(deployment, "unroll", faulty)
+    monkeypatch.setattr(stages, "unroll", faulty)
     with pytest.raises(UnspoolError, match=r"differ from the trained model's by up to .*1e-05"):
         deploy(model, data)
 

@@ -1,33 +1,34 @@
 """The whole way: trained model -> a binary for the NPU, with what was measured on it."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from unspool import stages
 from unspool.compilation import targets, vela
 from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
 from unspool.compilation.vela import Compiled
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
-from unspool.quantization.calibration import Calibration, calibrate, calibrate_stream
+from unspool.quantization.calibration import Calibration
 from unspool.quantization.concerns import concerns
-from unspool.quantization.quantizer import quantize
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
-from unspool.runtime.measuring import Measured, Subjects, Test, measure
+from unspool.runtime.measuring import Forms, Measured, Test, measure
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation
+from unspool.stages import Way
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Clock, Watch
-from unspool.support.samples import Samples
+from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, tflm_limits
-from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll, unroll_stream
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.inspection import check_graph
 from unspool.unrolling.leading import input_scalings, leading
@@ -48,7 +49,7 @@ class Deployment:
         activations: "int8" or "int16".
         quantized_tflite: bytes of the quantized .tflite.
         compiled: the binary for the target, with Vela's estimates; its weights resident where
-            that was asked for, its estimates Vela's from before.
+            that was asked for. Vela's estimates are those of the binary before that.
         resident: what was kept in SRAM; None where it was not asked for.
         measured: how good it is.
         remedies: what was tried against too large an error; empty where it is small enough.
@@ -151,14 +152,13 @@ def deploy(
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
     """
-
-    def unrolled(subject: Any) -> Any:
-        return unroll(subject, time_steps, allow_cpu=options.allow_cpu)
-
-    def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
-        return calibrate(float_tflite, data, options.calibration_method, options.activations)
-
-    return _deploy(model, calibration, test, time_steps, unrolled, calibrated, options, watch)
+    way = stages.sequences(
+        time_steps,
+        method=options.calibration_method,
+        activations=options.activations,
+        allow_cpu=options.allow_cpu,
+    )
+    return _deploy(model, calibration, test, time_steps, way, options, watch)
 
 
 def deploy_stream(
@@ -188,21 +188,15 @@ def deploy_stream(
     Raises:
         UnspoolError: something that was given does not fit; the message says what.
     """
-
-    def unrolled(subject: Any) -> Any:
-        return unroll_stream(subject, time_steps, allow_cpu=options.allow_cpu)
-
-    def calibrated(float_tflite: bytes, data: Samples) -> Calibration:
-        return calibrate_stream(
-            float_tflite,
-            data,
-            options.calibration_method,
-            options.activations,
-            rounds=calibration_rounds,
-            carry_states=carry_states,
-        )
-
-    return _deploy(model, calibration, test, time_steps, unrolled, calibrated, options, watch)
+    way = stages.stream(
+        time_steps,
+        method=options.calibration_method,
+        activations=options.activations,
+        allow_cpu=options.allow_cpu,
+        rounds=calibration_rounds,
+        carry_states=carry_states,
+    )
+    return _deploy(model, calibration, test, time_steps, way, options, watch)
 
 
 def _deploy(
@@ -210,8 +204,7 @@ def _deploy(
     calibration: Samples,
     test: tuple[Samples, Labels] | None,
     time_steps: int | None,
-    unrolled: Callable[[Any], Any],
-    calibrated: Callable[[bytes, Samples], Calibration],
+    way: Way,
     options: Options,
     watch: Watch | None,
 ) -> Deployment:
@@ -219,56 +212,26 @@ def _deploy(
     target = options.target or targets.target()
     check_graph(model)
     model = structure.in_float32(model)
-    taken = structure.inputs(model)
-    arrays = samples.check(calibration, taken, "calibration data")
+    arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*evaluation.check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
-    scalings = tuple(input_scalings(leading(subject), [t.name for t in taken]).values())
-    warned = concerns(input_scaling.scaled(scalings, [t.name for t in taken], arrays), taken)
-    for text in warned:  # before any work
-        warnings.warn(text, UnspoolWarning, stacklevel=3)
+    warned = _warned(subject, structure.inputs(model), arrays)
 
-    with clock.stage("unroll"):
-        deploy_model = unrolled(subject)
-    with clock.stage("convert"):
-        float_tflite = convert(deploy_model)
-    with clock.stage("calibrate"):
-        ranges = calibrated(float_tflite, arrays)
-    with clock.stage("quantize"):
-        quantized_tflite = quantize(float_tflite, ranges.ranges, options.activations)
-    with clock.stage("compile with Vela"):
-        compiled = vela.compile(quantized_tflite, target)
-    unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))
-    if unrunnable:  # on the CPU, of the device as of this machine
-        raise UnspoolError(unrunnable)
-    resident = None
-    if options.resident_weights is not None:
-        with clock.stage("keep weights resident"):
-            resident = keep_resident(compiled, quantized_tflite, options.resident_weights)
-            compiled = replace(compiled, tflite=resident.tflite)
-    subjects = Subjects(model, float_tflite, quantized_tflite, compiled)
-    measured = measure(subjects, arrays, checked, clock)
+    made, tflite = stages.quantized(subject, arrays, way, clock)
+    compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
+    measured = measure(Forms(model, made.float_tflite, tflite, compiled), arrays, checked, clock)
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
-        network = Network(
-            trained=model,
-            float_tflite=float_tflite,
-            calibration=ranges,
-            activations=options.activations,
-            target=target,
-            samples=arrays,
-            reference=evaluation.predict(model, arrays),
-            time_steps=time_steps,
-            calibrated=lambda changed: _calibrated(changed, arrays, unrolled, calibrated),
-        )
+        reference = evaluation.predict(model, arrays)
+        network = Network(model, made, way, target, arrays, reference, time_steps)
         remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
         trained=model,
-        deploy_model=deploy_model,
-        float_tflite=float_tflite,
-        calibration=ranges,
+        deploy_model=made.deploy_model,
+        float_tflite=made.float_tflite,
+        calibration=made.calibration,
         activations=options.activations,
-        quantized_tflite=quantized_tflite,
+        quantized_tflite=tflite,
         compiled=compiled,
         resident=resident,
         measured=measured,
@@ -278,14 +241,32 @@ def _deploy(
     )
 
 
-def _calibrated(
-    subject: Any,
-    arrays: Samples,
-    unrolled: Callable[[Any], Any],
-    calibrated: Callable[[bytes, Samples], Calibration],
-) -> tuple[bytes, Calibration]:
-    float_tflite = convert(unrolled(subject))
-    return float_tflite, calibrated(float_tflite, arrays)
+def _warned(
+    model: Any, inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
+) -> tuple[str, ...]:
+    """Warn of what the calibration data lets one expect, before any work."""
+    names = [each.name for each in inputs]
+    scalings = tuple(input_scalings(leading(model), names).values())
+    found = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
+    for text in found:
+        warnings.warn(text, UnspoolWarning, stacklevel=4)
+    return found
+
+
+def _compiled(
+    tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
+) -> tuple[Compiled, Resident | None]:
+    """The binary, with its weights resident where that is asked for."""
+    with clock.stage("compile with Vela"):
+        compiled = vela.compile(tflite, target)
+    unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))
+    if unrunnable:  # on the CPU, of the device as of this machine
+        raise UnspoolError(unrunnable)
+    if resident_kib is None:
+        return compiled, None
+    with clock.stage("keep weights resident"):
+        resident = keep_resident(compiled, tflite, resident_kib)
+    return replace(compiled, tflite=resident.tflite), resident
 
 
 def save(deployment: Deployment, folder: AnyPath) -> dict[str, int]:

@@ -4,8 +4,9 @@
 class UnspoolError(Exception):
     """A mistake that the user can mend, said in one line.
 
-    The message repeats what was given and says what was expected. The command line prints it and
-    exits with status 2; everything else that is raised is a defect of Unspool.
+    The message repeats what was given and says what was expected. An argument that is the way out
+    is named in backticks, `time_steps`; the command line prints its flag instead, and exits with
+    status 2. Everything else that is raised is a defect of Unspool.
     """
 
 

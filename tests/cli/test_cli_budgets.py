@@ -19,7 +19,7 @@ def test_a_broken_budget_is_status_1_and_every_file_is_there(over_budget):
         *("firmware", "report.json"),
     }
     (line,) = (line for line in run.stdout.splitlines() if line.startswith("Over the budget."))
-    assert "Time of an inference: " in line and line.endswith("over --max-ms 0.0001")
+    assert "Time of an inference: " in line and line.endswith("over the budget's 0.0001")
     assert "What next" in run.stdout
     report = json.loads((out / "report.json").read_text())
     (breach,) = report["budget"]["breaches"]

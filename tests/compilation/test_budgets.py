@@ -54,9 +54,9 @@ def test_what_is_broken_and_by_how_much(case):
 
 def test_a_breach_says_what_was_given_and_what_is():
     (time,) = check(PLAIN, Budget(max_ms=5))
-    assert str(time) == "Time of an inference: 9.50 ms, 4.50 ms over --max-ms 5"
+    assert str(time) == "Time of an inference: 9.50 ms, 4.50 ms over the budget's 5"
     (cpu,) = check({"cpu_operators": 2}, Budget(no_cpu=True))
-    assert str(cpu) == "Operators on the CPU: 2, but --no-cpu allows none"
+    assert str(cpu) == "Operators on the CPU: 2, but the budget allows none"
     (little,) = check({"milliseconds": 5.0004}, Budget(max_ms=5))
     assert "0.0004 ms over" in str(little), "not 0.00 over"
 
@@ -73,11 +73,11 @@ def test_every_limit_is_weighed_kept_or_broken():
 @pytest.mark.parametrize(
     ("figures", "budget", "message"),
     [
-        (PLAIN, Budget(max_accuracy_drop=1), "--max-accuracy-drop 1: needs accuracy_keras and"),
-        ({**PLAIN, "accuracy_tflm": 90}, Budget(max_accuracy_drop=1), "with --test"),
-        ({}, Budget(max_ms=1), "--max-ms 1: needs milliseconds"),
-        ({}, Budget(max_sram_kib=1), "--max-sram-kib 1: needs sram"),
-        ({}, Budget(no_cpu=True), "--no-cpu: needs cpu_operators"),
+        (PLAIN, Budget(max_accuracy_drop=1), "`max_accuracy_drop` 1: needs accuracy_keras and"),
+        ({**PLAIN, "accuracy_tflm": 90}, Budget(max_accuracy_drop=1), "with test samples"),
+        ({}, Budget(max_ms=1), "`max_ms` 1: needs milliseconds"),
+        ({}, Budget(max_sram_kib=1), "`max_sram_kib` 1: needs sram"),
+        ({}, Budget(no_cpu=True), "`no_cpu`: needs cpu_operators"),
     ],
 )
 def test_a_limit_without_its_figure_is_a_mistake(figures, budget, message):
@@ -91,7 +91,7 @@ LIMITS = ("max_ms", "max_sram_kib", "max_flash_kib", "max_accuracy_drop")
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf, -1, -1e-9, True, "5"])
 def test_what_is_no_limit_is_refused(name, limit):
-    with pytest.raises(UnspoolError, match=rf"^--{name.replace('_', '-')} .*: expected a finite"):
+    with pytest.raises(UnspoolError, match=rf"^`{name}` .*: expected a finite"):
         Budget(**{name: limit})
 
 

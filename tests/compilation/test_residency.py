@@ -12,8 +12,8 @@ import pytest
 import residents
 from ai_edge_litert import schema_py_generated as schema
 
-from unspool.compilation import targets
-from unspool.compilation.memories import Memory, memory
+from unspool.compilation import targets, vela_config
+from unspool.compilation.memories import Memory
 from unspool.compilation.residency import keeping
 from unspool.compilation.residency.keeping import Kept, keep_resident
 from unspool.compilation.residency.tables import reads
@@ -232,7 +232,7 @@ def test_it_must_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _limited(folder: Path, size: int) -> object:
     """The GRU for a memory mode that grants `size` bytes."""
-    text = targets.arm_config().read_text()
+    text = vela_config.arm_config().read_text()
     mode = "[Memory_Mode.Dedicated_Sram_384KB]\ninherit=Memory_Mode.Dedicated_Sram\n"
     assert mode in text
     path = folder / f"limited-{size}.ini"  # a file is read once
@@ -317,7 +317,7 @@ def test_refused(change: dict[str, object], message: str) -> None:
     ],
 )
 def test_memories(target: tuple[str, ...], use: str, expected: Memory) -> None:
-    assert memory(targets.target(*target), use) == expected  # type: ignore[arg-type]
+    assert targets.target(*target).memory(use) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -330,6 +330,6 @@ def test_memories(target: tuple[str, ...], use: str, expected: Memory) -> None:
 )
 def test_a_configuration_without_sense(tmp_path: Path, line: str, wrong: str) -> None:
     path = tmp_path / "wrong.ini"
-    path.write_text(targets.arm_config().read_text().replace(line, wrong))
+    path.write_text(vela_config.arm_config().read_text().replace(line, wrong))
     with pytest.raises(UnspoolError, match=f"has clock scale '{wrong.partition('=')[2]}', "):
-        memory(targets.target(config=path), "const")
+        targets.target(config=path).memory("const")

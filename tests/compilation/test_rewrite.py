@@ -18,7 +18,15 @@ from unspool.compilation.residency import rewrite as module
 from unspool.compilation.residency.commands import command, encode, parse
 from unspool.compilation.residency.packing import payload
 from unspool.compilation.residency.rewrite import rewrite
-from unspool.compilation.residency.tables import Span, Table, align, choose, reads, repeated, spans
+from unspool.compilation.residency.tables import (
+    Span,
+    WeightTable,
+    align,
+    choose,
+    reads,
+    repeated,
+    spans,
+)
 from unspool.errors import UnspoolError
 from unspool.npu import Program, disassemble, load, run
 from unspool.npu.decoder import decode
@@ -108,11 +116,15 @@ def test_payload(words: int) -> None:
     ],
 )
 def test_spans(ranges: list[tuple[int, int]], expected: list[tuple[int, int, int]]) -> None:
-    tables = [Table((part,), 2) for part in ranges]
+    tables = [WeightTable((part,), 2) for part in ranges]
     assert spans(tables, 1024) == tuple(Span(*span) for span in expected)
 
 
-A, B, C = Table(((0, 1600),), 3), Table(((4000, 160),), 9), Table(((8000, 800), (9600, 800)), 3)
+A, B, C = (
+    WeightTable(((0, 1600),), 3),
+    WeightTable(((4000, 160),), 9),
+    WeightTable(((8000, 800), (9600, 800)), 3),
+)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +139,7 @@ A, B, C = Table(((0, 1600),), 3), Table(((4000, 160),), 9), Table(((8000, 800), 
         (3360, (B, A, C)),
     ],
 )
-def test_choice(budget: float, kept: tuple[Table, ...]) -> None:
+def test_choice(budget: float, kept: tuple[WeightTable, ...]) -> None:
     assert choose([A, B, C], budget) == kept
 
 

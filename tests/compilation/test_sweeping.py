@@ -180,7 +180,7 @@ def test_the_table_says_what_fits_and_what_failed(swept):
     Console(file=stream, width=160).print(as_sweep_table(swept, swept.trials, "m.tflite"))
     text = stream.getvalue()
     assert "4 targets, 3 compiled." in text
-    assert "2 of them fit the budget: --max-sram-kib 1, --no-cpu." in text
+    assert "2 of them fit the budget: SRAM at most 1 KiB, no operators on the CPU." in text
     assert "did not compile" in text and "Did not compile: ethos-u55-64" in text
 
 
@@ -217,7 +217,7 @@ def test_where_no_target_compiles_there_is_no_sweep(int8_tflite, targets):
 
 
 def test_an_unknown_order_is_refused(swept):
-    with pytest.raises(UnspoolError, match="--sort size: expected one of target, cycles"):
+    with pytest.raises(UnspoolError, match="`sort` size: expected one of target, cycles"):
         order(swept.trials, "size")
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
-from unspool.compression.fine_tuning import Teacher, merit, sparsity
+from unspool.compression.fine_tuning import Teacher, score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
 from unspool.support._tensorflow import keras, tf
@@ -288,7 +288,7 @@ def test_labels_may_be_a_plain_list():
     ],
 )
 def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics, expected):
-    assert merit(metrics) == expected
+    assert score(metrics) == expected
 
 
 @at_once

@@ -18,14 +18,15 @@ from in_c import STRICT, address, build, run
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
-from unspool.firmware import bundle, memory, resolver, write
+from unspool.firmware import arena, bundle, resolver, write
 from unspool.firmware.identifiers import distinct, identifier
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime import engines
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer, names
-from unspool.tflite.names import Marks, State
+from unspool.tflite import flatbuffer, marks, names
+from unspool.tflite.marks import Marks
+from unspool.tflite.names import State
 from unspool.unrolling.conversion import convert
 
 UNITS, FEATURES = 8, 5
@@ -87,7 +88,7 @@ def to_int8(model):
     for state in STATES:
         taken, given_out = (tensors[index[f"{state}_{end}"]] for end in ("in", "out"))
         taken.quantization = copy.deepcopy(given_out.quantization)
-    names.write(int8, Marks(states=tuple(names.state(*state.split("/")) for state in STATES)))
+    marks.write(int8, Marks(states=tuple(names.state(*state.split("/")) for state in STATES)))
     return flatbuffer.write(int8)
 
 
@@ -138,10 +139,10 @@ def renamed(content, new):
 def with_states_renamed(content, new):
     """The same, where the file says of its states that they have these names."""
     model = flatbuffer.read(renamed(content, new))
-    states = names.read(model).states
+    states = marks.read(model).states
     renamed_states = (State(s.name, new.get(s.input, s.input), new.get(s.output, s.output))
                       for s in states)  # fmt: skip
-    names.write(model, Marks(states=tuple(renamed_states)))
+    marks.write(model, Marks(states=tuple(renamed_states)))
     return flatbuffer.write(model)
 
 
@@ -316,7 +317,7 @@ class Arena:
     def __init__(self, compiled, size, network):
         self._model, self._network = flatbuffer.read(compiled), network
         self._content = np.zeros(size, np.uint8)
-        places = memory.read(self._model).offsets
+        places = arena.read(self._model).offsets
         self._addresses = {i: self._content.ctypes.data + place for i, place in places.items()}
         graph = self._model.subgraphs[0]
         self.inputs = [self._addresses[i] for i in graph.inputs]

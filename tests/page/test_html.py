@@ -19,6 +19,7 @@ from unspool.report.bounds import bound, by_kind, by_step
 from unspool.report.limits import limits
 from unspool.report.step_graph import step_graphs
 from unspool.tflite import flatbuffer
+from unspool.tflite.names import Steps, state
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVERY = pytest.mark.parametrize("case", CASES)
@@ -251,11 +252,11 @@ def test_cycles_are_added_up_by_kind_and_by_step():
         ("FullyConnected", 3, 5 + 100 + 90),
         ("Add", 2, 7 + 3),
     ]
-    (layer,), outside = by_step(operators)
+    (layer,), outside = by_step(operators, Steps(("gru",), (state("gru", "h"),)))
     assert [(s.label, s.total) for s in layer.steps] == [("0", 100 + 7), ("1", 90 + 3)]
     assert outside.total == 5
     report = gru()
-    layers, rest = by_step(report.compiled.operators)
+    layers, rest = by_step(report.compiled.operators, report.steps)
     total = rest.total + sum(step.total for layer in layers for step in layer.steps)
     assert total == sum(row.total for row in by_kind(report.compiled.operators))
     assert total == report.compiled.cycles, "what Vela says for the whole"

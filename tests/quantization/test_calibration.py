@@ -9,7 +9,7 @@ from unspool.quantization.calibration import calibrate, choose
 from unspool.quantization.ranges import METHODS, UNIT, Range, mse
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
-from unspool.tflite.names import roles
+from unspool.tflite.roles import roles
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 

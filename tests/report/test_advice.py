@@ -77,7 +77,7 @@ def test_flash_bound_and_fits_is_resident_weights(compiled):
     (advice,) = found(compiled, budget=Budget(max_sram_kib=64))
     assert "% of the cycles are spent waiting for OffChipFlash" in advice.text
     assert advice.gain == pytest.approx(wait(compiled).cycles / compiled.cycles)
-    assert "fits --max-sram-kib 64" in advice.text
+    assert "fits the budget's 64 KiB" in advice.text
     assert shlex.split(advice.command)[:4] == [
         *("unspool", "compile", "out/model_int8.tflite", "--resident-weights")
     ]
@@ -87,13 +87,13 @@ def test_flash_bound_and_fits_is_resident_weights(compiled):
 def test_flash_bound_and_does_not_fit_is_compression(compiled):
     little = compiled.sram_kib + 0.01
     (advice,) = found(compiled, budget=Budget(max_sram_kib=little))
-    assert "KiB of SRAM in all, more than --max-sram-kib" in advice.text
+    assert "KiB of SRAM in all, more than the budget's" in advice.text
     assert advice.command == f"unspool compress 'my model.keras' {DATA} --max-accuracy-drop 0.2"
 
 
 def test_where_the_sram_is_not_known_that_is_said(compiled):
     resident, compress = found(compiled)
-    assert "if the device has that much (not known: no --max-sram-kib)" in resident.text
+    assert "if the device has that much (not known: no budget says it)" in resident.text
     assert compress.text.startswith("Or, if it has not, compress the weights")
 
 

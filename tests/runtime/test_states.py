@@ -15,7 +15,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.runtime.drift import drift
 from unspool.runtime.session import Session, predict
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer, marks
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_stream
 
@@ -92,7 +92,7 @@ def test_a_state_comes_out_as_it_goes_in(name, steps, activations):
     _, _, int8 = made(name, steps, activations)
     content = flatbuffer.read(int8)
     inputs, outputs = flatbuffer.inputs_and_outputs(content)
-    pairs = names.state_pairs(names.read(content), inputs, outputs)
+    pairs = marks.state_pairs(marks.read(content), inputs, outputs)
     assert pairs
     for pair in pairs:
         before, after = inputs[pair.input], outputs[pair.output]

@@ -219,7 +219,7 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
     options = {False: Options(), True: Options(feature_scales=True)}
     tries = trying._tries
     monkeypatch.setattr(trying, "_tries", lambda *given: tries(*given)[:1])
-    with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*--feature-scales"):
+    with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*`feature_scales`"):
         lost = deploy(model, x[:100], test=(x, y), options=options[False])
     found = deploy(model, x[:100], test=(x, y), options=options[True])
     keras_accuracy, *others = (a.percent for a in found.accuracies)

@@ -22,6 +22,7 @@ from unspool.cli.compile import compile_command
 from unspool.cli.compress import compress_command
 from unspool.cli.console import INTERRUPTED, MISTAKE, interrupted
 from unspool.cli.deploy import deploy_command
+from unspool.cli.flags import with_flags
 from unspool.cli.inspect import inspect_command
 from unspool.cli.mnist import mnist_command
 from unspool.cli.options import ALL_RESIDENT
@@ -108,7 +109,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _mistake(message: str) -> int:
-    print(f"unspool: error: {printable(' '.join(message.split()))}", file=sys.stderr)
+    line = with_flags(" ".join(message.split()))
+    print(f"unspool: error: {printable(line)}", file=sys.stderr)
     return MISTAKE
 
 
@@ -164,7 +166,7 @@ def _own_warnings() -> Iterator[None]:
     """Unspool's warnings are a line each on stderr; those of libraries are not the user's."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"unspool: warning: {printable(str(message))}", file=sys.stderr)
+        print(f"unspool: warning: {printable(with_flags(str(message)))}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

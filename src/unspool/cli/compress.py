@@ -1,13 +1,14 @@
 """`unspool compress`: fewer, more alike weights, and the same accuracy."""
 
 import shlex
-from dataclasses import replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
+from unspool.cli import compress_options as own
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
@@ -19,85 +20,66 @@ from unspool.cli.options import (
     chosen_target,
     classes,
 )
+from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
+from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
+    from unspool.compression.compressing import FineTuning
     from unspool.compression.kernels import KernelSetting
-    from unspool.deployment import Deployment
+    from unspool.deployment import Deployment, Options
+    from unspool.report.compression import Compression
 
 COMPRESSED_OUT = Path("unspool-compressed")
 
 
-class Smaller(str, Enum):
-    """What a search makes small."""
+@dataclass(frozen=True)
+class Given:
+    """What a compression works on.
 
-    cycles = "cycles"
-    flash = "flash"
+    Attributes:
+        trained: the model.
+        data: training samples.
+        labels: what its loss takes for them; classes for a search.
+        calibration: samples to quantize with.
+        quantization_aware: whether to train with the errors of int8.
+        test: test samples and their classes.
+        target: what to compile for.
+        time_steps: to unroll where the model leaves them open.
+        folder: for the results.
+    """
+
+    trained: Any
+    data: Samples
+    labels: Any
+    calibration: Samples
+    quantization_aware: bool
+    test: tuple[Samples, np.ndarray] | None
+    target: Target
+    time_steps: int | None
+    folder: Path
 
 
 def compress_command(
-    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")],
-    data: Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")],
-    labels: Annotated[
-        Path, typer.Option(help="What the model's loss takes for them.", metavar="Y.npy")
-    ],
-    test: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
-    ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            help="Samples to quantize with; by default the first "
-            f"{samples.CALIBRATION_COUNT} of --data.",
-            metavar="X.npy",
-        ),
-    ] = None,
-    sparsity: Annotated[
-        float | None, typer.Option(help="Share of the weights that become 0; by default 0.8.")
-    ] = None,
-    clusters: Annotated[
-        int | None,
-        typer.Option(help="Distinct values of the others; by default 16, 0 leaves them free."),
-    ] = None,
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A layer's own setting, such as gru=0.9:16; may be given again.",
-            metavar="NAME=SPARSITY:CLUSTERS",
-        ),
-    ] = None,
-    quantization_aware: Annotated[
-        bool,
-        typer.Option(
-            "--quantization-aware",
-            help="Then train with the errors of int8; without the options above, only that.",
-        ),
-    ] = False,
-    max_accuracy_drop: Annotated[
-        float | None,
-        typer.Option(
-            help="Search for the strongest setting that loses at most so many points.",
-            metavar="POINTS",
-        ),
-    ] = None,
-    minimise: Annotated[
-        Smaller, typer.Option(help="What the search makes small.")
-    ] = Smaller.cycles,
-    jobs: Annotated[int, typer.Option(min=1, help="Settings that are tried at a time.")] = 1,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="Keras's name of a loss, such as mse, where MODEL was saved without."),
-    ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the samples.")] = 8,
-    batch_size: Annotated[int, typer.Option(help="Samples of a batch.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Adam's, at its peak.")] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order of the samples.")] = 0,
-    time_steps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Steps to unroll where the model leaves them open."),
-    ] = None,
+    model: own.TrainedModel,
+    data: own.Data,
+    labels: own.Labels,
+    test: own.Test = None,
+    calibration: own.CalibrationData = None,
+    sparsity: own.Sparsity = None,
+    clusters: own.Clusters = None,
+    layer: own.Layer = None,
+    quantization_aware: own.QuantizationAware = False,
+    max_accuracy_drop: own.SearchedDrop = None,
+    minimise: own.Minimise = own.Smaller.cycles,
+    jobs: own.Jobs = 1,
+    loss: own.Loss = None,
+    epochs: own.Epochs = 8,
+    batch_size: own.BatchSize = 64,
+    learning_rate: own.LearningRate = 1e-3,
+    seed: own.Seed = 0,
+    time_steps: own.TimeSteps = None,
     out: Out = COMPRESSED_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
@@ -107,6 +89,40 @@ def compress_command(
     """Prune and cluster a trained model's kernels, fine-tune it, and take it to the NPU."""
     chosen = chosen_target(target, system_config, memory_mode, vela_config)
     has_setting = sparsity is not None or clusters is not None or bool(layer)
+    _check(model, out, max_accuracy_drop, has_setting)
+    arrays = samples.load(data)
+    right = samples.load(labels) if max_accuracy_drop is None else classes(labels)
+    few = samples.load(calibration) if calibration else None
+    tested = (samples.load(test[0]), classes(test[1])) if test else None
+    folder = files.output_folder(out)
+    console().print(f"target: {chosen}")
+
+    from unspool.compression.compressing import FineTuning
+
+    tuning = FineTuning(epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+    given = Given(
+        trained=_loaded(model, loss),
+        data=arrays,
+        labels=right,
+        calibration=samples.first(arrays, samples.CALIBRATION_COUNT) if few is None else few,
+        quantization_aware=quantization_aware,
+        test=tested,
+        target=chosen,
+        time_steps=time_steps,
+        folder=folder,
+    )
+    if max_accuracy_drop is not None:
+        smaller, compression = _searched(given, tuning, max_accuracy_drop, minimise.value, jobs)
+    else:
+        setting = _setting(sparsity, clusters, has_setting or not quantization_aware)
+        layers = dict(_layer(entry) for entry in layer or [])
+        smaller, compression = _compressed(given, tuning, setting, layers)
+    again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
+    again += ["--test", *test] if test else []
+    _finish(given, smaller, compression, shlex.join(map(str, [*again, "--out", folder / "again"])))
+
+
+def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:
     if max_accuracy_drop is not None and has_setting:
         raise UnspoolError(
             f"--max-accuracy-drop {max_accuracy_drop:g} searches for a setting: --sparsity, "
@@ -114,111 +130,26 @@ def compress_command(
         )
     if (out / "model.keras").resolve() == model.resolve():
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
-    arrays, right = samples.load(data), samples.load(labels)
-    calibration_data = (
-        samples.load(calibration)
-        if calibration
-        else samples.first(arrays, samples.CALIBRATION_COUNT)
-    )
-    test_data = (samples.load(test[0]), classes(test[1])) if test else None
-    folder = files.output_folder(out)
-    screen = console()
-    screen.print(f"target: {chosen}")
 
-    from unspool.cli.results import finish
-    from unspool.cli.search_view import showing
-    from unspool.compression.compressing import FineTuning, compress, known_loss
-    from unspool.compression.kernels import UNTOUCHED, KernelSetting, results
-    from unspool.compression.searching import search
-    from unspool.deployment import Options, deploy
+
+def _loaded(model: Path, loss: str | None) -> Any:
+    from unspool.compression.compressing import known_loss
     from unspool.frontend.keras_file import load
-    from unspool.report.compression import Compression, search_table
-    from unspool.report.making import Beside, values_of
 
     trained = load(model)
     if loss:
         trained.compile(loss=known_loss(loss))
-    tuning = FineTuning(epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    layers = dict(_layer(entry) for entry in layer or [])
-    setting = UNTOUCHED
-    if has_setting or not quantization_aware:
-        setting = KernelSetting()
-        if sparsity is not None:
-            setting = replace(setting, sparsity=sparsity)
-        if clusters is not None:
-            setting = replace(setting, clusters=clusters or None)
+    return trained
 
-    def deployed(subject: Any, prefix: str, options: Options) -> "Deployment":
-        with watching() as watch:
-            return deploy(
-                subject,
-                calibration_data,
-                test=test_data,
-                time_steps=time_steps,
-                options=options,
-                watch=lambda stage, done, total: watch(prefix + stage, done, total),
-            )
 
-    # First: what cannot be deployed should be known before it is trained.
-    # Its values alone are shown: what would help against its errors is not tried.
-    before = values_of(deployed(trained, "as it is, ", Options(target=chosen, remedy_seconds=0)))
-    if max_accuracy_drop is not None:
-        with showing(folder) as (on_candidate, watch):
-            found = search(
-                trained,
-                arrays,
-                classes(labels),
-                folder / "search",
-                max_accuracy_drop=max_accuracy_drop,
-                minimise=minimise.value,
-                calibration=calibration_data,
-                quantization_aware=quantization_aware,
-                fine_tuning=tuning,
-                target=chosen,
-                time_steps=time_steps,
-                jobs=jobs,
-                on_candidate=on_candidate,
-                watch=watch,
-            )
-        if found.chosen is None:
-            screen.print(search_table(found))
-            screen.print(
-                f"No setting holds the accuracy within {max_accuracy_drop:g} points; allow more "
-                "with --max-accuracy-drop, or train longer with --epochs."
-            )
-            raise typer.Exit(BROKEN)
-        compressed, interrupted = load(found.models[found.chosen.setting]), False
-        compression = Compression(before, results(compressed), search=found)
-    else:
-        with watching() as watch:
-            done = compress(
-                trained,
-                arrays,
-                right,
-                setting=setting,
-                layers=layers,
-                calibration=calibration_data if quantization_aware else None,
-                time_steps=time_steps,
-                fine_tuning=tuning,
-                watch=watch,
-            )
-        compressed, interrupted = done.model, done.interrupted
-        compression = Compression(before, done.kernels, done.epochs, done.best)
-    files.replace(folder / "model.keras", compressed.save)
-    if interrupted:
-        best = compression.best
-        screen.print(f"the best so far, of epoch {best}, is kept: {folder / 'model.keras'}")
-        raise KeyboardInterrupt
-    again = ["unspool", "deploy", folder / "model.keras", "--calibration", calibration or data]
-    again += ["--test", *test] if test else []
-    finish(
-        deployed(compressed, "", Options(target=chosen)),
-        folder,
-        screen,
-        again=shlex.join(map(str, [*again, "--out", folder / "again"])),
-        written={"model.keras": (folder / "model.keras").stat().st_size},
-        beside=Beside(compression=compression),
-    )
+def _setting(sparsity: float | None, clusters: int | None, wanted: bool) -> "KernelSetting":
+    """How far kernels are compressed; not at all where that is not wanted."""
+    from unspool.compression.kernels import UNTOUCHED, KernelSetting
+
+    setting = KernelSetting() if wanted else UNTOUCHED
+    if sparsity is not None:
+        setting = replace(setting, sparsity=sparsity)
+    return setting if clusters is None else replace(setting, clusters=clusters or None)
 
 
 def _layer(text: str) -> "tuple[str, KernelSetting]":
@@ -233,3 +164,113 @@ def _layer(text: str) -> "tuple[str, KernelSetting]":
         raise UnspoolError(
             f"--layer {text}: expected NAME=SPARSITY:CLUSTERS, such as gru=0.9:16"
         ) from None
+
+
+def _deployed(given: Given, model: Any, options: "Options", prefix: str = "") -> "Deployment":
+    from unspool.deployment import deploy
+
+    with watching() as watch:
+        return deploy(
+            model,
+            given.calibration,
+            test=given.test,
+            time_steps=given.time_steps,
+            options=options,
+            watch=lambda stage, done, total: watch(prefix + stage, done, total),
+        )
+
+
+def _before(given: Given) -> dict[str, float]:
+    """Figures of the model as it is; what cannot be deployed should be known before training."""
+    from unspool.deployment import Options
+    from unspool.report.making import values_of
+
+    # Its values alone are shown: what would help against its errors is not tried.
+    options = Options(target=given.target, remedy_seconds=0)
+    return values_of(_deployed(given, given.trained, options, "as it is, "))
+
+
+def _searched(
+    given: Given, tuning: "FineTuning", max_accuracy_drop: float, minimise: str, jobs: int
+) -> "tuple[Any, Compression]":
+    from unspool.cli.search_view import showing
+    from unspool.compression.kernels import results
+    from unspool.compression.searching import search
+    from unspool.frontend.keras_file import load
+    from unspool.report.compression import Compression, search_table
+
+    before = _before(given)
+    with showing(given.folder) as (on_candidate, watch):
+        found = search(
+            given.trained,
+            given.data,
+            given.labels,
+            given.folder / "search",
+            max_accuracy_drop=max_accuracy_drop,
+            minimise=minimise,
+            calibration=given.calibration,
+            quantization_aware=given.quantization_aware,
+            fine_tuning=tuning,
+            target=given.target,
+            time_steps=given.time_steps,
+            jobs=jobs,
+            on_candidate=on_candidate,
+            watch=watch,
+        )
+    if found.chosen is None:
+        console().print(search_table(found))
+        console().print(
+            f"No setting holds the accuracy within {max_accuracy_drop:g} points; allow more "
+            "with --max-accuracy-drop, or train longer with --epochs."
+        )
+        raise typer.Exit(BROKEN)
+    smaller = load(found.models[found.chosen.setting])
+    _save(given, smaller)
+    return smaller, Compression(before, results(smaller), search=found)
+
+
+def _compressed(
+    given: Given, tuning: "FineTuning", setting: "KernelSetting", layers: "dict[str, KernelSetting]"
+) -> "tuple[Any, Compression]":
+    from unspool.compression.compressing import compress
+    from unspool.report.compression import Compression
+
+    before = _before(given)
+    with watching() as watch:
+        done = compress(
+            given.trained,
+            given.data,
+            given.labels,
+            setting=setting,
+            layers=layers,
+            calibration=given.calibration if given.quantization_aware else None,
+            time_steps=given.time_steps,
+            fine_tuning=tuning,
+            watch=watch,
+        )
+    path = _save(given, done.model)
+    if done.interrupted:
+        console().print(f"the best so far, of epoch {done.best}, is kept: {path}")
+        raise KeyboardInterrupt
+    return done.model, Compression(before, done.kernels, done.epochs, done.best)
+
+
+def _save(given: Given, model: Any) -> Path:
+    path = given.folder / "model.keras"
+    files.replace(path, model.save)
+    return path
+
+
+def _finish(given: Given, model: Any, compression: "Compression", again: str) -> None:
+    from unspool.cli.results import finish
+    from unspool.deployment import Options
+    from unspool.report.making import Beside
+
+    finish(
+        _deployed(given, model, Options(target=given.target)),
+        given.folder,
+        console(),
+        again=again,
+        written={"model.keras": (given.folder / "model.keras").stat().st_size},
+        beside=Beside(compression=compression),
+    )

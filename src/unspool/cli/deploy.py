@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from unspool.cli.console import console, watching
+from unspool.cli.flags import with_flags
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     DEFAULT_OUT,
@@ -39,6 +41,7 @@ from unspool.cli.options import (
     chosen_target,
     resident_kib,
 )
+from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
 from unspool.support.text import printable
@@ -91,16 +94,9 @@ def deploy_command(
     budget = chosen_budget(
         max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu, max_output_error
     )
-    if max_accuracy_drop is not None and test is None:
-        raise UnspoolError(
-            f"--max-accuracy-drop {max_accuracy_drop:g}: the accuracy is measured on test samples; "
-            "add --test X.npy Y.npy"
-        )
-    if no_cpu and allow_cpu:
-        raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
-    for name, given in (("carry-states", carry_states), ("calibration-rounds", calibration_rounds)):
-        if given and not states:
-            raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
+    _check(budget, test is not None, allow_cpu)
+    if not states:
+        _check_needs_states(carry_states, calibration_rounds)
     calibration_data = samples.load(calibration)
     test_data = (samples.load(test[0]), samples.load(test[1])) if test else None
     folder = files.output_folder(out)
@@ -109,13 +105,8 @@ def deploy_command(
 
     from unspool.cli.results import finish
     from unspool.deployment import deploy, deploy_stream
-    from unspool.frontend.keras_file import load
-    from unspool.unrolling.inspection import inspect
 
-    trained = load(model)
-    for verdict in inspect(trained):
-        if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
-            screen.print(f"note: layer {printable(verdict.layer)}: {verdict.detail}")
+    trained = _loaded(model, screen)
     options = replace(
         chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
         remedy_seconds=remedy_seconds,
@@ -143,3 +134,31 @@ def deploy_command(
                 watch=watch,
             )
     finish(deployment, folder, screen, budget=budget, model=model)
+
+
+def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:
+    if budget and budget.max_accuracy_drop is not None and not is_tested:
+        raise UnspoolError(
+            f"--max-accuracy-drop {budget.max_accuracy_drop:g}: the accuracy is measured on test "
+            "samples; add --test X.npy Y.npy"
+        )
+    if budget and budget.no_cpu and allow_cpu:
+        raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
+
+
+def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> None:
+    for name, given in (("carry-states", carry_states), ("calibration-rounds", calibration_rounds)):
+        if given:
+            raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
+
+
+def _loaded(path: Path, screen: Console) -> Any:
+    """The model; what happens to its layers is said before any work."""
+    from unspool.frontend.keras_file import load
+    from unspool.unrolling.inspection import inspect
+
+    trained = load(path)
+    for verdict in inspect(trained):
+        if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
+            screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
+    return trained

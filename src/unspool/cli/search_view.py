@@ -56,12 +56,12 @@ def _live(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[
 
 
 def _plain(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
-    told: set[object] = set()
+    printed: set[object] = set()
 
     def show(search: "Search") -> None:
         for candidate in search.candidates:
-            if candidate.setting not in told:
-                told.add(candidate.setting)
+            if candidate.setting not in printed:
+                printed.add(candidate.setting)
                 screen.print(
                     f"{candidate.setting}: {candidate.accuracy:.2f} %, "
                     f"{candidate.flash_kib:.1f} KiB, {candidate.cycles:,} cycles"

@@ -72,7 +72,7 @@ def bundle_command(
 
     from unspool import firmware
     from unspool.compilation import vela
-    from unspool.compilation.targets import arm_config
+    from unspool.compilation.vela_config import arm_config
 
     path = arm_config() if config == arm_config().name else folder / str(config)
     chosen = chosen_target(

@@ -5,6 +5,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from unspool.compilation.kinds import (
+    ACCURACY,
+    CPU_OPERATORS,
+    FLASH,
+    MILLISECONDS,
+    OUTPUT_ERROR,
+    RESIDENT_MILLISECONDS,
+    RESIDENT_SRAM,
+    SRAM,
+    SRAM_WITH_WEIGHTS,
+)
 from unspool.errors import UnspoolError
 
 
@@ -38,7 +49,7 @@ class Budget:
             if name != "no_cpu" and not (number and math.isfinite(limit) and limit >= 0):
                 given = f"{limit:g}" if isinstance(limit, float) else repr(limit)
                 raise UnspoolError(
-                    f"{option(name)} {given}: expected a finite number of {_MEASURES[name].unit}, "
+                    f"`{name}` {given}: expected a finite number of {_MEASURES[name].unit}, "
                     "0 or more"
                 )
 
@@ -52,7 +63,8 @@ class Budget:
         return found
 
     def __str__(self) -> str:
-        return ", ".join(_as_option(name, limit) for name, limit in self.limits.items())
+        """The limits in words, for sentences such as "fits the budget: SRAM at most 64 KiB"."""
+        return ", ".join(_in_words(name, limit) for name, limit in self.limits.items())
 
 
 @dataclass(frozen=True)
@@ -93,10 +105,10 @@ class Breach(Item):
 
     def __str__(self) -> str:
         if self.limit == "no_cpu":
-            return f"{self.label}: {self.value:.0f}, but --no-cpu allows none"
+            return f"{self.label}: {self.value:.0f}, but the budget allows none"
         return (
             f"{self.label}: {as_text(self.value)} {self.unit}, {as_text(self.over)} {self.unit} "
-            f"over {_as_option(self.limit, self.allowed)}"
+            f"over the budget's {self.allowed:g}"
         )
 
 
@@ -110,24 +122,24 @@ class _Measure:
     missing: str = "compile or deploy the network again"
 
 
-_DROP = ("accuracy_keras", "accuracy_tflm")
+_DROP = (ACCURACY.of("keras"), ACCURACY.of("tflm"))
 _MEASURES = {
-    "max_ms": _Measure("Time of an inference", "ms", ("resident_milliseconds", "milliseconds")),
-    "max_sram_kib": _Measure("SRAM", "KiB", ("resident_sram", "sram_with_weights", "sram")),
-    "max_flash_kib": _Measure("Flash", "KiB", ("flash",)),
+    "max_ms": _Measure(MILLISECONDS.label, "ms", (RESIDENT_MILLISECONDS.id, MILLISECONDS.id)),
+    "max_sram_kib": _Measure(SRAM.label, "KiB", (RESIDENT_SRAM.id, SRAM_WITH_WEIGHTS.id, SRAM.id)),
+    "max_flash_kib": _Measure(FLASH.label, "KiB", (FLASH.id,)),
     "max_accuracy_drop": _Measure(
         "Accuracy below the trained model's",
         "points",
         _DROP,
-        "it is measured by unspool deploy with --test",
+        "it is measured by a deployment with test samples (`test`)",
     ),
     "max_output_error": _Measure(
         "Mean error of the worst output column",
         "%",
-        ("output_error",),
-        "it is measured by unspool deploy",
+        (OUTPUT_ERROR.id,),
+        "it is measured by a deployment",
     ),
-    "no_cpu": _Measure("Operators on the CPU", "", ("cpu_operators",)),
+    "no_cpu": _Measure(CPU_OPERATORS.label, "", (CPU_OPERATORS.id,)),
 }
 
 
@@ -156,18 +168,20 @@ def check(figures: Mapping[str, float], budget: Budget) -> tuple[Breach, ...]:
     return tuple(Breach(**vars(item)) for item in weigh(figures, budget) if item.over > 0)
 
 
-def option(name: str) -> str:
-    """A limit's name on the command line: "max_ms" is `--max-ms`."""
-    return "--" + name.replace("_", "-")
-
-
 def as_text(value: float) -> str:
     """A cost as people read it: two decimals, or more where two would show nothing."""
     return f"{value:,.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
 
 
-def _as_option(name: str, limit: float) -> str:
-    return option(name) if name == "no_cpu" else f"{option(name)} {limit:g}"
+def _given(name: str, limit: float) -> str:
+    return f"`{name}`" if name == "no_cpu" else f"`{name}` {limit:g}"
+
+
+def _in_words(name: str, limit: float) -> str:
+    measure = _MEASURES[name]
+    if name == "no_cpu":
+        return f"no {measure.label[:1].lower()}{measure.label[1:]}"
+    return f"{measure.label} at most {limit:g} {measure.unit}"
 
 
 def _item(figures: Mapping[str, float], name: str, limit: float) -> Item:
@@ -176,7 +190,7 @@ def _item(figures: Mapping[str, float], name: str, limit: float) -> Item:
     if not there or (measure.ids == _DROP and there != _DROP):
         needed = " and ".join(measure.ids if measure.ids == _DROP else measure.ids[-1:])
         raise UnspoolError(
-            f"{_as_option(name, limit)}: needs {needed}, which the figures do not have; "
+            f"{_given(name, limit)}: needs {needed}, which the figures do not have; "
             f"{measure.missing}"
         )
     if measure.ids == _DROP:

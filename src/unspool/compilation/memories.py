@@ -1,10 +1,13 @@
 """The memories of a target: how fast the NPU reads them, how much of them it may use."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeAlias
 
-from unspool.compilation.targets import Target, setting
+from unspool.compilation.vela_config import setting
 from unspool.errors import UnspoolError
+
+Use: TypeAlias = Literal["const", "arena", "cache"]
 
 # That a port moves per cycle, as Vela has it.
 _AXI_BYTES = {"ethos-u55": 8, "ethos-u65": 16, "ethos-u85": 16}
@@ -29,25 +32,40 @@ class Memory:
     limit: int | None
 
 
-def memory(target: Target, use: Literal["const", "arena", "cache"]) -> Memory:
-    """The memory that a target puts its weights (`const`), its arena or its cache in.
+def behind(config: Path, system_config: str, memory_mode: str, use: Use) -> tuple[str, str]:
+    """(port, memory) for a use; empty where the configuration does not say."""
+    port = setting(config, f"Memory_Mode.{memory_mode}", f"{use}_mem_area").lower()
+    return port, setting(config, f"System_Config.{system_config}", f"{port}_port")
+
+
+def memory(config: Path, family: str, system_config: str, memory_mode: str, use: Use) -> Memory:
+    """The memory that a memory mode puts its weights (`const`), its arena or its cache in.
 
     The bandwidth is that of Vela (`architecture_features.py`): the width of a port, 8 bytes on
     the U55 and 16 on the others, times the clock scale of the memory, times its ports on the U85.
 
+    Args:
+        config: a Vela configuration file.
+        family: of the accelerator, such as "ethos-u55".
+        system_config: a section of the file.
+        memory_mode: a section of the file.
+        use: what the memory is used for.
+
     Raises:
         UnspoolError: the configuration does not say which memory that is, or how fast it is.
     """
-    mode, system = f"Memory_Mode.{target.memory_mode}", f"System_Config.{target.system_config}"
-    port = setting(target.config, mode, f"{use}_mem_area").lower()
-    name = setting(target.config, system, f"{port}_port")
-    family = target.accelerator.rpartition("-")[0]
+    port, name = behind(config, system_config, memory_mode, use)
     if not name or family not in _AXI_BYTES:
-        raise UnspoolError(f"{target}: {target.config.name} has no figures for {use}_mem_area")
-    scale = setting(target.config, system, f"{name}_clock_scale") or "1"
-    latency = setting(target.config, system, f"{name}_read_latency") or "0"
-    ports = setting(target.config, system, f"{name}_ports_used") or "1"
-    limit = setting(target.config, mode, "arena_cache_size") if use != "const" else ""
+        raise UnspoolError(
+            f"{config.name}: {system_config} and {memory_mode} have no figures for {use}_mem_area"
+        )
+    system = f"System_Config.{system_config}"
+    scale = setting(config, system, f"{name}_clock_scale") or "1"
+    latency = setting(config, system, f"{name}_read_latency") or "0"
+    ports = setting(config, system, f"{name}_ports_used") or "1"
+    limit = ""
+    if use != "const":
+        limit = setting(config, f"Memory_Mode.{memory_mode}", "arena_cache_size")
     try:
         bandwidth = _AXI_BYTES[family] * float(scale) * int(ports)
         found = Memory(port, name, bandwidth, int(latency), int(limit) if limit else None)
@@ -55,8 +73,8 @@ def memory(target: Target, use: Literal["const", "arena", "cache"]) -> Memory:
         found = None
     if found is None or not 0 < found.bytes_per_cycle < float("inf"):
         raise UnspoolError(
-            f"{target}: {target.config.name} has clock scale {scale!r}, read latency "
-            f"{latency!r} and {ports!r} ports for {name}, arena cache size {limit!r}; "
+            f"{config.name}: {system_config} has clock scale {scale!r}, read latency {latency!r} "
+            f"and {ports!r} ports for {name}, {memory_mode} has arena cache size {limit!r}; "
             "expected numbers"
         )
     return found

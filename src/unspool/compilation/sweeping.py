@@ -10,6 +10,7 @@ import joblib
 
 from unspool.compilation import budgets, vela
 from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.kinds import CPU_OPERATORS, FLASH, MILLISECONDS, SRAM_WITH_WEIGHTS
 from unspool.compilation.targets import Target, all_targets
 from unspool.compilation.vela import Compiled
 from unspool.compilation.vela_host import Host
@@ -110,7 +111,7 @@ def sweep(
     Args:
         tflite: the bytes of an int8 or int16 .tflite file.
         targets: what to compile for; `all_targets()` where None.
-        budget: what the network may cost; it cannot limit the accuracy, which is none of Vela's.
+        budget: what the network may cost; it cannot limit the accuracy, which Vela does not know.
         watch: told of progress.
 
     Raises:
@@ -119,8 +120,8 @@ def sweep(
     """
     if budget is not None and budget.max_accuracy_drop is not None:
         raise UnspoolError(
-            f"--max-accuracy-drop {budget.max_accuracy_drop:g}: a sweep measures no accuracy, "
-            "which is the same on every target; use unspool deploy or unspool check"
+            f"`max_accuracy_drop` {budget.max_accuracy_drop:g}: a sweep measures no accuracy, "
+            "which is the same on every target; deploy the model with this budget"
         )
     vela.check_source(tflite)
     chosen = all_targets() if targets is None else tuple(targets)
@@ -152,7 +153,7 @@ def order(trials: Sequence[Trial], by: str) -> tuple[Trial, ...]:
         UnspoolError: `by` is something else.
     """
     if by not in SORTS:
-        raise UnspoolError(f"--sort {by}: expected one of {', '.join(SORTS)}")
+        raise UnspoolError(f"`sort` {by}: expected one of {', '.join(SORTS)}")
     if by == "target":
         return tuple(trials)
 
@@ -172,10 +173,10 @@ def _try(idle: "SimpleQueue[Host]", tflite: bytes, target: Target, budget: Budge
         idle.put(host)
     cost = _cost(compiled)
     figures = {
-        "milliseconds": cost.milliseconds,
-        "sram": cost.sram_kib,
-        "flash": cost.flash_kib,
-        "cpu_operators": cost.cpu_operators,
+        MILLISECONDS.id: cost.milliseconds,
+        SRAM_WITH_WEIGHTS.id: cost.sram_kib,
+        FLASH.id: cost.flash_kib,
+        CPU_OPERATORS.id: cost.cpu_operators,
     }
     return Trial(target, cost, budgets.check(figures, budget) if budget else ())
 

@@ -1,12 +1,11 @@
 """Targets: an accelerator, a system configuration and a memory mode, by Vela's names."""
 
-import configparser
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
+from unspool.compilation.memories import Memory, Use, behind, memory
+from unspool.compilation.vela_config import arm_config, sections, setting
 from unspool.errors import UnspoolError
 from unspool.support.files import AnyPath
 
@@ -42,6 +41,44 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.accelerator}, {self.system_config}, {self.memory_mode}"
+
+    @property
+    def family(self) -> str:
+        """The accelerator without its size: "ethos-u55", "ethos-u65" or "ethos-u85"."""
+        return self.accelerator.rpartition("-")[0]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a cycle."""
+        return int(self.accelerator.rpartition("-")[2])
+
+    def memory(self, use: Use) -> Memory:
+        """The memory that weights ("const"), the arena or the cache lie in.
+
+        Raises:
+            UnspoolError: the configuration does not say which memory that is, or how fast it is.
+
+        Example:
+            >>> target("ethos-u55-128").memory("const").name
+            'OffChipFlash'
+        """
+        return memory(self.config, self.family, self.system_config, self.memory_mode, use)
+
+    def port(self, use: Use) -> str:
+        """The port of that memory, "axi0" or "axi1"; "" where it is not said."""
+        return behind(self.config, self.system_config, self.memory_mode, use)[0]
+
+    def memory_name(self, use: Use) -> str:
+        """The name of that memory: "Sram", "Dram", "OffChipFlash"; "" where it is not said."""
+        return behind(self.config, self.system_config, self.memory_mode, use)[1]
+
+    @property
+    def sram_limit(self) -> int | None:
+        """Bytes of SRAM that the memory mode grants; None where it does not say."""
+        try:
+            return self.memory("cache").limit
+        except UnspoolError:
+            return None
 
 
 def target(
@@ -133,27 +170,6 @@ def all_targets(
     return tuple(found)
 
 
-def weights_memory(target: Target) -> str:
-    """The memory that a target reads weights from: "Sram", "Dram", "OffChipFlash"; "" if unsaid."""
-    port = setting(target.config, f"Memory_Mode.{target.memory_mode}", "const_mem_area").lower()
-    return setting(target.config, f"System_Config.{target.system_config}", f"{port}_port")
-
-
-def arm_config() -> Path:
-    """Arm's configuration file, as Vela ships it.
-
-    Raises:
-        UnspoolError: Vela is not installed.
-    """
-    vela = find_spec("ethosu")
-    folders = list(vela.submodule_search_locations or []) if vela else []
-    for folder in folders:
-        path = Path(folder) / "config_files" / "Arm" / "vela.ini"
-        if path.is_file():
-            return path
-    raise UnspoolError("Vela is not installed: pip install 'ethos-u-vela>=5.2,<6'")
-
-
 def system_configs(accelerator: str, config: Path) -> list[str]:
     """System configurations of a file that are meant for an accelerator.
 
@@ -162,7 +178,7 @@ def system_configs(accelerator: str, config: Path) -> list[str]:
     family = accelerator.rpartition("-")[0].replace("ethos-u", "Ethos_U")
     return [
         name
-        for name in _sections(config, "System_Config")
+        for name in sections(config, "System_Config")
         if not name.startswith("Ethos_U") or name.startswith(family)
     ]
 
@@ -171,7 +187,7 @@ def memory_modes(accelerator: str, config: Path) -> list[str]:
     """Memory modes of a file that an accelerator has: the U55 has no dedicated SRAM."""
     return [
         name
-        for name in _sections(config, "Memory_Mode")
+        for name in sections(config, "Memory_Mode")
         if not (accelerator.startswith("ethos-u55") and _is_dedicated(config, name))
     ]
 
@@ -182,40 +198,6 @@ _system_configs, _memory_modes = system_configs, memory_modes  # `all_targets` h
 def _check_accelerator(name: str) -> None:
     if name not in ACCELERATORS:
         raise UnspoolError(f"target {name!r}: expected one of {', '.join(ACCELERATORS)}")
-
-
-@cache
-def _read(config: Path) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser()
-    try:
-        with config.open() as file:
-            parser.read_file(file)
-    except OSError as error:
-        raise UnspoolError(f"Vela configuration {config}: {error.strerror or error}") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UnspoolError(f"Vela configuration {config}: not an .ini file ({reason})") from None
-    return parser
-
-
-def _sections(config: Path, kind: str) -> list[str]:
-    return [
-        section.partition(".")[2]
-        for section in _read(config).sections()
-        if section.startswith(f"{kind}.")
-    ]
-
-
-def setting(config: Path, section: str, key: str) -> str:
-    """A setting of a section, or of the one that it inherits from; empty where there is none."""
-    parser = _read(config)
-    for _ in parser.sections():
-        if not parser.has_section(section):
-            break
-        if parser.has_option(section, key):
-            return parser.get(section, key)
-        section = parser.get(section, "inherit", fallback="")
-    return ""
 
 
 def _is_dedicated(config: Path, mode: str) -> bool:

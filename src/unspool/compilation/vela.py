@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from unspool.compilation import allocations
 from unspool.compilation.allocations import Allocation
-from unspool.compilation.targets import Target, weights_memory
+from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
 
@@ -129,7 +129,7 @@ class Compiled:
     @property
     def sram_with_weights_kib(self) -> float:
         """SRAM that an inference needs, with the weights where the memory mode puts them there."""
-        in_sram = weights_memory(self.target) == "Sram"
+        in_sram = self.target.memory_name("const") == "Sram"
         return self.sram_kib + (self.constants_kib if in_sram else 0.0)
 
     @property

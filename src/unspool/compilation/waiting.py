@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from unspool.compilation.targets import weights_memory
 from unspool.compilation.vela import Compiled
 
 
@@ -28,7 +27,7 @@ def wait(compiled: Compiled) -> Wait | None:
 
     The parts of an operator's work overlap, so Vela takes the longest as the operator's cycles.
     """
-    memory = weights_memory(compiled.target)
+    memory = compiled.target.memory_name("const")
     if memory in ("", "Sram"):
         return None
     bound = lost = total = 0

@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from unspool import stages
 from unspool.compilation.targets import Target
 from unspool.compilation.vela import compile
 from unspool.compression.compressing import FineTuning, compress
 from unspool.compression.kernels import KernelSetting
 from unspool.frontend.keras_file import load
-from unspool.quantization.calibration import calibrate
-from unspool.quantization.quantizer import quantize
 from unspool.runtime.evaluation import accuracy
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
-from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,8 @@ class Task:
 def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
-    float_tflite = convert(unroll(model, task.time_steps))
-    int8_tflite = quantize(float_tflite, calibrate(float_tflite, task.calibration).ranges)
+    way = stages.sequences(task.time_steps)
+    _, int8_tflite = stages.quantized(model, task.calibration, way)
     compiled = compile(int8_tflite, task.target)
     data, labels = task.validation
     percent = accuracy(int8_tflite, data, classes_of(labels), "litert").percent

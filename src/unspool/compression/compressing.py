@@ -11,16 +11,16 @@ from typing import Any
 
 from unspool.compression.fake_quantization import FakeQuantized
 from unspool.compression.fine_tuning import (
+    BestWeights,
     Epoch,
-    Keeper,
-    Schedule,
+    ProgressCallback,
+    PruningSchedule,
     Student,
     Teacher,
-    Teller,
     fit,
     measured,
-    merit,
     optimizer,
+    score,
 )
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
@@ -152,48 +152,65 @@ def compress(
             quantized.check(keras.tree.flatten(source.fit["x"]))
     watch = watch or unwatched
     teacher = Teacher(model, fine_tuning.distillation)
-    keeper = Keeper(best)
+    best_weights = BestWeights(best)
     start = time.perf_counter()
     interrupted = False
     try:
         if projections or calibration is None:
             _fine_tune(
-                Student(student_model, projections, teacher), source, fine_tuning, keeper, watch
+                Student(student_model, projections, teacher),
+                source,
+                fine_tuning,
+                best_weights,
+                watch,
             )
         if calibration is not None:
-            if keeper.kept:  # other weights have other ranges
+            if best_weights.kept:  # other weights have other ranges
                 student_model.set_weights(best.get_weights())
                 quantized = FakeQuantized(student_model, calibration, time_steps)
             student = Student(student_model, projections, teacher, quantized)
-            _fine_tune_quantized(student, source, fine_tuning, keeper, watch)
+            _fine_tune_quantized(student, source, fine_tuning, best_weights, watch)
     except KeyboardInterrupt:
-        if not keeper.kept:
+        if not best_weights.kept:
             raise
         interrupted = True
     return Compressed(
         model=best,
         kernels=results(best),
-        epochs=tuple(keeper.epochs),
-        best=keeper.kept,
+        epochs=tuple(best_weights.epochs),
+        best=best_weights.kept,
         interrupted=interrupted,
         seconds=time.perf_counter() - start,
     )
 
 
 def _fine_tune(
-    student: Student, source: TrainingData, options: FineTuning, keeper: Keeper, watch: Watch
+    student: Student,
+    source: TrainingData,
+    options: FineTuning,
+    best_weights: BestWeights,
+    watch: Watch,
 ) -> None:
     """Prune, then cluster."""
     batches = options.epochs * source.batches
     student.compile(optimizer(options.learning_rate, batches), **losses(student.model))
     check_fits_loss(student, source)
-    schedule = Schedule(student.projections, batches)
-    keeper.watches(lambda: schedule.is_complete)
-    fit(student, source, options.epochs, [schedule, Teller(watch, "fine-tune", batches), keeper])
+    schedule = PruningSchedule(student.projections, batches)
+    best_weights.watches(lambda: schedule.is_complete)
+    fit(
+        student,
+        source,
+        options.epochs,
+        [schedule, ProgressCallback(watch, "fine-tune", batches), best_weights],
+    )
 
 
 def _fine_tune_quantized(
-    student: Student, source: TrainingData, options: FineTuning, keeper: Keeper, watch: Watch
+    student: Student,
+    source: TrainingData,
+    options: FineTuning,
+    best_weights: BestWeights,
+    watch: Watch,
 ) -> None:
     """Train with the errors of int8; keeps an epoch only where it mends some."""
     batches = options.quantized_epochs * source.batches
@@ -201,9 +218,9 @@ def _fine_tune_quantized(
     student.compile(optimizer(rate, batches), **losses(student.model))
     check_fits_loss(student, source)
     watch("fine-tune for int8", 0, batches)
-    keeper.watches(lambda: True, merit(measured(student, source)))
-    teller = Teller(watch, "fine-tune for int8", batches)
-    fit(student, source, options.quantized_epochs, [teller, keeper])
+    best_weights.watches(lambda: True, score(measured(student, source)))
+    progress = ProgressCallback(watch, "fine-tune for int8", batches)
+    fit(student, source, options.quantized_epochs, [progress, best_weights])
 
 
 def check_compiled(model: Any) -> None:

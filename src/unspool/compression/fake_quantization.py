@@ -13,16 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from unspool import stages
 from unspool.errors import UnspoolError
-from unspool.quantization.calibration import calibrate
-from unspool.quantization.quantizer import quantize
 from unspool.quantization.scales import KERNEL_BITS
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
 from unspool.unrolling import leading
-from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
 """Operators that move values, whose rounding is their inputs'."""
@@ -58,10 +55,8 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        whole = unroll(model, time_steps)
-        float_tflite = convert(whole)
-        self._deploy_model, self._scalings = leading.stripped(whole, self._names)
-        int8_tflite = quantize(float_tflite, calibrate(float_tflite, calibration).ranges)
+        made, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
+        self._deploy_model, self._scalings = leading.stripped(made.deploy_model, self._names)
         self._traced = _traced(self._deploy_model)
         self._kernels = _kernels(self._traced)
         self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))

@@ -133,7 +133,7 @@ def sparsity(share: float, goal: float) -> float:
     return goal * (1 - (1 - min(share, 1.0)) ** 3)
 
 
-class Schedule(keras.callbacks.Callback):  # type: ignore[misc]
+class PruningSchedule(keras.callbacks.Callback):  # type: ignore[misc]
     """Prunes further from batch to batch, then clusters."""
 
     def __init__(self, projections: Sequence[Projection], batches: int) -> None:
@@ -159,8 +159,8 @@ class Schedule(keras.callbacks.Callback):  # type: ignore[misc]
                     projection.cluster()
 
 
-class Teller(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a watcher of each batch, and stops where the loss is no number."""
+class ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports each batch, and stops where the loss is not a number."""
 
     def __init__(self, watch: Watch, stage: str, batches: int) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class Teller(keras.callbacks.Callback):  # type: ignore[misc]
         self._done = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tell how many batches were done."""
+        """Report how many batches are done."""
         self._done += 1
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
@@ -179,8 +179,8 @@ class Teller(keras.callbacks.Callback):  # type: ignore[misc]
         self._watch(f"{self._stage}: loss {loss:.4f}", self._done, self._batches)
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Notes what each epoch gave, and keeps the weights of the best in a model of its own.
+class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """Records the metrics of each epoch, and keeps the weights of the best in another model.
 
     Attributes:
         epochs: so far.
@@ -196,27 +196,27 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._is_complete: Callable[[], bool] = lambda: True
 
     def watches(self, is_complete: Callable[[], bool], highest: float = -math.inf) -> None:
-        """Begin a stage: what must hold for an epoch to be kept, and the merit to surpass."""
+        """Begin a stage: what must hold for an epoch to be kept, and the score to beat."""
         self._is_complete, self._highest = is_complete, highest
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if none were better."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        if not math.isfinite(merit(metrics)):
+        if not math.isfinite(score(metrics)):
             raise UnspoolError(
                 f"the loss on validation data became {metrics.get('val_loss')}: expected finite "
                 "samples and labels that fit the loss"
             )
         entry = Epoch(len(self.epochs) + 1, metrics, self._is_complete())
         self.epochs.append(entry)
-        if entry.complete and merit(metrics) >= self._highest:
-            self._highest = merit(metrics)
+        if entry.complete and score(metrics) >= self._highest:
+            self._highest = score(metrics)
             self._best.set_weights(self.model.projected_weights())
             self.kept = entry.number
 
 
-def merit(metrics: Mapping[str, float]) -> float:
-    """What is highest for the best epoch: the mean of the accuracies, or the loss, negated.
+def score(metrics: Mapping[str, float]) -> float:
+    """The score of an epoch, higher is better: the mean of the accuracies, or the negated loss.
 
     On validation data where there are some.
     """

@@ -37,7 +37,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
     name = prefix(name)
     found = interface.read(int8_tflite, compiled.tflite)
     return {
-        f"{name}_model.h": c_model.header(name, compiled, found.memory),
+        f"{name}_model.h": c_model.header(name, compiled, found.arena),
         f"{name}_model.c": c_model.source(name, compiled),
         f"{name}_io.h": c_io.header(name, found),
         f"{name}_io.c": c_io.source(name, found),

@@ -2,23 +2,23 @@
 
 from unspool.compilation.vela import Compiled
 from unspool.firmware import resolver
+from unspool.firmware.arena import Arena
 from unspool.firmware.identifiers import printable
-from unspool.firmware.memory import Memory
 from unspool.firmware.templates import fill
 from unspool.tflite import flatbuffer
 
 _BYTES_PER_LINE = 16
 
 
-def header(name: str, compiled: Compiled, memory: Memory) -> str:
+def header(name: str, compiled: Compiled, arena: Arena) -> str:
     """The text of `<name>_model.h`."""
-    planned = str(memory.planned)
+    planned = str(arena.planned)
     fast = ""
-    if memory.fast_scratch:
+    if arena.fast_scratch:
         fast = (
             "\n/* Bytes of dedicated SRAM to give to ethosu_init() as fast memory, aligned to 16:\n"
             " * Vela's fast scratch tensor. */\n"
-            f"#define {name.upper()}_FAST_SCRATCH_SIZE {memory.fast_scratch}u\n"
+            f"#define {name.upper()}_FAST_SCRATCH_SIZE {arena.fast_scratch}u\n"
         )
     return fill(
         "model.h",
@@ -31,9 +31,9 @@ def header(name: str, compiled: Compiled, memory: Memory) -> str:
         model_size=len(compiled.tflite),
         planned=planned,
         planned_pad=" " * len(planned),
-        scratch=f"{memory.scratch} bytes",
-        bookkeeping=memory.bookkeeping,
-        arena=memory.arena,
+        scratch=f"{arena.scratch} bytes",
+        bookkeeping=arena.bookkeeping,
+        arena=arena.size,
         fast_scratch=fast,
     )
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.firmware import memory
+from unspool.firmware import arena
+from unspool.firmware.arena import Arena
 from unspool.firmware.identifiers import distinct
-from unspool.firmware.memory import Memory
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer, marks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
 
@@ -63,14 +63,14 @@ class Interface:
             before and written after all others.
         kept: those that must wait in a buffer, because each input lies where another's output
             is still to be read.
-        memory: that the compiled file needs.
+        arena: that the compiled file needs.
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     states: tuple[State, ...]
     kept: tuple[State, ...]
-    memory: Memory
+    arena: Arena
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
@@ -98,7 +98,7 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
             state cannot be copied as bytes.
     """
     source, compiled = flatbuffer.read(int8_tflite), flatbuffer.read(compiled_tflite)
-    plan = memory.read(compiled)
+    plan = arena.read(compiled)
     inputs = tuple(_ports(source, compiled, "input"))
     outputs = tuple(_ports(source, compiled, "output"))
     states = tuple(_states(source, inputs, outputs))
@@ -111,7 +111,7 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    scalings = {each.input: each for each in names.read(source).scalings if kind == "input"}
+    scalings = {each.input: each for each in marks.read(source).scalings if kind == "input"}
     ports = []
     for name, index in wanted.items():
         own = _name(source, index)
@@ -184,7 +184,7 @@ def _states(
     taken = {port.tensor.name: port for port in inputs}
     given = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
-    for pair in names.state_pairs(names.read(source), before, after):
+    for pair in marks.state_pairs(marks.read(source), before, after):
         yield State(given[after[pair.output].name], taken[before[pair.input].name])
 
 
@@ -195,7 +195,7 @@ def _format(tensor: Tensor) -> str:
 
 
 def _copy_order(
-    states: tuple[State, ...], plan: Memory
+    states: tuple[State, ...], plan: Arena
 ) -> tuple[tuple[State, ...], tuple[State, ...]]:
     """An order in which no copy overwrites an output that is still to be copied.
 
@@ -219,5 +219,5 @@ def _copy_order(
     return (*ordered, *kept), tuple(kept)
 
 
-def _overwrites(target: Port, source: Port, plan: Memory) -> bool:
-    return memory.overlap(plan, target.place, source.place, target.size, source.size)
+def _overwrites(target: Port, source: Port, plan: Arena) -> bool:
+    return arena.overlap(plan, target.place, source.place, target.size, source.size)

@@ -11,7 +11,7 @@ from unspool.tflite import flatbuffer
 
 def text(name: str, compiled: Compiled, interface: Interface) -> str:
     """The text of `README.md`."""
-    memory, places = interface.memory, regions.of(compiled.target)
+    arena, places = interface.arena, regions.of(compiled.target)
     added = resolver.calls(flatbuffer.read(compiled.tflite))
     fast = f"{name.upper()}_FAST_SCRATCH_SIZE"
     copied = _copied_to_sram(places)
@@ -26,8 +26,8 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         cpu_list=_cpu_list(compiled),
         io_purpose=_purpose(interface),
         memory_rows=_memory_rows(name, compiled, interface, places),
-        planned=memory.planned,
-        bookkeeping=memory.bookkeeping,
+        planned=arena.planned,
+        bookkeeping=arena.bookkeeping,
         arena_note=(
             " The kernels of the operators on the CPU may ask for more."
             if compiled.cpu_operators
@@ -38,10 +38,10 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         arena_memory=places.arena,
         fast_memory=(
             f"alignas(16) static uint8_t fast_scratch[{fast}];  // {places.fast}, for the NPU\n"
-            if memory.fast_scratch
+            if arena.fast_scratch
             else ""
         ),
-        fast_arguments=f"fast_scratch, {fast}" if memory.fast_scratch else "nullptr, 0",
+        fast_arguments=f"fast_scratch, {fast}" if arena.fast_scratch else "nullptr, 0",
         resolver_size=len(added),
         resolver_calls="\n".join(f"resolver.{call}();" for call in added),
         model_pointer=f"{name}_model_in_sram" if copied else f"{name}_model",
@@ -74,15 +74,15 @@ def _copied_to_sram(places: Regions) -> bool:
 
 
 def _memory_rows(name: str, compiled: Compiled, interface: Interface, places: Regions) -> str:
-    memory = interface.memory
+    arena = interface.arena
     where = "SRAM, copied there at start-up" if _copied_to_sram(places) else places.model
     rows = [
         (f"`{name}_model`: weights and command stream", len(compiled.tflite), where),
-        (f"arena, `{name.upper()}_ARENA_SIZE`", memory.arena, places.arena),
+        (f"arena, `{name.upper()}_ARENA_SIZE`", arena.size, places.arena),
     ]
-    if memory.fast_scratch:
+    if arena.fast_scratch:
         what = f"fast scratch, `{name.upper()}_FAST_SCRATCH_SIZE`"
-        rows.append((what, memory.fast_scratch, f"{places.fast}, used by the NPU alone"))
+        rows.append((what, arena.fast_scratch, f"{places.fast}, used by the NPU alone"))
     return "\n".join(f"| {what} | {size:,} | {where} |" for what, size, where in rows)
 
 
@@ -96,7 +96,7 @@ def _memory_notes(name: str, interface: Interface, places: Regions) -> str:
             "interpreter is made. In the first case\npass `"
             f"{name}_model` itself to `GetModel` below."
         )
-    if interface.memory.fast_scratch:
+    if interface.arena.fast_scratch:
         notes += (
             "\n\nThe driver must get the fast scratch (`ethosu_init` below): without it, the NPU "
             "would use the\nstart of the arena for both scratch tensors at once. TFLM reserves the "

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unspool.compilation import targets
+from unspool.compilation.memories import Use
 from unspool.compilation.targets import Target
 
 _MEMORIES = {
@@ -12,9 +12,9 @@ _MEMORIES = {
     "OffChipFlash": "off-chip flash",
 }
 
-# Setting of the driver -> (memory area of Vela, value for port 0, value for port 1). On the U55
+# Setting of the driver -> (use of the memory, value for port 0, value for port 1). On the U55
 # and U65 a value below 2 is the first AXI port; on the U85 it is the SRAM ports.
-_SETTINGS = {
+_SETTINGS: dict[str, tuple[Use, int, int]] = {
     "NPU_QCONFIG": ("const", 0, 2),
     "NPU_REGIONCFG_0": ("const", 1, 3),
     "NPU_REGIONCFG_1": ("arena", 0, 2),
@@ -22,7 +22,7 @@ _SETTINGS = {
 }
 
 # The driver's own, in src/ethosu_config_u*.h of ethos-u-core-driver as of 2026, in that order.
-_DEFAULTS = {"u55": (2, 3, 0, 1), "u65": (2, 3, 2, 1), "u85": (2, 3, 0, 1)}
+_DEFAULTS = {"ethos-u55": (2, 3, 0, 1), "ethos-u65": (2, 3, 2, 1), "ethos-u85": (2, 3, 0, 1)}
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,16 @@ def of(target: Target) -> Regions:
     Raises:
         UnspoolError: the configuration file cannot be read.
     """
-    mode = f"Memory_Mode.{target.memory_mode}"
-    ports = {
-        area: targets.setting(target.config, mode, f"{area}_mem_area").lower()
-        for area in ("const", "arena", "cache")
-    }
 
-    def memory(area: str) -> str:
-        system = f"System_Config.{target.system_config}"
-        name = targets.setting(target.config, system, f"{ports[area]}_port")
+    def memory(use: Use) -> str:
+        name = target.memory_name(use)
         return _MEMORIES.get(name, name or "the memory of your Vela configuration")
 
     settings = {
-        macro: (first if ports[area] == "axi0" else second)
-        for macro, (area, first, second) in _SETTINGS.items()
+        macro: (first if target.port(use) == "axi0" else second)
+        for macro, (use, first, second) in _SETTINGS.items()
     }
-    defaults = dict(zip(_SETTINGS, _DEFAULTS[target.accelerator.split("-")[1]], strict=True))
+    defaults = dict(zip(_SETTINGS, _DEFAULTS[target.family], strict=True))
     return Regions(
         model=memory("const"),
         arena=memory("arena"),

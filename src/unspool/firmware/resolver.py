@@ -1,6 +1,6 @@
 """The calls that tell TFLM which operators a compiled file has."""
 
-from unspool.firmware.memory import NPU_OPERATOR
+from unspool.firmware.arena import NPU_OPERATOR
 from unspool.tflite import flatbuffer
 
 _SPELLED = {  # those that differ from the kind's words in capitals

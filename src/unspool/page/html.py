@@ -44,7 +44,7 @@ def _page(report: Report) -> Page:
         compressed(report.compression),
         cycles(report),
         memory(report),
-        ranges(report.calibration),
+        ranges(report),
         stream(report),
         drift(report.drift),
         graph(report),
@@ -63,7 +63,7 @@ def _page(report: Report) -> Page:
 
 
 _MISSING = {
-    "accuracy": "Accuracy: there were no test samples (unspool deploy --test X.npy Y.npy).",
+    "accuracy": "Accuracy: there were no test samples.",
     "cycles": "Cycles: nothing runs on the NPU.",
     "memory": "Memory plan: Vela printed none.",
     "ranges": "Ranges: a file was compiled that had been quantized before.",

@@ -17,8 +17,8 @@ from unspool.quantization.ties import ties
 from unspool.support import samples
 from unspool.support.quiet import quiet
 from unspool.support.samples import Samples
-from unspool.tflite import flatbuffer, input_scaling, names
-from unspool.tflite.names import roles
+from unspool.tflite import flatbuffer, input_scaling, marks
+from unspool.tflite.roles import roles
 from unspool.tflite.signature import Signature
 
 _VALUES_PER_ROLE = 100_000
@@ -151,7 +151,7 @@ def calibrate(
     model = flatbuffer.read(float_tflite)
     inputs, _ = flatbuffer.inputs_and_outputs(model)
     arrays = samples.check(data, inputs, "calibration data")
-    scalings = names.read(model).scalings
+    scalings = marks.read(model).scalings
     arrays = input_scaling.scaled(scalings, [tensor.name for tensor in inputs], arrays)
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):
@@ -204,8 +204,8 @@ def calibrate_stream(
     model = flatbuffer.read(float_tflite)
     observer = Observer(float_tflite, model, count * len(signature.calls(arrays)))
     states = signature.zero_states(1)
-    done, told = 0, []  # type: int, list[Round]
-    while len(told) < rounds and (carry_states or done < count):
+    done, finished = 0, []  # type: int, list[Round]
+    while len(finished) < rounds and (carry_states or done < count):
         target = max(1, count // 4) if not done else 2 * done
         for number in range(done, target if carry_states else min(target, count)):
             if not carry_states:
@@ -214,12 +214,12 @@ def calibrate_stream(
                 outputs = observer.feed(signature.merged(call, states))
                 states = [outputs[pair.output] for pair in signature.pairs]
             done += 1
-        before = told[-1].states if told else {}
+        before = finished[-1].states if finished else {}
         now = observer.states(signature)
-        told.append(Round(done, now, _growth(before, now)))
-        if len(told) > 1 and told[-1].growth <= GROWTH_LIMIT:
+        finished.append(Round(done, now, _growth(before, now)))
+        if len(finished) > 1 and finished[-1].growth <= GROWTH_LIMIT:
             break
-    return choose(observer.observations(done), method, activations, tuple(told))
+    return choose(observer.observations(done), method, activations, tuple(finished))
 
 
 def _growth(before: Mapping[str, Range], now: Mapping[str, Range]) -> float:

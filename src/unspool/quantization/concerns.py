@@ -94,8 +94,7 @@ def _features(array: np.ndarray, name: str) -> list[str]:
             f"calibration data: {_named(coarse)} of input {name!r} {has} fewer than "
             f"{FEWEST_LEVELS} of its {_LEVELS + 1} levels (the least {fewest:.2g}), as others are "
             "larger or farther from 0: put a Normalization layer in front of the model and train, "
-            "or give each feature a scale of its own (--feature-scales, "
-            "Options(feature_scales=True))"
+            "or give each feature a scale of its own (`feature_scales`)"
         )
     return found
 

@@ -26,8 +26,9 @@ import numpy.typing as npt
 
 from unspool.quantization.ranges import LEVELS, ZERO, Range
 from unspool.quantization.ties import TABLES, WEIGHTED, Ties, necessary
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer
 from unspool.tflite.flatbuffer import Operator
+from unspool.tflite.roles import roles
 
 BITS = 12
 KERNEL_BITS = 10
@@ -37,8 +38,8 @@ _WIDEST = 2.0  # times the wanted scale: a power of two times the product always
 _TRIALS = 1 << 14
 _BIAS_LIMIT = 2.0**30  # half of int32: the sums of products have the other half
 _FINEST = {"int8": 2.0**-17, "int16": 2.0**-12}  # TFLM: 2^-19 and 2^-14
-"""A sum's scale as a part of its addends': where they cancel out, as a saturated GRU's `h - c`, what
-is left is less than any level of theirs, and TFLM's kernels stop the process."""
+"""A sum's scale as a part of its addends': where they cancel out, as `h - c` of a GRU that has come
+to rest, what is left is less than any level of theirs, and TFLM's kernels stop the process."""
 
 _LEAST = 1e-9  # the width of a range that litert-quantizer does not go below
 
@@ -125,7 +126,7 @@ def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
 def _tied(model: flatbuffer.Model, ranges: Mapping[str, Range]) -> Ties:
     """The ties that have to be, and those of tensors of one role that were given one range."""
     made = necessary(model, ranges)
-    role_of = names.roles(model)
+    role_of = roles(model)
     alike: dict[tuple[str, Range], list[str]] = {}
     for name, range_ in ranges.items():
         alike.setdefault((role_of[name], range_), []).append(name)

@@ -16,7 +16,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from unspool.quantization.ranges import Range
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer, marks
+from unspool.tflite.roles import roles
 
 MOVES = (
     *("RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK", "GATHER", "GATHER_ND"),
@@ -139,14 +140,14 @@ def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
     """Tensors of each state: where it goes in, where it comes out."""
     graph = model.subgraphs[0]
     inputs, outputs = flatbuffer.inputs_and_outputs(model)
-    for pair in names.state_pairs(names.read(model), inputs, outputs):
+    for pair in marks.state_pairs(marks.read(model), inputs, outputs):
         yield graph.tensors[graph.inputs[pair.input]].name.decode()
         yield graph.tensors[graph.outputs[pair.output]].name.decode()
 
 
 def _by_role(model: flatbuffer.Model, tensors: Iterable[str]) -> dict[str, list[str]]:
     """Role -> tensors that have it, one for each step."""
-    role_of = names.roles(model)
+    role_of = roles(model)
     found: dict[str, list[str]] = {}
     for name in tensors:
         found.setdefault(role_of[name], []).append(name)

@@ -26,14 +26,11 @@ def give(folder: Path, samples: Sequence[np.ndarray], time_steps: int | None) ->
 
 def main(folder: Path) -> None:
     """Fine-tune the model in a folder."""
+    from unspool import stages
     from unspool.compression.compressing import FineTuning, compress
     from unspool.compression.kernels import UNTOUCHED
     from unspool.frontend.keras_file import load
-    from unspool.quantization.calibration import calibrate
-    from unspool.quantization.quantizer import quantize
     from unspool.runtime.evaluation import predict
-    from unspool.unrolling.conversion import convert
-    from unspool.unrolling.deploy_model import unroll
 
     with np.load(folder / _SAMPLES, allow_pickle=False) as loaded:
         data = [loaded[name] for name in loaded.files]
@@ -50,9 +47,8 @@ def main(folder: Path) -> None:
         time_steps=time_steps,
         fine_tuning=FineTuning(quantized_epochs=_EPOCHS, batch_size=min(_BATCH, len(data[0]))),
     )
-    float_tflite = convert(unroll(done.model, time_steps))
-    ranges = calibrate(float_tflite, data).ranges
-    (folder / RESULT).write_bytes(quantize(float_tflite, ranges))
+    _, tflite = stages.quantized(done.model, data, stages.sequences(time_steps))
+    (folder / RESULT).write_bytes(tflite)
 
 
 if __name__ == "__main__":

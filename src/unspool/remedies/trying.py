@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool import stages
 from unspool.compilation import vela
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
@@ -21,6 +22,7 @@ from unspool.remedies import fine_tuning_trial
 from unspool.runtime import quality, session
 from unspool.runtime.measuring import last
 from unspool.runtime.quality import Quality
+from unspool.stages import Calibrated, Way
 from unspool.support import processes
 from unspool.support.progress import Watch, unwatched
 from unspool.tflite.signature import Signature
@@ -61,24 +63,20 @@ class Network:
 
     Attributes:
         trained: the Keras model.
-        float_tflite: its deploy model.
-        calibration: its ranges.
-        activations: "int8" or "int16".
+        made: its deploy model, with its ranges.
+        way: how it was made.
         target: what it is compiled for.
         samples: the calibration samples, one array (samples, ...) per input.
         reference: outputs of the trained model on them.
         time_steps: that are unrolled where the model leaves them open.
-        calibrated: makes a float .tflite of a changed model, with its ranges.
     """
 
     trained: Any
-    float_tflite: bytes
-    calibration: Calibration
-    activations: str
+    made: Calibrated
+    way: Way
     target: Target
     samples: Sequence[np.ndarray]
     reference: Sequence[np.ndarray]
-    calibrated: Callable[[Any], tuple[bytes, Calibration]]
     time_steps: int | None = None
 
 
@@ -117,14 +115,14 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
     if _differ(network):
         remedy = Remedy("a scale for each feature", ("feature_scales", ""))
         tries.append((remedy, lambda r: _by_feature(network, r)))
-    if network.activations == "int8":
+    if network.way.activations == "int8":
         remedy = Remedy("int16 activations", ("activations", "int16"))
         tries.append((remedy, lambda r: _in_int16(network, r)))
     for method in METHODS:
-        if method != network.calibration.method:
+        if method != network.made.calibration.method:
             remedy = Remedy(f"calibration by {method}", ("calibration_method", method))
             tries.append((remedy, lambda r: _by_method(network, r)))
-    if network.activations == "int8" and not network.calibration.rounds:
+    if network.way.activations == "int8" and not network.made.calibration.rounds:
         remedy = Remedy("quantization-aware fine-tuning", ("quantization_aware", ""))
         tries.append((remedy, lambda r: _fine_tuned(network, r, deadline)))
     return tries
@@ -141,15 +139,14 @@ def _differ(network: Network) -> bool:
 
 def _by_feature(network: Network, remedy: Remedy) -> Remedy:
     changed = with_feature_scales(network.trained, network.samples)
-    float_tflite, calibration = network.calibrated(changed)
-    tflite = quantize(float_tflite, calibration.ranges, network.activations)
+    _, tflite = stages.quantized(changed, network.samples, network.way)
     return replace(remedy, quality=_judged(network, tflite))
 
 
 def _in_int16(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.calibration)
-    ranges = choose(seen, network.calibration.method, "int16").ranges
-    wide = quantize(network.float_tflite, ranges, "int16")
+    seen = _observations(network.made.calibration)
+    ranges = choose(seen, network.made.calibration.method, "int16").ranges
+    wide = quantize(network.made.float_tflite, ranges, "int16")
     compiled = vela.compile(wide, network.target)
     return replace(
         remedy,
@@ -160,12 +157,10 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _by_method(network: Network, remedy: Remedy) -> Remedy:
-    seen = _observations(network.calibration)
-    ranges = choose(seen, remedy.choice[1], network.activations).ranges
-    return replace(
-        remedy,
-        quality=_judged(network, quantize(network.float_tflite, ranges, network.activations)),
-    )
+    seen = _observations(network.made.calibration)
+    ranges = choose(seen, remedy.choice[1], network.way.activations).ranges
+    tflite = quantize(network.made.float_tflite, ranges, network.way.activations)
+    return replace(remedy, quality=_judged(network, tflite))
 
 
 def _observations(calibration: Calibration) -> Any:

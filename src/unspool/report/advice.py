@@ -4,9 +4,20 @@ import math
 import shlex
 from dataclasses import dataclass
 
-from unspool.compilation import targets
+from unspool.compilation import targets, vela_config
+from unspool.compilation.kinds import (
+    ACCURACY,
+    CPU_OPERATORS,
+    CYCLES,
+    CYCLES_WAITING,
+    OUTPUT_ERROR,
+    RESIDENT_KEPT,
+    RESIDENT_SRAM,
+    SRAM,
+    WEIGHTS,
+)
 from unspool.compilation.residency.keeping import repeating_kib
-from unspool.compilation.targets import Target, setting
+from unspool.compilation.targets import Target
 from unspool.compilation.waiting import Wait
 from unspool.errors import UnspoolError
 from unspool.remedies.trying import Remedy
@@ -20,6 +31,7 @@ LOSS_POINTS = 0.5
 """Points of accuracy that quantization may lose without a word."""
 
 _DATA = "--data X.npy --labels Y.npy"
+_SWEPT = ("max_ms", "max_sram_kib", "max_flash_kib", "no_cpu")  # what a sweep can be held to
 _MANY = 3  # operators on the CPU that are named
 
 
@@ -86,7 +98,7 @@ def _errors(report: Report, request: Request) -> list[Advice]:
             f"{before:.2g} % (tried, TFLM on the calibration samples){_cost(report, remedy)}:"
         )
         command = _remedy_command(remedy, request)
-        found.append(Advice(text, command, ("output_error",), gain))
+        found.append(Advice(text, command, (OUTPUT_ERROR.id,), gain))
     return sorted(found, key=lambda advice: -advice.gain)
 
 
@@ -131,17 +143,18 @@ def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
         "operators and reasons:"
     )
     command = f"unspool inspect {_quoted(request.quantized)} {_target(report.compiled.target)}"
-    return [Advice(text, command, ("cpu_operators",))]
+    return [Advice(text, command, (CPU_OPERATORS.id,))]
 
 
 def _over_budget(report: Report, request: Request) -> list[Advice]:
-    limits = {breach.limit: breach for breach in report.breaches}
-    costs = [limits[name] for name in ("max_ms", "max_sram_kib", "max_flash_kib") if name in limits]
+    broken = {breach.limit: breach for breach in report.breaches}
+    costs = [broken[name] for name in _SWEPT if name in broken and name != "no_cpu"]
     if not costs or report.budget is None:
         return []
     over = ", ".join(breach.label for breach in costs)
     text = f"Over the budget: {over}. Which targets and memory modes keep it:"
-    kept = [part for part in str(report.budget).split(", ") if "accuracy" not in part]
+    limits = report.budget.limits.items()
+    kept = [_flag(name, limit) for name, limit in limits if name in _SWEPT]
     out = _quoted(f"{request.out}/sweep")
     command = f"unspool sweep {_quoted(request.quantized)} {' '.join(kept)} --out {out}"
     because = tuple(key for breach in costs for key in breach.figures)
@@ -162,7 +175,7 @@ def _keep_less(report: Report, request: Request) -> list[Advice]:
     again = f"unspool compile {_quoted(request.quantized)} --resident-weights {room}"
     out = _quoted(f"{request.out}/resident-{room}")
     command = f"{again} {_target(report.compiled.target)} --out {out}"
-    return [Advice(text, command, ("resident_sram", "resident_kept"))]
+    return [Advice(text, command, (RESIDENT_SRAM.id, RESIDENT_KEPT.id))]
 
 
 def _weights(report: Report, request: Request) -> list[Advice]:
@@ -175,7 +188,7 @@ def _weights(report: Report, request: Request) -> list[Advice]:
         f"{100 * gain:.0f} % of the cycles are spent waiting for {waits.memory}: without that, "
         f"about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
     )
-    because = ("cycles", "cycles_waiting", "sram", "weights")
+    because = (CYCLES.id, CYCLES_WAITING.id, SRAM.id, WEIGHTS.id)
     command, need, what = _in_sram(report, request)
     compress = "compress further" if report.compression else "compress"
     if not command:
@@ -183,7 +196,7 @@ def _weights(report: Report, request: Request) -> list[Advice]:
     granted, by = _granted(report)
     text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
     if granted is None:
-        text += ", if the device has that much (not known: no --max-sram-kib):"
+        text += ", if the device has that much (not known: no budget says it):"
         otherwise = _compress(waits, request, f"Or, if it has not, {compress}", gain)
         return [Advice(text, command, because, gain), otherwise]
     if need <= granted:
@@ -217,29 +230,27 @@ def _granted(report: Report) -> tuple[float | None, str]:
     """KiB of SRAM that the network may take, and who says so; None where nobody does."""
     if report.budget is not None and report.budget.max_sram_kib is not None:
         limit = report.budget.max_sram_kib
-        return limit, f"--max-sram-kib {limit:g}"
+        return limit, f"the budget's {limit:g} KiB"
     target = report.compiled.target
-    mode = target.memory_mode
-    size = setting(target.config, f"Memory_Mode.{mode}", "arena_cache_size")
-    if not size.isdigit():
+    if target.sram_limit is None:
         return None, ""
-    return int(size) / 1024, f"the {int(size) / 1024:g} KiB of {mode} (its arena_cache_size)"
+    limit = target.sram_limit / 1024
+    return limit, f"the {limit:g} KiB of {target.memory_mode} (its arena_cache_size)"
 
 
 def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
     text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
     command = f"unspool compress {_model(request)} {_DATA} --max-accuracy-drop 0.2"
-    return Advice(text, command, ("cycles_waiting", "weights"), gain)
+    return Advice(text, command, (CYCLES_WAITING.id, WEIGHTS.id), gain)
 
 
 def _accuracy(report: Report, request: Request) -> list[Advice]:
-    values = report.values
-    if not {"accuracy_keras", "accuracy_tflm"} <= set(values) or report.remedies:
+    values, because = report.values, (ACCURACY.of("keras"), ACCURACY.of("tflm"))
+    if not set(because) <= set(values) or report.remedies:
         return []
-    lost = values["accuracy_keras"] - values["accuracy_tflm"]
+    lost = values[because[0]] - values[because[1]]
     if lost <= LOSS_POINTS:
         return []
-    because = ("accuracy_keras", "accuracy_tflm")
     text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
     command = f"unspool compress {_model(request)} {_DATA} --quantization-aware"
     found = [Advice(text, command, because)]
@@ -258,7 +269,13 @@ def _stream(report: Report, request: Request) -> list[Advice]:
         f"If you run this on sliding windows of a stream: with states in and out a call computes "
         f"1 step, not {steps}:"
     )
-    return [Advice(text, f"{request.again} --states --time-steps 1", ("cycles",), 1 - 1 / steps)]
+    command = f"{request.again} --states --time-steps 1"
+    return [Advice(text, command, (CYCLES.id,), 1 - 1 / steps)]
+
+
+def _flag(name: str, limit: float) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    return flag if name == "no_cpu" else f"{flag} {limit:g}"
 
 
 def _model(request: Request) -> str:
@@ -270,7 +287,9 @@ def _target(target: Target) -> str:
         *("--target", target.accelerator, "--system-config", target.system_config),
         *("--memory-mode", target.memory_mode),
     )
-    config = () if target.config == targets.arm_config() else ("--vela-config", str(target.config))
+    config = (
+        () if target.config == vela_config.arm_config() else ("--vela-config", str(target.config))
+    )
     return shlex.join([*given, *config])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from unspool.compilation.vela import Operator
+from unspool.tflite.names import Steps
 
 BOUNDS = ("MACs", "other arithmetic", "SRAM", "DRAM", "flash")
 """What an operator can be bound by: the part that takes longest; Vela takes it to hide the others.
@@ -14,7 +15,6 @@ addition or a lookup.
 """
 
 _MULTIPLIES = re.compile(r"FullyConnected|Conv|MatMul")  # Vela counts MACs for lookups, too
-_STEP = re.compile(r"([^;]*?)/step_(\d+)(?=[/;]|$)")
 
 
 def bound(operator: Operator) -> str:
@@ -83,39 +83,33 @@ def by_kind(operators: Iterable[Operator], most: int = 8) -> tuple[Cycles, ...]:
     return tuple(rows)
 
 
-def step_of(name: str) -> tuple[str, int] | None:
-    """(layer, step) of the operator that writes a tensor; None outside of the steps."""
-    found = _STEP.search(name)
-    return (found[1], int(found[2])) if found else None
-
-
-def by_step(operators: Iterable[Operator]) -> tuple[tuple[Layer, ...], Cycles]:
+def by_step(operators: Iterable[Operator], steps: Steps) -> tuple[tuple[Layer, ...], Cycles]:
     """Cycles of each step of each recurrent layer, and those of what is outside of the steps.
 
-    What belongs to a step is known by its tensor's name. A state that is given out has lost the
-    step's name, `gru/h_out`, and belongs to the layer's last step.
+    What belongs to a step is known by its tensor's name; a state that is given out belongs to the
+    layer's last step.
     """
     layers: dict[str, dict[int, list[Operator]]] = {}
     left: list[Operator] = []
     for operator in operators:
         if not operator.on_npu:
             continue
-        place = step_of(operator.name)
+        place = steps.find(operator.name)
         if place is None:
             left.append(operator)
         else:
             layers.setdefault(place[0], {}).setdefault(place[1], []).append(operator)
     outside = []
     for operator in left:
-        scope, _, state = operator.name.rpartition("/")
-        if scope in layers and state.endswith("_out"):
+        scope = steps.layer_giving(operator.name)
+        if scope in layers:
             layers[scope][max(layers[scope])].append(operator)
         else:
             outside.append(operator)
     return (
         tuple(
-            Layer(name, tuple(gather(str(number), steps[number]) for number in sorted(steps)))
-            for name, steps in layers.items()
+            Layer(name, tuple(gather(str(number), by[number]) for number in sorted(by)))
+            for name, by in layers.items()
         ),
         gather("outside of the steps", outside),
     )

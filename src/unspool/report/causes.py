@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from unspool.report.report import Report
 from unspool.runtime.quality import ColumnError
-from unspool.tflite import flatbuffer, names
+from unspool.tflite import flatbuffer
 
 _FAR = 4.0  # times a column's own range, from which on another range takes its levels
 _GROWS = 1.4  # times a state's range at half of the steps
@@ -77,7 +77,7 @@ def _growing_state(report: Report) -> Cause | None:
     """A state whose range at the last step is wider than half way there."""
     if report.calibration is None:
         return None
-    steps = names.Steps(names.read(flatbuffer.read(report.quantized_tflite)))
+    steps = report.steps
     widths: dict[str, dict[int, float]] = {}
     for name, seen in report.calibration.observed.items():
         found = steps.find(name)

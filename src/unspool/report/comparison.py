@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from unspool.compilation.kinds import kind_of
 from unspool.report.document import Document
 from unspool.report.figure import Figure
 
@@ -30,6 +31,14 @@ class Change:
     def by(self) -> float:
         """The second less the first; percent less percent is points."""
         return self.after.value - self.before.value
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the second is the better one; None where that cannot be said."""
+        kind = kind_of(self.before.id)
+        if kind is None or kind.better == "either" or not (self.by and self.comparable):
+            return None
+        return (self.by > 0) == (kind.better == "more")
 
     @property
     def percent(self) -> float | None:
@@ -113,6 +122,7 @@ def to_dictionary(difference: Difference) -> dict[str, Any]:
                 "after": change.after.value,
                 "by": change.by if change.comparable else None,
                 "percent": change.percent if change.comparable else None,
+                "better": change.better,
                 "unit": change.after.unit,
                 "notes": list(change.notes),
             }

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unspool.compilation.kinds import Kind
+
 Origin = Literal["measured", "simulated", "estimated"]
 """measured: counted or run here; simulated: by a model of the NPU, no silicon involved; estimated:
 Vela's estimate."""
@@ -31,3 +33,19 @@ class Figure:
     how: str
     guide: float | None = None
     before: float | None = None
+
+
+def figure(
+    kind: Kind, value: float, origin: Origin, how: str, *, of: str = "", what: str = ""
+) -> Figure:
+    """A figure of a kind.
+
+    Args:
+        kind: which gives its id, its label and its unit.
+        value: the number.
+        origin: how the number came about.
+        how: with what, on what, how many samples.
+        of: which of several figures of the kind; the end of its id.
+        what: the same for people; the end of its label.
+    """
+    return Figure(kind.of(of), f"{kind.label}{what}", value, kind.unit, origin, how)

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+from unspool.compilation import kinds
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.vela import Compiled
 from unspool.compilation.waiting import Wait
 from unspool.deployment import Deployment
 from unspool.quantization.calibration import Round
-from unspool.report.figure import Figure, Origin
+from unspool.report.figure import Figure, Origin, figure
 from unspool.runtime.evaluation import Accuracy, Regression
 from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
@@ -52,13 +53,10 @@ def of_deployment(
     """
     measured, kind = deployment.measured, deployment.activations
     figures = [
-        *(figure for a in measured.accuracies for figure in _accuracy(a, kind)),
-        *(figure for r in measured.regressions for figure in _regression(r, kind)),
+        *(each for a in measured.accuracies for each in _accuracy(a, kind)),
+        *(each for r in measured.regressions for each in _regression(r, kind)),
         *_errors(measured, kind),
-        *(
-            Figure(f"size_{name}", f"File {name}", size / 1024, "KiB", "measured", "on disk")
-            for name, size in sizes.items()
-        ),
+        *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
         *_calibrated(deployment.calibration.rounds),
         *_compiled(deployment.compiled, waits),
@@ -79,122 +77,115 @@ def of_compiled(
         resident: weights that are kept in SRAM, where that was asked for.
     """
     return (
-        Figure("size_vela", "File, compiled", size / 1024, "KiB", "measured", "on disk"),
+        replace(_file("vela", "", size), label=f"{kinds.FILE_SIZE.label}, compiled"),
         *_compiled(compiled, waits),
         *_resident(compiled, resident),
     )
 
 
-def _score(score: Accuracy | Regression, activations: str) -> tuple[str, str, Origin, str]:
-    """(end of the id, what ran, origin, how) of a score's figures."""
-    who, how = (text.format(activations) for text in _RUNTIMES[score.runtime])
-    origin: Origin = "simulated" if score.runtime == "npu" else "measured"
-    of = f"_{score.output}" if score.output else ""
-    where = f"output {score.output!r}, " if score.output else ""
-    return f"{score.runtime}{of}", who, origin, f"{where}{how}, {score.samples:,} test samples"
+def _file(key: str, name: str, size: int) -> Figure:
+    return figure(kinds.FILE_SIZE, size / 1024, "measured", "on disk", of=key, what=f" {name}")
 
 
 def _accuracy(accuracy: Accuracy, activations: str) -> Iterator[Figure]:
-    key, who, origin, how = _score(accuracy, activations)
+    origin, who, how = _ran(accuracy, activations)
     if accuracy.how and accuracy.runtime == "keras":
         how += f"; {accuracy.how}"
-    yield Figure(f"accuracy_{key}", f"Accuracy, {who}", accuracy.percent, "%", origin, how)
+    of = _of(accuracy)
+    yield figure(kinds.ACCURACY, accuracy.percent, origin, how, of=of, what=f", {who}")
 
 
 def _regression(regression: Regression, activations: str) -> Iterator[Figure]:
-    key, who, origin, how = _score(regression, activations)
-    yield Figure(f"rmse_{key}", f"RMSE, {who}", regression.rmse, "", origin, how)
-    yield Figure(f"mae_{key}", f"MAE, {who}", regression.mae, "", origin, how)
-    if regression.r2 is not None:
-        yield Figure(f"r2_{key}", f"R2, {who}", regression.r2, "", origin, how)
+    origin, who, how = _ran(regression, activations)
+    values = {
+        kinds.RMSE: regression.rmse,
+        kinds.MAE: regression.mae,
+        kinds.R2: regression.r2,
+    }
+    for kind, value in values.items():
+        if value is not None:
+            yield figure(kind, value, origin, how, of=_of(regression), what=f", {who}")
+
+
+def _of(score: Accuracy | Regression) -> str:
+    return "_".join(filter(None, (score.runtime, score.output)))
+
+
+def _ran(score: Accuracy | Regression, activations: str) -> tuple[Origin, str, str]:
+    """(origin, what ran, how) of a score's figures."""
+    who, how = (text.format(activations) for text in _RUNTIMES[score.runtime])
+    origin: Origin = "simulated" if score.runtime == "npu" else "measured"
+    where = f"output {score.output!r}, " if score.output else ""
+    return origin, who, f"{where}{how}, {score.samples:,} test samples"
 
 
 def _errors(measured: Measured, activations: str) -> Iterator[Figure]:
     unrolled, quantized = measured.unroll_error, measured.quantization_error
     if unrolled:
-        label = "Largest output difference, deploy model"
         how = f"LiteRT float against Keras, {unrolled.samples} calibration samples"
-        yield Figure("unroll_error", label, unrolled.largest, "", "measured", how)
+        yield figure(kinds.UNROLL_ERROR, unrolled.largest, "measured", how)
     if quantized is None or measured.quality is None:
         return
     how = f"{PLACES[measured.ran_in]} against Keras, on {quantized.samples} calibration samples"
-    label = f"output difference, {activations} model"
-    for name, value in (("mean", quantized.mean), ("largest", quantized.largest)):
-        key = f"quantization_error_{name}"
-        yield Figure(key, f"{name.capitalize()} {label}", value, "", "measured", how)
-    yield from _worst(measured.quality, activations, how)
+    model = f", {activations} model"
+    yield figure(kinds.MEAN_DIFFERENCE, quantized.mean, "measured", how, what=model)
+    yield figure(kinds.LARGEST_DIFFERENCE, quantized.largest, "measured", how, what=model)
+    yield from _worst(measured.quality, model, how)
 
 
-def _worst(quality: Quality, activations: str, how: str) -> Iterator[Figure]:
+def _worst(quality: Quality, model: str, how: str) -> Iterator[Figure]:
     worst = quality.worst
     if worst is not None:
-        of = f"column {worst.column} of output {worst.output!r}, % of its range; {how}"
-        label = f"error of the worst column, {activations} model"
-        yield Figure("output_error", f"Mean {label}", worst.mean, "%", "measured", of)
-        yield Figure("output_error_largest", f"Largest {label}", worst.largest, "%", "measured", of)
+        column = f"column {worst.column} of output {worst.output!r}, % of its range; {how}"
+        yield figure(kinds.OUTPUT_ERROR, worst.mean, "measured", column, what=model)
+        yield figure(kinds.LARGEST_OUTPUT_ERROR, worst.largest, "measured", column, what=model)
     for entry in quality.agreements:
-        key = "same_class" if len(quality.agreements) == 1 else f"same_class_{entry.output}"
-        of = f"output {entry.output!r}, {entry.how}; {how}"
-        label = f"Same answer as the trained model, {activations} model"
-        yield Figure(key, label, entry.percent, "%", "measured", of)
+        of = entry.output if len(quality.agreements) > 1 else ""
+        answers = f"output {entry.output!r}, {entry.how}; {how}"
+        yield figure(kinds.SAME_CLASS, entry.percent, "measured", answers, of=of, what=model)
 
 
-def _simulated(simulation: Simulation) -> list[Figure]:
-    if not simulation.samples:
-        return []
-    how = f"of {simulation.samples:,} samples: binary in the simulator, byte for byte as TFLM"
-    return [Figure("npu_equal", "Samples equal to TFLM", simulation.equal, "", "simulated", how)]
+def _simulated(simulation: Simulation) -> Iterator[Figure]:
+    if simulation.samples:
+        how = f"of {simulation.samples:,} samples: binary in the simulator, byte for byte as TFLM"
+        yield figure(kinds.EQUAL_SAMPLES, simulation.equal, "simulated", how)
 
 
-def _calibrated(rounds: Sequence[Round]) -> list[Figure]:
-    if not rounds:
-        return []
-    how = f"round {len(rounds)} of calibration, {rounds[-1].sequences} sequences in all"
-    growth = rounds[-1].growth
-    return [Figure("state_growth", "Growth of state ranges", growth, "%", "measured", how)]
+def _calibrated(rounds: Sequence[Round]) -> Iterator[Figure]:
+    if rounds:
+        how = f"round {len(rounds)} of calibration, {rounds[-1].sequences} sequences in all"
+        yield figure(kinds.STATE_GROWTH, rounds[-1].growth, "measured", how)
 
 
-def _compiled(compiled: Compiled, waits: Wait | None) -> list[Figure]:
+def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     vela = f"Vela {compiled.vela_version}"
-    on, on_cpu = str(compiled.target), len(compiled.cpu_operators)
-    rows: list[tuple[str, str, float, str, Origin, str]] = [
-        ("npu_operators", "Operators on the NPU", compiled.npu_operators, "", "measured", vela),
-        ("cpu_operators", "Operators on the CPU", on_cpu, "", "measured", vela),
-        ("cycles", "Cycles of an inference", compiled.cycles, "cycles", "estimated", on),
-        ("milliseconds", "Time of an inference", compiled.milliseconds, "ms", "estimated", on),
-        ("sram", "SRAM", compiled.sram_kib, "KiB", "estimated", on),
-        ("dram", "DRAM", compiled.dram_kib, "KiB", "estimated", on),
-        ("flash", "Flash", compiled.flash_kib, "KiB", "measured", "the compiled file, all of it"),
-        ("constants", "Weights and constants", compiled.constants_kib, "KiB", "estimated", on),
-        ("weights", "Compressed weights and scales", compiled.weights_kib, "KiB", "estimated", on),
-    ]
+    on = str(compiled.target)
+    yield figure(kinds.NPU_OPERATORS, compiled.npu_operators, "measured", vela)
+    yield figure(kinds.CPU_OPERATORS, len(compiled.cpu_operators), "measured", vela)
+    yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
+    yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", on)
+    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", on)
+    yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
+    yield figure(kinds.FLASH, compiled.flash_kib, "measured", "the compiled file, all of it")
+    yield figure(kinds.CONSTANTS, compiled.constants_kib, "estimated", on)
+    yield figure(kinds.WEIGHTS, compiled.weights_kib, "estimated", on)
     if compiled.sram_with_weights_kib > compiled.sram_kib:
-        sram, label = compiled.sram_with_weights_kib, "SRAM with the weights"
-        rows.append(("sram_with_weights", label, sram, "KiB", "estimated", on))
+        yield figure(kinds.SRAM_WITH_WEIGHTS, compiled.sram_with_weights_kib, "estimated", on)
     if waits is not None:
-        label = f"Cycles waiting for {waits.memory}"
-        rows.append(("cycles_waiting", label, waits.cycles, "cycles", "estimated", on))
-    return [Figure(*row) for row in rows]
+        memory = f" {waits.memory}"
+        yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
 
 
-def _resident(compiled: Compiled, resident: Resident | None) -> list[Figure]:
+def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]:
     if resident is None or resident.reason:
-        return []
-    how = "weights resident"
-    figures = [
-        Figure(
-            "resident_kept", "SRAM for resident weights", resident.kept_kib, "KiB", "measured", how
-        ),
-        Figure("resident_sram", "SRAM with them", resident.sram_kib, "KiB", "estimated", how),
-    ]
+        return
+    yield figure(kinds.RESIDENT_KEPT, resident.kept_kib, "measured", "weights resident")
+    yield figure(kinds.RESIDENT_SRAM, resident.sram_kib, "estimated", "weights resident")
     if resident.cycles is not None:
-        label, cycles, how = "an inference with them", resident.cycles, resident.cycles_how
+        cycles, how = resident.cycles, resident.cycles_how
         ms = cycles * compiled.milliseconds / compiled.cycles
-        figures += [
-            Figure("resident_cycles", f"Cycles of {label}", cycles, "cycles", "estimated", how),
-            Figure("resident_milliseconds", f"Time of {label}", ms, "ms", "estimated", how),
-        ]
-    return figures
+        yield figure(kinds.RESIDENT_CYCLES, cycles, "estimated", how)
+        yield figure(kinds.RESIDENT_MILLISECONDS, ms, "estimated", how)
 
 
 def versions() -> dict[str, str]:

@@ -17,6 +17,8 @@ from unspool.report.compression import Compression
 from unspool.report.report import Report
 from unspool.report.verdict import verdict
 from unspool.runtime.drift import Drift
+from unspool.tflite import flatbuffer, marks
+from unspool.tflite.names import Steps
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def of_deployment(
         measured=deployment.measured,
         calibration=deployment.calibration,
         quantized_tflite=deployment.quantized_tflite,
+        steps=_steps(deployment.quantized_tflite),
         warnings=deployment.warnings,
         remedies=deployment.remedies,
         drift=beside.drift,
@@ -117,6 +120,7 @@ def of_compiled(
         created=datetime.now(timezone.utc),
         versions=figures.versions(),
         quantized_tflite=quantized_tflite,
+        steps=_steps(quantized_tflite),
         resident=resident,
         wait=waits,
         budget=budget,
@@ -129,6 +133,10 @@ def _judged(report: Report, request: Request) -> Report:
     breaches = budgets.check(report.values, report.budget) if report.budget else ()
     report = replace(report, breaches=breaches)
     return replace(report, verdict=verdict(report), advice=advise(report, request))
+
+
+def _steps(tflite: bytes) -> Steps:
+    return marks.read(flatbuffer.read(tflite)).steps if tflite else Steps((), ())
 
 
 def _model(deployment: Deployment) -> dict[str, Any]:

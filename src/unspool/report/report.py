@@ -17,6 +17,7 @@ from unspool.runtime.drift import Drift
 from unspool.runtime.evaluation import Accuracy
 from unspool.runtime.measuring import Measured
 from unspool.runtime.verification import Simulation
+from unspool.tflite.names import Steps
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Report:
         measured: what was measured; None where a file was compiled alone.
         calibration: the ranges, for the pictures; None where a file was compiled alone.
         quantized_tflite: what was compiled, for the picture of a step; else empty.
+        steps: reads the names of tensors.
         warnings: what the data lets one expect, in a line each.
         remedies: what was tried against too large an error.
         drift: of a stream.
@@ -94,6 +96,7 @@ class Report:
     measured: Measured | None = None
     calibration: Calibration | None = field(default=None, repr=False)
     quantized_tflite: bytes = field(default=b"", repr=False)
+    steps: Steps = field(default=Steps((), ()), repr=False)
     warnings: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
     drift: Drift | None = None

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from unspool.compilation.memories import memory
-from unspool.errors import UnspoolError
 from unspool.report.causes import cause
 from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
@@ -183,10 +181,7 @@ def _fits(report: Report) -> Iterator[Check]:
     sram = resident.sram_kib if resident else compiled.sram_kib
     parts = {"SRAM": sram, "DRAM": compiled.dram_kib, "flash": compiled.flash_kib}
     needs = [f"{kib(size)} KiB of {name}" for name, size in parts.items() if size]
-    try:
-        limit = memory(compiled.target, "cache").limit
-    except UnspoolError:  # a configuration that does not say
-        limit = None
+    limit = compiled.target.sram_limit
     text = f"Needs {', '.join(needs)}"
     if limit is None:
         yield Check("open", f"{text}; {compiled.target.memory_mode} sets no limit.")

@@ -47,7 +47,7 @@ class NotMeasured:
 
 
 @dataclass(frozen=True)
-class Subjects:
+class Forms:
     """The forms of one network.
 
     Attributes:
@@ -109,12 +109,12 @@ class Measured:
 
 
 def measure(
-    subjects: Subjects, calibration: Sequence[np.ndarray], test: Test | None, clock: Clock
+    forms: Forms, calibration: Sequence[np.ndarray], test: Test | None, clock: Clock
 ) -> Measured:
     """Run every form of a network and compare.
 
     Args:
-        subjects: the forms.
+        forms: the forms.
         calibration: the calibration samples, one array (samples, ...) per input.
         test: to measure accuracy with; None measures none.
         clock: times the stages and tells of their progress.
@@ -122,7 +122,7 @@ def measure(
     Raises:
         UnspoolError: the deploy model computes something else than the trained model.
     """
-    work = _Work(subjects, clock)
+    work = _Work(forms, clock)
     found = work.on_calibration(calibration)
     data = calibration if test is None else test.data
     outputs = {} if test is None else work.outputs(data, ("keras", "litert", "tflm"))
@@ -136,7 +136,7 @@ def measure(
         accuracies=tuple(s for s in scores if isinstance(s, Accuracy)),
         regressions=tuple(s for s in scores if isinstance(s, Regression)),
         simulation=work.simulation(data, simulated, tflm),
-        outside=Signature(subjects.quantized_tflite).outside(data) if test is not None else (),
+        outside=Signature(forms.quantized_tflite).outside(data) if test is not None else (),
         not_measured=tuple(work.failures),
     )
 
@@ -145,7 +145,7 @@ def measure(
 class _Work:
     """Measures one thing after the other, and notes what fails."""
 
-    subjects: Subjects
+    forms: Forms
     clock: Clock
     failures: list[NotMeasured] = field(default_factory=list)
     tflm: list[np.ndarray] | None = None  # outputs on the calibration samples
@@ -161,7 +161,7 @@ class _Work:
     def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
         """Errors of the deploy model and of the quantized model, without labels."""
         found: dict[str, Any] = {}
-        of = self.subjects
+        of = self.forms
         arrays = list(data)
         with self.clock.stage("compare with the trained model"):
             reference = None
@@ -184,7 +184,7 @@ class _Work:
         return found
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
-        signature = Signature(self.subjects.quantized_tflite)
+        signature = Signature(self.forms.quantized_tflite)
         return {
             "quantization_error": quality.difference(outputs, reference),
             "quality": quality.judge(outputs, reference, signature.output_names, signature.heads),
@@ -195,12 +195,12 @@ class _Work:
     ) -> dict[str, list[np.ndarray]]:
         """Runtime -> outputs on samples, of those runtimes in which the network runs."""
         found = {}
-        subjects = {
-            "keras": self.subjects.trained,
-            "npu": self.subjects.compiled.tflite,
+        forms = {
+            "keras": self.forms.trained,
+            "npu": self.forms.compiled.tflite,
         }
         for name in places:
-            subject = subjects.get(name, self.subjects.quantized_tflite)
+            subject = forms.get(name, self.forms.quantized_tflite)
             kind = {"keras": "trained model", "npu": "binary"}.get(name, "quantized model")
             with (
                 self.clock.stage(f"run in {PLACES[name]}", len(data[0])) as progress,
@@ -211,7 +211,7 @@ class _Work:
 
     def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
         """Each scored output in each runtime."""
-        names = Signature(self.subjects.quantized_tflite).output_names
+        names = Signature(self.forms.quantized_tflite).output_names
         found = []
         for place, values in outputs.items():
             for number, targets in test.targets.items():
@@ -231,7 +231,7 @@ class _Work:
             return Simulation(0, 0, self.failures[-1].reason)
         if tflm is None:
             return Simulation(0, 0, "there is nothing to compare it with: TFLM did not run")
-        of = self.subjects
+        of = self.forms
         return compare(of.compiled, of.quantized_tflite, data, simulated, tflm)
 
 

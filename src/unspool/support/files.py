@@ -26,7 +26,7 @@ def output_folder(path: AnyPath) -> Path:
     except OSError as error:
         raise UnspoolError(
             f"output folder {path}: cannot be written ({error.strerror or error}); "
-            "choose another with --out"
+            "choose another (`out`)"
         ) from None
     return path
 

@@ -1,4 +1,4 @@
-"""How long work tells of its progress."""
+"""How long-running work reports its progress."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ Watch: TypeAlias = Callable[[str, int, int], None]
 
 
 def unwatched(stage: str, done: int, total: int) -> None:
-    """A watch where nobody looks."""
+    """The watch that ignores what it is called with."""
 
 
 class Clock:
-    """Times stages and tells a watcher of them.
+    """Times stages, and reports them.
 
     Attributes:
         seconds: stage -> wall-clock time that it took.

@@ -8,7 +8,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.support import samples
 from unspool.support.samples import OpenInput, Samples
-from unspool.tflite import flatbuffer, input_scaling, names
+from unspool.tflite import flatbuffer, input_scaling, marks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
 
@@ -54,9 +54,9 @@ class Signature:
         """
         model = flatbuffer.read(content)
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
-        marks = names.read(model)
-        self.heads, self.scalings = marks.heads, marks.scalings
-        self.pairs = names.state_pairs(marks, inputs, outputs)
+        made = marks.read(model)
+        self.heads, self.scalings = made.heads, made.scalings
+        self.pairs = marks.state_pairs(made, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._own_outputs = [

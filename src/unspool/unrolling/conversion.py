@@ -11,8 +11,8 @@ from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
 from unspool.support.quiet import quiet
 from unspool.support.text import last_line
-from unspool.tflite import flatbuffer, names, rewriting
-from unspool.tflite.names import Interface
+from unspool.tflite import flatbuffer, marks, rewriting
+from unspool.tflite.marks import Interface
 from unspool.unrolling import leading
 
 
@@ -54,7 +54,7 @@ def convert(deploy_model: Any) -> bytes:
         )
         model = flatbuffer.read(converter.convert())
     _name(model, interface)
-    names.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
+    marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
     rewriting.rewrite(model)
     return flatbuffer.write(model)
 

@@ -7,7 +7,8 @@ from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
-from unspool.tflite.names import Interface, Marks, keras_name
+from unspool.tflite.marks import Interface, Marks
+from unspool.tflite.names import keras_name
 from unspool.unrolling.inspection import Verdict, inspect, is_graph
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
@@ -215,7 +216,7 @@ def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[A
         if None in shape:
             raise UnspoolError(
                 f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
-                "say how many time steps to unroll (--time-steps N, or time_steps=N)"
+                "say how many time steps to unroll (`time_steps`)"
                 if length_is_open and None not in shape[1:]
                 else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
                 "only the time steps, the first dimension after the batch, may be open"

@@ -195,7 +195,7 @@ def _embedding(layer: Any) -> tuple[Action, str]:
             "mask_zero=True masks time steps, which an unrolled network has no operator for; "
             "use mask_zero=False and pad with a token of its own"
         )
-    return "cpu", "looks up token ids; no Ethos-U runs that (accept it with --allow-cpu)"
+    return "cpu", "looks up token ids; no Ethos-U runs that (accept it with `allow_cpu`)"
 
 
 def _time_distributed(layer: Any) -> tuple[Action, str]:

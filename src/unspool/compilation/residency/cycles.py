@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from unspool.compilation.memories import memory
 from unspool.compilation.residency.tables import Span, flash_reads
 from unspool.compilation.vela import Compiled, Operator
 from unspool.npu import fields
@@ -15,7 +14,12 @@ _KINDS = ("FullyConnected", "Conv2D", "DepthwiseConv2D")  # of Vela's operators 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cycles of an inference, or None; and where the number comes from, or why there is none."""
+    """An estimate of the time that an inference takes.
+
+    Attributes:
+        cycles: of an inference; None where there is no estimate.
+        how: where the number comes from, or why there is none.
+    """
 
     cycles: int | None
     how: str
@@ -40,7 +44,7 @@ def estimate(
         operations: the stream of `compiled`.
         copies: what is copied.
     """
-    flash = memory(compiled.target, "const")
+    flash = compiled.target.memory("const")
     here, there = (_weighted(network) for network in (compiled, reference))
     if [(op.name, op.macs) for op in here] != [(op.name, op.macs) for op in there]:
         return Estimate(None, f"not estimated: {reference.target} has other operators")

@@ -5,8 +5,6 @@ biases). An operation that two cores share has each table in two parts, one per 
 registers allow no mixture, so both parts are kept or none.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ _NEAR = 64  # bytes between two tables that are not worth a DMA of their own
 
 
 @dataclass(frozen=True)
-class Table:
+class WeightTable:
     """Bytes of region 0 that several operations read.
 
     Attributes:
@@ -39,7 +37,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes that one DMA copies: from `source` in flash to `target` in SRAM."""
+    """Bytes that one DMA copies.
+
+    Attributes:
+        source: where they are in flash.
+        target: where they go in SRAM.
+        size: how many.
+    """
 
     source: int
     target: int
@@ -77,26 +81,26 @@ def flash_reads(operation: Operation) -> tuple[tuple[tuple[int, int], ...], ...]
     )
 
 
-def repeated(operations: Iterable[Operation]) -> tuple[Table, ...]:
+def repeated(operations: Iterable[Operation]) -> tuple[WeightTable, ...]:
     """The tables that more than one operation reads from flash."""
     counts = Counter(parts for operation in operations for parts in flash_reads(operation))
-    return tuple(Table(parts, uses) for parts, uses in counts.items() if uses > 1)
+    return tuple(WeightTable(parts, uses) for parts, uses in counts.items() if uses > 1)
 
 
-def choose(tables: Iterable[Table], budget: float) -> tuple[Table, ...]:
+def choose(tables: Iterable[WeightTable], budget: float) -> tuple[WeightTable, ...]:
     """The tables to keep within `budget` bytes; infinity for all.
 
     Keeping a table of n bytes that is read u times saves (u - 1) * n bytes of flash traffic: u - 1
     per byte of SRAM. So those with the most uses go first, the larger ones before the smaller.
     """
-    kept: list[Table] = []
+    kept: list[WeightTable] = []
     for table in sorted(tables, key=lambda table: (-table.uses, -table.size, table.ranges)):
-        if sum(s.size for s in spans([*kept, table], 0)) <= budget:
+        if total(spans([*kept, table], 0)) <= budget:
             kept.append(table)
     return tuple(kept)
 
 
-def spans(tables: Sequence[Table], target: int) -> tuple[Span, ...]:
+def spans(tables: Sequence[WeightTable], target: int) -> tuple[Span, ...]:
     """The DMAs that copy tables to `target` and behind it: as few as their places allow."""
     merged: list[tuple[int, int]] = []
     for offset, size in sorted(part for table in tables for part in table.ranges):
@@ -110,6 +114,11 @@ def spans(tables: Sequence[Table], target: int) -> tuple[Span, ...]:
         result.append(Span(start, target, end - start))
         target += end - start
     return tuple(result)
+
+
+def total(copies: Iterable[Span]) -> int:
+    """Bytes of all copies."""
+    return sum(span.size for span in copies)
 
 
 def align(size: int) -> int:

@@ -1,18 +1,30 @@
 """The figures to see first."""
 
+from unspool.compilation.kinds import (
+    ACCURACY,
+    CYCLES,
+    DRAM,
+    FLASH,
+    MILLISECONDS,
+    RESIDENT_CYCLES,
+    RESIDENT_SRAM,
+    SRAM,
+)
 from unspool.page.sections.parts import Key
 from unspool.report.numbers import number
 from unspool.report.report import Report
 from unspool.report.verdict import loss, points
 
-_KEYS = ("milliseconds", "cycles", "flash", "sram", "dram")
+_KEYS = tuple(kind.id for kind in (MILLISECONDS, CYCLES, FLASH, SRAM, DRAM))
+
+_RESIDENT = {CYCLES.id: RESIDENT_CYCLES.id, SRAM.id: RESIDENT_SRAM.id}
 
 
 def keys(report: Report) -> tuple[Key, ...]:
     """The figures to see first, those of the report, none made anew."""
     figures = {figure.id: figure for figure in report.figures}
     found = []
-    for name in ("accuracy_tflm", "accuracy_npu", "accuracy_litert"):
+    for name in map(ACCURACY.of, ("tflm", "npu", "litert")):
         if name in figures:
             lost = loss(report)
             beside = "" if lost is None else points(lost[0])
@@ -23,14 +35,12 @@ def keys(report: Report) -> tuple[Key, ...]:
     for figure, beside in found:
         if figure.unit == "KiB" and not figure.value:
             continue
-        if figure.id == "milliseconds" and "resident_cycles" in figures:
+        if figure.id == MILLISECONDS.id and RESIDENT_CYCLES.id in figures:
             beside = "before weights are resident"
-        if figure.id == "cycles" and "resident_cycles" in figures:
-            beside = f"{number(figures['resident_cycles'], figures['resident_cycles'].value)} "
-            beside += "with resident weights"
-        if figure.id == "sram" and "resident_sram" in figures:
-            beside = f"{number(figures['resident_sram'], figures['resident_sram'].value)} KiB "
-            beside += "with resident weights"
+        resident = figures.get(_RESIDENT.get(figure.id, ""))
+        if resident:
+            unit = " KiB" if resident.unit == "KiB" else ""
+            beside = f"{number(resident, resident.value)}{unit} with resident weights"
         if figure.guide is not None:
             guide = f"Arm's guide: {number(figure, figure.guide)}"
             beside = f"{beside}; {guide}" if beside else guide

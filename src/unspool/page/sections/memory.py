@@ -8,6 +8,7 @@ from unspool.page.charts.plan import role as plan_role
 from unspool.page.sections.parts import Picture, Section, Table
 from unspool.report.numbers import kib
 from unspool.report.report import Report
+from unspool.tflite.names import Steps, last_part
 
 _SHOWN = 20
 
@@ -29,12 +30,12 @@ def memory(report: Report) -> Section:
                 f"{name.upper()} over time",
                 f"{len(tensors)} places for tensors. Most is alive at time {peak}: "
                 f"{kib(sum(a.size for a in alive) / 1024)} KiB in {len(alive)} of them"
-                f"{_largest(alive)}.",
+                f"{_largest(alive, report.steps)}.",
                 "KiB (1024 bytes)",
                 "estimated",
                 f"planned by Vela {compiled.vela_version} for {compiled.target}"
                 + (", resident weights behind it" if kept else ""),
-                (plan(tensors, used, kept),),
+                (plan(tensors, report.steps, used, kept),),
                 table=_places(f"The largest places in {name.upper()}", tensors),
             )
         )
@@ -48,10 +49,11 @@ def _places(caption: str, tensors: Sequence[Allocation]) -> Table:
         ("Tensor", ">Bytes", ">Address", ">From", ">To"),
         [
             (
-                a.name.split(";")[-1] or a.name,
+                last_part(a.name),
                 f"{a.size:,}",
                 f"0x{a.address:x}",
-                *map(str, (a.start, a.end)),
+                str(a.start),
+                str(a.end),
             )
             for a in largest
         ],
@@ -69,6 +71,6 @@ def _peak(tensors: Sequence[Allocation]) -> tuple[int, list[Allocation]]:
     return peak, alive(peak)
 
 
-def _largest(alive: Sequence[Allocation]) -> str:
+def _largest(alive: Sequence[Allocation], steps: Steps) -> str:
     first = max(alive, key=lambda a: a.size)
-    return f", the largest {plan_role(first)} with {kib(first.size / 1024)} KiB"
+    return f", the largest {plan_role(first, steps)} with {kib(first.size / 1024)} KiB"

@@ -1,6 +1,6 @@
 """Ranges role by role: what each step took, and the range that all steps share."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unspool.page.charts.canvas import shortened
@@ -8,7 +8,8 @@ from unspool.page.charts.range_panel import panel
 from unspool.page.sections.parts import Picture, Section, Table
 from unspool.quantization.calibration import Calibration
 from unspool.quantization.ranges import Range
-from unspool.report.bounds import step_of
+from unspool.report.report import Report
+from unspool.tflite.names import Steps, last_part
 
 _PANELS = 48
 
@@ -41,7 +42,7 @@ class Role:
         )
 
 
-def roles(calibration: Calibration) -> tuple[Role, ...]:
+def roles(calibration: Calibration, names: Steps) -> tuple[Role, ...]:
     """The roles of a calibration, in the order of the network.
 
     Parts that a split gives have names of their own, `split`, `split1`, ...: those of one stem are
@@ -50,7 +51,8 @@ def roles(calibration: Calibration) -> tuple[Role, ...]:
     groups: dict[str, list[str]] = {}
     for tensor in calibration.observed:
         role = calibration.roles[tensor]
-        groups.setdefault(role if step_of(tensor) else re.sub(r"\d+$", "", role), []).append(tensor)
+        entry = role if names.find(tensor) else role.rstrip("0123456789")
+        groups.setdefault(entry, []).append(tensor)
     found = []
     for name, tensors in groups.items():
         observed, chosen = calibration.observed[tensors[0]], calibration.ranges[tensors[0]]
@@ -58,20 +60,47 @@ def roles(calibration: Calibration) -> tuple[Role, ...]:
         for tensor in tensors:
             taken = calibration.observed[tensor]
             observed, chosen = observed | taken, chosen | calibration.ranges[tensor]
-            if place := step_of(tensor):
+            if place := names.find(tensor):
                 steps[place[1]] = steps.get(place[1], taken) | taken
         found.append(Role(name, tuple(sorted(steps.items())), len(tensors), observed, chosen))
     return tuple(found)
 
 
-def ranges(calibration: Calibration | None) -> Section:
+def ranges(report: Report) -> Section:
     """Ranges before and after tying: a small picture per role, and all of them as a table."""
+    calibration = report.calibration
     if calibration is None:
         return Section("ranges", "Ranges")
-    found = roles(calibration)
+    found = roles(calibration, report.steps)
     stepped = [role for role in found if role.steps]
+    if not stepped:
+        return Section("ranges", "Ranges", folded=(_table(found),))
+    picture = _step_by_step(stepped, calibration, _table(found))
+    return Section("ranges", "Ranges before and after tying", (picture,))
+
+
+def _step_by_step(stepped: Sequence[Role], calibration: Calibration, table: Table) -> Picture:
+    """A small picture for each of the first roles that have steps."""
     shown = stepped[:_PANELS]
-    table = Table(
+    clipped = sum(role.clipped for role in stepped)
+    left = len(stepped) - len(shown)
+    return Picture(
+        "Ranges, step by step",
+        "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
+        f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
+        + f" {left} more roles are in the table."
+        * (left > 0),
+        "real values",
+        "measured",
+        f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}",
+        tuple(panel(f"range-{k}", r.name, r.steps, r.chosen) for k, r in enumerate(shown)),
+        tuple(_caption(role) for role in shown),
+        table,
+    )
+
+
+def _table(found: Sequence[Role]) -> Table:
+    return Table(
         "Ranges of all roles, measured in float",
         (
             "Role",
@@ -86,33 +115,17 @@ def ranges(calibration: Calibration | None) -> Section:
             (
                 role.name,
                 f"{role.tensors}",
-                *(f"{v:.4g}" for v in (role.observed.minimum, role.observed.maximum)),
-                *(f"{v:.4g}" for v in (role.chosen.minimum, role.chosen.maximum)),
+                f"{role.observed.minimum:.4g}",
+                f"{role.observed.maximum:.4g}",
+                f"{role.chosen.minimum:.4g}",
+                f"{role.chosen.maximum:.4g}",
                 "yes" if role.clipped else "no",
             )
             for role in found
         ],
     )
-    clipped = sum(role.clipped for role in stepped)
-    how = f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}"
-    picture = Picture(
-        "Ranges, step by step",
-        "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
-        f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
-        + f" {len(stepped) - len(shown)} more roles are in the table."
-        * (len(stepped) > len(shown)),
-        "real values",
-        "measured",
-        how,
-        tuple(panel(f"range-{k}", r.name, r.steps, r.chosen) for k, r in enumerate(shown)),
-        tuple(_caption(role) for role in shown),
-        table,
-    )
-    if not shown:
-        return Section("ranges", "Ranges", folded=(table,))
-    return Section("ranges", "Ranges before and after tying", (picture,))
 
 
 def _caption(role: Role) -> str:
-    name = role.name.split(";")[-1].replace("/step/", " ")
+    name = last_part(role.name).replace("/step/", " ")
     return shortened(name, 28) + (" (clips)" if role.clipped else "")

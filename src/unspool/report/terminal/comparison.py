@@ -44,6 +44,7 @@ def _figures(difference: Difference) -> Table:
     for column in ("Before", "After", "Change", "%"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("Unit", no_wrap=True)
+    table.add_column("", no_wrap=True)
     notes = any(change.notes for change in difference.changes)
     if notes:
         table.add_column("Not alike", overflow="fold")
@@ -57,6 +58,7 @@ def _figures(difference: Difference) -> Table:
             Text(_signed(change) if change.comparable else "", style="bold"),
             "" if percent is None else f"{percent:+,.1f}",
             other.unit,
+            {True: "better", False: "worse", None: ""}[change.better],
             *(["; ".join(change.notes)] if notes else []),
         )
     return table

@@ -32,8 +32,8 @@ _BOOKKEEPING, _BOOKKEEPING_EACH = 1024, 128
 
 
 @dataclass(frozen=True)
-class Memory:
-    """The memory that a compiled file needs, in bytes.
+class Arena:
+    """TFLM's arena for a compiled file, in bytes.
 
     Attributes:
         offsets: tensor index -> its place in the arena by Vela's plan, which TFLM follows.
@@ -51,12 +51,12 @@ class Memory:
     bookkeeping: int
 
     @property
-    def arena(self) -> int:
-        """Bytes to reserve for the arena."""
+    def size(self) -> int:
+        """Bytes to reserve for it."""
         return _align(self.planned + self.bookkeeping)
 
 
-def read(model: flatbuffer.Model) -> Memory:
+def read(model: flatbuffer.Model) -> Arena:
     """Read Vela's memory plan.
 
     Args:
@@ -82,7 +82,7 @@ def read(model: flatbuffer.Model) -> Memory:
         if index not in offsets and not _is_constant(model, tensor)
     )
     things = len(graph.tensors) + len(graph.inputs) + len(graph.outputs) + len(graph.operators)
-    return Memory(
+    return Arena(
         offsets=offsets,
         planned=end + unplanned,
         scratch=scratch,
@@ -91,11 +91,11 @@ def read(model: flatbuffer.Model) -> Memory:
     )
 
 
-def overlap(memory: Memory, one: int, other: int, size: int, other_size: int) -> bool:
+def overlap(arena: Arena, one: int, other: int, size: int, other_size: int) -> bool:
     """Whether two tensors share bytes of the arena; unknown places count as sharing."""
-    if one not in memory.offsets or other not in memory.offsets:
+    if one not in arena.offsets or other not in arena.offsets:
         return True
-    start, other_start = memory.offsets[one], memory.offsets[other]
+    start, other_start = arena.offsets[one], arena.offsets[other]
     return start < other_start + other_size and other_start < start + size
 
 

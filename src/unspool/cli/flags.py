@@ -1,0 +1,33 @@
+"""Arguments that messages of the library name, and the flags that the commands have for them."""
+
+import re
+
+NAMED = (
+    "allow_cpu",
+    "feature_scales",
+    "max_accuracy_drop",
+    "max_flash_kib",
+    "max_ms",
+    "max_output_error",
+    "max_sram_kib",
+    "no_cpu",
+    "out",
+    "sort",
+    "test",
+    "time_steps",
+)
+"""Those that messages of the library name, in backticks."""
+
+
+def flag(name: str) -> str:
+    """The flag of an argument: "max_ms" is `--max-ms`."""
+    return "--" + name.replace("_", "-")
+
+
+def with_flags(text: str) -> str:
+    """A message with flags in place of arguments.
+
+    >>> with_flags("input 'x' has an open length: say how long it is (`time_steps`)")
+    "input 'x' has an open length: say how long it is (--time-steps)"
+    """
+    return re.sub(rf"`({'|'.join(NAMED)})`", lambda found: flag(found[1]), text)

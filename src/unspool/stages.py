@@ -1,0 +1,121 @@
+"""The way from a Keras model to a quantized file: unroll, convert, calibrate, quantize.
+
+A `Way` says how a model goes it: over whole sequences, or as a stream with states in and out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from unspool.quantization.calibration import Calibration, calibrate, calibrate_stream
+from unspool.quantization.quantizer import quantize
+from unspool.support.progress import Clock
+from unspool.support.samples import Samples
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll, unroll_stream
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a model is unrolled, calibrated and quantized.
+
+    Attributes:
+        unroll: trained model -> deploy model.
+        calibrate: float .tflite and samples -> ranges.
+        activations: "int8" or "int16".
+    """
+
+    unroll: Callable[[Any], Any]
+    calibrate: Callable[[bytes, Samples], Calibration]
+    activations: str = "int8"
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A model with its ranges.
+
+    Attributes:
+        deploy_model: the Keras model without loops.
+        float_tflite: bytes of it as a float .tflite.
+        calibration: the ranges.
+    """
+
+    deploy_model: Any
+    float_tflite: bytes
+    calibration: Calibration
+
+
+def sequences(
+    time_steps: int | None = None,
+    *,
+    method: str = "mse",
+    activations: str = "int8",
+    allow_cpu: bool = False,
+) -> Way:
+    """The way of a model that is given whole sequences; see `unroll` and `calibrate`."""
+    return Way(
+        partial(unroll, time_steps=time_steps, allow_cpu=allow_cpu),
+        partial(calibrate, method=method, activations=activations),
+        activations,
+    )
+
+
+def stream(
+    time_steps: int,
+    *,
+    method: str,
+    activations: str,
+    allow_cpu: bool,
+    rounds: int,
+    carry_states: bool,
+) -> Way:
+    """The way of a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
+    return Way(
+        partial(unroll_stream, time_steps=time_steps, allow_cpu=allow_cpu),
+        partial(
+            calibrate_stream,
+            method=method,
+            activations=activations,
+            rounds=rounds,
+            carry_states=carry_states,
+        ),
+        activations,
+    )
+
+
+def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:
+    """Unroll, convert and calibrate a trained model.
+
+    Args:
+        model: a built Keras model.
+        samples: to calibrate with.
+        way: how.
+        clock: times the stages.
+
+    Raises:
+        UnspoolError: as the functions of the way do.
+    """
+    clock = clock or Clock(None)
+    with clock.stage("unroll"):
+        deploy_model = way.unroll(model)
+    with clock.stage("convert"):
+        float_tflite = convert(deploy_model)
+    with clock.stage("calibrate"):
+        calibration = way.calibrate(float_tflite, samples)
+    return Calibrated(deploy_model, float_tflite, calibration)
+
+
+def quantized(
+    model: Any, samples: Samples, way: Way, clock: Clock | None = None
+) -> tuple[Calibrated, bytes]:
+    """The whole way of a trained model: its ranges, and the bytes of the quantized .tflite.
+
+    Example:
+        >>> made, int8 = quantized(model, samples, sequences())  # doctest: +SKIP
+    """
+    clock = clock or Clock(None)
+    made = calibrated(model, samples, way, clock)
+    with clock.stage("quantize"):
+        tflite = quantize(made.float_tflite, made.calibration.ranges, way.activations)
+    return made, tflite

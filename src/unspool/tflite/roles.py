@@ -1,0 +1,51 @@
+"""What each tensor of a network is, whatever the step: the tensors that share one range."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unspool.tflite import flatbuffer
+from unspool.tflite.marks import Marks, read, state_pairs
+
+
+def roles(model: flatbuffer.Model) -> dict[str, str]:
+    """Tensor name -> role: what a tensor is, whatever the step.
+
+    `gru/step_007/h` has the role `gru/step/h`. An output of the graph has lost its step's name to
+    the signature's; it takes the role of a tensor that the same kind of operator computes from
+    tensors of the same roles, in another step.
+    """
+    graph, marks = model.subgraphs[0], read(model)
+    steps = marks.steps
+    names = [tensor.name.decode() for tensor in graph.tensors]
+    found = {name: steps.role(name) for name in names}
+
+    def recipe(op: Any) -> tuple[str, ...]:
+        kind = flatbuffer.operator_kind(model, op)
+        return (kind, *(found[names[index]] for index in op.inputs if index >= 0))
+
+    known = {
+        recipe(op): found[names[op.outputs[0]]]
+        for op in graph.operators
+        if len(op.outputs) == 1 and steps.find(names[op.outputs[0]])
+    }
+    for op in graph.operators:
+        if op.outputs[0] in graph.outputs and recipe(op) in known:
+            found[names[op.outputs[0]]] = known[recipe(op)]
+    for op in graph.operators:  # the steps' outputs one after the other: what each of them is
+        if flatbuffer.operator_kind(model, op) in ("CONCATENATION", "PACK"):
+            parts = {found[names[index]] for index in op.inputs}
+            if len(parts) == 1:
+                found[names[op.outputs[0]]] = parts.pop()
+    return found | _tied_states(model, marks, found)
+
+
+def _tied_states(model: flatbuffer.Model, marks: Marks, found: Mapping[str, str]) -> dict[str, str]:
+    """Name of a state's input tensor -> role of its output: it goes in as it comes out."""
+    graph = model.subgraphs[0]
+    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    return {
+        graph.tensors[graph.inputs[pair.input]].name.decode(): found[
+            graph.tensors[graph.outputs[pair.output]].name.decode()
+        ]
+        for pair in state_pairs(marks, inputs, outputs)
+    }
