@@ -51,8 +51,8 @@ class _Commands:
         self.reports[report] = json.loads((self.folder / report / "report.json").read_text())
 
     def deploy(self):
-        folder, x = self.folder, random_samples(24, steps=12)
-        model = small_model(steps=12, units=16)
+        folder, x = self.folder, random_samples(24)
+        model = small_model(units=16)
         np.save(folder / "x.npy", x)
         np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
         model.save(folder / "model.keras")
@@ -65,13 +65,13 @@ class _Commands:
 
     def deploy_values(self):
         """Outputs that are values, and badly calibrated."""
-        folder, x = self.folder, keras.Input((12, 5), name="x")
+        folder, x = self.folder, keras.Input((6, 5), name="x")
         head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
         model = keras.Model(x, head)
         model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
         model.save(folder / "values.keras")
-        np.save(folder / "few.npy", random_samples(5, steps=12))
-        np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))
+        np.save(folder / "few.npy", random_samples(5))
+        np.save(folder / "wide.npy", 9 * random_samples(5))
         np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
         values = ("--calibration", folder / "few.npy", "--out", folder / "values")
         values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
@@ -94,21 +94,22 @@ class _Commands:
         self.run(*compile, self.folder / "over", *over, report="over", status=1)
 
     def compress(self):
-        """Trained without graphs, which take longer to trace; searched among two settings."""
+        """Trained without graphs, which take longer to trace; searched among two settings; no remedies."""
         folder, x = self.folder, random_samples(100)
         np.save(folder / "train.npy", x)
         np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))
         model = small_model("simple")
         model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.save(folder / "small.keras")
-        data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy", "--epochs", 2)
-        compress = ("compress", folder / "small.keras", *data)
+        data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy")
+        compress = ("compress", folder / "small.keras", *data, "--epochs", 2, "--batch-size", 95)
         tf.config.run_functions_eagerly(True)
+        two = mock.patch.dict(search.__kwdefaults__, settings=LADDER[:2])
         try:
-            self.run(*compress, "--sparsity", 0.5, "--out", folder / "small", report="small")
-            with mock.patch.dict(search.__kwdefaults__, settings=LADDER[:2]):
-                found = ("--max-accuracy-drop", 100, "--out", folder / "found")
-                self.run(*compress, *found, report="found")
+            with two, mock.patch("unspool.deployment.try_remedies", return_value=()):
+                small, found = folder / "small", folder / "found"
+                self.run(*compress, "--sparsity", 0.5, "--out", small, report="small")
+                self.run(*compress, "--max-accuracy-drop", 100, "--out", found, report="found")
         finally:
             tf.config.run_functions_eagerly(False)
 

@@ -146,6 +146,7 @@ def test_samples_outside_are_told_in_the_users_units():
     assert 990 < outside.minimum <= low < high <= outside.maximum < 1_040
 
 
+@pytest.mark.filterwarnings("ignore:calibration data")
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * STEPS, max_size=4 * STEPS))
 def test_the_bundle_scales_as_python_does(firmware, values):
@@ -204,13 +205,13 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
     """Acceleration beside air pressure: all levels are the pressure's."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 400)
-    t = np.arange(40)
-    waves = np.sin(t * (0.1 + 0.1 * y[:, None])) + 0.1 * rng.normal(size=(400, 40))
-    pressure = 101_325 + 20 * rng.normal(size=(400, 40))
+    t = np.arange(20)
+    waves = np.sin(t * (0.2 + 0.2 * y[:, None])) + 0.1 * rng.normal(size=(400, 20))
+    pressure = 101_325 + 20 * rng.normal(size=(400, 20))
     x = np.stack([waves, pressure], -1).astype(np.float32)
     mean, deviation = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((40, 2)), L.LSTM(12), L.Dense(3, "softmax")])
+    model = keras.Sequential([keras.Input((20, 2)), L.LSTM(12), L.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit((x - mean) / deviation, y, epochs=12, batch_size=16, verbose=0)
     kernel, recurrent, bias = model.layers[0].get_weights()
