@@ -1,6 +1,7 @@
 # make demo: everything from nothing to a binary for the NPU.
-# make test: all that CI runs.  make test-all: the slow tests too.
-# make docs: the site, in docs/_build.
+# make quick: while at work.  make test: before a commit.  make test-all: the slow tests too.
+# make cover: what no test runs.  make docs: the site, in docs/_build.
+# make release-check: the packages in dist, tried out.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,25 +9,47 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
-.PHONY: demo test test-all docs zoo bench clean
+# Neighbours stay on one worker as long as it has work: they share what their modules make.
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Rooms that need no TensorFlow, or little.
+QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
+
+.PHONY: demo quick test test-all cover docs release-check zoo bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
 
-# Those that take minutes too: every case of docs/supported.md at 33 steps, in int8 and int16.
+# The long tails too: every case of docs/supported.md at 33 steps, in int8 and int16; training in
+# TensorFlow's graphs; damaged files by the thousand.
 test-all: $(VENV)/.installed-test
-	$(BIN)/pytest -n auto -m 'slow or not slow'
+	$(PYTEST) -m 'slow or not slow'
+
+quick: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(PYTEST) $(QUICK)
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(SITE)
-	$(BIN)/pytest -n auto
+	$(PYTEST)
+
+# Lines and branches of src/unspool that no test runs, other processes included; less than 95 % fails.
+cover: $(VENV)/.installed-test
+	$(PYTEST) --cov
 
 docs: $(VENV)/.installed-test
 	$(SITE)
 	@echo "the site: docs/_build/index.html"
+
+# Before a tag: sdist and wheel in dist, looked at by twine, and the wheel used where nothing else is.
+release-check: $(VENV)/.installed-release
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	.ci/release-check $(BIN)/python
 
 # What becomes of networks as people publish them: docs/zoo.md. Hours; it goes on where it stopped.
 zoo: $(VENV)/.installed
@@ -45,6 +68,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,docs,examples]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[release]'
+	@touch $@ $(VENV)/.installed
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
 		echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, but Unspool needs Python 3.10 to 3.13:" \
@@ -52,4 +79,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) unspool-out unspool-compressed bench-out zoo-out docs/_build
+	rm -rf $(VENV) build dist unspool-out unspool-compressed bench-out zoo-out docs/_build

@@ -1,26 +1,30 @@
-"""Small trained models and their data, made once for the whole run."""
+"""Small trained models and their data, made once for the whole run; where its time goes."""
+
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+import shared
+import vela_forks
 
+from unspool.compilation import vela
 from unspool.guide import mnist
-from unspool.support._tensorflow import keras
-from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll
 
 STEPS, FEATURES, CLASSES = 6, 5, 4
-RECURRENT = {
-    "gru": keras.layers.GRU,
-    "lstm": keras.layers.LSTM,
-    "simple": keras.layers.SimpleRNN,
-}
+pytest_plugins = ["command_files"]
+ROOT = Path(__file__).parent
+VELA_ALONE = vela._run
 
 
 def small_model(cell: str = "gru", units: int = 8, steps: int | None = STEPS, **options):
     """A recurrent classifier with random weights, biases included."""
+    from unspool.support._tensorflow import keras
+
     keras.utils.set_random_seed(7)
+    layers = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple": keras.layers.SimpleRNN}
     x = keras.Input((steps, FEATURES), name="x")
-    state = RECURRENT[cell](units, name=cell, **options)(x)
+    state = layers[cell](units, name=cell, **options)(x)
     model = keras.Model(x, keras.layers.Dense(CLASSES, activation="softmax", name="y")(state))
     rng = np.random.default_rng(7)
     # Keras starts biases at 0 (and LSTM's forget gate at 1): a swapped bias would not be seen.
@@ -30,6 +34,30 @@ def small_model(cell: str = "gru", units: int = 8, steps: int | None = STEPS, **
 
 def random_samples(count: int, steps: int = STEPS) -> np.ndarray:
     return np.random.default_rng(3).normal(0, 1, (count, steps, FEATURES)).astype(np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vela_in_forks():
+    """Vela without the second that each process of it takes to begin."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vela, "_run", vela_forks.run)
+        yield
+
+
+@pytest.fixture
+def vela_alone(monkeypatch):
+    """Vela in a process of its own for each compilation, as users have it."""
+    monkeypatch.setattr(vela, "_run", VELA_ALONE)
+
+
+@pytest.fixture(params=["at once", pytest.param("in a graph", marks=pytest.mark.slow)])
+def computing(request):
+    """How TensorFlow computes: a network's graph takes longer to trace than a few small batches."""
+    from unspool.support._tensorflow import tf
+
+    tf.config.run_functions_eagerly(request.param == "at once")
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -43,22 +71,34 @@ def data():
 
 
 @pytest.fixture(scope="session")
-def float_tflite(model):
-    return convert(unroll(model))
+def float_tflite():
+    from unspool.unrolling.conversion import convert
+    from unspool.unrolling.deploy_model import unroll
+
+    return shared.value("float_tflite", lambda: convert(unroll(small_model())))
 
 
 @pytest.fixture(scope="session")
 def calibration(float_tflite, data):
     from unspool.quantization.calibration import calibrate
 
-    return calibrate(float_tflite, data)
+    return shared.value("calibration", lambda: calibrate(float_tflite, data))
 
 
 @pytest.fixture(scope="session")
 def int8_tflite(float_tflite, calibration):
     from unspool.quantization.quantizer import quantize
 
-    return quantize(float_tflite, calibration.ranges)
+    return shared.value("int8_tflite", lambda: quantize(float_tflite, calibration.ranges))
+
+
+@pytest.fixture(scope="session")
+def deployed(model, data):
+    """The small model's deployment, tested on its own answers."""
+    from unspool.deployment import Options, deploy
+
+    labels = model.predict(data, verbose=0).argmax(1)
+    return deploy(model, data, test=(data, labels), options=Options(remedy_seconds=0))
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +106,17 @@ def digits():
     """200 MNIST test images, float32 (200, 28, 28), and their labels."""
     data = mnist.load()
     return mnist.normalised(data.test_images[:200]), data.test_labels[:200]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Seconds of each room, in all workers together."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                path = Path(report.nodeid.split("::")[0]).relative_to(ROOT.name)
+                seconds[path.parts[0]] += report.duration
+    if seconds:
+        terminalreporter.section("seconds of each room")
+        for room, spent in seconds.most_common():
+            terminalreporter.write_line(f"{spent:7.1f} {room}")

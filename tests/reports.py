@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, wraps
 
 import numpy as np
+import shared
 from conftest import random_samples, small_model
 
 from unspool.compilation import vela
@@ -44,7 +45,18 @@ def measured(**changes) -> Report:
     return replace(changed, verdict=verdict(changed))
 
 
-@cache
+def _shared(make: Callable[[], Report]) -> Callable[[], Report]:
+    """Deployed once for all workers."""
+
+    @cache
+    @wraps(make)
+    def found() -> Report:
+        return shared.value(f"report {make.__name__}", make)
+
+    return found
+
+
+@_shared
 def gru() -> Report:
     model, data = small_model(), random_samples(40)
     labels = model.predict(data, verbose=0).argmax(1)
@@ -54,7 +66,7 @@ def gru() -> Report:
     return of_deployment(done, {"model_int8.tflite": 2048}, REQUEST, beside=beside)
 
 
-@cache
+@_shared
 def lstm_stream() -> Report:
     model = small_model("lstm", 12)
     options = Options(target=target("ethos-u65-256"), remedy_seconds=0)
@@ -63,7 +75,7 @@ def lstm_stream() -> Report:
     return of_deployment(done, {"model_int8.tflite": 2048}, REQUEST, beside=Beside(drift=found))
 
 
-@cache
+@_shared
 def bidirectional() -> Report:
     keras.utils.set_random_seed(3)
     layers = keras.layers
@@ -80,7 +92,7 @@ def bidirectional() -> Report:
     return of_deployment(done, {"model_int16.tflite": 2048}, REQUEST)
 
 
-@cache
+@_shared
 def compiled_with_cpu() -> Report:
     """A float file: nothing of it runs on the NPU."""
     tflite = convert(unroll(small_model("simple")))

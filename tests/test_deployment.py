@@ -13,12 +13,6 @@ from unspool.runtime.session import Session
 QUICK = Options(remedy_seconds=0)
 
 
-@pytest.fixture(scope="module")
-def deployed(model, data):
-    labels = model.predict(data, verbose=0).argmax(1)
-    return deploy(model, data, test=(data, labels), options=QUICK)
-
-
 def test_every_stage_is_there(deployed, data):
     assert deployed.unroll_error.largest <= 1e-5
     assert deployed.unroll_error.samples == deployed.quantization_error.samples == len(data)

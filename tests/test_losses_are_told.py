@@ -1,12 +1,16 @@
 """Whatever an int8 network loses, its user is told of: before work, in the verdict, with a cure."""
 
+import subprocess
 import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from unspool import Options, UnspoolError, UnspoolWarning, deploy
 from unspool.quantization.concerns import concerns
+from unspool.remedies import fine_tuning_trial, trying
 from unspool.report.commands import Request
 from unspool.report.making import of_deployment
 from unspool.support._tensorflow import keras
@@ -16,8 +20,8 @@ L = keras.layers
 X = OpenInput("x", (None, 20, 3), "float32")
 
 
-def normal(count=50, scale=(1.0, 1.0, 1.0), around=(0.0, 0.0, 0.0)):
-    values = np.random.default_rng(0).normal(size=(count, 20, 3)) * scale + around
+def normal(count=50, scale=(1.0, 1.0, 1.0), around=(0.0, 0.0, 0.0), steps=20):
+    values = np.random.default_rng(0).normal(size=(count, steps, 3)) * scale + around
     return values.astype(np.float32)
 
 
@@ -60,11 +64,11 @@ def test_calibration_data_is_looked_at_before_work(data, expected):
         assert part in text
 
 
-def regression(kernel, bias, units=16):
+def regression(kernel, bias, units=16, steps=20):
     """A GRU whose Dense head is given, so that its outputs are what a test is about."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
-        [keras.Input((20, 3), name="x"), L.GRU(units), L.Dense(len(bias), name="y")]
+        [keras.Input((steps, 3), name="x"), L.GRU(units), L.Dense(len(bias), name="y")]
     )
     kernel = np.tile(np.asarray(kernel), (units, 1)) * model.layers[-1].get_weights()[0]
     model.layers[-1].set_weights([kernel, np.array(bias)])
@@ -74,7 +78,8 @@ def regression(kernel, bias, units=16):
 def reported(model, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnspoolWarning)
-        done = deploy(model, normal(), options=Options(**options))
+        x = normal(steps=model.input_shape[1])
+        done = deploy(model, x, options=Options(**options))
     request = Request("model_int8.tflite", "out", "model.keras", "unspool deploy model.keras")
     return of_deployment(done, {}, request)
 
@@ -96,8 +101,24 @@ def test_a_small_column_beside_a_large_one_is_named_with_its_cure():
     assert "split the head" in texts[0]
 
 
-def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain():
-    report = reported(regression([100.0, 0.1], [0.0, 0.0]), remedy_seconds=120)
+@pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
+def fine_tuning(request, monkeypatch):
+    """Where a remedy fine-tunes: here it does so for two epochs, not thirty."""
+    if request.param == "here":
+        monkeypatch.setattr(fine_tuning_trial, "_EPOCHS", 2)
+        here = SimpleNamespace(run=_fine_tuned_here, TimeoutExpired=subprocess.TimeoutExpired)
+        monkeypatch.setattr(trying, "subprocess", here)
+
+
+def _fine_tuned_here(command, **_):
+    fine_tuning_trial.main(Path(command[-1]))
+    return SimpleNamespace(returncode=0)
+
+
+def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning):
+    model = regression([100.0, 0.1], [0.0, 0.0], steps=5)
+    report = reported(model, remedy_seconds=1200)
+    assert [remedy.name for remedy in report.remedies if remedy.quality is None] == []
     names = [remedy.name for remedy in report.remedies]
     assert names == [
         *("int16 activations", "calibration by minmax", "calibration by percentile"),
@@ -110,7 +131,7 @@ def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain():
     assert helps[0].command == "unspool deploy model.keras --activations int16"
     assert [advice.gain for advice in helps] == sorted((a.gain for a in helps), reverse=True)
     assert all(advice.gain >= 0.1 for advice in helps)
-    again = reported(regression([100.0, 0.1], [0.0, 0.0]), activations="int16", remedy_seconds=0)
+    again = reported(model, activations="int16", remedy_seconds=0)
     assert again.measured.quality.worst.mean == pytest.approx(
         by_name["int16 activations"].quality.worst.mean
     )

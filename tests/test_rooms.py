@@ -5,10 +5,12 @@ either a mistake or a decision: write it down, above the rooms that need it.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 import unspool
 
@@ -176,3 +178,42 @@ def test_the_simulator_stands_alone():
 def test_the_way_in_names_each_module_once():
     for name, home in unspool._HOME.items():
         assert home in MODULES, f"{name}: there is no module {home}"
+
+
+COMMANDS = {"compilation.vela", "report.advice"}
+"""Modules that write command lines: Vela's, and those of the advice."""
+
+
+def texts(path: Path) -> Iterator[str]:
+    """String constants of a source that are no docstrings."""
+    tree = ast.parse(path.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+def test_no_flag_below_the_commands():
+    """A Python user has arguments: messages name those, and `cli` puts its flags."""
+    for module, path in MODULES.items():
+        if room(module) == "cli" or module in COMMANDS or module.startswith("page.charts"):
+            continue
+        flags = [text for text in texts(path) if re.search(r"(?<![-\w(])--[a-z]", text)]
+        assert not flags, f"{module}: {flags}"
+
+
+def test_every_argument_that_messages_name_is_an_option():
+    from unspool.cli import app
+    from unspool.cli.flags import NAMED, flag
+
+    commands = typer.main.get_command(app).commands.values()
+    options = {option for command in commands for p in command.params for option in p.opts}
+    assert {flag(name) for name in NAMED} <= options
+    named = {
+        name
+        for module, path in MODULES.items()
+        if room(module) not in ("cli", "firmware")
+        for text in texts(path)
+        for name in re.findall(r"`([a-z_]+)`", text)
+    }
+    assert named <= set(NAMED)

@@ -227,3 +227,37 @@ def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations):
     done = deploy(model, data, options=Options(activations=activations, remedy_seconds=0))
     assert done.simulation.equal == done.simulation.samples == 24
     assert done.measured.quality.worst.mean < 3
+
+
+@keras.saving.register_keras_serializable("tests")
+class NormalizedCell(L.Layer):
+    """A cell that normalises what it adds up (Ba et al. 2016): its graph has a NEG."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = self.output_size = units
+        self.cell = L.SimpleRNNCell(units, activation=None)
+        self.normalization = L.LayerNormalization()
+
+    def build(self, shape):
+        self.cell.build(shape)
+        self.normalization.build((None, self.state_size))
+
+    def call(self, x, states):
+        output, _ = self.cell(x, states)
+        output = ops.tanh(self.normalization(output))
+        return output, [output]
+
+
+@pytest.mark.parametrize("activations", ["int8", "int16"])
+def test_a_layer_normalization_inside_a_cell(activations):
+    keras.utils.set_random_seed(3)
+    x = sequence()
+    model = keras.Model(x, L.Dense(2)(L.RNN(NormalizedCell(12))(x)))
+    done = deploy(model, X, options=Options(activations=activations, remedy_seconds=0))
+    assert not done.compiled.cpu_operators
+    assert done.measured.quality.worst.mean < 5
+    if activations == "int8":
+        assert done.simulation.equal == done.simulation.samples == len(X)
+    else:  # cases/exceptions.py: Vela interpolates int16 RSQRT
+        assert done.simulation.first_difference.endswith("Rsqrt")

@@ -1,60 +1,18 @@
-"""The command, as a user runs it: a process of its own, its exit status, what it prints."""
+"""The command: its exit status, what it prints, the files it writes."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import small_model
+from commands import NOISE, process, stopped, unspool
 
 from unspool.support._tensorflow import keras
 
-NOISE = ("oneDNN", "absl", "WARNING", "Traceback", "UserWarning", "XNNPACK", "it/s", "\x1b")
-
-
-def unspool(*arguments, **environment) -> "subprocess.CompletedProcess[str]":
-    """The command; `deploy` tries no remedies, which takes a minute, unless it is asked to."""
-    if arguments[:1] == ("deploy",) and "--remedy-seconds" not in arguments:
-        arguments += ("--remedy-seconds", "0")
-    return subprocess.run(
-        [sys.executable, "-m", "unspool", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Path:
-    """A folder with a model and data as users have them, good and bad."""
-    folder = tmp_path_factory.mktemp("files")
-    small_model().save(folder / "model.keras")
-    good = np.random.default_rng(0).normal(size=(30, 6, 5)).astype(np.float32)
-    np.save(folder / "good.npy", good)
-    np.save(folder / "labels.npy", np.zeros(30, np.int64))
-    np.save(folder / "shape.npy", good[:, :5])
-    np.save(folder / "zero.npy", good[:0])
-    np.save(folder / "nan.npy", np.where(good > 2, np.nan, good))
-    np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
-    (folder / "corrupt.keras").write_bytes(b"PK\3\4" + bytes(100))
-    with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
-        archive.writestr("config.json", "{}")
-    x = keras.Input((6, 5))
-    code = keras.Model(x, keras.layers.GRU(3)(keras.layers.Lambda(lambda t: t * 2)(x)))
-    code.save(folder / "lambda.keras")
-    (folder / "file").write_text("not a folder")
-    return folder
-
 
 def test_mnist_end_to_end(tmp_path):
-    run = unspool("mnist", "--quick", "--out", tmp_path / "out")
+    run = process("mnist", "--quick", "--epochs", 1, "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     for noise in NOISE:
         assert noise not in run.stdout + run.stderr
@@ -82,7 +40,7 @@ def test_mnist_end_to_end(tmp_path):
 
 
 def test_deploy_and_compile(files, tmp_path):
-    run = unspool(
+    run = process(
         *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
         *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
         *("--target", "ethos-u65-256", "--memory-mode", "Sram_Only"),
@@ -174,27 +132,29 @@ def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
 
 def test_another_keras_backend_is_refused(files, tmp_path):
     arguments = [argument.format(files) for argument in DEPLOY]
-    run = unspool(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
+    run = process(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
     assert run.returncode == 2
     assert run.stderr.strip().startswith("unspool: error: KERAS_BACKEND is 'jax'")
     assert len(run.stderr.strip().splitlines()) == 1
 
 
+IN_TRAINING = """
+from unspool.guide import model
+
+train = model.train
+
+def watched(*arguments, on_batch, **options):
+    train(*arguments, on_batch=lambda done, accuracy: here(), **options)
+
+model.train = watched
+"""
+
+
 def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
-    command = [sys.executable, "-m", "unspool", "mnist"]
-    with subprocess.Popen(
-        [*command, "--out", str(tmp_path / "out")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("target: ")
-        time.sleep(10)  # imports and the data take less, training a minute
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.strip() == "unspool: interrupted"
+    run = stopped(IN_TRAINING, "mnist", "--out", tmp_path / "out")
+    assert run.stdout.startswith("target: ")
+    assert run.returncode == 130
+    assert run.stderr.strip() == "unspool: interrupted"
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -253,10 +213,8 @@ def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path):
     assert (tmp_path / "out" / "model_vela.tflite").is_file()
 
 
-def test_simulate_and_disassemble(files, tmp_path):
-    arguments = [argument.format(files) for argument in DEPLOY]
-    assert unspool(*arguments, "--out", tmp_path).returncode == 0
-    binary = tmp_path / "model_vela.tflite"
+def test_simulate_and_disassemble(files, over_budget, tmp_path):
+    binary = over_budget[0] / "model_vela.tflite"
     run = unspool(
         "simulate", binary, "--data", files / "good.npy", "--labels", files / "labels.npy"
     )

@@ -2,43 +2,15 @@
 
 import csv
 import json
-import signal
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
-from conftest import random_samples, small_model
-from test_cli import NOISE, unspool
+from commands import NOISE, stopped, unspool
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, int8_tflite):
-    """A quantized file, and a trained model with test data."""
-    folder = tmp_path_factory.mktemp("budgets")
-    (folder / "m.tflite").write_bytes(int8_tflite)
-    model, x = small_model(), random_samples(30)
-    model.save(folder / "m.keras")
-    np.save(folder / "x.npy", x)
-    np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def deployed(files):
-    """A deployment that breaks one limit of three, and how its command ended."""
-    out = files / "deployed"
-    run = unspool(
-        *("deploy", files / "m.keras", "--calibration", files / "x.npy", "--out", out),
-        *("--test", files / "x.npy", files / "y.npy"),
-        *("--max-ms", "0.0001", "--max-accuracy-drop", "100", "--no-cpu"),
-    )
-    return out, run
-
-
-def test_a_broken_budget_is_status_1_and_every_file_is_there(deployed):
-    out, run = deployed
+def test_a_broken_budget_is_status_1_and_every_file_is_there(over_budget):
+    out, run = over_budget
     assert run.returncode == 1, run.stderr
     for noise in NOISE:
         assert noise not in run.stdout + run.stderr
@@ -60,8 +32,8 @@ def test_a_broken_budget_is_status_1_and_every_file_is_there(deployed):
     assert any("--states --time-steps 1" in advice["command"] for advice in report["advice"])
 
 
-def test_an_advised_command_runs(deployed, tmp_path):
-    out, _ = deployed
+def test_an_advised_command_runs(over_budget, tmp_path):
+    out, _ = over_budget
     advice = json.loads((out / "report.json").read_text())["advice"]
     (command,) = (a["command"] for a in advice if "--resident-weights" in a["command"])
     assert "'" not in command  # no blanks in these paths
@@ -80,8 +52,8 @@ def test_an_advised_command_runs(deployed, tmp_path):
         (("--max-flash-kib", "0", "--max-ms", "1000"), 1),
     ],
 )
-def test_check_stands_in_for_a_ci(deployed, limits, status):
-    out, _ = deployed
+def test_check_stands_in_for_a_ci(over_budget, limits, status):
+    out, _ = over_budget
     for path in (out, out / "report.json"):
         run = unspool("check", path, *limits)
         assert run.returncode == status, run.stdout + run.stderr
@@ -90,8 +62,8 @@ def test_check_stands_in_for_a_ci(deployed, limits, status):
     assert run.stdout.count("kept") == len([x for x in limits if x[:2] == "--"]) - status
 
 
-def test_check_and_diff_do_not_wait_for_tensorflow(deployed):
-    out, _ = deployed
+def test_check_and_diff_do_not_wait_for_tensorflow(over_budget):
+    out, _ = over_budget
     for arguments in (["check", str(out), "--no-cpu"], ["diff", str(out), str(out)]):
         code = f"""
 import sys
@@ -103,8 +75,8 @@ print("tensorflow" in sys.modules)
         assert run.stdout.splitlines()[-1] == "False", run.stderr
 
 
-def test_compile_holds_a_budget_with_resident_weights(files, tmp_path):
-    command = ("compile", files / "m.tflite", "--resident-weights", "--out", tmp_path)
+def test_compile_holds_a_budget_with_resident_weights(budgeted, tmp_path):
+    command = ("compile", budgeted / "m.tflite", "--resident-weights", "--out", tmp_path)
     assert unspool(*command, "--max-sram-kib", "64").returncode == 0
     report = json.loads((tmp_path / "report.json").read_text())
     figures = {name: figure["value"] for name, figure in report["figures"].items()}
@@ -119,9 +91,9 @@ def test_compile_holds_a_budget_with_resident_weights(files, tmp_path):
     assert breach["figures"] == ["resident_sram"]
 
 
-def test_in_sram_only_the_weights_count_as_sram(files, tmp_path):
+def test_in_sram_only_the_weights_count_as_sram(budgeted, tmp_path):
     limit = 2  # KiB: more than the activations, less than they and the weights
-    command = ("compile", files / "m.tflite", "--max-sram-kib", limit, "--out", tmp_path)
+    command = ("compile", budgeted / "m.tflite", "--max-sram-kib", limit, "--out", tmp_path)
     run = unspool(*command, "--memory-mode", "Sram_Only")
     assert run.returncode == 1
     assert "SRAM with the weights" in run.stdout
@@ -129,8 +101,15 @@ def test_in_sram_only_the_weights_count_as_sram(files, tmp_path):
     assert report["figures"]["sram"]["value"] < limit
 
 
-def test_sweep_writes_what_it_shows(files, tmp_path):
-    command = ("sweep", files / "m.tflite", "--target", "ethos-u55-32", "--target", "ethos-u55-64")
+def test_sweep_writes_what_it_shows(budgeted, tmp_path):
+    command = (
+        "sweep",
+        budgeted / "m.tflite",
+        "--target",
+        "ethos-u55-32",
+        "--target",
+        "ethos-u55-64",
+    )
     run = unspool(*command, "--sort", "cycles", "--out", tmp_path, "--max-ms", "1000")
     assert run.returncode == 0, run.stderr
     for noise in NOISE:
@@ -147,34 +126,32 @@ def test_sweep_writes_what_it_shows(files, tmp_path):
     assert not any(entry["fits"] for entry in document["targets"])
 
 
-def test_ctrl_c_stops_a_sweep_and_leaves_no_file(files, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "unspool",
-        "sweep",
-        files / "m.tflite",
-        "--out",
-        tmp_path / "out",
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while (
-            not (tmp_path / "out").is_dir() and process.poll() is None
-        ):  # made just before the first target
-            time.sleep(0.1)
-        time.sleep(3)  # 166 targets take longer
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert (output, errors) == ("", "unspool: interrupted\n")
+IN_A_SWEEP = """
+from unspool.compilation import sweeping
+
+attempt, done = sweeping._try, []
+
+def watched(*arguments):
+    trial = attempt(*arguments)
+    done.append(trial)
+    if len(done) == 3:
+        here()
+    return trial
+
+sweeping._try = watched
+"""
+
+
+def test_ctrl_c_stops_a_sweep_and_leaves_no_file(budgeted, tmp_path):
+    run = stopped(IN_A_SWEEP, "sweep", budgeted / "m.tflite", "--out", tmp_path / "out")
+    assert run.returncode == 130
+    assert (run.stdout, run.stderr) == ("", "unspool: interrupted\n")
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_diff_of_two_reports(deployed, files, tmp_path):
-    out, _ = deployed
-    command = ("compile", files / "m.tflite", "--out", tmp_path, "--target", "ethos-u55-32")
+def test_diff_of_two_reports(over_budget, budgeted, tmp_path):
+    out, _ = over_budget
+    command = ("compile", budgeted / "m.tflite", "--out", tmp_path, "--target", "ethos-u55-32")
     assert unspool(*command).returncode == 0
     run = unspool("diff", out, tmp_path / "report.json")
     assert run.returncode == 0, run.stderr
@@ -215,9 +192,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_mistake_is_one_line_and_status_2(case, files, tmp_path):
+def test_a_mistake_is_one_line_and_status_2(case, budgeted, tmp_path):
     arguments, message = BAD[case]
-    arguments = [argument.format(files) for argument in arguments]
+    arguments = [argument.format(budgeted) for argument in arguments]
     if arguments[0] in ("deploy", "compile", "sweep"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
@@ -227,8 +204,8 @@ def test_a_mistake_is_one_line_and_status_2(case, files, tmp_path):
     assert not list((tmp_path / "out").rglob("*"))
 
 
-def test_a_limit_on_what_a_report_does_not_have_is_a_mistake(files, tmp_path):
-    assert unspool("compile", files / "m.tflite", "--out", tmp_path).returncode == 0
+def test_a_limit_on_what_a_report_does_not_have_is_a_mistake(budgeted, tmp_path):
+    assert unspool("compile", budgeted / "m.tflite", "--out", tmp_path).returncode == 0
     run = unspool("check", tmp_path, "--max-accuracy-drop", "1")
     assert run.returncode == 2
     assert (

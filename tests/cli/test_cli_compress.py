@@ -1,23 +1,24 @@
 """`unspool compress` as a user runs it: files, the table, exit statuses, Ctrl-C."""
 
 import json
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import shared
+from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
-from test_cli import NOISE, unspool
 
-from unspool.cli import run as run_command
+from unspool import deployment
 from unspool.support._tensorflow import keras
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
+@pytest.fixture(scope="session")
+def files():
     """A trained model with its training and test data, good and bad."""
-    folder = tmp_path_factory.mktemp("compress")
+    return shared.folder("files-to-compress", _fill)
+
+
+def _fill(folder):
     x = random_samples(600)
     y = (x[:, :, 0].sum(1) > 0) + 2 * (x[:, :, 1].sum(1) > 0)
     model = small_model("simple", units=12)
@@ -29,7 +30,12 @@ def files(tmp_path_factory):
     model.save(folder / "model.keras")
     for name, array in {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan}.items():
         np.save(folder / f"{name}.npy", array)
-    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_tried(monkeypatch):
+    """Against the errors of the compressed model, for a minute."""
+    monkeypatch.setattr(deployment, "try_remedies", lambda *arguments: ())
 
 
 def data(files, x="x", y="y"):
@@ -39,7 +45,7 @@ def data(files, x="x", y="y"):
 def test_a_compressed_model_is_deployed_and_compared(files, tmp_path):
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
-        *("--test", files / "x.npy", files / "y.npy", "--epochs", "4"),
+        *("--test", files / "x.npy", files / "y.npy", "--epochs", "4", "--batch-size", "95"),
         *("--sparsity", "0.5", "--clusters", "8", "--layer", "y=0:0", "--quantization-aware"),
     )
     assert run.returncode == 0, run.stderr
@@ -61,6 +67,7 @@ def test_a_compressed_model_is_deployed_and_compared(files, tmp_path):
     assert "Kernels of the compressed model" in page
 
 
+@pytest.mark.usefixtures("computing")
 def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
@@ -73,22 +80,32 @@ def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
     assert not (tmp_path / "out" / "model.keras").exists()
 
 
+BEHIND_A_CANDIDATE = """
+from unspool.cli import search_view
+
+plain = search_view._plain
+
+def watched(screen):
+    show, watch, live = plain(screen)
+
+    def shown(search):
+        show(search)
+        if search.candidates:
+            here()
+
+    return shown, watch, live
+
+search_view._plain = watched
+"""
+
+
 def test_ctrl_c_in_a_search_keeps_what_was_found(files, tmp_path):
     arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
     arguments += ("--max-accuracy-drop", "100", "--out", tmp_path / "out")
-    command = [sys.executable, "-m", "unspool"]
-    with subprocess.Popen(
-        [*command, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        while " KiB, " not in (line := process.stderr.readline()):
-            assert line, "the first candidate is told of before the search ends"
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    run = stopped(BEHIND_A_CANDIDATE, *arguments)
+    errors = run.stderr
+    assert run.returncode == 130
+    assert " KiB, " in errors, "the first candidate is told of before the search ends"
     assert "the best so far, 80 % zeros, 8 values, is kept" in errors
     assert "the same command goes on from there" in errors
     assert errors.rstrip().endswith("unspool: interrupted")
@@ -122,21 +139,20 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path, capsys):
+def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path):
     (model, x, y, *options), message = MISTAKES[name]
     arguments = ("compress", files / f"{model}.keras", *data(files, x, y), *options)
-    status = run_command([*map(str, arguments), "--out", str(tmp_path / "out")])
-    captured = capsys.readouterr()
-    assert status == 2, captured.out
-    errors = [line for line in captured.err.splitlines() if "error" in line]
+    run = unspool(*arguments, "--out", tmp_path / "out")
+    assert run.returncode == 2, run.stdout
+    errors = [line for line in run.stderr.splitlines() if "error" in line]
     assert len(errors) == 1
     assert message in errors[0]
     assert not (tmp_path / "out" / "model.keras").exists()
 
 
-def test_the_trained_model_is_not_overwritten(files, capsys):
+def test_the_trained_model_is_not_overwritten(files):
     before = (files / "model.keras").read_bytes()
-    arguments = ("compress", files / "model.keras", *data(files), "--out", files)
-    assert run_command([*map(str, arguments)]) == 2
-    assert "would be overwritten" in capsys.readouterr().err
+    run = unspool("compress", files / "model.keras", *data(files), "--out", files)
+    assert run.returncode == 2
+    assert "would be overwritten" in run.stderr
     assert (files / "model.keras").read_bytes() == before

@@ -221,12 +221,13 @@ def test_other_streams(model: bytes, option: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def test_damaged_programs() -> None:
+@pytest.mark.parametrize("count", [500, pytest.param(1500, marks=pytest.mark.slow)])
+def test_damaged_programs(count: int) -> None:
     """A result or an UnspoolError, whatever the stream says."""
     files = mutations.seeds()
     programs = [load(file) for file in files]
     outcomes = collections.Counter[str]()
-    for number in range(1500):
+    for number in range(count):
         program = mutations.mutate(random.Random(number), files, programs)
         if isinstance(program, bytes):
             continue

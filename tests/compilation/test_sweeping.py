@@ -84,7 +84,7 @@ def test_names_that_lead_nowhere_are_refused(names, message):
         all_targets(*names)
 
 
-def test_every_figure_is_what_vela_alone_says(swept, targets, int8_tflite):
+def test_every_figure_is_what_vela_alone_says(swept, targets, int8_tflite, vela_alone):
     for trial, chosen in zip(swept.trials, targets, strict=True):
         assert trial.target == chosen
         if trial.cost is None:

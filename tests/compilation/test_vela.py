@@ -1,6 +1,8 @@
 """The real Vela: every target, every operator on the NPU, and its own words when it is not so."""
 
+import re
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +18,16 @@ def test_every_operator_runs_on_the_npu(int8_tflite, accelerator):
     assert compiled.npu_operators > 0
     assert compiled.cycles > 0 and compiled.milliseconds > 0 and compiled.sram_kib > 0
     assert compiled.tflite[4:8] == b"TFL3"
+
+
+def test_a_process_of_its_own_says_what_a_fork_does(int8_tflite, request):
+    """The other tests compile in forks, which save them the time that importing Vela takes."""
+    forked = vela.compile(int8_tflite, target())
+    request.getfixturevalue("vela_alone")
+    alone = vela.compile(int8_tflite, target())
+    assert replace(alone, debug=b"") == replace(forked, debug=b"")
+    folder = re.compile(rb'(?<=debug source=)"[^"]*"')
+    assert folder.sub(b"", alone.debug) == folder.sub(b"", forked.debug)
 
 
 @pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
@@ -47,7 +59,7 @@ def test_a_compiled_file_is_not_compiled_again(int8_tflite):
         vela.compile(compiled.tflite, target())
 
 
-def test_velas_own_reason_is_passed_on(int8_tflite, tmp_path):
+def test_velas_own_reason_is_passed_on(int8_tflite, tmp_path, vela_alone):
     """A configuration that our checks let pass and Vela refuses."""
     text = target().config.read_text()
     mine = tmp_path / "mine.ini"
@@ -68,7 +80,7 @@ def _missing(name):
     raise vela.PackageNotFoundError(name)
 
 
-def test_vela_dying_without_a_word_says_so(int8_tflite, monkeypatch):
+def test_vela_dying_without_a_word_says_so(int8_tflite, vela_alone, monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(UnspoolError, match="exit status 1, without a message"):
         vela.compile(int8_tflite, target())

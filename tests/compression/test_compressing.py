@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import shared
 from conftest import CLASSES, FEATURES, STEPS, small_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from unspool.compression.projection import k_means
 from unspool.support._tensorflow import keras, tf
 
 LOSS = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-QUICK = FineTuning(epochs=2, batch_size=32)
+QUICK = FineTuning(epochs=2, batch_size=64)  # one batch of each 64 samples: one graph to trace
 UNTOUCHED = KernelSetting(0.0, None)
 
 
@@ -32,18 +33,31 @@ def task(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     return x, late.astype(np.int64) + 2 * (x[:, :, 1].sum(1) > 0)
 
 
-@pytest.fixture(scope="module", params=["gru", "lstm", "simple"])
+CELLS = ["gru", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("lstm", "simple"))]
+
+
+@pytest.fixture(scope="session", params=CELLS)
 def trained(request):
-    model = small_model(request.param, units=24)
-    model.compile(keras.optimizers.Adam(5e-3), **LOSS)
-    model.fit(*task(3000), epochs=12, batch_size=64, verbose=0)
-    return model
+    def make():
+        model = small_model(request.param, units=24)
+        model.compile(keras.optimizers.Adam(5e-3), **LOSS)
+        model.fit(*task(3000), epochs=12, batch_size=60, verbose=0)
+        return model
+
+    return shared.value(f"trained {request.param}", make)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compressed(trained):
-    options = FineTuning(epochs=6, learning_rate=5e-3)
-    return compress(trained, *task(3000), setting=KernelSetting(0.7, 8), fine_tuning=options)
+    options = FineTuning(epochs=6, learning_rate=5e-3, batch_size=57)  # of 2,850 samples
+    setting = KernelSetting(0.7, 8)
+    return shared.value(
+        f"compressed {trained.layers[1].name}",
+        lambda: compress(trained, *task(3000), setting=setting, fine_tuning=options),
+    )
+
+
+at_once = pytest.mark.usefixtures("computing")
 
 
 def deployed(model) -> unspool.Compiled:
@@ -82,9 +96,10 @@ def test_vela_encodes_the_weights_in_less(trained, compressed):
     assert after.cycles < before.cycles
 
 
+@at_once
 def test_the_trained_model_is_not_changed(trained):
     before = trained.get_weights()
-    compress(trained, *task(200), fine_tuning=QUICK)
+    compress(trained, *task(64), fine_tuning=QUICK)
     for old, new in zip(before, trained.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -133,6 +148,7 @@ def test_each_layer_has_its_setting(setting, layers, expected):
         assert own == ({KernelSetting(*values)} if values else set())
 
 
+@at_once
 def test_all_kinds_of_kernels_are_compressed():
     model = compiled(_stacked())
     before = np.array(model.layers[2].moving_mean)
@@ -179,6 +195,7 @@ def test_logits_are_compared_as_the_probabilities_that_they_stand_for():
     assert float(teacher(None, 0 * right)) == pytest.approx(0.43876, abs=1e-4)
 
 
+@at_once
 def test_the_most_sparse_kernel_keeps_a_weight():
     done = compress(
         compiled(small_model()), *task(64), setting=KernelSetting(0.9999, 4), fine_tuning=QUICK
@@ -190,6 +207,7 @@ def _one_hot(y):
     return np.eye(CLASSES, dtype=np.float32)[y]
 
 
+@at_once
 def test_any_loss_and_metric_and_structure():
     x, y = task(64)
     regression = compiled(_regression(), loss="mse", metrics=["mae"])
@@ -221,19 +239,28 @@ def _listed():
     return keras.Model(model.inputs, [model.outputs[0], model.outputs[1]])
 
 
-@pytest.mark.parametrize("quantized", [False, True])
-def test_inputs_outputs_and_losses_by_name(quantized):
+def _train_by_name(model, **options):
     x, y = task(64)
     inputs, labels = {"a": x, "b": x[:, 0, :3]}, {"kind": y, "number": x[:, 0, :1]}
     losses = {"kind": "sparse_categorical_crossentropy", "number": "mse"}
-    calibration = inputs if quantized else None
-    for model in (_by_name(),) if quantized else (_by_name(), _listed()):
-        model.compile(loss=losses, metrics={"kind": ["accuracy"]})
-        done = compress(model, inputs, labels, calibration=calibration, fine_tuning=QUICK)
-        assert done.epochs[-1].complete
-        assert "val_kind_accuracy" in done.epochs[-1].metrics
+    model.compile(loss=losses, metrics={"kind": ["accuracy"]})
+    done = compress(model, inputs, labels, fine_tuning=QUICK, **options)
+    assert done.epochs[-1].complete
+    assert "val_kind_accuracy" in done.epochs[-1].metrics
 
 
+@at_once
+@pytest.mark.parametrize("make", [_by_name, _listed])
+def test_inputs_outputs_and_losses_by_name(make):
+    _train_by_name(make())
+
+
+def test_inputs_outputs_and_losses_by_name_with_the_errors_of_int8():
+    x, _ = task(64)
+    _train_by_name(_by_name(), calibration={"a": x, "b": x[:, 0, :3]})
+
+
+@at_once
 def test_labels_that_the_loss_ignores_are_no_classes():
     x = keras.Input((STEPS, FEATURES))
     h = LAYERS.GRU(6, return_sequences=True)(x)
@@ -244,6 +271,7 @@ def test_labels_that_the_loss_ignores_are_no_classes():
     assert compress(model, task(64)[0], labels, fine_tuning=QUICK).epochs[-1].complete
 
 
+@at_once
 def test_labels_may_be_a_plain_list():
     x, y = task(64)
     assert compress(compiled(small_model()), x, y.tolist(), fine_tuning=QUICK).best == 2
@@ -262,6 +290,7 @@ def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics, expected):
     assert score(metrics) == expected
 
 
+@at_once
 @pytest.mark.parametrize("cardinality_known", [True, False])
 def test_a_dataset_is_taken_as_it_is(cardinality_known):
     x, y = task(64)
@@ -360,6 +389,7 @@ def _try(model=None, data=X, labels=Y, **options):
     compress(model or compiled(small_model()), data, labels, fine_tuning=QUICK, **options)
 
 
+@at_once
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_said_in_one_line(name):
     attempt, message = MISTAKES[name]
@@ -376,6 +406,7 @@ def _interrupted_at(batch: int):
     return watch
 
 
+@at_once
 def test_an_interruption_keeps_the_best_so_far():
     # 61 samples, 3 held out: 2 batches in each of 4 epochs; complete in the third.
     options = FineTuning(epochs=4, batch_size=32)
@@ -411,6 +442,7 @@ def test_k_means_finds_lumps_and_leaves_the_gap_of_pruning_empty():
     np.testing.assert_allclose(k_means(points, 4), lumps, atol=1e-6)
 
 
+@at_once
 def test_layers_of_one_name_in_nested_models_are_told_apart():
     x = keras.Input((STEPS, FEATURES))
     parts = []

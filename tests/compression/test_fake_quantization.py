@@ -13,9 +13,9 @@ LAYERS = keras.layers
 RUNTIMES = ("tflm", "litert")
 
 
-def _around():
+def _around(steps=STEPS):
     keras.utils.set_random_seed(1)
-    x = keras.Input((STEPS, FEATURES))
+    x = keras.Input((steps, FEATURES))
     h = LAYERS.Conv1D(8, 3, padding="same", activation="relu")(x)
     h = LAYERS.BatchNormalization()(h)
     h = LAYERS.LSTM(8, return_sequences=True)(h)
@@ -51,7 +51,12 @@ def int8(model, data) -> bytes:
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
 
-@pytest.mark.parametrize("name", MODELS)
+USUAL = ("gru", "lstm", "simple", "with other layers around")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in USUAL)) for n in MODELS]
+)
 def test_it_predicts_what_tflm_does_with_the_int8_file(name):
     """Softmax outputs have levels of 1/256; runtimes differ by how they round in between."""
     model, data = MODELS[name](), random_samples(100)
@@ -67,8 +72,8 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name):
 
 
 def test_gradients_reach_every_trainable_weight():
-    model = _around()
-    fake = FakeQuantized(model, random_samples(20))
+    model = _around(steps=3)
+    fake = FakeQuantized(model, random_samples(20, steps=3))
 
     @tf.function
     def gradients(data):
@@ -77,7 +82,7 @@ def test_gradients_reach_every_trainable_weight():
         return tape.gradient(loss, [w.value for w in model.trainable_weights])
 
     for weight, gradient in zip(
-        model.trainable_weights, gradients(random_samples(16)), strict=True
+        model.trainable_weights, gradients(random_samples(16, steps=3)), strict=True
     ):
         assert gradient is not None, weight.path
         assert np.abs(np.array(gradient)).max() > 0, weight.path
@@ -95,13 +100,13 @@ def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:
     model.compile(
         keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    model.fit(x, y, epochs=6, batch_size=64, verbose=0)
+    model.fit(x, y, epochs=6, batch_size=60, verbose=0)
     return model, x, y
 
 
 def test_int8_is_better_after_it_than_before():
     model, x, y = _lossy()
-    options = FineTuning(quantized_epochs=2, learning_rate=1e-2, batch_size=32)
+    options = FineTuning(quantized_epochs=2, learning_rate=1e-2, batch_size=30)  # of 2,850
     done = compress(
         model, x, y, setting=KernelSetting(0.0, None), calibration=x[:100], fine_tuning=options
     )
@@ -114,7 +119,7 @@ def test_int8_is_better_after_it_than_before():
 
 
 def test_sparse_and_clustered_kernels_stay_so():
-    model, data = small_model("gru"), random_samples(64)
+    model, data = small_model("gru", steps=3), random_samples(64, steps=3)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     done = compress(
         model,
@@ -122,7 +127,7 @@ def test_sparse_and_clustered_kernels_stay_so():
         np.arange(64) % 4,
         setting=KernelSetting(0.5, 4),
         calibration=data[:20],
-        fine_tuning=FineTuning(epochs=2, batch_size=32),
+        fine_tuning=FineTuning(epochs=2, batch_size=64),
     )
     assert [epoch.number for epoch in done.epochs] == [1, 2, 3]
     for kernel in done.kernels:

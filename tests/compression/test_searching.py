@@ -2,17 +2,20 @@
 
 import itertools
 import json
+import pickle
 
 import joblib
 import numpy as np
 import pytest
+import shared
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, KernelSetting, Search, UnspoolError, search, target
 from unspool.compression.searching import LADDER, _next
 from unspool.support._tensorflow import keras
 
-QUICK = FineTuning(epochs=2, batch_size=64)
+QUICK = FineTuning(epochs=2, batch_size=50)  # of 1,900 samples, or 190
+at_once = pytest.mark.usefixtures("computing")
 SETTINGS = tuple(KernelSetting(sparsity, 4) for sparsity in (0.1, 0.5, 0.98))
 
 
@@ -21,24 +24,30 @@ def task(count: int) -> tuple[np.ndarray, np.ndarray]:
     return x, (x[:, :, 0].sum(1) > 0) + 2 * (x[:, :, 1].sum(1) > 0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained():
-    model = small_model("simple", units=12)
-    model.compile(
-        keras.optimizers.Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
-    model.fit(*task(2000), epochs=8, batch_size=64, verbose=0)
-    return model
+    def make():
+        model = small_model("simple", units=12)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=["accuracy"])
+        model.fit(*task(2000), epochs=8, batch_size=50, verbose=0)
+        return model
+
+    return shared.value("trained to search", make)
 
 
-def run(trained, folder, **options) -> Search:
+def run(trained, folder, samples=200, **options) -> Search:
     options = {"settings": SETTINGS, "fine_tuning": QUICK, "max_accuracy_drop": 10, **options}
-    return search(trained, *task(2000), folder, **options)
+    return search(trained, *task(samples), folder, **options)
 
 
-@pytest.fixture(scope="module")
-def found(trained, tmp_path_factory):
-    return run(trained, tmp_path_factory.mktemp("search"))
+@pytest.fixture(scope="session")
+def found(trained):
+    def fill(folder):
+        found = run(trained, folder, samples=2000)
+        (folder / "found").write_bytes(pickle.dumps(found))
+
+    return pickle.loads((shared.folder("found", fill) / "found").read_bytes())
 
 
 def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found):
@@ -57,6 +66,7 @@ def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found):
     assert (kernel == 0).sum() == 72  # half of 12 x 12
 
 
+@at_once
 def test_a_search_begun_again_tries_nothing_twice(trained, tmp_path):
     seen: list[int] = []
 
@@ -75,6 +85,7 @@ def test_a_search_begun_again_tries_nothing_twice(trained, tmp_path):
     assert len(done.candidates) == len(list(tmp_path.glob("*.json")))
 
 
+@at_once
 def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
     done = run(trained, tmp_path, settings=SETTINGS[:1])
     path = done.models[SETTINGS[0]].with_suffix(".json")
@@ -86,16 +97,17 @@ def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
     assert keras.models.load_model(done.models[SETTINGS[0]])
 
 
+@at_once
 def test_other_data_or_training_is_another_search(trained, tmp_path):
     run(trained, tmp_path, settings=SETTINGS[:1])
-    run(trained, tmp_path, settings=SETTINGS[:1], fine_tuning=FineTuning(epochs=2, batch_size=32))
+    run(trained, tmp_path, settings=SETTINGS[:1], fine_tuning=FineTuning(epochs=2, batch_size=95))
     assert len(list(tmp_path.glob("*.json"))) == 2
 
 
 def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        parallel = run(trained, tmp_path, jobs=None)
+        parallel = run(trained, tmp_path, samples=2000, jobs=None)
     assert parallel.chosen.setting == found.chosen.setting
     for candidate in parallel.candidates:
         same = next((c for c in found.candidates if c.setting == candidate.setting), None)
@@ -104,10 +116,12 @@ def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
             assert candidate.flash_kib == pytest.approx(same.flash_kib, rel=0.05)
 
 
+@at_once
 def test_a_setting_that_is_given_twice_is_tried_once(trained, tmp_path):
     assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
 
 
+@at_once
 def test_one_hot_labels_are_classes_too(trained, tmp_path):
     x, y = task(100)
     model = keras.models.clone_model(trained)

@@ -1,14 +1,12 @@
 """Small quantized .tflite models, written field by field, and the tools that run them.
 
-Nothing here depends on the code under test: models are written with the TFLite schema,
+Nothing here depends on the simulator: models are written with the TFLite schema,
 compiled by Vela and run by TensorFlow Lite Micro, whose bytes are the expected values.
 """
 
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
+import vela_forks
 from ai_edge_litert import schema_py_generated as schema
 
 TENSOR_TYPES = {
@@ -366,8 +365,7 @@ def compile_model(model: bytes, target: str, mode: str, extra: tuple[str, ...] =
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "m.tflite")
         path.write_bytes(model)
-        command = [
-            str(Path(sys.executable).with_name("vela")),
+        arguments = [
             str(path),
             f"--accelerator-config={target}",
             f"--system-config={_system(target, mode)}",
@@ -378,7 +376,7 @@ def compile_model(model: bytes, target: str, mode: str, extra: tuple[str, ...] =
             "--verbose-register-command-stream",
             *extra,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = vela_forks.run(arguments, Path(folder))
         result = Path(folder, "m_vela.tflite")
         if not result.exists():
             raise RuntimeError(done.stdout + done.stderr)

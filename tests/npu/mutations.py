@@ -1,6 +1,6 @@
 """Damaged programs and files, for the fuzz test and for longer campaigns by hand.
 
-    python tests/npu/mutations.py COUNT [SEED]
+    PYTHONPATH=tests python tests/npu/mutations.py COUNT [SEED]
 
 runs COUNT mutations in a child process and says what came of them.
 """

@@ -88,12 +88,12 @@ def test_a_report_and_itself_differ_in_nothing(between):
 
 # what changes -> the change, in percent, and how the row ends
 CHANGES = {
-    "fewer cycles": ("figures__cycles__value", 3_000, -1_000, -25.0, "-1,000 -25.0 cycles"),
-    "more SRAM": ("figures__sram__value", 46.0, 23.0, 100.0, "+23.0 +100.0 KiB"),
-    "from 0": ("figures__flash__value", 12.5, 12.5, None, "+12.5 KiB"),
-    "points": ("figures__accuracy_tflm__value", 97.25, -1.25, None, "-1.25 points %"),
-    "a count": ("figures__cpu_operators__value", 3, 2, 200.0, "+2 +200.0"),
-    "very little": ("figures__sram__value", 23.001, 0.001, 0.1 / 23, "+0.001 +0.0 KiB"),
+    "fewer cycles": ("figures__cycles__value", 3_000, -1_000, -25.0, "-1,000 -25.0 cycles better"),
+    "more SRAM": ("figures__sram__value", 46.0, 23.0, 100.0, "+23.0 +100.0 KiB worse"),
+    "from 0": ("figures__flash__value", 12.5, 12.5, None, "+12.5 KiB worse"),
+    "points": ("figures__accuracy_tflm__value", 97.25, -1.25, None, "-1.25 points % worse"),
+    "a count": ("figures__cpu_operators__value", 3, 2, 200.0, "+2 +200.0 worse"),
+    "very little": ("figures__sram__value", 23.001, 0.001, 0.1 / 23, "+0.001 +0.0 KiB worse"),
 }
 
 

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
-from unspool.deployment import Options, deploy
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.making import Beside, of_compiled, of_deployment
@@ -18,13 +17,7 @@ GUIDE = Beside(guide={"accuracy_litert": 97.57, "constants": 629.9})
 REQUEST = Request(quantized="out/model_int8.tflite", out="out")
 
 
-@pytest.fixture(scope="module")
-def deployed(model, data):
-    labels = model.predict(data, verbose=0).argmax(1)
-    return deploy(model, data, test=(data, labels), options=Options(remedy_seconds=0))
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def document(deployed):
     sizes = {"model_int8.tflite": 2048}
     return json.loads(as_json(of_deployment(deployed, sizes, REQUEST, beside=GUIDE)))

@@ -3,76 +3,114 @@
 import copy
 import json
 import re
+import tempfile
 from importlib.resources import files
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+import shared
+from commands import unspool
 from conftest import random_samples, small_model
 from jsonschema import Draft202012Validator
 
-from unspool.cli import run as run_command
-from unspool.support._tensorflow import keras
+from unspool.compression.searching import LADDER, search
+from unspool.support._tensorflow import keras, tf
 
 SCHEMA = json.loads((files("unspool.report") / "report.schema.json").read_text())
 REPORT_PAGE = Path(__file__).parents[2] / "docs" / "report.md"
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory):
+@pytest.fixture(scope="session")
+def reports():
     """report.json of each command, as a user finds it: name -> document."""
-    folder = tmp_path_factory.mktemp("reports")
-    x = random_samples(24, steps=12)
-    model = small_model(steps=12, units=16)
-    np.save(folder / "x.npy", x)
-    np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
-    model.save(folder / "model.keras")
-    ids = keras.Input((4,), name="ids", dtype="int32")
-    words = keras.layers.GRU(4)(keras.layers.Embedding(9, 3)(ids))
-    keras.Model(ids, keras.layers.Dense(2)(words)).save(folder / "words.keras")
-    np.save(folder / "ids.npy", np.arange(40, dtype=np.int32).reshape(10, 4) % 9)
-    made = {}
+    return shared.value("reports of commands", _reports)
 
-    def run(*arguments, report, status=0):
-        assert run_command([str(a) for a in arguments]) == status
-        made[report] = json.loads((folder / report / "report.json").read_text())
 
-    data = ("--calibration", folder / "x.npy", "--test", folder / "x.npy", folder / "y.npy")
-    deploy = ("deploy", folder / "model.keras", *data, "--remedy-seconds", "0", "--out")
-    run(*deploy, folder / "plain", report="plain")
-    run(*deploy, folder / "u85", "--target", "ethos-u85-128", report="u85")
-    run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
-    run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
-    x = keras.Input((12, 5), name="x")
-    head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
-    model = keras.Model(x, head)
-    model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
-    model.save(folder / "values.keras")
-    values = ("--calibration", folder / "few.npy", "--out", folder / "values")
-    np.save(folder / "few.npy", random_samples(5, steps=12))
-    np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))
-    np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
-    values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
-    run("deploy", folder / "values.keras", *values, report="values")
-    words = ("--remedy-seconds", "0", "--calibration", folder / "ids.npy", "--allow-cpu")
-    words += ("--out", folder / "words")
-    run("deploy", folder / "words.keras", *words, report="words")
-    file = folder / "plain" / "model_int8.tflite"
-    run("compile", file, "--out", folder / "compiled", report="compiled")
-    run("compile", file, "--resident-weights", "9", "--out", folder / "kept", report="kept")
-    over = ("compile", file, "--max-flash-kib", "0.1", "--out", folder / "over")
-    run(*over, report="over", status=1)
-    x = random_samples(100)
-    np.save(folder / "train.npy", x)
-    np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))
-    model = small_model("simple")
-    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.save(folder / "small.keras")
-    data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy", "--epochs", 2)
-    compress = ("compress", folder / "small.keras", *data)
-    run(*compress, "--sparsity", 0.5, "--out", folder / "small", report="small")
-    run(*compress, "--max-accuracy-drop", 100, "--out", folder / "found", report="found")
-    return made
+def _reports():
+    with tempfile.TemporaryDirectory() as folder:
+        made = _Commands(Path(folder))
+        made.deploy()
+        made.deploy_values()
+        made.deploy_words()
+        made.compile()
+        made.compress()
+        return made.reports
+
+
+class _Commands:
+    """Commands in a folder, and what their reports are."""
+
+    def __init__(self, folder):
+        self.folder, self.reports = folder, {}
+
+    def run(self, *arguments, report, status=0):
+        run = unspool(*arguments)
+        assert run.returncode == status, run.stderr
+        self.reports[report] = json.loads((self.folder / report / "report.json").read_text())
+
+    def deploy(self):
+        folder, x = self.folder, random_samples(24, steps=12)
+        model = small_model(steps=12, units=16)
+        np.save(folder / "x.npy", x)
+        np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
+        model.save(folder / "model.keras")
+        data = ("--calibration", folder / "x.npy", "--test", folder / "x.npy", folder / "y.npy")
+        deploy = ("deploy", folder / "model.keras", *data, "--out")
+        self.run(*deploy, folder / "plain", report="plain")
+        self.run(*deploy, folder / "u85", "--target", "ethos-u85-128", report="u85")
+        self.run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
+        self.run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
+
+    def deploy_values(self):
+        """Outputs that are values, and badly calibrated."""
+        folder, x = self.folder, keras.Input((12, 5), name="x")
+        head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
+        model = keras.Model(x, head)
+        model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
+        model.save(folder / "values.keras")
+        np.save(folder / "few.npy", random_samples(5, steps=12))
+        np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))
+        np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
+        values = ("--calibration", folder / "few.npy", "--out", folder / "values")
+        values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
+        self.run("deploy", folder / "values.keras", *values, report="values")
+
+    def deploy_words(self):
+        """With an operator on the CPU."""
+        folder, ids = self.folder, keras.Input((4,), name="ids", dtype="int32")
+        words = keras.layers.GRU(4)(keras.layers.Embedding(9, 3)(ids))
+        keras.Model(ids, keras.layers.Dense(2)(words)).save(folder / "words.keras")
+        np.save(folder / "ids.npy", np.arange(40, dtype=np.int32).reshape(10, 4) % 9)
+        words = ("--calibration", folder / "ids.npy", "--allow-cpu", "--out", folder / "words")
+        self.run("deploy", folder / "words.keras", *words, report="words")
+
+    def compile(self):
+        compile = ("compile", self.folder / "plain" / "model_int8.tflite", "--out")
+        self.run(*compile, self.folder / "compiled", report="compiled")
+        self.run(*compile, self.folder / "kept", "--resident-weights", "9", report="kept")
+        over = ("--max-flash-kib", "0.1")
+        self.run(*compile, self.folder / "over", *over, report="over", status=1)
+
+    def compress(self):
+        """Trained without graphs, which take longer to trace; searched among two settings."""
+        folder, x = self.folder, random_samples(100)
+        np.save(folder / "train.npy", x)
+        np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))
+        model = small_model("simple")
+        model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.save(folder / "small.keras")
+        data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy", "--epochs", 2)
+        compress = ("compress", folder / "small.keras", *data)
+        tf.config.run_functions_eagerly(True)
+        try:
+            self.run(*compress, "--sparsity", 0.5, "--out", folder / "small", report="small")
+            with mock.patch.dict(search.__kwdefaults__, settings=LADDER[:2]):
+                found = ("--max-accuracy-drop", 100, "--out", folder / "found")
+                self.run(*compress, *found, report="found")
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 def problems(document):

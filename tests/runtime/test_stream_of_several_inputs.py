@@ -1,10 +1,8 @@
 """A stream of two sensors and a setting: every call is shown, drift takes them all."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from commands import unspool
 
 from unspool import Options, Session, deploy_stream
 from unspool.deployment import save
@@ -60,12 +58,11 @@ def test_every_call_is_given(folder):
 
 
 def test_simulate_shows_every_call(folder, tmp_path):
-    command = [sys.executable, "-m", "unspool", "simulate", folder / "model_vela.tflite"]
-    command += ["--data", folder / "x.npz"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = ("simulate", folder / "model_vela.tflite", "--data", folder / "x.npz")
+    run = unspool(*command)
+    assert run.returncode == 0, run.stderr
     assert f"y: (5, {CALLS}, 2): 5 sequences, {CALLS} calls each" in run.stdout
-    command += ["--out", tmp_path / "y.npz"]
-    subprocess.run(command, capture_output=True, text=True, check=True)
+    assert unspool(*command, "--out", tmp_path / "y.npz").returncode == 0
     expected = Session(folder / "model_int8.tflite", "tflm").predict_calls(samples(5, seed=1))
     assert (np.load(tmp_path / "y.npz")["y"] == expected[0]).all()
 

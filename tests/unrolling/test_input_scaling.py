@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from c_compiler import address, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_c import address, build
 
 from unspool import Options, Session, deploy, deploy_stream, inspect, load, unroll
 from unspool.errors import UnspoolError
 from unspool.firmware import bundle
+from unspool.remedies import trying
 from unspool.runtime.evaluation import predict
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
@@ -198,7 +199,7 @@ def test_feature_scales_change_the_units_and_nothing_else(reader):
     assert [t.name for t in scaled.inputs] == ["x"]
 
 
-def test_feature_scales_bring_back_what_raw_units_lose():
+def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
     """Acceleration beside air pressure: all levels are the pressure's."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 400)
@@ -214,7 +215,9 @@ def test_feature_scales_bring_back_what_raw_units_lose():
     kernel, recurrent, bias = model.layers[0].get_weights()
     raw_units = [kernel / deviation[:, None], recurrent, bias - (mean / deviation) @ kernel]
     model.layers[0].set_weights(raw_units)
-    options = {False: Options(remedy_seconds=20), True: Options(feature_scales=True)}
+    options = {False: Options(), True: Options(feature_scales=True)}
+    tries = trying._tries
+    monkeypatch.setattr(trying, "_tries", lambda *given: tries(*given)[:1])
     with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*`feature_scales`"):
         lost = deploy(model, x[:100], test=(x, y), options=options[False])
     found = deploy(model, x[:100], test=(x, y), options=options[True])

@@ -8,6 +8,7 @@ import numpy as np
 
 import unspool
 from unspool.compilation import vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import target
 from unspool.report.commands import Request
 from unspool.report.making import of_deployment
@@ -78,7 +79,7 @@ def _right(outputs: np.ndarray, wanted: np.ndarray, loss: Any) -> float:
     return float(100 * (outputs.argmax(-1) == wanted.ravel()).mean())
 
 
-def compiled_row(compiled: vela.Compiled, quantized: bytes) -> Row:
+def compiled_row(compiled: Compiled, quantized: bytes) -> Row:
     """What Vela says of a binary, and how large the files are."""
     return {
         "flash_kib": compiled.flash_kib,

@@ -13,7 +13,7 @@ from zoo.signals import FIXED, classes, column, one_hot, real, smooth, uniform, 
 
 L = keras.layers
 GROUP = "Images, text and radio"
-TEXT = Path(__file__).parents[1] / "LICENSE"
+TEXT = Path(__file__).parents[2] / "LICENSE"
 LETTERS = 57
 
 

@@ -28,7 +28,7 @@ from unspool.support.samples import Samples
 if TYPE_CHECKING:
     from unspool.compression.compressing import FineTuning
     from unspool.compression.kernels import KernelSetting
-    from unspool.deployment import Deployment
+    from unspool.deployment import Deployment, Options
     from unspool.report.compression import Compression
 
 COMPRESSED_OUT = Path("unspool-compressed")
@@ -166,8 +166,8 @@ def _layer(text: str) -> "tuple[str, KernelSetting]":
         ) from None
 
 
-def _deployed(inputs: Inputs, model: Any, prefix: str = "") -> "Deployment":
-    from unspool.deployment import Options, deploy
+def _deployed(inputs: Inputs, model: Any, options: "Options", prefix: str = "") -> "Deployment":
+    from unspool.deployment import deploy
 
     with watching() as watch:
         return deploy(
@@ -175,16 +175,19 @@ def _deployed(inputs: Inputs, model: Any, prefix: str = "") -> "Deployment":
             inputs.calibration,
             test=inputs.test,
             time_steps=inputs.time_steps,
-            options=Options(target=inputs.target),
+            options=options,
             watch=lambda stage, done, total: watch(prefix + stage, done, total),
         )
 
 
 def _before(inputs: Inputs) -> dict[str, float]:
     """Figures of the model as it is; before training, as a model may turn out undeployable."""
+    from unspool.deployment import Options
     from unspool.report.making import values_of
 
-    return values_of(_deployed(inputs, inputs.trained, "as it is, "))
+    # Only its values are shown: no remedies are tried against its errors.
+    options = Options(target=inputs.target, remedy_seconds=0)
+    return values_of(_deployed(inputs, inputs.trained, options, "as it is, "))
 
 
 def _searched(
@@ -263,10 +266,11 @@ def _save(inputs: Inputs, model: Any) -> Path:
 
 def _finish(inputs: Inputs, model: Any, compression: "Compression", again: str) -> None:
     from unspool.cli.results import finish
+    from unspool.deployment import Options
     from unspool.report.making import Beside
 
     finish(
-        _deployed(inputs, model),
+        _deployed(inputs, model, Options(target=inputs.target)),
         inputs.folder,
         console(),
         again=again,

@@ -5,8 +5,6 @@ two ways to round it. `tfl_scale` rounds twice for shifts above 31, as TensorFlo
 `MultiplyByQuantizedMultiplier` does, and `natural_scale` once, halves towards plus infinity.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 
 import numpy as np
@@ -98,8 +96,9 @@ def natural_scale(value: Ints, multiplier: Ints | int, shift: Ints | int) -> Int
 def scale(value: Ints, multiplier: Ints | int, shift: Ints | int, rounding: Rounding) -> Ints:
     """Apply a scale with the rounding that a PRECISION register names.
 
-    Raises UnspoolError for TRUNCATE, whose rule nothing here establishes, and where a product
-    would not fit 64 bits.
+    Raises:
+        UnspoolError: the mode is TRUNCATE, whose rule nothing here establishes, or a product may
+            not fit 64 bits.
     """
     check_product(value, multiplier)
     if rounding is Rounding.TFL:
@@ -110,7 +109,11 @@ def scale(value: Ints, multiplier: Ints | int, shift: Ints | int, rounding: Roun
 
 
 def check_product(a: Ints, b: Ints | int) -> None:
-    """Raise UnspoolError where a * b may not fit 64 bits."""
+    """Check that a * b fits 64 bits.
+
+    Raises:
+        UnspoolError: it may not.
+    """
     if largest(a) * largest(b) >= _SAFE:
         raise UnspoolError("a product exceeds 62 bits: not simulated")
 

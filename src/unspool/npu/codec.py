@@ -4,14 +4,8 @@ Vela's own decoder, `ethosu.mlw_codec.decode`, ends the whole process with `exit
 stream that stops early, so it cannot be shown bytes that nobody vouches for. This one raises
 UnspoolError instead. The tests compare the two.
 
-A stream is a sequence of slices. A slice has a header, perhaps a new palette, and chunks. A
-chunk holds up to 12 Golomb-Rice coded weight indices and, in slices with zero runs, as many run
-lengths: first the quotients in unary (two bit planes for the weights), then, one chunk later,
-the remainders. Where a chunk starts is only known after the one before it, so a Python loop
-finds the positions and NumPy then reads all bits at once.
+A stream is a sequence of slices. A slice has a header, perhaps a new palette, and chunks.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -19,77 +13,61 @@ import numpy as np
 import numpy.typing as npt
 
 from unspool.errors import UnspoolError
+from unspool.npu.arithmetic import Ints
+from unspool.npu.bits import Bits
+from unspool.npu.chunks import SYMBOLS, Chunks, Form, walk
 
 _END, _NO_ZERO_RUNS = 7, 6  # values of a slice's zero divisor
 _UNCOMPRESSED = 7  # value of its weight divisor
-_SYMBOLS = 12  # of a chunk
+_HEADER_BITS = 20  # behind the zero divisor
 _MAX_ZEROS = 1 << 24  # of a slice: a bound on what a hostile stream can ask for
-_ONES = [i.bit_count() for i in range(1 << _SYMBOLS)]
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """Where the bits of one slice are."""
+class _Header:
+    """The header of a slice.
+
+    Attributes:
+        weights: how many weights there are.
+        divisor: bits of an index's remainder, or `_UNCOMPRESSED`.
+        truncated: whether quotients end at 2.
+        new_palette: whether a palette follows.
+        zero_divisor: bits of a zero run's remainder; None in slices without zero runs.
+    """
 
     weights: int
-    quotients: list[tuple[int, int]]  # the two unary bit planes of each weight chunk
-    remainders: list[tuple[int, int]]  # (bit position, count)
-    zero_quotients: list[int]
-    zero_remainders: list[tuple[int, int]]
+    divisor: int
+    truncated: bool
+    new_palette: bool
+    zero_divisor: int | None
 
 
 @dataclass(frozen=True)
 class _Palette:
+    """What weight indices stand for.
+
+    Attributes:
+        values: of the first indices; those behind them stand for themselves.
+        direct_offset: what is added to the latter.
+        index_bits: of uncompressed indices.
+        zero_runs: whether the slices that use it have zero runs.
+    """
+
     values: Ints
     direct_offset: int
-    index_bits: int  # of uncompressed indices
-
-
-class _Bits:
-    """Random access to a little-endian bit string."""
-
-    def __init__(self, data: bytes) -> None:
-        self.size = 8 * len(data)
-        padded = np.frombuffer(data + bytes(16), np.uint8).astype(np.uint64)
-        self._windows = np.zeros(len(data) + 8, np.uint64)  # 64 bits from each byte on
-        for i in range(8):
-            self._windows |= padded[i : i + len(data) + 8] << np.uint64(8 * i)
-        self._list: list[int] = self._windows.tolist()
-
-    def window(self, position: int) -> int:
-        """At least 57 bits from `position` on; zeros behind the end."""
-        return self._list[position >> 3] >> (position & 7)
-
-    def take(self, position: int, bits: int) -> int:
-        """`bits` bits (up to 57) at `position`; UnspoolError behind the end."""
-        if position + bits > self.size:
-            raise UnspoolError(
-                f"the weight stream of {self.size // 8} bytes ends early, at bit {position}"
-            )
-        return self.window(position) & ((1 << bits) - 1)
-
-    def gather(self, runs: list[tuple[int, int]], bits: int) -> Ints:
-        """The values of all runs of `count` consecutive fields of `bits` bits."""
-        table = np.array(runs, np.int64).reshape(-1, 2)
-        starts, counts = table[:, 0], table[:, 1]
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        position = np.repeat(starts, counts) + (np.arange(len(first)) - first) * bits
-        words = self._windows[position >> 3] >> (position & 7).astype(np.uint64)
-        fields: Ints = (words & np.uint64((1 << bits) - 1)).astype(np.int64)
-        return fields
+    index_bits: int
+    zero_runs: bool
 
 
 def decode(data: bytes) -> npt.NDArray[np.int16]:
     """All weights of a stream, in the order in which the hardware reads them: shape (n,).
 
-    Raises UnspoolError where the stream ends early or breaks a rule of the format.
+    Raises:
+        UnspoolError: the stream ends early or breaks a rule of the format.
     """
-    bits = _Bits(data)
+    bits = Bits(data)
     parts: list[Ints] = []
     palette: _Palette | None = None
-    zero_runs = False
     at = 0
     while at < bits.size:
         zero_divisor = bits.take(at, 3)
@@ -100,42 +78,46 @@ def decode(data: bytes) -> npt.NDArray[np.int16]:
             continue
         if at // 8 == len(data):
             break  # the rest of the last byte
-        if zero_divisor in (4, 5):
-            raise UnspoolError(f"the weight stream has the zero divisor {zero_divisor}")
-        header = bits.take(at, 20)
-        at += 20
-        count, divisor = (header & 0x7FFF) + 1, header >> 15 & 7
-        truncated, new_palette = bool(header >> 18 & 1), bool(header >> 19)
-        with_runs = zero_divisor != _NO_ZERO_RUNS
-        if new_palette:
-            palette, at = _read_palette(bits, at)
-        elif palette is None:
-            raise UnspoolError("the weight stream starts without a palette")
-        elif with_runs != zero_runs:
-            raise UnspoolError("the weight stream changes its zero runs without a palette")
-        zero_runs = with_runs
-        uncompressed = divisor == _UNCOMPRESSED
-        if uncompressed:
-            divisor = palette.index_bits
-        elif divisor > 5:
-            raise UnspoolError(f"the weight stream has the weight divisor {divisor}")
-        layout, at = _walk(
-            bits,
-            at,
-            count,
-            divisor,
-            None if uncompressed else truncated,
-            zero_divisor if with_runs else None,
-            count + new_palette if with_runs else 0,
-        )
-        values = _weights(bits, layout, divisor, None if uncompressed else truncated, palette)
-        if with_runs:
-            values = _insert_zeros(bits, layout, values, zero_divisor, new_palette)
+        header = _read_header(bits, at, zero_divisor)
+        palette, at = _palette_of(bits, at + _HEADER_BITS, header, palette)
+        form = _form(header, palette)
+        chunks, at = walk(bits, at, form)
+        values = _weights(bits, chunks, form, palette)
+        if header.zero_divisor is not None:
+            values = _insert_zeros(bits, chunks, form, values, header.new_palette)
         parts.append(values)
     return np.concatenate([*parts, np.empty(0, np.int64)]).astype(np.int16)
 
 
-def _read_palette(bits: _Bits, at: int) -> tuple[_Palette, int]:
+def _read_header(bits: Bits, at: int, zero_divisor: int) -> _Header:
+    if zero_divisor in (4, 5):
+        raise UnspoolError(f"the weight stream has the zero divisor {zero_divisor}")
+    word = bits.take(at, _HEADER_BITS)
+    return _Header(
+        weights=(word & 0x7FFF) + 1,
+        divisor=word >> 15 & 7,
+        truncated=bool(word >> 18 & 1),
+        new_palette=bool(word >> 19),
+        zero_divisor=None if zero_divisor == _NO_ZERO_RUNS else zero_divisor,
+    )
+
+
+def _palette_of(
+    bits: Bits, at: int, header: _Header, before: _Palette | None
+) -> tuple[_Palette, int]:
+    """The palette of a slice, its own or that of the slice before; also where it ends."""
+    zero_runs = header.zero_divisor is not None
+    if header.new_palette:
+        return _read_palette(bits, at, zero_runs)
+    if before is None:
+        raise UnspoolError("the weight stream starts without a palette")
+    if before.zero_runs != zero_runs:
+        raise UnspoolError("the weight stream changes its zero runs without a palette")
+    return before, at
+
+
+def _read_palette(bits: Bits, at: int, zero_runs: bool) -> tuple[_Palette, int]:
+    """The palette at `at`; also where it ends."""
     header = bits.take(at, 13)
     at += 13
     size, width = header >> 5 & 0x1F, (header >> 10) + 2
@@ -145,81 +127,29 @@ def _read_palette(bits: _Bits, at: int) -> tuple[_Palette, int]:
         entries.append(bits.take(at, width))
         at += width
     index_bits = (size - 1).bit_length() if size else width
-    return _Palette(np.array(entries, np.int64), header & 0x1F, index_bits), at
+    return _Palette(np.array(entries, np.int64), header & 0x1F, index_bits, zero_runs), at
 
 
-def _walk(
-    bits: _Bits,
-    at: int,
-    weights: int,
-    divisor: int,
-    truncated: bool | None,  # None: uncompressed, no unary part
-    zero_divisor: int | None,  # None: no zero runs
-    runs: int,
-) -> tuple[_Slice, int]:
-    """Find the bits of a slice's chunks from `at` on; also where the next slice starts."""
-    quotients: list[tuple[int, int]] = []
-    remainders: list[tuple[int, int]] = []
-    zero_quotients: list[int] = []
-    zero_remainders: list[tuple[int, int]] = []
-    plain_symbols = 8 if divisor > 5 else _SYMBOLS
-    zero_bits = 12 if zero_divisor is not None and zero_divisor < 3 else 8
-    zero_mask = (1 << zero_bits) - 1
-    seen = zeros_seen = done = zeros_done = 0
-    symbols = zero_symbols = 0  # of the chunk before, whose remainders are due
-    while True:
-        balance = seen - zeros_seen if zero_divisor is not None else 0
-        take_weights = balance < 8 and seen < weights
-        take_zeros = balance >= 0 and zeros_seen < runs
-        window, start = bits.window(at), at
-        due, zeros_due = symbols, zero_symbols
-        symbols = zero_symbols = 0
-        plane = 0
-        if take_weights and truncated is not None:
-            plane = window & 0xFFF
-            window >>= 12
-            at += 12
-        if take_zeros:
-            unary = window & zero_mask
-            window >>= zero_bits
-            at += zero_bits
-            zero_symbols = zero_bits - _ONES[unary]
-            zero_quotients.append(unary)
-            zeros_seen += zero_symbols
-        if take_weights:
-            if truncated is None:
-                symbols = plain_symbols
-            else:
-                ones = _ONES[plane]
-                second = window & ((1 << ones) - 1)
-                at += ones
-                symbols = _SYMBOLS if truncated else _SYMBOLS - _ONES[second]
-                quotients.append((plane, second))
-            seen += symbols
-        if due:
-            due = min(due, weights - done)
-            remainders.append((at, due))
-            done += due
-            at += due * divisor
-        if zeros_due and zero_divisor is not None:
-            zeros_due = min(zeros_due, runs - zeros_done)
-            zero_remainders.append((at, zeros_due))
-            zeros_done += zeros_due
-            at += zeros_due * zero_divisor
-        if at > bits.size:
-            raise UnspoolError(
-                f"the weight stream of {bits.size // 8} bytes ends early, at bit {start}"
-            )
-        if not take_weights and not take_zeros:
-            return _Slice(weights, quotients, remainders, zero_quotients, zero_remainders), at
+def _form(header: _Header, palette: _Palette) -> Form:
+    """How a slice's numbers are written."""
+    uncompressed = header.divisor == _UNCOMPRESSED
+    if header.divisor > 5 and not uncompressed:
+        raise UnspoolError(f"the weight stream has the weight divisor {header.divisor}")
+    zero_runs = header.zero_divisor is not None
+    return Form(
+        weights=header.weights,
+        divisor=palette.index_bits if uncompressed else header.divisor,
+        truncated=None if uncompressed else header.truncated,
+        runs=header.weights + header.new_palette if zero_runs else 0,
+        run_divisor=header.zero_divisor or 0,
+    )
 
 
-def _weights(
-    bits: _Bits, layout: _Slice, divisor: int, truncated: bool | None, palette: _Palette
-) -> Ints:
-    index = bits.gather(layout.remainders, divisor)
-    if truncated is not None:
-        index += _quotients(layout.quotients, truncated)[: layout.weights] << divisor
+def _weights(bits: Bits, chunks: Chunks, form: Form, palette: _Palette) -> Ints:
+    index = bits.gather(chunks.remainders, form.divisor)
+    if form.truncated is not None:
+        quotients = _quotients(chunks.quotients, form.truncated)
+        index += quotients[: form.weights] << form.divisor
     if index.size and int(index.max()) >= 512:
         raise UnspoolError(f"the weight stream has the index {int(index.max())}, above 511")
     size = len(palette.values)
@@ -233,25 +163,34 @@ def _weights(
 def _quotients(planes: list[tuple[int, int]], truncated: bool) -> Ints:
     """Unary coded quotients from two bit planes: per position 0, 10 or 11 (more follows)."""
     table = np.array(planes, np.int64).reshape(-1, 2)
-    ones = table[:, :1] >> np.arange(_SYMBOLS) & 1
+    ones = table[:, :1] >> np.arange(SYMBOLS) & 1
     second = (table[:, 1:] >> (np.cumsum(ones, axis=1) - ones)) & ones
     code = (ones + second).ravel()
     total = np.cumsum(code)
     return np.diff(total if truncated else total[code < 2], prepend=0)
 
 
-def _insert_zeros(bits: _Bits, layout: _Slice, values: Ints, divisor: int, leading: bool) -> Ints:
-    width = 12 if divisor < 3 else 8
-    plane = (np.array(layout.zero_quotients, np.int64)[:, None] >> np.arange(width) & 1).ravel()
-    total = np.cumsum(plane)
-    quotients = np.diff(total[plane == 0], prepend=0)
-    remainders = bits.gather(layout.zero_remainders, divisor)
-    runs = (quotients[: len(remainders)] << divisor) + remainders
+def _insert_zeros(bits: Bits, chunks: Chunks, form: Form, values: Ints, leading: bool) -> Ints:
+    """The weights with the zeros between them.
+
+    Args:
+        bits: the stream.
+        chunks: where the slice's numbers are.
+        form: how they are written.
+        values: the weights that are not in a run of zeros.
+        leading: whether the first run comes before the first of them, else behind it.
+    """
+    planes = np.array(chunks.run_quotients, np.int64)[:, None]
+    ones = (planes >> np.arange(form.run_bits) & 1).ravel()
+    quotients = np.diff(np.cumsum(ones)[ones == 0], prepend=0)
+    remainders = bits.gather(chunks.run_remainders, form.run_divisor)
+    runs = (quotients[: len(remainders)] << form.run_divisor) + remainders
     if not leading:
         runs = np.concatenate([np.zeros(1, np.int64), runs])
-    if int(runs.sum()) > _MAX_ZEROS:
-        raise UnspoolError(f"the weight stream has a slice with {int(runs.sum())} zeros")
+    zeros = int(runs.sum())
+    if zeros > _MAX_ZEROS:
+        raise UnspoolError(f"the weight stream has a slice with {zeros} zeros")
     position = np.arange(len(values)) + np.cumsum(runs[: len(values)])
-    result = np.zeros(len(values) + int(runs.sum()), np.int64)
+    result = np.zeros(len(values) + zeros, np.int64)
     result[position] = values
     return result

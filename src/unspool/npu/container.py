@@ -6,8 +6,6 @@ the NPU sees the second to fourth as memory regions 0, 1 and 2. Where inputs and
 inside region 1 is in the file's `OfflineMemoryAllocation` metadata.
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.npu.driver import Config, read_payload
 from unspool.npu.flatbuffer import Table, root
 
 CUSTOM_CODE = "ethos-u"
@@ -22,22 +21,27 @@ MAX_SCRATCH_BYTES = 1 << 26  # 64 MiB: the largest scratch memory this simulator
 
 _DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
 _SIMULATED_DTYPES = ("int8", "uint8", "int16", "int32")
-_CUSTOM_OPERATOR = 32  # BuiltinOperator.CUSTOM
-_PRODUCTS = {0: "ethos-u55", 1: "ethos-u65", 2: "ethos-u85"}
-_FOURCC = int.from_bytes(b"COP1", "little")
-_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5  # driver actions
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A network input or output, and where it lies in region 1."""
+    """A network input or output, and where it lies in region 1.
+
+    Attributes:
+        name: of the tensor.
+        shape: with the batch axis of 1 that Vela keeps.
+        dtype: NumPy's name of its type.
+        scale: of its quantization; None where there is none.
+        zero_point: of its quantization.
+        offset: bytes from the start of region 1.
+    """
 
     name: str
-    shape: tuple[int, ...]  # with the batch axis of 1 that Vela keeps
+    shape: tuple[int, ...]
     dtype: str
     scale: float | None
     zero_point: int
-    offset: int  # bytes from the start of region 1
+    offset: int
 
     @property
     def size(self) -> int:
@@ -46,30 +50,26 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Config:
-    """The accelerator that the stream was compiled for."""
-
-    product: str  # ethos-u55 or ethos-u65
-    macs: int  # multiply-accumulates per cycle, all cores together
-    shram_kib: int  # shared buffer RAM of all cores together
-    cores: int
-
-    @property
-    def name(self) -> str:
-        """Vela's name of the accelerator, such as ethos-u55-128."""
-        return f"{self.product}-{self.macs}"
-
-
-@dataclass(frozen=True)
 class Program:
-    """A compiled network: what the NPU is given, and nothing of the file around it."""
+    """A compiled network: what the NPU is given, and nothing of the file around it.
+
+    Attributes:
+        config: the accelerator that it is for.
+        stream: the command stream, little-endian 32-bit words.
+        stream_position: bytes of driver actions before the stream in its tensor.
+        read_only: the bytes of region 0.
+        scratch_size: bytes of region 1.
+        fast_size: bytes of region 2; None where it is region 1 itself.
+        inputs: of the network.
+        outputs: of the network.
+    """
 
     config: Config
-    stream: bytes  # the command stream, little-endian 32-bit words
-    stream_position: int  # bytes of driver actions before the stream in its tensor
-    read_only: bytes  # region 0
-    scratch_size: int  # bytes of region 1
-    fast_size: int | None  # bytes of region 2, None where it is region 1 itself
+    stream: bytes
+    stream_position: int
+    read_only: bytes
+    scratch_size: int
+    fast_size: int | None
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
@@ -77,8 +77,9 @@ class Program:
 def load(data: bytes) -> Program:
     """Read a Vela-compiled .tflite file.
 
-    Raises UnspoolError where the file is damaged, holds anything besides one `ethos-u`
-    operator, or was compiled for another product.
+    Raises:
+        UnspoolError: the file is damaged, holds anything besides one `ethos-u` operator, or was
+            compiled for another product.
     """
     model = root(bytes(data), b"TFL3")
     graphs = model.tables(2)
@@ -86,27 +87,20 @@ def load(data: bytes) -> Program:
         raise UnspoolError(f"the file has {len(graphs)} subgraphs, expected 1")
     graph, buffers = graphs[0], model.tables(4)
     tensors = graph.tables(0)
-    operator = _ethos_u_operator(model, graph)
-    inputs = _indices(operator, 1, len(tensors), "inputs of the ethos-u operator")
-    outputs = _indices(operator, 2, len(tensors), "outputs of the ethos-u operator")
-    if len(inputs) < 5 or not outputs:
-        raise UnspoolError(
-            f"the ethos-u operator has {len(inputs)} inputs and {len(outputs)} outputs,"
-            " expected 5 or more and 1 or more"
-        )
+    inputs, outputs = _ends(_ethos_u_operator(model, graph), len(tensors))
     stream, read_only, scratch, fast = inputs[:4]
-    config, words, position = _driver_actions(_contents(tensors[stream], buffers))
+    payload = read_payload(_contents(tensors[stream], buffers))
     scratch_size = _scratch_size(tensors[scratch], "scratch")
     offsets = _offsets(model, buffers, len(tensors))
-    base = max(int(offsets[scratch]), 0)
+    base = max(offsets[scratch], 0)
 
     def place(index: int) -> Tensor:
-        return _network_tensor(tensors[index], int(offsets[index]) - base, scratch_size)
+        return _network_tensor(tensors[index], offsets[index] - base, scratch_size)
 
     return Program(
-        config=config,
-        stream=words,
-        stream_position=position,
+        config=payload.config,
+        stream=payload.stream,
+        stream_position=payload.position,
         read_only=_contents(tensors[read_only], buffers),
         scratch_size=scratch_size,
         fast_size=None if fast == scratch else _scratch_size(tensors[fast], "scratch_fast"),
@@ -150,6 +144,18 @@ def _builtin_name(code: Table) -> str:
     return str(names.get(number, f"builtin operator {number}"))
 
 
+def _ends(operator: Table, count: int) -> tuple[list[int], list[int]]:
+    """The operator's inputs and outputs, as positions among `count` tensors."""
+    inputs = _indices(operator, 1, count, "inputs of the ethos-u operator")
+    outputs = _indices(operator, 2, count, "outputs of the ethos-u operator")
+    if len(inputs) < 5 or not outputs:
+        raise UnspoolError(
+            f"the ethos-u operator has {len(inputs)} inputs and {len(outputs)} outputs,"
+            " expected 5 or more and 1 or more"
+        )
+    return inputs, outputs
+
+
 def _indices(table: Table, field: int, count: int, what: str) -> list[int]:
     indices = [int(i) for i in table.numbers(field, "i4")]
     for index in indices:
@@ -162,7 +168,7 @@ def _order(graph: Table, field: int, indices: list[int]) -> list[int]:
     """The operator's tensors in the order in which the network lists them."""
     network = [int(i) for i in graph.numbers(field, "i4")]
     passed = {int(i) for i in graph.numbers(1, "i4")} if field == 2 else set()  # given out as it is
-    # One may come twice: a state that is also the result.
+    # A tensor may be there twice: a state that is also the result.
     if set(network) - passed != set(indices) - passed:
         raise UnspoolError(
             f"the network's tensors {network} are not those of the ethos-u operator, {indices}"
@@ -216,17 +222,7 @@ def _network_tensor(tensor: Table, offset: int, scratch_size: int) -> Tensor:
         )
     if any(n <= 0 for n in shape):
         raise UnspoolError(f"tensor {name!r} has the shape {shape}")
-    quantization = tensor.table(4)
-    scales = quantization.numbers(2, "f4") if quantization else np.empty(0, "f4")
-    zeros = quantization.numbers(3, "i8") if quantization else np.empty(0, "i8")
-    result = Tensor(
-        name,
-        shape,
-        dtype,
-        float(scales[0]) if len(scales) else None,
-        int(zeros[0]) if len(zeros) else 0,
-        offset,
-    )
+    result = Tensor(name, shape, dtype, *_quantization(tensor), offset)
     if offset < 0 or offset + result.size > scratch_size:
         raise UnspoolError(
             f"tensor {name!r} lies at bytes {offset} to {offset + result.size},"
@@ -235,52 +231,10 @@ def _network_tensor(tensor: Table, offset: int, scratch_size: int) -> Tensor:
     return result
 
 
-def _driver_actions(payload: bytes) -> tuple[Config, bytes, int]:
-    """(config, stream, position of the stream) of the payload that the driver reads."""
-    words = np.frombuffer(payload[: len(payload) // 4 * 4], "<u4")
-    if len(words) == 0 or int(words[0]) != _FOURCC:
-        raise UnspoolError(f"the payload starts with {payload[:4]!r}, expected b'COP1'")
-    config: Config | None = None
-    at = 1
-    while at < len(words):
-        word = int(words[at])
-        action = word & 0xFF
-        if action == _CONFIG and at + 2 < len(words):
-            config = _config(int(words[at + 1]))
-            at += 3
-        elif action == _NOP:
-            at += 1
-        elif action == _COMMAND_STREAM:
-            length = (word >> 16) | ((word >> 8 & 0xFF) << 16)
-            if config is None:
-                raise UnspoolError("the payload has its command stream before its config")
-            if at + 1 + length > len(words):
-                raise UnspoolError(
-                    f"the payload is truncated: the command stream has {length} words,"
-                    f" {len(words) - at - 1} are there"
-                )
-            start = 4 * (at + 1)
-            return config, payload[start : start + 4 * length], start
-        else:
-            raise UnspoolError(f"unknown driver action {action} in word {at} of the payload")
-    raise UnspoolError("the payload is truncated: it has no command stream")
-
-
-def _config(word: int) -> Config:
-    product = _PRODUCTS.get(word >> 28, f"product {word >> 28}")
-    if product not in ("ethos-u55", "ethos-u65"):
-        raise UnspoolError(f"the stream is for {product}, expected ethos-u55 or ethos-u65")
-    macs, shram_kib = 1 << (word & 0xF), word >> 8 & 0xFF
-    known = {
-        ("ethos-u55", 32, 16): 1,
-        ("ethos-u55", 64, 16): 1,
-        ("ethos-u55", 128, 24): 1,
-        ("ethos-u55", 256, 48): 1,
-        ("ethos-u65", 256, 48): 1,
-        ("ethos-u65", 512, 96): 2,
-    }
-    if (product, macs, shram_kib) not in known:
-        raise UnspoolError(
-            f"unknown configuration {product} with {macs} MACs and {shram_kib} KiB of SHRAM"
-        )
-    return Config(product, macs, shram_kib, known[product, macs, shram_kib])
+def _quantization(tensor: Table) -> tuple[float | None, int]:
+    """(scale, zero point) of a tensor."""
+    quantization = tensor.table(4)
+    if quantization is None:
+        return None, 0
+    scales, zeros = quantization.numbers(2, "f4"), quantization.numbers(3, "i8")
+    return float(scales[0]) if len(scales) else None, int(zeros[0]) if len(zeros) else 0

@@ -1,7 +1,5 @@
 """CONV and DEPTHWISE: windows of the IFM times weights, plus bias, scaled per channel."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +9,9 @@ from unspool.errors import UnspoolError
 from unspool.npu import fields
 from unspool.npu.arithmetic import INT32_MAX, Ints, Rounding, largest, natural_scale, tfl_scale
 from unspool.npu.decoder import Operation, Registers
-from unspool.npu.fields import FeatureMap, Kernel, Output
-from unspool.npu.memory import READ_ONLY, Array
+from unspool.npu.descriptors import FeatureMap, Kernel, Output
+from unspool.npu.memory import READ_ONLY
+from unspool.npu.regions import Array
 from unspool.npu.state import Machine
 from unspool.npu.weights import (
     Prepared,
@@ -32,11 +31,8 @@ def convolution(machine: Machine, operation: Operation) -> None:
     """Run one CONV or DEPTHWISE operation."""
     registers = operation.registers
     depthwise = operation.kind == "DEPTHWISE"
-    target, kernel, output = (
-        fields.ofm(registers),
-        fields.kernel(registers),
-        fields.output(registers),
-    )
+    target, kernel = fields.ofm(registers), fields.kernel(registers)
+    output = fields.output(registers)
     if output.scale is not None:
         raise UnspoolError("one OFM_SCALE for all channels (OFM_PRECISION bit 8), not simulated")
     mode = fields.upscale(registers)

@@ -7,8 +7,6 @@ these functions are those kernels, and the table was read out of TensorFlow Lite
 entry, with inputs that fall on its points.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from unspool.npu.arithmetic import Ints

@@ -4,8 +4,6 @@ The file holds tables as CSV. `queue` says which operator of Vela's graph each o
 stream came from, `perf` and `optimised` name it, `source` names the operator of the network.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re
@@ -18,15 +16,25 @@ _TABLE = re.compile(r"""<table name=["'](\w+)["']>\s*<!\[CDATA\[(.*?)\]\]>""", r
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an operation of the stream comes from."""
+    """Where an operation of the stream comes from.
 
-    operator: str  # Vela's operator, such as Add
-    source: str  # the network's operator, such as Sigmoid; empty where unknown
-    name: str  # of the tensor that the network's operator writes; empty where unknown
+    Attributes:
+        operator: Vela's operator, such as Add.
+        source: the network's operator, such as Sigmoid; empty where unknown.
+        name: of the tensor that the network's operator writes; empty where unknown.
+    """
+
+    operator: str
+    source: str
+    name: str
 
 
 def read_debug(data: bytes) -> dict[int, Origin]:
-    """Operation origins by the byte offset of the operation in the command stream."""
+    """Where operations come from, by the byte offset of each in the command stream.
+
+    Raises:
+        UnspoolError: the bytes are not a debug database.
+    """
     text = data.decode("utf-8", "replace")
     tables = {name: _rows(body) for name, body in _TABLE.findall(text)}
     if "queue" not in tables or "optimised" not in tables:

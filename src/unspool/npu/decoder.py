@@ -1,7 +1,5 @@
 """Command stream words -> operations, each with the registers as it sees them."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,19 +20,28 @@ from unspool.npu.registers import (
 
 @dataclass(frozen=True)
 class RegisterWrite:
-    """One register write. `value` is the parameter, or payload | parameter << 32."""
+    """One register write.
+
+    Attributes:
+        name: of the register.
+        value: the parameter, or payload | parameter << 32.
+        position: its first word in the stream.
+    """
 
     name: str
     value: int
-    position: int  # its first word in the stream
+    position: int
 
 
 @dataclass(frozen=True)
 class Registers:
-    """The register file at one moment. Registers keep their value until written again.
+    """The registers at one moment. They keep their values until they are written again.
 
-    `history` holds all writes of the stream, per register the positions and the values; a
-    moment is a position in it. So operations share it instead of each having a copy.
+    Operations share the history of the stream instead of each having a copy of all values.
+
+    Attributes:
+        history: register -> the positions and the values of all its writes in the stream.
+        position: the moment, as a word of the stream.
     """
 
     history: Mapping[str, tuple[list[int], list[int]]]
@@ -47,7 +54,11 @@ class Registers:
         return values[index - 1] if index else default
 
     def __getitem__(self, name: str) -> int:
-        """The unsigned value of a register; UnspoolError where it is not written yet."""
+        """The unsigned value of a register.
+
+        Raises:
+            UnspoolError: it is not written yet.
+        """
         value = self.get(name)
         if value is None:
             raise UnspoolError(f"{name} is used, but the stream has not written it")
@@ -68,9 +79,12 @@ class Registers:
 class Operation:
     """One operation of the stream.
 
-    `kind` is CONV, DEPTHWISE, POOL, ELEMENTWISE or DMA_START; `mode` names the variant of a
-    POOL or ELEMENTWISE. `position` is the word of the operation itself, `writes` are the
-    register writes since the operation before it.
+    Attributes:
+        kind: CONV, DEPTHWISE, POOL, ELEMENTWISE or DMA_START.
+        mode: the variant of a POOL or ELEMENTWISE; else empty.
+        position: the word of the operation itself.
+        registers: as it sees them.
+        writes: the register writes since the operation before it.
     """
 
     kind: str
@@ -90,7 +104,8 @@ class Operation:
 def decode(stream: bytes) -> tuple[Operation, ...]:
     """All operations of a stream of little-endian 32-bit words, up to its STOP.
 
-    Raises UnspoolError for an unknown code or mode, a missing payload and a missing STOP.
+    Raises:
+        UnspoolError: a code or mode is unknown, or a payload or the STOP is missing.
     """
     words = np.frombuffer(stream[: len(stream) // 4 * 4], "<u4").tolist()
     return tuple(_operations(words))

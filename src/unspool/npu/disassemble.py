@@ -1,7 +1,5 @@
 """A command stream as text: one block per operation, with the registers it sets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from unspool.errors import UnspoolError
@@ -9,7 +7,7 @@ from unspool.npu import fields
 from unspool.npu.container import Program
 from unspool.npu.debug import Origin, read_debug
 from unspool.npu.decoder import Operation, Registers, decode
-from unspool.npu.fields import FeatureMap
+from unspool.npu.descriptors import FeatureMap, Upscale
 from unspool.npu.windows import input_map
 
 
@@ -17,30 +15,40 @@ def disassemble(program: Program, debug: bytes | None = None) -> str:
     """The stream of a program as text.
 
     Each block starts with the byte offset and the kind of an operation, then says what it reads
-    and writes, then lists the registers written for it. `debug` is Vela's debug database, if
-    there is one: it adds the operators' names.
+    and writes, then lists the registers written for it.
+
+    Args:
+        program: whose stream it is.
+        debug: Vela's debug database, if there is one: it adds the operators' names.
+
+    Raises:
+        UnspoolError: the stream or the debug database is damaged.
     """
     origins = {} if debug is None else read_debug(debug)
     operations = decode(program.stream)
-    config = program.config
-    lines = [
-        f"{config.name}, {config.shram_kib} KiB SHRAM, {len(operations)} operations,"
-        f" {len(program.stream)} bytes of commands",
-        f"region 0: {len(program.read_only)} bytes, read only",
-        f"region 1: {program.scratch_size} bytes, scratch",
-        "region 2: the same as region 1"
-        if program.fast_size is None
-        else f"region 2: {program.fast_size} bytes, fast scratch",
-    ]
-    for kind, tensors in (("input", program.inputs), ("output", program.outputs)):
-        for tensor in tensors:
-            lines.append(
-                f"{kind} {tensor.name}: {tensor.dtype} {tensor.shape},"
-                f" region 1 +0x{tensor.offset:x}"
-            )
+    lines = list(_head(program, len(operations)))
     for operation in operations:
         lines += ["", *_block(operation, origins.get(4 * operation.position))]
     return "\n".join(lines) + "\n"
+
+
+def _head(program: Program, operations: int) -> Iterator[str]:
+    """The accelerator, the memory regions, and the network's inputs and outputs."""
+    config = program.config
+    yield (
+        f"{config.name}, {config.shram_kib} KiB SHRAM, {operations} operations,"
+        f" {len(program.stream)} bytes of commands"
+    )
+    yield f"region 0: {len(program.read_only)} bytes, read only"
+    yield f"region 1: {program.scratch_size} bytes, scratch"
+    if program.fast_size is None:
+        yield "region 2: the same as region 1"
+    else:
+        yield f"region 2: {program.fast_size} bytes, fast scratch"
+    for kind, tensors in (("input", program.inputs), ("output", program.outputs)):
+        for tensor in tensors:
+            place = f"region 1 +0x{tensor.offset:x}"
+            yield f"{kind} {tensor.name}: {tensor.dtype} {tensor.shape}, {place}"
 
 
 def _block(operation: Operation, origin: Origin | None) -> Iterator[str]:
@@ -84,7 +92,7 @@ def _summary(operation: Operation) -> Iterator[str]:
     scale = (
         "per channel or none"
         if output.scale is None
-        else (f"{output.scale.multiplier} / 2**{output.scale.shift}")
+        else f"{output.scale.multiplier} / 2**{output.scale.shift}"
     )
     table = "" if output.table is None else f", table {output.table}"
     yield f"scale {scale}, rounding {output.rounding.name}, clamp {output.low} {output.high}{table}"
@@ -97,7 +105,7 @@ def _windows(operation: Operation, target: FeatureMap) -> Iterator[str]:
     whole = operation.kind == "CONV" or operation.mode == "REDUCE_SUM"
     deep = registers["IFM_DEPTH_M1"] + 1 if whole else target.shape[2]
     source = _feature_map(input_map(registers, kernel, target, deep))
-    twice = "" if upscale is fields.Upscale.NONE else f", at twice its size ({upscale.name})"
+    twice = "" if upscale is Upscale.NONE else f", at twice its size ({upscale.name})"
     yield source + twice
     yield (
         f"kernel {kernel.size[0]} x {kernel.size[1]}, stride {kernel.stride[0]} x"

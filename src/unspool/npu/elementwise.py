@@ -1,7 +1,5 @@
 """ELEMENTWISE operations: one or two feature maps in, one out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,8 +18,8 @@ from unspool.npu.arithmetic import (
     scale,
 )
 from unspool.npu.decoder import Operation, Registers
-from unspool.npu.fields import Output, Scale
-from unspool.npu.memory import Array
+from unspool.npu.descriptors import Element, Output, Scale, Upscale
+from unspool.npu.regions import Array
 from unspool.npu.state import Machine
 
 _WORK = 32  # units per element
@@ -35,15 +33,27 @@ _LEFT_SHIFT = {1: 20, 2: 15}
 
 @dataclass(frozen=True)
 class Operands:
-    """How the operands of an operation become numbers; also the key of its table."""
+    """How the operands of an operation become numbers; also the key of its table.
+
+    Attributes:
+        mode: of the operation.
+        swapped: whether IFM2 is the first operand.
+        elements: the number type of IFM and, if there is one, IFM2.
+        zero_points: likewise.
+        scale_mode: which operands of ADD and SUB have a scale, see `_align`.
+        operand_scale: OPA_SCALE.
+        second_scale: OPB_SCALE.
+        operand_rounding: of the operands' scales.
+        output: how a result becomes an element of the OFM.
+    """
 
     mode: str
     swapped: bool
-    elements: tuple[fields.Element, ...]  # of IFM and, if there is one, IFM2
+    elements: tuple[Element, ...]
     zero_points: tuple[int, ...]
     scale_mode: int
-    operand_scale: Scale  # OPA_SCALE
-    second_scale: int  # OPB_SCALE
+    operand_scale: Scale
+    second_scale: int
     operand_rounding: Rounding
     output: Output
 
@@ -52,7 +62,7 @@ def elementwise(machine: Machine, operation: Operation) -> None:
     """Run one ELEMENTWISE operation."""
     registers = operation.registers
     target = fields.ofm(registers)
-    if fields.upscale(registers) is not fields.Upscale.NONE:
+    if fields.upscale(registers) is not Upscale.NONE:
         raise UnspoolError("ELEMENTWISE on an upscaled IFM")
     height, width, depth = target.shape
     machine.spend(_WORK * height * width * depth)

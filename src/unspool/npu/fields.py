@@ -1,117 +1,22 @@
 """Registers -> values with meaning: feature maps, kernels, activations, scales."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from enum import Enum
-
 from unspool.errors import UnspoolError
 from unspool.npu.arithmetic import Rounding
 from unspool.npu.decoder import Registers
+from unspool.npu.descriptors import (
+    Element,
+    FeatureMap,
+    Kernel,
+    Output,
+    Scale,
+    Tiles,
+    Upscale,
+)
 
 SHRAM_REGION = 0x100  # our number for the internal memory that DMA can address
 
 _CURVES = {0: None, 3: "TANH", 4: "SIGMOID"}
 _IFM_WIDTHS = {0: 1, 1: 2, 2: 4}  # precision code -> bytes
-
-
-@dataclass(frozen=True)
-class Element:
-    """The number type of a feature map."""
-
-    bytes: int
-    signed: bool
-
-    @property
-    def dtype(self) -> str:
-        """Its NumPy type."""
-        return f"<{'i' if self.signed else 'u'}{self.bytes}"
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """The smallest and largest value."""
-        bits = 8 * self.bytes
-        return (-(1 << bits - 1), (1 << bits - 1) - 1) if self.signed else (0, (1 << bits) - 1)
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """A feature map may lie in up to four pieces, in two rows: 0 1 above 2 3."""
-
-    bases: tuple[int, int, int, int]
-    height0: int  # rows of piece 0
-    height1: int  # rows of piece 1
-    width0: int  # columns of pieces 0 and 2
-
-
-@dataclass(frozen=True)
-class FeatureMap:
-    """Where a feature map lies and what its elements mean. Shape in elements, (H, W, C)."""
-
-    name: str  # IFM, IFM2 or OFM
-    region: int
-    tiles: Tiles
-    shape: tuple[int, int, int]
-    strides: tuple[int, int, int]  # bytes from row to row, column to column, brick to brick
-    bricks: bool  # NHCWB16: 16 channels together, else NHWC
-    element: Element
-    zero_point: int
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """Kernel size, stride and dilation as (y, x), and the padding around the IFM."""
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    part_kernel: bool
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def padded(self) -> bool:
-        """Whether there is any padding."""
-        return bool(self.top or self.left or self.bottom or self.right)
-
-    def ifm_size(self, height: int, width: int) -> tuple[int, int]:
-        """The height and width of the IFM that give an OFM of `height` times `width`."""
-        y = (height - 1) * self.stride[0] + (self.size[0] - 1) * self.dilation[0] + 1
-        x = (width - 1) * self.stride[1] + (self.size[1] - 1) * self.dilation[1] + 1
-        return y - self.top - self.bottom, x - self.left - self.right
-
-
-class Upscale(Enum):
-    """What fills the IFM at twice its height and width."""
-
-    NONE = 0
-    NEAREST = 1
-    ZEROS = 2
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A multiplier and a shift: value * multiplier / 2**shift."""
-
-    multiplier: int
-    shift: int
-
-
-@dataclass(frozen=True)
-class Output:
-    """How a result becomes an OFM element."""
-
-    element: Element
-    zero_point: int
-    scale: Scale | None  # None: a scale per channel, or none
-    rounding: Rounding
-    low: int
-    high: int
-    clip: int  # the field that can force the clamp to another type
-    table: int | None  # number of the lookup table
-    curve: str | None  # TANH or SIGMOID, which the NPU computes on 16-bit values
 
 
 def ifm_element(registers: Registers, name: str) -> Element:

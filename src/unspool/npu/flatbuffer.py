@@ -5,8 +5,6 @@ looped over. Here every offset and length is checked before use, and only the fe
 the container needs are ever touched.
 """
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 
@@ -18,7 +16,12 @@ from unspool.errors import UnspoolError
 
 @dataclass(frozen=True)
 class Table:
-    """One FlatBuffers table: `data` is the whole file, `position` where the table starts."""
+    """One FlatBuffers table.
+
+    Attributes:
+        data: the whole file.
+        position: where the table starts in it.
+    """
 
     data: bytes
     position: int
@@ -68,19 +71,27 @@ class Table:
             return np.empty(0, dtype)
         return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
 
-    def table(self, index: int) -> Table | None:
+    def table(self, index: int) -> "Table | None":
         """The table that field `index` refers to."""
         field = self._field(index)
         return None if field is None else _follow(self.data, field)
 
-    def tables(self, index: int) -> tuple[Table, ...]:
+    def tables(self, index: int) -> "tuple[Table, ...]":
         """A vector of tables."""
         start, count = self._vector(index, 4)
         return tuple(_follow(self.data, start + 4 * i) for i in range(count))
 
 
 def root(data: bytes, identifier: bytes) -> Table:
-    """The root table of a file, whose identifier must be `identifier` (4 bytes)."""
+    """The root table of a file.
+
+    Args:
+        data: the file.
+        identifier: 4 bytes that it must have behind its first offset.
+
+    Raises:
+        UnspoolError: it has others there, or is damaged.
+    """
     if data[4:8] != identifier:
         raise UnspoolError(
             f"not a {identifier.decode()} FlatBuffer: bytes 4 to 7 are {data[4:8]!r},"

@@ -6,14 +6,12 @@ point in its upper 16, both signed. That is TensorFlow Lite's `LUTLookup`, whose
 points Vela packs into 512 entries.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.npu.arithmetic import Ints, largest, saturate
-from unspool.npu.fields import Output
-from unspool.npu.memory import Array
+from unspool.npu.descriptors import Output
+from unspool.npu.regions import Array
 
 SLOT_BYTES = 256  # tables are numbered in this unit
 SLOTS = 8  # they end the SHRAM

@@ -5,8 +5,6 @@ make that equal to running them in order, which is what happens here, on whole f
 on a batch of samples at once.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,8 +15,9 @@ from unspool.npu.container import Program, Tensor
 from unspool.npu.convolution import convolution
 from unspool.npu.decoder import Operation, decode
 from unspool.npu.elementwise import elementwise
-from unspool.npu.memory import SCRATCH, Array, Memory
+from unspool.npu.memory import SCRATCH, Memory
 from unspool.npu.pooling import pooling
+from unspool.npu.regions import Array
 from unspool.npu.state import Cache, Machine, dma
 
 MAX_WORK = 1 << 34  # units of `Machine.spend` that one sample may cost
@@ -43,39 +42,53 @@ def run(
 ) -> list[Array]:
     """Run a program on N samples.
 
-    `inputs` has one array per network input, in the order of `program.inputs`, of the tensor's
-    type and the shape (N, *sample), where a sample has the tensor's shape without its batch
-    axis of 1. Returns one such array per network output. `max_work` bounds the work per sample,
-    about one unit per multiply-accumulate. `after` is called after each operation of each batch of
-    samples, with the memory as it is then.
+    Args:
+        program: what to run.
+        inputs: an array per network input, in the order of `program.inputs`, of the tensor's type
+            and the shape (N, *sample); a sample has the tensor's shape without its batch axis of 1.
+        max_work: bounds the work per sample, about one unit per multiply-accumulate.
+        after: is called after each operation of each batch of samples, with the memory as it is
+            then.
 
-    Raises UnspoolError for inputs that do not fit, for operations and registers that are not
-    simulated, for accesses outside the memory regions and for too much work.
+    Returns:
+        such an array per network output.
+
+    Raises:
+        UnspoolError: the inputs do not fit, an operation or register is not simulated, an access
+            is outside the memory regions, or there is too much work.
     """
     samples = _check_inputs(program, inputs)
     operations = decode(program.stream)
+    memory_bytes = program.scratch_size + (program.fast_size or 0) + 1
+    step = max(1, min(MAX_BATCH, _BATCH_BYTES // memory_bytes))
     outputs: list[Array] = [
         np.empty((samples, *sample_shape(tensor)), tensor.dtype) for tensor in program.outputs
     ]
-    memory_bytes = program.scratch_size + (program.fast_size or 0) + 1
-    step = max(1, min(MAX_BATCH, _BATCH_BYTES // memory_bytes))
     cache = Cache()
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         memory = Memory(program, part.stop - part.start)
-        machine = Machine(program, memory, max_work, cache)
         for tensor, values in zip(program.inputs, inputs, strict=True):
             _store(memory, tensor, values[part])
-        for operation in operations:
-            try:
-                machine.spend(_OPERATION_WORK)
-                _OPERATIONS[operation.kind](machine, operation)
-            except UnspoolError as error:
-                raise UnspoolError(f"{operation.name}: {error}") from None
-            after(operation, memory)
+        _run_batch(Machine(program, memory, max_work, cache), operations, after)
         for tensor, result in zip(program.outputs, outputs, strict=True):
             result[part] = _fetch(memory, tensor)
     return outputs
+
+
+def _run_batch(
+    machine: Machine,
+    operations: Sequence[Operation],
+    after: Callable[[Operation, Memory], None],
+) -> None:
+    """Run all operations on the samples that are in the machine's memory."""
+    for operation in operations:
+        try:
+            machine.spend(_OPERATION_WORK)
+            _OPERATIONS[operation.kind](machine, operation)
+        except UnspoolError as error:
+            raise UnspoolError(f"{operation.name}: {error}") from None
+        after(operation, machine.memory)
 
 
 def sample_shape(tensor: Tensor) -> tuple[int, ...]:

@@ -1,111 +1,24 @@
-"""The memory regions, for a whole batch of samples, and feature maps in them.
-
-Every byte of a region is either the same for all samples (weights, tables, whatever does not
-depend on the input) or has one value per sample. A mask says which, so that constants are kept
-and computed once however large the batch is. Arrays that hold uniform values have a batch axis
-of 1, which NumPy broadcasts.
-"""
-
-from __future__ import annotations
+"""The memory regions that a command stream addresses, and feature maps in them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from unspool.errors import UnspoolError
 from unspool.npu.container import Program
-from unspool.npu.fields import SHRAM_REGION, FeatureMap
+from unspool.npu.descriptors import FeatureMap
+from unspool.npu.fields import SHRAM_REGION
+from unspool.npu.regions import Array, Piece, Region
 
 READ_ONLY, SCRATCH, FAST = 0, 1, 2
 
-Array = npt.NDArray[Any]
-_Slices = tuple[slice, slice, slice]
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A part of a feature map that one strided view covers."""
-
-    where: _Slices  # its rows, columns and channels
-    offset: int  # bytes
-    shape: tuple[int, ...]  # (h, w, c) or, for bricks, (h, w, c // 16, 16)
-    strides: tuple[int, ...]
-
-
-class Region:
-    """One memory region: `size` bytes for each of `batch` samples."""
-
-    def __init__(self, name: str, base: bytes | int, batch: int) -> None:
-        if isinstance(base, bytes):  # read only
-            self.base = np.frombuffer(base, np.uint8)
-            self.rows = np.empty((0, 0), np.uint8)
-        else:
-            self.base = np.zeros(base, np.uint8)
-            self.rows = np.empty((batch, base), np.uint8)
-        self.writable = not isinstance(base, bytes)
-        self.name = name
-        self.size = len(self.base)
-        self.uniform = np.ones(self.size, np.bool_)  # the byte is in `base`, else in `rows`
-
-    def check(self, low: int, high: int, what: str) -> None:
-        """Raise UnspoolError unless 0 <= low <= high <= size."""
-        if not 0 <= low <= high <= self.size:
-            raise UnspoolError(
-                f"{what} is at bytes {low} to {high}, outside the {self.size} bytes of {self.name}"
-            )
-
-    def _views(self, piece: _Piece, dtype: str, *inner: int) -> tuple[Array, Array]:
-        """(base, rows) of a piece; `inner` is the size of a last axis of adjacent elements."""
-        shape, strides = (*piece.shape, *inner), (*piece.strides, *(1 for _ in inner))
-        base: Array = np.ndarray(shape, dtype, self.base.data, piece.offset, strides)
-        rows: Array = np.empty(0)
-        if self.writable:
-            every = (len(self.rows), *shape)
-            rows = np.ndarray(every, dtype, self.rows.data, piece.offset, (self.size, *strides))
-        return base, rows
-
-    def _mask(self, piece: _Piece, item: int) -> Array:
-        """Which bytes of a piece are uniform: the shape of the piece, then `item`."""
-        shape, strides = (*piece.shape, item), (*piece.strides, 1)
-        mask: Array = np.ndarray(shape, np.bool_, self.uniform.data, piece.offset, strides)
-        return mask
-
-    def read(self, piece: _Piece, dtype: str) -> Array:
-        """The elements of a piece, with a batch axis of 1 where they are uniform. A view."""
-        item = np.dtype(dtype).itemsize
-        base, rows = self._views(piece, dtype)
-        uniform = self._mask(piece, item)
-        if uniform.all():
-            return base[None]
-        if uniform.any():
-            # Not the bytes between and behind the elements: weights there have to stay uniform.
-            constant, varying = self._views(piece, "u1", item)
-            np.copyto(varying, constant, where=uniform)
-            uniform[...] = False
-        return rows
-
-    def spread(self, low: int, high: int) -> None:
-        """Give every sample its own copy of the uniform bytes from `low` to `high`."""
-        part = slice(low, high)
-        np.copyto(self.rows[:, part], self.base[part], where=self.uniform[part])
-        self.uniform[part] = False
-
-    def write(self, piece: _Piece, dtype: str, values: Array) -> None:
-        """Write a piece; `values` has a batch axis of 1 or of the batch."""
-        base, rows = self._views(piece, dtype)
-        same = len(values) == 1
-        if same:
-            base[...] = values[0]
-        else:
-            rows[...] = values
-        self._mask(piece, np.dtype(dtype).itemsize)[...] = same
-
 
 class Memory:
-    """The regions that a command stream addresses, and the SHRAM of the NPU."""
+    """The regions that a command stream addresses, and the SHRAM of the NPU.
+
+    Attributes:
+        batch: how many samples there are.
+    """
 
     def __init__(self, program: Program, batch: int) -> None:
         self.batch = batch
@@ -122,13 +35,21 @@ class Memory:
         }
 
     def region(self, number: int) -> Region:
-        """A region by its number; UnspoolError where there is none."""
+        """A region by its number.
+
+        Raises:
+            UnspoolError: there is none.
+        """
         if number not in self._regions:
             raise UnspoolError(f"memory region {number} does not exist, expected 0, 1 or 2")
         return self._regions[number]
 
     def read_bytes(self, number: int, address: int, length: int, what: str) -> bytes:
-        """Bytes that must be the same for all samples, such as weights."""
+        """Bytes that must be the same for all samples, such as weights.
+
+        Raises:
+            UnspoolError: they differ, or `what` is outside the region.
+        """
         region = self.region(number)
         region.check(address, address + length, what)
         part = slice(address, address + length)
@@ -180,7 +101,7 @@ def _check_writable(region: Region) -> None:
         raise UnspoolError(f"a write to {region.name}")
 
 
-def _pieces(fm: FeatureMap, region: Region) -> Iterator[_Piece]:
+def _pieces(fm: FeatureMap, region: Region) -> Iterator[Piece]:
     """The strided views that make up a feature map, each inside its region."""
     height, width, depth = fm.shape
     item = fm.element.bytes
@@ -189,35 +110,26 @@ def _pieces(fm: FeatureMap, region: Region) -> Iterator[_Piece]:
             f"the {fm.name} of {height} x {width} x {depth} elements of {item} bytes is larger"
             f" than {region.name}, {region.size} bytes"
         )
+    for piece in _strided(fm):
+        _check_inside(piece, fm, region)
+        yield piece
+
+
+def _strided(fm: FeatureMap) -> Iterator[Piece]:
+    """Per tile a piece of whole bricks, and one of the channels behind them."""
+    depth, item = fm.shape[2], fm.element.bytes
     row, column, brick = fm.strides
+    full = depth // 16 * 16 if fm.bricks else 0
     for tile, rows, columns in _tiles(fm):
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
         base = fm.tiles.bases[tile]
-        full = depth // 16 * 16 if fm.bricks else 0
         if full:
-            yield _checked(
-                region,
-                fm.name,
-                _Piece(
-                    (rows, columns, slice(0, full)),
-                    base,
-                    (*shape, full // 16, 16),
-                    (row, column, brick, item),
-                ),
-                item,
-            )
+            where = rows, columns, slice(0, full)
+            yield Piece(where, base, (*size, full // 16, 16), (row, column, brick, item))
         if full < depth:
-            yield _checked(
-                region,
-                fm.name,
-                _Piece(
-                    (rows, columns, slice(full, depth)),
-                    base + full // 16 * brick,
-                    (*shape, depth - full),
-                    (row, column, item),
-                ),
-                item,
-            )
+            where = rows, columns, slice(full, depth)
+            behind = base + full // 16 * brick
+            yield Piece(where, behind, (*size, depth - full), (row, column, item))
 
 
 def _tiles(fm: FeatureMap) -> Iterator[tuple[int, slice, slice]]:
@@ -233,9 +145,8 @@ def _tiles(fm: FeatureMap) -> Iterator[tuple[int, slice, slice]]:
                 yield 2 * below + right, rows, columns
 
 
-def _checked(region: Region, name: str, piece: _Piece, item: int) -> _Piece:
+def _check_inside(piece: Piece, fm: FeatureMap, region: Region) -> None:
     spans = [stride * (n - 1) for stride, n in zip(piece.strides, piece.shape, strict=True)]
     low = piece.offset + sum(min(0, s) for s in spans)
-    high = piece.offset + sum(max(0, s) for s in spans) + item
-    region.check(low, high, f"the {name}")
-    return piece
+    high = piece.offset + sum(max(0, s) for s in spans) + fm.element.bytes
+    region.check(low, high, f"the {fm.name}")

@@ -1,15 +1,13 @@
 """POOL operations: maximum and average over windows, sum over channels."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.npu import fields
 from unspool.npu.arithmetic import Ints, scale
 from unspool.npu.decoder import Operation, Registers
-from unspool.npu.fields import FeatureMap, Kernel, Output, Scale, Upscale
-from unspool.npu.memory import Array
+from unspool.npu.descriptors import FeatureMap, Kernel, Output, Scale, Upscale
+from unspool.npu.regions import Array
 from unspool.npu.state import Machine
 from unspool.npu.windows import input_map, pad, unfold, upscale
 
@@ -20,11 +18,8 @@ _LOWEST = -(1 << 40)  # below every element: padding never is the maximum
 def pooling(machine: Machine, operation: Operation) -> None:
     """Run one POOL operation."""
     registers, mode = operation.registers, operation.mode
-    target, kernel, output = (
-        fields.ofm(registers),
-        fields.kernel(registers),
-        fields.output(registers),
-    )
+    target, kernel = fields.ofm(registers), fields.kernel(registers)
+    output = fields.output(registers)
     reduce = mode == "REDUCE_SUM"
     depth = registers["IFM_DEPTH_M1"] + 1 if reduce else target.shape[2]
     source = input_map(registers, kernel, target, depth)

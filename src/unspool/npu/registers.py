@@ -6,8 +6,6 @@ codes with payload (`cmd1`) set addresses, strides, lengths and scales. The name
 Vela's `ethos_u55_regs` without their prefix `NPU_SET_` or `NPU_OP_`.
 """
 
-from __future__ import annotations
-
 OPERATIONS = {
     0x000: "STOP",
     0x001: "IRQ",

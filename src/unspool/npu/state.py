@@ -1,22 +1,17 @@
 """What the operations share: the machine's state, the output stage and the DMA."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from unspool.errors import UnspoolError
-from unspool.npu.arithmetic import (
-    INT32_MAX,
-    INT32_MIN,
-    Ints,
-    saturate,
-)
+from unspool.npu.arithmetic import INT32_MAX, INT32_MIN, Ints, saturate
 from unspool.npu.container import Program
 from unspool.npu.curves import sigmoid16, tanh16
 from unspool.npu.decoder import Operation
-from unspool.npu.fields import SHRAM_REGION, Output
+from unspool.npu.descriptors import Output
+from unspool.npu.fields import SHRAM_REGION
 from unspool.npu.lookup import SLOT_BYTES, SLOTS, look_up, table_bytes
-from unspool.npu.memory import Array, Memory
+from unspool.npu.memory import Memory
+from unspool.npu.regions import Array
 from unspool.npu.weights import Prepared
 
 _CLIP_RANGES = {2: (0, 255), 3: (-128, 127), 5: (-32768, 32767)}
@@ -25,15 +20,27 @@ _MAX_STREAM_READS = 16  # different weight streams that a byte may be in, on ave
 
 @dataclass
 class Cache:
-    """What the batches of a run share."""
+    """What the batches of a run share.
 
-    tables: dict[object, Array] = field(default_factory=dict)  # results of all operand pairs
-    weights: dict[object, Prepared] = field(default_factory=dict)  # prepared for convolutions
-    streams: set[bytes] = field(default_factory=set)  # weight and scale streams seen
+    Attributes:
+        tables: the results of all operand pairs, of elementwise operations.
+        weights: prepared for convolutions.
+        streams: the weight and scale streams that have been read.
+    """
+
+    tables: dict[object, Array] = field(default_factory=dict)
+    weights: dict[object, Prepared] = field(default_factory=dict)
+    streams: set[bytes] = field(default_factory=set)
 
 
 class Machine:
-    """A program, its memory, and a bound on the work."""
+    """A program, its memory, and a bound on the work.
+
+    Attributes:
+        config: the accelerator that the program is for.
+        memory: of the batch.
+        cache: what the batches share.
+    """
 
     def __init__(self, program: Program, memory: Memory, max_work: int, cache: Cache) -> None:
         self.config = program.config
@@ -45,13 +52,21 @@ class Machine:
         )
 
     def spend(self, units: int) -> None:
-        """Account for work per sample; UnspoolError where the bound is exceeded."""
+        """Account for work per sample.
+
+        Raises:
+            UnspoolError: it exceeds the bound.
+        """
         self._work -= units
         if self._work < 0:
             raise UnspoolError("the program takes more work than a sample may cost")
 
     def stream(self, what: str, region: int, address: int, length: int) -> bytes:
-        """The bytes of a weight or scale stream; UnspoolError where they are too many."""
+        """The bytes of a weight or scale stream.
+
+        Raises:
+            UnspoolError: they are too many, with those of all streams before, or not there.
+        """
         if not length:
             return b""
         data = self.memory.read_bytes(region, address, length, what)
@@ -90,11 +105,11 @@ class Machine:
             raise UnspoolError(f"ACTIVATION_MIN {output.low} and ACTIVATION_MAX {output.high}")
         result = saturate(value + output.zero_point, smallest, greatest)
         table = self.table(output)
-        if table is None:
-            if smallest < element.range[0] or greatest > element.range[1]:
-                raise UnspoolError(f"a clamp to [{smallest}, {greatest}] for {element.dtype}")
-            return result.astype(element.dtype)
-        return look_up(result, low, high, table, output)
+        if table is not None:
+            return look_up(result, low, high, table, output)
+        if smallest < element.range[0] or greatest > element.range[1]:
+            raise UnspoolError(f"a clamp to [{smallest}, {greatest}] for {element.dtype}")
+        return result.astype(element.dtype)
 
 
 def _curve(value: Ints, output: Output) -> Ints:

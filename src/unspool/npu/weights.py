@@ -5,9 +5,7 @@ channels, within them blocks of input channels and sub-kernels, and so on (`_tra
 cores (ethos-u65-512) take alternate output channels, each from a stream of its own.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,45 +14,68 @@ import numpy.typing as npt
 
 from unspool.errors import UnspoolError
 from unspool.npu import codec
+from unspool.npu.arithmetic import Ints
 
 SCALE_RECORD_BYTES = 10
 _IFM_UBLOCK = 8  # input channels that are read together
 _MAX_SUBKERNEL = 8  # rows and columns of a kernel that are handled at once
 
-Ints = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Traversal:
-    """What the order of the weights depends on. Shapes in elements, (out, h, w, in)."""
+    """What the order of the weights depends on.
 
-    shape: tuple[int, int, int, int]  # `in` is 1 for depthwise
-    block_depth: int  # output channels of a block
-    ofm_ublock: int  # output channels that are computed together
+    Attributes:
+        shape: in elements, (out, h, w, in); `in` is 1 for depthwise.
+        block_depth: output channels of a block.
+        ofm_ublock: output channels that are computed together.
+        depthwise: whether each output channel has one input channel.
+        part_kernel: whether the order is kernel before depth.
+        bits: of an input element.
+        dilation: (y, x).
+    """
+
+    shape: tuple[int, int, int, int]
+    block_depth: int
+    ofm_ublock: int
     depthwise: bool
-    part_kernel: bool  # kernel before depth
-    bits: int  # of an input element
-    dilation: tuple[int, int]  # (y, x)
+    part_kernel: bool
+    bits: int
+    dilation: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Scales:
-    """One record per output channel, each array of shape (channels,)."""
+    """One record per output channel, each array of shape (channels,).
 
-    bias: Ints  # 40 bit, signed
-    scale: Ints  # 32 bit, unsigned
-    shift: Ints  # 6 bit
+    Attributes:
+        bias: 40 bits, signed.
+        scale: 32 bits, unsigned.
+        shift: 6 bits.
+    """
+
+    bias: Ints
+    scale: Ints
+    shift: Ints
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Weights in the form that the matrix product wants."""
+    """Weights in the form that the matrix product wants.
 
-    matrix: npt.NDArray[Any]  # float32 or float64: (h * w * in, out), depthwise (h * w, out)
+    Attributes:
+        matrix: float32 or float64, of shape (h * w * in, out), depthwise (h * w, out).
+        scales: of the output channels.
+        multiplier: of the scales: one number where all channels have the same.
+        shift: likewise.
+        bound: a magnitude that no accumulator exceeds.
+    """
+
+    matrix: npt.NDArray[Any]
     scales: Scales
-    multiplier: Ints | int  # of the scales: one number where all channels have the same
+    multiplier: Ints | int
     shift: Ints | int
-    bound: int  # no accumulator exceeds this magnitude
+    bound: int
 
 
 def ofm_ublock_depth(macs_per_core: int) -> int:
@@ -65,8 +86,12 @@ def ofm_ublock_depth(macs_per_core: int) -> int:
 def read_weights(streams: list[bytes], traversal: Traversal) -> npt.NDArray[np.int16]:
     """The weights of an operation, zero point already subtracted, as OHWI.
 
-    `streams` holds one stream per core; the core number c of n owns output channels c::n.
-    Raises UnspoolError for damaged streams and for streams with too few weights.
+    Args:
+        streams: one per core; core c of n has the output channels c::n.
+        traversal: of the weights of all cores.
+
+    Raises:
+        UnspoolError: a stream is damaged or has too few weights.
     """
     out, height, width, deep = traversal.shape
     cores = len(streams)
@@ -82,21 +107,21 @@ def read_weights(streams: list[bytes], traversal: Traversal) -> npt.NDArray[np.i
         channels = len(range(core, out, cores))
         if not channels:
             continue
-        part = Traversal(
+        part = replace(
+            traversal,
             shape=(channels, height, width, deep),
             block_depth=max(1, (traversal.block_depth + cores - 1 - core) // cores),
-            ofm_ublock=traversal.ofm_ublock,
-            depthwise=traversal.depthwise,
-            part_kernel=traversal.part_kernel,
-            bits=traversal.bits,
-            dilation=traversal.dilation,
         )
         result[core::cores] = _reorder(weights, part)
     return result
 
 
 def read_scales(records: list[bytes], channels: int) -> Scales:
-    """The scale records of an operation: one packed array of records per core."""
+    """The scale records of an operation: one packed array of records per core.
+
+    Raises:
+        UnspoolError: an array is too short for the output channels of its core.
+    """
     cores = len(records)
     table = np.zeros((channels, SCALE_RECORD_BYTES), np.int64)
     for core, data in enumerate(records):

@@ -1,15 +1,13 @@
 """The windows of an IFM that a kernel visits: upscaled, padded, unfolded."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from unspool.errors import UnspoolError
 from unspool.npu import fields
 from unspool.npu.decoder import Registers
-from unspool.npu.fields import FeatureMap, Kernel, Upscale
-from unspool.npu.memory import Array
+from unspool.npu.descriptors import FeatureMap, Kernel, Upscale
+from unspool.npu.regions import Array
 
 MAX_WINDOW_ELEMENTS = 1 << 26  # of one sample
 

@@ -1,8 +1,9 @@
 """A network against its target's limits: what its arithmetic and its traffic would take at best."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from unspool.compilation.compiled import Compiled
+from unspool.compilation.compiled import Compiled, Traffic
 
 
 @dataclass(frozen=True)
@@ -45,55 +46,55 @@ class Limits:
 
 def limits(compiled: Compiled) -> Limits | None:
     """The limits of a compiled network; None where none of it runs on the NPU."""
-    operators = [op for op in compiled.operators if op.on_npu]
-    if not compiled.cycles or not operators:
+    parts = [op.parts for op in compiled.operators if op.on_npu]
+    if not compiled.cycles or not parts:
         return None
-    parts = [op.parts for op in operators]
-    cycles = {name: sum(part[name] for part in parts) for name in parts[0]}
-    peak = compiled.target.macs
-    rows = [
-        Limit(
-            "Arithmetic",
-            cycles["NPU"],
-            compiled.macs / peak,
-            f"{compiled.macs:,} MACs at {peak} per cycle",
-        )
-    ]
-    flashes = [traffic for traffic in compiled.traffic if traffic.memory.endswith("flash")]
-    for traffic in compiled.traffic:
-        # Vela has one count of cycles for both flashes: it is of the one that is in use.
-        key = "flash" if len(flashes) == 1 and traffic in flashes else traffic.memory
-        rows.append(
-            Limit(
-                traffic.memory[0].upper() + traffic.memory[1:],
-                cycles.get(key),
-                traffic.bytes / traffic.bytes_per_cycle,
-                f"{traffic.bytes / 1024:,.1f} KiB at {traffic.bytes_per_cycle:g} bytes per cycle",
-            )
-        )
+    busy = {name: sum(part[name] for part in parts) for name in parts[0]}
+    rows = [_arithmetic(compiled, busy), *_memories(compiled, busy)]
     tightest = max(rows, key=lambda row: row.cycles or 0)
     reads = 0.0
     weights = 1024 * compiled.weights_kib
-    # Where weights are staged they are read twice, from their memory and from SRAM.
-    source = max(
-        compiled.traffic, key=lambda t: (t.memory != "SRAM") * t.weight_bytes, default=None
-    )
-    if source and not (source.memory != "SRAM" and source.weight_bytes):
-        source = next((t for t in compiled.traffic if t.memory == "SRAM"), None)
+    source = _weight_port(compiled)
     if source and source.weight_bytes and weights:
         reads = source.weight_bytes / weights
-        rows.append(
-            Limit(
-                f"Weights once, {source.memory}",
-                None,
-                weights / source.bytes_per_cycle,
-                f"{weights / 1024:,.1f} KiB at {source.bytes_per_cycle:g} bytes per cycle",
-            )
-        )
+        rows.append(_transfer(f"Weights once, {source.memory}", None, weights, source))
     return Limits(
         total=compiled.cycles,
         rows=tuple(rows),
         tightest=tightest,
         weight_reads=reads,
-        mac_percent=100 * compiled.macs / (peak * compiled.cycles),
+        mac_percent=100 * compiled.macs / (compiled.target.macs * compiled.cycles),
     )
+
+
+def _arithmetic(compiled: Compiled, busy: Mapping[str, int]) -> Limit:
+    peak = compiled.target.macs
+    how = f"{compiled.macs:,} MACs at {peak} per cycle"
+    return Limit("Arithmetic", busy["NPU"], compiled.macs / peak, how)
+
+
+def _memories(compiled: Compiled, busy: Mapping[str, int]) -> Iterator[Limit]:
+    flashes = [traffic for traffic in compiled.traffic if traffic.memory.endswith("flash")]
+    for traffic in compiled.traffic:
+        # Vela has one count of cycles for both flashes: it is of the one that is in use.
+        key = "flash" if len(flashes) == 1 and traffic in flashes else traffic.memory
+        label = traffic.memory[0].upper() + traffic.memory[1:]
+        yield _transfer(label, busy.get(key), traffic.bytes, traffic)
+
+
+def _weight_port(compiled: Compiled) -> Traffic | None:
+    """The memory that weights come from; None where the network has no traffic at all.
+
+    Where they are staged they are read twice, from their memory and from SRAM: the former counts.
+    """
+    others = [t for t in compiled.traffic if t.memory != "SRAM" and t.weight_bytes]
+    if others:
+        return max(others, key=lambda traffic: traffic.weight_bytes)
+    return next((t for t in compiled.traffic if t.memory == "SRAM"), None)
+
+
+def _transfer(label: str, cycles: int | None, size: float, traffic: Traffic) -> Limit:
+    """The limit that a memory's bandwidth sets to a transfer of `size` bytes."""
+    rate = traffic.bytes_per_cycle
+    how = f"{size / 1024:,.1f} KiB at {rate:g} bytes per cycle"
+    return Limit(label, cycles, size / rate, how)

@@ -1,6 +1,8 @@
 """The operators of one step of each recurrent layer, as a graph, out of a .tflite file."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,69 +63,100 @@ def step_graphs(tflite: bytes) -> tuple[StepGraph, ...]:
             place = names.find(graph.tensors[index].name.decode())
             if place:
                 found.setdefault(place[0], set()).add(place[1])
-    return tuple(
-        _graph(model, names, layer, _PREFERRED if _PREFERRED in steps else min(steps), steps)
-        for layer, steps in found.items()
-    )
+    drawn = []
+    for layer, steps in found.items():
+        number = _PREFERRED if _PREFERRED in steps else min(steps)
+        drawn.append(_graph(_Step(model, names, layer, number, number == max(steps)), len(steps)))
+    return tuple(drawn)
 
 
-def _graph(
-    model: flatbuffer.Model, known: Steps, layer: str, step: int, steps: set[int]
-) -> StepGraph:
-    graph = model.subgraphs[0]
-    names = [tensor.name.decode() for tensor in graph.tensors]
-    producers = {int(i): op for op in graph.operators for i in op.outputs}
-    last = step == max(steps)
+@dataclass(frozen=True)
+class _Step:
+    """The step to draw.
 
-    def inside(index: int) -> bool:
-        if known.find(names[index]) == (layer, step):
+    Attributes:
+        model: the file that it is in.
+        known: reads the names of its tensors.
+        layer: the scope of the recurrent layer.
+        number: which step.
+        last: whether the layer has none after it.
+    """
+
+    model: flatbuffer.Model
+    known: Steps
+    layer: str
+    number: int
+    last: bool
+
+    def name(self, index: int) -> str:
+        """A tensor's name."""
+        return str(self.model.subgraphs[0].tensors[index].name.decode())
+
+    def shape(self, index: int) -> str:
+        """A tensor's shape, for people."""
+        return _shape(self.model.subgraphs[0].tensors[index])
+
+    def gives(self, index: int) -> bool:
+        """Whether a tensor is a result of the step, or of the layer where it ends with the step."""
+        name = self.name(index)
+        if self.known.find(name) == (self.layer, self.number):
             return True
-        return last and known.layer_giving(names[index]) == layer
+        return self.last and self.known.layer_giving(name) == self.layer
 
-    members = [op for op in graph.operators if any(inside(i) for i in op.outputs)]
-    results = {int(i) for op in members for i in op.outputs}
-    users = {int(i) for op in graph.operators if op not in members for i in op.inputs}
-    given = users | set(map(int, graph.outputs))
-    nodes: list[Node] = []
-    at: dict[int, int] = {}  # tensor -> its node
-    edges: list[tuple[int, int]] = []
-    for op in members:
-        number = len(nodes)
-        written = int(op.outputs[0])
-        shapes = [_shape(graph.tensors[written])]
-        weights = _weights(model, op)
-        detail = f"{flatbuffer.operator_kind(model, op)} → {shapes[0]}"
-        if weights:
-            detail += f", weights {weights}"
-        kind = "state" if results & given & set(map(int, op.outputs)) else "operator"
-        nodes.append(Node(_title(names[written], known), detail, names[written], kind))
-        at.update({int(index): number for index in op.outputs})
+
+def _graph(step: _Step, steps: int) -> StepGraph:
+    graph = step.model.subgraphs[0]
+    members = [op for op in graph.operators if any(step.gives(int(i)) for i in op.outputs)]
+    carried = _used_outside(step.model, members)
+    producers = {int(i): op for op in graph.operators for i in op.outputs}
+    nodes = [_operator(step, op, carried) for op in members]
+    at = {int(i): number for number, op in enumerate(members) for i in op.outputs}
+    edges: dict[tuple[int, int], None] = {}  # each once, in order
     for op in members:
         for index in map(int, op.inputs):
-            if index < 0 or _is_constant(model, index):
+            if index < 0 or _is_constant(step.model, index):
                 continue
             if index not in at:
-                origin = _origin(model, known, index, producers)
                 at[index] = len(nodes)
-                nodes.append(
-                    Node(
-                        _title(names[origin], known),
-                        f"{_where(known, names[index], names[origin], layer, step)}"
-                        f" → {_shape(graph.tensors[index])}",
-                        names[index],
-                        "input",
-                    )
-                )
-            edge = at[index], at[int(op.outputs[0])]
-            if edge not in edges:
-                edges.append(edge)
-    return StepGraph(layer, step, len(steps), tuple(nodes), tuple(edges))
+                nodes.append(_from_outside(step, index, producers))
+            edges[at[index], at[int(op.outputs[0])]] = None
+    return StepGraph(step.layer, step.number, steps, tuple(nodes), tuple(edges))
+
+
+def _used_outside(model: flatbuffer.Model, members: Sequence[Any]) -> set[int]:
+    """The tensors that something outside of the step takes."""
+    graph = model.subgraphs[0]
+    users = {int(i) for op in graph.operators if op not in members for i in op.inputs}
+    return users | set(map(int, graph.outputs))
+
+
+def _operator(step: _Step, op: Any, carried: set[int]) -> Node:
+    """The box of an operator: a state where its result is one of those that are carried on."""
+    written = int(op.outputs[0])
+    detail = f"{flatbuffer.operator_kind(step.model, op)} → {step.shape(written)}"
+    weights = _weights(step.model, op)
+    if weights:
+        detail += f", weights {weights}"
+    kind = "state" if carried & set(map(int, op.outputs)) else "operator"
+    name = step.name(written)
+    return Node(_title(name, step.known), detail, name, kind)
+
+
+def _from_outside(step: _Step, index: int, producers: Mapping[int, object]) -> Node:
+    """The box of a tensor that the step takes and does not make."""
+    name = step.name(index)
+    origin = step.name(_origin(step.model, step.known, index, producers))
+    where = _where(step, name, origin)
+    title = _title(origin, step.known)
+    return Node(title, f"{where} → {step.shape(index)}", name, "input")
 
 
 _MOVES = ("SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "RESHAPE", "UNPACK", "QUANTIZE")
 
 
-def _origin(model: flatbuffer.Model, known: Steps, index: int, producers: dict[int, object]) -> int:
+def _origin(
+    model: flatbuffer.Model, known: Steps, index: int, producers: Mapping[int, object]
+) -> int:
     """The tensor that one is cut from: a split's parts have names that say nothing."""
     while index in producers:
         op = producers[index]
@@ -137,13 +170,14 @@ def _origin(model: flatbuffer.Model, known: Steps, index: int, producers: dict[i
     return index
 
 
-def _where(known: Steps, name: str, origin: str, layer: str, step: int) -> str:
-    place = known.find(origin)
-    if place and place[0] == layer:
-        return "state of the step before" if place[1] == step - 1 else f"step {place[1]}"
+def _where(step: _Step, name: str, origin: str) -> str:
+    """Where a tensor comes from that was cut from the tensor `origin`, or is the same."""
+    place = step.known.find(origin)
+    if place and place[0] == step.layer:
+        return "state of the step before" if place[1] == step.number - 1 else f"step {place[1]}"
     if place:
         return f"layer {place[0]}, step {place[1]}"
-    if known.is_taken(origin):
+    if step.known.is_taken(origin):
         return "state, an input"
     return "this step's part" if name != origin else "from outside"
 

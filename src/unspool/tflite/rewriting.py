@@ -3,6 +3,8 @@
 - TFLM's CONCATENATION takes ten inputs: if there are more, it becomes a tree.
 - Vela rounds a SUM once where TFLM rounds twice, and of several axes it sums only one: it becomes a
   MEAN times a constant.
+- NEG, which a LayerNormalization inside a cell has, has no int8 form: it becomes a multiplication.
+  SQUARED_DIFFERENCE, of the same origin, has none in int16: it becomes a difference, times itself.
 """
 
 import math
@@ -31,6 +33,10 @@ def rewrite(model: flatbuffer.Model) -> None:
             operators += _parts(graph, op)
         elif kind == "SUM":
             operators.append(_mean(model, op))
+        elif kind == "NEG":
+            _multiply(model, op, op.inputs[0], -1.0)
+        elif kind == "SQUARED_DIFFERENCE":
+            operators.append(_difference(model, op))
         operators.append(op)
     graph.operators = operators
 
@@ -45,16 +51,40 @@ def _mean(model: flatbuffer.Model, op: Any) -> Any:
     mean.name += b"/mean"
     average.outputs = [_added(graph, mean)]
     average.opcodeIndex = _code(model, schema.BuiltinOperator.MEAN)
+    _multiply(model, op, average.outputs[0], count)
+    return average
+
+
+def _difference(model: flatbuffer.Model, op: Any) -> Any:
+    """Make a SQUARED_DIFFERENCE a square; returns the operator that gives the difference."""
+    graph = model.subgraphs[0]
+    tensor, difference = copy(graph.tensors[op.outputs[0]]), copy(op)
+    tensor.name += b"/difference"
+    difference.outputs = [_added(graph, tensor)]
+    difference.opcodeIndex = _code(model, schema.BuiltinOperator.SUB)
+    difference.builtinOptionsType = schema.BuiltinOptions.SubOptions
+    difference.builtinOptions = schema.SubOptionsT()
+    _become_product(model, op, [difference.outputs[0]] * 2)
+    return difference
+
+
+def _multiply(model: flatbuffer.Model, op: Any, index: int, value: float) -> None:
+    """Make an operator the product of a tensor and a constant."""
+    graph = model.subgraphs[0]
     factor, buffer = schema.TensorT(), schema.BufferT()
-    buffer.data = np.frombuffer(np.float32(count).tobytes(), np.uint8)
+    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
     model.buffers.append(buffer)
-    factor.name, factor.shape, factor.type = mean.name + b"/count", [1], mean.type
+    out = graph.tensors[op.outputs[0]]
+    factor.name, factor.shape, factor.type = out.name + b"/factor", [1], out.type
     factor.buffer = len(model.buffers) - 1
-    op.inputs = [average.outputs[0], _added(graph, factor)]
+    _become_product(model, op, [index, _added(graph, factor)])
+
+
+def _become_product(model: flatbuffer.Model, op: Any, inputs: list[int]) -> None:
+    op.inputs = inputs
     op.opcodeIndex = _code(model, schema.BuiltinOperator.MUL)
     op.builtinOptionsType = schema.BuiltinOptions.MulOptions
     op.builtinOptions = schema.MulOptionsT()
-    return average
 
 
 def _added(graph: Any, tensor: Any) -> int:

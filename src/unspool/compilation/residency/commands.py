@@ -4,8 +4,6 @@
 words. `decoder` looks at the same words as operations and registers, for whoever reads them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

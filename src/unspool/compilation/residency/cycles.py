@@ -14,7 +14,12 @@ _KINDS = ("FullyConnected", "Conv2D", "DepthwiseConv2D")  # of Vela's operators 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cycles of an inference, or None; and where the number comes from, or why there is none."""
+    """An estimate of the time that an inference takes.
+
+    Attributes:
+        cycles: of an inference; None where there is no estimate.
+        how: where the number comes from, or why there is none.
+    """
 
     cycles: int | None
     how: str

@@ -1,7 +1,5 @@
 """Put another command stream and a larger scratch tensor into a file that Vela wrote."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@ it. Instead, all writes of the six registers that say where tables are (`_PLACES
 and before each convolution those are written whose value is not the one it needs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from unspool.compilation.residency.commands import Command, command, encode, parse

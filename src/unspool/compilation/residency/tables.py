@@ -5,8 +5,6 @@ biases). An operation that two cores share has each table in two parts, one per 
 registers allow no mixture, so both parts are kept or none.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,7 +37,13 @@ class WeightTable:
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes that one DMA copies: from `source` in flash to `target` in SRAM."""
+    """Bytes that one DMA copies.
+
+    Attributes:
+        source: where they are in flash.
+        target: where they go in SRAM.
+        size: how many.
+    """
 
     source: int
     target: int
@@ -91,7 +95,7 @@ def choose(tables: Iterable[WeightTable], budget: float) -> tuple[WeightTable, .
     """
     kept: list[WeightTable] = []
     for table in sorted(tables, key=lambda table: (-table.uses, -table.size, table.ranges)):
-        if sum(s.size for s in spans([*kept, table], 0)) <= budget:
+        if total(spans([*kept, table], 0)) <= budget:
             kept.append(table)
     return tuple(kept)
 
@@ -110,6 +114,11 @@ def spans(tables: Sequence[WeightTable], target: int) -> tuple[Span, ...]:
         result.append(Span(start, target, end - start))
         target += end - start
     return tuple(result)
+
+
+def total(copies: Iterable[Span]) -> int:
+    """Bytes of all copies."""
+    return sum(span.size for span in copies)
 
 
 def align(size: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from unspool.page.charts.canvas import INK, MARKERS, MUTED, SERIES, Figure, draw, plain
+from unspool.page.charts.canvas import INK, MARKERS, MUTED, SERIES, Axes, Figure, draw, plain
 
 
 @dataclass(frozen=True)
@@ -37,49 +37,6 @@ def interval(point: Point) -> tuple[float, float]:
 
 def stages(points: Sequence[Point]) -> str:
     """A dot per stage, with its 95 % interval; a diamond for the guide's figure."""
-
-    def paint(figure: Figure) -> None:
-        axes = figure.subplots()
-        plain(axes)
-        for place, point in enumerate(points):
-            low, high = interval(point)
-            axes.plot([low, high], [place] * 2, color=MUTED, linewidth=5, alpha=0.35)
-            axes.plot(point.percent, place, MARKERS[0], color=SERIES[0], markersize=8)
-            axes.text(
-                point.percent,
-                place - 0.26,
-                f"{point.percent:.2f} %",
-                ha="center",
-                va="bottom",
-                color=INK,
-                fontweight="bold",
-                fontsize=10.5,
-            )
-            if point.guide is not None:
-                axes.plot(
-                    point.guide,
-                    place,
-                    MARKERS[3],
-                    markerfacecolor="none",
-                    markeredgecolor=SERIES[4],
-                    markeredgewidth=1.8,
-                    markersize=8,
-                )
-                axes.text(
-                    point.guide,
-                    place + 0.24,
-                    f"guide {point.guide:.2f} %",
-                    ha="center",
-                    va="top",
-                    color=INK,
-                    fontsize=10,
-                )
-        axes.set_yticks(range(len(points)), [point.label for point in points])
-        axes.set_ylim(len(points) - 0.5, -0.8)
-        axes.margins(x=0.2)
-        axes.locator_params(axis="x", nbins=5)
-        axes.set_xlabel("accuracy, %   (band: 95 % interval)")
-
     words = "; ".join(
         f"{point.label}: {point.percent:.2f} %"
         + ("" if point.guide is None else f" (Arm's guide: {point.guide:.2f} %)")
@@ -91,5 +48,58 @@ def stages(points: Sequence[Point]) -> str:
         "Accuracy of each stage",
         f"Dots on one axis that does not start at 0; {samples:,} samples. {words}.",
         (420, 60 + 50 * len(points)),
-        paint,
+        lambda figure: _paint(figure, points),
+    )
+
+
+def _paint(figure: Figure, points: Sequence[Point]) -> None:
+    axes = figure.subplots()
+    plain(axes)
+    for place, point in enumerate(points):
+        _paint_accuracy(axes, place, point)
+        if point.guide is not None:
+            _paint_guide(axes, place, point.guide)
+    axes.set_yticks(range(len(points)), [point.label for point in points])
+    axes.set_ylim(len(points) - 0.5, -0.8)
+    axes.margins(x=0.2)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("accuracy, %   (band: 95 % interval)")
+
+
+def _paint_accuracy(axes: Axes, place: int, point: Point) -> None:
+    """The band of the interval, the dot in it, and the number above."""
+    low, high = interval(point)
+    axes.plot([low, high], [place] * 2, color=MUTED, linewidth=5, alpha=0.35)
+    axes.plot(point.percent, place, MARKERS[0], color=SERIES[0], markersize=8)
+    axes.text(
+        point.percent,
+        place - 0.26,
+        f"{point.percent:.2f} %",
+        ha="center",
+        va="bottom",
+        color=INK,
+        fontweight="bold",
+        fontsize=10.5,
+    )
+
+
+def _paint_guide(axes: Axes, place: int, percent: float) -> None:
+    """A hollow diamond, and the number below."""
+    axes.plot(
+        percent,
+        place,
+        MARKERS[3],
+        markerfacecolor="none",
+        markeredgecolor=SERIES[4],
+        markeredgewidth=1.8,
+        markersize=8,
+    )
+    axes.text(
+        percent,
+        place + 0.24,
+        f"guide {percent:.2f} %",
+        ha="center",
+        va="top",
+        color=INK,
+        fontsize=10,
     )

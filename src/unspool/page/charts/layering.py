@@ -39,25 +39,17 @@ def lay_out(
         gap: between boxes of a layer.
         stand_in: room for an arrow that passes a layer.
     """
-    level = _levels(len(widths), edges)
-    sizes, chains, links = list(widths), [], []
-    for source, target in edges:
-        chain = [source]
-        for layer in range(level[source] + 1, level[target]):
-            chain.append(len(sizes))
-            sizes.append(stand_in)
-            level.append(layer)
-        chain.append(target)
-        chains.append(chain)
-        links += list(pairwise(chain))
+    level, sizes = _levels(len(widths), edges), list(widths)
+    chains = [_chain(edge, level, sizes, stand_in) for edge in edges]
     rows: list[list[int]] = [[] for _ in range(max(level, default=0) + 1)]
     for box, layer in enumerate(level):
         rows[layer].append(box)
     above: dict[int, list[int]] = {box: [] for box in range(len(sizes))}
     below: dict[int, list[int]] = {box: [] for box in range(len(sizes))}
-    for a, b in links:
-        below[a].append(b)
-        above[b].append(a)
+    for chain in chains:
+        for a, b in pairwise(chain):
+            below[a].append(b)
+            above[b].append(a)
     rows = _ordered(rows, above, below)
     x = _coordinates(rows, sizes, above, below, gap, len(widths))
     left = min((x[box] - sizes[box] / 2 for box in x), default=0.0)
@@ -68,6 +60,21 @@ def lay_out(
         right - left,
         len(rows),
     )
+
+
+def _chain(
+    edge: tuple[int, int], level: list[int], sizes: list[float], stand_in: float
+) -> list[int]:
+    """The boxes along an edge, with a new stand-in of its own in each layer that it passes.
+
+    Puts the stand-ins behind the boxes in `level` and `sizes`.
+    """
+    source, target = edge
+    passed = range(level[source] + 1, level[target])
+    first = len(sizes)
+    level.extend(passed)
+    sizes.extend([stand_in] * len(passed))
+    return [source, *range(first, len(sizes)), target]
 
 
 def _levels(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:

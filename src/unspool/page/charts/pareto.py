@@ -8,6 +8,7 @@ from unspool.page.charts.canvas import (
     MUTED,
     PAPER,
     SERIES,
+    Axes,
     Figure,
     count_axis,
     draw,
@@ -43,50 +44,6 @@ def pareto(points: Sequence[Point]) -> str:
     Args:
         points: one or more.
     """
-
-    def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, name in zip(panels, ("flash, KiB", "cycles of an inference"), strict=True):
-            plain(axes, "both")
-            front = sorted(
-                ((_x(p, name), p.accuracy_percent) for p in points if p.on_front),
-            )
-            if front:
-                axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, zorder=1)
-            by_place = sorted(points, key=lambda p: _x(p, name))
-            for number, point in enumerate(by_place):
-                x, y = _x(point, name), point.accuracy_percent
-                axes.scatter(
-                    x,
-                    y,
-                    s=46,
-                    marker="o",
-                    facecolor=SERIES[0] if point.on_front else PAPER,
-                    edgecolor=SERIES[0],
-                    linewidth=1.4,
-                    zorder=2,
-                )
-                if point.chosen:
-                    axes.scatter(
-                        x, y, s=170, facecolor="none", edgecolor=SERIES[4], linewidth=2, zorder=3
-                    )
-                if point.chosen or point.on_front:
-                    axes.annotate(
-                        shortened(point.label, 18),
-                        (x, y),
-                        # To the right and the left in turn: neighbours on a front are close.
-                        xytext=(9, -3) if number % 2 else (-9, -3),
-                        textcoords="offset points",
-                        fontsize=9.5,
-                        ha="left" if number % 2 else "right",
-                        color=INK,
-                        fontweight="bold" if point.chosen else "normal",
-                    )
-            axes.margins(0.34, 0.2)
-            axes.set_xlabel(name)
-            count_axis(axes.xaxis)
-        panels[0].set_ylabel("accuracy, %")
-
     words = "; ".join(
         f"{p.label}: {p.accuracy_percent:.2f} %, {p.flash_kib:,.1f} KiB, {p.cycles:,} cycles"
         + (", on the front" if p.on_front else "")
@@ -98,9 +55,58 @@ def pareto(points: Sequence[Point]) -> str:
         "Accuracy against flash and cycles",
         f"Dots, one per model; filled: on the front; ringed: chosen. {words}.",
         (420, 290),
-        paint,
+        lambda figure: _paint(figure, points),
     )
 
 
-def _x(point: Point, name: str) -> float:
-    return point.flash_kib if name.startswith("flash") else point.cycles
+def _paint(figure: Figure, points: Sequence[Point]) -> None:
+    flash, cycles = figure.subplots(1, 2, sharey=True)
+    _paint_over(flash, "flash, KiB", [(p.flash_kib, p) for p in points])
+    _paint_over(cycles, "cycles of an inference", [(p.cycles, p) for p in points])
+    flash.set_ylabel("accuracy, %")
+
+
+def _paint_over(axes: Axes, name: str, points: Sequence[tuple[float, Point]]) -> None:
+    """Accuracy over one cost: (cost, point) of each model."""
+    plain(axes, "both")
+    front = sorted((cost, point.accuracy_percent) for cost, point in points if point.on_front)
+    if front:
+        axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, zorder=1)
+    by_cost = sorted(points, key=lambda entry: entry[0])
+    for number, (cost, point) in enumerate(by_cost):
+        _paint_dot(axes, cost, point)
+        if point.chosen or point.on_front:
+            # To the right and the left in turn: neighbours on a front are close.
+            _paint_label(axes, cost, point, to_the_right=number % 2 == 1)
+    axes.margins(0.34, 0.2)
+    axes.set_xlabel(name)
+    count_axis(axes.xaxis)
+
+
+def _paint_dot(axes: Axes, x: float, point: Point) -> None:
+    y = point.accuracy_percent
+    axes.scatter(
+        x,
+        y,
+        s=46,
+        marker="o",
+        facecolor=SERIES[0] if point.on_front else PAPER,
+        edgecolor=SERIES[0],
+        linewidth=1.4,
+        zorder=2,
+    )
+    if point.chosen:
+        axes.scatter(x, y, s=170, facecolor="none", edgecolor=SERIES[4], linewidth=2, zorder=3)
+
+
+def _paint_label(axes: Axes, x: float, point: Point, to_the_right: bool) -> None:
+    axes.annotate(
+        shortened(point.label, 18),
+        (x, point.accuracy_percent),
+        xytext=(9, -3) if to_the_right else (-9, -3),
+        textcoords="offset points",
+        fontsize=9.5,
+        ha="left" if to_the_right else "right",
+        color=INK,
+        fontweight="bold" if point.chosen else "normal",
+    )

@@ -1,6 +1,6 @@
 """The memory plan: which tensor lies where, from when to when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from unspool.compilation.allocations import Allocation
 from unspool.page.charts.canvas import (
@@ -9,6 +9,7 @@ from unspool.page.charts.canvas import (
     MUTED,
     PAPER,
     SERIES,
+    Axes,
     Figure,
     draw,
     plain,
@@ -40,70 +41,24 @@ def plan(
         used_kib: what an inference needs of it, in KiB of 1024 bytes, resident weights included.
         resident_kib: weights that stay there during the inference, behind the rest.
     """
-    by_role: dict[str, list[Allocation]] = {}
-    for a in allocations:
-        by_role.setdefault(role(a, steps), []).append(a)
-    weights = {
-        name: sum(a.size * (a.end - a.start + 1) for a in group) for name, group in by_role.items()
-    }
-    named = sorted(weights, key=lambda name: -weights[name])[:_NAMED]
-    groups = {name: by_role[name] for name in named}
-    rest = [a for a in allocations if role(a, steps) not in groups]
-    end = max(a.end for a in allocations) + 1
+    named = _roomiest_roles(allocations, steps)
+    others = [a for a in allocations if role(a, steps) not in named]
 
     def paint(figure: Figure) -> None:
-        from matplotlib.patches import PathPatch
-        from matplotlib.path import Path
-
         axes = figure.subplots()
         plain(axes, "y")
-        labels = [shortened(name, 34) for name in named]
-        looks = [(SERIES[k], HATCHES[k]) for k in range(len(named))]
-        layers = list(zip(labels, groups.values(), looks, strict=True))
-        if rest:
-            layers.append((f"{len(rest)} others", rest, (MUTED, "")))
-        for label, tensors, (colour, hatch) in layers:
-            shapes = [_box(a) for a in tensors]
-            axes.add_patch(
-                PathPatch(
-                    Path.make_compound_path(*map(Path, shapes)),
-                    facecolor=colour,
-                    hatch=hatch,
-                    edgecolor=PAPER,
-                    linewidth=0.2,
-                    label=label,
-                )
-            )
+        _paint_tensors(axes, named, others)
         if resident_kib:
-            axes.axhspan(
-                used_kib - resident_kib,
-                used_kib,
-                facecolor=SERIES[5],
-                hatch=HATCHES[5],
-                edgecolor=PAPER,
-                linewidth=0,
-                label="resident weights",
-            )
-        axes.axhline(used_kib, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
-        axes.text(
-            end,
-            used_kib,
-            f"{kib(used_kib)} KiB ",
-            ha="right",
-            va="bottom",
-            color=INK,
-            fontsize=10.5,
-        )
-        axes.set_xlim(0, end)
-        axes.set_ylim(
-            0, 1.12 * max(used_kib, max((a.address + a.size) / 1024 for a in allocations))
-        )
+            _paint_resident(axes, used_kib - resident_kib, used_kib)
+        _paint_used(axes, max(a.end for a in allocations) + 1, used_kib)
+        highest = max((a.address + a.size) / 1024 for a in allocations)
+        axes.set_ylim(0, 1.12 * max(used_kib, highest))
         axes.set_ylabel("address, KiB")
         axes.set_xlabel("time, in Vela's schedule")
         figure.legend(loc="outside upper left", ncols=2, handlelength=1.6, columnspacing=1.2)
 
     largest = max(allocations, key=lambda a: a.size)
-    words = ", ".join(f"{name} ({len(groups[name])} tensors)" for name in named)
+    words = ", ".join(f"{name} ({len(tensors)} tensors)" for name, tensors in named.items())
     return draw(
         f"plan-{allocations[0].memory.lower()}",
         f"Memory plan of {allocations[0].memory}",
@@ -113,6 +68,76 @@ def plan(
         (420, 330),
         paint,
     )
+
+
+def _roomiest_roles(allocations: Sequence[Allocation], steps: Steps) -> dict[str, list[Allocation]]:
+    """The roles that take the most space over time, the largest first, with their tensors."""
+    by_role: dict[str, list[Allocation]] = {}
+    for a in allocations:
+        by_role.setdefault(role(a, steps), []).append(a)
+    space = {
+        name: sum(a.size * (a.end - a.start + 1) for a in tensors)
+        for name, tensors in by_role.items()
+    }
+    largest = sorted(space, key=lambda name: -space[name])[:_NAMED]
+    return {name: by_role[name] for name in largest}
+
+
+def _paint_tensors(
+    axes: Axes, named: Mapping[str, Sequence[Allocation]], others: Sequence[Allocation]
+) -> None:
+    """The tensors of each named role in its own colour, the others in one for all."""
+    for number, (name, tensors) in enumerate(named.items()):
+        _paint_boxes(axes, shortened(name, 34), tensors, SERIES[number], HATCHES[number])
+    if others:
+        _paint_boxes(axes, f"{len(others)} others", others, MUTED, "")
+
+
+def _paint_boxes(
+    axes: Axes, label: str, tensors: Sequence[Allocation], colour: str, hatch: str
+) -> None:
+    """The boxes of one role, as one shape."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    axes.add_patch(
+        PathPatch(
+            Path.make_compound_path(*(Path(_box(a)) for a in tensors)),
+            facecolor=colour,
+            hatch=hatch,
+            edgecolor=PAPER,
+            linewidth=0.2,
+            label=label,
+        )
+    )
+
+
+def _paint_resident(axes: Axes, low_kib: float, high_kib: float) -> None:
+    """A band over all of the time."""
+    axes.axhspan(
+        low_kib,
+        high_kib,
+        facecolor=SERIES[5],
+        hatch=HATCHES[5],
+        edgecolor=PAPER,
+        linewidth=0,
+        label="resident weights",
+    )
+
+
+def _paint_used(axes: Axes, end: int, used_kib: float) -> None:
+    """A line at what an inference needs, up to the end of the time, which is the axis's too."""
+    axes.axhline(used_kib, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.text(
+        end,
+        used_kib,
+        f"{kib(used_kib)} KiB ",
+        ha="right",
+        va="bottom",
+        color=INK,
+        fontsize=10.5,
+    )
+    axes.set_xlim(0, end)
 
 
 def _box(a: Allocation) -> list[tuple[float, float]]:

@@ -1,5 +1,6 @@
 """One step of a recurrent layer as boxes and arrows."""
 
+from collections.abc import Sequence
 from html import escape
 
 from unspool.page.charts.canvas import shortened, wrap
@@ -21,47 +22,65 @@ def step(name: str, graph: StepGraph) -> str:
     widths = [16 + max(7.4 * len(title), 6.3 * len(detail)) for title, detail in texts]
     layout = lay_out(widths, graph.edges, 14)
     size = (round(layout.width + 2 * _PAD), (layout.layers - 1) * _LAYER + _BOX + 2 * _PAD)
-
-    def y(layer: int) -> float:
-        return _PAD + _BOX / 2 + layer * _LAYER
-
-    arrows = []
-    for route in layout.routes:
-        points = [(_PAD + x, y(layer)) for x, layer in route]
-        (x, top), path = points[0], []
-        top += _BOX / 2
-        path.append(f"M{x:.1f} {top:.1f}")
-        for number, (to, centre) in enumerate(points[1:], 1):
-            end = centre - _BOX / 2 - (4 if number == len(points) - 1 else 0)
-            bend = (end - top) / 2
-            path.append(f"C{x:.1f} {top + bend:.1f} {to:.1f} {end - bend:.1f} {to:.1f} {end:.1f}")
-            x, top = to, end
-            if number < len(points) - 1:
-                top += _BOX
-                path.append(f"V{top:.1f}")
-        arrows.append(f'<path d="{"".join(path)}" marker-end="url(#{name}-tip)"/>')
-    boxes = []
-    for node, width, (x, layer), (title, detail) in zip(
-        graph.nodes, widths, layout.places, texts, strict=True
-    ):
-        left, middle = _PAD + x - width / 2, _PAD + x
-        boxes.append(
-            f'<g class="box {node.kind}"><title>{escape(node.full)}</title>'
-            f'<rect x="{left:.1f}" y="{y(layer) - _BOX / 2:.1f}" width="{width:.1f}" '
-            f'height="{_BOX}" rx="{_BOX / 2 if node.kind == "input" else 5}"/>'
-            f'<text class="role" x="{middle:.1f}" y="{y(layer) - 3:.1f}">{escape(title)}</text>'
-            f'<text x="{middle:.1f}" y="{y(layer) + 11.5:.1f}">{escape(detail)}</text></g>'
-        )
-    tip = (
-        f'<defs><marker id="{name}-tip" viewBox="0 0 8 8" refX="4" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>'
+    arrows = "".join(
+        f'<path d="{_arrow(route)}" marker-end="url(#{name}-tip)"/>' for route in layout.routes
+    )
+    boxes = "".join(
+        _box(node, width, (_PAD + x, _middle(layer)))
+        for node, width, (x, layer) in zip(graph.nodes, widths, layout.places, strict=True)
     )
     return wrap(
         name,
         f"Step {graph.step} of {graph.layer}",
         _words(graph),
         size,
-        f'{tip}<g class="graph"><g class="arrows">{"".join(arrows)}</g>{"".join(boxes)}</g>',
+        f'{_tip(name)}<g class="graph"><g class="arrows">{arrows}</g>{boxes}</g>',
+    )
+
+
+def _middle(layer: int) -> float:
+    """From the top to the middle of a layer's boxes."""
+    return _PAD + _BOX / 2 + layer * _LAYER
+
+
+def _arrow(route: Sequence[tuple[float, int]]) -> str:
+    """A path from the lower edge of a box to the upper one of another.
+
+    It bends between two layers, and runs straight down beside the boxes of a layer that it passes.
+    """
+    points = [(_PAD + x, _middle(layer)) for x, layer in route]
+    x, top = points[0]
+    top += _BOX / 2
+    path = [f"M{x:.1f} {top:.1f}"]
+    for number, (to, centre) in enumerate(points[1:], 1):
+        last = number == len(points) - 1
+        end = centre - _BOX / 2 - (4 if last else 0)  # room for the tip
+        bend = (end - top) / 2
+        path.append(f"C{x:.1f} {top + bend:.1f} {to:.1f} {end - bend:.1f} {to:.1f} {end:.1f}")
+        x, top = to, end
+        if not last:
+            top += _BOX
+            path.append(f"V{top:.1f}")
+    return "".join(path)
+
+
+def _tip(name: str) -> str:
+    """The point of an arrow, for all arrows of a picture to refer to."""
+    return (
+        f'<defs><marker id="{name}-tip" viewBox="0 0 8 8" refX="4" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>'
+    )
+
+
+def _box(node: Node, width: float, centre: tuple[float, float]) -> str:
+    x, y = centre
+    title, detail = _lines(node)
+    return (
+        f'<g class="box {node.kind}"><title>{escape(node.full)}</title>'
+        f'<rect x="{x - width / 2:.1f}" y="{y - _BOX / 2:.1f}" width="{width:.1f}" '
+        f'height="{_BOX}" rx="{_BOX / 2 if node.kind == "input" else 5}"/>'
+        f'<text class="role" x="{x:.1f}" y="{y - 3:.1f}">{escape(title)}</text>'
+        f'<text x="{x:.1f}" y="{y + 11.5:.1f}">{escape(detail)}</text></g>'
     )
 
 

@@ -1,12 +1,17 @@
 """Where the time goes, and what stands in the way of less."""
 
+from collections.abc import Sequence
+
+from unspool.compilation.compiled import Compiled
 from unspool.page.charts import cycles as cycles_chart
+from unspool.page.charts.roof import roof
 from unspool.page.sections.parts import Picture, Section, Table
-from unspool.report.bounds import BOUNDS, by_kind, by_step
+from unspool.report.bounds import BOUNDS, Cycles, Layer, by_kind, by_step
 from unspool.report.limits import Limits, limits
 from unspool.report.report import Report
 
 _LAYERS = 6  # recurrent layers that are drawn
+_COUNTS = (">Operators", ">Cycles", *(f">Bound by {name}" for name in BOUNDS))
 
 
 def cycles(report: Report) -> Section:
@@ -16,77 +21,79 @@ def cycles(report: Report) -> Section:
     if found is None:
         return Section("cycles", "Where the cycles go")
     resident = report.made_resident
-    kept = resident.cycles if resident else None
     vela = f"Vela {compiled.vela_version}, {compiled.target}"
     if resident:
         vela += ", before its weights were made resident"
+    pictures = [
+        _against_limits(found, resident.cycles if resident else None, vela),
+        _per_kind(compiled, vela),
+    ]
+    layers, outside = by_step(compiled.operators, report.steps)
+    if layers:
+        pictures.append(_per_step(layers, outside, vela))
+    return Section("cycles", "Where the cycles go", tuple(pictures))
+
+
+def _against_limits(found: Limits, resident: int | None, vela: str) -> Picture:
     rows = [
         (row.label, "" if row.cycles is None else f"{row.cycles:,}", f"{row.ideal:,.0f}", row.how)
         for row in found.rows
     ]
-    roof = Picture(
+    return Picture(
         "Against the limits of the target",
         _facts(found),
         "cycles",
         "estimated",
         f"{vela}; ideal: work divided by what the resource does in a cycle",
-        (cycles_chart.roof(found, kept),),
+        (roof(found, resident),),
         table=Table(
             "How long each resource is busy in an inference, cycles, estimated",
             ("Resource", ">Cycles", ">Ideal", "Work and rate"),
             rows,
         ),
     )
+
+
+def _per_kind(compiled: Compiled, vela: str) -> Picture:
     kinds = by_kind(compiled.operators)
-    kind_rows = [
-        (
-            row.label,
-            f"{row.operators:,}",
-            f"{row.total:,}",
-            *(f"{row.parts.get(b, 0):,}" for b in BOUNDS),
-        )
-        for row in kinds
-    ]
-    heads = ("Kind", ">Operators", ">Cycles", *(f">Bound by {b}" for b in BOUNDS))
-    pictures = [
-        roof,
-        Picture(
-            "Per kind of operator",
-            "An operator is bound by its longest part: its arithmetic, or one of its memories.",
-            "cycles",
-            "estimated",
-            vela,
-            (cycles_chart.kinds(kinds, compiled.cycles),),
-            table=Table("Cycles per kind of operator, estimated", heads, kind_rows),
+    return Picture(
+        "Per kind of operator",
+        "An operator is bound by its longest part: its arithmetic, or one of its memories.",
+        "cycles",
+        "estimated",
+        vela,
+        (cycles_chart.kinds(kinds, compiled.cycles),),
+        table=Table(
+            "Cycles per kind of operator, estimated",
+            ("Kind", *_COUNTS),
+            [(kind.label, *_counts(kind)) for kind in kinds],
         ),
+    )
+
+
+def _per_step(layers: Sequence[Layer], outside: Cycles, vela: str) -> Picture:
+    more = f" {len(layers) - _LAYERS} more layers are in the table." * (len(layers) > _LAYERS)
+    rows = [
+        (f"{layer.name}, step {step.label}", *_counts(step))
+        for layer in layers
+        for step in layer.steps
     ]
-    layers, outside = by_step(compiled.operators, report.steps)
-    if layers:
-        shown = layers[:_LAYERS]
-        more = f" {len(layers) - _LAYERS} more layers are in the table." * (len(layers) > _LAYERS)
-        step_rows = [
-            (
-                f"{layer.name}, step {entry.label}",
-                f"{entry.operators:,}",
-                f"{entry.total:,}",
-                *(f"{entry.parts.get(b, 0):,}" for b in BOUNDS),
-            )
-            for layer in layers
-            for entry in layer.steps
-        ]
-        pictures.append(
-            Picture(
-                "Per step",
-                f"Outside of the steps: {outside.total:,} cycles in {outside.operators} operators, "
-                f"such as the projection of the input.{more}",
-                "cycles",
-                "estimated",
-                vela,
-                (cycles_chart.steps(shown, outside),),
-                table=Table("Cycles per step, estimated", ("Step", *heads[1:]), step_rows),
-            )
-        )
-    return Section("cycles", "Where the cycles go", tuple(pictures))
+    return Picture(
+        "Per step",
+        f"Outside of the steps: {outside.total:,} cycles in {outside.operators} operators, "
+        f"such as the projection of the input.{more}",
+        "cycles",
+        "estimated",
+        vela,
+        (cycles_chart.steps(layers[:_LAYERS], outside),),
+        table=Table("Cycles per step, estimated", ("Step", *_COUNTS), rows),
+    )
+
+
+def _counts(row: Cycles) -> tuple[str, ...]:
+    """A row's texts for the columns `_COUNTS`."""
+    bound_by = (f"{row.parts.get(name, 0):,}" for name in BOUNDS)
+    return (f"{row.operators:,}", f"{row.total:,}", *bound_by)
 
 
 def _facts(found: Limits) -> str:

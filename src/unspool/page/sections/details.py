@@ -1,5 +1,8 @@
 """Every figure, every operator, seconds and versions."""
 
+from collections.abc import Mapping, Sequence
+
+from unspool.compilation.compiled import Operator
 from unspool.page.sections.parts import Section, Table
 from unspool.report.bounds import bound
 from unspool.report.numbers import number
@@ -10,38 +13,41 @@ _LISTED = 1_000  # operators
 
 def details(report: Report) -> Section:
     """Every figure, every operator, seconds and versions."""
+    shown = [_figures(report)]
+    if report.compiled.cpu_operators:
+        shown.append(_on_cpu(report.compiled.cpu_operators))
+    folded = []
+    if report.compiled.operators:
+        folded.append(_operators(report.compiled.operators))
+    if report.seconds:
+        folded.append(_seconds(report.seconds))
+    folded.append(Table("Versions", ("Package", "Version"), list(report.versions.items())))
+    return Section("details", "All figures", tables=tuple(shown), folded=tuple(folded))
+
+
+def _figures(report: Report) -> Table:
     beside = report.beside
-    figures = Table(
-        "Every figure",
-        (
-            "Figure",
-            ">Value",
-            "Unit",
-            *(f">{name.capitalize()}" for name in beside),
-            "Origin",
-            "How",
-        ),
-        [
-            (
-                f.label,
-                number(f, f.value),
-                f.unit,
-                *(number(f, getattr(f, name)) for name in beside),
-                f.origin,
-                f.how,
-            )
-            for f in report.figures
-            if f.unit != "KiB" or f.value
-        ],
-    )
-    cpu = report.compiled.cpu_operators
-    on_cpu = Table(
+    columns = [f">{name.capitalize()}" for name in beside]
+    rows = []
+    for figure in report.figures:
+        if figure.unit == "KiB" and not figure.value:
+            continue  # a memory that the target does not use
+        others = [number(figure, getattr(figure, name)) for name in beside]
+        value = number(figure, figure.value)
+        rows.append((figure.label, value, figure.unit, *others, figure.origin, figure.how))
+    return Table("Every figure", ("Figure", ">Value", "Unit", *columns, "Origin", "How"), rows)
+
+
+def _on_cpu(operators: Sequence[Operator]) -> Table:
+    return Table(
         "Operators on the CPU",
         ("Name", "Kind", "Vela's reason"),
-        [(op.name, op.kind, op.reason or "(none given)") for op in cpu],
+        [(op.name, op.kind, op.reason or "(none given)") for op in operators],
     )
-    operators = report.compiled.operators
-    listing = Table(
+
+
+def _operators(operators: Sequence[Operator]) -> Table:
+    return Table(
         f"{len(operators):,} operators in order, cycles estimated by Vela",
         ("Tensor", "Kind", "On", ">Cycles", "Bound by", ">MACs"),
         [
@@ -57,13 +63,8 @@ def details(report: Report) -> Section:
         ],
         f"The first {_LISTED:,}; all are in report.json." * (len(operators) > _LISTED),
     )
-    folded = [listing] if operators else []
-    if report.seconds:
-        rows = [(stage, f"{seconds:.2f}") for stage, seconds in report.seconds.items()]
-        folded.append(
-            Table("Time of each stage on this machine, s, measured", ("Stage", ">s"), rows)
-        )
-    folded.append(Table("Versions", ("Package", "Version"), list(report.versions.items())))
-    return Section(
-        "details", "All figures", (), (), (figures, *((on_cpu,) if cpu else ())), tuple(folded)
-    )
+
+
+def _seconds(seconds: Mapping[str, float]) -> Table:
+    rows = [(stage, f"{value:.2f}") for stage, value in seconds.items()]
+    return Table("Time of each stage on this machine, s, measured", ("Stage", ">s"), rows)

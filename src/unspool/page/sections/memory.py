@@ -52,7 +52,8 @@ def _places(caption: str, tensors: Sequence[Allocation]) -> Table:
                 last_part(a.name),
                 f"{a.size:,}",
                 f"0x{a.address:x}",
-                *map(str, (a.start, a.end)),
+                str(a.start),
+                str(a.end),
             )
             for a in largest
         ],

@@ -1,5 +1,6 @@
 """Ranges role by role: what each step took, and the range that all steps share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unspool.page.charts.canvas import shortened
@@ -72,8 +73,34 @@ def ranges(report: Report) -> Section:
         return Section("ranges", "Ranges")
     found = roles(calibration, report.steps)
     stepped = [role for role in found if role.steps]
+    if not stepped:
+        return Section("ranges", "Ranges", folded=(_table(found),))
+    picture = _step_by_step(stepped, calibration, _table(found))
+    return Section("ranges", "Ranges before and after tying", (picture,))
+
+
+def _step_by_step(stepped: Sequence[Role], calibration: Calibration, table: Table) -> Picture:
+    """A small picture for each of the first roles that have steps."""
     shown = stepped[:_PANELS]
-    table = Table(
+    clipped = sum(role.clipped for role in stepped)
+    left = len(stepped) - len(shown)
+    return Picture(
+        "Ranges, step by step",
+        "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
+        f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
+        + f" {left} more roles are in the table."
+        * (left > 0),
+        "real values",
+        "measured",
+        f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}",
+        tuple(panel(f"range-{k}", r.name, r.steps, r.chosen) for k, r in enumerate(shown)),
+        tuple(_caption(role) for role in shown),
+        table,
+    )
+
+
+def _table(found: Sequence[Role]) -> Table:
+    return Table(
         "Ranges of all roles, measured in float",
         (
             "Role",
@@ -88,31 +115,15 @@ def ranges(report: Report) -> Section:
             (
                 role.name,
                 f"{role.tensors}",
-                *(f"{v:.4g}" for v in (role.observed.minimum, role.observed.maximum)),
-                *(f"{v:.4g}" for v in (role.chosen.minimum, role.chosen.maximum)),
+                f"{role.observed.minimum:.4g}",
+                f"{role.observed.maximum:.4g}",
+                f"{role.chosen.minimum:.4g}",
+                f"{role.chosen.maximum:.4g}",
                 "yes" if role.clipped else "no",
             )
             for role in found
         ],
     )
-    clipped = sum(role.clipped for role in stepped)
-    how = f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}"
-    picture = Picture(
-        "Ranges, step by step",
-        "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
-        f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
-        + f" {len(stepped) - len(shown)} more roles are in the table."
-        * (len(stepped) > len(shown)),
-        "real values",
-        "measured",
-        how,
-        tuple(panel(f"range-{k}", r.name, r.steps, r.chosen) for k, r in enumerate(shown)),
-        tuple(_caption(role) for role in shown),
-        table,
-    )
-    if not shown:
-        return Section("ranges", "Ranges", folded=(table,))
-    return Section("ranges", "Ranges before and after tying", (picture,))
 
 
 def _caption(role: Role) -> str:

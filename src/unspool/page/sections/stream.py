@@ -49,7 +49,9 @@ def drift(found: Drift | None) -> Section:
             [
                 (
                     c.name,
-                    *(f"{v:.5f}" for v in (c.mean, c.p99, c.largest)),
+                    f"{c.mean:.5f}",
+                    f"{c.p99:.5f}",
+                    f"{c.largest:.5f}",
                     "grows" if c.grows else "settles",
                 )
                 for c in found.curves

@@ -1,4 +1,4 @@
-"""The C of a firmware bundle, compiled on this machine and called."""
+"""A bundle's C, compiled for this machine and called from Python."""
 
 import ctypes as c
 import shutil
@@ -11,13 +11,6 @@ from unspool.firmware import write
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 
 
-def run(*command, at):
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 def build(made, folder):
     """Compile a bundle's C with the host's compiler; the library that comes out."""
     write(made, folder)
@@ -26,5 +19,14 @@ def build(made, folder):
     return c.CDLL(str(folder / "it.so"))
 
 
+def run(*command, at):
+    """Run a compiler, or skip the test where it is not installed."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def address(array):
+    """Where an array lies, as C takes it."""
     return c.c_void_p(array.ctypes.data)
