@@ -72,6 +72,7 @@ def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
         *("--max-accuracy-drop", "0", "--learning-rate", "1e-9", "--epochs", "2"),
+        *("--batch-size", "285"),
     )
     # Untrained, even 40 % zeros lose some of 30 held-out samples.
     assert run.returncode == 1, run.stdout + run.stderr
@@ -101,7 +102,7 @@ search_view._plain = watched
 
 def test_ctrl_c_in_a_search_keeps_what_was_found(files, tmp_path):
     arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
-    arguments += ("--max-accuracy-drop", "100", "--out", tmp_path / "out")
+    arguments += ("--batch-size", "285", "--max-accuracy-drop", "100", "--out", tmp_path / "out")
     run = stopped(BEHIND_A_CANDIDATE, *arguments)
     errors = run.stderr
     assert run.returncode == 130

@@ -119,7 +119,7 @@ def test_int8_is_better_after_it_than_before():
 
 
 def test_sparse_and_clustered_kernels_stay_so():
-    model, data = small_model("gru", steps=3), random_samples(64, steps=3)
+    model, data = small_model("gru", steps=2), random_samples(64, steps=2)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     done = compress(
         model,

@@ -14,7 +14,8 @@ from unspool import Candidate, FineTuning, KernelSetting, Search, UnspoolError, 
 from unspool.compression.searching import LADDER, _next
 from unspool.support._tensorflow import keras
 
-QUICK = FineTuning(epochs=2, batch_size=50)  # of 1,900 samples, or 190
+THOROUGH = FineTuning(epochs=2, batch_size=50)  # of 1,900 samples
+QUICK = FineTuning(epochs=2, batch_size=190)
 at_once = pytest.mark.usefixtures("computing")
 SETTINGS = tuple(KernelSetting(sparsity, 4) for sparsity in (0.1, 0.5, 0.98))
 
@@ -44,7 +45,7 @@ def run(trained, folder, samples=200, **options) -> Search:
 @pytest.fixture(scope="session")
 def found(trained):
     def fill(folder):
-        found = run(trained, folder, samples=2000)
+        found = run(trained, folder, samples=2000, fine_tuning=THOROUGH)
         (folder / "found").write_bytes(pickle.dumps(found))
 
     return pickle.loads((shared.folder("found", fill) / "found").read_bytes())
@@ -107,7 +108,7 @@ def test_other_data_or_training_is_another_search(trained, tmp_path):
 def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        parallel = run(trained, tmp_path, samples=2000, jobs=None)
+        parallel = run(trained, tmp_path, samples=2000, fine_tuning=THOROUGH, jobs=None)
     assert parallel.chosen.setting == found.chosen.setting
     for candidate in parallel.candidates:
         same = next((c for c in found.candidates if c.setting == candidate.setting), None)

@@ -1,6 +1,6 @@
 """Streams: states in and out, as bytes; chunk by chunk equals the whole sequence."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -44,11 +44,17 @@ def sequences(count: int, steps: int = T) -> np.ndarray:
     return np.random.default_rng(4).normal(0, 1, (count, steps, 5)).astype(np.float32)
 
 
-def made(name: str, steps: int = 1, activations: str = "int8"):
-    """(trained model, float .tflite, quantized .tflite) of a stream."""
+@cache
+def calibrated(name: str, steps: int):
+    """(trained model, float .tflite, ranges) of a stream."""
     model = trained(Case("", name, MODELS[name]))
     float_tflite = convert(unroll_stream(model, steps))
-    ranges = calibrate_stream(float_tflite, sequences(24)).ranges
+    return model, float_tflite, calibrate_stream(float_tflite, sequences(24)).ranges
+
+
+def made(name: str, steps: int = 1, activations: str = "int8"):
+    """(trained model, float .tflite, quantized .tflite) of a stream."""
+    model, float_tflite, ranges = calibrated(name, steps)
     return model, float_tflite, quantize(float_tflite, ranges, activations)
 
 

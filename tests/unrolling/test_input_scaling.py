@@ -18,11 +18,12 @@ from unspool.unrolling.feature_scales import with_feature_scales
 
 L = keras.layers
 QUICK = Options(remedy_seconds=0)
+STEPS = 9
 UNITS = np.array([1.0, 100.0, 5.0, 0.01]), np.array([0.0, 3.0, 1013.25, 0.0])
 """Acceleration beside rotation, air pressure and strain: factors, and what they lie around."""
 
 
-def samples(count=24, steps=33, dtype=np.float32):
+def samples(count=24, steps=STEPS, dtype=np.float32):
     rng = np.random.default_rng(0)
     return (rng.normal(size=(count, steps, 4)) * UNITS[0] + UNITS[1]).astype(dtype)
 
@@ -51,7 +52,7 @@ LEADING = {
 }
 
 
-def model_of(layers, shape=(33, 4), dtype="float32"):
+def model_of(layers, shape=(STEPS, 4), dtype="float32"):
     keras.utils.set_random_seed(1)
     layers = [keras.Input(shape, name="x", dtype=dtype), *layers]
     return keras.Sequential([*layers, L.GRU(6, name="gru"), L.Dense(2)])
@@ -96,7 +97,7 @@ def test_a_model_from_a_file_begins_there_too(tmp_path):
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float64"])
 def test_inputs_of_any_type_take_real_values(dtype):
     high = 255 if dtype == "uint8" else 32_767
-    x = np.random.default_rng(1).integers(0, high, (24, 33, 4)).astype(dtype)
+    x = np.random.default_rng(1).integers(0, high, (24, STEPS, 4)).astype(dtype)
     done = deploy(model_of([L.Rescaling(1 / high)], dtype=dtype), x, options=QUICK)
     assert Session(done.quantized_tflite).inputs[0].dtype == np.int8
     assert done.simulation.equal == 24
@@ -110,7 +111,7 @@ def beside(x):
 
 KEPT = {
     "something else reads the input": beside,
-    "along time": lambda x: L.Rescaling(np.linspace(0.1, 1, 33)[:, None])(x),
+    "along time": lambda x: L.Rescaling(np.linspace(0.1, 1, STEPS)[:, None])(x),
     "a factor of 0": lambda x: L.Rescaling([1.0, 0.0, 1.0, 1.0])(x),
     "called twice": lambda x: (lambda layer: layer(layer(x)))(L.Rescaling(0.5)),
 }
@@ -118,17 +119,17 @@ KEPT = {
 
 @pytest.mark.parametrize("head", KEPT.values(), ids=KEPT)
 def test_what_does_more_than_scale_features_stays_in_the_network(head):
-    x = keras.Input((33, 4))
+    x = keras.Input((STEPS, 4))
     model = keras.Model(x, L.GRU(6)(head(x)))
     tflite = convert(unroll(model))
     assert Session(tflite).scalings == ()
-    given = np.random.default_rng(0).normal(size=(8, 33, 4)).astype(np.float32)
+    given = np.random.default_rng(0).normal(size=(8, STEPS, 4)).astype(np.float32)
     assert Session(tflite).predict(given)[0] == pytest.approx(predict(model, given)[0], abs=1e-5)
 
 
 def test_a_stream_takes_real_units_too():
-    x = samples(steps=32)
-    x_in = keras.Input((32, 4), name="x")
+    x = samples(steps=8)
+    x_in = keras.Input((8, 4), name="x")
     model = keras.Model(x_in, L.Dense(2)(L.GRU(6)(normalization()(x_in))))
     done = deploy_stream(model, x, time_steps=4, options=QUICK)
     assert done.simulation.equal == 24
@@ -146,12 +147,12 @@ def test_samples_outside_are_told_in_the_users_units():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * 33, max_size=4 * 33))
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * STEPS, max_size=4 * STEPS))
 def test_the_bundle_scales_as_python_does(firmware, values):
     library, session = firmware
-    given = np.array(values, np.float32).reshape(33, 4)
+    given = np.array(values, np.float32).reshape(STEPS, 4)
     (expected,) = session.quantized([given[None]])
-    stored = np.empty((33, 4), np.int8)
+    stored = np.empty((STEPS, 4), np.int8)
     library.net_quantize_x(address(given), address(stored))
     assert (stored == expected[0]).all()
 
@@ -179,7 +180,7 @@ READERS = {
 def raw(reader):
     """A model on raw units: what a model behind a Normalization computes, without that layer."""
     keras.utils.set_random_seed(2)
-    x = keras.Input((33, 4), name="x")
+    x = keras.Input((STEPS, 4), name="x")
     y = reader(x)
     if len(y.shape) > 2:
         y = L.GRU(4)(y)
@@ -232,7 +233,7 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
 
 def test_an_initial_state_keeps_its_units():
     keras.utils.set_random_seed(2)
-    x, state = keras.Input((33, 4), name="x"), keras.Input((6,), name="state")
+    x, state = keras.Input((STEPS, 4), name="x"), keras.Input((6,), name="state")
     model = keras.Model([x, state], L.Dense(2)(L.GRU(6)(x, initial_state=state)))
     data = [samples(), np.random.default_rng(3).normal(size=(24, 6)).astype(np.float32)]
     scaled = with_feature_scales(model, data)
@@ -252,7 +253,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("network", REFUSED.values(), ids=REFUSED)
 def test_feature_scales_are_refused_where_no_kernel_takes_them(network):
-    x = keras.Input((33, 4), name="x")
+    x = keras.Input((STEPS, 4), name="x")
     model = keras.Model(x, network(x))
     with pytest.raises(UnspoolError, match=r"input 'x' is read by .*put a Normalization layer"):
         deploy(model, samples(), options=Options(feature_scales=True))
