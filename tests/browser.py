@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 BINARY = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-_PATIENCE = 60  # seconds
+_PATIENCE = 600  # seconds, on the busiest machine
 
 
 class Browser:

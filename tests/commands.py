@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -22,14 +22,17 @@ COMMAND = (sys.executable, "-m", "unspool")
 def unspool(*arguments: object) -> "CompletedProcess[str]":
     """A command in this process: what it writes, from C++ too, and its exit status."""
     given = _arguments(arguments)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(sys, "argv", ["unspool", *given]),
-    ):
+    return here("unspool", lambda: run(given), *given)
+
+
+def here(name: str, call: Callable[[], int | None], *arguments: object) -> "CompletedProcess[str]":
+    """What a program does in this process that finds its arguments in `sys.argv`."""
+    given = [name, *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(sys, "argv", given):
         paths = [Path(folder, name) for name in ("stdout", "stderr")]
         with _written(*paths):
-            status = run(given)
-        return CompletedProcess(given, status, *(path.read_text() for path in paths))
+            status = call()
+        return CompletedProcess(given, status or 0, *(path.read_text() for path in paths))
 
 
 def process(*arguments: object, **environment: str) -> "CompletedProcess[str]":

@@ -52,7 +52,7 @@ def test_progress_is_told_for_every_stage(model, data):
 
 def test_an_open_length_is_unrolled(data):
     deployed = deploy(
-        small_model(steps=None), random_samples(5, steps=4), time_steps=4, options=QUICK
+        small_model(steps=None), random_samples(20, steps=4), time_steps=4, options=QUICK
     )
     assert Session(deployed.quantized_tflite).inputs[0].shape == (1, 4, 5)
 

@@ -54,6 +54,7 @@ def names(request: pytest.FixtureRequest, used: str) -> dict[str, Any]:
     return {"np": np, "unspool": unspool, **made}
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("module", modules_with_examples())
 def test_the_examples_of_a_module_run(module, request):
     source = import_module(module)

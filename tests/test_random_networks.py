@@ -32,22 +32,27 @@ def faults(network: Network) -> list[str]:
     return demand(network).faults
 
 
-@some(10)
-@given(networks(SMALL))
-def test_small_networks(network: Network):
-    assert faults(network) == []
+SIZES = {"small": (SMALL, 5, 10), "long": (LONG, 1, 3), "streams": (STREAMS, 3, 7)}
+"""What is drawn, how many of it in every run, and in the slow one."""
 
 
-@some(3)
-@given(networks(LONG))
-def test_long_networks(network: Network):
-    assert faults(network) == []
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        *(pytest.param(sizes, few, id=name) for name, (sizes, few, _) in SIZES.items()),
+        *(
+            pytest.param(sizes, many, id=f"more {name}", marks=pytest.mark.slow)
+            for name, (sizes, _, many) in SIZES.items()
+        ),
+    ],
+)
+def test_networks(sizes: Sizes, count: int):
+    @some(count)
+    @given(networks(sizes))
+    def deploys(network: Network):
+        assert faults(network) == []
 
-
-@some(7)
-@given(networks(STREAMS))
-def test_streams(network: Network):
-    assert faults(network) == []
+    deploys()
 
 
 def test_a_line_is_a_network():

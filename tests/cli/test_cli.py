@@ -40,7 +40,7 @@ def test_mnist_end_to_end(tmp_path):
 
 
 def test_deploy_and_compile(files, tmp_path):
-    run = process(
+    run = unspool(
         *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
         *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
         *("--target", "ethos-u65-256", "--memory-mode", "Sram_Only"),

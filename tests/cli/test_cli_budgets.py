@@ -116,7 +116,7 @@ def test_sweep_writes_what_it_shows(budgeted, tmp_path):
         assert noise not in run.stdout + run.stderr
     assert "8 targets, 8 compiled." in run.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"sweep.json", "sweep.csv", "sweep.html"}
-    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").read_text().splitlines()))
     cycles = [int(row["cycles"]) for row in rows]
     assert cycles == sorted(cycles) and len(cycles) == 8
     shown = [line.split()[5] for line in run.stdout.splitlines() if line.startswith(" ethos-u55")]

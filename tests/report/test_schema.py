@@ -51,8 +51,8 @@ class _Commands:
         self.reports[report] = json.loads((self.folder / report / "report.json").read_text())
 
     def deploy(self):
-        folder, x = self.folder, random_samples(24, steps=12)
-        model = small_model(steps=12, units=16)
+        folder, x = self.folder, random_samples(24)
+        model = small_model(units=16)
         np.save(folder / "x.npy", x)
         np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
         model.save(folder / "model.keras")
@@ -65,13 +65,13 @@ class _Commands:
 
     def deploy_values(self):
         """Outputs that are values, and badly calibrated."""
-        folder, x = self.folder, keras.Input((12, 5), name="x")
+        folder, x = self.folder, keras.Input((6, 5), name="x")
         head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
         model = keras.Model(x, head)
         model.get_layer("where").bias.assign([100.0, 0.0])  # far from 0: few levels are left
         model.save(folder / "values.keras")
-        np.save(folder / "few.npy", random_samples(5, steps=12))
-        np.save(folder / "wide.npy", 9 * random_samples(5, steps=12))
+        np.save(folder / "few.npy", random_samples(5))
+        np.save(folder / "wide.npy", 9 * random_samples(5))
         np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
         values = ("--calibration", folder / "few.npy", "--out", folder / "values")
         values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
@@ -101,8 +101,8 @@ class _Commands:
         model = small_model("simple")
         model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.save(folder / "small.keras")
-        data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy", "--epochs", 2)
-        compress = ("compress", folder / "small.keras", *data)
+        data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy")
+        compress = ("compress", folder / "small.keras", *data, "--epochs", 2, "--batch-size", 95)
         tf.config.run_functions_eagerly(True)
         try:
             self.run(*compress, "--sparsity", 0.5, "--out", folder / "small", report="small")
