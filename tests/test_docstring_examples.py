@@ -36,7 +36,7 @@ def labels():
 
 @pytest.fixture(scope="module")
 def classifier():
-    model = small_model()
+    model = small_model("simple")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 

@@ -180,7 +180,13 @@ def test_the_way_in_names_each_module_once():
         assert home in MODULES, f"{name}: there is no module {home}"
 
 
-COMMANDS = {"compilation.vela", "report.advice"}
+COMMANDS = {
+    "compilation.vela",
+    "report.advice",
+    "report.budget_advice",
+    "report.commands",
+    "report.weight_advice",
+}
 """Modules that write command lines: Vela's, and those of the advice."""
 
 

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from in_c import STRICT, address, build, run
 
 from unspool.compilation import vela
+from unspool.compilation.compiled import Operator
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
 from unspool.firmware import arena, bundle, resolver, write
@@ -537,7 +538,7 @@ def test_resolver_calls_have_tflms_names(float_tflite, compiled):
 
 
 def test_operators_on_the_cpu_are_named(int8, compiled):
-    left = vela.Operator("Gelu", "a|b", False, 1, 1, 1, 1, 1, 1, reason="is not supported")
+    left = Operator("Gelu", "a|b", False, 1, 1, 1, 1, 1, 1, reason="is not supported")
     made = bundle(int8, dataclasses.replace(compiled, cpu_operators=(left,)), "kws")
     assert "- Gelu `a?b`: is not supported\n" in made["README.md"]
     assert "may ask for more" in made["README.md"]

@@ -8,6 +8,7 @@ import pytest
 
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget, check
+from unspool.compilation.compiled import Operator
 from unspool.compilation.residency.keeping import keep_resident, repeating_kib
 from unspool.compilation.targets import target
 from unspool.compilation.waiting import wait
@@ -30,9 +31,7 @@ def compiled(int8_tflite):
 def operator(kind="FullyConnected", on_npu=True, **cycles):
     parts = {"npu_cycles": 10, "sram_cycles": 5, "dram_cycles": 0, "flash_cycles": 0, **cycles}
     reason = "" if on_npu else "Unsupported opType"
-    return vela.Operator(
-        kind, f"{kind}_1", on_npu, max(parts.values()), macs=1, reason=reason, **parts
-    )
+    return Operator(kind, f"{kind}_1", on_npu, max(parts.values()), macs=1, reason=reason, **parts)
 
 
 def bound(compiled, *operators):

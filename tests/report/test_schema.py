@@ -94,7 +94,7 @@ class _Commands:
         self.run(*compile, self.folder / "over", *over, report="over", status=1)
 
     def compress(self):
-        """Trained without graphs, which take longer to trace; searched among two settings; no remedies."""
+        """Without graphs, which take longer to trace; two settings to search among; no remedies."""
         folder, x = self.folder, random_samples(100)
         np.save(folder / "train.npy", x)
         np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))

@@ -114,7 +114,7 @@ class _Subclassed(keras.Model):
         (lambda: "model.keras", None, "expected a Keras model, got str"),
         (_model_without_recurrence, None, "no recurrent layer"),
         (_Subclassed, None, "subclass of keras.Model"),
-        (lambda: small_model(steps=None), None, "'x' has the open shape .*--time-steps"),
+        (lambda: small_model(steps=None), None, "'x' has the open shape .*`time_steps`"),
         (small_model, 9, "'x' has 6 time steps fixed in the model, got time_steps=9"),
         (
             lambda: small_model("gru", activation="elu"),

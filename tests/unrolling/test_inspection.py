@@ -54,7 +54,7 @@ REFUSED = {
     ),
     "Embedding": (
         lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),
-        r"\(Embedding\): looks up token ids.*--allow-cpu",
+        r"\(Embedding\): looks up token ids.*`allow_cpu`",
     ),
     "stateful": (
         lambda: sequential(L.GRU(4, stateful=True, name="g"), batch_size=1),

@@ -181,11 +181,11 @@ def _deployed(inputs: Inputs, model: Any, options: "Options", prefix: str = "") 
 
 
 def _before(inputs: Inputs) -> dict[str, float]:
-    """Figures of the model as it is; what cannot be deployed should be known before training."""
+    """Figures of the model as it is; before training, as a model may turn out undeployable."""
     from unspool.deployment import Options
     from unspool.report.making import values_of
 
-    # Its values alone are shown: what would help against its errors is not tried.
+    # Only its values are shown: no remedies are tried against its errors.
     options = Options(target=inputs.target, remedy_seconds=0)
     return values_of(_deployed(inputs, inputs.trained, options, "as it is, "))
 
