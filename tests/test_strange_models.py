@@ -205,8 +205,8 @@ def test_a_sequence_that_begins_in_every_call_is_no_stream():
 def test_what_tflm_stops_at_is_not_measured_but_deployed():
     keras.utils.set_random_seed(1)
     done = deploy(of(L.GRU(6), L.Dense(600, "softmax"))(), X, options=QUICK)
-    (reason, *_) = {each.reason for each in done.measured.not_measured}
-    assert "SOFTMAX stops the process with 512 classes or more" in reason
+    reasons = [each.reason for each in done.measured.not_measured]
+    assert any("SOFTMAX stops the process with 512 classes or more" in each for each in reasons)
     assert done.measured.ran_in == "litert"
     assert done.measured.quality is not None
     assert done.compiled.cpu_operators == ()

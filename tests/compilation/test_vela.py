@@ -1,6 +1,5 @@
 """The real Vela: every target, every operator on the NPU, and its own words when it is not so."""
 
-import re
 import sys
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 from unspool.compilation import vela
 from unspool.compilation.targets import ACCELERATORS, target
 from unspool.errors import UnspoolError
+from unspool.npu.debug import read_debug
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
@@ -26,8 +26,8 @@ def test_a_process_of_its_own_says_what_a_fork_does(int8_tflite, request):
     request.getfixturevalue("vela_alone")
     alone = vela.compile(int8_tflite, target())
     assert replace(alone, debug=b"") == replace(forked, debug=b"")
-    folder = re.compile(rb'(?<=debug source=)"[^"]*"')
-    assert folder.sub(b"", alone.debug) == folder.sub(b"", forked.debug)
+    # Its numbers of operators follow Python's hashes; what they name is the same.
+    assert read_debug(alone.debug) == read_debug(forked.debug)
 
 
 @pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
