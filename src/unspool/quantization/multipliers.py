@@ -9,8 +9,9 @@ one output byte in a million does.
   24 of float32. It costs a range that is wider by at most 2^-11, and kernels by 2^-9.
 - The scale of a multiplication's output is the next one, upwards from the wanted one, with which
   both quotients give the same multiplier: one of 128 does.
-- A scale with which a tensor is read by tanh or sigmoid is no power of two: below 2^-7, two entries
-  of Vela's table would then differ from TFLM's.
+- A scale with which a tensor is read by tanh or sigmoid puts no entry of their tables so near to
+  the middle between two levels that TFLM's fixed-point arithmetic rounds it another way than Vela's
+  float64: one scale in a hundred does, powers of two below 2^-7 among them.
 """
 
 import math
@@ -24,6 +25,8 @@ _PRODUCT_BITS = 14
 _FREE_BITS = 24  # of float32, where no kernel is read with this scale
 _WIDEST = 2.0  # times the wanted scale: a power of two times the product always fits
 _TRIALS = 1 << 14
+_STEPS = np.arange(1.0, 256.0)  # of an int8 input from its zero point
+_UNCLEAR = 2e-5  # levels; TFLM's arithmetic errs by less
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,8 +40,8 @@ def rounded_up(scale: float, bits: int = BITS) -> float:
 def free(wanted: float, by_table: bool) -> float:
     """The next scale of 12 bits."""
     scale = rounded_up(wanted)
-    if by_table and math.frexp(scale)[0] == 0.5:
-        return rounded_up(math.nextafter(scale, math.inf))
+    while by_table and not rounds_clearly(scale):
+        scale = rounded_up(math.nextafter(scale, math.inf))
     return scale
 
 
@@ -52,7 +55,7 @@ def product(
         operands: scales of the operands, of every multiplication with this output; one scale of
             what is only rescaled.
         all_bits: no kernel is read with this scale, so that it may have all bits of float32.
-        by_table: it is read by a table, so that it may not be a power of two.
+        by_table: it is read by the table of a tanh or sigmoid.
     """
     trials = [(_PRODUCT_BITS, 1.1), (_PRODUCT_BITS, _WIDEST)]
     if all_bits:
@@ -62,12 +65,23 @@ def product(
         first = math.ceil(fraction * (1 << bits))
         steps = np.arange(first, int(first * widest) + 1, dtype=np.float64)
         candidates = np.ldexp(steps, exponent - bits)
-        fits = np.frexp(candidates)[0] != 0.5 if by_table else np.ones(len(candidates), bool)
+        fits = np.ones(len(candidates), bool)
         for scales in operands:
             fits &= alike(*scales, out=candidates)
-        if fits.any():
-            return float(candidates[np.argmax(fits)])
+        for scale in map(float, candidates[fits]):
+            if not by_table or rounds_clearly(scale):
+                return scale
     return free(wanted, by_table)  # the simulator will say so where it matters
+
+
+def rounds_clearly(scale: float) -> bool:
+    """Whether no entry of an int8 tanh's or sigmoid's table is near the middle of two levels.
+
+    TFLM: `tanh` and `logistic` of gemmlowp's `fixedpoint.h`. Vela: Python's `math`, in float64.
+    """
+    inputs = _STEPS * scale  # symmetric: the table of -x has the same distances
+    levels = np.concatenate([128 * np.tanh(inputs), 256 / (1 + np.exp(-inputs))])
+    return bool(np.abs(levels - np.floor(levels) - 0.5).min() > _UNCLEAR)
 
 
 def alike(a: float, b: float = 1.0, *, out: Floats) -> npt.NDArray[np.bool_]:
