@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def budgeted(int8_tflite) -> Path:
+def budgeted(int8_tflite: bytes) -> Path:
     """A quantized file, and a trained model with test data."""
 
     from conftest import random_samples, small_model
@@ -55,7 +56,7 @@ def budgeted(int8_tflite) -> Path:
 
 
 @pytest.fixture(scope="session")
-def over_budget(budgeted):
+def over_budget(budgeted: Any) -> Any:
     """A deployment that breaks one limit of three, and how its command ended."""
 
     def fill(folder: Path) -> None:

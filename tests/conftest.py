@@ -1,7 +1,9 @@
 """Small trained models and their data, made once for the whole run; where its time goes."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ ROOT = Path(__file__).parent
 VELA_ALONE = vela._run
 
 
-def small_model(cell: str = "gru", units: int = 8, steps: int | None = STEPS, **options):
+def small_model(
+    cell: str = "gru", units: int = 8, steps: int | None = STEPS, **options: Any
+) -> Any:
     """A recurrent classifier with random weights, biases included."""
     from unspool.support._tensorflow import keras
 
@@ -37,7 +41,7 @@ def random_samples(count: int, steps: int = STEPS) -> np.ndarray:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def vela_in_forks():
+def vela_in_forks() -> Iterator[None]:
     """Vela without the second that each process of it takes to begin."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vela, "_run", vela_forks.run)
@@ -45,13 +49,13 @@ def vela_in_forks():
 
 
 @pytest.fixture
-def vela_alone(monkeypatch):
+def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Vela in a process of its own for each compilation, as users have it."""
     monkeypatch.setattr(vela, "_run", VELA_ALONE)
 
 
 @pytest.fixture(params=["at once", pytest.param("in a graph", marks=pytest.mark.slow)])
-def computing(request):
+def computing(request: pytest.FixtureRequest) -> Iterator[None]:
     """How TensorFlow computes: a network's graph takes longer to trace than a few small batches."""
     from unspool.support._tensorflow import tf
 
@@ -61,17 +65,17 @@ def computing(request):
 
 
 @pytest.fixture(scope="session")
-def model():
+def model() -> Any:
     return small_model()
 
 
 @pytest.fixture(scope="session")
-def data():
+def data() -> Any:
     return random_samples(40)
 
 
 @pytest.fixture(scope="session")
-def float_tflite():
+def float_tflite() -> Any:
     from unspool.unrolling.conversion import convert
     from unspool.unrolling.deploy_model import unroll
 
@@ -79,21 +83,21 @@ def float_tflite():
 
 
 @pytest.fixture(scope="session")
-def calibration(float_tflite, data):
+def calibration(float_tflite: bytes, data: Any) -> Any:
     from unspool.quantization.calibration import calibrate
 
     return shared.value("calibration", lambda: calibrate(float_tflite, data))
 
 
 @pytest.fixture(scope="session")
-def int8_tflite(float_tflite, calibration):
+def int8_tflite(float_tflite: bytes, calibration: Any) -> Any:
     from unspool.quantization.quantizer import quantize
 
     return shared.value("int8_tflite", lambda: quantize(float_tflite, calibration.ranges))
 
 
 @pytest.fixture(scope="session")
-def deployed(model, data):
+def deployed(model: Any, data: Any) -> Any:
     """The small model's deployment, tested on its own answers."""
     from unspool.deployment import Options, deploy
 
@@ -102,13 +106,13 @@ def deployed(model, data):
 
 
 @pytest.fixture(scope="session")
-def digits():
+def digits() -> Any:
     """200 MNIST test images, float32 (200, 28, 28), and their labels."""
     data = mnist.load()
     return mnist.normalised(data.test_images[:200]), data.test_labels[:200]
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Seconds of each room, in all workers together."""
     seconds: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():

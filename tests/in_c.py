@@ -3,6 +3,8 @@
 import ctypes as c
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from unspool.firmware import write
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 
 
-def build(made, folder):
+def build(made: Any, folder: Path) -> Any:
     """Compile a bundle's C with the host's compiler; the library that comes out."""
     write(made, folder)
     sources = [name for name in made if name.endswith(".c")]
@@ -19,7 +21,7 @@ def build(made, folder):
     return c.CDLL(str(folder / "it.so"))
 
 
-def run(*command, at):
+def run(*command: Any, at: Any) -> None:
     """Run a compiler, or skip the test where it is not installed."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
@@ -27,6 +29,6 @@ def run(*command, at):
     assert done.returncode == 0, done.stderr
 
 
-def address(array):
+def address(array: Any) -> Any:
     """Where an array lies, as C takes it."""
     return c.c_void_p(array.ctypes.data)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cache, wraps
+from typing import Any
 
 import numpy as np
 import shared
@@ -37,7 +38,7 @@ WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
 REQUEST = Request(quantized="out/model_int8.tflite", out="out", model="m.keras")
 
 
-def measured(**changes) -> Report:
+def measured(**changes: Any) -> Report:
     """The GRU's report with other things measured."""
     report = gru()
     assert report.measured is not None

@@ -1,5 +1,8 @@
 """The whole way on a small model, and what it refuses."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import random_samples, small_model
@@ -13,7 +16,7 @@ from unspool.runtime.session import Session
 QUICK = Options(remedy_seconds=0)
 
 
-def test_every_stage_is_there(deployed, data):
+def test_every_stage_is_there(deployed: Any, data: Any) -> None:
     assert deployed.unroll_error.largest <= 1e-5
     assert deployed.unroll_error.samples == deployed.quantization_error.samples == len(data)
     assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm", "npu"]
@@ -22,27 +25,27 @@ def test_every_stage_is_there(deployed, data):
     assert deployed.compiled.target == target()
 
 
-def test_the_stated_error_is_that_of_tflm(deployed, model, data):
+def test_the_stated_error_is_that_of_tflm(deployed: Any, model: Any, data: Any) -> None:
     gap = np.abs(Session(deployed.quantized_tflite, "tflm").predict(data)[0] - model.predict(data))
     assert deployed.quantization_error.largest == pytest.approx(gap.max(), abs=1e-6)
     assert deployed.quantization_error.mean == pytest.approx(gap.mean(), abs=1e-6)
 
 
-def test_files_are_what_was_deployed(deployed, tmp_path):
+def test_files_are_what_was_deployed(deployed: Any, tmp_path: Path) -> None:
     sizes = save(deployed, tmp_path)
     assert {p.name: p.stat().st_size for p in tmp_path.iterdir()} == sizes
     assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.quantized_tflite
     assert (tmp_path / "model_vela.tflite").read_bytes() == deployed.compiled.tflite
 
 
-def test_without_test_data_no_accuracy_is_made_up(model, data):
+def test_without_test_data_no_accuracy_is_made_up(model: Any, data: Any) -> None:
     assert deploy(model, data, options=QUICK).accuracies == ()
 
 
-def test_progress_is_told_for_every_stage(model, data):
+def test_progress_is_told_for_every_stage(model: Any, data: Any) -> None:
     told = {}
 
-    def watch(stage, done, total):
+    def watch(stage: Any, done: Any, total: Any) -> None:
         told.setdefault(stage.partition(":")[0], []).append((done, total))
 
     deploy(model, data, options=QUICK, watch=watch)
@@ -50,18 +53,20 @@ def test_progress_is_told_for_every_stage(model, data):
     assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
 
 
-def test_an_open_length_is_unrolled(data):
+def test_an_open_length_is_unrolled(data: Any) -> None:
     deployed = deploy(
         small_model(steps=None), random_samples(20, steps=4), time_steps=4, options=QUICK
     )
     assert Session(deployed.quantized_tflite).inputs[0].shape == (1, 4, 5)
 
 
-def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
+def test_a_deploy_model_that_differs_is_an_error(
+    model: Any, data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A fault put into the weights on the way must not pass."""
     real = stages.unroll
 
-    def faulty(*arguments, **options):
+    def faulty(*arguments: Any, **options: Any) -> Any:
         rebuilt = real(*arguments, **options)
         weights = rebuilt.get_weights()
         rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
@@ -81,6 +86,8 @@ def test_a_deploy_model_that_differs_is_an_error(model, data, monkeypatch):
         (np.zeros((2, 6, 5)), (np.zeros((2, 6, 5)), np.zeros(3, int)), "labels have the shape"),
     ],
 )
-def test_data_that_does_not_fit_is_refused(model, calibration, test, message):
+def test_data_that_does_not_fit_is_refused(
+    model: Any, calibration: np.ndarray, test: tuple[np.ndarray, np.ndarray] | None, message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         deploy(model, calibration, test=test)

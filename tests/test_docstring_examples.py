@@ -30,19 +30,19 @@ def modules_with_examples() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def labels():
+def labels() -> Any:
     return np.random.default_rng(5).integers(0, CLASSES, 40)
 
 
 @pytest.fixture(scope="module")
-def classifier():
+def classifier() -> Any:
     model = small_model("simple")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 @pytest.fixture(scope="module")
-def compiled(int8_tflite):
+def compiled(int8_tflite: bytes) -> Any:
     return unspool.compile(int8_tflite, unspool.target())
 
 
@@ -56,7 +56,7 @@ def names(request: pytest.FixtureRequest, used: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("module", modules_with_examples())
-def test_the_examples_of_a_module_run(module, request):
+def test_the_examples_of_a_module_run(module: Any, request: pytest.FixtureRequest) -> None:
     source = import_module(module)
     for example in doctest.DocTestFinder(exclude_empty=True).find(source, module):
         source_lines = "".join(line.source for line in example.examples)
@@ -67,7 +67,7 @@ def test_the_examples_of_a_module_run(module, request):
 
 
 @pytest.mark.parametrize("name", sorted(unspool.__all__))
-def test_a_public_function_has_an_example(name):
+def test_a_public_function_has_an_example(name: str) -> None:
     value = getattr(unspool, name)
     if inspect.isfunction(value) or name in CLASSES_WITH_EXAMPLES:
         _, marker, example = (value.__doc__ or "").partition("Example:\n")

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -21,7 +22,7 @@ PATIENCE = 1200  # seconds, for a cell on the busiest machine
 WATCH = EXAMPLES / "watch_exercises.py"
 
 
-def texts(notebook) -> list[str]:
+def texts(notebook: Any) -> list[str]:
     """What each code cell printed or returned."""
     found = []
     for cell in notebook.cells:
@@ -31,7 +32,7 @@ def texts(notebook) -> list[str]:
     return found
 
 
-def noise(notebook) -> list[str]:
+def noise(notebook: Any) -> list[str]:
     """Errors, and what libraries wrote to stderr."""
     return [
         str(output)
@@ -43,11 +44,11 @@ def noise(notebook) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def stored():
+def stored() -> Any:
     return nbformat.read(GUIDE, 4)
 
 
-def test_the_notebook_has_the_outputs_of_its_full_form(stored):
+def test_the_notebook_has_the_outputs_of_its_full_form(stored: Any) -> None:
     nbformat.validate(stored)
     counts = [cell.execution_count for cell in stored.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1)), "run from top to bottom, and saved so"
@@ -57,13 +58,15 @@ def test_the_notebook_has_the_outputs_of_its_full_form(stored):
     assert "1,000 of 1,000 images give the same bytes" in printed
 
 
-def test_the_notebook_tells_nothing_of_the_machine_it_ran_on(stored):
+def test_the_notebook_tells_nothing_of_the_machine_it_ran_on(stored: Any) -> None:
     whole = nbformat.writes(stored)
     for trace in ("/tmp/", "/home/", "/root/", "/work/", "site-packages", "http://localhost"):
         assert trace not in whole
 
 
-def test_the_notebook_runs_in_its_quick_form(stored, tmp_path, monkeypatch):
+def test_the_notebook_runs_in_its_quick_form(
+    stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UNSPOOL_QUICK", "1")
     notebook = nbformat.read(GUIDE, 4)
     NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3").execute(cwd=tmp_path)
@@ -75,7 +78,7 @@ def test_the_notebook_runs_in_its_quick_form(stored, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_stream_of_a_watch_runs_in_its_quick_form(example, tmp_path):
+def test_the_stream_of_a_watch_runs_in_its_quick_form(example: Any, tmp_path: Path) -> None:
     run = here("watch_exercises", example.main, "--quick", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr and "WARNING" not in run.stderr
@@ -87,7 +90,7 @@ def test_the_stream_of_a_watch_runs_in_its_quick_form(example, tmp_path):
     assert {path.name for path in (tmp_path / "out" / "firmware").iterdir()} >= {"watch_io.c"}
 
 
-def test_a_mistake_is_one_line_and_status_2(tmp_path):
+def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
     command = [sys.executable, WATCH, "--quick", "--target", "ethos-u1", "--out", tmp_path / "out"]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
@@ -96,7 +99,7 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def example():
+def example() -> Any:
     spec = importlib.util.spec_from_file_location("watch_exercises", WATCH)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclass looks itself up
@@ -104,7 +107,7 @@ def example():
     return module
 
 
-def test_nobody_is_trained_on_and_tested(example):
+def test_nobody_is_trained_on_and_tested(example: Any) -> None:
     """10 people, 7 exercises, 2 arms: 3 people make 42 recordings, 6 of each exercise."""
     train, test = example.load()
     assert (len(train.signals), len(test.signals)) == (7 * 7 * 2, 3 * 7 * 2)
@@ -114,9 +117,9 @@ def test_nobody_is_trained_on_and_tested(example):
     assert all(signal.shape[1] == 6 and np.isfinite(signal).all() for signal in train.signals)
 
 
-def test_the_data_file_cannot_run_code(example, tmp_path):
+def test_the_data_file_cannot_run_code(example: Any, tmp_path: Path) -> None:
     class Attack:
-        def __reduce__(self):
+        def __reduce__(self) -> Any:
             return os.mkdir, (str(tmp_path / "attacked"),)
 
     content = io.BytesIO()

@@ -4,6 +4,7 @@ import subprocess
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,17 @@ L = keras.layers
 X = OpenInput("x", (None, 20, 3), "float32")
 
 
-def normal(count=50, scale=(1.0, 1.0, 1.0), around=(0.0, 0.0, 0.0), steps=20):
+def normal(
+    count: int = 50,
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    around: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    steps: int = 20,
+) -> Any:
     values = np.random.default_rng(0).normal(size=(count, steps, 3)) * scale + around
     return values.astype(np.float32)
 
 
-def with_outlier():
+def with_outlier() -> Any:
     x = normal()
     x[7, 3, 1] = 10_000
     return x
@@ -56,7 +62,7 @@ CONCERNS = {
 
 
 @pytest.mark.parametrize(("data", "expected"), CONCERNS.values(), ids=CONCERNS)
-def test_calibration_data_is_looked_at_before_work(data, expected):
+def test_calibration_data_is_looked_at_before_work(data: Any, expected: Any) -> None:
     found = concerns([data], [X])
     assert len(found) == len(expected)
     for text, part in zip(found, expected, strict=True):
@@ -64,7 +70,7 @@ def test_calibration_data_is_looked_at_before_work(data, expected):
         assert part in text
 
 
-def regression(kernel, bias, units=16, steps=20):
+def regression(kernel: Any, bias: Any, units: int = 16, steps: int = 20) -> Any:
     """A GRU whose Dense head is given, so that its outputs are what a test is about."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -75,7 +81,7 @@ def regression(kernel, bias, units=16, steps=20):
     return model
 
 
-def reported(model, **options):
+def reported(model: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnspoolWarning)
         x = normal(steps=model.input_shape[1])
@@ -84,7 +90,7 @@ def reported(model, **options):
     return of_deployment(done, {}, request)
 
 
-def test_a_target_around_a_large_constant_is_named_with_its_cure():
+def test_a_target_around_a_large_constant_is_named_with_its_cure() -> None:
     report = reported(regression([1.0], [500.0]), remedy_seconds=0)
     first = report.verdict[0]
     assert first.state == "bad"
@@ -93,7 +99,7 @@ def test_a_target_around_a_large_constant_is_named_with_its_cure():
     assert "normalised target" in first.text
 
 
-def test_a_small_column_beside_a_large_one_is_named_with_its_cure():
+def test_a_small_column_beside_a_large_one_is_named_with_its_cure() -> None:
     report = reported(regression([100.0, 0.1, 0.1], [0.0, 0.0, 0.0]), remedy_seconds=0)
     texts = [check.text for check in report.verdict if check.state == "bad"]
     assert texts[0].startswith(("Column 1 of output 'y'", "Column 2 of output 'y'"))
@@ -102,7 +108,7 @@ def test_a_small_column_beside_a_large_one_is_named_with_its_cure():
 
 
 @pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
-def fine_tuning(request, monkeypatch):
+def fine_tuning(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a remedy fine-tunes: here it does so for two epochs, not thirty."""
     if request.param == "here":
         monkeypatch.setattr(fine_tuning_trial, "_EPOCHS", 2)
@@ -110,12 +116,12 @@ def fine_tuning(request, monkeypatch):
         monkeypatch.setattr(trying, "subprocess", here)
 
 
-def _fine_tuned_here(command, **_):
+def _fine_tuned_here(command: Any, **_: Any) -> Any:
     fine_tuning_trial.main(Path(command[-1]))
     return SimpleNamespace(returncode=0)
 
 
-def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning):
+def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: Any) -> None:
     model = regression([100.0, 0.1], [0.0, 0.0], steps=5)
     report = reported(model, remedy_seconds=1200)
     assert [remedy.name for remedy in report.remedies if remedy.quality is None] == []
@@ -137,12 +143,12 @@ def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning):
     )
 
 
-def test_trying_ends_when_the_time_is_over():
+def test_trying_ends_when_the_time_is_over() -> None:
     report = reported(regression([100.0, 0.1], [0.0, 0.0]), remedy_seconds=0.001)
     assert {remedy.reason for remedy in report.remedies[1:]} == {"the 0.001 s for it were over"}
 
 
-def test_small_errors_are_told_too():
+def test_small_errors_are_told_too() -> None:
     report = reported(regression([1.0], [0.0]))
     assert report.remedies == ()
     assert report.verdict[0].state == "good"
@@ -162,24 +168,24 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("breaks", "message"), BROKEN.values(), ids=BROKEN)
-def test_weights_that_are_not_numbers_are_refused_by_name(breaks, message):
+def test_weights_that_are_not_numbers_are_refused_by_name(breaks: Any, message: str) -> None:
     model = regression([1.0], [0.0])
     breaks(model)
     with pytest.raises(UnspoolError, match=message):
         deploy(model, normal())
 
 
-def unread():
+def unread() -> Any:
     a, b = keras.Input((20, 3), name="a"), keras.Input((20, 3), name="b")
     return keras.Model([a, b], L.Dense(1)(L.GRU(4)(a)))
 
 
-def classes():
+def classes() -> Any:
     x = keras.Input((20, 3))
     return keras.Model(x, keras.ops.argmax(L.Dense(4, "softmax")(L.GRU(4)(x)), axis=-1))
 
 
-def sorted_outputs():
+def sorted_outputs() -> Any:
     x = keras.Input((20, 3))
     return keras.Model(x, keras.ops.fft2((L.GRU(4)(x)[:, None], L.GRU(4)(x)[:, None]))[0])
 
@@ -195,7 +201,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_deployed_is_refused_by_name(build, message):
+def test_what_cannot_be_deployed_is_refused_by_name(build: Any, message: str) -> None:
     model = build()
     with pytest.raises(UnspoolError, match=message) as refused:
         deploy(model, [normal()] * len(model.inputs))

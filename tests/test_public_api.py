@@ -29,23 +29,23 @@ NAMES = {
 }
 
 
-def test_the_list_is_this():
+def test_the_list_is_this() -> None:
     assert set(unspool.__all__) == NAMES
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_each_name_is_there_with_a_docstring(name):
+def test_each_name_is_there_with_a_docstring(name: str) -> None:
     value = getattr(unspool, name)
     assert callable(value), "a submodule must not stand where a function should"
     assert value.__doc__
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'transmogrify'"):
         _ = unspool.transmogrify
 
 
-def test_importing_the_package_does_not_wait_for_tensorflow():
+def test_importing_the_package_does_not_wait_for_tensorflow() -> None:
     code = "import unspool, unspool.cli, sys; print('tensorflow' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,22 +47,22 @@ SIZES = {"small": (SMALL, 5, 10), "long": (LONG, 1, 3), "streams": (STREAMS, 3, 
         ),
     ],
 )
-def test_networks(sizes: Sizes, count: int):
+def test_networks(sizes: Sizes, count: int) -> None:
     @some(count)
     @given(networks(sizes))
-    def deploys(network: Network):
+    def deploys(network: Network) -> None:
         assert faults(network) == []
 
     deploys()
 
 
-def test_a_line_is_a_network():
+def test_a_line_is_a_network() -> None:
     for network in (drawn(1, index) for index in range(100)):
         assert eval(repr(network), vars(random_networks)) == network
         assert "\n" not in repr(network)
 
 
-def test_everything_is_drawn():
+def test_everything_is_drawn() -> None:
     """What is never drawn is never tested."""
     found = [drawn(3, index) for index in range(400)]
     layers = [layer for network in found for layer in network.recurrences]
@@ -81,7 +82,9 @@ def crash(network: Network) -> Any:
     return random_networks.Found(["wrong"] if network.seed == 2 else [])
 
 
-def test_a_run_goes_on_after_a_crash_and_where_it_ended(monkeypatch, tmp_path):
+def test_a_run_goes_on_after_a_crash_and_where_it_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     out = tmp_path / "found.jsonl"
     layer = Recurrence("gru", 1)
     monkeypatch.setattr(

@@ -139,13 +139,13 @@ def imported(path: Path) -> Iterator[str]:
                 assert not alias.name.startswith("unspool."), f"{path}: import {alias.name}"
 
 
-def test_the_table_names_the_rooms_that_there_are():
+def test_the_table_names_the_rooms_that_there_are() -> None:
     there = {room(module) for module in MODULES} - {"", "__main__"}
     assert there == set(ROOMS)
 
 
 @pytest.mark.parametrize("name", ROOMS)
-def test_a_room_imports_only_from_those_below_it(name):
+def test_a_room_imports_only_from_those_below_it(name: str) -> None:
     allowed = ROOMS[name] | EVERYWHERE.intersection(ORDER[: ORDER.index(name)])
     assert allowed <= set(ORDER[: ORDER.index(name)]), "the table itself points uphill"
     arrows = {
@@ -160,7 +160,7 @@ def test_a_room_imports_only_from_those_below_it(name):
     assert not unused, "arrows of the table that no import needs"
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_module_imports_itself_through_others() -> None:
     below: dict[str, set[str]] = {m: set(imported(p)) & set(MODULES) for m, p in MODULES.items()}
     below[""] = set()  # the face of the package hands names on when they are asked for
     while below:
@@ -169,13 +169,13 @@ def test_no_module_imports_itself_through_others():
         below = {m: others - free for m, others in below.items() if m not in free}
 
 
-def test_the_simulator_stands_alone():
+def test_the_simulator_stands_alone() -> None:
     assert ROOMS["npu"] == set()
     others = {other for m, p in MODULES.items() if room(m) == "npu" for other in imported(p)}
     assert {room(other) for other in others if other} <= {"npu", "errors"}
 
 
-def test_the_way_in_names_each_module_once():
+def test_the_way_in_names_each_module_once() -> None:
     for name, home in unspool._HOME.items():
         assert home in MODULES, f"{name}: there is no module {home}"
 
@@ -199,7 +199,7 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def test_no_flag_below_the_commands():
+def test_no_flag_below_the_commands() -> None:
     """A Python user has arguments: messages name those, and `cli` puts its flags."""
     for module, path in MODULES.items():
         if room(module) == "cli" or module in COMMANDS or module.startswith("page.charts"):
@@ -208,7 +208,7 @@ def test_no_flag_below_the_commands():
         assert not flags, f"{module}: {flags}"
 
 
-def test_every_argument_that_messages_name_is_an_option():
+def test_every_argument_that_messages_name_is_an_option() -> None:
     from unspool.cli import app
     from unspool.cli.flags import NAMED, flag
 

@@ -4,6 +4,8 @@ Their expected values are Keras's: a deployment compares its deploy model with t
 the bytes of its binary with TFLM's.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ QUICK = Options(remedy_seconds=0)
 STEPS, LONG = 9, 33
 
 
-def normal(*shape, scale=1.0):
+def normal(*shape: Any, scale: float = 1.0) -> Any:
     return (np.random.default_rng(0).normal(size=shape) * scale).astype(np.float32)
 
 
@@ -23,17 +25,17 @@ LONG_X = normal(24, LONG, 4)
 X = LONG_X[:, :STEPS]
 
 
-def sequence(name="x", **kwargs):
+def sequence(name: str = "x", **kwargs: Any) -> Any:
     return keras.Input((STEPS, 4), name=name, **kwargs)
 
 
-def inputs_by_keys():
+def inputs_by_keys() -> Any:
     a, b = sequence("acceleration_in"), keras.Input((5,), name="load_in")
     y = L.Dense(3)(L.Concatenate()([L.GRU(8)(a), b]))
     return keras.Model({"acceleration": a, "load": b}, y)
 
 
-def nested():
+def nested() -> Any:
     x = sequence()
     y = L.GRU(8)(x)
     inner = keras.Model(x, {"p": L.Dense(2)(y), "q": L.Dense(3)(y)}, name="inner")
@@ -42,47 +44,47 @@ def nested():
     return keras.Model(x, [given["q"], L.Dense(2)(given["p"])])
 
 
-def nested_name_met_again():
+def nested_name_met_again() -> Any:
     x = sequence()
     inner = keras.Model(x, L.GRU(6, name="gru", return_sequences=True)(x), name="a")
     x = sequence()
     return keras.Model(x, L.Dense(2)(L.GRU(5, name="a_gru")(inner(x))))
 
 
-def states_of_both_directions():
+def states_of_both_directions() -> Any:
     x = sequence()
     return keras.Model(x, list(L.Bidirectional(L.LSTM(6, return_state=True))(x)))
 
 
-def state_given():
+def state_given() -> Any:
     x, state = sequence(), keras.Input((6,), name="state")
     return keras.Model([x, state], L.Dense(2)(L.GRU(6)(x, initial_state=state)))
 
 
-def own_names_like_ours():
+def own_names_like_ours() -> Any:
     x = sequence("cell_in")
     y = L.GRU(6)(x)
     return keras.Model(x, [L.Dense(4, name="cell_out")(y), L.Dense(1, name="step_6")(y)])
 
 
-def given_out_again():
+def given_out_again() -> Any:
     x = sequence()
     y = L.Dense(2)(L.GRU(6)(x))
     return keras.Model(x, [x, y, y])
 
 
-def single_number_per_step():
+def single_number_per_step() -> Any:
     x = sequence()
     y = L.Bidirectional(L.LSTM(1, return_sequences=True), merge_mode="ave")(x)
     return keras.Model(x, L.Flatten()(y + y))
 
 
-def of(*layers, **kwargs):
+def of(*layers: Any, **kwargs: Any) -> Any:
     return lambda: keras.Sequential([sequence(**kwargs), *layers])
 
 
-def in_policy(policy):
-    def build():
+def in_policy(policy: Any) -> Any:
+    def build() -> Any:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
         try:
@@ -118,11 +120,11 @@ WORKS = {
 
 
 @pytest.fixture(params=[STEPS, pytest.param(LONG, marks=pytest.mark.slow)])
-def of_steps(request, monkeypatch):
+def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Builds a model whose sequences have as many steps, and cuts its data to them."""
     monkeypatch.setitem(globals(), "STEPS", request.param)
 
-    def cut(array):
+    def cut(array: Any) -> Any:
         return array[:, : request.param] if array.ndim > 2 else array
 
     return lambda build, data: (build(), keras.tree.map_structure(cut, data))
@@ -130,7 +132,7 @@ def of_steps(request, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:calibration data")
 @pytest.mark.parametrize(("build", "data"), WORKS.values(), ids=WORKS)
-def test_works(build, data, of_steps):
+def test_works(build: Any, data: Any, of_steps: Any) -> None:
     keras.utils.set_random_seed(1)
     done = deploy(*of_steps(build, data), options=QUICK)
     assert done.measured.not_measured == ()
@@ -139,7 +141,7 @@ def test_works(build, data, of_steps):
     assert done.measured.quality is not None
 
 
-def test_names_of_states_are_marked_not_read():
+def test_names_of_states_are_marked_not_read() -> None:
     """cell_in and cell_out would be tied like a state: an error of 14.9 % instead of 0.3 %."""
     keras.utils.set_random_seed(1)
     done = deploy(own_names_like_ours(), X, options=QUICK)
@@ -147,13 +149,13 @@ def test_names_of_states_are_marked_not_read():
     assert done.measured.quality.worst.mean < 2
 
 
-def out_is_the_state():
+def out_is_the_state() -> Any:
     x = sequence()
     y, h, c = L.LSTM(6, return_state=True)(x)
     return keras.Model(x, [y, h, c])
 
 
-def shared():
+def shared() -> Any:
     a, b = sequence("a"), sequence("b")
     gru = L.GRU(6, return_sequences=True)
     return keras.Model([a, b], L.Dense(2)(L.Concatenate()([gru(a), gru(b)])))
@@ -166,14 +168,14 @@ STREAMS = {
 
 
 @pytest.mark.parametrize(("build", "data", "steps", "states"), STREAMS.values(), ids=STREAMS)
-def test_streams(build, data, steps, states):
+def test_streams(build: Any, data: Any, steps: int, states: Any) -> None:
     keras.utils.set_random_seed(1)
     done = deploy_stream(build(), data, time_steps=steps, options=QUICK)
     assert len(Session(done.quantized_tflite).state_names) == states
     assert done.simulation.equal == done.simulation.samples == 24
 
 
-def repeated():
+def repeated() -> Any:
     x = sequence()
     y = L.RepeatVector(10)(L.LSTM(6)(x))
     return keras.Model(x, L.LSTM(6, return_sequences=True)(y))
@@ -190,19 +192,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused_in_a_line(build, message):
+def test_refused_in_a_line(build: Any, message: str) -> None:
     data = X.astype(np.complex64) if "complex" in message else X
     with pytest.raises(UnspoolError, match=message) as refused:
         deploy(build(), data, options=QUICK)
     assert "\n" not in str(refused.value)
 
 
-def test_a_sequence_that_begins_in_every_call_is_no_stream():
+def test_a_sequence_that_begins_in_every_call_is_no_stream() -> None:
     with pytest.raises(UnspoolError, match=r"'repeat_vector.*' .*: begins a sequence of its own"):
         deploy_stream(repeated(), X, options=QUICK)
 
 
-def test_what_tflm_stops_at_is_not_measured_but_deployed():
+def test_what_tflm_stops_at_is_not_measured_but_deployed() -> None:
     keras.utils.set_random_seed(1)
     done = deploy(of(L.GRU(6), L.Dense(600, "softmax"))(), X, options=QUICK)
     reasons = [each.reason for each in done.measured.not_measured]
@@ -212,7 +214,7 @@ def test_what_tflm_stops_at_is_not_measured_but_deployed():
     assert done.compiled.cpu_operators == ()
 
 
-def test_weights_and_bias_of_other_sizes_keep_the_bias():
+def test_weights_and_bias_of_other_sizes_keep_the_bias() -> None:
     """A channel that is nearly nothing beside its bias: its bias would not fit int32."""
     keras.utils.set_random_seed(1)
     model = of(L.GRU(6), L.Dense(4))()
@@ -230,7 +232,7 @@ def test_weights_and_bias_of_other_sizes_keep_the_bias():
 
 
 @pytest.mark.parametrize("activations", ["int8", "int16"])
-def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations):
+def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations: str) -> None:
     """After 80 steps of one value `h - c` of a GRU is nothing beside either of them."""
     keras.utils.set_random_seed(50)
     x = keras.Input((80, 3))
@@ -245,24 +247,24 @@ def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations):
 class NormalizedCell(L.Layer):
     """A cell that normalises what it adds up (Ba et al. 2016): its graph has a NEG."""
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.state_size = self.output_size = units
         self.cell = L.SimpleRNNCell(units, activation=None)
         self.normalization = L.LayerNormalization()
 
-    def build(self, shape):
+    def build(self, shape: Any) -> None:
         self.cell.build(shape)
         self.normalization.build((None, self.state_size))
 
-    def call(self, x, states):
+    def call(self, x: Any, states: Any) -> Any:
         output, _ = self.cell(x, states)
         output = ops.tanh(self.normalization(output))
         return output, [output]
 
 
 @pytest.mark.parametrize("activations", ["int8", "int16"])
-def test_a_layer_normalization_inside_a_cell(activations):
+def test_a_layer_normalization_inside_a_cell(activations: str) -> None:
     keras.utils.set_random_seed(3)
     x = sequence()
     model = keras.Model(x, L.Dense(2)(L.RNN(NormalizedCell(12))(x)))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def shortly(entry: Architecture) -> Architecture:
     return replace(entry, samples=320, epochs=2, tested=40, calibration=40)
 
 
-def test_the_zoo_is_large_and_says_where_each_comes_from():
+def test_the_zoo_is_large_and_says_where_each_comes_from() -> None:
     assert len(ZOO) >= 40
     assert len({entry.slug for entry in ZOO}) == len(ZOO)
     for entry in ZOO:
@@ -27,7 +28,7 @@ def test_the_zoo_is_large_and_says_where_each_comes_from():
         assert entry.note, entry.name
 
 
-def test_the_zoo_has_the_networks_that_the_guide_is_measured_with():
+def test_the_zoo_has_the_networks_that_the_guide_is_measured_with() -> None:
     names = {entry.name for entry in ZOO}
     assert names >= {
         "remaining flights, LSTM(100) and LSTM(50)",
@@ -37,7 +38,7 @@ def test_the_zoo_has_the_networks_that_the_guide_is_measured_with():
 
 
 @pytest.mark.parametrize("entry", QUICK, ids=lambda entry: entry.slug)
-def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry):
+def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry: Any) -> None:
     entry = shortly(entry)
     model = trained(entry)
     done = deployed(entry, model)
@@ -51,7 +52,7 @@ def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry):
         assert quality.is_poor or fresh_error(entry, model, done) <= MOST_ERROR
 
 
-def fresh_error(entry, model, done) -> float:
+def fresh_error(entry: Any, model: Any, done: Any) -> float:
     """Percent of a column's range that the worst column errs on samples that are new."""
     data, targets = entry.data(np.random.default_rng(3), entry.tested)
     arrays = ordered(model, data)

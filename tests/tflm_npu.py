@@ -7,6 +7,7 @@ TFLM as on a device: it follows Vela's memory plan, so inputs and outputs lie ov
 
 import ctypes as c
 import platform
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ _kept = []  # what TFLM holds pointers to
 _npu = None  # the NPU of the inference under way
 
 
-def install():
+def install() -> None:
     """Give TFLM the kernel, or skip the test where the wheel is not the one known here."""
     if _kept:
         return
@@ -72,16 +73,18 @@ def install():
     scratch.argtypes = [c.c_void_p, c.c_size_t, c.POINTER(c.c_int)]
     tensor.restype, tensor.argtypes = c.POINTER(_EvalTensor), [c.c_void_p, c.c_int]
 
-    def operands(node):
+    def operands(node: Any) -> Any:
         arrays = node.contents.inputs.contents, node.contents.outputs.contents
         return [array.data[: array.size] for array in arrays]
 
-    def prepare(context, node):  # asks for the same memory as TFLM's kernel, ethosu.cc
+    def prepare(
+        context: Any, node: Any
+    ) -> Any:  # asks for the same memory as TFLM's kernel, ethosu.cc
         count, index = sum(map(len, operands(node))), c.c_int()
         sizes = count * c.sizeof(c.c_uint64), count * c.sizeof(c.c_size_t)
         return max(scratch(context, size, c.byref(index)) for size in sizes)
 
-    def invoke(context, node):
+    def invoke(context: Any, node: Any) -> int:
         _npu({i: tensor(context, i).contents.data for group in operands(node) for i in group})
         return 0
 
@@ -96,7 +99,7 @@ def install():
     _kept.extend([lib, registration, name])
 
 
-def _return(function, value):
+def _return(function: Any, value: Any) -> None:
     """Overwrite a function: `mov rax, value; ret`, 11 bytes; functions are 16 apart."""
     pages = c.c_void_p(function & ~4095), c.c_size_t(8192)
     libc = c.CDLL(None, use_errno=True)
@@ -113,7 +116,7 @@ class Device:
         inputs, outputs: addresses of their data, in TFLM's order.
     """
 
-    def __init__(self, compiled, arena, network):
+    def __init__(self, compiled: Any, arena: Any, network: Any) -> None:
         """`network`: dict name of input -> stored values to dict name of output -> the same."""
         from tflite_micro.python.tflite_micro import runtime
 
@@ -127,20 +130,20 @@ class Device:
         self.inputs = [self._addresses[i] for i in graph.inputs]
         self.outputs = [self._addresses[i] for i in graph.outputs]
 
-    def invoke(self):
+    def invoke(self) -> None:
         global _npu
         _npu = self._run
         self._tflm.invoke()
 
-    def print_allocations(self):
+    def print_allocations(self) -> None:
         self._tflm.print_allocations()
 
-    def _run(self, addresses):
+    def _run(self, addresses: Any) -> None:
         self._addresses = addresses
         infer(self._model, addresses, self._network)
 
 
-def infer(model, addresses, network):
+def infer(model: Any, addresses: Any, network: Any) -> None:
     """What an inference does to memory: read inputs, leave garbage in scratch, write outputs.
 
     `addresses`: of the tensors of the compiled `model`, by their indices.
@@ -156,7 +159,7 @@ def infer(model, addresses, network):
         view(addresses[i], t.shape, t.dtype)[...] = results[t.name]
 
 
-def view(address, shape, dtype):
+def view(address: Any, shape: Any, dtype: Any) -> Any:
     """Memory at an address as an array."""
     count = int(np.prod(shape))
     content = (c.c_byte * (count * np.dtype(dtype).itemsize)).from_address(address)

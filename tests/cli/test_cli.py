@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from commands import NOISE, process, stopped, unspool
 from unspool.support._tensorflow import keras
 
 
-def test_mnist_end_to_end(tmp_path):
+def test_mnist_end_to_end(tmp_path: Path) -> None:
     run = process("mnist", "--quick", "--epochs", 1, "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     for noise in NOISE:
@@ -39,7 +41,7 @@ def test_mnist_end_to_end(tmp_path):
     assert repeated["target"]["accelerator"] == "ethos-u85-256"
 
 
-def test_deploy_and_compile(files, tmp_path):
+def test_deploy_and_compile(files: Any, tmp_path: Path) -> None:
     run = unspool(
         *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
         *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
@@ -114,7 +116,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
+def test_bad_input_is_one_line_and_status_2(case: str, files: Any, tmp_path: Path) -> None:
     arguments, message = BAD[case]
     arguments = [argument.format(files) for argument in arguments]
     if "--out" not in arguments and arguments[0] in ("mnist", "deploy", "compile"):
@@ -130,7 +132,7 @@ def test_bad_input_is_one_line_and_status_2(case, files, tmp_path):
     assert not list((tmp_path / "out").rglob("*")), "no half-written file"
 
 
-def test_another_keras_backend_is_refused(files, tmp_path):
+def test_another_keras_backend_is_refused(files: Any, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = process(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
     assert run.returncode == 2
@@ -150,7 +152,7 @@ model.train = watched
 """
 
 
-def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
+def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path: Path) -> None:
     run = stopped(IN_TRAINING, "mnist", "--out", tmp_path / "out")
     assert run.stdout.startswith("target: ")
     assert run.returncode == 130
@@ -158,7 +160,7 @@ def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_inspect_a_model_and_its_tflite(files, tmp_path):
+def test_inspect_a_model_and_its_tflite(files: Any, tmp_path: Path) -> None:
     run = unspool("inspect", files / "model.keras")
     assert run.returncode == 0, run.stderr
     rows = [line.split()[:3] for line in run.stdout.splitlines()]
@@ -173,7 +175,7 @@ def test_inspect_a_model_and_its_tflite(files, tmp_path):
     assert run.stdout.splitlines()[-1].split()[0] == "ethos-u"
 
 
-def test_a_stream_from_deploy_to_firmware(files, tmp_path):
+def test_a_stream_from_deploy_to_firmware(files: Any, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = unspool(*arguments, "--states", "--time-steps", "2", "--out", tmp_path)
     assert run.returncode == 0, run.stderr
@@ -191,7 +193,7 @@ def test_a_stream_from_deploy_to_firmware(files, tmp_path):
     assert (tmp_path / "firmware" / "kws_io.c").is_file()
 
 
-def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path):
+def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path: Path) -> None:
     model = keras.Sequential(
         [
             keras.Input((6,), dtype="int32", name="ids"),
@@ -213,7 +215,7 @@ def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path):
     assert (tmp_path / "out" / "model_vela.tflite").is_file()
 
 
-def test_simulate_and_disassemble(files, over_budget, tmp_path):
+def test_simulate_and_disassemble(files: Any, over_budget: Any, tmp_path: Path) -> None:
     binary = over_budget[0] / "model_vela.tflite"
     run = unspool(
         "simulate", binary, "--data", files / "good.npy", "--labels", files / "labels.npy"
@@ -228,7 +230,7 @@ def test_simulate_and_disassemble(files, over_budget, tmp_path):
     assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
 
 
-def test_resident_weights_are_reported_and_seen_in_the_stream(files, tmp_path):
+def test_resident_weights_are_reported_and_seen_in_the_stream(files: Any, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = unspool(*arguments, "--resident-weights", "--out", tmp_path)
     assert run.returncode == 0, run.stderr
@@ -244,7 +246,7 @@ def test_resident_weights_are_reported_and_seen_in_the_stream(files, tmp_path):
     assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
 
 
-def test_a_ctrl_c_that_a_library_swallows_still_stops():
+def test_a_ctrl_c_that_a_library_swallows_still_stops() -> None:
     """Bare `except:` clauses in the imports below us eat KeyboardInterrupt."""
     code = """
 import os, signal, sys
@@ -268,7 +270,7 @@ sys.exit(cli.run(["swallow"]))
     assert run.stderr.startswith("unspool: interrupted")
 
 
-def test_help_names_every_command():
+def test_help_names_every_command() -> None:
     run = unspool("--help")
     assert run.returncode == 0
     commands = ("mnist", "deploy", "compile", "inspect", "simulate", "drift", "bundle")

@@ -1,6 +1,8 @@
 """`unspool compress` as a user runs it: files, the table, exit statuses, Ctrl-C."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +15,12 @@ from unspool.support._tensorflow import keras
 
 
 @pytest.fixture(scope="session")
-def files():
+def files() -> Any:
     """A trained model with its training and test data, good and bad."""
     return shared.folder("files-to-compress", _fill)
 
 
-def _fill(folder):
+def _fill(folder: Path) -> None:
     x = random_samples(600)
     y = (x[:, :, 0].sum(1) > 0) + 2 * (x[:, :, 1].sum(1) > 0)
     model = small_model("simple", units=12)
@@ -33,16 +35,16 @@ def _fill(folder):
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_tried(monkeypatch):
+def nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against the errors of the compressed model, for a minute."""
     monkeypatch.setattr(deployment, "try_remedies", lambda *arguments: ())
 
 
-def data(files, x="x", y="y"):
+def data(files: Any, x: str = "x", y: str = "y") -> Any:
     return ("--data", files / f"{x}.npy", "--labels", files / f"{y}.npy")
 
 
-def test_a_compressed_model_is_deployed_and_compared(files, tmp_path):
+def test_a_compressed_model_is_deployed_and_compared(files: Any, tmp_path: Path) -> None:
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
         *("--test", files / "x.npy", files / "y.npy", "--epochs", "4", "--batch-size", "95"),
@@ -68,7 +70,7 @@ def test_a_compressed_model_is_deployed_and_compared(files, tmp_path):
 
 
 @pytest.mark.usefixtures("computing")
-def test_a_search_that_nothing_holds_is_status_1(files, tmp_path):
+def test_a_search_that_nothing_holds_is_status_1(files: Any, tmp_path: Path) -> None:
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
         *("--max-accuracy-drop", "0", "--learning-rate", "1e-9", "--epochs", "2"),
@@ -100,7 +102,7 @@ search_view._plain = watched
 """
 
 
-def test_ctrl_c_in_a_search_keeps_what_was_found(files, tmp_path):
+def test_ctrl_c_in_a_search_keeps_what_was_found(files: Any, tmp_path: Path) -> None:
     arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
     arguments += ("--batch-size", "285", "--max-accuracy-drop", "100", "--out", tmp_path / "out")
     run = stopped(BEHIND_A_CANDIDATE, *arguments)
@@ -140,7 +142,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path):
+def test_a_mistake_is_one_line_and_status_2(name: str, files: Any, tmp_path: Path) -> None:
     (model, x, y, *options), message = MISTAKES[name]
     arguments = ("compress", files / f"{model}.keras", *data(files, x, y), *options)
     run = unspool(*arguments, "--out", tmp_path / "out")
@@ -151,7 +153,7 @@ def test_a_mistake_is_one_line_and_status_2(name, files, tmp_path):
     assert not (tmp_path / "out" / "model.keras").exists()
 
 
-def test_the_trained_model_is_not_overwritten(files):
+def test_the_trained_model_is_not_overwritten(files: Any) -> None:
     before = (files / "model.keras").read_bytes()
     run = unspool("compress", files / "model.keras", *data(files), "--out", files)
     assert run.returncode == 2

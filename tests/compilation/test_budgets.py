@@ -1,6 +1,7 @@
 """Budgets: which figure counts for a limit, what is broken, by how much, and what is no limit."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,13 +47,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_broken_and_by_how_much(case):
+def test_what_is_broken_and_by_how_much(case: str) -> None:
     figures, budget, expected = CASES[case]
     found = [(breach.figures[-1], breach.over) for breach in check(figures, budget)]
     assert found == expected
 
 
-def test_a_breach_says_what_was_given_and_what_is():
+def test_a_breach_says_what_was_given_and_what_is() -> None:
     (time,) = check(PLAIN, Budget(max_ms=5))
     assert str(time) == "Time of an inference: 9.50 ms, 4.50 ms over the budget's 5"
     (cpu,) = check({"cpu_operators": 2}, Budget(no_cpu=True))
@@ -61,7 +62,7 @@ def test_a_breach_says_what_was_given_and_what_is():
     assert "0.0004 ms over" in str(little), "not 0.00 over"
 
 
-def test_every_limit_is_weighed_kept_or_broken():
+def test_every_limit_is_weighed_kept_or_broken() -> None:
     items = weigh(PLAIN, Budget(max_ms=5, max_flash_kib=200, no_cpu=True))
     assert [(item.limit, item.value, item.allowed) for item in items] == [
         ("max_ms", 9.5, 5),
@@ -80,7 +81,7 @@ def test_every_limit_is_weighed_kept_or_broken():
         ({}, Budget(no_cpu=True), "`no_cpu`: needs cpu_operators"),
     ],
 )
-def test_a_limit_without_its_figure_is_a_mistake(figures, budget, message):
+def test_a_limit_without_its_figure_is_a_mistake(figures: Any, budget: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         check(figures, budget)
 
@@ -90,7 +91,7 @@ LIMITS = ("max_ms", "max_sram_kib", "max_flash_kib", "max_accuracy_drop")
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf, -1, -1e-9, True, "5"])
-def test_what_is_no_limit_is_refused(name, limit):
+def test_what_is_no_limit_is_refused(name: str, limit: Any) -> None:
     with pytest.raises(UnspoolError, match=rf"^`{name}` .*: expected a finite"):
         Budget(**{name: limit})
 
@@ -99,7 +100,7 @@ costs = st.floats(0, 1e9)
 
 
 @given(value=costs, limit=costs)
-def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value, limit):
+def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value: Any, limit: Any) -> None:
     broken = check({"milliseconds": value}, Budget(max_ms=limit))
     if abs(value - limit) > 1e-6:  # below that is rounding
         assert bool(broken) == (value > limit)
@@ -108,13 +109,13 @@ def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value, limit):
 
 
 @given(costs, st.lists(costs, min_size=2, max_size=2))
-def test_a_wider_limit_never_breaks_what_a_narrower_keeps(value, limits):
+def test_a_wider_limit_never_breaks_what_a_narrower_keeps(value: Any, limits: Any) -> None:
     narrow, wide = (check({"flash": value}, Budget(max_flash_kib=m)) for m in sorted(limits))
     assert len(wide) <= len(narrow)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 1_000))
-def test_a_drop_of_so_many_samples_of_10_000_is_exact(right, fewer, allowed):
+def test_a_drop_of_so_many_samples_of_10_000_is_exact(right: Any, fewer: Any, allowed: Any) -> None:
     """Accuracies are quotients: whether the drop is within the limit is decided in samples."""
     figures = {"accuracy_keras": 100 * right / 10_000, "accuracy_tflm": 100 * fewer / 10_000}
     broken = check(figures, Budget(max_accuracy_drop=allowed / 100))

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import datetime, timezone
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -25,7 +26,7 @@ HOSTILE = "<script>alert(1)</script>&.tflite"
 
 
 @pytest.fixture(scope="module")
-def targets(tmp_path_factory):
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Three that compile, and one whose configuration Vela refuses."""
     broken = tmp_path_factory.mktemp("config") / "broken.ini"
     text = target().config.read_text()
@@ -39,11 +40,11 @@ def targets(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def swept(int8_tflite, targets):
+def swept(int8_tflite: bytes, targets: Any) -> Any:
     return sweep(int8_tflite, targets, Budget(max_sram_kib=1, no_cpu=True))
 
 
-def test_all_targets_are_those_that_vela_has():
+def test_all_targets_are_those_that_vela_has() -> None:
     found = all_targets()
     assert {chosen.accelerator for chosen in found} == set(ACCELERATORS)
     # U55: 2 systems x 2 modes. U65: the one with flash 2 modes, the other three 6. U85: two with
@@ -61,7 +62,7 @@ def test_all_targets_are_those_that_vela_has():
         ((["ethos-u85-2048"], ["Ethos_U85_SYS_DRAM_Mid"], ["Dedicated_Sram_384KB"]), 1),
     ],
 )
-def test_some_names_give_their_combinations(names, count):
+def test_some_names_give_their_combinations(names: Any, count: Any) -> None:
     assert len(all_targets(*names)) == count
 
 
@@ -79,12 +80,14 @@ def test_some_names_give_their_combinations(names, count):
         ((["ethos-u55-32"], (), ["Dedicated_Sram"]), "'ethos-u55-32': does not go with any"),
     ],
 )
-def test_names_that_lead_nowhere_are_refused(names, message):
+def test_names_that_lead_nowhere_are_refused(names: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         all_targets(*names)
 
 
-def test_every_figure_is_what_vela_alone_says(swept, targets, int8_tflite, vela_alone):
+def test_every_figure_is_what_vela_alone_says(
+    swept: Any, targets: Any, int8_tflite: bytes, vela_alone: Any
+) -> None:
     for trial, chosen in zip(swept.trials, targets, strict=True):
         assert trial.target == chosen
         if trial.cost is None:
@@ -99,7 +102,7 @@ def test_every_figure_is_what_vela_alone_says(swept, targets, int8_tflite, vela_
         assert trial.cost.sram_kib == alone.sram_kib + weights
 
 
-def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept):
+def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept: Any) -> None:
     shared, failed, sram_only, u85 = swept.trials
     assert failed.cost is None and not failed.fits
     assert re.match(r"Vela 5\.\S+ refused the file for ethos-u55-64, .*many", failed.problem)
@@ -109,7 +112,7 @@ def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept):
 
 
 @pytest.mark.parametrize("by", SORTS)
-def test_the_smallest_comes_first_and_what_failed_last(swept, by):
+def test_the_smallest_comes_first_and_what_failed_last(swept: Any, by: Any) -> None:
     trials = order(swept.trials, by)
     if by == "target":
         assert trials == swept.trials
@@ -120,7 +123,7 @@ def test_the_smallest_comes_first_and_what_failed_last(swept, by):
     assert values == sorted(values)
 
 
-def test_json_and_csv_hold_the_same_rows(swept):
+def test_json_and_csv_hold_the_same_rows(swept: Any) -> None:
     document = json.loads(sweep_json(swept, swept.trials, "m.tflite", NOW))
     assert document["schema_version"] == 2 and document["origin"] == "estimated"
     assert document["budget"] == {"max_sram_kib": 1, "no_cpu": 0}
@@ -140,11 +143,11 @@ def test_json_and_csv_hold_the_same_rows(swept):
 class Rows(HTMLParser):
     """Cells of the rows of a table's body; tags that load something from elsewhere."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.rows, self.loads, self.open = [], [], []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         self.loads += [value for name, value in attrs if name in ("src", "href")]
         self.open.append(tag)
         if tag == "tr":
@@ -152,16 +155,16 @@ class Rows(HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> None:
         while self.open and self.open.pop() != tag:
             pass
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
 
 
-def test_the_page_has_a_row_per_target_and_loads_nothing(swept):
+def test_the_page_has_a_row_per_target_and_loads_nothing(swept: Any) -> None:
     page = sweep_html(swept, swept.trials, HOSTILE, NOW)
     assert HOSTILE not in page and "&lt;script&gt;alert" in page
     parser = Rows()
@@ -175,7 +178,7 @@ def test_the_page_has_a_row_per_target_and_loads_nothing(swept):
     assert "Did not compile: ethos-u55-64" in page
 
 
-def test_the_table_says_what_fits_and_what_failed(swept):
+def test_the_table_says_what_fits_and_what_failed(swept: Any) -> None:
     stream = io.StringIO()
     Console(file=stream, width=160).print(as_sweep_table(swept, swept.trials, "m.tflite"))
     text = stream.getvalue()
@@ -185,7 +188,7 @@ def test_the_table_says_what_fits_and_what_failed(swept):
 
 
 @pytest.mark.parametrize("width", [80, 139, 140, 200])
-def test_names_are_whole_at_every_width(swept, width):
+def test_names_are_whole_at_every_width(swept: Any, width: int) -> None:
     stream = io.StringIO()
     table = as_sweep_table(swept, swept.trials, "m.tflite", width)
     Console(file=stream, width=width).print(table)
@@ -206,28 +209,30 @@ def test_names_are_whole_at_every_width(swept, width):
         (None, {"budget": Budget(max_accuracy_drop=1)}, "a sweep measures no accuracy"),
     ],
 )
-def test_bad_input_is_said_before_anything_is_compiled(int8_tflite, content, options, message):
+def test_bad_input_is_said_before_anything_is_compiled(
+    int8_tflite: bytes, content: bytes | None, options: Any, message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         sweep(content or int8_tflite, **options)
 
 
-def test_where_no_target_compiles_there_is_no_sweep(int8_tflite, targets):
+def test_where_no_target_compiles_there_is_no_sweep(int8_tflite: bytes, targets: Any) -> None:
     with pytest.raises(UnspoolError, match=r"none of 1 targets compiled: Vela .* refused"):
         sweep(int8_tflite, targets[1:2])
 
 
-def test_an_unknown_order_is_refused(swept):
+def test_an_unknown_order_is_refused(swept: Any) -> None:
     with pytest.raises(UnspoolError, match="`sort` size: expected one of target, cycles"):
         order(swept.trials, "size")
 
 
-def test_progress_is_told_per_target(int8_tflite, targets):
+def test_progress_is_told_per_target(int8_tflite: bytes, targets: Any) -> None:
     seen = []
     sweep(int8_tflite, targets[2:], watch=lambda stage, done, total: seen.append((done, total)))
     assert seen == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_a_host_that_is_dead_is_a_refusal_not_a_hang(int8_tflite):
+def test_a_host_that_is_dead_is_a_refusal_not_a_hang(int8_tflite: bytes) -> None:
     with Host() as host:
         host._process.kill()
         host._process.wait()

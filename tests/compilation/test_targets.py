@@ -1,5 +1,8 @@
 """Targets: Vela's names and defaults, and what each accelerator does not have."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from unspool.compilation.targets import ACCELERATORS, memory_modes, system_configs, target
@@ -20,19 +23,19 @@ U55, U65, U85 = (
         *((f"ethos-u85-{n}", U85) for n in (128, 256, 512, 1024, 2048)),
     ],
 )
-def test_defaults_are_velas_own(accelerator, defaults):
+def test_defaults_are_velas_own(accelerator: Any, defaults: Any) -> None:
     chosen = target(accelerator)
     assert (chosen.system_config, chosen.memory_mode) == defaults
     assert chosen.config.name == "vela.ini"
 
 
-def test_the_accelerators_are_those_that_vela_lists():
+def test_the_accelerators_are_those_that_vela_lists() -> None:
     from ethosu.vela.architecture_features import Accelerator
 
     assert set(ACCELERATORS) == set(Accelerator.member_list())
 
 
-def test_what_an_accelerator_has():
+def test_what_an_accelerator_has() -> None:
     config = target().config
     assert memory_modes("ethos-u55-64", config) == ["Sram_Only", "Shared_Sram"]
     assert "Dedicated_Sram_512KB" in memory_modes("ethos-u65-256", config)
@@ -57,12 +60,12 @@ def test_what_an_accelerator_has():
         (("ethos-u85-256", None, "Nope"), "memory mode 'Nope'"),
     ],
 )
-def test_names_that_do_not_fit_are_answered_with_those_that_do(names, message):
+def test_names_that_do_not_fit_are_answered_with_those_that_do(names: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         target(*names)
 
 
-def test_a_users_configuration_file_is_read(tmp_path):
+def test_a_users_configuration_file_is_read(tmp_path: Path) -> None:
     text = target().config.read_text()
     mine = tmp_path / "board.ini"
     mine.write_text(text + "\n[Memory_Mode.Mine]\ninherit=Memory_Mode.Shared_Sram\n")
@@ -73,7 +76,9 @@ def test_a_users_configuration_file_is_read(tmp_path):
     ("content", "message"),
     [(None, "No such file"), (b"no section", "not an .ini file"), (b"\xff\xfe", "not an .ini")],
 )
-def test_a_bad_configuration_file_is_named(tmp_path, content, message):
+def test_a_bad_configuration_file_is_named(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     path = tmp_path / "bad.ini"
     if content is not None:
         path.write_bytes(content)

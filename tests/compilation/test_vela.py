@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from unspool.npu.debug import read_debug
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
-def test_every_operator_runs_on_the_npu(int8_tflite, accelerator):
+def test_every_operator_runs_on_the_npu(int8_tflite: bytes, accelerator: Any) -> None:
     compiled = vela.compile(int8_tflite, target(accelerator))
     assert compiled.cpu_operators == ()
     assert compiled.npu_operators > 0
@@ -20,7 +22,9 @@ def test_every_operator_runs_on_the_npu(int8_tflite, accelerator):
     assert compiled.tflite[4:8] == b"TFL3"
 
 
-def test_a_process_of_its_own_says_what_a_fork_does(int8_tflite, request):
+def test_a_process_of_its_own_says_what_a_fork_does(
+    int8_tflite: bytes, request: pytest.FixtureRequest
+) -> None:
     """The other tests compile in forks, which save them the time that importing Vela takes."""
     forked = vela.compile(int8_tflite, target())
     request.getfixturevalue("vela_alone")
@@ -31,7 +35,7 @@ def test_a_process_of_its_own_says_what_a_fork_does(int8_tflite, request):
 
 
 @pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
-def test_figures_add_up(int8_tflite, mode):
+def test_figures_add_up(int8_tflite: bytes, mode: str) -> None:
     compiled = vela.compile(int8_tflite, target("ethos-u55-128", memory_mode=mode))
     assert sum(op.cycles for op in compiled.operators) == pytest.approx(compiled.cycles, rel=0.1)
     clock = 500e6  # Ethos_U55_High_End_Embedded
@@ -43,7 +47,7 @@ def test_figures_add_up(int8_tflite, mode):
     assert compiled.flash_kib >= compiled.weights_kib > 0
 
 
-def test_cpu_operators_are_listed_with_velas_reason(float_tflite):
+def test_cpu_operators_are_listed_with_velas_reason(float_tflite: bytes) -> None:
     compiled = vela.compile(float_tflite, target())
     assert compiled.npu_operators == 0
     assert compiled.cpu_operators
@@ -53,13 +57,13 @@ def test_cpu_operators_are_listed_with_velas_reason(float_tflite):
         assert "Float32" in operator.reason, operator
 
 
-def test_a_compiled_file_is_not_compiled_again(int8_tflite):
+def test_a_compiled_file_is_not_compiled_again(int8_tflite: bytes) -> None:
     compiled = vela.compile(int8_tflite, target())
     with pytest.raises(UnspoolError, match="compiled by Vela already"):
         vela.compile(compiled.tflite, target())
 
 
-def test_velas_own_reason_is_passed_on(int8_tflite, tmp_path, vela_alone):
+def test_velas_own_reason_is_passed_on(int8_tflite: bytes, tmp_path: Path, vela_alone: Any) -> None:
     """A configuration that our checks let pass and Vela refuses."""
     text = target().config.read_text()
     mine = tmp_path / "mine.ini"
@@ -69,18 +73,22 @@ def test_velas_own_reason_is_passed_on(int8_tflite, tmp_path, vela_alone):
     assert "Traceback" not in str(error.value)
 
 
-def test_vela_missing_says_what_to_install(int8_tflite, monkeypatch):
+def test_vela_missing_says_what_to_install(
+    int8_tflite: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = target()
     monkeypatch.setattr(vela, "version", _missing)
     with pytest.raises(UnspoolError, match="Vela is not installed: pip install"):
         vela.compile(int8_tflite, chosen)
 
 
-def _missing(name):
+def _missing(name: str) -> None:
     raise vela.PackageNotFoundError(name)
 
 
-def test_vela_dying_without_a_word_says_so(int8_tflite, vela_alone, monkeypatch):
+def test_vela_dying_without_a_word_says_so(
+    int8_tflite: bytes, vela_alone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(UnspoolError, match="exit status 1, without a message"):
         vela.compile(int8_tflite, target())

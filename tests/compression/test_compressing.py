@@ -1,5 +1,8 @@
 """Compression: how sparse and alike the weights become, what is left of the accuracy, bad input."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import shared
@@ -21,7 +24,7 @@ QUICK = FineTuning(epochs=2, batch_size=64)  # one batch of each 64 samples: one
 UNTOUCHED = KernelSetting(0.0, None)
 
 
-def compiled(model, **options):
+def compiled(model: Any, **options: Any) -> Any:
     model.compile(**{**LOSS, **options})
     return model
 
@@ -37,8 +40,8 @@ CELLS = ["gru", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("lstm"
 
 
 @pytest.fixture(scope="session", params=CELLS)
-def trained(request):
-    def make():
+def trained(request: pytest.FixtureRequest) -> Any:
+    def make() -> Any:
         model = small_model(request.param, units=24)
         model.compile(keras.optimizers.Adam(5e-3), **LOSS)
         model.fit(*task(3000), epochs=12, batch_size=60, verbose=0)
@@ -48,7 +51,7 @@ def trained(request):
 
 
 @pytest.fixture(scope="session")
-def compressed(trained):
+def compressed(trained: Any) -> Any:
     options = FineTuning(epochs=6, learning_rate=5e-3, batch_size=57)  # of 2,850 samples
     setting = KernelSetting(0.7, 8)
     return shared.value(
@@ -60,51 +63,51 @@ def compressed(trained):
 at_once = pytest.mark.usefixtures("computing")
 
 
-def deployed(model) -> unspool.Compiled:
+def deployed(model: Any) -> unspool.Compiled:
     float_tflite = unspool.convert(unspool.unroll(model))
     ranges = unspool.calibrate(float_tflite, task(100)[0]).ranges
     return unspool.compile(unspool.quantize(float_tflite, ranges), unspool.target())
 
 
-def kernels_of(model) -> list[np.ndarray]:
+def kernels_of(model: Any) -> list[np.ndarray]:
     return [np.array(w) for w in model.weights if w.name in ("kernel", "recurrent_kernel")]
 
 
-def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed):
+def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed: Any) -> None:
     for kernel in kernels_of(compressed.model):
         assert (kernel == 0).sum() == round(0.7 * kernel.size)
         assert len(np.unique(kernel[kernel != 0])) <= 8
 
 
-def test_the_result_says_what_the_kernels_hold(compressed):
+def test_the_result_says_what_the_kernels_hold(compressed: Any) -> None:
     for said, kernel in zip(compressed.kernels, kernels_of(compressed.model), strict=True):
         assert said.weights == kernel.size
         assert said.zeros == (kernel == 0).sum()
         assert said.values == len(np.unique(kernel[kernel != 0]))
 
 
-def test_accuracy_stays(trained, compressed):
+def test_accuracy_stays(trained: Any, compressed: Any) -> None:
     x, y = task(2000, seed=6)  # not trained with
     before, after = (unspool.evaluate(m, x, y).percent for m in (trained, compressed.model))
     assert before > 85, "the comparison says nothing of a model that learned nothing"
     assert after > before - 2
 
 
-def test_vela_encodes_the_weights_in_less(trained, compressed):
+def test_vela_encodes_the_weights_in_less(trained: Any, compressed: Any) -> None:
     before, after = deployed(trained), deployed(compressed.model)
     assert after.weights_kib < 0.75 * before.weights_kib
     assert after.cycles < before.cycles
 
 
 @at_once
-def test_the_trained_model_is_not_changed(trained):
+def test_the_trained_model_is_not_changed(trained: Any) -> None:
     before = trained.get_weights()
     compress(trained, *task(64), fine_tuning=QUICK)
     for old, new in zip(before, trained.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_the_result_is_an_ordinary_keras_file(compressed, tmp_path):
+def test_the_result_is_an_ordinary_keras_file(compressed: Any, tmp_path: Path) -> None:
     compressed.model.save(tmp_path / "model.keras")
     again = unspool.load(tmp_path / "model.keras")
     x, y = task(50)
@@ -116,7 +119,7 @@ def test_the_result_is_an_ordinary_keras_file(compressed, tmp_path):
 LAYERS = keras.layers
 
 
-def _stacked():
+def _stacked() -> Any:
     x = keras.Input((STEPS, FEATURES))
     h = LAYERS.Conv1D(12, 3, padding="same", activation="relu", name="conv")(x)
     h = LAYERS.BatchNormalization()(h)
@@ -141,7 +144,7 @@ def _stacked():
         (UNTOUCHED, {"head/kernel": KernelSetting(0.5, 2)}, {"head": (0.5, 2), "conv": None}),
     ],
 )
-def test_each_layer_has_its_setting(setting, layers, expected):
+def test_each_layer_has_its_setting(setting: Any, layers: Any, expected: Any) -> None:
     said = {kernel.path: kernel.setting for kernel in kernels(_stacked(), setting, layers)}
     for layer, values in expected.items():
         own = {s for path, s in said.items() if layer in path.split("/")}
@@ -149,7 +152,7 @@ def test_each_layer_has_its_setting(setting, layers, expected):
 
 
 @at_once
-def test_all_kinds_of_kernels_are_compressed():
+def test_all_kinds_of_kernels_are_compressed() -> None:
     model = compiled(_stacked())
     before = np.array(model.layers[2].moving_mean)
     done = compress(model, *task(64), setting=KernelSetting(0.5, 4), fine_tuning=QUICK)
@@ -163,25 +166,25 @@ def test_all_kinds_of_kernels_are_compressed():
     assert not np.array_equal(before, moved), "batch normalisation goes on learning"
 
 
-def test_a_small_kernel_beside_large_ones_is_left_alone():
+def test_a_small_kernel_beside_large_ones_is_left_alone() -> None:
     # 40 x 4 of 5 x 120 + 40 x 120 + 40 x 4 weights: 2.9 %, less than 1/32.
     found = kernels(small_model("gru", units=40), KernelSetting(), {})
     assert {kernel.path.split("/")[0] for kernel in found} == {"gru"}
 
 
-def _regression():
+def _regression() -> Any:
     x = keras.Input((STEPS, FEATURES))
     return keras.Model(x, LAYERS.Dense(1)(LAYERS.GRU(6)(x)))
 
 
-def _two_heads():
+def _two_heads() -> Any:
     x = keras.Input((STEPS, FEATURES), name="x")
     z = keras.Input((3,), name="z")
     h = LAYERS.Concatenate()([LAYERS.LSTM(6)(x), z])
     return keras.Model([x, z], [LAYERS.Dense(2, name="a")(h), LAYERS.Dense(1, name="b")(h)])
 
 
-def test_logits_are_compared_as_the_probabilities_that_they_stand_for():
+def test_logits_are_compared_as_the_probabilities_that_they_stand_for() -> None:
     x = keras.Input((STEPS, FEATURES))
     model = keras.Model(x, LAYERS.Dense(CLASSES)(LAYERS.GRU(8)(x)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -196,19 +199,19 @@ def test_logits_are_compared_as_the_probabilities_that_they_stand_for():
 
 
 @at_once
-def test_the_most_sparse_kernel_keeps_a_weight():
+def test_the_most_sparse_kernel_keeps_a_weight() -> None:
     done = compress(
         compiled(small_model()), *task(64), setting=KernelSetting(0.9999, 4), fine_tuning=QUICK
     )
     assert all(kernel.zeros == kernel.weights - 1 for kernel in done.kernels)
 
 
-def _one_hot(y):
+def _one_hot(y: Any) -> Any:
     return np.eye(CLASSES, dtype=np.float32)[y]
 
 
 @at_once
-def test_any_loss_and_metric_and_structure():
+def test_any_loss_and_metric_and_structure() -> None:
     x, y = task(64)
     regression = compiled(_regression(), loss="mse", metrics=["mae"])
     done = compress(regression, x, x[:, 0, :1], fine_tuning=QUICK)
@@ -223,7 +226,7 @@ def test_any_loss_and_metric_and_structure():
     assert done.epochs[-1].complete
 
 
-def _by_name(steps=STEPS):
+def _by_name(steps: int = STEPS) -> Any:
     first = keras.Input((steps, FEATURES), name="a")
     second = keras.Input((3,), name="b")
     h = LAYERS.Concatenate()([LAYERS.GRU(6)(first), second])
@@ -234,12 +237,12 @@ def _by_name(steps=STEPS):
     return keras.Model({"b": second, "a": first}, outputs)
 
 
-def _listed():
+def _listed() -> Any:
     model = _by_name()
     return keras.Model(model.inputs, [model.outputs[0], model.outputs[1]])
 
 
-def _train_by_name(model, **options):
+def _train_by_name(model: Any, **options: Any) -> None:
     x, y = task(64)
     x = x[:, : model.inputs[0].shape[1]]
     inputs, labels = {"a": x, "b": x[:, 0, :3]}, {"kind": y, "number": x[:, 0, :1]}
@@ -252,18 +255,18 @@ def _train_by_name(model, **options):
 
 @at_once
 @pytest.mark.parametrize("make", [_by_name, _listed])
-def test_inputs_outputs_and_losses_by_name(make):
+def test_inputs_outputs_and_losses_by_name(make: Any) -> None:
     _train_by_name(make())
 
 
-def test_inputs_outputs_and_losses_by_name_with_the_errors_of_int8():
+def test_inputs_outputs_and_losses_by_name_with_the_errors_of_int8() -> None:
     x = task(64)[0][:, :2]
     calibration = {"a": x, "b": x[:, 0, :3]}
     _train_by_name(_by_name(steps=2), setting=UNTOUCHED, calibration=calibration)
 
 
 @at_once
-def test_labels_that_the_loss_ignores_are_no_classes():
+def test_labels_that_the_loss_ignores_are_no_classes() -> None:
     x = keras.Input((STEPS, FEATURES))
     h = LAYERS.GRU(6, return_sequences=True)(x)
     model = keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(h))
@@ -274,7 +277,7 @@ def test_labels_that_the_loss_ignores_are_no_classes():
 
 
 @at_once
-def test_labels_may_be_a_plain_list():
+def test_labels_may_be_a_plain_list() -> None:
     x, y = task(64)
     assert compress(compiled(small_model()), x, y.tolist(), fine_tuning=QUICK).best == 2
 
@@ -288,13 +291,13 @@ def test_labels_may_be_a_plain_list():
         ({"val_loss": 2.0, "val_a_accuracy": 0.5, "val_b_accuracy": 1.0}, 0.75),
     ],
 )
-def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics, expected):
+def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics: Any, expected: float) -> None:
     assert score(metrics) == expected
 
 
 @at_once
 @pytest.mark.parametrize("cardinality_known", [True, False])
-def test_a_dataset_is_taken_as_it_is(cardinality_known):
+def test_a_dataset_is_taken_as_it_is(cardinality_known: bool) -> None:
     x, y = task(64)
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
     if not cardinality_known:
@@ -309,32 +312,32 @@ X, Y = task(64)
 NAN = np.where(X > 2, np.nan, X)
 
 
-def _no_kernels():
+def _no_kernels() -> Any:
     x = keras.Input((4,))
     return keras.Model(x, LAYERS.Softmax()(x))
 
 
-def _fixed_batch():
+def _fixed_batch() -> Any:
     x = keras.Input(batch_shape=(16, STEPS, FEATURES))
     return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
 
 
 class _Own(keras.Model):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.gru, self.head = LAYERS.GRU(4), LAYERS.Dense(CLASSES, activation="softmax")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return self.head(self.gru(x))
 
 
-def _subclassed():
+def _subclassed() -> Any:
     model = compiled(_Own())
     model(X[:1])
     return model
 
 
-def _dataset(x, y):
+def _dataset(x: Any, y: Any) -> Any:
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
 
@@ -387,20 +390,20 @@ MISTAKES = {
 }
 
 
-def _try(model=None, data=X, labels=Y, **options):
+def _try(model: Any = None, data: Any = X, labels: Any = Y, **options: Any) -> None:
     compress(model or compiled(small_model()), data, labels, fine_tuning=QUICK, **options)
 
 
 @at_once
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_said_in_one_line(name):
+def test_a_mistake_is_said_in_one_line(name: str) -> None:
     attempt, message = MISTAKES[name]
     with pytest.raises(UnspoolError, match=message) as raised:
         attempt()
     assert "\n" not in str(raised.value)
 
 
-def _interrupted_at(batch: int):
+def _interrupted_at(batch: int) -> Any:
     def watch(stage: str, done: int, total: int) -> None:
         if done == batch:
             raise KeyboardInterrupt
@@ -409,7 +412,7 @@ def _interrupted_at(batch: int):
 
 
 @at_once
-def test_an_interruption_keeps_the_best_so_far():
+def test_an_interruption_keeps_the_best_so_far() -> None:
     # 61 samples, 3 held out: 2 batches in each of 4 epochs; complete in the third.
     options = FineTuning(epochs=4, batch_size=32)
     model = compiled(small_model())
@@ -422,7 +425,7 @@ def test_an_interruption_keeps_the_best_so_far():
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.5, 0.7), (1.0, 0.8), (2.0, 0.8)])
-def test_the_cubic_schedule(share, expected):
+def test_the_cubic_schedule(share: float, expected: float) -> None:
     assert sparsity(share, 0.8) == pytest.approx(expected)  # 0.8 * (1 - 0.5 ** 3)
 
 
@@ -430,7 +433,7 @@ def test_the_cubic_schedule(share, expected):
     arrays.arrays(np.float32, st.integers(3, 200), elements=st.floats(-10, 10, width=32)),
     st.integers(2, 20),
 )
-def test_k_means_gives_sorted_values_within_the_points(points, count):
+def test_k_means_gives_sorted_values_within_the_points(points: Any, count: Any) -> None:
     values = k_means(points, count)
     assert len(values) == count
     assert (np.diff(values) >= 0).all()
@@ -438,14 +441,14 @@ def test_k_means_gives_sorted_values_within_the_points(points, count):
     assert values[-1] <= points.max() + 1e-5
 
 
-def test_k_means_finds_lumps_and_leaves_the_gap_of_pruning_empty():
+def test_k_means_finds_lumps_and_leaves_the_gap_of_pruning_empty() -> None:
     lumps = np.array([-0.9, -0.5, 0.4, 0.8])
     points = np.concatenate([lumps - 0.01, lumps, lumps + 0.01]).astype(np.float32)
     np.testing.assert_allclose(k_means(points, 4), lumps, atol=1e-6)
 
 
 @at_once
-def test_layers_of_one_name_in_nested_models_are_told_apart():
+def test_layers_of_one_name_in_nested_models_are_told_apart() -> None:
     x = keras.Input((STEPS, FEATURES))
     parts = []
     for name in ("left", "right"):

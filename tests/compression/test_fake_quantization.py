@@ -1,5 +1,7 @@
 """Quantization-aware fine-tuning: what is trained is what the int8 file computes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import FEATURES, STEPS, random_samples, small_model
@@ -13,7 +15,7 @@ LAYERS = keras.layers
 RUNTIMES = ("tflm", "litert")
 
 
-def _around(steps=STEPS):
+def _around(steps: int = STEPS) -> Any:
     keras.utils.set_random_seed(1)
     x = keras.Input((steps, FEATURES))
     h = LAYERS.Conv1D(8, 3, padding="same", activation="relu")(x)
@@ -25,7 +27,7 @@ def _around(steps=STEPS):
     return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
 
 
-def _bidirectional_sequences():
+def _bidirectional_sequences() -> Any:
     keras.utils.set_random_seed(2)
     x = keras.Input((STEPS, FEATURES))
     h = LAYERS.Bidirectional(LAYERS.LSTM(6, return_sequences=True))(x)
@@ -46,7 +48,7 @@ MODELS = {
 }
 
 
-def int8(model, data) -> bytes:
+def int8(model: Any, data: Any) -> bytes:
     float_tflite = unspool.convert(unspool.unroll(model))
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
@@ -57,7 +59,7 @@ USUAL = ("gru", "lstm", "simple", "with other layers around")
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in USUAL)) for n in MODELS]
 )
-def test_it_predicts_what_tflm_does_with_the_int8_file(name):
+def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
     """Softmax outputs have levels of 1/256; runtimes differ by how they round in between."""
     model = MODELS[name]()
     data = random_samples(100, model.input_shape[1])
@@ -72,12 +74,12 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name):
     assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
 
 
-def test_gradients_reach_every_trainable_weight():
+def test_gradients_reach_every_trainable_weight() -> None:
     model = _around(steps=2)
     fake = FakeQuantized(model, random_samples(20, steps=2))
 
     @tf.function
-    def gradients(data):
+    def gradients(data: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(fake(data)[:, 0])
         return tape.gradient(loss, [w.value for w in model.trainable_weights])
@@ -105,7 +107,7 @@ def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:
     return model, x, y
 
 
-def test_int8_is_better_after_it_than_before():
+def test_int8_is_better_after_it_than_before() -> None:
     model, x, y = _lossy()
     options = FineTuning(quantized_epochs=2, learning_rate=1e-2, batch_size=30)  # of 2,850
     done = compress(
@@ -119,7 +121,7 @@ def test_int8_is_better_after_it_than_before():
     assert after > before
 
 
-def test_sparse_and_clustered_kernels_stay_so():
+def test_sparse_and_clustered_kernels_stay_so() -> None:
     model, data = small_model("gru", steps=2), random_samples(64, steps=2)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     done = compress(

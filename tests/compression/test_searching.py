@@ -3,6 +3,8 @@
 import itertools
 import json
 import pickle
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -26,8 +28,8 @@ def task(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def trained():
-    def make():
+def trained() -> Any:
+    def make() -> Any:
         model = small_model("simple", units=12)
         loss = "sparse_categorical_crossentropy"
         model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=["accuracy"])
@@ -37,21 +39,21 @@ def trained():
     return shared.value("trained to search", make)
 
 
-def run(trained, folder, samples=200, **options) -> Search:
+def run(trained: Any, folder: Path, samples: int = 200, **options: Any) -> Search:
     options = {"settings": SETTINGS, "fine_tuning": QUICK, "max_accuracy_drop": 10, **options}
     return search(trained, *task(samples), folder, **options)
 
 
 @pytest.fixture(scope="session")
-def found(trained):
-    def fill(folder):
+def found(trained: Any) -> Any:
+    def fill(folder: Path) -> None:
         found = run(trained, folder, samples=2000, fine_tuning=THOROUGH)
         (folder / "found").write_bytes(pickle.dumps(found))
 
     return pickle.loads((shared.folder("found", fill) / "found").read_bytes())
 
 
-def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found):
+def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found: Any) -> None:
     # A SimpleRNN with 12 weights of 600 left cannot tell four classes.
     assert found.trained_accuracy > 80
     assert found.samples == 100  # a twentieth
@@ -61,14 +63,14 @@ def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found):
     assert found.chosen.flash_kib <= found.before.flash_kib
 
 
-def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found):
+def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found: Any) -> None:
     model = keras.models.load_model(found.models[found.chosen.setting])
     kernel = next(np.array(w) for w in model.weights if w.name == "recurrent_kernel")
     assert (kernel == 0).sum() == 72  # half of 12 x 12
 
 
 @at_once
-def test_a_search_begun_again_tries_nothing_twice(trained, tmp_path):
+def test_a_search_begun_again_tries_nothing_twice(trained: Any, tmp_path: Path) -> None:
     seen: list[int] = []
 
     def stop(so_far: Search) -> None:
@@ -87,7 +89,7 @@ def test_a_search_begun_again_tries_nothing_twice(trained, tmp_path):
 
 
 @at_once
-def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
+def test_a_half_written_or_foreign_file_is_tried_again(trained: Any, tmp_path: Path) -> None:
     done = run(trained, tmp_path, settings=SETTINGS[:1])
     path = done.models[SETTINGS[0]].with_suffix(".json")
     path.write_text(json.dumps({"accuracy": 3}))
@@ -99,13 +101,15 @@ def test_a_half_written_or_foreign_file_is_tried_again(trained, tmp_path):
 
 
 @at_once
-def test_other_data_or_training_is_another_search(trained, tmp_path):
+def test_other_data_or_training_is_another_search(trained: Any, tmp_path: Path) -> None:
     run(trained, tmp_path, settings=SETTINGS[:1])
     run(trained, tmp_path, settings=SETTINGS[:1], fine_tuning=FineTuning(epochs=2, batch_size=95))
     assert len(list(tmp_path.glob("*.json"))) == 2
 
 
-def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
+def test_candidates_run_in_parallel_and_give_the_same(
+    trained: Any, found: Any, tmp_path: Path
+) -> None:
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
         parallel = run(trained, tmp_path, samples=2000, fine_tuning=THOROUGH, jobs=None)
@@ -118,12 +122,12 @@ def test_candidates_run_in_parallel_and_give_the_same(trained, found, tmp_path):
 
 
 @at_once
-def test_a_setting_that_is_given_twice_is_tried_once(trained, tmp_path):
+def test_a_setting_that_is_given_twice_is_tried_once(trained: Any, tmp_path: Path) -> None:
     assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
 
 
 @at_once
-def test_one_hot_labels_are_classes_too(trained, tmp_path):
+def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     x, y = task(100)
     model = keras.models.clone_model(trained)
     model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
@@ -136,7 +140,7 @@ def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5)
     return Candidate(KernelSetting(sparsity, None), accuracy, flash, cycles, 1.0)
 
 
-def test_the_pareto_front_is_what_nothing_beats():
+def test_the_pareto_front_is_what_nothing_beats() -> None:
     before = candidate(99.0, 200, 4000, 0.0)
     small, smaller = candidate(98.9, 90, 2000, 0.7), candidate(98.5, 60, 1500, 0.8)
     beaten = candidate(98.4, 60, 1500, 0.81)  # as small as another, and worse
@@ -145,7 +149,7 @@ def test_the_pareto_front_is_what_nothing_beats():
     assert search.chosen == small  # the smaller one loses 0.6 points
 
 
-def test_what_is_made_small_decides():
+def test_what_is_made_small_decides() -> None:
     before = candidate(99.0, 200, 4000, 0.0)
     little_flash, few_cycles = candidate(99, 50, 3000, 0.6), candidate(99, 60, 2000, 0.7)
     for figure, best in {"flash": little_flash, "cycles": few_cycles}.items():
@@ -168,7 +172,7 @@ def test_what_is_made_small_decides():
         ([5], [2], 1, [6]),  # what held beyond a failure counts
     ],
 )
-def test_the_settings_are_bisected(held, failed, width, expected):
+def test_the_settings_are_bisected(held: Any, failed: Any, width: int, expected: Any) -> None:
     before = candidate(99, 1, 1, 0.0)
     tried = [
         Candidate(LADDER[index], 99.0 if index in held else 90.0, 1, 1, 1)
@@ -178,7 +182,7 @@ def test_the_settings_are_bisected(held, failed, width, expected):
     assert _next(LADDER[:7], search, width) == [LADDER[index] for index in expected]
 
 
-def test_the_ladder_goes_from_mild_to_strong():
+def test_the_ladder_goes_from_mild_to_strong() -> None:
     for mild, strong in itertools.pairwise(LADDER):
         assert mild.sparsity <= strong.sparsity
         assert mild.sparsity < strong.sparsity or mild.clusters > strong.clusters
@@ -197,7 +201,9 @@ X, Y = task(100)
         ({"validation": (X, Y[:3])}, r"labels have the shape \(3,\)"),
     ],
 )
-def test_a_mistake_is_said_before_anything_is_tried(trained, options, message, tmp_path):
+def test_a_mistake_is_said_before_anything_is_tried(
+    trained: Any, options: Any, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         search(trained, X, Y, tmp_path, fine_tuning=QUICK, **options)
     assert not list(tmp_path.iterdir())
@@ -211,6 +217,8 @@ def test_a_mistake_is_said_before_anything_is_tried(trained, options, message, t
         (X, Y.astype(np.float32), "type float32, expected integers"),
     ],
 )
-def test_data_that_does_not_fit_is_said(trained, data, labels, message, tmp_path):
+def test_data_that_does_not_fit_is_said(
+    trained: Any, data: Any, labels: Any, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         search(trained, data, labels, tmp_path)

@@ -5,6 +5,8 @@ import ctypes as c
 import dataclasses
 import itertools
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ TARGETS = {
 }
 
 
-def one_step():
+def one_step() -> Any:
     """One step of a GRU and an LSTM (biases and one gate each left out), states in and out."""
     layers = keras.layers
     keras.utils.set_random_seed(5)
@@ -51,7 +53,7 @@ def one_step():
         ]
     )
 
-    def gate(activation, a, b):
+    def gate(activation: Any, a: Any, b: Any) -> Any:
         added = layers.Add()([layers.Dense(UNITS)(a), layers.Dense(UNITS)(b)])
         return layers.Activation(activation)(added)
 
@@ -72,7 +74,7 @@ def one_step():
     )
 
 
-def to_int8(model):
+def to_int8(model: Any) -> Any:
     """Quantize, name the states `<layer>/h_in`, and give each one format."""
     float_tflite = convert(model)
     rng = np.random.default_rng(0)
@@ -94,21 +96,21 @@ def to_int8(model):
 
 
 @pytest.fixture(scope="module")
-def int8():
+def int8() -> Any:
     return to_int8(one_step())
 
 
 @pytest.fixture(scope="module")
-def compiled(int8):
+def compiled(int8: Any) -> Any:
     return vela.compile(int8, target())
 
 
 @pytest.fixture(scope="module")
-def for_target(int8, compiled):
+def for_target(int8: Any, compiled: Any) -> Any:
     """Accelerator -> compiled, each made once."""
     made = {"ethos-u55-128": compiled}
 
-    def get(accelerator):
+    def get(accelerator: Any) -> Any:
         if accelerator not in made:
             chosen = target(accelerator, memory_mode=TARGETS[accelerator])
             made[accelerator] = vela.compile(int8, chosen)
@@ -117,7 +119,7 @@ def for_target(int8, compiled):
     return get
 
 
-def edited(content, **changes):
+def edited(content: Any, **changes: Any) -> Any:
     """A .tflite with inputs and outputs changed: name -> (type, scale, zero point)."""
     model = flatbuffer.read(content)
     for tensor in model.subgraphs[0].tensors:
@@ -127,7 +129,7 @@ def edited(content, **changes):
     return flatbuffer.write(model)
 
 
-def renamed(content, new):
+def renamed(content: Any, new: Any) -> Any:
     """A .tflite with inputs and outputs renamed, in its signature and as tensors."""
     model = flatbuffer.read(content)
     signature = model.signatureDefs[0]
@@ -137,7 +139,7 @@ def renamed(content, new):
     return flatbuffer.write(model)
 
 
-def with_states_renamed(content, new):
+def with_states_renamed(content: Any, new: Any) -> Any:
     """The same, where the file says of its states that they have these names."""
     model = flatbuffer.read(renamed(content, new))
     states = marks.read(model).states
@@ -147,20 +149,20 @@ def with_states_renamed(content, new):
     return flatbuffer.write(model)
 
 
-def with_content(compiled, tflite):
+def with_content(compiled: Any, tflite: Any) -> Any:
     return dataclasses.replace(compiled, tflite=tflite)
 
 
-def constant(text, name):
+def constant(text: Any, name: str) -> Any:
     (found,) = re.findall(rf"^#define {name} (.*)$", text, re.MULTILINE)
     return found
 
 
-def pointers(addresses):
+def pointers(addresses: Any) -> Any:
     return (c.c_void_p * len(addresses))(*addresses)
 
 
-def c_quantize(library, function, tensor, values):
+def c_quantize(library: Any, function: Any, tensor: Any, values: Any) -> Any:
     values = np.ascontiguousarray(values, np.float32)
     stored = np.empty(values.shape, tensor.dtype)
     getattr(library, function)(address(values), address(stored))
@@ -168,7 +170,9 @@ def c_quantize(library, function, tensor, values):
 
 
 @pytest.mark.parametrize("accelerator", TARGETS)
-def test_compiles_without_a_warning(int8, for_target, accelerator, tmp_path):
+def test_compiles_without_a_warning(
+    int8: Any, for_target: Any, accelerator: str, tmp_path: Path
+) -> None:
     made = bundle(int8, for_target(accelerator), "kws")
     build(made, tmp_path)
     run("gcc", "-std=c11", *STRICT, "-c", "kws_model.c", "kws_io.c", at=tmp_path)
@@ -178,7 +182,7 @@ def test_compiles_without_a_warning(int8, for_target, accelerator, tmp_path):
     run("g++", "-std=c++17", *STRICT, "-c", *both, at=tmp_path)
 
 
-def test_compiles_for_cortex_m55(int8, compiled, tmp_path):
+def test_compiles_for_cortex_m55(int8: Any, compiled: Any, tmp_path: Path) -> None:
     write(bundle(int8, compiled, "kws"), tmp_path)
     cpu = ("-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2", *STRICT)
     section = '-DKWS_MODEL_SECTION=__attribute__((section(".npu_model")))'
@@ -189,7 +193,7 @@ def test_compiles_for_cortex_m55(int8, compiled, tmp_path):
     assert (tmp_path / "m").read_bytes() == compiled.tflite
 
 
-def test_array_is_the_compiled_file(int8, compiled, tmp_path):
+def test_array_is_the_compiled_file(int8: Any, compiled: Any, tmp_path: Path) -> None:
     made = bundle(int8, compiled, "kws")
     size = len(compiled.tflite)
     assert constant(made["kws_model.h"], "KWS_MODEL_SIZE") == f"{size}u"
@@ -209,7 +213,12 @@ FORMATS = {
 
 
 @pytest.fixture(scope="module", params=FORMATS)
-def in_format(request, int8, compiled, tmp_path_factory):
+def in_format(
+    request: pytest.FixtureRequest,
+    int8: Any,
+    compiled: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
     """(the library, the tensor x, the tensor y), with x and y in one of `FORMATS`."""
     both = int8, compiled.tflite
     if FORMATS[request.param]:
@@ -222,7 +231,7 @@ def in_format(request, int8, compiled, tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_quantize_gives_pythons_bytes_around_every_half(in_format):
+def test_quantize_gives_pythons_bytes_around_every_half(in_format: Any) -> None:
     library, x, _ = in_format
     limits = np.iinfo(x.dtype)
     levels = np.arange(limits.min - 2, limits.max + 2, 1 if x.dtype == np.int8 else 199)
@@ -240,20 +249,20 @@ def test_quantize_gives_pythons_bytes_around_every_half(in_format):
     hnp.arrays(np.float32, FEATURES, elements=st.floats(width=32, allow_nan=False)),
     hnp.arrays(np.float32, FEATURES, elements=st.floats(-40000, 40000, width=32)),
 )
-def test_quantize_gives_pythons_bytes(in_format, wild, levels):
+def test_quantize_gives_pythons_bytes(in_format: Any, wild: Any, levels: Any) -> None:
     library, x, _ = in_format
     for values in (wild, levels * np.float32(x.scale)):
         stored = c_quantize(library, "kws_quantize_x", x, values)
         np.testing.assert_array_equal(stored, x.quantize(values))
 
 
-def test_nan_is_stored_as_the_zero_point(in_format):
+def test_nan_is_stored_as_the_zero_point(in_format: Any) -> None:
     library, x, _ = in_format
     values = [np.nan, -np.nan, 0.0, np.nan, np.nan]
     assert c_quantize(library, "kws_quantize_x", x, values).tolist() == [x.zero_point] * FEATURES
 
 
-def test_dequantize_gives_pythons_bytes(in_format):
+def test_dequantize_gives_pythons_bytes(in_format: Any) -> None:
     library, _, y = in_format
     limits = np.iinfo(y.dtype)
     every = np.arange(limits.min, limits.max + 1).astype(y.dtype)
@@ -263,19 +272,19 @@ def test_dequantize_gives_pythons_bytes(in_format):
         assert values.tobytes() == y.dequantize(stored).tobytes()
 
 
-def network(int8):
+def network(int8: Any) -> Any:
     """The int8 file in TFLM as a function of named inputs."""
     engine = engines.tflm(int8)
     inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
 
-    def call(stored):
+    def call(stored: Any) -> Any:
         results = engine([stored[tensor.name] for tensor in inputs])
         return {tensor.name: r for tensor, r in zip(outputs, results, strict=True)}
 
     return call
 
 
-def expected_run(int8, samples):
+def expected_run(int8: Any, samples: Any) -> Any:
     """What the device must give: a loop in Python that copies the states' bytes."""
     inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
     ins, outs = {t.name: t for t in inputs}, {t.name: t for t in outputs}
@@ -290,7 +299,9 @@ def expected_run(int8, samples):
     return given_out
 
 
-def firmware_run(library, made, samples, inputs, outputs, invoke):
+def firmware_run(
+    library: Any, made: Any, samples: Any, inputs: Any, outputs: Any, invoke: Any
+) -> Any:
     """The loop of the bundle's README: calls of the C on addresses of inputs and outputs."""
     text = made["kws_io.h"]
     index = {name: int(constant(text, f"KWS_{name}_INDEX")) for name in ("INPUT_X", "OUTPUT_Y")}
@@ -308,14 +319,14 @@ def firmware_run(library, made, samples, inputs, outputs, invoke):
     return given_out
 
 
-def stream(steps=40):
+def stream(steps: int = 40) -> Any:
     return np.random.default_rng(2).normal(0, 1, (steps, 1, 1, FEATURES)).astype(np.float32)
 
 
 class Arena:
     """Memory laid out by Vela's plan; the network runs in TFLM beside it."""
 
-    def __init__(self, compiled, size, network):
+    def __init__(self, compiled: Any, size: Any, network: Any) -> None:
         self._model, self._network = flatbuffer.read(compiled), network
         self._content = np.zeros(size, np.uint8)
         places = arena.read(self._model).offsets
@@ -324,13 +335,15 @@ class Arena:
         self.inputs = [self._addresses[i] for i in graph.inputs]
         self.outputs = [self._addresses[i] for i in graph.outputs]
 
-    def invoke(self):
+    def invoke(self) -> None:
         tflm_npu.infer(self._model, self._addresses, self._network)
 
 
 @pytest.mark.parametrize("accelerator", TARGETS)
 @pytest.mark.parametrize("device", [Arena, tflm_npu.Device])
-def test_stream_gives_pythons_bytes(int8, for_target, accelerator, device, tmp_path):
+def test_stream_gives_pythons_bytes(
+    int8: Any, for_target: Any, accelerator: str, device: Any, tmp_path: Path
+) -> None:
     """The C, in an arena of the bundle's size, against a Python loop that copies bytes."""
     made = bundle(int8, for_target(accelerator), "kws")
     arena = int(constant(made["kws_model.h"], "KWS_ARENA_SIZE").rstrip("u"))
@@ -342,7 +355,9 @@ def test_stream_gives_pythons_bytes(int8, for_target, accelerator, device, tmp_p
 
 
 @pytest.mark.parametrize("accelerator", TARGETS)
-def test_arena_is_enough_and_not_twice_too_much(int8, for_target, accelerator, capfd):
+def test_arena_is_enough_and_not_twice_too_much(
+    int8: Any, for_target: Any, accelerator: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Against what TFLM says it used; its pointers are 8 bytes here, 4 on a Cortex-M."""
     header = bundle(int8, for_target(accelerator), "kws")["kws_model.h"]
     arena = int(constant(header, "KWS_ARENA_SIZE").rstrip("u"))
@@ -351,7 +366,7 @@ def test_arena_is_enough_and_not_twice_too_much(int8, for_target, accelerator, c
     assert arena / 2 < used < arena
 
 
-def planned(content, places):
+def planned(content: Any, places: Any) -> Any:
     """A compiled file whose memory plan is changed: tensor name -> offset."""
     model = flatbuffer.read(content)
     (entry,) = (m for m in model.metadata if m.name == b"OfflineMemoryAllocation")
@@ -363,7 +378,7 @@ def planned(content, places):
     return flatbuffer.write(model)
 
 
-def layouts():
+def layouts() -> Any:
     """Which input lies over which output: 0 to 2 are states' outputs, 3 is apart."""
     every = [
         p for p in itertools.product(range(4), repeat=3) if len(set(p) - {3}) == 3 - p.count(3)
@@ -372,7 +387,7 @@ def layouts():
 
 
 @pytest.mark.parametrize("layout", layouts(), ids=str)
-def test_state_copy_fits_any_layout(int8, compiled, layout, tmp_path):
+def test_state_copy_fits_any_layout(int8: Any, compiled: Any, layout: Any, tmp_path: Path) -> None:
     """Shifted by half a state, so that a copy overlaps partly, and in cycles too."""
     places = {f"{state}_out": 64 * number for number, state in enumerate(STATES)}
     places |= {
@@ -399,11 +414,11 @@ def test_state_copy_fits_any_layout(int8, compiled, layout, tmp_path):
             assert copied == expected[tensor.name.replace("_in", "_out")], tensor.name
 
 
-def _swap(layout):
+def _swap(layout: Any) -> Any:
     return any(layout[layout[i]] == i != layout[i] for i in range(3) if layout[i] < 3)
 
 
-def test_without_a_plan_the_copies_still_overwrite_nothing(int8, compiled):
+def test_without_a_plan_the_copies_still_overwrite_nothing(int8: Any, compiled: Any) -> None:
     model = flatbuffer.read(compiled.tflite)
     model.metadata = [m for m in model.metadata if m.name != b"OfflineMemoryAllocation"]
     made = bundle(int8, with_content(compiled, flatbuffer.write(model)), "kws")
@@ -412,7 +427,7 @@ def test_without_a_plan_the_copies_still_overwrite_nothing(int8, compiled):
     assert arena > 368 + 8 * 16  # each tensor counted on its own: Vela's scratch, 8 small ones
 
 
-def test_a_state_that_is_also_the_result(int8, tmp_path):
+def test_a_state_that_is_also_the_result(int8: Any, tmp_path: Path) -> None:
     """Two names of one tensor, as of a GRU that is the last layer; Vela keeps both."""
     model = flatbuffer.read(int8)
     outputs = model.signatureDefs[0].outputs
@@ -430,7 +445,7 @@ def test_a_state_that_is_also_the_result(int8, tmp_path):
     assert made["kws_io.c"].count("memmove(") == 3
 
 
-def test_a_network_without_states(int8_tflite, tmp_path):
+def test_a_network_without_states(int8_tflite: bytes, tmp_path: Path) -> None:
     made = bundle(int8_tflite, vela.compile(int8_tflite, target()), "plain")
     library = build(made, tmp_path)
     assert not hasattr(library, "plain_reset_states")
@@ -477,7 +492,7 @@ CLASH = {
 
 
 @pytest.mark.parametrize("case", CLASH)
-def test_refuses_what_would_be_wrong_on_the_device(int8, compiled, case):
+def test_refuses_what_would_be_wrong_on_the_device(int8: Any, compiled: Any, case: str) -> None:
     change, message = CLASH[case]
     mine, velas = change(int8, compiled.tflite)
     with pytest.raises(UnspoolError, match=message) as error:
@@ -485,7 +500,7 @@ def test_refuses_what_would_be_wrong_on_the_device(int8, compiled, case):
     assert "\n" not in str(error.value)
 
 
-def test_refuses_an_output_that_only_vela_has(int8, compiled):
+def test_refuses_an_output_that_only_vela_has(int8: Any, compiled: Any) -> None:
     model = flatbuffer.read(int8)
     signature = model.signatureDefs[0]
     signature.outputs = [entry for entry in signature.outputs if entry.name != b"y"]
@@ -494,7 +509,7 @@ def test_refuses_an_output_that_only_vela_has(int8, compiled):
 
 
 @pytest.mark.parametrize("name", ["", "42", "--", "日本"])
-def test_refuses_a_name_without_a_letter(int8, compiled, name):
+def test_refuses_a_name_without_a_letter(int8: Any, compiled: Any, name: str) -> None:
     with pytest.raises(UnspoolError, match=f"bundle name {name!r}: .* at least one letter"):
         bundle(int8, compiled, name)
 
@@ -503,7 +518,9 @@ def test_refuses_a_name_without_a_letter(int8, compiled, name):
     ("name", "prefix"),
     [("int", "int"), ("My Model-v2.tflite", "my_model_v2_tflite"), ("1st", "model_1st")],
 )
-def test_ugly_names_compile(int8, compiled, name, prefix, tmp_path):
+def test_ugly_names_compile(
+    int8: Any, compiled: Any, name: str, prefix: str, tmp_path: Path
+) -> None:
     new = {"x": "*/ int x; /* ??/ \\", "y": "float", "gru/h_in": "größe 1/h_in"}
     new["gru/h_out"] = "größe 1/h_out"
     binary = with_content(compiled, renamed(compiled.tflite, new))
@@ -518,7 +535,7 @@ def test_ugly_names_compile(int8, compiled, name, prefix, tmp_path):
     assert all(text.isascii() for text in made.values())
 
 
-def test_identifiers_never_collide():
+def test_identifiers_never_collide() -> None:
     names = ["a/b", "a-b", "A B", "a_b_2", "", "*", "int"]
     assert list(distinct(names).values()) == [
         "a_b",
@@ -531,13 +548,13 @@ def test_identifiers_never_collide():
     ]
 
 
-def test_resolver_calls_have_tflms_names(float_tflite, compiled):
+def test_resolver_calls_have_tflms_names(float_tflite: bytes, compiled: Any) -> None:
     assert resolver.calls(flatbuffer.read(compiled.tflite)) == ["AddEthosU"]
     found = resolver.calls(flatbuffer.read(float_tflite))
     assert {"AddFullyConnected", "AddTanh", "AddLogistic", "AddMul"} <= set(found)
 
 
-def test_operators_on_the_cpu_are_named(int8, compiled):
+def test_operators_on_the_cpu_are_named(int8: Any, compiled: Any) -> None:
     left = Operator("Gelu", "a|b", False, 1, 1, 1, 1, 1, 1, reason="is not supported")
     made = bundle(int8, dataclasses.replace(compiled, cpu_operators=(left,)), "kws")
     assert "- Gelu `a?b`: is not supported\n" in made["README.md"]
@@ -563,7 +580,7 @@ MODES = {
 
 
 @pytest.mark.parametrize(("accelerator", "mode"), MODES)
-def test_readme_says_which_memory(int8, for_target, accelerator, mode):
+def test_readme_says_which_memory(int8: Any, for_target: Any, accelerator: str, mode: str) -> None:
     model, arena, fast, driver = MODES[accelerator, mode]
     chosen = target(accelerator, memory_mode=mode)
     compiled = dataclasses.replace(for_target(accelerator), target=chosen)
@@ -583,7 +600,7 @@ def test_readme_says_which_memory(int8, for_target, accelerator, mode):
         assert "nullptr, 0, 1, 1)" in readme
 
 
-def test_readme_has_the_calls_and_the_figures(int8, compiled):
+def test_readme_has_the_calls_and_the_figures(int8: Any, compiled: Any) -> None:
     readme = bundle(int8, compiled, "kws")["README.md"]
     calls = ("reset_states(", "quantize_x(", "Invoke()", "dequantize_y(", "copy_states(")
     places = [readme.index(call) for call in calls]
@@ -624,7 +641,9 @@ STUBS = {  # of TFLM and the driver: their names and types, as of 2026
 
 
 @pytest.mark.parametrize("accelerator", TARGETS)
-def test_the_code_in_the_readme_compiles(int8, for_target, accelerator, tmp_path):
+def test_the_code_in_the_readme_compiles(
+    int8: Any, for_target: Any, accelerator: str, tmp_path: Path
+) -> None:
     made = bundle(int8, for_target(accelerator), "kws")
     write(made, tmp_path)
     for name, text in STUBS.items():
@@ -638,13 +657,13 @@ def test_the_code_in_the_readme_compiles(int8, for_target, accelerator, tmp_path
     run("g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-I.", "-c", "main.cc", at=tmp_path)
 
 
-def test_is_reproducible_and_names_no_path(int8, compiled):
+def test_is_reproducible_and_names_no_path(int8: Any, compiled: Any) -> None:
     made = bundle(int8, compiled, "kws")
     assert made == bundle(int8, compiled, "kws")
     assert not any(str(compiled.target.config.parent) in text for text in made.values())
 
 
-def test_write(int8, compiled, tmp_path):
+def test_write(int8: Any, compiled: Any, tmp_path: Path) -> None:
     made = bundle(int8, compiled, "kws")
     sizes = write(made, tmp_path / "a" / "firmware")
     found = {path.name: path for path in (tmp_path / "a" / "firmware").iterdir()}

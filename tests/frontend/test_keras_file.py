@@ -1,5 +1,8 @@
 """Model files: every format that holds layers, none that runs code."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import random_samples, small_model
@@ -10,7 +13,7 @@ from unspool.support._tensorflow import keras
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "model.hdf5"])
-def test_a_saved_model_is_the_same_model(name, tmp_path):
+def test_a_saved_model_is_the_same_model(name: str, tmp_path: Path) -> None:
     model, data = small_model("lstm"), random_samples(4)
     model.save(tmp_path / name)
     np.testing.assert_array_equal(
@@ -18,19 +21,19 @@ def test_a_saved_model_is_the_same_model(name, tmp_path):
     )
 
 
-def _lambda_model():
+def _lambda_model() -> Any:
     x = keras.Input((6, 5))
     return keras.Model(x, keras.layers.GRU(3)(keras.layers.Lambda(lambda t: t * 2)(x)))
 
 
 @pytest.mark.parametrize("name", ["code.keras", "code.h5"])
-def test_code_in_a_file_is_never_run(name, tmp_path):
+def test_code_in_a_file_is_never_run(name: str, tmp_path: Path) -> None:
     _lambda_model().save(tmp_path / name)
     with pytest.raises(UnspoolError, match=rf"{name}: the model asks to run Python code"):
         load(tmp_path / name)
 
 
-def test_a_savedmodel_is_told_to_come_as_keras(tmp_path):
+def test_a_savedmodel_is_told_to_come_as_keras(tmp_path: Path) -> None:
     small_model().export(tmp_path / "saved", verbose=False)
     with pytest.raises(UnspoolError, match=r"saved: a SavedModel .* not its layers.*\.keras"):
         load(tmp_path / "saved")
@@ -47,21 +50,23 @@ def test_a_savedmodel_is_told_to_come_as_keras(tmp_path):
         ("a.pb", b"PK\3\4", "not a Keras model file"),
     ],
 )
-def test_files_that_are_no_models_say_so(name, content, message, tmp_path):
+def test_files_that_are_no_models_say_so(
+    name: str, content: Any, message: str, tmp_path: Path
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UnspoolError, match=message):
         load(tmp_path / name)
 
 
-def test_a_model_keeps_its_loss_and_metrics(tmp_path):
+def test_a_model_keeps_its_loss_and_metrics(tmp_path: Path) -> None:
     model = small_model()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(tmp_path / "model.keras")
     assert load(tmp_path / "model.keras").loss == "sparse_categorical_crossentropy"
 
 
-def test_a_model_whose_loss_keras_does_not_know_comes_without_it(tmp_path):
+def test_a_model_whose_loss_keras_does_not_know_comes_without_it(tmp_path: Path) -> None:
     model = small_model()
     model.compile(loss=lambda y, p: keras.ops.mean(p))
     model.save(tmp_path / "model.keras")

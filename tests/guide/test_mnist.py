@@ -5,7 +5,7 @@ import numpy as np
 from unspool.guide import mnist
 
 
-def test_mnist_is_complete():
+def test_mnist_is_complete() -> None:
     data = mnist.load()
     assert data.train_images.shape == (60_000, 28, 28)
     assert data.test_images.shape == (10_000, 28, 28)
@@ -17,7 +17,7 @@ def test_mnist_is_complete():
     assert round(pixels.mean(), 4) == 0.1307 and round(pixels.std(), 4) == 0.3081
 
 
-def test_pixels_become_numbers_from_0_to_1():
+def test_pixels_become_numbers_from_0_to_1() -> None:
     rows = mnist.normalised(mnist.load().test_images[:10])
     assert rows.dtype == np.float32
     assert (rows.min(), rows.max()) == (0.0, 1.0)

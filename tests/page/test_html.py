@@ -1,9 +1,11 @@
 """The page: whole without anything else, safe with any name, with unit and origin everywhere."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,33 +28,33 @@ EVERY = pytest.mark.parametrize("case", CASES)
 
 
 class Element:
-    def __init__(self, tag, attributes, parent):
+    def __init__(self, tag: Any, attributes: Any, parent: Any) -> None:
         self.tag, self.attributes, self.parent = tag, attributes, parent
         self.content = []  # texts and elements, in order
 
     @property
-    def children(self):
+    def children(self) -> Any:
         return [part for part in self.content if isinstance(part, Element)]
 
     @property
-    def own(self):
+    def own(self) -> Any:
         return "".join(part for part in self.content if isinstance(part, str))
 
-    def find(self, tag):
+    def find(self, tag: Any) -> Iterator[Any]:
         for child in self.children:
             if child.tag == tag:
                 yield child
             yield from child.find(tag)
 
     @property
-    def text(self):
+    def text(self) -> Any:
         return "".join(part if isinstance(part, str) else part.text for part in self.content)
 
 
 class Document(HTMLParser):
     """A page as a tree; an element that is not closed, or closed twice, is an error."""
 
-    def __init__(self, text):
+    def __init__(self, text: Any) -> None:
         super().__init__()
         self.root = self.here = Element("root", {}, None)
         self.every = []
@@ -60,28 +62,28 @@ class Document(HTMLParser):
         self.close()
         assert self.here is self.root, f"<{self.here.tag}> is not closed"
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: Any, attributes: Any) -> None:
         element = Element(tag, dict(attributes), self.here)
         self.here.content.append(element)
         self.every.append(element)
         if tag not in VOID:
             self.here = element
 
-    def handle_startendtag(self, tag, attributes):
+    def handle_startendtag(self, tag: Any, attributes: Any) -> None:
         self.handle_starttag(tag, attributes)
         if tag not in VOID:
             self.handle_endtag(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> None:
         assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
         self.here = self.here.parent
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.here.content.append(data)
 
 
 @EVERY
-def test_it_needs_no_network_and_no_script(case):
+def test_it_needs_no_network_and_no_script(case: Any) -> None:
     document = Document(page(case))
     for element in document.every:
         assert element.tag not in ("script", "img", "iframe", "object", "base")
@@ -95,7 +97,7 @@ def test_it_needs_no_network_and_no_script(case):
 
 
 @EVERY
-def test_it_is_marked_up_for_everybody(case):
+def test_it_is_marked_up_for_everybody(case: Any) -> None:
     document = Document(page(case))
     (html,) = document.root.find("html")
     assert html.attributes["lang"] == "en"
@@ -117,7 +119,7 @@ def test_it_is_marked_up_for_everybody(case):
 
 
 @EVERY
-def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case):
+def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case: Any) -> None:
     document = Document(page(case))
     pictures = list(document.root.find("svg"))
     for svg in pictures:
@@ -154,7 +156,9 @@ def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case):
         ("hostile", "accuracy compression cycles memory ranges graph details", "drift"),
     ],
 )
-def test_it_has_the_sections_that_there_is_something_for(case, there, absent):
+def test_it_has_the_sections_that_there_is_something_for(
+    case: str, there: str, absent: str
+) -> None:
     document = Document(page(case))
     found = {e.attributes.get("id") for e in document.root.find("section")}
     links = {e.attributes["href"][1:] for e in next(document.root.find("nav")).find("a")}
@@ -173,14 +177,14 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize("case", VERDICTS)
-def test_the_verdict_says_what_was_found(case):
+def test_the_verdict_says_what_was_found(case: str) -> None:
     document = Document(page(case))
     verdict = next(e for e in document.every if e.attributes.get("id") == "verdict")
     for words in VERDICTS[case]:
         assert words in verdict.text
 
 
-def test_names_of_users_are_texts_and_nothing_else():
+def test_names_of_users_are_texts_and_nothing_else() -> None:
     document = Document(page("hostile"))
     assert HOSTILE in next(document.root.find("h1")).text
     assert sum(HOSTILE in e.own for e in document.every) > 50
@@ -189,7 +193,7 @@ def test_names_of_users_are_texts_and_nothing_else():
     )
 
 
-def test_figures_are_those_of_the_report():
+def test_figures_are_those_of_the_report() -> None:
     report = gru()
     text = Document(page("deployed")).root.text
     assert f"{report.compiled.cycles:,}" in text
@@ -205,11 +209,11 @@ def test_figures_are_those_of_the_report():
     assert cells == [[str(n) if n else "·" for n in row] for row in confusion]
 
 
-def test_the_same_report_gives_the_same_page():
+def test_the_same_report_gives_the_same_page() -> None:
     assert as_html(gru()) == as_html(gru())
 
 
-def test_drift_is_added_to_a_page_and_replaced():
+def test_drift_is_added_to_a_page_and_replaced() -> None:
     report, found = lstm_stream(), lstm_stream().drift
     without = as_html(replace(report, drift=None))
     assert 'id="drift"' not in without
@@ -220,7 +224,15 @@ def test_drift_is_added_to_a_page_and_replaced():
     assert add_drift("<p>another page</p>", found) == "<p>another page</p>"
 
 
-def operator(kind="Add", name="x", npu=0, sram=0, dram=0, flash=0, macs=0):
+def operator(
+    kind: str = "Add",
+    name: str = "x",
+    npu: int = 0,
+    sram: int = 0,
+    dram: int = 0,
+    flash: int = 0,
+    macs: int = 0,
+) -> Any:
     return Operator(kind, name, True, max(npu, sram, dram, flash), npu, sram, dram, flash, macs)
 
 
@@ -235,11 +247,11 @@ def operator(kind="Add", name="x", npu=0, sram=0, dram=0, flash=0, macs=0):
         ({"kind": "Mul", "npu": 1, "sram": 2, "dram": 3}, "DRAM"),
     ],
 )
-def test_an_operator_is_bound_by_its_longest_part(parts, expected):
+def test_an_operator_is_bound_by_its_longest_part(parts: Any, expected: str) -> None:
     assert bound(operator(**parts)) == expected
 
 
-def test_cycles_are_added_up_by_kind_and_by_step():
+def test_cycles_are_added_up_by_kind_and_by_step() -> None:
     operators = [
         operator("FullyConnected", "gru/xproj", npu=5),
         operator("FullyConnected", "gru/step_000/MatMul;gru/step_000/hproj", flash=100),
@@ -262,7 +274,7 @@ def test_cycles_are_added_up_by_kind_and_by_step():
     assert total == report.compiled.cycles, "what Vela says for the whole"
 
 
-def test_limits_are_work_divided_by_rate():
+def test_limits_are_work_divided_by_rate() -> None:
     compiled = replace(
         gru().compiled,
         cycles=1000,
@@ -284,14 +296,14 @@ def test_limits_are_work_divided_by_rate():
     assert found.mac_percent == 10  # 12,800 of 128,000
 
 
-def test_traffic_is_that_of_vela_at_the_configurations_bandwidth():
+def test_traffic_is_that_of_vela_at_the_configurations_bandwidth() -> None:
     by_memory = {t.memory: t for t in gru().compiled.traffic}
     # Ethos_U55_High_End_Embedded: 4 GB/s and 0.5 GB/s at 500 MHz
     assert by_memory["SRAM"].bytes_per_cycle == pytest.approx(8)
     assert by_memory["off-chip flash"].bytes_per_cycle == pytest.approx(1)
 
 
-def test_the_interval_is_wilsons():
+def test_the_interval_is_wilsons() -> None:
     low, high = interval(Point("", 100.0, 10))
     assert low == pytest.approx(100 * 10 / (10 + 1.96**2)) and high == pytest.approx(100)
     low, high = interval(Point("", 50.0, 100))  # 0.5 +- 1.96 * sqrt(...) / (1 + z^2 / n)
@@ -311,7 +323,7 @@ Tensor Allocation for read-only NPU tensors:
 """
 
 
-def test_allocations_are_read_from_velas_log():
+def test_allocations_are_read_from_velas_log() -> None:
     image, shared, weights = allocations.read(LOG)
     assert (image.start, image.end, image.address, image.size) == (0, 7, 0x400, 784)
     assert shared.name == "g/rh", "operators that work in place share one"
@@ -320,13 +332,13 @@ def test_allocations_are_read_from_velas_log():
 
 
 @pytest.mark.parametrize("report", [gru, lstm_stream])
-def test_the_plan_ends_where_vela_says(report):
+def test_the_plan_ends_where_vela_says(report: Any) -> None:
     compiled = report().compiled
     ends = [a.address + a.size for a in compiled.allocations if a.memory == "Sram"]
     assert max(ends) <= 1024 * compiled.sram_kib <= max(ends) + 16
 
 
-def test_the_step_graph_has_the_operators_of_one_step():
+def test_the_step_graph_has_the_operators_of_one_step() -> None:
     tflite = gru().quantized_tflite
     (graph,) = step_graphs(tflite)
     assert (graph.layer, graph.step, graph.steps) == ("gru", 1, 6)
@@ -341,14 +353,14 @@ def test_the_step_graph_has_the_operators_of_one_step():
     assert inputs["h"] == "state of the step before → 1×8"
 
 
-def test_the_states_of_a_stream_are_in_its_only_step():
+def test_the_states_of_a_stream_are_in_its_only_step() -> None:
     (graph,) = step_graphs(lstm_stream().quantized_tflite)
     assert {n.title for n in graph.nodes if n.kind == "state"} == {"c_out", "h_out"}
     assert {"h_in", "c_in"} <= {n.title for n in graph.nodes if n.kind == "input"}
 
 
 @st.composite
-def graphs(draw):
+def graphs(draw: Any) -> Any:
     count = draw(st.integers(1, 14))
     pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
     edges = draw(st.sets(pairs.filter(lambda p: p[0] < p[1]), max_size=30))
@@ -358,7 +370,7 @@ def graphs(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(graphs())
-def test_boxes_do_not_touch_and_arrows_point_down(graph):
+def test_boxes_do_not_touch_and_arrows_point_down(graph: Any) -> None:
     widths, edges = graph
     layout = lay_out(widths, edges, gap=12)
     for a, (x, layer) in enumerate(layout.places):

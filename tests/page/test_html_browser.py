@@ -3,7 +3,9 @@
 Screenshots are kept in test-screenshots/, for a person to look at.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import BINARY, Browser
@@ -76,14 +78,16 @@ FAINT = """
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Iterator[Any]:
     opened = Browser()
     yield opened
     opened.close()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_overflows_and_the_console_is_silent(case, browser, tmp_path):
+def test_nothing_overflows_and_the_console_is_silent(
+    case: Any, browser: Any, tmp_path: Path
+) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(case), encoding="utf-8")
     PICTURES.mkdir(exist_ok=True)
@@ -103,7 +107,7 @@ def test_nothing_overflows_and_the_console_is_silent(case, browser, tmp_path):
             assert browser.requests() == [file.resolve().as_uri()], "nothing else is loaded"
 
 
-def test_colours_follow_the_scheme(browser, tmp_path):
+def test_colours_follow_the_scheme(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page("deployed"), encoding="utf-8")
     found = {}
@@ -119,7 +123,7 @@ CHART_TEXT = "getComputedStyle(document.querySelector('svg text')).fill"
 CHART_BAR = "getComputedStyle(document.querySelector('.band')).fill"
 
 
-def test_it_can_be_printed(browser, tmp_path):
+def test_it_can_be_printed(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page("deployed"), encoding="utf-8")
     browser.open(file, 1280, "dark")

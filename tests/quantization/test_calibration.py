@@ -1,5 +1,7 @@
 """Ranges: by hand where the tensor is known, tied over the steps, never empty."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import random_samples, small_model
@@ -14,36 +16,36 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
 
-def test_an_inputs_range_is_its_datas(calibration, data):
+def test_an_inputs_range_is_its_datas(calibration: Any, data: Any) -> None:
     assert calibration.samples == 40
     assert calibration.observed["x"].minimum == pytest.approx(data.min())
     assert calibration.observed["x"].maximum == pytest.approx(data.max())
 
 
-def test_a_states_range_is_that_of_keras(calibration, data, model):
+def test_a_states_range_is_that_of_keras(calibration: Any, data: Any, model: Any) -> None:
     """The last step's `h` is the GRU layer's output, which Keras can say."""
     h = keras.Model(model.inputs, model.get_layer("gru").output).predict(data, verbose=0)
     observed = calibration.observed["gru/step_005/h"]
     assert (observed.minimum, observed.maximum) == pytest.approx((h.min(), h.max()), abs=1e-6)
 
 
-def test_ranges_of_what_weights_read_and_give_are_tied_over_the_steps(calibration):
+def test_ranges_of_what_weights_read_and_give_are_tied_over_the_steps(calibration: Any) -> None:
     for name in ("h", "hproj_c"):
         steps = [f"gru/step_{step:03d}/{name}" for step in range(1, 6)]
         assert len({calibration.ranges[step] for step in steps}) == 1
 
 
-def test_ranges_of_others_are_their_own_in_each_step(calibration):
+def test_ranges_of_others_are_their_own_in_each_step(calibration: Any) -> None:
     assert len({calibration.ranges[f"gru/step_{step:03d}/rh"] for step in range(1, 6)}) == 5
 
 
-def test_a_role_is_a_name_without_the_step(float_tflite):
+def test_a_role_is_a_name_without_the_step(float_tflite: bytes) -> None:
     found = roles(flatbuffer.read(float_tflite))
     assert found["gru/step_003/h"] == found["gru/step_005/h"] == "gru/step/h"
     assert found["x"] == "x"
 
 
-def test_an_output_of_the_graph_that_is_a_state_has_the_states_role():
+def test_an_output_of_the_graph_that_is_a_state_has_the_states_role() -> None:
     """The signature's name takes the place of `gru/step_003/h`; the tie must not be lost."""
     x = keras.Input((4, 3), name="x")
     model = keras.Model(x, keras.layers.GRU(5, name="gru")(x))
@@ -51,7 +53,7 @@ def test_an_output_of_the_graph_that_is_a_state_has_the_states_role():
     assert found["gru"] == found["gru/step_001/h"] == "gru/step/h"
 
 
-def test_a_tie_holds_all_observations_and_zero(calibration):
+def test_a_tie_holds_all_observations_and_zero(calibration: Any) -> None:
     """A role's range by minmax, from what was observed of its steps."""
     steps = [calibration.observed[f"gru/step_{step:03d}/h"] for step in range(6)]
     whole = Range(min(0.0, *(r.minimum for r in steps)), max(0.0, *(r.maximum for r in steps)))
@@ -59,14 +61,14 @@ def test_a_tie_holds_all_observations_and_zero(calibration):
     assert {chosen.ranges[f"gru/step_{step:03d}/h"] for step in range(6)} == {whole}
 
 
-def test_a_tensor_that_is_zero_in_all_of_the_data_gets_a_usable_range(float_tflite):
+def test_a_tensor_that_is_zero_in_all_of_the_data_gets_a_usable_range(float_tflite: bytes) -> None:
     found = calibrate(float_tflite, np.zeros((30, 6, 5)))
     assert found.ranges["x"] == UNIT
     assert "x" in found.empty
 
 
 @pytest.mark.parametrize("unit", [1e-7, 1e-3, 1e7])
-def test_a_networks_unit_does_not_matter(unit):
+def test_a_networks_unit_does_not_matter(unit: float) -> None:
     """Amperes, tesla, strain: a narrow range is a range."""
     model = small_model("gru")
     data = random_samples(40)
@@ -80,7 +82,7 @@ def test_a_networks_unit_does_not_matter(unit):
     assert found["gru/step_003/h"].width == pytest.approx(expected["gru/step_003/h"].width, rel=0.1)
 
 
-def test_outputs_and_states_are_not_cut(model, data):
+def test_outputs_and_states_are_not_cut(model: Any, data: Any) -> None:
     """Least squares would cut an outlier off; inputs and outputs are taken as they are."""
     x = keras.Input((6, 5), name="x")
     linear = keras.Model(x, keras.layers.Dense(1, name="y")(keras.layers.GRU(4)(x)))
@@ -94,7 +96,7 @@ def test_outputs_and_states_are_not_cut(model, data):
     assert inner, "some range between them is narrower than what was met"
 
 
-def test_least_squares_clips_an_outlier_that_costs_less_than_coarse_levels():
+def test_least_squares_clips_an_outlier_that_costs_less_than_coarse_levels() -> None:
     """By hand: 999 values in [-1, 1] and one at 3. Levels of 6/255 against 2/255."""
     values = np.concatenate([np.linspace(-1, 1, 9999), [3.0]])
     chosen = mse(values, Range(-3.0, 3.0), 255)
@@ -102,12 +104,12 @@ def test_least_squares_clips_an_outlier_that_costs_less_than_coarse_levels():
     assert chosen.minimum == -chosen.maximum
 
 
-def test_least_squares_keeps_a_range_that_is_used_evenly():
+def test_least_squares_keeps_a_range_that_is_used_evenly() -> None:
     assert mse(np.linspace(-1, 1, 10_000), Range(-1.0, 1.0), 255).maximum > 0.97
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_method_leaves_what_was_observed(float_tflite, data, method):
+def test_no_method_leaves_what_was_observed(float_tflite: bytes, data: Any, method: Any) -> None:
     found = calibrate(float_tflite, data, method)
     assert found.method == method
     for tie in found.observations.ties:
@@ -117,17 +119,17 @@ def test_no_method_leaves_what_was_observed(float_tflite, data, method):
             assert low <= chosen.minimum <= 0 <= chosen.maximum <= high
 
 
-def test_minmax_is_what_was_observed(float_tflite, data):
+def test_minmax_is_what_was_observed(float_tflite: bytes, data: Any) -> None:
     found = calibrate(float_tflite, data, "minmax")
     assert found.ranges["x"] == found.observed["x"]
 
 
-def test_an_unknown_method_is_answered_with_the_known_ones(float_tflite, data):
+def test_an_unknown_method_is_answered_with_the_known_ones(float_tflite: bytes, data: Any) -> None:
     with pytest.raises(UnspoolError, match="'magic': expected minmax, percentile, mse"):
         calibrate(float_tflite, data, "magic")
 
 
-def test_a_quantized_file_is_refused(int8_tflite, data):
+def test_a_quantized_file_is_refused(int8_tflite: bytes, data: Any) -> None:
     with pytest.raises(UnspoolError, match="quantized already"):
         calibrate(int8_tflite, data)
 
@@ -144,6 +146,6 @@ def test_a_quantized_file_is_refused(int8_tflite, data):
         ([np.zeros((2, 6, 5))] * 2, "has 2 arrays, but the model has 1 input: x"),
     ],
 )
-def test_data_that_does_not_fit_says_what_does(float_tflite, bad, message):
+def test_data_that_does_not_fit_says_what_does(float_tflite: bytes, bad: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=f"calibration data: .*{message}"):
         calibrate(float_tflite, bad)

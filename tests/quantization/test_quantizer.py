@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +18,18 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
 
-def tensors(tflite: bytes):
+def tensors(tflite: bytes) -> Any:
     return flatbuffer.read(tflite).subgraphs[0].tensors
 
 
-def test_no_tensor_is_float(int8_tflite):
+def test_no_tensor_is_float(int8_tflite: bytes) -> None:
     assert {t.type for t in tensors(int8_tflite)} <= {
         schema.TensorType.INT8,
         schema.TensorType.INT32,
     }
 
 
-def test_inputs_and_outputs_are_int8_and_keep_their_names(int8_tflite):
+def test_inputs_and_outputs_are_int8_and_keep_their_names(int8_tflite: bytes) -> None:
     session = Session(int8_tflite)
     assert [(t.name, t.dtype) for t in (*session.inputs, *session.outputs)] == [
         ("x", np.int8),
@@ -47,7 +48,7 @@ def scales_by_role(int8: bytes) -> dict[str, set[tuple[float, int]]]:
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
-def test_what_weights_multiply_and_give_has_one_scale_in_all_steps(cell):
+def test_what_weights_multiply_and_give_has_one_scale_in_all_steps(cell: str) -> None:
     """Vela would store a table of scales for each step otherwise."""
     float_tflite = convert(unroll(small_model(cell, steps=12)))
     int8 = quantize(float_tflite, calibrate(float_tflite, random_samples(30, steps=12)).ranges)
@@ -64,7 +65,7 @@ def test_what_weights_multiply_and_give_has_one_scale_in_all_steps(cell):
     assert {role: scales[role] for role in weighted if len(scales[role]) > 1} == {}
 
 
-def test_a_cell_state_that_grows_has_finer_scales_in_early_steps_and_few_tables():
+def test_a_cell_state_that_grows_has_finer_scales_in_early_steps_and_few_tables() -> None:
     """LSTM's c: all steps in one range cost three times the error; a table each, 256 bytes."""
     model = small_model("lstm", units=16, steps=40)
     kernel, recurrent, bias, *head = model.get_weights()
@@ -80,7 +81,7 @@ def test_a_cell_state_that_grows_has_finer_scales_in_early_steps_and_few_tables(
     assert widths[0] < widths[1] / 2
 
 
-def test_recurrent_kernels_have_one_scale_per_tensor(int8_tflite):
+def test_recurrent_kernels_have_one_scale_per_tensor(int8_tflite: bytes) -> None:
     kernels = [
         t
         for t in tensors(int8_tflite)
@@ -90,7 +91,7 @@ def test_recurrent_kernels_have_one_scale_per_tensor(int8_tflite):
     assert all(len(t.quantization.scale) == 1 for t in kernels)
 
 
-def test_every_buffer_is_inside_the_flatbuffer(int8_tflite):
+def test_every_buffer_is_inside_the_flatbuffer(int8_tflite: bytes) -> None:
     """A large model's buffers are stored outside by litert-quantizer; TFLM would read nothing."""
     float_tflite = convert(unroll(small_model(units=300, steps=3)))
     ranges = calibrate(float_tflite, random_samples(5, steps=3)).ranges
@@ -105,7 +106,7 @@ def test_every_buffer_is_inside_the_flatbuffer(int8_tflite):
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
 @pytest.mark.parametrize("runtime", ["litert", "tflm"])
-def test_int8_outputs_follow_keras(cell, runtime):
+def test_int8_outputs_follow_keras(cell: str, runtime: str) -> None:
     """The bounds are levels of the output's scale, 1/256: what int8 costs on 6 steps."""
     model, data = small_model(cell), random_samples(60)
     float_tflite = convert(unroll(model))
@@ -115,7 +116,7 @@ def test_int8_outputs_follow_keras(cell, runtime):
     assert error.mean() < 1.5 / 256
 
 
-def test_int16_activations_are_int16_and_closer():
+def test_int16_activations_are_int16_and_closer() -> None:
     model, data = small_model("lstm"), random_samples(60)
     float_tflite = convert(unroll(model))
     ranges = calibrate(float_tflite, data).ranges
@@ -128,12 +129,12 @@ def test_int16_activations_are_int16_and_closer():
     assert errors["int16"] < errors["int8"] / 2
 
 
-def test_an_unknown_type_is_refused(float_tflite, calibration):
+def test_an_unknown_type_is_refused(float_tflite: bytes, calibration: Any) -> None:
     with pytest.raises(UnspoolError, match="activations 'int4': expected int8 or int16"):
         quantize(float_tflite, calibration.ranges, "int4")
 
 
-def test_an_operator_without_int8_form_is_named():
+def test_an_operator_without_int8_form_is_named() -> None:
     from unspool.support._tensorflow import keras
 
     x = keras.Input((3, 2), name="x")

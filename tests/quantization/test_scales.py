@@ -1,5 +1,7 @@
 """Exact scales: Vela's float32 multipliers and TFLM's float64 ones are the same number."""
 
+from typing import Any
+
 import models
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def aimed(kind: str, rng: np.random.Generator) -> float:
 
 
 @pytest.mark.parametrize("kind", ["TANH", "LOGISTIC"])
-def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind):
+def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind: str) -> None:
     """A forecast with four LSTM(50) differed from TFLM by one entry: 128 tanh(27 s) = 0.4999955."""
     rng, fixed = np.random.default_rng(5), {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}
     scales = [0.00014467537, *(aimed(kind, rng) for _ in range(99))]
@@ -57,7 +59,7 @@ def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind):
 
 
 @given(st.floats(1e-9, 1e9))
-def test_rounding_up_keeps_12_bits_and_adds_at_most_one_in_2048(scale):
+def test_rounding_up_keeps_12_bits_and_adds_at_most_one_in_2048(scale: Any) -> None:
     rounded = rounded_up(scale)
     fraction, _ = np.frexp(rounded)
     assert fraction * 2**12 == int(fraction * 2**12)
@@ -83,7 +85,7 @@ def float32(*scales: float) -> tuple[int, int]:
 
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_multiplier_is_the_same_in_both_precisions(name, activations):
+def test_every_multiplier_is_the_same_in_both_precisions(name: str, activations: str) -> None:
     model = trained(Case("", name, NETWORKS[name]))
     data = np.random.default_rng(3).normal(size=(30, *model.input_shape[1:]))
     float_tflite = convert(unroll(model))
@@ -109,7 +111,7 @@ def test_every_multiplier_is_the_same_in_both_precisions(name, activations):
     assert checked > 5
 
 
-def test_the_binary_of_many_random_networks_gives_tflms_bytes():
+def test_the_binary_of_many_random_networks_gives_tflms_bytes() -> None:
     """Without exact scales about one sample in two hundred differs for a GRU(64) on MNIST."""
     for name, build in NETWORKS.items():
         model = trained(Case("", name, build))

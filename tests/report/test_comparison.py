@@ -3,6 +3,8 @@
 import copy
 import io
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,7 +15,9 @@ from unspool.report.document import load, read
 from unspool.report.terminal.comparison import as_comparison_table
 
 
-def figure(label, value, unit, origin="estimated", how="ethos-u55-128"):
+def figure(
+    label: Any, value: Any, unit: Any, origin: str = "estimated", how: str = "ethos-u55-128"
+) -> Any:
     return {"label": label, "value": value, "unit": unit, "origin": origin, "how": how}
 
 
@@ -35,7 +39,7 @@ BEFORE = {
 }
 
 
-def changed(**parts):
+def changed(**parts: Any) -> Any:
     after = copy.deepcopy(BEFORE)
     for path, value in parts.items():
         *keys, last = path.split("__")
@@ -50,8 +54,8 @@ def changed(**parts):
 
 
 @pytest.fixture
-def written(tmp_path):
-    def write(name, content):
+def written(tmp_path: Path) -> Any:
+    def write(name: str, content: Any) -> Any:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "report.json").write_text(
@@ -63,24 +67,24 @@ def written(tmp_path):
 
 
 @pytest.fixture
-def between(written):
-    def difference(after):
+def between(written: Any) -> Any:
+    def difference(after: Any) -> Any:
         return compare(read(written("a", BEFORE)), read(written("b", after)))
 
     return difference
 
 
-def text(difference):
+def text(difference: Any) -> Any:
     stream = io.StringIO()
     Console(file=stream, width=160).print(as_comparison_table(difference))
     return stream.getvalue()
 
 
-def rows(difference):
+def rows(difference: Any) -> Any:
     return {line.split("  ")[0].strip(): line.split() for line in text(difference).splitlines()}
 
 
-def test_a_report_and_itself_differ_in_nothing(between):
+def test_a_report_and_itself_differ_in_nothing(between: Any) -> None:
     difference = between(BEFORE)
     assert difference.changes == () and difference.facts == {} and difference.unchanged == 6
     assert "6 figures are unchanged." in text(difference)
@@ -98,7 +102,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_change_has_its_sign_and_percent(case, between):
+def test_a_change_has_its_sign_and_percent(case: str, between: Any) -> None:
     path, value, by, percent, ends = CHANGES[case]
     difference = between(changed(**{path: value}))
     (change,) = difference.changes
@@ -109,7 +113,7 @@ def test_a_change_has_its_sign_and_percent(case, between):
     assert " ".join(line.split()).endswith(ends)
 
 
-def test_figures_of_one_report_alone_are_said(between):
+def test_figures_of_one_report_alone_are_said(between: Any) -> None:
     after = changed(
         figures__sram=None, figures__resident_sram=figure("SRAM with them", 99.5, "KiB")
     )
@@ -118,7 +122,7 @@ def test_figures_of_one_report_alone_are_said(between):
     assert "Only after: SRAM with them: 99.5 KiB" in shown
 
 
-def test_what_is_not_alike_is_said(between):
+def test_what_is_not_alike_is_said(between: Any) -> None:
     """100 samples are not 10,000; cycles of another unit are no difference."""
     after = changed(
         figures__accuracy_tflm__how="100 test samples", figures__cycles__unit="kilocycles"
@@ -130,7 +134,7 @@ def test_what_is_not_alike_is_said(between):
     assert to_dictionary(difference)["figures"]["cycles"]["by"] is None
 
 
-def test_target_versions_and_placement_are_compared(between):
+def test_target_versions_and_placement_are_compared(between: Any) -> None:
     after = changed(
         target__memory_mode="Sram_Only",
         versions__keras=None,
@@ -167,7 +171,7 @@ NOT_REPORTS = {
 
 
 @pytest.mark.parametrize("case", NOT_REPORTS)
-def test_what_is_no_report_is_refused_by_name(case, tmp_path):
+def test_what_is_no_report_is_refused_by_name(case: str, tmp_path: Path) -> None:
     content, message = NOT_REPORTS[case]
     path = tmp_path / "x.json"
     if not isinstance(content, bytes):
@@ -179,7 +183,7 @@ def test_what_is_no_report_is_refused_by_name(case, tmp_path):
     assert message in str(error.value)
 
 
-def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(UnspoolError, match=r"\.json: No such file"):
             load(path)

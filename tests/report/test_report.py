@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,18 +19,18 @@ REQUEST = Request(quantized="out/model_int8.tflite", out="out")
 
 
 @pytest.fixture(scope="session")
-def document(deployed):
+def document(deployed: Any) -> Any:
     sizes = {"model_int8.tflite": 2048}
     return json.loads(as_json(of_deployment(deployed, sizes, REQUEST, beside=GUIDE)))
 
 
-def text(report, **options):
+def text(report: Any, **options: Any) -> Any:
     stream = io.StringIO()
     Console(file=stream, width=160, **options).print(as_table(report))
     return stream.getvalue()
 
 
-def test_the_schema_has_a_version_and_these_parts(document):
+def test_the_schema_has_a_version_and_these_parts(document: Any) -> None:
     assert document["schema_version"] == 2
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
@@ -38,14 +39,14 @@ def test_the_schema_has_a_version_and_these_parts(document):
     }
 
 
-def test_every_figure_has_value_unit_and_origin(document):
+def test_every_figure_has_value_unit_and_origin(document: Any) -> None:
     for name, figure in document["figures"].items():
         assert set(figure) - {"guide"} == {"label", "value", "unit", "origin", "how"}, name
         assert figure["origin"] in ("measured", "simulated", "estimated")
         assert figure["how"]
 
 
-def test_values_are_those_of_the_deployment(document, deployed):
+def test_values_are_those_of_the_deployment(document: Any, deployed: Any) -> None:
     figures = document["figures"]
     assert figures["cycles"]["value"] == deployed.compiled.cycles
     assert figures["constants"]["guide"] == 629.9
@@ -60,7 +61,7 @@ def test_values_are_those_of_the_deployment(document, deployed):
     }
 
 
-def test_accuracy_has_classes_and_confusion(document):
+def test_accuracy_has_classes_and_confusion(document: Any) -> None:
     for entry in document["accuracy"]:
         assert sum(map(sum, entry["confusion"])) == entry["samples"] == 40
         assert len(entry["per_class_percent"]) == 4
@@ -72,7 +73,7 @@ def test_accuracy_has_classes_and_confusion(document):
     ]
 
 
-def test_the_table_shows_every_figure_that_is_in_use(deployed):
+def test_the_table_shows_every_figure_that_is_in_use(deployed: Any) -> None:
     report = of_deployment(deployed, {}, REQUEST, beside=GUIDE)
     rendered = text(report)
     for figure in report.figures:
@@ -82,7 +83,7 @@ def test_the_table_shows_every_figure_that_is_in_use(deployed):
     assert "\x1b" not in rendered
 
 
-def test_cpu_operators_are_in_the_table_with_their_reason(float_tflite):
+def test_cpu_operators_are_in_the_table_with_their_reason(float_tflite: bytes) -> None:
     compiled = vela.compile(float_tflite, target())
     report = of_compiled("m.tflite", compiled, float_tflite, REQUEST)
     rendered = text(report)

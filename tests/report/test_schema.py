@@ -6,6 +6,7 @@ import re
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -23,12 +24,12 @@ REPORT_PAGE = Path(__file__).parents[2] / "docs" / "report.md"
 
 
 @pytest.fixture(scope="session")
-def reports():
+def reports() -> Any:
     """report.json of each command, as a user finds it: name -> document."""
     return shared.value("reports of commands", _reports)
 
 
-def _reports():
+def _reports() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         made = _Commands(Path(folder))
         made.deploy()
@@ -42,15 +43,15 @@ def _reports():
 class _Commands:
     """Commands in a folder, and what their reports are."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder, self.reports = folder, {}
 
-    def run(self, *arguments, report, status=0):
+    def run(self, *arguments: Any, report: Any, status: int = 0) -> None:
         run = unspool(*arguments)
         assert run.returncode == status, run.stderr
         self.reports[report] = json.loads((self.folder / report / "report.json").read_text())
 
-    def deploy(self):
+    def deploy(self) -> None:
         folder, x = self.folder, random_samples(24)
         model = small_model(units=16)
         np.save(folder / "x.npy", x)
@@ -63,7 +64,7 @@ class _Commands:
         self.run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
         self.run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
 
-    def deploy_values(self):
+    def deploy_values(self) -> None:
         """Outputs that are values, and badly calibrated."""
         folder, x = self.folder, keras.Input((6, 5), name="x")
         head = keras.layers.Dense(2, name="where")(keras.layers.LSTM(4)(x))
@@ -77,7 +78,7 @@ class _Commands:
         values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
         self.run("deploy", folder / "values.keras", *values, report="values")
 
-    def deploy_words(self):
+    def deploy_words(self) -> None:
         """With an operator on the CPU."""
         folder, ids = self.folder, keras.Input((4,), name="ids", dtype="int32")
         words = keras.layers.GRU(4)(keras.layers.Embedding(9, 3)(ids))
@@ -86,14 +87,14 @@ class _Commands:
         words = ("--calibration", folder / "ids.npy", "--allow-cpu", "--out", folder / "words")
         self.run("deploy", folder / "words.keras", *words, report="words")
 
-    def compile(self):
+    def compile(self) -> None:
         compile = ("compile", self.folder / "plain" / "model_int8.tflite", "--out")
         self.run(*compile, self.folder / "compiled", report="compiled")
         self.run(*compile, self.folder / "kept", "--resident-weights", "9", report="kept")
         over = ("--max-flash-kib", "0.1")
         self.run(*compile, self.folder / "over", *over, report="over", status=1)
 
-    def compress(self):
+    def compress(self) -> None:
         """Without graphs, which take longer to trace; two settings to search among; no remedies."""
         folder, x = self.folder, random_samples(100)
         np.save(folder / "train.npy", x)
@@ -114,12 +115,12 @@ class _Commands:
             tf.config.run_functions_eagerly(False)
 
 
-def problems(document):
+def problems(document: Any) -> Any:
     found = Draft202012Validator(SCHEMA).iter_errors(document)
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -127,11 +128,11 @@ def test_the_schema_is_a_schema():
     "name",
     ["plain", "u85", "stream", "words", "compiled", "kept", "over", "small", "found", "values"],
 )
-def test_what_a_command_writes_is_valid(reports, name):
+def test_what_a_command_writes_is_valid(reports: Any, name: str) -> None:
     assert problems(reports[name]) == []
 
 
-def test_the_reports_together_have_every_part(reports):
+def test_the_reports_together_have_every_part(reports: Any) -> None:
     """Else a part of the schema would never have been tried."""
     written = set().union(*reports.values())
     assert written == set(SCHEMA["properties"])
@@ -167,7 +168,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_no_command_writes_is_not_valid(reports, case):
+def test_what_no_command_writes_is_not_valid(reports: Any, case: str) -> None:
     change, message = BROKEN[case]
     document = copy.deepcopy(reports["plain"])
     change(document)
@@ -175,6 +176,6 @@ def test_what_no_command_writes_is_not_valid(reports, case):
     assert message in problem
 
 
-def test_the_page_about_the_report_names_every_part():
+def test_the_page_about_the_report_names_every_part() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", REPORT_PAGE.read_text(), re.M)
     assert set(SCHEMA["properties"]) <= set(rows)

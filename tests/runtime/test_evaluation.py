@@ -1,5 +1,8 @@
 """Counting right and wrong, and errors of values, by hand; what labels mean beside each head."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,11 +22,11 @@ SIGMOID = Head("binary", 0.5)
 LOGIT = Head("binary", 0.0)
 
 
-def scored(head, outputs, labels):
+def scored(head: Any, outputs: Any, labels: Any) -> Any:
     return score(outputs, fitted(head, labels, outputs.shape, "test data"), "litert")
 
 
-def test_accuracy_and_confusion_by_hand():
+def test_accuracy_and_confusion_by_hand() -> None:
     outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0, 0.1, 0.9]])
     result = scored(CLASSES, outputs, np.array([0, 1, 1, 0]))
     assert result.confusion == ((1, 0, 1), (1, 1, 0), (0, 0, 0))
@@ -31,36 +34,36 @@ def test_accuracy_and_confusion_by_hand():
     assert result.per_class == (50.0, 50.0, None)
 
 
-def test_one_hot_labels_are_classes():
+def test_one_hot_labels_are_classes() -> None:
     outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]])
     assert scored(CLASSES, outputs, np.array([[1.0, 0, 0], [0, 0, 1]])).percent == 50.0
 
 
-def test_one_sigmoid_is_two_classes():
+def test_one_sigmoid_is_two_classes() -> None:
     result = scored(SIGMOID, np.array([[0.7], [0.2], [0.6]]), np.array([1, 0, 0]))
     assert result.confusion == ((1, 1), (0, 1))
 
 
 @pytest.mark.parametrize("labels", [[1, 0, 0], [[1], [0], [0]], [1, -1, -1], [[1.0], [0.0], [0]]])
-def test_a_logit_is_cut_at_0_whatever_form_yes_and_no_have(labels):
+def test_a_logit_is_cut_at_0_whatever_form_yes_and_no_have(labels: Any) -> None:
     outputs = np.array([[0.2], [-0.3], [0.4]])
     assert scored(LOGIT, outputs, np.array(labels)).confusion == ((1, 1), (0, 1))
 
 
-def test_several_answers_of_one_output_are_counted_each():
+def test_several_answers_of_one_output_are_counted_each() -> None:
     outputs = np.array([[0.9, 0.1], [0.8, 0.7]])
     result = scored(SIGMOID, outputs, np.array([[1, 0], [1, 0]]))
     assert (result.samples, result.correct) == (4, 3)
 
 
-def test_an_output_in_time_counts_every_step():
+def test_an_output_in_time_counts_every_step() -> None:
     outputs = np.zeros((2, 3, 4))
     outputs[..., 2] = 1
     result = scored(CLASSES, outputs, np.full((2, 3), 2))
     assert (result.samples, result.percent) == (6, 100.0)
 
 
-def test_values_by_hand():
+def test_values_by_hand() -> None:
     outputs, targets = np.array([[1.0, 10], [3, 30]]), np.array([[2.0, 10], [4, 10]])
     result = scored(VALUES, outputs, targets)
     assert isinstance(result, Regression)
@@ -70,7 +73,7 @@ def test_values_by_hand():
     assert result.r2 == pytest.approx(0.0)  # an error as large as the spread; column 1 has none
 
 
-def test_integers_beyond_0_and_1_are_values_of_a_single_column():
+def test_integers_beyond_0_and_1_are_values_of_a_single_column() -> None:
     head = Head("values", 0.5, "mean_squared_error")
     result = scored(head, np.array([[9.0], [5]]), np.array([9, 4]))
     assert isinstance(result, Regression) and result.mae == 0.5
@@ -88,12 +91,12 @@ def test_integers_beyond_0_and_1_are_values_of_a_single_column():
         (SIGMOID, np.full((4, 3), 7), "labels are 7, but the model says yes or no"),
     ],
 )
-def test_labels_that_do_not_fit_say_so(head, labels, message):
+def test_labels_that_do_not_fit_say_so(head: Any, labels: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         fitted(head, labels, (4, 3), "test data")
 
 
-def compiled(loss, *head):
+def compiled(loss: Any, *head: Any) -> Any:
     model = keras.Sequential([keras.Input((3, 2)), L.GRU(4), *head])
     if loss:
         model.compile(loss=loss)
@@ -121,7 +124,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_an_output_is_read_as_the_model_was_compiled(name, tmp_path):
+def test_an_output_is_read_as_the_model_was_compiled(name: str, tmp_path: Path) -> None:
     loss, head, expected = HEADS[name]
     model = compiled(loss, *(type(layer).from_config(layer.get_config()) for layer in head))
     (found,) = heads(model)
@@ -130,13 +133,13 @@ def test_an_output_is_read_as_the_model_was_compiled(name, tmp_path):
     assert heads(load(tmp_path / "m.keras")) == (found,)
 
 
-def two_outputs():
+def two_outputs() -> Any:
     x = keras.Input((3, 2), name="x")
     h = L.GRU(4)(x)
     return keras.Model(x, {"rul": L.Dense(1)(h), "fault": L.Dense(3, "softmax")(h)})
 
 
-def test_several_outputs_take_labels_by_name():
+def test_several_outputs_take_labels_by_name() -> None:
     model, x = two_outputs(), np.zeros((5, 3, 2), np.float32)
     labels = {"rul": np.arange(5.0), "fault": np.zeros(5, int)}
     _, targets = check_test(model, (x, labels))
@@ -154,23 +157,23 @@ def test_several_outputs_take_labels_by_name():
         ({"fault": np.zeros(4, int)}, r"output 'fault': labels have the shape \(4,\)"),
     ],
 )
-def test_labels_of_several_outputs_that_do_not_fit_say_so(labels, message):
+def test_labels_of_several_outputs_that_do_not_fit_say_so(labels: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         check_test(two_outputs(), (np.zeros((5, 3, 2)), labels))
 
 
-def test_which_of_several_outputs_must_be_said():
+def test_which_of_several_outputs_must_be_said() -> None:
     with pytest.raises(UnspoolError, match="the model has the outputs fault, rul: say which"):
         evaluate(two_outputs(), np.zeros((5, 3, 2)), np.zeros(5))
 
 
-def test_difference_by_hand():
+def test_difference_by_hand() -> None:
     result = difference([np.array([[1.0, 2], [3, 4]])], [np.array([[1.0, 2.5], [3, 3]])])
     assert (result.samples, result.mean, result.largest) == (2, 0.375, 1.0)
     assert result.p99 == pytest.approx(1.0 - 0.5 * 0.03)  # linear between the two largest
 
 
-def test_columns_have_errors_of_their_own_range():
+def test_columns_have_errors_of_their_own_range() -> None:
     exact = np.array([[0.0, 100], [1, 110], [2, 120]])
     found = columns("y", exact + np.array([0.1, 5]), exact)
     assert [c.mean for c in found] == pytest.approx([5.0, 25.0])  # of 2 and of 20
@@ -179,19 +182,19 @@ def test_columns_have_errors_of_their_own_range():
     assert [c.values for c in found] == [3, 3]
 
 
-def test_a_column_that_does_not_vary_is_held_against_its_size():
+def test_a_column_that_does_not_vary_is_held_against_its_size() -> None:
     (found,) = columns("y", np.full((4, 1), 4.9), np.full((4, 1), 5.0))
     assert found.mean == pytest.approx(2.0)
     assert found.snr is None
 
 
-def test_agreement_needs_no_labels():
+def test_agreement_needs_no_labels() -> None:
     exact = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     found = agreement("y", CLASSES, np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), exact)
     assert (found.answers, found.equal) == (3, 2)
 
 
-def test_what_is_worth_a_word():
+def test_what_is_worth_a_word() -> None:
     steps = np.linspace(0, 1, 200)[:, None]
     good = judge([steps + 0.01], [steps], ["y"], [VALUES])
     coarse = judge([np.round(steps * 8) / 8], [steps], ["y"], [VALUES])
@@ -201,7 +204,7 @@ def test_what_is_worth_a_word():
     assert flipped.unlike and not flipped.poor
 
 
-def test_keras_and_tflite_are_evaluated_alike(model, int8_tflite, data):
+def test_keras_and_tflite_are_evaluated_alike(model: Any, int8_tflite: bytes, data: Any) -> None:
     labels = model.predict(data, verbose=0).argmax(1)
     assert evaluate(model, data, labels).percent == 100.0
     assert evaluate(model, data, labels).runtime == "keras"

@@ -1,6 +1,8 @@
 """Streams: states in and out, as bytes; chunk by chunk equals the whole sequence."""
 
 from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,27 +47,27 @@ def sequences(count: int, steps: int = T) -> np.ndarray:
 
 
 @cache
-def calibrated(name: str, steps: int):
+def calibrated(name: str, steps: int) -> Any:
     """(trained model, float .tflite, ranges) of a stream."""
     model = trained(Case("", name, MODELS[name]))
     float_tflite = convert(unroll_stream(model, steps))
     return model, float_tflite, calibrate_stream(float_tflite, sequences(24)).ranges
 
 
-def made(name: str, steps: int = 1, activations: str = "int8"):
+def made(name: str, steps: int = 1, activations: str = "int8") -> Any:
     """(trained model, float .tflite, quantized .tflite) of a stream."""
     model, float_tflite, ranges = calibrated(name, steps)
     return model, float_tflite, quantize(float_tflite, ranges, activations)
 
 
 @pytest.fixture(scope="module")
-def lstm():
+def lstm() -> Any:
     return made("lstm")
 
 
 @pytest.mark.parametrize("steps", [1, 4, T])
 @pytest.mark.parametrize("name", MODELS)
-def test_chunks_equal_the_whole_sequence_at_every_step(name, steps):
+def test_chunks_equal_the_whole_sequence_at_every_step(name: str, steps: int) -> None:
     model = trained(Case("", name, MODELS[name]))
     recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)][-1]
     data = sequences(5)
@@ -87,7 +89,7 @@ def test_chunks_equal_the_whole_sequence_at_every_step(name, steps):
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_state_comes_out_as_it_goes_in(name, steps, activations):
+def test_a_state_comes_out_as_it_goes_in(name: str, steps: int, activations: str) -> None:
     """The same scale and zero point: `state_pairs` raises otherwise, and firmware copies bytes."""
     _, _, int8 = made(name, steps, activations)
     content = flatbuffer.read(int8)
@@ -104,7 +106,7 @@ def test_a_state_comes_out_as_it_goes_in(name, steps, activations):
         )
 
 
-def test_names_survive_into_the_signature_and_through_vela(lstm):
+def test_names_survive_into_the_signature_and_through_vela(lstm: Any) -> None:
     _, _, int8 = lstm
     compiled = vela.compile(int8, target())
     assert compiled.cpu_operators == ()
@@ -116,7 +118,7 @@ def test_names_survive_into_the_signature_and_through_vela(lstm):
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "simple", "two"])
-def test_the_binary_gives_tflms_bytes_call_by_call(name):
+def test_the_binary_gives_tflms_bytes_call_by_call(name: str) -> None:
     _, _, int8 = made(name)
     binary = vela.compile(int8, target("ethos-u65-256")).tflite
     device, firmware = Session(binary, "npu"), Session(int8, "tflm")
@@ -125,7 +127,7 @@ def test_the_binary_gives_tflms_bytes_call_by_call(name):
         assert device.states == {name: firmware.states[name] for name in device.state_names}
 
 
-def test_int8_streams_follow_keras(lstm):
+def test_int8_streams_follow_keras(lstm: Any) -> None:
     model, _, int8 = lstm
     data = sequences(24)
     expected = model.predict(data, verbose=0)
@@ -133,7 +135,7 @@ def test_int8_streams_follow_keras(lstm):
     assert error.mean() < 0.02 and error.max() < 0.12
 
 
-def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm):
+def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm: Any) -> None:
     _, _, int8 = lstm
     data = sequences(600)
     np.testing.assert_array_equal(
@@ -141,7 +143,7 @@ def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm):
     )
 
 
-def test_run_goes_on_where_step_left(lstm):
+def test_run_goes_on_where_step_left(lstm: Any) -> None:
     _, _, int8 = lstm
     sequence = sequences(1)[0]
     whole, parts = Session(int8), Session(int8)
@@ -150,7 +152,7 @@ def test_run_goes_on_where_step_left(lstm):
     np.testing.assert_array_equal(parts.run(sequence[1:])[0], expected[1:])
 
 
-def test_states_are_saved_restored_and_reset_as_bytes(lstm, tmp_path):
+def test_states_are_saved_restored_and_reset_as_bytes(lstm: Any, tmp_path: Path) -> None:
     _, _, int8 = lstm
     session, sequence = Session(int8, "tflm"), sequences(1)[0]
     session.run(sequence)
@@ -167,7 +169,7 @@ def test_states_are_saved_restored_and_reset_as_bytes(lstm, tmp_path):
     np.testing.assert_array_equal(session.run(sequence)[0], after)
 
 
-def test_calibration_rounds_grow_until_the_ranges_settle(lstm):
+def test_calibration_rounds_grow_until_the_ranges_settle(lstm: Any) -> None:
     _, float_tflite, _ = lstm
     data = sequences(32)
     found = calibrate_stream(float_tflite, data, rounds=6)
@@ -179,7 +181,7 @@ def test_calibration_rounds_grow_until_the_ranges_settle(lstm):
     assert len(calibrate_stream(float_tflite, data, rounds=1).rounds) == 1
 
 
-def test_carried_states_reach_further_than_reset_ones(lstm):
+def test_carried_states_reach_further_than_reset_ones(lstm: Any) -> None:
     """An integrator: the state grows as long as nobody resets it."""
     x = keras.Input((None, 1), name="x")
     model = keras.Model(x, L.SimpleRNN(1, activation="relu", name="sum")(x))
@@ -193,7 +195,7 @@ def test_carried_states_reach_further_than_reset_ones(lstm):
     assert [r.growth for r in carried[1:]] == [100.0] * 5
 
 
-def test_drift_is_the_difference_of_the_two_sessions(lstm):
+def test_drift_is_the_difference_of_the_two_sessions(lstm: Any) -> None:
     _, float_tflite, int8 = lstm
     stream = sequences(1, 64)[0]
     found = drift(float_tflite, int8, stream)
@@ -204,7 +206,7 @@ def test_drift_is_the_difference_of_the_two_sessions(lstm):
     assert found.curves[2].mean == pytest.approx(np.abs(exact - stored).mean(), abs=1e-6)
 
 
-def test_drift_that_grows_is_told_apart():
+def test_drift_that_grows_is_told_apart() -> None:
     """A float integrator beside an int8 one whose range ends at 8."""
     x = keras.Input((None, 1), name="x")
     model = keras.Model(x, L.SimpleRNN(1, activation="relu", name="sum")(x))
@@ -217,7 +219,7 @@ def test_drift_that_grows_is_told_apart():
     assert not settled.curves[0].grows
 
 
-def test_the_whole_way(tmp_path):
+def test_the_whole_way(tmp_path: Path) -> None:
     model = trained(Case("", "gru", MODELS["gru"]))
     data = sequences(40)
     labels = model.predict(data, verbose=0).argmax(1)
@@ -228,13 +230,13 @@ def test_the_whole_way(tmp_path):
     assert done.calibration.rounds
 
 
-def conv():
+def conv() -> Any:
     return keras.Sequential(
         [keras.Input((T, 5)), L.Conv1D(4, 3, padding="same", name="c"), L.GRU(4)]
     )
 
 
-def given_state():
+def given_state() -> Any:
     x = keras.Input((T, 5))
     _, h, c = L.LSTM(4, return_state=True)(x)
     return keras.Model(x, L.LSTM(4, name="decoder")(x, initial_state=[h, c]))
@@ -260,12 +262,14 @@ def given_state():
         (partial(chain(L.Masking(), L.GRU(4)), T), "masks time steps"),
     ],
 )
-def test_what_cannot_stream_says_so(make, message):
+def test_what_cannot_stream_says_so(make: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         unroll_stream(make())
 
 
-def test_bad_input_is_refused_and_nothing_is_lost(lstm, tmp_path, int8_tflite, float_tflite):
+def test_bad_input_is_refused_and_nothing_is_lost(
+    lstm: Any, tmp_path: Path, int8_tflite: bytes, float_tflite: bytes
+) -> None:
     _, stream_float, int8 = lstm
     session = Session(int8)
     session.run(sequences(1)[0])
@@ -294,13 +298,13 @@ def test_bad_input_is_refused_and_nothing_is_lost(lstm, tmp_path, int8_tflite, f
     assert session.states == before
 
 
-def test_sequences_shorter_than_a_chunk_are_refused():
+def test_sequences_shorter_than_a_chunk_are_refused() -> None:
     _, _, int8 = made("gru", 4)
     with pytest.raises(UnspoolError, match=r"3 time steps .* expected a multiple of 4"):
         Session(int8).predict(sequences(2, 3))
 
 
-def test_a_state_of_two_scales_is_refused(lstm):
+def test_a_state_of_two_scales_is_refused(lstm: Any) -> None:
     _, _, int8 = lstm
     model = flatbuffer.read(int8)
     index = model.subgraphs[0].inputs[1]
@@ -309,7 +313,7 @@ def test_a_state_of_two_scales_is_refused(lstm):
         Session(flatbuffer.write(model))
 
 
-def test_a_state_that_is_concatenated_too_comes_out_as_it_goes_in():
+def test_a_state_that_is_concatenated_too_comes_out_as_it_goes_in() -> None:
     """Concatenate wants another scale than the state has; the device copies the state's bytes."""
     x = keras.Input((None, 5), name="x")
     context = keras.Input((2,), name="context")

@@ -1,5 +1,8 @@
 """A stream of two sensors and a setting: every call is shown, drift takes them all."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from commands import unspool
@@ -14,7 +17,7 @@ L = keras.layers
 CALLS, STEPS = 10, 4
 
 
-def samples(count, seed=0):
+def samples(count: Any, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
     return {
         "motion": rng.normal(size=(count, CALLS * STEPS, 3)).astype(np.float32),
@@ -24,7 +27,7 @@ def samples(count, seed=0):
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> Any:
     keras.utils.set_random_seed(0)
     motion, sound = keras.Input((40, 3), name="motion"), keras.Input((40, 2), name="sound")
     setting = keras.Input((4,), name="setting")
@@ -34,7 +37,7 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def folder(network, tmp_path_factory):
+def folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("stream")
     deployment = deploy_stream(
         network, samples(24), time_steps=STEPS, options=Options(remedy_seconds=0)
@@ -45,7 +48,7 @@ def folder(network, tmp_path_factory):
     return folder
 
 
-def test_every_call_is_given(folder):
+def test_every_call_is_given(folder: Path) -> None:
     session = Session(folder / "model_int8.tflite", "tflm")
     data = samples(5, seed=1)
     (calls,) = session.predict_calls(data)
@@ -57,7 +60,7 @@ def test_every_call_is_given(folder):
         assert (session.step(one[0][at], one[1][at], one[2])[0] == calls[2, number]).all()
 
 
-def test_simulate_shows_every_call(folder, tmp_path):
+def test_simulate_shows_every_call(folder: Path, tmp_path: Path) -> None:
     command = ("simulate", folder / "model_vela.tflite", "--data", folder / "x.npz")
     run = unspool(*command)
     assert run.returncode == 0, run.stderr
@@ -67,7 +70,7 @@ def test_simulate_shows_every_call(folder, tmp_path):
     assert (np.load(tmp_path / "y.npz")["y"] == expected[0]).all()
 
 
-def stream(seed=2, length=200):
+def stream(seed: int = 2, length: int = 200) -> Any:
     rng = np.random.default_rng(seed)
     return {
         "motion": rng.normal(size=(length, 3)).astype(np.float32),
@@ -76,7 +79,7 @@ def stream(seed=2, length=200):
     }
 
 
-def test_drift_takes_them_all_and_counts_what_is_outside(folder):
+def test_drift_takes_them_all_and_counts_what_is_outside(folder: Path) -> None:
     files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
     inside = {name: np.clip(array, -1, 1) for name, array in stream().items()}
     found = drift(*files, inside)
@@ -95,7 +98,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("data", "message"), WRONG.values(), ids=WRONG)
-def test_drift_says_what_does_not_fit(folder, data, message):
+def test_drift_says_what_does_not_fit(folder: Path, data: Any, message: str) -> None:
     files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
     with pytest.raises(UnspoolError, match=message):
         drift(*files, data())

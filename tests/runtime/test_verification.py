@@ -1,6 +1,7 @@
 """The report's word on the binary: equal, or which operator is the first to differ."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from unspool.runtime import session
 from unspool.runtime.verification import compare, first_difference
 
 
-def _with_a_wrong_scale(compiled, name):
+def _with_a_wrong_scale(compiled: Any, name: str) -> Any:
     """The binary with another OFM_SCALE for the one operation of this name."""
     program = npu.load(compiled.tflite)
     named = {offset: origin.name for offset, origin in read_debug(compiled.debug).items()}
@@ -29,7 +30,7 @@ def _with_a_wrong_scale(compiled, name):
     return replace(compiled, tflite=bytes(broken))
 
 
-def test_a_good_binary_is_equal(int8_tflite, data):
+def test_a_good_binary_is_equal(int8_tflite: bytes, data: Any) -> None:
     compiled = vela.compile(int8_tflite, target())
     outputs = [session.predict(c, data, r) for c, r in
                ((compiled.tflite, "npu"), (int8_tflite, "tflm"))]  # fmt: skip
@@ -37,7 +38,7 @@ def test_a_good_binary_is_equal(int8_tflite, data):
     assert (found.samples, found.equal, found.first_difference) == (40, 40, "")
 
 
-def test_the_first_operator_that_differs_is_named(int8_tflite, data):
+def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: Any) -> None:
     broken = _with_a_wrong_scale(vela.compile(int8_tflite, target()), "gru/step_002/rh")
     simulated = session.predict(broken.tflite, data, "npu")
     found = compare(
@@ -49,7 +50,7 @@ def test_the_first_operator_that_differs_is_named(int8_tflite, data):
 
 
 @pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
-def test_what_is_not_simulated_says_why(model, data, accelerator):
+def test_what_is_not_simulated_says_why(model: Any, data: Any, accelerator: str) -> None:
     options = Options(target(accelerator), remedy_seconds=0)
     simulation = deploy(model, data, options=options).simulation
     if accelerator == "ethos-u55-128":
@@ -59,7 +60,7 @@ def test_what_is_not_simulated_says_why(model, data, accelerator):
         assert "ethos-u85" in simulation.reason
 
 
-def test_outputs_are_compared_sample_by_sample(int8_tflite):
+def test_outputs_are_compared_sample_by_sample(int8_tflite: bytes) -> None:
     compiled = vela.compile(int8_tflite, target())
     data = np.zeros((3, 6, 5), np.float32)
     right = session.predict(int8_tflite, data, "tflm")

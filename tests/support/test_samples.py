@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ OTHER = Tensor("z", (1, 4), np.dtype(np.float32))
         shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
     )
 )
-def test_any_array_is_taken_or_refused(array):
+def test_any_array_is_taken_or_refused(array: Any) -> None:
     try:
         (taken,) = samples.check(array, [INPUT], "data")
     except UnspoolError as error:
@@ -34,24 +36,24 @@ def test_any_array_is_taken_or_refused(array):
         assert np.isfinite(taken).all()
 
 
-def test_arrays_by_name_come_in_the_inputs_order():
+def test_arrays_by_name_come_in_the_inputs_order() -> None:
     x, z = np.zeros((5, 3, 2)), np.ones((5, 4))
     taken = samples.check({"z": z, "x": x}, [INPUT, OTHER], "data")
     assert [a.shape for a in taken] == [(5, 3, 2), (5, 4)]
 
 
-def test_inputs_need_equal_numbers_of_samples():
+def test_inputs_need_equal_numbers_of_samples() -> None:
     with pytest.raises(UnspoolError, match="different numbers of samples: x 5, z 4"):
         samples.check([np.zeros((5, 3, 2)), np.zeros((4, 4))], [INPUT, OTHER], "data")
 
 
-def _npy(array, **options):
+def _npy(array: Any, **options: Any) -> Any:
     buffer = io.BytesIO()
     np.save(buffer, array, **options)
     return buffer.getvalue()
 
 
-def _bomb():
+def _bomb() -> Any:
     """A .npz of 70 KB that promises 64 TiB."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -77,7 +79,7 @@ def _bomb():
     ],
     ids=["empty", "garbage", "cut header", "cut zip", "cut data", "pickle", "huge", "bomb"],
 )
-def test_files_that_are_not_numbers_are_refused_in_one_line(content, tmp_path):
+def test_files_that_are_not_numbers_are_refused_in_one_line(content: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     path.write_bytes(content)
     with pytest.raises(UnspoolError, match=r"x\.npy: ") as error:
@@ -85,12 +87,12 @@ def test_files_that_are_not_numbers_are_refused_in_one_line(content, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnspoolError, match=r"nowhere\.npy: no such file"):
         samples.load(tmp_path / "nowhere.npy")
 
 
-def test_npy_and_npz_are_read(tmp_path):
+def test_npy_and_npz_are_read(tmp_path: Path) -> None:
     array = np.arange(6.0).reshape(1, 3, 2)
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", x=array, z=array)

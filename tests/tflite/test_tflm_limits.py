@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -44,12 +45,12 @@ class Model:
     outputs: int = 1
 
 
-def numbers(*values):
+def numbers(*values: Any) -> Any:
     data = np.array(values, np.int32)
     return Operand(data.shape, "int32", data=data)
 
 
-def tensor(operand, name, buffers):
+def tensor(operand: Any, name: str, buffers: Any) -> Any:
     made, buffer = schema.TensorT(), schema.BufferT()
     made.name, made.shape = name, list(operand.shape)
     made.type = getattr(schema.TensorType, operand.dtype.upper())
@@ -66,7 +67,7 @@ def tensor(operand, name, buffers):
     return made
 
 
-def built(model):
+def built(model: Any) -> Any:
     """The model as a .tflite file."""
     file, graph, op = schema.ModelT(), schema.SubGraphT(), schema.OperatorT()
     code, buffers = schema.OperatorCodeT(), [schema.BufferT()]
@@ -95,7 +96,7 @@ def built(model):
     return bytes(builder.Output())
 
 
-def filled(model):
+def filled(model: Any) -> Any:
     return [
         np.full(operand.shape, operand.value, operand.dtype)
         for operand in model.inputs
@@ -103,95 +104,113 @@ def filled(model):
     ]
 
 
-def ranked(rank):
+def ranked(rank: Any) -> Any:
     return (1, *(2,) * (rank - 1))
 
 
-def unary(kind, dtype="int8", rank=2, **rest):
+def unary(kind: Any, dtype: str = "int8", rank: int = 2, **rest: Any) -> Any:
     return Model(kind, [Operand(ranked(rank), dtype)], Operand(ranked(rank), dtype), **rest)
 
 
-def pair(kind, options, first, second, out, dtype="int8", made=None):
+def pair(
+    kind: Any,
+    options: Any,
+    first: Any,
+    second: Any,
+    out: Any,
+    dtype: str = "int8",
+    made: Any = None,
+) -> Any:
     inputs = [Operand((1, 4), dtype, (first, 0)), Operand((1, 4), dtype, (second, 0))]
     quantization = (out, 0) if made is None else None
     return Model(kind, inputs, Operand((1, 4), made or dtype, quantization), options)
 
 
-def curve(kind, dtype, scale, out, value=1, expected=None, options="", classes=4, **values):
+def curve(
+    kind: Any,
+    dtype: Any,
+    scale: Any,
+    out: Any,
+    value: int = 1,
+    expected: Any = None,
+    options: str = "",
+    classes: int = 4,
+    **values: Any,
+) -> Any:
     data = Operand((1, classes), dtype, (scale, 0), value)
     return Model(
         kind, [data], Operand((1, classes), dtype, out), options, values, expected=expected
     )
 
 
-def softmax(classes, scale=0.1, dtype="int8"):
+def softmax(classes: Any, scale: float = 0.1, dtype: str = "int8") -> Any:
     out = LOGISTIC[dtype]
     return curve("SOFTMAX", dtype, scale, out, 0, None, "Softmax", classes, beta=1.0)
 
 
-def log_softmax(classes, scale=0.1):
+def log_softmax(classes: Any, scale: float = 0.1) -> Any:
     low = max(round(-np.log(classes) * 16), -255) + 127
     return curve("LOG_SOFTMAX", "int8", scale, (1 / 16, 127), 0, low, "LogSoftmax", classes)
 
 
-def strided_slice(rank):
+def strided_slice(rank: Any) -> Any:
     shape = ranked(rank)
     inputs = [Operand(shape), numbers(*[0] * rank), numbers(*shape), numbers(*[1] * rank)]
     return Model("STRIDED_SLICE", inputs, Operand(shape), "StridedSlice")
 
 
-def slice_(rank):
+def slice_(rank: Any) -> Any:
     inputs = [Operand(ranked(rank)), numbers(*[0] * rank), numbers(*ranked(rank))]
     return Model("SLICE", inputs, Operand(ranked(rank)), "Slice")
 
 
-def transpose(rank, constant=True):
+def transpose(rank: Any, constant: bool = True) -> Any:
     perm = numbers(*range(rank))
     perm = perm if constant else Operand((rank,), "int32")
     return Model("TRANSPOSE", [Operand(ranked(rank)), perm], Operand(ranked(rank)), "Transpose")
 
 
-def pad(rank):
+def pad(rank: Any) -> Any:
     none = numbers(*[[0, 0]] * rank)
     return Model("PAD", [Operand(ranked(rank)), none], Operand(ranked(rank)), "Pad")
 
 
-def broadcast_to(rank):
+def broadcast_to(rank: Any) -> Any:
     inputs = [Operand((1,) * rank), numbers(*ranked(rank))]
     return Model("BROADCAST_TO", inputs, Operand(ranked(rank)), "BroadcastTo")
 
 
-def batch_matmul(rank):
+def batch_matmul(rank: Any) -> Any:
     shape = ranked(rank)
     return Model("BATCH_MATMUL", [Operand(shape), Operand(shape)], Operand(shape), "BatchMatMul")
 
 
-def concatenation(rank=2, count=2, scale=0.05, dtype="int8"):
+def concatenation(rank: int = 2, count: int = 2, scale: float = 0.05, dtype: str = "int8") -> Any:
     shape = ranked(rank)
     inputs = [Operand(shape, dtype, (scale, 0)), *[Operand(shape, dtype) for _ in range(count - 1)]]
     out = Operand((*shape[:-1], 2 * count), dtype)
     return Model("CONCATENATION", inputs, out, "Concatenation", {"axis": rank - 1})
 
 
-def split(dtype="int8", constant=True):
+def split(dtype: str = "int8", constant: bool = True) -> Any:
     axis = numbers(1) if constant else Operand((1,), "int32")
     out = Operand((1, 2), dtype)
     return Model("SPLIT", [axis, Operand((1, 4), dtype)], out, "Split", {"numSplits": 2}, outputs=2)
 
 
-def mean(kind, dtype, count):
+def mean(kind: Any, dtype: Any, count: Any) -> Any:
     most = np.iinfo(dtype).max
     inputs = [Operand((1, count), dtype, (0.001, 0), most), numbers(1)]
     out = Operand((1, 1), dtype, (0.001 * (count if kind == "SUM" else 1), 0))
     return Model(kind, inputs, out, "Reducer", {"keepDims": True}, expected=most)
 
 
-def reduced(kind, dtype="int8", scale=0.05):
+def reduced(kind: Any, dtype: str = "int8", scale: float = 0.05) -> Any:
     inputs = [Operand((1, 4), dtype), numbers(1)]
     return Model(kind, inputs, Operand((1, 1), dtype, (scale, 0)), "Reducer", {"keepDims": True})
 
 
-def pooled(kind, rank=4, scale=0.05):
+def pooled(kind: Any, rank: int = 4, scale: float = 0.05) -> Any:
     shape = (1, 4, 4, 2)[4 - rank :]
     window = dict.fromkeys(("strideW", "strideH", "filterWidth", "filterHeight"), 2)
     half = (*(n // 2 for n in shape[-3:-1]), 2)
@@ -199,7 +218,9 @@ def pooled(kind, rank=4, scale=0.05):
     return Model(kind, [Operand(shape)], Operand(out, "int8", (scale, 0)), "Pool2D", window)
 
 
-def convolution(kind, rank=4, bias=True, weights="int8", dtype="int8"):
+def convolution(
+    kind: Any, rank: int = 4, bias: bool = True, weights: str = "int8", dtype: str = "int8"
+) -> Any:
     """A kernel of ones, 1 x 1: sums of channels."""
     shape, deep = (1, 4, 4, 2)[4 - rank :], kind == "DEPTHWISE_CONV_2D"
     kernel = np.ones((1, 1, 1, 2) if deep else (2, 1, 1, 2))
@@ -219,50 +240,50 @@ def convolution(kind, rank=4, bias=True, weights="int8", dtype="int8"):
     return Model(kind, inputs, out, options, values, expected=1 if deep else 2)
 
 
-def dense(dtype="int8", weights="int8"):
+def dense(dtype: str = "int8", weights: str = "int8") -> Any:
     kernel = Operand((3, 4), weights, (0.02, 0) if weights in UNIT else None, data=np.ones((3, 4)))
     inputs = [Operand((1, 4), dtype), kernel, None]
     return Model("FULLY_CONNECTED", inputs, Operand((1, 3), dtype), "FullyConnected")
 
 
-def resized(kind, rank=4, dtype="int8", constant=True):
+def resized(kind: Any, rank: int = 4, dtype: str = "int8", constant: bool = True) -> Any:
     shape, out = (1, 4, 4, 2)[4 - rank :], (1, 8, 8, 2)[4 - rank :]
     size = numbers(8, 8) if constant else Operand((2,), "int32")
     options = "ResizeBilinear" if kind.endswith("BILINEAR") else "ResizeNearestNeighbor"
     return Model(kind, [Operand(shape, dtype), size], Operand(out, dtype), options)
 
 
-def rearranged(kind, options, rank=4, dtype="int8"):
+def rearranged(kind: Any, options: Any, rank: int = 4, dtype: str = "int8") -> Any:
     small, big = (1, 2, 2, 8)[4 - rank :], (1, 4, 4, 2)[4 - rank :]
     source, out = (small, big) if kind == "DEPTH_TO_SPACE" else (big, small)
     data = Operand(source, dtype)
     return Model(kind, [data], Operand(out, dtype), options, {"blockSize": 2})
 
 
-def space_to_batch(rank=4, dtype="int8"):
+def space_to_batch(rank: int = 4, dtype: str = "int8") -> Any:
     shape = (1, 2, 2, *(1,) * (rank - 3))
     out = (4, 1, 1, *(1,) * (rank - 3))
     inputs = [Operand(shape, dtype), numbers(2, 2), numbers([0, 0], [0, 0])]
     return Model("SPACE_TO_BATCH_ND", inputs, Operand(out, dtype), "SpaceToBatchND")
 
 
-def gathered(dtype="int8"):
+def gathered(dtype: str = "int8") -> Any:
     return Model("GATHER", [Operand((1, 4), dtype), numbers(0)], Operand((1, 4), dtype), "Gather")
 
 
-def gathered_nd(depth=1, dtype="int8"):
+def gathered_nd(depth: int = 1, dtype: str = "int8") -> Any:
     shape = (1,) * 6
     inputs = [Operand(shape, dtype), numbers([0] * depth)]
     return Model("GATHER_ND", inputs, Operand((1, *shape[depth:]), dtype), "GatherNd")
 
 
-def largest(dtype="int8", made="int32"):
+def largest(dtype: str = "int8", made: str = "int32") -> Any:
     values = {"outputType": getattr(schema.TensorType, made.upper())}
     inputs = [Operand((1, 4), dtype), numbers(1)]
     return Model("ARG_MAX", inputs, Operand((1,), made), "ArgMax", values)
 
 
-def prelu(rank=2, slopes="int8", dtype="int8"):
+def prelu(rank: int = 2, slopes: str = "int8", dtype: str = "int8") -> Any:
     kernel = Operand(ranked(rank), slopes, data=np.ones(ranked(rank)))
     # A part of the slopes, for the kernel to broadcast.
     kernel.shape, kernel.data = (1,) * (rank - 1) + (2,), np.ones((1,) * (rank - 1) + (2,))
@@ -270,29 +291,31 @@ def prelu(rank=2, slopes="int8", dtype="int8"):
     return Model("PRELU", [data, kernel], Operand(ranked(rank), dtype))
 
 
-def expanded(rank=2, constant=True):
+def expanded(rank: int = 2, constant: bool = True) -> Any:
     axis = numbers(1) if constant else Operand((1,), "int32", value=1)
     shape = ranked(rank)
     out = Operand((1, 1, *shape[1:]))
     return Model("EXPAND_DIMS", [Operand(shape), axis], out, "ExpandDims")
 
 
-def mirrored(dtype="int8"):
+def mirrored(dtype: str = "int8") -> Any:
     inputs = [Operand((1, 4), dtype), numbers([0, 0], [1, 1])]
     return Model("MIRROR_PAD", inputs, Operand((1, 6), dtype), "MirrorPad")
 
 
-def cast(made):
+def cast(made: Any) -> Any:
     return Model("CAST", [Operand((1, 4))], Operand((1, 4), made), "Cast")
 
 
-def flat_dense(rank):  # TFLM's memory is written over from 7 dimensions on, and seen to be from 8
+def flat_dense(
+    rank: Any,
+) -> Any:  # TFLM's memory is written over from 7 dimensions on, and seen to be from 8
     model = dense()
     model.inputs[0].shape = (1,) * (rank - 1) + (4,)
     return model
 
 
-def compared(kind, scale, dtype="int8"):
+def compared(kind: Any, scale: Any, dtype: str = "int8") -> Any:
     return pair(kind, "", 0.5, scale, 0, dtype, "bool")
 
 
@@ -454,7 +477,7 @@ CASES = {  # name: (inside, beyond, what TFLM does beyond)
 
 
 @functools.cache
-def outcomes():
+def outcomes() -> Any:
     """What TFLM did with each model; all in one go."""
     models = [(name, model) for name, case in CASES.items() for model in case[:2]]
     found = tflm_alone.run([(built(model), filled(model)) for _, model in models])
@@ -462,21 +485,21 @@ def outcomes():
     return {name: (next(pairs), next(pairs)) for name in CASES}
 
 
-def told(model, outcome):
+def told(model: Any, outcome: Any) -> Any:
     kind, value = outcome
     checked = kind == "ok" and model.expected is not None
     return "wrong" if checked and (value[0] != model.expected).any() else kind
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_just_inside_runs(name):
+def test_just_inside_runs(name: str) -> None:
     inside = CASES[name][0]
     assert tflm_limits.problem(flatbuffer.read(built(inside))) is None
     assert outcomes()[name][0] == "ok"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_just_beyond_is_refused_and_tflm_fails(name):
+def test_just_beyond_is_refused_and_tflm_fails(name: str) -> None:
     _, beyond, what = CASES[name]
     problem = tflm_limits.problem(flatbuffer.read(built(beyond)))
     assert problem is not None
@@ -484,23 +507,23 @@ def test_just_beyond_is_refused_and_tflm_fails(name):
     assert outcomes()[name][1] in what
 
 
-def test_engine_refuses_before_tflm_is_started():
+def test_engine_refuses_before_tflm_is_started() -> None:
     with pytest.raises(UnspoolError, match=r"'out0': SOFTMAX stops the process with 512 classes"):
         engines.tflm(built(softmax(600)))
 
 
-def test_npu_operators_are_not_tflms():
+def test_npu_operators_are_not_tflms() -> None:
     model = flatbuffer.read(built(softmax(600)))
     model.operatorCodes[0].customCode = b"ethos-u"
     assert tflm_limits.problem(model) is None
 
 
-def test_custom_operators_have_no_kernel():
+def test_custom_operators_have_no_kernel() -> None:
     model = flatbuffer.read(built(softmax(4)))
     model.operatorCodes[0].customCode = b"FlexErf"
     assert "FlexErf has no kernel" in tflm_limits.problem(model)
 
 
 @pytest.mark.parametrize("kind", tflm_kernels.LIMITS)
-def test_kinds_are_litert_s(kind):
+def test_kinds_are_litert_s(kind: Any) -> None:
     assert hasattr(schema.BuiltinOperator, kind)

@@ -1,5 +1,6 @@
 """What the converter must keep: names, and no arithmetic that could be folded."""
 
+import pytest
 from conftest import small_model
 
 from unspool.support._tensorflow import keras
@@ -8,20 +9,20 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
 
-def test_the_signature_has_the_models_names(float_tflite):
+def test_the_signature_has_the_models_names(float_tflite: bytes) -> None:
     inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(float_tflite))
     assert [(t.name, t.shape) for t in inputs] == [("x", (1, 6, 5))]
     assert [(t.name, t.shape) for t in outputs] == [("y", (1, 4))]
 
 
-def test_every_step_is_named_after_its_layer_and_number(float_tflite):
+def test_every_step_is_named_after_its_layer_and_number(float_tflite: bytes) -> None:
     names = {name for _, name in flatbuffer.operators(flatbuffer.read(float_tflite))}
     for step in range(6):
         assert f"gru/step_{step:03d}/h" in names
     assert not any("step_006" in name for name in names)
 
 
-def test_batch_normalization_is_folded_away():
+def test_batch_normalization_is_folded_away() -> None:
     keras.utils.set_random_seed(2)
     model = keras.Sequential(
         [
@@ -45,7 +46,7 @@ def test_batch_normalization_is_folded_away():
     assert kinds == kinds_without
 
 
-def test_a_model_with_two_outputs_keeps_their_order_and_names():
+def test_a_model_with_two_outputs_keeps_their_order_and_names() -> None:
     x = keras.Input((3, 2), name="x")
     sequence, state = keras.layers.GRU(4, return_sequences=True, return_state=True)(x)
     model = keras.Model(
@@ -55,7 +56,7 @@ def test_a_model_with_two_outputs_keeps_their_order_and_names():
     assert {t.name: t.shape for t in outputs} == {"late": (1, 1), "all": (1, 3, 5)}
 
 
-def test_conversion_prints_nothing(capfd):
+def test_conversion_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     convert(unroll(small_model("simple")))
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""

@@ -1,5 +1,7 @@
 """The deploy model is the trained model, without loops: expected values come from Keras."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import CLASSES, FEATURES, STEPS, random_samples, small_model
@@ -32,7 +34,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_deploy_model_equals_trained_model(case):
+def test_deploy_model_equals_trained_model(case: str) -> None:
     model = small_model(**CASES[case])
     data = random_samples(20, CASES[case].get("steps", STEPS))
     deploy_model = unroll(model)
@@ -42,7 +44,7 @@ def test_deploy_model_equals_trained_model(case):
     np.testing.assert_allclose(converted, model.predict(data, verbose=0), rtol=0, atol=1e-5)
 
 
-def test_sequential_models_work():
+def test_sequential_models_work() -> None:
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [keras.Input((STEPS, FEATURES)), keras.layers.LSTM(3), keras.layers.Dense(2)]
@@ -52,13 +54,13 @@ def test_sequential_models_work():
     np.testing.assert_allclose(outputs, model.predict(data, verbose=0), rtol=0, atol=1e-5)
 
 
-def test_batch_size_is_one_and_names_stay():
+def test_batch_size_is_one_and_names_stay() -> None:
     deploy_model = unroll(small_model())
     assert [(t.name, tuple(t.shape)) for t in deploy_model.inputs] == [("x", (1, STEPS, FEATURES))]
     assert tuple(deploy_model.outputs[0].shape) == (1, CLASSES)
 
 
-def test_the_trained_model_is_left_as_it_was():
+def test_the_trained_model_is_left_as_it_was() -> None:
     model = small_model()
     before = [w.copy() for w in model.get_weights()]
     config = model.get_config()
@@ -68,7 +70,7 @@ def test_the_trained_model_is_left_as_it_was():
         np.testing.assert_array_equal(old, new)
 
 
-def test_an_open_length_takes_time_steps():
+def test_an_open_length_takes_time_steps() -> None:
     model = small_model(steps=None)
     data = random_samples(4, steps=9)
     outputs = np.array(unroll(model, time_steps=9)(data[:1]))
@@ -78,7 +80,7 @@ def test_an_open_length_takes_time_steps():
 @pytest.mark.parametrize(
     ("cell", "per_step", "hoisted"), [("gru", 1, 2), ("lstm", 1, 2), ("simple", 1, 1)]
 )
-def test_only_the_recurrent_product_is_repeated(cell, per_step, hoisted):
+def test_only_the_recurrent_product_is_repeated(cell: str, per_step: int, hoisted: int) -> None:
     """Input projections run once for all steps, and the first step has no recurrent product."""
     kinds = [
         kind
@@ -90,7 +92,7 @@ def test_only_the_recurrent_product_is_repeated(cell, per_step, hoisted):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
-def test_recurrent_weights_are_stored_once(cell):
+def test_recurrent_weights_are_stored_once(cell: str) -> None:
     """File size must not grow with the steps by more than the operators' own records."""
     sizes = {
         steps: len(convert(unroll(small_model(cell, units=64, steps=steps)))) for steps in (10, 20)
@@ -99,12 +101,12 @@ def test_recurrent_weights_are_stored_once(cell):
     assert sizes[20] - sizes[10] < 10 * recurrent_kernel / 2
 
 
-def _model_without_recurrence():
+def _model_without_recurrence() -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 
 class _Subclassed(keras.Model):
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x
 
 
@@ -128,6 +130,6 @@ class _Subclassed(keras.Model):
         ),
     ],
 )
-def test_what_cannot_be_unrolled_says_so(make, time_steps, message):
+def test_what_cannot_be_unrolled_says_so(make: Any, time_steps: int | None, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         unroll(make(), time_steps)

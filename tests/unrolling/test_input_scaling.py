@@ -1,5 +1,8 @@
 """Layers that only scale an input are done while it is quantized; raw models get feature scales."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,18 +26,18 @@ UNITS = np.array([1.0, 100.0, 5.0, 0.01]), np.array([0.0, 3.0, 1013.25, 0.0])
 """Acceleration beside rotation, air pressure and strain: factors, and what they lie around."""
 
 
-def samples(count=24, steps=STEPS, dtype=np.float32):
+def samples(count: int = 24, steps: int = STEPS, dtype: Any = np.float32) -> Any:
     rng = np.random.default_rng(0)
     return (rng.normal(size=(count, steps, 4)) * UNITS[0] + UNITS[1]).astype(dtype)
 
 
-def normalization(**kwargs):
+def normalization(**kwargs: Any) -> Any:
     layer = L.Normalization(**kwargs)
     layer.adapt(samples())
     return layer
 
 
-def batch_normalization():
+def batch_normalization() -> Any:
     layer, x = L.BatchNormalization(), samples()
     layer.build((None, None, 4))
     gamma, beta = [1.0, 2.0, 3.0, 0.5], [0.0, 1.0, 0.5, 2.0]
@@ -52,14 +55,14 @@ LEADING = {
 }
 
 
-def model_of(layers, shape=(STEPS, 4), dtype="float32"):
+def model_of(layers: Any, shape: Any = (STEPS, 4), dtype: str = "float32") -> Any:
     keras.utils.set_random_seed(1)
     layers = [keras.Input(shape, name="x", dtype=dtype), *layers]
     return keras.Sequential([*layers, L.GRU(6, name="gru"), L.Dense(2)])
 
 
 @pytest.mark.parametrize("layers", LEADING.values(), ids=LEADING)
-def test_the_network_begins_behind_the_layers_that_scale(layers):
+def test_the_network_begins_behind_the_layers_that_scale(layers: Any) -> None:
     model, x = model_of(layers()), samples()
     tflite = convert(unroll(model))
     (scaling,) = Session(tflite).scalings
@@ -71,7 +74,7 @@ def test_the_network_begins_behind_the_layers_that_scale(layers):
     assert kinds[0] == "FULLY_CONNECTED" or kinds[1] == "FULLY_CONNECTED", kinds
 
 
-def test_small_features_keep_their_levels_behind_a_normalization():
+def test_small_features_keep_their_levels_behind_a_normalization() -> None:
     done = deploy(model_of([normalization()]), samples(), options=QUICK)
     assert done.warnings == ()
     assert done.simulation.equal == done.simulation.samples == 24
@@ -81,13 +84,13 @@ def test_small_features_keep_their_levels_behind_a_normalization():
     assert "'x'" in verdict.detail
 
 
-def reloaded(model, folder):
+def reloaded(model: Any, folder: Path) -> Any:
     """As the command reads it; a Sequential from a file has built its graph twice."""
     model.save(folder / "model.keras")
     return load(folder / "model.keras")
 
 
-def test_a_model_from_a_file_begins_there_too(tmp_path):
+def test_a_model_from_a_file_begins_there_too(tmp_path: Path) -> None:
     model = reloaded(model_of([normalization()]), tmp_path)
     assert [s.input for s in Session(convert(unroll(model))).scalings] == ["x"]
     raw_units = reloaded(model_of([]), tmp_path)
@@ -95,7 +98,7 @@ def test_a_model_from_a_file_begins_there_too(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float64"])
-def test_inputs_of_any_type_take_real_values(dtype):
+def test_inputs_of_any_type_take_real_values(dtype: str) -> None:
     high = 255 if dtype == "uint8" else 32_767
     x = np.random.default_rng(1).integers(0, high, (24, STEPS, 4)).astype(dtype)
     done = deploy(model_of([L.Rescaling(1 / high)], dtype=dtype), x, options=QUICK)
@@ -104,7 +107,7 @@ def test_inputs_of_any_type_take_real_values(dtype):
     assert done.measured.quality.worst.mean < 2
 
 
-def beside(x):
+def beside(x: Any) -> Any:
     """The normalized sequence, and the raw one beside it."""
     return L.Concatenate()([normalization()(x), x])
 
@@ -118,7 +121,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("head", KEPT.values(), ids=KEPT)
-def test_what_does_more_than_scale_features_stays_in_the_network(head):
+def test_what_does_more_than_scale_features_stays_in_the_network(head: Any) -> None:
     x = keras.Input((STEPS, 4))
     model = keras.Model(x, L.GRU(6)(head(x)))
     tflite = convert(unroll(model))
@@ -127,7 +130,7 @@ def test_what_does_more_than_scale_features_stays_in_the_network(head):
     assert Session(tflite).predict(given)[0] == pytest.approx(predict(model, given)[0], abs=1e-5)
 
 
-def test_a_stream_takes_real_units_too():
+def test_a_stream_takes_real_units_too() -> None:
     x = samples(steps=8)
     x_in = keras.Input((8, 4), name="x")
     model = keras.Model(x_in, L.Dense(2)(L.GRU(6)(normalization()(x_in))))
@@ -136,7 +139,7 @@ def test_a_stream_takes_real_units_too():
     assert Session(done.float_tflite).predict(x)[0] == pytest.approx(predict(model, x)[0], abs=2e-5)
 
 
-def test_samples_outside_are_told_in_the_users_units():
+def test_samples_outside_are_told_in_the_users_units() -> None:
     done = deploy(model_of([normalization()]), samples(), options=QUICK)
     x = samples()
     x[3, 5, 2] = 900  # hPa
@@ -149,7 +152,7 @@ def test_samples_outside_are_told_in_the_users_units():
 @pytest.mark.filterwarnings("ignore:calibration data")
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * STEPS, max_size=4 * STEPS))
-def test_the_bundle_scales_as_python_does(firmware, values):
+def test_the_bundle_scales_as_python_does(firmware: Any, values: Any) -> None:
     library, session = firmware
     given = np.array(values, np.float32).reshape(STEPS, 4)
     (expected,) = session.quantized([given[None]])
@@ -159,7 +162,7 @@ def test_the_bundle_scales_as_python_does(firmware, values):
 
 
 @pytest.fixture(scope="module", params=["Normalization", "Rescaling with an offset"])
-def firmware(request, tmp_path_factory):
+def firmware(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     done = deploy(model_of(LEADING[request.param]()), samples(), options=QUICK)
     made = bundle(done.quantized_tflite, done.compiled, "net")
     library = build(made, tmp_path_factory.mktemp("net"))
@@ -178,7 +181,7 @@ READERS = {
 }
 
 
-def raw(reader):
+def raw(reader: Any) -> Any:
     """A model on raw units: what a model behind a Normalization computes, without that layer."""
     keras.utils.set_random_seed(2)
     x = keras.Input((STEPS, 4), name="x")
@@ -193,7 +196,7 @@ def raw(reader):
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-def test_feature_scales_change_the_units_and_nothing_else(reader):
+def test_feature_scales_change_the_units_and_nothing_else(reader: Any) -> None:
     model = raw(reader())
     x = samples() - UNITS[1].astype(np.float32)
     scaled = with_feature_scales(model, [x])
@@ -201,7 +204,7 @@ def test_feature_scales_change_the_units_and_nothing_else(reader):
     assert [t.name for t in scaled.inputs] == ["x"]
 
 
-def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
+def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     """Acceleration beside air pressure: all levels are the pressure's."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 400)
@@ -232,7 +235,7 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch):
     assert remedy.quality.worst.mean < 2 < lost.measured.quality.worst.mean
 
 
-def test_an_initial_state_keeps_its_units():
+def test_an_initial_state_keeps_its_units() -> None:
     keras.utils.set_random_seed(2)
     x, state = keras.Input((STEPS, 4), name="x"), keras.Input((6,), name="state")
     model = keras.Model([x, state], L.Dense(2)(L.GRU(6)(x, initial_state=state)))
@@ -253,7 +256,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("network", REFUSED.values(), ids=REFUSED)
-def test_feature_scales_are_refused_where_no_kernel_takes_them(network):
+def test_feature_scales_are_refused_where_no_kernel_takes_them(network: Any) -> None:
     x = keras.Input((STEPS, 4), name="x")
     model = keras.Model(x, network(x))
     with pytest.raises(UnspoolError, match=r"input 'x' is read by .*put a Normalization layer"):

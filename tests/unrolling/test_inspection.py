@@ -1,5 +1,7 @@
 """What cannot be deployed says so before any work is done: layer, reason, what to change."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from cases import MinimalGatedCell
@@ -21,21 +23,23 @@ L = keras.layers
 
 
 class OwnCall(L.GRU):
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
         return 2 * super().call(sequences, initial_state, mask, training)
 
 
-def sequential(*layers, shape=(6, 5), **options):
+def sequential(*layers: Any, shape: tuple[int, int] = (6, 5), **options: Any) -> Any:
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
 
-def attention():
+def attention() -> Any:
     x = keras.Input((6, 5))
     h = L.GRU(4, return_sequences=True)(x)
     return keras.Model(x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h)))
 
 
-def masked_in_a_nested_model():
+def masked_in_a_nested_model() -> Any:
     inner = sequential(L.Masking(name="mask"), L.LSTM(4))
     inner.name = "inner"
     x = keras.Input((6, 5))
@@ -91,13 +95,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_it_is_refused_by_name(case):
+def test_it_is_refused_by_name(case: str) -> None:
     make, message = REFUSED[case]
     with pytest.raises(UnspoolError, match=message):
         unroll(make(), 6 if case == "two open dimensions" else None)
 
 
-def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it():
+def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it() -> None:
     model = sequential(L.Embedding(9, 4), L.GRU(8), L.Dense(2), shape=(6,), dtype="int32")
     tokens = np.random.default_rng(0).integers(0, 9, (40, 6))
     float_tflite = convert(unroll(model, allow_cpu=True))
@@ -111,7 +115,7 @@ def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it():
     assert {op.kind for op in compiled.cpu_operators} == {"GatherV2"}
 
 
-def test_every_layer_is_told_of():
+def test_every_layer_is_told_of() -> None:
     x = keras.Input((8, 5))
     inner = sequential(L.Dense(4, name="d"), shape=(8, 5))
     inner.name = "inner"
@@ -128,19 +132,19 @@ def test_every_layer_is_told_of():
     assert inspect(model)[-1].detail == "its own cell MinimalGatedCell is run as it is"
 
 
-def test_recurrent_dropout_is_ignored_and_said():
+def test_recurrent_dropout_is_ignored_and_said() -> None:
     (verdict,) = inspect(sequential(L.LSTM(4, recurrent_dropout=0.3)))
     assert verdict.action == "unroll"
     assert "recurrent_dropout does nothing at inference" in verdict.detail
 
 
-def test_inspecting_does_no_work(monkeypatch):
+def test_inspecting_does_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.layers.Layer, "from_config", None)
     assert inspect(small_model())
 
 
 @pytest.mark.parametrize("steps", [(50, 200)])
-def test_size_grows_with_the_steps_and_not_faster(steps):
+def test_size_grows_with_the_steps_and_not_faster(steps: tuple[int, int]) -> None:
     """Four times the steps: at most 4.5 times the operators, the file and Vela's flash."""
     few, many = (_figures(small_model("gru", units=16, steps=n), n) for n in steps)
     growth = steps[1] / steps[0]
@@ -148,7 +152,7 @@ def test_size_grows_with_the_steps_and_not_faster(steps):
         assert b / a < growth * 1.125
 
 
-def _figures(model, steps):
+def _figures(model: Any, steps: int) -> Any:
     data = np.random.default_rng(1).normal(size=(4, steps, 5))
     float_tflite = convert(unroll(model))
     int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)

@@ -71,7 +71,7 @@ def becoming(*kinds: type) -> pytest.MarkDecorator:
 
 
 @becoming(Differs, Fault, type(None))
-def test_it_is_deployed(variant: Variant):
+def test_it_is_deployed(variant: Variant) -> None:
     trial = variant.attempt()
     assert_measured(trial.done)
     assert_small_errors(trial.done, *variant.case.bounds(variant.activations))
@@ -86,7 +86,7 @@ def test_it_is_deployed(variant: Variant):
 
 
 @becoming(OnCpu)
-def test_it_is_told_what_stays_on_the_cpu(variant: Variant):
+def test_it_is_told_what_stays_on_the_cpu(variant: Variant) -> None:
     done = variant.attempt().done
     assert {kind for kind, *_ in on_cpu(done.compiled)} == {variant.exception.kind}
     assert variant.exception.kind in done.simulation.reason
@@ -94,7 +94,7 @@ def test_it_is_told_what_stays_on_the_cpu(variant: Variant):
 
 
 @becoming(Refused)
-def test_it_is_refused_in_a_line(variant: Variant):
+def test_it_is_refused_in_a_line(variant: Variant) -> None:
     with pytest.raises(UnspoolError, match=variant.exception.message) as refusal:
         variant.attempt()
     assert "\n" not in str(refusal.value)
@@ -104,7 +104,7 @@ def on_cpu(compiled: Compiled) -> list[tuple[str, str, str]]:
     return [(op.kind, op.name, op.reason) for op in compiled.cpu_operators]
 
 
-def assert_measured(done: Deployment):
+def assert_measured(done: Deployment) -> None:
     """Nothing was left out, and the deploy model is the trained one."""
     assert done.measured.not_measured == ()
     assert done.unroll_error is not None  # deploy refuses a larger one than 1e-5
@@ -114,7 +114,7 @@ def assert_measured(done: Deployment):
     assert types == {np.dtype(done.activations)}
 
 
-def assert_small_errors(done: Deployment, mean: float, largest: float):
+def assert_small_errors(done: Deployment, mean: float, largest: float) -> None:
     """Against Keras, as shares of what a column ranges over; of classes, of the whole output's."""
     quality = done.measured.quality
     classes = {entry.output for entry in quality.agreements}
@@ -127,7 +127,7 @@ def assert_small_errors(done: Deployment, mean: float, largest: float):
         assert share * column.largest < 100 * largest, column
 
 
-def assert_bytes(gaps: np.ndarray, differs: Differs | None):
+def assert_bytes(gaps: np.ndarray, differs: Differs | None) -> None:
     """TFLM's on every sample; or others, within the bounds of the exception."""
     assert len(gaps) == CALIBRATION + UNSEEN
     if differs is None:
@@ -138,7 +138,7 @@ def assert_bytes(gaps: np.ndarray, differs: Differs | None):
     assert gaps.any() or differs.seldom, "the exception is none any more: take it out"
 
 
-def test_every_exception_is_of_a_case():
+def test_every_exception_is_of_a_case() -> None:
     found = {(v.case.name, v.activations, v.steps) for v in VARIANTS}
     for name, activations, steps in TABLE:
         assert any(
@@ -146,9 +146,9 @@ def test_every_exception_is_of_a_case():
         ), f"no case {name!r} at {steps} steps"
 
 
-def test_the_names_of_cases_are_different():
+def test_the_names_of_cases_are_different() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_the_page_is_not_stale():
+def test_the_page_is_not_stale() -> None:
     assert PAGE.read_text() == page(), "run PYTHONPATH=tests python -m cases"
