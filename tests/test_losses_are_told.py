@@ -202,6 +202,10 @@ REFUSED = {
 
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_deployed_is_refused_by_name(build: Any, message: str) -> None:
+    if build is unread and keras.__version__.startswith("3.12."):  # the last one for Python 3.10
+        with pytest.raises(ValueError, match="not connected"):
+            build()
+        return
     model = build()
     with pytest.raises(UnspoolError, match=message) as refused:
         deploy(model, [normal()] * len(model.inputs))
