@@ -131,7 +131,9 @@ def _time_distributed(layer: Any, name: str) -> DeployLayer:
 
     def call(sequence: Any, **_: Any) -> Any:
         row = keras.Input(sequence.shape[2:], batch_size=1)
-        per_step = keras.Model(row, alone(keras.tree.flatten(Rebuilder()._copy(inner, "")(row))))
-        return PerStep(per_step, name=name)(sequence)
+        outputs = alone(keras.tree.flatten(Rebuilder()._copy(inner, "")(row)))
+        if outputs is row:
+            return sequence  # a Dropout
+        return PerStep(keras.Model(row, outputs), name=name)(sequence)
 
     return call
