@@ -15,6 +15,7 @@ from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
+from unspool.frontend.inference_form import for_inference
 from unspool.quantization.calibration import Calibration
 from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
@@ -229,7 +230,7 @@ def _deploy(
     clock = Clock(watch)
     target = options.target or targets.target()
     check_graph(model)
-    model = structure.in_float32(model)
+    model = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -44,10 +45,10 @@ def test_a_savedmodel_is_told_to_come_as_keras(tmp_path: Path) -> None:
     [
         ("no.keras", None, "no such file"),
         ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), "Keras cannot load"),
-        ("a.h5", b"PK\3\4", "not a Keras model file"),
+        ("a.h5", b"PK\3\4", "a corrupt .keras file"),
         ("a.keras", b"PK\3\4" + bytes(64), "corrupt .keras file"),
         ("a.keras", b"", "not a Keras model file"),
-        ("a.pb", b"PK\3\4", "not a Keras model file"),
+        ("a.pb", b"\x08\x01", "not a Keras model file"),
     ],
 )
 def test_files_that_are_no_models_say_so(
@@ -71,3 +72,22 @@ def test_a_model_whose_loss_keras_does_not_know_comes_without_it(tmp_path: Path)
     model.compile(loss=lambda y, p: keras.ops.mean(p))
     model.save(tmp_path / "model.keras")
     assert not load(tmp_path / "model.keras").compiled
+
+
+def test_a_zip_file_of_something_else_is_told(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "model.pt", "w") as archive:
+        archive.writestr("model/data.pkl", b"")
+    with pytest.raises(UnspoolError, match=r"model.pt: a zip file without a config.json"):
+        load(tmp_path / "model.pt")
+
+
+def test_weights_and_layers_in_two_files(tmp_path: Path) -> None:
+    model, data = small_model("lstm"), random_samples(4)
+    weights, config = tmp_path / "model.weights.h5", tmp_path / "model.json"
+    model.save_weights(weights)
+    config.write_text(model.to_json())
+    with pytest.raises(UnspoolError, match="holds weights alone"):
+        load(weights)
+    np.testing.assert_array_equal(
+        load(weights, config).predict(data, verbose=0), model.predict(data, verbose=0)
+    )

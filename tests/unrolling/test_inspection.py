@@ -60,9 +60,9 @@ REFUSED = {
         lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),
         r"\(Embedding\): looks up token ids.*`allow_cpu`",
     ),
-    "stateful": (
-        lambda: sequential(L.GRU(4, stateful=True, name="g"), batch_size=1),
-        r"layer 'g' \(GRU\): stateful=True .*stateful=False",
+    "threshold": (
+        lambda: sequential(L.GRU(4), L.ReLU(threshold=0.5, name="t")),
+        r"layer 't' \(ReLU\): threshold=0.5 compares",
     ),
     "ConvLSTM": (
         lambda: sequential(L.ConvLSTM1D(4, 3, name="c"), shape=(6, 5, 2)),
@@ -81,10 +81,6 @@ REFUSED = {
     "recurrence per step": (
         lambda: sequential(L.TimeDistributed(L.GRU(3), name="t"), L.GRU(2), shape=(4, 6, 5)),
         r"layer 't' \(TimeDistributed\): a recurrent layer for each time step",
-    ),
-    "fixed batch": (
-        lambda: sequential(L.GRU(4), batch_size=32),
-        "has the batch size 32 fixed in the model",
     ),
     "two open dimensions": (
         lambda: sequential(L.Conv2D(2, 3), L.GlobalMaxPooling2D(), L.Reshape((1, 2)), L.GRU(2),
@@ -159,3 +155,10 @@ def _figures(model: Any, steps: int) -> Any:
     compiled = vela.compile(int8, target())
     operators = len(flatbuffer.operators(flatbuffer.read(int8)))
     return operators, len(int8), compiled.flash_kib, compiled.cycles
+
+
+def test_a_stateful_layer_with_a_fixed_batch_deploys_and_is_told_what_states_are() -> None:
+    model = sequential(L.GRU(4, stateful=True, name="g"), batch_size=32)
+    (verdict,) = inspect(model)
+    assert (verdict.action, "`states`" in verdict.detail) == ("unroll", True)
+    assert unroll(model).inputs[0].shape == (1, 6, 5)

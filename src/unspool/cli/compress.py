@@ -14,6 +14,7 @@ from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     Accelerator,
     MemoryMode,
+    ModelConfig,
     Out,
     SystemConfig,
     VelaConfig,
@@ -79,6 +80,7 @@ def compress_command(
     batch_size: own.BatchSize = 64,
     learning_rate: own.LearningRate = 1e-3,
     seed: own.Seed = 0,
+    config: ModelConfig = None,
     time_steps: own.TimeSteps = None,
     out: Out = COMPRESSED_OUT,
     target: Accelerator = DEFAULT_ACCELERATOR,
@@ -101,7 +103,7 @@ def compress_command(
 
     tuning = FineTuning(epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     inputs = Inputs(
-        trained=_loaded(model, loss),
+        trained=_loaded(model, config, loss),
         data=arrays,
         labels=right,
         calibration=samples.first(arrays, samples.CALIBRATION_COUNT) if few is None else few,
@@ -132,11 +134,11 @@ def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting:
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
 
 
-def _loaded(model: Path, loss: str | None) -> Any:
+def _loaded(model: Path, config: Path | None, loss: str | None) -> Any:
     from unspool.compression.trained_loss import known_loss
     from unspool.frontend.keras_file import load
 
-    trained = load(model)
+    trained = load(model, config)
     if loss:
         trained.compile(loss=known_loss(loss))
     return trained

@@ -28,6 +28,7 @@ from unspool.cli.options import (
     MaxSram,
     MemoryMode,
     Method,
+    ModelConfig,
     NoCpu,
     Out,
     RemedySeconds,
@@ -64,6 +65,7 @@ def deploy_command(
             metavar="X.npy Y.npy",
         ),
     ] = None,
+    config: ModelConfig = None,
     time_steps: TimeSteps = None,
     states: States = False,
     calibration_rounds: CalibrationRounds = None,
@@ -106,7 +108,7 @@ def deploy_command(
     from unspool.cli.results import finish
     from unspool.deployment import deploy, deploy_stream
 
-    trained = _loaded(model, screen)
+    trained = _loaded(model, config, screen)
     options = replace(
         chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
         remedy_seconds=remedy_seconds,
@@ -152,12 +154,12 @@ def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> N
             raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
 
 
-def _loaded(path: Path, screen: Console) -> Any:
+def _loaded(path: Path, config: Path | None, screen: Console) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
     from unspool.frontend.keras_file import load
     from unspool.unrolling.inspection import inspect
 
-    trained = load(path)
+    trained = load(path, config)
     for verdict in inspect(trained):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")

@@ -4,6 +4,7 @@ import re
 
 NAMED = (
     "allow_cpu",
+    "config",
     "feature_scales",
     "max_accuracy_drop",
     "max_flash_kib",
@@ -13,6 +14,7 @@ NAMED = (
     "no_cpu",
     "out",
     "sort",
+    "states",
     "test",
     "time_steps",
 )

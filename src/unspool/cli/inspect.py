@@ -11,6 +11,7 @@ from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     Accelerator,
     MemoryMode,
+    ModelConfig,
     SystemConfig,
     VelaConfig,
     chosen_target,
@@ -24,6 +25,7 @@ def inspect_command(
     file: Annotated[
         Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
     ],
+    config: ModelConfig = None,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
     memory_mode: MemoryMode = None,
@@ -34,17 +36,17 @@ def inspect_command(
         chosen = chosen_target(target, system_config, memory_mode, vela_config)
         table = _operators(file, files.read(file), chosen)
     else:
-        table = _layers(file)
+        table = _layers(file, config)
     console().print(table)
 
 
-def _layers(file: Path) -> Table:
+def _layers(file: Path, config: Path | None) -> Table:
     from unspool.frontend.keras_file import load
     from unspool.unrolling.inspection import inspect
 
     table = Table("Layer", "Kind", "What happens", "Detail", title=str(file), box=None)
     table.title_justify = "left"
-    for verdict in inspect(load(file)):
+    for verdict in inspect(load(file, config)):
         table.add_row(
             printable(verdict.layer), verdict.kind, verdict.action, printable(verdict.detail)
         )

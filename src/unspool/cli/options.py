@@ -143,6 +143,14 @@ MaxOutputError = Annotated[
     ),
 ]
 NoCpu = Annotated[bool, typer.Option("--no-cpu", help="Budget: no operator may run on the CPU.")]
+ModelConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The layers, as model.to_json() returns them, where MODEL holds weights alone.",
+        metavar="MODEL.json",
+    ),
+]
 ALL_RESIDENT = "all"
 
 

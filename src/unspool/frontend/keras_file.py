@@ -1,27 +1,37 @@
 """Read a trained Keras model from a file, without running anything that the file asks for."""
 
+import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from unspool.errors import UnspoolError
+from unspool.frontend import keras2, saved
+from unspool.frontend.saved import Saved
 from unspool.support import files
 from unspool.support._tensorflow import keras
 from unspool.support.files import AnyPath
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+_STARTS = {b"\x89HDF": ".h5", b"PK\3\4": ".keras"}
+"""What a file begins with -> the ending that Keras knows such a file by."""
 
 
-def load(path: AnyPath) -> Any:
-    """Load a trained model from a .keras or a Keras .h5 file, with Keras's safe mode on.
+def load(path: AnyPath, config: AnyPath | None = None) -> Any:
+    """Load a trained model from a .keras or a Keras HDF5 file, with Keras's safe mode on.
 
-    It is compiled with the loss and the metrics that it was saved with, if these are Keras's own.
+    Files of Keras 2 are read too, with the meaning that functions had in Keras 2. The model is
+    compiled with the loss and the metrics that it was saved with, if these are Keras's own.
+
+    Args:
+        path: the file; its content says which kind it is.
+        config: what `model.to_json()` wrote, where the file has the weights alone.
 
     Raises:
-        UnspoolError: the file is missing or corrupt, is a SavedModel, or asks to run code (a
-            Lambda layer).
+        UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, or
+            asks to run code (a Lambda layer).
 
     Example:
         >>> model.save(tmp_path / "gru.keras")
@@ -30,11 +40,15 @@ def load(path: AnyPath) -> Any:
         True
     """
     path = Path(path)
-    _check_is_model(path)
+    ending = _ending(path)
     try:
-        with suppress(Exception):  # a loss of the user's own
-            return _load(path, compile=True)
-        return _load(path, compile=False)
+        with _as(path, ending) as named:
+            described = saved.read(named, None if config is None else Path(config))
+            with suppress(Exception):  # a loss of the user's own
+                return _load(named, described, compile=True)
+            return _load(named, described, compile=False)
+    except UnspoolError as error:
+        raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:
         if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
             raise UnspoolError(
@@ -45,14 +59,21 @@ def load(path: AnyPath) -> Any:
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
 
 
-def _load(path: Path, compile: bool) -> Any:
+def _load(path: Path, described: Saved, compile: bool) -> Any:
     with warnings.catch_warnings():  # of an optimizer's state that does not fit; it is not used
         warnings.simplefilter("ignore")
+        if described.by_keras_2:
+            training = described.training if compile else None
+            return keras2.load(path, described.model, training)
+        if described.apart:
+            model = keras.saving.deserialize_keras_object(described.model, safe_mode=True)
+            model.load_weights(path)
+            return model
         return keras.models.load_model(path, compile=compile, safe_mode=True)
 
 
-def _check_is_model(path: Path) -> None:
-    """Check by a file's content that it is a Keras model, and that it would fit in memory."""
+def _ending(path: Path) -> str:
+    """Check by a file's content that it may be a Keras model, and that it would fit in memory."""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             raise UnspoolError(
@@ -64,14 +85,27 @@ def _check_is_model(path: Path) -> None:
     if not path.is_file():
         raise UnspoolError(f"{path}: no such file; expected a Keras model file (.keras or .h5)")
     with path.open("rb") as file:
-        start = file.read(8)
-    if path.suffix == ".keras" and start[:2] == b"PK":
-        _check_unpacked_size(path)
-    elif not (path.suffix in (".h5", ".hdf5") and start == _HDF5):
+        start = file.read(4)
+    if start not in _STARTS:
         raise UnspoolError(
             f"{path}: not a Keras model file; expected the .keras or .h5 format, as model.save() "
             "writes it"
         )
+    if _STARTS[start] == ".keras":
+        _check_unpacked_size(path)
+    return _STARTS[start]
+
+
+@contextmanager
+def _as(path: Path, ending: str) -> Iterator[Path]:
+    """A name with the ending by which Keras knows the file."""
+    if path.suffix == ending:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
+        named = Path(folder, f"model{ending}")
+        named.symlink_to(path.resolve())
+        yield named
 
 
 def _check_unpacked_size(path: Path) -> None:

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import OpenInput
-from unspool.support.text import last_line
 
 REMOVED = (
     keras.layers.Dropout,
@@ -147,44 +145,6 @@ def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
         np.concatenate([np.asarray(part) for part in batches])
         for batches in zip(*parts, strict=True)
     ]
-
-
-def in_float32(model: Any) -> Any:
-    """The same model with all arithmetic in float32; the model itself if it has no other.
-
-    Raises:
-        UnspoolError: a layer cannot be made again from its configuration.
-    """
-    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
-        return model
-    try:
-        copy = type(model).from_config(_with_dtype(model.get_config()))
-        copy.set_weights([np.asarray(weight, np.float32) for weight in model.weights])
-    except Exception as error:
-        raise UnspoolError(
-            f"model {model.name!r} computes in other types than float32, and cannot be made again "
-            f"in float32 ({last_line(error)}); give the same model with the policy float32"
-        ) from error
-    return with_loss(copy, model)
-
-
-def with_loss(copy: Any, model: Any) -> Any:
-    """Compile a copy of a model with the model's loss, which says how outputs are read."""
-    if getattr(model, "loss", None) is not None:
-        copy.compile(loss=model.loss)
-    return copy
-
-
-def _with_dtype(config: Any) -> Any:
-    """A configuration with the type float32 everywhere, except for inputs of whole numbers."""
-    if isinstance(config, dict):
-        return {
-            key: "float32"
-            if key == "dtype" and not str(value).startswith(("int", "uint", "bool"))
-            else _with_dtype(value)
-            for key, value in config.items()
-        }
-    return [*map(_with_dtype, config)] if isinstance(config, list | tuple) else config
 
 
 def spread(layer: Any) -> np.ndarray:

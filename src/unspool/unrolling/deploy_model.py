@@ -165,12 +165,7 @@ def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[A
             )
     inputs = []
     for tensor, length_is_open in zip(taken, is_open, strict=True):
-        batch, *shape = tensor.shape
-        if batch not in (None, 1):
-            raise UnspoolError(
-                f"input {tensor.name!r} has the batch size {batch} fixed in the model; "
-                "build it without batch_size, or with 1"
-            )
+        shape = list(tensor.shape[1:])
         if length_is_open:
             shape[0] = time_steps
         if None in shape:

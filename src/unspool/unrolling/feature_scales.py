@@ -16,6 +16,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
+from unspool.frontend.inference_form import with_loss
 from unspool.support import samples
 from unspool.support._tensorflow import keras
 from unspool.support.samples import Samples
@@ -69,7 +70,7 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
             weights = _refolded(layer, weights, *scalings[layer.name])
         if weights:
             rescaled.get_layer(layer.name).set_weights(weights)
-    return structure.with_loss(rescaled, model)
+    return with_loss(rescaled, model)
 
 
 def _as_state(node: Any, tensor: Any) -> bool:

@@ -94,10 +94,6 @@ def _verdict(layer: Any) -> tuple[Action, str]:
 
 
 def _recurrent(layer: Any) -> tuple[Action, str]:
-    if layer.stateful:
-        return "refuse", (
-            "stateful=True keeps its state between calls; build it with stateful=False"
-        )
     if type(layer).call not in _KERAS_CALLS:
         return "refuse", (
             "its class has a call() of its own, which would be lost; put what it does into a cell "
@@ -111,6 +107,8 @@ def _recurrent(layer: Any) -> tuple[Action, str]:
     notes = [f"its own cell {name} is run as it is" for name in own]
     if any(getattr(cell, "recurrent_dropout", 0) for cell in cells(layer)):
         notes.append("recurrent_dropout does nothing at inference and is ignored")
+    if layer.stateful:
+        notes.append("stateful=True is what `states` means here: without, calls start from zero")
     return "unroll", "; ".join(notes)
 
 
@@ -146,6 +144,15 @@ def _time_distributed(layer: Any) -> tuple[Action, str]:
         return "refuse", "a recurrent layer for each time step; use one recurrent layer"
     action, detail = _verdict(layer.layer)
     return action, detail or "applied to each time step"
+
+
+def _relu(layer: Any) -> tuple[Action, str]:
+    if layer.threshold:
+        return "refuse", (
+            f"threshold={layer.threshold:g} compares, which the NPU has no operator for; use "
+            "threshold=0"
+        )
+    return "keep", ""
 
 
 def _always(action: Action, detail: str) -> Callable[[Any], tuple[Action, str]]:
@@ -195,6 +202,7 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),
     ),
     (keras.layers.TimeDistributed, _time_distributed),
+    (keras.layers.ReLU, _relu),
     (REMOVED, _always("remove", "does nothing at inference")),
     (keras.layers.BatchNormalization, _always("fold", "into the layer before or after it")),
 ]

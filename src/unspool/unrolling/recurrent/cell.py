@@ -79,6 +79,11 @@ def hard_sigmoid(x: Array, name: str) -> Array:
     return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
 
 
+def hard_sigmoid_of_keras_2(x: Array, name: str) -> Array:
+    """`0.2 x + 0.5`, at least 0 and at most 1."""
+    return hard_sigmoid(tf.multiply(x, 1.2, name=f"{name}_times_6_fifths"), name)
+
+
 def relu6(x: Array, name: str | None = None) -> Array:
     """`6 - relu(6 - relu(x))`: RELU6 has no int8 form unless it is fused with another operator."""
     return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
@@ -97,6 +102,7 @@ def activation_name(function: Any) -> str:
 
 ACTIVATIONS: dict[str, Activation] = {
     "hard_sigmoid": hard_sigmoid,
+    "hard_sigmoid_of_keras_2": hard_sigmoid_of_keras_2,
     "linear": linear,
     "relu": tf.nn.relu,
     "relu6": relu6,
