@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "npu": set(),
     "tflite": set(),
     "frontend": {"tflite"},
-    "unrolling.recurrent": {"tflite"},
+    "unrolling.recurrent": {"frontend", "tflite"},
     "unrolling": {"frontend", "tflite", "unrolling.recurrent"},
     "quantization": {"tflite"},
     "compilation": {"tflite"},

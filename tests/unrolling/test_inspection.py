@@ -46,7 +46,16 @@ def masked_in_a_nested_model() -> Any:
     return keras.Model(x, inner(x))
 
 
+def tanh(x: Any) -> Any:
+    """Keras's name, and another function."""
+    return keras.ops.tanh(0.5 * x)
+
+
 REFUSED = {
+    "own tanh": (
+        lambda: sequential(L.GRU(4, activation=tanh, name="g")),
+        r"layer 'g' \(GRU\): activation is '.*test_inspection.tanh'",
+    ),
     "Masking": (
         lambda: sequential(L.Masking(name="mask"), L.GRU(4)),
         r"layer 'mask' \(Masking\): masks time steps.*padded or cut",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
 
 
@@ -40,8 +41,10 @@ def _distance(output: Any, is_logits: bool) -> Callable[[Any, Any], Any]:
         )
     layer = output._keras_history.operation
     layer = getattr(layer, "layer", layer)  # of a TimeDistributed
-    activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    is_softmax = activation == "softmax" or isinstance(layer, keras.layers.Softmax)
+    activation = getattr(layer, "activation", None)
+    is_softmax = isinstance(layer, keras.layers.Softmax) or (
+        activation is not None and activation_name(activation) == "softmax"
+    )
     distance: Callable[[Any, Any], Any] = (
         keras.losses.kl_divergence if is_softmax else keras.losses.mean_squared_error
     )

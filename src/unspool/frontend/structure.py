@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import OpenInput
 
@@ -172,7 +173,7 @@ def last_activation(tensor: Any) -> str:
         operation = tensor._keras_history.operation
     activation = getattr(operation, "activation", None)
     if activation is not None:
-        return str(getattr(activation, "__name__", None) or getattr(activation, "name", ""))
+        return activation_name(activation)
     return type(operation).__name__.lower()  # Softmax, the layer or the function
 
 

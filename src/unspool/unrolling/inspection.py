@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from unspool.frontend.activations import activation_name
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
-from unspool.unrolling.recurrent.cell import ACTIVATIONS, activation_name
+from unspool.unrolling.recurrent.cell import ACTIVATIONS
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
 Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend import structure
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling.recurrent.cell import activation_name, relu6
+from unspool.unrolling.recurrent.cell import relu6
 
 
 class Lookup(keras.layers.Layer):  # type: ignore[misc]

@@ -14,7 +14,7 @@ the same name in every step, the first one included.
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from unspool.support._tensorflow import keras, tf
+from unspool.support._tensorflow import tf
 
 Array: TypeAlias = Any
 """A TensorFlow tensor."""
@@ -87,17 +87,6 @@ def hard_sigmoid_of_keras_2(x: Array, name: str) -> Array:
 def relu6(x: Array, name: str | None = None) -> Array:
     """`6 - relu(6 - relu(x))`: RELU6 has no int8 form unless it is fused with another operator."""
     return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
-
-
-def activation_name(function: Any) -> str:
-    """Keras's name of an activation, which is a function or a layer."""
-    if isinstance(function, keras.layers.Activation):
-        return activation_name(function.activation)
-    if isinstance(function, keras.layers.ReLU):
-        plain = not function.negative_slope and not function.threshold
-        if plain and function.max_value in (None, 6):
-            return "relu6" if function.max_value else "relu"
-    return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -7,6 +7,7 @@ Keras stores the gates in the order z, r, candidate; so do we, as z and r share 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
 from unspool.unrolling.recurrent.cell import (
     ACTIVATIONS,
@@ -14,7 +15,6 @@ from unspool.unrolling.recurrent.cell import (
     Array,
     Cell,
     States,
-    activation_name,
     columns,
     weight,
 )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
 from unspool.unrolling.recurrent.cell import (
     ACTIVATIONS,
@@ -16,7 +17,6 @@ from unspool.unrolling.recurrent.cell import (
     Array,
     Cell,
     States,
-    activation_name,
     columns,
     weight,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
 from unspool.unrolling.recurrent.cell import (
     ACTIVATIONS,
@@ -10,7 +11,6 @@ from unspool.unrolling.recurrent.cell import (
     Array,
     Cell,
     States,
-    activation_name,
     weight,
 )
 
