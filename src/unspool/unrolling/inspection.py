@@ -116,12 +116,13 @@ def _recurrent(layer: Any) -> tuple[Action, str]:
 def _activation_problem(cell: Any) -> str:
     if type(cell) not in KNOWN_CELLS:
         return ""
+    usable = ", ".join(name for name in sorted(ACTIVATIONS) if hasattr(keras.activations, name))
     for which in ("activation", "recurrent_activation"):
         function = getattr(cell, which, None)
         if function is not None and activation_name(function) not in ACTIVATIONS:
             return (
                 f"{which} is {activation_name(function)!r}, which the NPU has no operator for; "
-                f"use one of {', '.join(sorted(ACTIVATIONS))}"
+                f"use one of {usable}"
             )
     return ""
 
