@@ -12,6 +12,7 @@ from unspool.compilation.targets import target
 from unspool.deployment import Options, deploy, save
 from unspool.errors import UnspoolError
 from unspool.runtime.session import Session
+from unspool.unrolling.deploy_model import unroll
 
 QUICK = Options(remedy_seconds=0)
 
@@ -43,9 +44,9 @@ def test_without_test_data_no_accuracy_is_made_up(model: Any, data: Any) -> None
 
 
 def test_progress_is_told_for_every_stage(model: Any, data: Any) -> None:
-    told = {}
+    told: dict[str, list[tuple[int, int]]] = {}
 
-    def watch(stage: Any, done: Any, total: Any) -> None:
+    def watch(stage: str, done: int, total: int) -> None:
         told.setdefault(stage.partition(":")[0], []).append((done, total))
 
     deploy(model, data, options=QUICK, watch=watch)
@@ -64,10 +65,9 @@ def test_a_deploy_model_that_differs_is_an_error(
     model: Any, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault put into the weights on the way must not pass."""
-    real = stages.unroll
 
     def faulty(*arguments: Any, **options: Any) -> Any:
-        rebuilt = real(*arguments, **options)
+        rebuilt = unroll(*arguments, **options)
         weights = rebuilt.get_weights()
         rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
         return rebuilt

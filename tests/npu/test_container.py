@@ -44,8 +44,8 @@ def test_inputs_and_outputs() -> None:
     program = load(models.vela(_small()))
     first, second = program.inputs
     assert (first.name, first.shape, first.dtype) == ("t0", (1, 2, 3, 8), "int8")
-    assert (first.scale, first.zero_point) == (pytest.approx(0.02), 3)
-    assert (second.scale, second.zero_point) == (pytest.approx(0.05), -7)
+    assert first.scale == pytest.approx(0.02) and first.zero_point == 3
+    assert second.scale == pytest.approx(0.05) and second.zero_point == -7
     assert [t.name for t in program.outputs] == ["t2"]
     assert all(0 <= t.offset <= program.scratch_size - 2 * 3 * 8 for t in program.inputs)
     assert program.fast_size is None

@@ -14,9 +14,9 @@ from models import Graph, options
 
 from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
-from unspool.npu.container import Config
 from unspool.npu.decoder import decode
-from unspool.npu.fields import Element, FeatureMap, Tiles
+from unspool.npu.descriptors import Element, FeatureMap, Tiles
+from unspool.npu.driver import Config
 from unspool.npu.memory import SCRATCH, Memory
 from unspool.npu.registers import LONG, SHORT
 
