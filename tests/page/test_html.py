@@ -28,62 +28,63 @@ EVERY = pytest.mark.parametrize("case", CASES)
 
 
 class Element:
-    def __init__(self, tag: Any, attributes: Any, parent: Any) -> None:
+    def __init__(self, tag: str, attributes: dict[str, str], parent: "Element | None") -> None:
         self.tag, self.attributes, self.parent = tag, attributes, parent
-        self.content = []  # texts and elements, in order
+        self.content: list[Element | str] = []  # in order
 
     @property
-    def children(self) -> Any:
+    def children(self) -> "list[Element]":
         return [part for part in self.content if isinstance(part, Element)]
 
     @property
-    def own(self) -> Any:
+    def own(self) -> str:
         return "".join(part for part in self.content if isinstance(part, str))
 
-    def find(self, tag: Any) -> Iterator[Any]:
+    def find(self, tag: str) -> "Iterator[Element]":
         for child in self.children:
             if child.tag == tag:
                 yield child
             yield from child.find(tag)
 
     @property
-    def text(self) -> Any:
+    def text(self) -> str:
         return "".join(part if isinstance(part, str) else part.text for part in self.content)
 
 
 class Document(HTMLParser):
     """A page as a tree; an element that is not closed, or closed twice, is an error."""
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.root = self.here = Element("root", {}, None)
-        self.every = []
+        self.every: list[Element] = []
         self.feed(text)
         self.close()
         assert self.here is self.root, f"<{self.here.tag}> is not closed"
 
-    def handle_starttag(self, tag: Any, attributes: Any) -> None:
-        element = Element(tag, dict(attributes), self.here)
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attributes}, self.here)
         self.here.content.append(element)
         self.every.append(element)
         if tag not in VOID:
             self.here = element
 
-    def handle_startendtag(self, tag: Any, attributes: Any) -> None:
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
         if tag not in VOID:
             self.handle_endtag(tag)
 
-    def handle_endtag(self, tag: Any) -> None:
+    def handle_endtag(self, tag: str) -> None:
         assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
+        assert self.here.parent is not None
         self.here = self.here.parent
 
-    def handle_data(self, data: Any) -> None:
+    def handle_data(self, data: str) -> None:
         self.here.content.append(data)
 
 
 @EVERY
-def test_it_needs_no_network_and_no_script(case: Any) -> None:
+def test_it_needs_no_network_and_no_script(case: str) -> None:
     document = Document(page(case))
     for element in document.every:
         assert element.tag not in ("script", "img", "iframe", "object", "base")
@@ -97,7 +98,7 @@ def test_it_needs_no_network_and_no_script(case: Any) -> None:
 
 
 @EVERY
-def test_it_is_marked_up_for_everybody(case: Any) -> None:
+def test_it_is_marked_up_for_everybody(case: str) -> None:
     document = Document(page(case))
     (html,) = document.root.find("html")
     assert html.attributes["lang"] == "en"
@@ -119,7 +120,7 @@ def test_it_is_marked_up_for_everybody(case: Any) -> None:
 
 
 @EVERY
-def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case: Any) -> None:
+def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case: str) -> None:
     document = Document(page(case))
     pictures = list(document.root.find("svg"))
     for svg in pictures:
@@ -215,6 +216,7 @@ def test_the_same_report_gives_the_same_page() -> None:
 
 def test_drift_is_added_to_a_page_and_replaced() -> None:
     report, found = lstm_stream(), lstm_stream().drift
+    assert found is not None
     without = as_html(replace(report, drift=None))
     assert 'id="drift"' not in without
     once = add_drift(without, found)
@@ -307,7 +309,7 @@ def test_the_interval_is_wilsons() -> None:
     low, high = interval(Point("", 100.0, 10))
     assert low == pytest.approx(100 * 10 / (10 + 1.96**2)) and high == pytest.approx(100)
     low, high = interval(Point("", 50.0, 100))  # 0.5 +- 1.96 * sqrt(...) / (1 + z^2 / n)
-    assert (low, high) == (pytest.approx(40.38, abs=0.01), pytest.approx(59.62, abs=0.01))
+    assert low == pytest.approx(40.38, abs=0.01) and high == pytest.approx(59.62, abs=0.01)
 
 
 LOG = """
