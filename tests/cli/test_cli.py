@@ -117,8 +117,8 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_status_2(case: str, files: Any, tmp_path: Path) -> None:
-    arguments, message = BAD[case]
-    arguments = [argument.format(files) for argument in arguments]
+    words, message = BAD[case]
+    arguments = [word.format(files) for word in words]
     if "--out" not in arguments and arguments[0] in ("mnist", "deploy", "compile"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
@@ -240,8 +240,8 @@ def test_resident_weights_are_reported_and_seen_in_the_stream(files: Any, tmp_pa
     assert report["resident"]["cycles"] < report["figures"]["cycles"]["value"]
     listing = unspool("disassemble", tmp_path / "model_vela.tflite").stdout
     assert "DMA_START" in listing.split("CONV")[0]
-    arguments = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
-    run = unspool("compile", tmp_path / "model_int8.tflite", *arguments)
+    asked = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
+    run = unspool("compile", tmp_path / "model_int8.tflite", *asked)
     assert run.returncode == 0, run.stderr
     assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
 

@@ -195,8 +195,8 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_mistake_is_one_line_and_status_2(case: str, budgeted: Any, tmp_path: Path) -> None:
-    arguments, message = BAD[case]
-    arguments = [argument.format(budgeted) for argument in arguments]
+    words, message = BAD[case]
+    arguments = [word.format(budgeted) for word in words]
     if arguments[0] in ("deploy", "compile", "sweep"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)

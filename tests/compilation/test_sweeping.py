@@ -145,21 +145,23 @@ class Rows(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows, self.loads, self.open = [], [], []
+        self.rows: list[list[str]] = []
+        self.loads: list[str] = []
+        self.open: list[str] = []
 
-    def handle_starttag(self, tag: Any, attrs: Any) -> None:
-        self.loads += [value for name, value in attrs if name in ("src", "href")]
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href")]
         self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
-    def handle_endtag(self, tag: Any) -> None:
+    def handle_endtag(self, tag: str) -> None:
         while self.open and self.open.pop() != tag:
             pass
 
-    def handle_data(self, data: Any) -> None:
+    def handle_data(self, data: str) -> None:
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
 

@@ -1,5 +1,6 @@
 """Compression: how sparse and alike the weights become, what is left of the accuracy, bad input."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from unspool.compression.distillation import Teacher
 from unspool.compression.fine_tuning import score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
+from unspool.runtime.evaluation import accuracy
 from unspool.support._tensorflow import keras, tf
 
 LOSS = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
@@ -88,7 +90,7 @@ def test_the_result_says_what_the_kernels_hold(compressed: Any) -> None:
 
 def test_accuracy_stays(trained: Any, compressed: Any) -> None:
     x, y = task(2000, seed=6)  # not trained with
-    before, after = (unspool.evaluate(m, x, y).percent for m in (trained, compressed.model))
+    before, after = (accuracy(m, x, y).percent for m in (trained, compressed.model))
     assert before > 85, "the comparison says nothing of a model that learned nothing"
     assert after > before - 2
 
@@ -322,7 +324,7 @@ def _fixed_batch() -> Any:
     return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
 
 
-class _Own(keras.Model):
+class _Own(keras.Model):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.gru, self.head = LAYERS.GRU(4), LAYERS.Dense(CLASSES, activation="softmax")
@@ -341,7 +343,7 @@ def _dataset(x: Any, y: Any) -> Any:
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
 
-MISTAKES = {
+MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "labels beyond the classes": (lambda: _try(labels=Y + 9), "labels: run from 9 to 12"),
     "negative labels": (lambda: _try(labels=Y - 1), "labels: run from -1 to"),
     "labels of another shape": (lambda: _try(labels=_one_hot(Y)), "do not fit the model and its"),

@@ -113,6 +113,7 @@ def test_candidates_run_in_parallel_and_give_the_same(
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
         parallel = run(trained, tmp_path, samples=2000, fine_tuning=THOROUGH, jobs=None)
+    assert parallel.chosen is not None and found.chosen is not None
     assert parallel.chosen.setting == found.chosen.setting
     for candidate in parallel.candidates:
         same = next((c for c in found.candidates if c.setting == candidate.setting), None)
@@ -131,9 +132,9 @@ def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     x, y = task(100)
     model = keras.models.clone_model(trained)
     model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
-    options = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "max_accuracy_drop": 100}
-    found = search(model, x, np.eye(CLASSES)[y], tmp_path, **options)
-    assert found.chosen.setting == SETTINGS[0]
+    options: dict[str, Any] = {"settings": SETTINGS[:1], "max_accuracy_drop": 100}
+    found = search(model, x, np.eye(CLASSES)[y], tmp_path, fine_tuning=QUICK, **options)
+    assert found.chosen is not None and found.chosen.setting == SETTINGS[0]
 
 
 def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5) -> Candidate:
@@ -184,6 +185,7 @@ def test_the_settings_are_bisected(held: Any, failed: Any, width: int, expected:
 
 def test_the_ladder_goes_from_mild_to_strong() -> None:
     for mild, strong in itertools.pairwise(LADDER):
+        assert mild.clusters is not None and strong.clusters is not None
         assert mild.sparsity <= strong.sparsity
         assert mild.sparsity < strong.sparsity or mild.clusters > strong.clusters
 

@@ -5,6 +5,7 @@ import ctypes as c
 import dataclasses
 import itertools
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -220,11 +221,12 @@ def in_format(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Any:
     """(the library, the tensor x, the tensor y), with x and y in one of `FORMATS`."""
-    both = int8, compiled.tflite
-    if FORMATS[request.param]:
-        both = [edited(t, x=FORMATS[request.param], y=FORMATS[request.param]) for t in both]
-    made = bundle(both[0], with_content(compiled, both[1]), "kws")
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(both[0]))
+    mine, velas = int8, compiled.tflite
+    chosen = FORMATS[request.param]
+    if chosen:
+        mine, velas = (edited(tflite, x=chosen, y=chosen) for tflite in (mine, velas))
+    made = bundle(mine, with_content(compiled, velas), "kws")
+    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(mine))
     (x,), (y,) = ([t for t in group if t.name in "xy"] for group in (inputs, outputs))
     assert np.float32(constant(made["kws_io.h"], "KWS_INPUT_X_SCALE")[:-1]) == np.float32(x.scale)
     return build(made, tmp_path_factory.mktemp("c")), x, y
@@ -362,8 +364,8 @@ def test_arena_is_enough_and_not_twice_too_much(
     header = bundle(int8, for_target(accelerator), "kws")["kws_model.h"]
     arena = int(constant(header, "KWS_ARENA_SIZE").rstrip("u"))
     tflm_npu.Device(for_target(accelerator).tflite, 2**20, network(int8)).print_allocations()
-    used = int(re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)[1])
-    assert arena / 2 < used < arena
+    used = re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)
+    assert used is not None and arena / 2 < int(used[1]) < arena
 
 
 def planned(content: Any, places: Any) -> Any:
@@ -454,7 +456,7 @@ def test_a_network_without_states(int8_tflite: bytes, tmp_path: Path) -> None:
     assert "states(" not in made["README.md"]
 
 
-CLASH = {
+CLASH: dict[str, tuple[Callable[[bytes, bytes], Sequence[bytes]], str]] = {
     "not the compiled file's": (
         lambda i, v: (edited(i, x=(schema.TensorType.INT8, 0.5, 0)), v),
         r"input 'x' is int8\(1, 1, 5\), scale 0.5, zero point 0 in the int8 file and int8\(1, 1, 5",

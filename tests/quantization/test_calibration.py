@@ -112,6 +112,7 @@ def test_least_squares_keeps_a_range_that_is_used_evenly() -> None:
 def test_no_method_leaves_what_was_observed(float_tflite: bytes, data: Any, method: Any) -> None:
     found = calibrate(float_tflite, data, method)
     assert found.method == method
+    assert found.observations is not None
     for tie in found.observations.ties:
         seen = [found.observed[name] for name in tie]
         low, high = min(0, *(r.minimum for r in seen)), max(0, *(r.maximum for r in seen))

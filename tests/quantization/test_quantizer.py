@@ -32,8 +32,8 @@ def test_no_tensor_is_float(int8_tflite: bytes) -> None:
 def test_inputs_and_outputs_are_int8_and_keep_their_names(int8_tflite: bytes) -> None:
     session = Session(int8_tflite)
     assert [(t.name, t.dtype) for t in (*session.inputs, *session.outputs)] == [
-        ("x", np.int8),
-        ("y", np.int8),
+        ("x", np.dtype(np.int8)),
+        ("y", np.dtype(np.int8)),
     ]
 
 

@@ -48,7 +48,7 @@ def test_many_samples_on_all_cores_give_what_one_session_gives(
     int8_tflite: bytes, name: str
 ) -> None:
     many = random_samples(1_100)
-    finished = []
+    finished: list[int] = []
     outputs = predict(int8_tflite, many, name, finished.append)
     np.testing.assert_array_equal(outputs[0], Session(int8_tflite, name).predict(many)[0])
     assert sum(finished) == 1_100

@@ -1,5 +1,6 @@
 """Streams: states in and out, as bytes; chunk by chunk equals the whole sequence."""
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     data = sequences(40)
     labels = model.predict(data, verbose=0).argmax(1)
     done = deploy_stream(model, data, time_steps=2, test=(data, labels))
-    assert done.unroll_error.largest <= 1e-5
+    assert done.unroll_error is not None and done.unroll_error.largest <= 1e-5
     assert [a.runtime for a in done.accuracies] == ["keras", "litert", "tflm", "npu"]
     assert done.simulation.equal == done.simulation.samples == 40
     assert done.calibration.rounds
@@ -275,7 +276,7 @@ def test_bad_input_is_refused_and_nothing_is_lost(
     session.run(sequences(1)[0])
     before = session.states
     (tmp_path / "short.bin").write_bytes(b"1234")
-    cases = [
+    cases: list[tuple[Callable[[], object], str]] = [
         (lambda: session.restore_states(tmp_path / "short.bin"), "4 bytes, but the states .* 16"),
         (lambda: session.restore_states(tmp_path / "none.bin"), "none.bin: No such file"),
         (lambda: setattr(session, "states", {"lstm/h": bytes(8)}), "got lstm/h, expected lstm/h, "),

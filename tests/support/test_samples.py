@@ -98,5 +98,6 @@ def test_npy_and_npz_are_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=array, z=array)
     np.testing.assert_array_equal(samples.load(tmp_path / "a.npy"), array)
     loaded = samples.load(tmp_path / "a.npz")
+    assert isinstance(loaded, dict)
     assert sorted(loaded) == ["x", "z"]
     np.testing.assert_array_equal(loaded["z"], array)

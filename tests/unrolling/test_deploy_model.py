@@ -13,7 +13,7 @@ from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
     "gru, reset before": {"cell": "gru", "reset_after": False},
     "gru, no bias": {"cell": "gru", "use_bias": False},
@@ -105,7 +105,7 @@ def _model_without_recurrence() -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 
-class _Subclassed(keras.Model):
+class _Subclassed(keras.Model):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         return x
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import worst_mean
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_c import address, build
@@ -78,7 +79,7 @@ def test_small_features_keep_their_levels_behind_a_normalization() -> None:
     done = deploy(model_of([normalization()]), samples(), options=QUICK)
     assert done.warnings == ()
     assert done.simulation.equal == done.simulation.samples == 24
-    assert done.measured.quality.worst.mean < 2
+    assert worst_mean(done.measured.quality) < 2
     (verdict,) = (v for v in inspect(done.trained) if v.kind == "Normalization")
     assert verdict.action == "input"
     assert "'x'" in verdict.detail
@@ -104,7 +105,7 @@ def test_inputs_of_any_type_take_real_values(dtype: str) -> None:
     done = deploy(model_of([L.Rescaling(1 / high)], dtype=dtype), x, options=QUICK)
     assert Session(done.quantized_tflite).inputs[0].dtype == np.int8
     assert done.simulation.equal == 24
-    assert done.measured.quality.worst.mean < 2
+    assert worst_mean(done.measured.quality) < 2
 
 
 def beside(x: Any) -> Any:
@@ -232,7 +233,7 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch: pytest.Monke
     assert lost.accuracies[-1].percent < keras_accuracy - 20
     remedy = lost.remedies[0]
     assert remedy.choice == ("feature_scales", "")
-    assert remedy.quality.worst.mean < 2 < lost.measured.quality.worst.mean
+    assert worst_mean(remedy.quality) < 2 < worst_mean(lost.measured.quality)
 
 
 def test_an_initial_state_keeps_its_units() -> None:

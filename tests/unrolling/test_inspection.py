@@ -1,5 +1,6 @@
 """What cannot be deployed says so before any work is done: layer, reason, what to change."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,14 @@ from unspool.unrolling.inspection import inspect
 L = keras.layers
 
 
-class OwnCall(L.GRU):
+class OwnCall(keras.layers.GRU):  # type: ignore[misc]
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         return 2 * super().call(sequences, initial_state, mask, training)
 
 
-def sequential(*layers: Any, shape: tuple[int, int] = (6, 5), **options: Any) -> Any:
+def sequential(*layers: Any, shape: tuple[int | None, ...] = (6, 5), **options: Any) -> Any:
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
 
@@ -46,7 +47,7 @@ def masked_in_a_nested_model() -> Any:
     return keras.Model(x, inner(x))
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Masking": (
         lambda: sequential(L.Masking(name="mask"), L.GRU(4)),
         r"layer 'mask' \(Masking\): masks time steps.*padded or cut",
