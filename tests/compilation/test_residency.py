@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import models
 import numpy as np
@@ -15,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from unspool.compilation import targets, vela_config
 from unspool.compilation.compiled import Compiled
-from unspool.compilation.memories import Memory
+from unspool.compilation.memories import Memory, Use
 from unspool.compilation.residency import keeping
 from unspool.compilation.residency.cycles import Estimate
 from unspool.compilation.residency.keeping import Kept, keep_resident
@@ -131,8 +132,8 @@ def test_budgets(kib: float, uses: list[int]) -> None:
     np.testing.assert_array_equal(run(after, inputs)[0], run(before, inputs)[0])
 
 
-def _contents(model: object, index: int) -> bytes:
-    data = model.buffers[index].data  # type: ignore[attr-defined]
+def _contents(model: flatbuffer.Model, index: int) -> bytes:
+    data = model.buffers[index].data
     return b"" if data is None else bytes(bytearray(data))
 
 
@@ -296,8 +297,8 @@ def _cpu_operator() -> bytes:
         ),
     ],
 )
-def test_refused(change: dict[str, object], message: str) -> None:
-    compiled = dataclasses.replace(residents.compiled("gru"), **change)  # type: ignore[arg-type]
+def test_refused(change: dict[str, Any], message: str) -> None:
+    compiled = dataclasses.replace(residents.compiled("gru"), **change)
     with pytest.raises(UnspoolError, match=message):
         keep_resident(compiled)
 
@@ -319,8 +320,8 @@ def test_refused(change: dict[str, object], message: str) -> None:
         ),
     ],
 )
-def test_memories(target: tuple[str, ...], use: str, expected: Memory) -> None:
-    assert targets.target(*target).memory(use) == expected  # type: ignore[arg-type]
+def test_memories(target: tuple[str] | tuple[str, str, str], use: Use, expected: Memory) -> None:
+    assert targets.target(*target).memory(use) == expected
 
 
 @pytest.mark.parametrize(

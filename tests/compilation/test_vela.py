@@ -4,7 +4,6 @@ import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -64,7 +63,9 @@ def test_a_compiled_file_is_not_compiled_again(int8_tflite: bytes) -> None:
         vela.compile(compiled.tflite, target())
 
 
-def test_velas_own_reason_is_passed_on(int8_tflite: bytes, tmp_path: Path, vela_alone: Any) -> None:
+def test_velas_own_reason_is_passed_on(
+    int8_tflite: bytes, tmp_path: Path, vela_alone: None
+) -> None:
     """A configuration that our checks let pass and Vela refuses."""
     text = target().config.read_text()
     mine = tmp_path / "mine.ini"

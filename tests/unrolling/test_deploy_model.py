@@ -1,5 +1,6 @@
 """The deploy model is the trained model, without loops: expected values come from Keras."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,8 @@ class _Subclassed(keras.Model):  # type: ignore[misc]
         ),
     ],
 )
-def test_what_cannot_be_unrolled_says_so(make: Any, time_steps: int | None, message: str) -> None:
+def test_what_cannot_be_unrolled_says_so(
+    make: Callable[[], Any], time_steps: int | None, message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         unroll(make(), time_steps)

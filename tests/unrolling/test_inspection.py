@@ -153,7 +153,7 @@ def test_size_grows_with_the_steps_and_not_faster(steps: tuple[int, int]) -> Non
         assert b / a < growth * 1.125
 
 
-def _figures(model: Any, steps: int) -> Any:
+def _figures(model: Any, steps: int) -> tuple[int, int, float, int]:
     data = np.random.default_rng(1).normal(size=(4, steps, 5))
     float_tflite = convert(unroll(model))
     int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)
