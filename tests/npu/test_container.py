@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Callable
 
 import flatbuffers
 import models
@@ -56,10 +57,10 @@ def test_dedicated_sram_has_a_region_of_its_own() -> None:
     assert program.fast_size is not None
 
 
-def _edit(data: bytes, change: object) -> bytes:
+def _edit(data: bytes, change: Callable[[schema.ModelT], object]) -> bytes:
     """Unpack a model, let `change` edit it, pack it again."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
-    change(model)  # type: ignore[operator]
+    change(model)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

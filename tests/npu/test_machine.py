@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import struct
+from collections.abc import Callable
 
 import models
 import mutations
@@ -98,8 +99,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("build", "register", "value", "message"), REFUSED)
-def test_registers(build: object, register: str, value: int, message: str | None) -> None:
-    program = _set(build(), register, value)  # type: ignore[operator]
+def test_registers(
+    build: Callable[[], Program], register: str, value: int, message: str | None
+) -> None:
+    program = _set(build(), register, value)
     if message is None:
         _run(program)
         return
