@@ -50,7 +50,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-def int8(model: Any, data: Any) -> bytes:
+def int8(model: Any, data: np.ndarray) -> bytes:
     float_tflite = unspool.convert(unspool.unroll(model))
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
@@ -81,7 +81,7 @@ def test_gradients_reach_every_trainable_weight() -> None:
     fake = FakeQuantized(model, random_samples(20, steps=2))
 
     @tf.function  # type: ignore[untyped-decorator]
-    def gradients(data: Any) -> Any:
+    def gradients(data: np.ndarray) -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(fake(data)[:, 0])
         return tape.gradient(loss, [w.value for w in model.trainable_weights])

@@ -1,11 +1,11 @@
 """The page: whole without anything else, safe with any name, with unit and origin everywhere."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from unspool.page.charts.layering import lay_out
 from unspool.page.html import add_drift, as_html
 from unspool.report.bounds import bound, by_kind, by_step
 from unspool.report.limits import limits
+from unspool.report.report import Report
 from unspool.report.step_graph import step_graphs
 from unspool.tflite import flatbuffer
 from unspool.tflite.names import Steps, state
@@ -234,7 +235,7 @@ def operator(
     dram: int = 0,
     flash: int = 0,
     macs: int = 0,
-) -> Any:
+) -> Operator:
     return Operator(kind, name, True, max(npu, sram, dram, flash), npu, sram, dram, flash, macs)
 
 
@@ -249,7 +250,7 @@ def operator(
         ({"kind": "Mul", "npu": 1, "sram": 2, "dram": 3}, "DRAM"),
     ],
 )
-def test_an_operator_is_bound_by_its_longest_part(parts: Any, expected: str) -> None:
+def test_an_operator_is_bound_by_its_longest_part(parts: dict[str, Any], expected: str) -> None:
     assert bound(operator(**parts)) == expected
 
 
@@ -334,7 +335,7 @@ def test_allocations_are_read_from_velas_log() -> None:
 
 
 @pytest.mark.parametrize("report", [gru, lstm_stream])
-def test_the_plan_ends_where_vela_says(report: Any) -> None:
+def test_the_plan_ends_where_vela_says(report: Callable[[], Report]) -> None:
     compiled = report().compiled
     ends = [a.address + a.size for a in compiled.allocations if a.memory == "Sram"]
     assert max(ends) <= 1024 * compiled.sram_kib <= max(ends) + 16
@@ -361,8 +362,12 @@ def test_the_states_of_a_stream_are_in_its_only_step() -> None:
     assert {"h_in", "c_in"} <= {n.title for n in graph.nodes if n.kind == "input"}
 
 
+Graph: TypeAlias = tuple[list[float], list[tuple[int, int]]]
+"""Widths of boxes, and arrows between them."""
+
+
 @st.composite
-def graphs(draw: Any) -> Any:
+def graphs(draw: st.DrawFn) -> Graph:
     count = draw(st.integers(1, 14))
     pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
     edges = draw(st.sets(pairs.filter(lambda p: p[0] < p[1]), max_size=30))
@@ -372,7 +377,7 @@ def graphs(draw: Any) -> Any:
 
 @settings(max_examples=60, deadline=None)
 @given(graphs())
-def test_boxes_do_not_touch_and_arrows_point_down(graph: Any) -> None:
+def test_boxes_do_not_touch_and_arrows_point_down(graph: Graph) -> None:
     widths, edges = graph
     layout = lay_out(widths, edges, gap=12)
     for a, (x, layer) in enumerate(layout.places):
