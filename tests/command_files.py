@@ -3,12 +3,16 @@
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
+from subprocess import CompletedProcess
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 import shared
 from commands import unspool
+
+Deployed: TypeAlias = tuple[Path, CompletedProcess[str]]
+"""The folder of a deployment, and how its command ended."""
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +60,7 @@ def budgeted(int8_tflite: bytes) -> Path:
 
 
 @pytest.fixture(scope="session")
-def over_budget(budgeted: Any) -> Any:
+def over_budget(budgeted: Path) -> Deployed:
     """A deployment that breaks one limit of three, and how its command ended."""
 
     def fill(folder: Path) -> None:

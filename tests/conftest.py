@@ -1,9 +1,9 @@
 """Small trained models and their data, made once for the whole run; where its time goes."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ import vela_forks
 
 from unspool.compilation import vela
 from unspool.guide import mnist
+
+if TYPE_CHECKING:
+    from unspool import Calibration, Deployment, Quality
 
 STEPS, FEATURES, CLASSES = 6, 5, 4
 pytest_plugins = ["command_files"]
@@ -38,6 +41,12 @@ def small_model(
 
 def random_samples(count: int, steps: int = STEPS) -> np.ndarray:
     return np.random.default_rng(3).normal(0, 1, (count, steps, FEATURES)).astype(np.float32)
+
+
+def worst_mean(quality: "Quality | None") -> float:
+    """The mean error of the column that errs most, percent of its range."""
+    assert quality is not None and quality.worst is not None
+    return quality.worst.mean
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,12 +79,12 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="session")
-def data() -> Any:
+def data() -> np.ndarray:
     return random_samples(40)
 
 
 @pytest.fixture(scope="session")
-def float_tflite() -> Any:
+def float_tflite() -> bytes:
     from unspool.unrolling.conversion import convert
     from unspool.unrolling.deploy_model import unroll
 
@@ -83,21 +92,21 @@ def float_tflite() -> Any:
 
 
 @pytest.fixture(scope="session")
-def calibration(float_tflite: bytes, data: Any) -> Any:
+def calibration(float_tflite: bytes, data: np.ndarray) -> "Calibration":
     from unspool.quantization.calibration import calibrate
 
     return shared.value("calibration", lambda: calibrate(float_tflite, data))
 
 
 @pytest.fixture(scope="session")
-def int8_tflite(float_tflite: bytes, calibration: Any) -> Any:
+def int8_tflite(float_tflite: bytes, calibration: "Calibration") -> bytes:
     from unspool.quantization.quantizer import quantize
 
     return shared.value("int8_tflite", lambda: quantize(float_tflite, calibration.ranges))
 
 
 @pytest.fixture(scope="session")
-def deployed(model: Any, data: Any) -> Any:
+def deployed(model: Any, data: np.ndarray) -> "Deployment":
     """The small model's deployment, tested on its own answers."""
     from unspool.deployment import Options, deploy
 
@@ -106,15 +115,15 @@ def deployed(model: Any, data: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def digits() -> Any:
+def digits() -> tuple[np.ndarray, np.ndarray]:
     """200 MNIST test images, float32 (200, 28, 28), and their labels."""
     data = mnist.load()
     return mnist.normalised(data.test_images[:200]), data.test_labels[:200]
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Seconds of each room, in all workers together."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
@@ -122,5 +131,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 seconds[path.parts[0]] += report.duration
     if seconds:
         terminalreporter.section("seconds of each room")
-        for room, spent in seconds.most_common():
+        for room, spent in sorted(seconds.items(), key=lambda entry: -entry[1]):
             terminalreporter.write_line(f"{spent:7.1f} {room}")

@@ -3,9 +3,10 @@
 import ctypes as c
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 from unspool.firmware import write
@@ -13,7 +14,7 @@ from unspool.firmware import write
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 
 
-def build(made: Any, folder: Path) -> Any:
+def build(made: Mapping[str, str], folder: Path) -> c.CDLL:
     """Compile a bundle's C with the host's compiler; the library that comes out."""
     write(made, folder)
     sources = [name for name in made if name.endswith(".c")]
@@ -21,7 +22,7 @@ def build(made: Any, folder: Path) -> Any:
     return c.CDLL(str(folder / "it.so"))
 
 
-def run(*command: Any, at: Any) -> None:
+def run(*command: str, at: Path) -> None:
     """Run a compiler, or skip the test where it is not installed."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
@@ -29,6 +30,6 @@ def run(*command: Any, at: Any) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def address(array: Any) -> Any:
+def address(array: np.ndarray) -> c.c_void_p:
     """Where an array lies, as C takes it."""
     return c.c_void_p(array.ctypes.data)

@@ -10,23 +10,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import unspool
 
+_Made = TypeVar("_Made")
 _TESTS = Path(__file__).parent
 _SOURCES = Path(unspool.__file__).parent
 _PLACE = _TESTS.parent / ".pytest_cache" / "made"
 _STATES_KEPT = 3  # of the sources
 
 
-def value(name: str, make: Callable[[], Any]) -> Any:
+def value(name: str, make: Callable[[], _Made]) -> _Made:
     """What `make` returns, pickled by whichever worker comes first."""
 
     def fill(folder: Path) -> None:
         (folder / "pickled").write_bytes(pickle.dumps(make()))
 
-    return pickle.loads((folder(name, fill) / "pickled").read_bytes())
+    made: _Made = pickle.loads((folder(name, fill) / "pickled").read_bytes())
+    return made
 
 
 def folder(name: str, fill: Callable[[Path], object]) -> Path:

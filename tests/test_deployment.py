@@ -9,14 +9,16 @@ from conftest import random_samples, small_model
 
 from unspool import stages
 from unspool.compilation.targets import target
-from unspool.deployment import Options, deploy, save
+from unspool.deployment import Deployment, Options, deploy, save
 from unspool.errors import UnspoolError
 from unspool.runtime.session import Session
+from unspool.unrolling.deploy_model import unroll
 
 QUICK = Options(remedy_seconds=0)
 
 
-def test_every_stage_is_there(deployed: Any, data: Any) -> None:
+def test_every_stage_is_there(deployed: Deployment, data: np.ndarray) -> None:
+    assert deployed.unroll_error is not None and deployed.quantization_error is not None
     assert deployed.unroll_error.largest <= 1e-5
     assert deployed.unroll_error.samples == deployed.quantization_error.samples == len(data)
     assert [a.runtime for a in deployed.accuracies] == ["keras", "litert", "tflm", "npu"]
@@ -25,27 +27,30 @@ def test_every_stage_is_there(deployed: Any, data: Any) -> None:
     assert deployed.compiled.target == target()
 
 
-def test_the_stated_error_is_that_of_tflm(deployed: Any, model: Any, data: Any) -> None:
+def test_the_stated_error_is_that_of_tflm(
+    deployed: Deployment, model: Any, data: np.ndarray
+) -> None:
     gap = np.abs(Session(deployed.quantized_tflite, "tflm").predict(data)[0] - model.predict(data))
+    assert deployed.quantization_error is not None
     assert deployed.quantization_error.largest == pytest.approx(gap.max(), abs=1e-6)
     assert deployed.quantization_error.mean == pytest.approx(gap.mean(), abs=1e-6)
 
 
-def test_files_are_what_was_deployed(deployed: Any, tmp_path: Path) -> None:
+def test_files_are_what_was_deployed(deployed: Deployment, tmp_path: Path) -> None:
     sizes = save(deployed, tmp_path)
     assert {p.name: p.stat().st_size for p in tmp_path.iterdir()} == sizes
     assert (tmp_path / "model_int8.tflite").read_bytes() == deployed.quantized_tflite
     assert (tmp_path / "model_vela.tflite").read_bytes() == deployed.compiled.tflite
 
 
-def test_without_test_data_no_accuracy_is_made_up(model: Any, data: Any) -> None:
+def test_without_test_data_no_accuracy_is_made_up(model: Any, data: np.ndarray) -> None:
     assert deploy(model, data, options=QUICK).accuracies == ()
 
 
-def test_progress_is_told_for_every_stage(model: Any, data: Any) -> None:
-    told = {}
+def test_progress_is_told_for_every_stage(model: Any, data: np.ndarray) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
 
-    def watch(stage: Any, done: Any, total: Any) -> None:
+    def watch(stage: str, done: int, total: int) -> None:
         told.setdefault(stage.partition(":")[0], []).append((done, total))
 
     deploy(model, data, options=QUICK, watch=watch)
@@ -53,7 +58,7 @@ def test_progress_is_told_for_every_stage(model: Any, data: Any) -> None:
     assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
 
 
-def test_an_open_length_is_unrolled(data: Any) -> None:
+def test_an_open_length_is_unrolled(data: np.ndarray) -> None:
     deployed = deploy(
         small_model(steps=None), random_samples(20, steps=4), time_steps=4, options=QUICK
     )
@@ -61,13 +66,12 @@ def test_an_open_length_is_unrolled(data: Any) -> None:
 
 
 def test_a_deploy_model_that_differs_is_an_error(
-    model: Any, data: Any, monkeypatch: pytest.MonkeyPatch
+    model: Any, data: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault put into the weights on the way must not pass."""
-    real = stages.unroll
 
     def faulty(*arguments: Any, **options: Any) -> Any:
-        rebuilt = real(*arguments, **options)
+        rebuilt = unroll(*arguments, **options)
         weights = rebuilt.get_weights()
         rebuilt.set_weights([weights[0] + 0.01, *weights[1:]])
         return rebuilt

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,7 @@ def test_the_reference_has_every_public_name_once() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files_that_exist(page: Any) -> None:
+def test_links_lead_to_files_that_exist(page: Path) -> None:
     """Sphinx sees the pages of the site alone; README and the like are read on GitHub."""
     links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
     missing = [link for link in links if ":" not in link and not (page.parent / link).exists()]

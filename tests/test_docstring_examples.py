@@ -30,7 +30,7 @@ def modules_with_examples() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def labels() -> Any:
+def labels() -> np.ndarray:
     return np.random.default_rng(5).integers(0, CLASSES, 40)
 
 
@@ -42,21 +42,21 @@ def classifier() -> Any:
 
 
 @pytest.fixture(scope="module")
-def compiled(int8_tflite: bytes) -> Any:
+def compiled(int8_tflite: bytes) -> unspool.Compiled:
     return unspool.compile(int8_tflite, unspool.target())
 
 
 def names(request: pytest.FixtureRequest, used: str) -> dict[str, Any]:
     """What examples may use; only what this one uses is made."""
-    fixtures = ("model", "data", "float_tflite", "int8_tflite", "calibration")
-    fixtures += ("labels", "classifier", "compiled", "tmp_path")
+    fixtures = ["model", "data", "float_tflite", "int8_tflite", "calibration"]
+    fixtures += ["labels", "classifier", "compiled", "tmp_path"]
     made = {name: request.getfixturevalue(name) for name in fixtures if name in used}
     return {"np": np, "unspool": unspool, **made}
 
 
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("module", modules_with_examples())
-def test_the_examples_of_a_module_run(module: Any, request: pytest.FixtureRequest) -> None:
+def test_the_examples_of_a_module_run(module: str, request: pytest.FixtureRequest) -> None:
     source = import_module(module)
     for example in doctest.DocTestFinder(exclude_empty=True).find(source, module):
         source_lines = "".join(line.source for line in example.examples)

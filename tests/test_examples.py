@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -78,7 +79,7 @@ def test_the_notebook_runs_in_its_quick_form(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_stream_of_a_watch_runs_in_its_quick_form(example: Any, tmp_path: Path) -> None:
+def test_the_stream_of_a_watch_runs_in_its_quick_form(example: ModuleType, tmp_path: Path) -> None:
     run = here("watch_exercises", example.main, "--quick", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr and "WARNING" not in run.stderr
@@ -91,7 +92,8 @@ def test_the_stream_of_a_watch_runs_in_its_quick_form(example: Any, tmp_path: Pa
 
 
 def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
-    command = [sys.executable, WATCH, "--quick", "--target", "ethos-u1", "--out", tmp_path / "out"]
+    asked = ("--quick", "--target", "ethos-u1", "--out", str(tmp_path / "out"))
+    command = [sys.executable, str(WATCH), *asked]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
     assert run.stderr.startswith("watch_exercises: error: target 'ethos-u1': expected one of")
@@ -99,15 +101,16 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def example() -> Any:
+def example() -> ModuleType:
     spec = importlib.util.spec_from_file_location("watch_exercises", WATCH)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclass looks itself up
     spec.loader.exec_module(module)
     return module
 
 
-def test_nobody_is_trained_on_and_tested(example: Any) -> None:
+def test_nobody_is_trained_on_and_tested(example: ModuleType) -> None:
     """10 people, 7 exercises, 2 arms: 3 people make 42 recordings, 6 of each exercise."""
     train, test = example.load()
     assert (len(train.signals), len(test.signals)) == (7 * 7 * 2, 3 * 7 * 2)
@@ -117,7 +120,7 @@ def test_nobody_is_trained_on_and_tested(example: Any) -> None:
     assert all(signal.shape[1] == 6 and np.isfinite(signal).all() for signal in train.signals)
 
 
-def test_the_data_file_cannot_run_code(example: Any, tmp_path: Path) -> None:
+def test_the_data_file_cannot_run_code(example: ModuleType, tmp_path: Path) -> None:
     class Attack:
         def __reduce__(self) -> Any:
             return os.mkdir, (str(tmp_path / "attacked"),)

@@ -2,18 +2,21 @@
 
 import subprocess
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import worst_mean
 
 from unspool import Options, UnspoolError, UnspoolWarning, deploy
 from unspool.quantization.concerns import concerns
 from unspool.remedies import fine_tuning_trial, trying
 from unspool.report.commands import Request
 from unspool.report.making import of_deployment
+from unspool.report.report import Report
 from unspool.support._tensorflow import keras
 from unspool.support.samples import OpenInput
 
@@ -26,18 +29,19 @@ def normal(
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0),
     around: tuple[float, float, float] = (0.0, 0.0, 0.0),
     steps: int = 20,
-) -> Any:
-    values = np.random.default_rng(0).normal(size=(count, steps, 3)) * scale + around
-    return values.astype(np.float32)
+) -> np.ndarray:
+    values = np.random.default_rng(0).normal(size=(count, steps, 3))
+    scaled: np.ndarray = values * scale + around
+    return scaled.astype(np.float32)
 
 
-def with_outlier() -> Any:
+def with_outlier() -> np.ndarray:
     x = normal()
     x[7, 3, 1] = 10_000
     return x
 
 
-CONCERNS = {
+CONCERNS: dict[str, tuple[np.ndarray, list[str]]] = {
     "one sample": (normal(1), ["1 sample; ranges are taken from what they show"]),
     "nineteen": (normal(19), ["19 samples;"]),
     "zeros": (np.zeros((50, 20, 3), np.float32), ["input 'x' is 0 in all samples"]),
@@ -62,7 +66,7 @@ CONCERNS = {
 
 
 @pytest.mark.parametrize(("data", "expected"), CONCERNS.values(), ids=CONCERNS)
-def test_calibration_data_is_looked_at_before_work(data: Any, expected: Any) -> None:
+def test_calibration_data_is_looked_at_before_work(data: np.ndarray, expected: list[str]) -> None:
     found = concerns([data], [X])
     assert len(found) == len(expected)
     for text, part in zip(found, expected, strict=True):
@@ -70,18 +74,18 @@ def test_calibration_data_is_looked_at_before_work(data: Any, expected: Any) -> 
         assert part in text
 
 
-def regression(kernel: Any, bias: Any, units: int = 16, steps: int = 20) -> Any:
+def regression(kernel: list[float], bias: list[float], units: int = 16, steps: int = 20) -> Any:
     """A GRU whose Dense head is given, so that its outputs are what a test is about."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((steps, 3), name="x"), L.GRU(units), L.Dense(len(bias), name="y")]
     )
-    kernel = np.tile(np.asarray(kernel), (units, 1)) * model.layers[-1].get_weights()[0]
-    model.layers[-1].set_weights([kernel, np.array(bias)])
+    weights = np.tile(np.asarray(kernel), (units, 1)) * model.layers[-1].get_weights()[0]
+    model.layers[-1].set_weights([weights, np.array(bias)])
     return model
 
 
-def reported(model: Any, **options: Any) -> Any:
+def reported(model: Any, **options: Any) -> Report:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnspoolWarning)
         x = normal(steps=model.input_shape[1])
@@ -116,12 +120,12 @@ def fine_tuning(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(trying, "subprocess", here)
 
 
-def _fine_tuned_here(command: Any, **_: Any) -> Any:
+def _fine_tuned_here(command: Sequence[str], **_: object) -> SimpleNamespace:
     fine_tuning_trial.main(Path(command[-1]))
     return SimpleNamespace(returncode=0)
 
 
-def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: Any) -> None:
+def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: None) -> None:
     model = regression([100.0, 0.1], [0.0, 0.0], steps=5)
     report = reported(model, remedy_seconds=1200)
     assert [remedy.name for remedy in report.remedies if remedy.quality is None] == []
@@ -131,15 +135,17 @@ def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: A
         "quantization-aware fine-tuning",
     ]
     by_name = dict(zip(names, report.remedies, strict=True))
-    before = report.measured.quality.worst.mean
-    assert by_name["int16 activations"].quality.worst.mean < before / 5
+    assert report.measured is not None
+    before = worst_mean(report.measured.quality)
+    assert worst_mean(by_name["int16 activations"].quality) < before / 5
     helps = [advice for advice in report.advice if "tried" in advice.text]
     assert helps[0].command == "unspool deploy model.keras --activations int16"
     assert [advice.gain for advice in helps] == sorted((a.gain for a in helps), reverse=True)
     assert all(advice.gain >= 0.1 for advice in helps)
     again = reported(model, activations="int16", remedy_seconds=0)
-    assert again.measured.quality.worst.mean == pytest.approx(
-        by_name["int16 activations"].quality.worst.mean
+    assert again.measured is not None
+    assert worst_mean(again.measured.quality) == pytest.approx(
+        worst_mean(by_name["int16 activations"].quality)
     )
 
 
@@ -155,7 +161,7 @@ def test_small_errors_are_told_too() -> None:
     assert "errs by at most " in report.verdict[0].text
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Callable[[Any], object], str]] = {
     "NaN weights": (
         lambda m: m.layers[0].set_weights([np.full_like(w, np.nan) for w in m.layers[0].weights]),
         r"weight '.*gru.*/kernel': 144 of 144 values are NaN or infinite",
@@ -168,7 +174,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("breaks", "message"), BROKEN.values(), ids=BROKEN)
-def test_weights_that_are_not_numbers_are_refused_by_name(breaks: Any, message: str) -> None:
+def test_weights_that_are_not_numbers_are_refused_by_name(
+    breaks: Callable[[Any], object], message: str
+) -> None:
     model = regression([1.0], [0.0])
     breaks(model)
     with pytest.raises(UnspoolError, match=message):
@@ -201,7 +209,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_deployed_is_refused_by_name(build: Any, message: str) -> None:
+def test_what_cannot_be_deployed_is_refused_by_name(build: Callable[[], Any], message: str) -> None:
     if build is unread and keras.__version__.startswith("3.12."):  # the last one for Python 3.10
         with pytest.raises(ValueError, match="not connected"):
             build()

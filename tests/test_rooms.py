@@ -212,7 +212,7 @@ def test_every_argument_that_messages_name_is_an_option() -> None:
     from unspool.cli import app
     from unspool.cli.flags import NAMED, flag
 
-    commands = typer.main.get_command(app).commands.values()
+    commands = typer.main.get_group(app).commands.values()
     options = {option for command in commands for p in command.params for option in p.opts}
     assert {flag(name) for name in NAMED} <= options
     named = {

@@ -4,21 +4,28 @@ Their expected values are Keras's: a deployment compares its deploy model with t
 the bytes of its binary with TFLM's.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from conftest import worst_mean
 
 from unspool import Options, Session, UnspoolError, deploy, deploy_stream
 from unspool.support._tensorflow import keras
+from unspool.support.samples import Samples
 
 L, ops = keras.layers, keras.ops
 QUICK = Options(remedy_seconds=0)
 STEPS, LONG = 9, 33
 
 
-def normal(*shape: Any, scale: float = 1.0) -> Any:
-    return (np.random.default_rng(0).normal(size=shape) * scale).astype(np.float32)
+Build: TypeAlias = Callable[[], Any]
+"""Makes a Keras model."""
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
 LONG_X = normal(24, LONG, 4)
@@ -79,11 +86,11 @@ def single_number_per_step() -> Any:
     return keras.Model(x, L.Flatten()(y + y))
 
 
-def of(*layers: Any, **kwargs: Any) -> Any:
+def of(*layers: Any, **kwargs: Any) -> Build:
     return lambda: keras.Sequential([sequence(**kwargs), *layers])
 
 
-def in_policy(policy: Any) -> Any:
+def in_policy(policy: str) -> Build:
     def build() -> Any:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
@@ -95,7 +102,7 @@ def in_policy(policy: Any) -> Any:
     return build
 
 
-WORKS = {
+WORKS: dict[str, tuple[Build, Samples]] = {
     "inputs by keys": (inputs_by_keys, {"acceleration": LONG_X, "load": normal(24, 5)}),
     "inputs of a dictionary by names": (
         inputs_by_keys,
@@ -119,12 +126,15 @@ WORKS = {
 }
 
 
+OfSteps: TypeAlias = Callable[[Build, Samples], tuple[Any, Samples]]
+
+
 @pytest.fixture(params=[STEPS, pytest.param(LONG, marks=pytest.mark.slow)])
-def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OfSteps:
     """Builds a model whose sequences have as many steps, and cuts its data to them."""
     monkeypatch.setitem(globals(), "STEPS", request.param)
 
-    def cut(array: Any) -> Any:
+    def cut(array: np.ndarray) -> np.ndarray:
         return array[:, : request.param] if array.ndim > 2 else array
 
     return lambda build, data: (build(), keras.tree.map_structure(cut, data))
@@ -132,7 +142,7 @@ def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.filterwarnings("ignore:calibration data")
 @pytest.mark.parametrize(("build", "data"), WORKS.values(), ids=WORKS)
-def test_works(build: Any, data: Any, of_steps: Any) -> None:
+def test_works(build: Build, data: Samples, of_steps: OfSteps) -> None:
     keras.utils.set_random_seed(1)
     done = deploy(*of_steps(build, data), options=QUICK)
     assert done.measured.not_measured == ()
@@ -146,7 +156,7 @@ def test_names_of_states_are_marked_not_read() -> None:
     keras.utils.set_random_seed(1)
     done = deploy(own_names_like_ours(), X, options=QUICK)
     assert Session(done.quantized_tflite).pairs == ()
-    assert done.measured.quality.worst.mean < 2
+    assert worst_mean(done.measured.quality) < 2
 
 
 def out_is_the_state() -> Any:
@@ -161,14 +171,14 @@ def shared() -> Any:
     return keras.Model([a, b], L.Dense(2)(L.Concatenate()([gru(a), gru(b)])))
 
 
-STREAMS = {
+STREAMS: dict[str, tuple[Build, Samples, int, int]] = {
     "the output is the state": (out_is_the_state, X, 3, 2),
     "a layer that two inputs share": (shared, [X, X[::-1]], 3, 2),
 }
 
 
 @pytest.mark.parametrize(("build", "data", "steps", "states"), STREAMS.values(), ids=STREAMS)
-def test_streams(build: Any, data: Any, steps: int, states: Any) -> None:
+def test_streams(build: Build, data: Samples, steps: int, states: int) -> None:
     keras.utils.set_random_seed(1)
     done = deploy_stream(build(), data, time_steps=steps, options=QUICK)
     assert len(Session(done.quantized_tflite).state_names) == states
@@ -192,7 +202,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused_in_a_line(build: Any, message: str) -> None:
+def test_refused_in_a_line(build: Build, message: str) -> None:
     data = X.astype(np.complex64) if "complex" in message else X
     with pytest.raises(UnspoolError, match=message) as refused:
         deploy(build(), data, options=QUICK)
@@ -240,14 +250,14 @@ def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations: str) 
     data = np.repeat(normal(24, 1, 3), 80, axis=1)
     done = deploy(model, data, options=Options(activations=activations, remedy_seconds=0))
     assert done.simulation.equal == done.simulation.samples == 24
-    assert done.measured.quality.worst.mean < 3
+    assert worst_mean(done.measured.quality) < 3
 
 
 @keras.saving.register_keras_serializable("tests")
-class NormalizedCell(L.Layer):
+class NormalizedCell(keras.layers.Layer):  # type: ignore[misc]
     """A cell that normalises what it adds up (Ba et al. 2016): its graph has a NEG."""
 
-    def __init__(self, units: Any, **kwargs: Any) -> None:
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.state_size = self.output_size = units
         self.cell = L.SimpleRNNCell(units, activation=None)
@@ -270,7 +280,7 @@ def test_a_layer_normalization_inside_a_cell(activations: str) -> None:
     model = keras.Model(x, L.Dense(2)(L.RNN(NormalizedCell(12))(x)))
     done = deploy(model, X, options=Options(activations=activations, remedy_seconds=0))
     assert not done.compiled.cpu_operators
-    assert done.measured.quality.worst.mean < 5
+    assert worst_mean(done.measured.quality) < 5
     if activations == "int8":
         assert done.simulation.equal == done.simulation.samples == len(X)
     else:  # cases/exceptions.py: Vela interpolates int16 RSQRT

@@ -9,6 +9,7 @@ import pytest
 from zoo import ZOO, Architecture, trained
 from zoo.measure import deployed, in_keras, judged, ordered, said
 
+from unspool.deployment import Deployment
 from unspool.runtime import session
 from unspool.runtime.quality import MOST_ERROR
 
@@ -38,11 +39,14 @@ def test_the_zoo_has_the_networks_that_the_guide_is_measured_with() -> None:
 
 
 @pytest.mark.parametrize("entry", QUICK, ids=lambda entry: entry.slug)
-def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry: Any) -> None:
+def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(
+    entry: Architecture,
+) -> None:
     entry = shortly(entry)
     model = trained(entry)
     done = deployed(entry, model)
     quality = done.measured.quality
+    assert quality is not None
     assert not done.measured.not_measured
     assert entry.allow_cpu or not done.compiled.cpu_operators
     simulation = done.simulation
@@ -52,10 +56,11 @@ def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(entry: An
         assert quality.is_poor or fresh_error(entry, model, done) <= MOST_ERROR
 
 
-def fresh_error(entry: Any, model: Any, done: Any) -> float:
+def fresh_error(entry: Architecture, model: Any, done: Deployment) -> float:
     """Percent of a column's range that the worst column errs on samples that are new."""
     data, targets = entry.data(np.random.default_rng(3), entry.tested)
     arrays = ordered(model, data)
     outputs = session.predict(done.quantized_tflite, arrays, "tflm")
     rows = judged(entry, targets, in_keras(model, arrays), outputs)
-    return max(row["error_percent"] for row in rows)
+    errors: list[float] = [row["error_percent"] for row in rows]
+    return max(errors)

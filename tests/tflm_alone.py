@@ -10,18 +10,23 @@ import pickle
 import resource
 import subprocess
 import sys
+from typing import TypeAlias
 
-Case = tuple[bytes, list]
+import numpy as np
+
+Case: TypeAlias = tuple[bytes, list[np.ndarray]]
+Outcome: TypeAlias = tuple[str, object]
 
 
-def run(cases: list[Case]) -> list[tuple[str, object]]:
+def run(cases: list[Case]) -> list[Outcome]:
     """The outcome of each case."""
     command = [sys.executable, __file__]
     done = subprocess.run(command, input=pickle.dumps(cases), capture_output=True, check=True)
-    return pickle.loads(done.stdout)
+    outcomes: list[Outcome] = pickle.loads(done.stdout)
+    return outcomes
 
 
-def _outputs(content: bytes, inputs: list) -> list:
+def _outputs(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
     from tflite_micro.python.tflite_micro import runtime
 
     size = sum(value.nbytes for value in inputs)
@@ -32,7 +37,7 @@ def _outputs(content: bytes, inputs: list) -> list:
     return [interpreter.get_output(0)]
 
 
-def _forked(case: Case) -> tuple[str, object]:
+def _forked(case: Case) -> Outcome:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -41,7 +46,7 @@ def _forked(case: Case) -> tuple[str, object]:
         os.dup2(silent, 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            outcome: tuple[str, object] = ("ok", _outputs(*case))
+            outcome: Outcome = ("ok", _outputs(*case))
         except RuntimeError as error:
             outcome = ("refused", str(error))
         with os.fdopen(write, "wb") as pipe:
@@ -53,7 +58,8 @@ def _forked(case: Case) -> tuple[str, object]:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return "stopped", os.WTERMSIG(status)
-    return pickle.loads(result)
+    told: Outcome = pickle.loads(result)
+    return told
 
 
 if __name__ == "__main__":

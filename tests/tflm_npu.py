@@ -7,9 +7,11 @@ TFLM as on a device: it follows Vela's memory plan, so inputs and outputs lie ov
 
 import ctypes as c
 import platform
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from unspool.support.quiet import quiet
@@ -48,8 +50,14 @@ class _Registration(c.Structure):
     ]
 
 
-_kept = []  # what TFLM holds pointers to
-_npu = None  # the NPU of the inference under way
+Network: TypeAlias = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+"""Name of input -> stored values to name of output -> the same."""
+
+Addresses: TypeAlias = Mapping[int, int]
+"""Index of a tensor -> where its data lies."""
+
+_kept: list[object] = []  # what TFLM holds pointers to
+_npu: Callable[[Addresses], None] | None = None  # the NPU of the inference under way
 
 
 def install() -> None:
@@ -73,18 +81,19 @@ def install() -> None:
     scratch.argtypes = [c.c_void_p, c.c_size_t, c.POINTER(c.c_int)]
     tensor.restype, tensor.argtypes = c.POINTER(_EvalTensor), [c.c_void_p, c.c_int]
 
-    def operands(node: Any) -> Any:
+    def operands(node: "c._Pointer[_Node]") -> list[list[int]]:
         arrays = node.contents.inputs.contents, node.contents.outputs.contents
         return [array.data[: array.size] for array in arrays]
 
-    def prepare(
-        context: Any, node: Any
-    ) -> Any:  # asks for the same memory as TFLM's kernel, ethosu.cc
+    # Asks for the same memory as TFLM's kernel, ethosu.cc.
+    def prepare(context: int, node: "c._Pointer[_Node]") -> int:
         count, index = sum(map(len, operands(node))), c.c_int()
         sizes = count * c.sizeof(c.c_uint64), count * c.sizeof(c.c_size_t)
-        return max(scratch(context, size, c.byref(index)) for size in sizes)
+        statuses: list[int] = [scratch(context, size, c.byref(index)) for size in sizes]
+        return max(statuses)
 
-    def invoke(context: Any, node: Any) -> int:
+    def invoke(context: int, node: "c._Pointer[_Node]") -> int:
+        assert _npu is not None
         _npu({i: tensor(context, i).contents.data for group in operands(node) for i in group})
         return 0
 
@@ -95,11 +104,13 @@ def install() -> None:
     )
     name = c.create_string_buffer(b"ethos-u")
     for function, result in [(register, registration), (get_name, name)]:
-        _return(c.cast(function, c.c_void_p).value, c.addressof(result))
+        start = c.cast(function, c.c_void_p).value
+        assert start is not None
+        _return(start, c.addressof(result))
     _kept.extend([lib, registration, name])
 
 
-def _return(function: Any, value: Any) -> None:
+def _return(function: int, value: int) -> None:
     """Overwrite a function: `mov rax, value; ret`, 11 bytes; functions are 16 apart."""
     pages = c.c_void_p(function & ~4095), c.c_size_t(8192)
     libc = c.CDLL(None, use_errno=True)
@@ -116,15 +127,14 @@ class Device:
         inputs, outputs: addresses of their data, in TFLM's order.
     """
 
-    def __init__(self, compiled: Any, arena: Any, network: Any) -> None:
-        """`network`: dict name of input -> stored values to dict name of output -> the same."""
+    def __init__(self, compiled: bytes, arena: int, network: Network) -> None:
         from tflite_micro.python.tflite_micro import runtime
 
         install()
         self._model, self._network = flatbuffer.read(compiled), network
         with quiet():
             self._tflm = runtime.Interpreter.from_bytes(compiled, arena_size=arena)
-        self._addresses = {}
+        self._addresses: Addresses = {}
         self.invoke()
         graph = self._model.subgraphs[0]
         self.inputs = [self._addresses[i] for i in graph.inputs]
@@ -138,12 +148,12 @@ class Device:
     def print_allocations(self) -> None:
         self._tflm.print_allocations()
 
-    def _run(self, addresses: Any) -> None:
+    def _run(self, addresses: Addresses) -> None:
         self._addresses = addresses
         infer(self._model, addresses, self._network)
 
 
-def infer(model: Any, addresses: Any, network: Any) -> None:
+def infer(model: flatbuffer.Model, addresses: Addresses, network: Network) -> None:
     """What an inference does to memory: read inputs, leave garbage in scratch, write outputs.
 
     `addresses`: of the tensors of the compiled `model`, by their indices.
@@ -159,8 +169,8 @@ def infer(model: Any, addresses: Any, network: Any) -> None:
         view(addresses[i], t.shape, t.dtype)[...] = results[t.name]
 
 
-def view(address: Any, shape: Any, dtype: Any) -> Any:
+def view(address: int, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
     """Memory at an address as an array."""
     count = int(np.prod(shape))
     content = (c.c_byte * (count * np.dtype(dtype).itemsize)).from_address(address)
-    return np.frombuffer(content, dtype).reshape(shape)
+    return np.frombuffer(memoryview(content), np.dtype(dtype)).reshape(shape)

@@ -9,7 +9,7 @@ CELL, LENGTH = "Cells", "Sequence length"
 
 
 @keras.saving.register_keras_serializable("tests")
-class MinimalGatedCell(L.Layer):
+class MinimalGatedCell(L.Layer):  # type: ignore[misc]
     """A user's own cell: one gate, output not equal to the state."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:

@@ -4,10 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from command_files import Deployed
 from commands import NOISE, process, stopped, unspool
 
 from unspool.support._tensorflow import keras
@@ -41,7 +41,7 @@ def test_mnist_end_to_end(tmp_path: Path) -> None:
     assert repeated["target"]["accelerator"] == "ethos-u85-256"
 
 
-def test_deploy_and_compile(files: Any, tmp_path: Path) -> None:
+def test_deploy_and_compile(files: Path, tmp_path: Path) -> None:
     run = unspool(
         *("deploy", files / "model.keras", "--calibration", files / "good.npy"),
         *("--test", files / "good.npy", files / "labels.npy", "--out", tmp_path),
@@ -116,9 +116,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_status_2(case: str, files: Any, tmp_path: Path) -> None:
-    arguments, message = BAD[case]
-    arguments = [argument.format(files) for argument in arguments]
+def test_bad_input_is_one_line_and_status_2(case: str, files: Path, tmp_path: Path) -> None:
+    words, message = BAD[case]
+    arguments = [word.format(files) for word in words]
     if "--out" not in arguments and arguments[0] in ("mnist", "deploy", "compile"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_status_2(case: str, files: Any, tmp_path: Pat
     assert not list((tmp_path / "out").rglob("*")), "no half-written file"
 
 
-def test_another_keras_backend_is_refused(files: Any, tmp_path: Path) -> None:
+def test_another_keras_backend_is_refused(files: Path, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = process(*arguments, "--out", tmp_path / "out", KERAS_BACKEND="jax")
     assert run.returncode == 2
@@ -160,7 +160,7 @@ def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_inspect_a_model_and_its_tflite(files: Any, tmp_path: Path) -> None:
+def test_inspect_a_model_and_its_tflite(files: Path, tmp_path: Path) -> None:
     run = unspool("inspect", files / "model.keras")
     assert run.returncode == 0, run.stderr
     rows = [line.split()[:3] for line in run.stdout.splitlines()]
@@ -175,7 +175,7 @@ def test_inspect_a_model_and_its_tflite(files: Any, tmp_path: Path) -> None:
     assert run.stdout.splitlines()[-1].split()[0] == "ethos-u"
 
 
-def test_a_stream_from_deploy_to_firmware(files: Any, tmp_path: Path) -> None:
+def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = unspool(*arguments, "--states", "--time-steps", "2", "--out", tmp_path)
     assert run.returncode == 0, run.stderr
@@ -215,7 +215,7 @@ def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "model_vela.tflite").is_file()
 
 
-def test_simulate_and_disassemble(files: Any, over_budget: Any, tmp_path: Path) -> None:
+def test_simulate_and_disassemble(files: Path, over_budget: Deployed, tmp_path: Path) -> None:
     binary = over_budget[0] / "model_vela.tflite"
     run = unspool(
         "simulate", binary, "--data", files / "good.npy", "--labels", files / "labels.npy"
@@ -230,7 +230,7 @@ def test_simulate_and_disassemble(files: Any, over_budget: Any, tmp_path: Path) 
     assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
 
 
-def test_resident_weights_are_reported_and_seen_in_the_stream(files: Any, tmp_path: Path) -> None:
+def test_resident_weights_are_reported_and_seen_in_the_stream(files: Path, tmp_path: Path) -> None:
     arguments = [argument.format(files) for argument in DEPLOY]
     run = unspool(*arguments, "--resident-weights", "--out", tmp_path)
     assert run.returncode == 0, run.stderr
@@ -240,8 +240,8 @@ def test_resident_weights_are_reported_and_seen_in_the_stream(files: Any, tmp_pa
     assert report["resident"]["cycles"] < report["figures"]["cycles"]["value"]
     listing = unspool("disassemble", tmp_path / "model_vela.tflite").stdout
     assert "DMA_START" in listing.split("CONV")[0]
-    arguments = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
-    run = unspool("compile", tmp_path / "model_int8.tflite", *arguments)
+    asked = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
+    run = unspool("compile", tmp_path / "model_int8.tflite", *asked)
     assert run.returncode == 0, run.stderr
     assert "nothing was changed; Sram_Only has the weights in SRAM already" in run.stdout
 

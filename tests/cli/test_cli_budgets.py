@@ -5,13 +5,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command_files import Deployed
 from commands import NOISE, stopped, unspool
 
 
-def test_a_broken_budget_is_status_1_and_every_file_is_there(over_budget: Any) -> None:
+def test_a_broken_budget_is_status_1_and_every_file_is_there(
+    over_budget: Deployed,
+) -> None:
     out, run = over_budget
     assert run.returncode == 1, run.stderr
     for noise in NOISE:
@@ -34,7 +36,7 @@ def test_a_broken_budget_is_status_1_and_every_file_is_there(over_budget: Any) -
     assert any("--states --time-steps 1" in advice["command"] for advice in report["advice"])
 
 
-def test_an_advised_command_runs(over_budget: Any, tmp_path: Path) -> None:
+def test_an_advised_command_runs(over_budget: Deployed, tmp_path: Path) -> None:
     out, _ = over_budget
     advice = json.loads((out / "report.json").read_text())["advice"]
     (command,) = (a["command"] for a in advice if "--resident-weights" in a["command"])
@@ -54,7 +56,9 @@ def test_an_advised_command_runs(over_budget: Any, tmp_path: Path) -> None:
         (("--max-flash-kib", "0", "--max-ms", "1000"), 1),
     ],
 )
-def test_check_stands_in_for_a_ci(over_budget: Any, limits: Any, status: int) -> None:
+def test_check_stands_in_for_a_ci(
+    over_budget: Deployed, limits: tuple[str, ...], status: int
+) -> None:
     out, _ = over_budget
     for path in (out, out / "report.json"):
         run = unspool("check", path, *limits)
@@ -64,7 +68,9 @@ def test_check_stands_in_for_a_ci(over_budget: Any, limits: Any, status: int) ->
     assert run.stdout.count("kept") == len([x for x in limits if x[:2] == "--"]) - status
 
 
-def test_check_and_diff_do_not_wait_for_tensorflow(over_budget: Any) -> None:
+def test_check_and_diff_do_not_wait_for_tensorflow(
+    over_budget: Deployed,
+) -> None:
     out, _ = over_budget
     for arguments in (["check", str(out), "--no-cpu"], ["diff", str(out), str(out)]):
         code = f"""
@@ -77,7 +83,7 @@ print("tensorflow" in sys.modules)
         assert run.stdout.splitlines()[-1] == "False", run.stderr
 
 
-def test_compile_holds_a_budget_with_resident_weights(budgeted: Any, tmp_path: Path) -> None:
+def test_compile_holds_a_budget_with_resident_weights(budgeted: Path, tmp_path: Path) -> None:
     command = ("compile", budgeted / "m.tflite", "--resident-weights", "--out", tmp_path)
     assert unspool(*command, "--max-sram-kib", "64").returncode == 0
     report = json.loads((tmp_path / "report.json").read_text())
@@ -93,7 +99,7 @@ def test_compile_holds_a_budget_with_resident_weights(budgeted: Any, tmp_path: P
     assert breach["figures"] == ["resident_sram"]
 
 
-def test_in_sram_only_the_weights_count_as_sram(budgeted: Any, tmp_path: Path) -> None:
+def test_in_sram_only_the_weights_count_as_sram(budgeted: Path, tmp_path: Path) -> None:
     limit = 2  # KiB: more than the activations, less than they and the weights
     command = ("compile", budgeted / "m.tflite", "--max-sram-kib", limit, "--out", tmp_path)
     run = unspool(*command, "--memory-mode", "Sram_Only")
@@ -103,7 +109,7 @@ def test_in_sram_only_the_weights_count_as_sram(budgeted: Any, tmp_path: Path) -
     assert report["figures"]["sram"]["value"] < limit
 
 
-def test_sweep_writes_what_it_shows(budgeted: Any, tmp_path: Path) -> None:
+def test_sweep_writes_what_it_shows(budgeted: Path, tmp_path: Path) -> None:
     command = (
         "sweep",
         budgeted / "m.tflite",
@@ -144,14 +150,14 @@ sweeping._try = watched
 """
 
 
-def test_ctrl_c_stops_a_sweep_and_leaves_no_file(budgeted: Any, tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_sweep_and_leaves_no_file(budgeted: Path, tmp_path: Path) -> None:
     run = stopped(IN_A_SWEEP, "sweep", budgeted / "m.tflite", "--out", tmp_path / "out")
     assert run.returncode == 130
     assert (run.stdout, run.stderr) == ("", "unspool: interrupted\n")
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_diff_of_two_reports(over_budget: Any, budgeted: Any, tmp_path: Path) -> None:
+def test_diff_of_two_reports(over_budget: Deployed, budgeted: Path, tmp_path: Path) -> None:
     out, _ = over_budget
     command = ("compile", budgeted / "m.tflite", "--out", tmp_path, "--target", "ethos-u55-32")
     assert unspool(*command).returncode == 0
@@ -194,9 +200,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_mistake_is_one_line_and_status_2(case: str, budgeted: Any, tmp_path: Path) -> None:
-    arguments, message = BAD[case]
-    arguments = [argument.format(budgeted) for argument in arguments]
+def test_a_mistake_is_one_line_and_status_2(case: str, budgeted: Path, tmp_path: Path) -> None:
+    words, message = BAD[case]
+    arguments = [word.format(budgeted) for word in words]
     if arguments[0] in ("deploy", "compile", "sweep"):
         arguments += ["--out", str(tmp_path / "out")]
     run = unspool(*arguments)
@@ -206,7 +212,9 @@ def test_a_mistake_is_one_line_and_status_2(case: str, budgeted: Any, tmp_path: 
     assert not list((tmp_path / "out").rglob("*"))
 
 
-def test_a_limit_on_what_a_report_does_not_have_is_a_mistake(budgeted: Any, tmp_path: Path) -> None:
+def test_a_limit_on_what_a_report_does_not_have_is_a_mistake(
+    budgeted: Path, tmp_path: Path
+) -> None:
     assert unspool("compile", budgeted / "m.tflite", "--out", tmp_path).returncode == 0
     run = unspool("check", tmp_path, "--max-accuracy-drop", "1")
     assert run.returncode == 2

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from unspool.support._tensorflow import keras
 
 
 @pytest.fixture(scope="session")
-def files() -> Any:
+def files() -> Path:
     """A trained model with its training and test data, good and bad."""
     return shared.folder("files-to-compress", _fill)
 
@@ -40,11 +39,11 @@ def nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "try_remedies", lambda *arguments: ())
 
 
-def data(files: Any, x: str = "x", y: str = "y") -> Any:
+def data(files: Path, x: str = "x", y: str = "y") -> tuple[str, Path, str, Path]:
     return ("--data", files / f"{x}.npy", "--labels", files / f"{y}.npy")
 
 
-def test_a_compressed_model_is_deployed_and_compared(files: Any, tmp_path: Path) -> None:
+def test_a_compressed_model_is_deployed_and_compared(files: Path, tmp_path: Path) -> None:
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
         *("--test", files / "x.npy", files / "y.npy", "--epochs", "4", "--batch-size", "95"),
@@ -70,7 +69,7 @@ def test_a_compressed_model_is_deployed_and_compared(files: Any, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("computing")
-def test_a_search_that_nothing_holds_is_status_1(files: Any, tmp_path: Path) -> None:
+def test_a_search_that_nothing_holds_is_status_1(files: Path, tmp_path: Path) -> None:
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
         *("--max-accuracy-drop", "0", "--learning-rate", "1e-9", "--epochs", "2"),
@@ -102,10 +101,10 @@ search_view._plain = watched
 """
 
 
-def test_ctrl_c_in_a_search_keeps_what_was_found(files: Any, tmp_path: Path) -> None:
-    arguments = ("compress", files / "model.keras", *data(files), "--epochs", "2")
-    arguments += ("--batch-size", "285", "--max-accuracy-drop", "100", "--out", tmp_path / "out")
-    run = stopped(BEHIND_A_CANDIDATE, *arguments)
+def test_ctrl_c_in_a_search_keeps_what_was_found(files: Path, tmp_path: Path) -> None:
+    subject = ("compress", files / "model.keras", *data(files), "--epochs", "2")
+    asked = ("--batch-size", "285", "--max-accuracy-drop", "100", "--out", tmp_path / "out")
+    run = stopped(BEHIND_A_CANDIDATE, *subject, *asked)
     errors = run.stderr
     assert run.returncode == 130
     assert " KiB, " in errors, "the first candidate is told of before the search ends"
@@ -142,7 +141,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_status_2(name: str, files: Any, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line_and_status_2(name: str, files: Path, tmp_path: Path) -> None:
     (model, x, y, *options), message = MISTAKES[name]
     arguments = ("compress", files / f"{model}.keras", *data(files, x, y), *options)
     run = unspool(*arguments, "--out", tmp_path / "out")
@@ -153,7 +152,7 @@ def test_a_mistake_is_one_line_and_status_2(name: str, files: Any, tmp_path: Pat
     assert not (tmp_path / "out" / "model.keras").exists()
 
 
-def test_the_trained_model_is_not_overwritten(files: Any) -> None:
+def test_the_trained_model_is_not_overwritten(files: Path) -> None:
     before = (files / "model.keras").read_bytes()
     run = unspool("compress", files / "model.keras", *data(files), "--out", files)
     assert run.returncode == 2

@@ -81,7 +81,9 @@ def test_every_limit_is_weighed_kept_or_broken() -> None:
         ({}, Budget(no_cpu=True), "`no_cpu`: needs cpu_operators"),
     ],
 )
-def test_a_limit_without_its_figure_is_a_mistake(figures: Any, budget: Any, message: str) -> None:
+def test_a_limit_without_its_figure_is_a_mistake(
+    figures: dict[str, float], budget: Budget, message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         check(figures, budget)
 
@@ -100,7 +102,7 @@ costs = st.floats(0, 1e9)
 
 
 @given(value=costs, limit=costs)
-def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value: Any, limit: Any) -> None:
+def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value: float, limit: float) -> None:
     broken = check({"milliseconds": value}, Budget(max_ms=limit))
     if abs(value - limit) > 1e-6:  # below that is rounding
         assert bool(broken) == (value > limit)
@@ -109,13 +111,15 @@ def test_a_limit_is_broken_exactly_where_the_value_is_above_it(value: Any, limit
 
 
 @given(costs, st.lists(costs, min_size=2, max_size=2))
-def test_a_wider_limit_never_breaks_what_a_narrower_keeps(value: Any, limits: Any) -> None:
+def test_a_wider_limit_never_breaks_what_a_narrower_keeps(
+    value: float, limits: list[float]
+) -> None:
     narrow, wide = (check({"flash": value}, Budget(max_flash_kib=m)) for m in sorted(limits))
     assert len(wide) <= len(narrow)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 1_000))
-def test_a_drop_of_so_many_samples_of_10_000_is_exact(right: Any, fewer: Any, allowed: Any) -> None:
+def test_a_drop_of_so_many_samples_of_10_000_is_exact(right: int, fewer: int, allowed: int) -> None:
     """Accuracies are quotients: whether the drop is within the limit is decided in samples."""
     figures = {"accuracy_keras": 100 * right / 10_000, "accuracy_tflm": 100 * fewer / 10_000}
     broken = check(figures, Budget(max_accuracy_drop=allowed / 100))

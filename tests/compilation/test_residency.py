@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import models
 import numpy as np
@@ -13,12 +15,14 @@ import residents
 from ai_edge_litert import schema_py_generated as schema
 
 from unspool.compilation import targets, vela_config
-from unspool.compilation.memories import Memory
+from unspool.compilation.compiled import Compiled
+from unspool.compilation.memories import Memory, Use
 from unspool.compilation.residency import keeping
+from unspool.compilation.residency.cycles import Estimate
 from unspool.compilation.residency.keeping import Kept, keep_resident
 from unspool.compilation.residency.tables import reads
 from unspool.errors import UnspoolError
-from unspool.npu import load, run
+from unspool.npu import Program, load, run
 from unspool.npu.decoder import decode
 from unspool.tflite import flatbuffer
 
@@ -48,7 +52,8 @@ def test_same_bytes(network: str, accelerator: str, mode: str) -> None:
         np.testing.assert_array_equal(found, expected)
         assert len(np.unique(expected)) > 8, "the network's outputs are nearly constant"
     # What still comes from flash is read once; what was kept is read as often as before.
-    left, kept = [], []
+    left: list[tuple[int, int]] = []
+    kept: list[tuple[int, int]] = []
     for operation in decode(after.stream):
         for family in ("WEIGHT", "SCALE"):
             for part in reads(operation, family):
@@ -60,9 +65,8 @@ def test_same_bytes(network: str, accelerator: str, mode: str) -> None:
     )
 
 
-def _start(program: object) -> int:
-    sizes = program.fast_size, program.scratch_size  # type: ignore[attr-defined]
-    return int(sizes[1] if sizes[0] is None else sizes[0])
+def _start(program: Program) -> int:
+    return program.scratch_size if program.fast_size is None else program.fast_size
 
 
 def test_figures() -> None:
@@ -128,8 +132,8 @@ def test_budgets(kib: float, uses: list[int]) -> None:
     np.testing.assert_array_equal(run(after, inputs)[0], run(before, inputs)[0])
 
 
-def _contents(model: object, index: int) -> bytes:
-    data = model.buffers[index].data  # type: ignore[attr-defined]
+def _contents(model: flatbuffer.Model, index: int) -> bytes:
+    data = model.buffers[index].data
     return b"" if data is None else bytes(bytearray(data))
 
 
@@ -182,13 +186,13 @@ def test_the_result_is_the_same_every_time() -> None:
     assert keep_resident(compiled) == keep_resident(compiled)
 
 
-def _again() -> object:
+def _again() -> Compiled:
     """A network whose weights are resident already."""
     compiled = residents.compiled("gru")
     return dataclasses.replace(compiled, tflite=keep_resident(compiled).tflite)
 
 
-UNCHANGED = {
+UNCHANGED: dict[str, tuple[Callable[[], Compiled], str]] = {
     "Sram_Only": (
         lambda: residents.compiled("gru", mode="Sram_Only"),
         "Sram_Only has the weights in SRAM already",
@@ -223,14 +227,14 @@ def test_copies_that_vela_makes_are_left_alone() -> None:
 
 def test_it_must_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, quantized = residents.compiled("gru"), residents.quantized("gru")
-    wanted = keeping.Estimate(compiled.cycles, "as before")
+    wanted = Estimate(compiled.cycles, "as before")
     monkeypatch.setattr(keeping, "_estimate", lambda *rest: wanted)
     result = keep_resident(compiled, quantized)
     assert result.tflite == compiled.tflite
     assert result.reason.startswith("it would not be faster: about ")
 
 
-def _limited(folder: Path, size: int) -> object:
+def _limited(folder: Path, size: int) -> Compiled:
     """The GRU for a memory mode that grants `size` bytes."""
     text = vela_config.arm_config().read_text()
     mode = "[Memory_Mode.Dedicated_Sram_384KB]\ninherit=Memory_Mode.Dedicated_Sram\n"
@@ -293,8 +297,8 @@ def _cpu_operator() -> bytes:
         ),
     ],
 )
-def test_refused(change: dict[str, object], message: str) -> None:
-    compiled = dataclasses.replace(residents.compiled("gru"), **change)  # type: ignore[arg-type]
+def test_refused(change: dict[str, Any], message: str) -> None:
+    compiled = dataclasses.replace(residents.compiled("gru"), **change)
     with pytest.raises(UnspoolError, match=message):
         keep_resident(compiled)
 
@@ -316,8 +320,8 @@ def test_refused(change: dict[str, object], message: str) -> None:
         ),
     ],
 )
-def test_memories(target: tuple[str, ...], use: str, expected: Memory) -> None:
-    assert targets.target(*target).memory(use) == expected  # type: ignore[arg-type]
+def test_memories(target: tuple[str] | tuple[str, str, str], use: Use, expected: Memory) -> None:
+    assert targets.target(*target).memory(use) == expected
 
 
 @pytest.mark.parametrize(

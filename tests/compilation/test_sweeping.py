@@ -4,17 +4,18 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget
-from unspool.compilation.sweeping import SORTS, order, sweep
-from unspool.compilation.targets import ACCELERATORS, all_targets, target
+from unspool.compilation.sweeping import SORTS, Sweep, order, sweep
+from unspool.compilation.targets import ACCELERATORS, Target, all_targets, target
 from unspool.compilation.vela_host import Host
 from unspool.errors import UnspoolError
 from unspool.page.sweep import sweep_html
@@ -22,11 +23,15 @@ from unspool.report.sweep_files import sweep_csv, sweep_json
 from unspool.report.terminal.sweep import as_sweep_table
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+Some: TypeAlias = Sequence[str]
+Names: TypeAlias = tuple[Some] | tuple[Some, Some] | tuple[Some, Some, Some]
+"""Accelerators, and then system configurations and memory modes."""
+
 HOSTILE = "<script>alert(1)</script>&.tflite"
 
 
 @pytest.fixture(scope="module")
-def targets(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, ...]:
     """Three that compile, and one whose configuration Vela refuses."""
     broken = tmp_path_factory.mktemp("config") / "broken.ini"
     text = target().config.read_text()
@@ -40,7 +45,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def swept(int8_tflite: bytes, targets: Any) -> Any:
+def swept(int8_tflite: bytes, targets: tuple[Target, ...]) -> Sweep:
     return sweep(int8_tflite, targets, Budget(max_sram_kib=1, no_cpu=True))
 
 
@@ -62,7 +67,7 @@ def test_all_targets_are_those_that_vela_has() -> None:
         ((["ethos-u85-2048"], ["Ethos_U85_SYS_DRAM_Mid"], ["Dedicated_Sram_384KB"]), 1),
     ],
 )
-def test_some_names_give_their_combinations(names: Any, count: Any) -> None:
+def test_some_names_give_their_combinations(names: Names, count: int) -> None:
     assert len(all_targets(*names)) == count
 
 
@@ -80,13 +85,13 @@ def test_some_names_give_their_combinations(names: Any, count: Any) -> None:
         ((["ethos-u55-32"], (), ["Dedicated_Sram"]), "'ethos-u55-32': does not go with any"),
     ],
 )
-def test_names_that_lead_nowhere_are_refused(names: Any, message: str) -> None:
+def test_names_that_lead_nowhere_are_refused(names: Names, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         all_targets(*names)
 
 
 def test_every_figure_is_what_vela_alone_says(
-    swept: Any, targets: Any, int8_tflite: bytes, vela_alone: Any
+    swept: Sweep, targets: tuple[Target, ...], int8_tflite: bytes, vela_alone: None
 ) -> None:
     for trial, chosen in zip(swept.trials, targets, strict=True):
         assert trial.target == chosen
@@ -102,7 +107,7 @@ def test_every_figure_is_what_vela_alone_says(
         assert trial.cost.sram_kib == alone.sram_kib + weights
 
 
-def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept: Any) -> None:
+def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept: Sweep) -> None:
     shared, failed, sram_only, u85 = swept.trials
     assert failed.cost is None and not failed.fits
     assert re.match(r"Vela 5\.\S+ refused the file for ethos-u55-64, .*many", failed.problem)
@@ -112,7 +117,7 @@ def test_a_target_that_vela_refuses_says_why_and_the_others_go_on(swept: Any) ->
 
 
 @pytest.mark.parametrize("by", SORTS)
-def test_the_smallest_comes_first_and_what_failed_last(swept: Any, by: Any) -> None:
+def test_the_smallest_comes_first_and_what_failed_last(swept: Sweep, by: str) -> None:
     trials = order(swept.trials, by)
     if by == "target":
         assert trials == swept.trials
@@ -123,7 +128,7 @@ def test_the_smallest_comes_first_and_what_failed_last(swept: Any, by: Any) -> N
     assert values == sorted(values)
 
 
-def test_json_and_csv_hold_the_same_rows(swept: Any) -> None:
+def test_json_and_csv_hold_the_same_rows(swept: Sweep) -> None:
     document = json.loads(sweep_json(swept, swept.trials, "m.tflite", NOW))
     assert document["schema_version"] == 2 and document["origin"] == "estimated"
     assert document["budget"] == {"max_sram_kib": 1, "no_cpu": 0}
@@ -136,7 +141,9 @@ def test_json_and_csv_hold_the_same_rows(swept: Any) -> None:
             assert float(row["cycles"]) == entry["cycles"] == trial.cost.cycles
         else:
             assert row["cycles"] == "" and entry["cycles"] is None
-    over = swept.trials[2].cost.sram_kib - 1
+    cost = swept.trials[2].cost
+    assert cost is not None
+    over = cost.sram_kib - 1
     assert document["targets"][2]["breaches"][0]["over"] == pytest.approx(over)
 
 
@@ -145,26 +152,28 @@ class Rows(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows, self.loads, self.open = [], [], []
+        self.rows: list[list[str]] = []
+        self.loads: list[str] = []
+        self.open: list[str] = []
 
-    def handle_starttag(self, tag: Any, attrs: Any) -> None:
-        self.loads += [value for name, value in attrs if name in ("src", "href")]
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href")]
         self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
-    def handle_endtag(self, tag: Any) -> None:
+    def handle_endtag(self, tag: str) -> None:
         while self.open and self.open.pop() != tag:
             pass
 
-    def handle_data(self, data: Any) -> None:
+    def handle_data(self, data: str) -> None:
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
 
 
-def test_the_page_has_a_row_per_target_and_loads_nothing(swept: Any) -> None:
+def test_the_page_has_a_row_per_target_and_loads_nothing(swept: Sweep) -> None:
     page = sweep_html(swept, swept.trials, HOSTILE, NOW)
     assert HOSTILE not in page and "&lt;script&gt;alert" in page
     parser = Rows()
@@ -178,7 +187,7 @@ def test_the_page_has_a_row_per_target_and_loads_nothing(swept: Any) -> None:
     assert "Did not compile: ethos-u55-64" in page
 
 
-def test_the_table_says_what_fits_and_what_failed(swept: Any) -> None:
+def test_the_table_says_what_fits_and_what_failed(swept: Sweep) -> None:
     stream = io.StringIO()
     Console(file=stream, width=160).print(as_sweep_table(swept, swept.trials, "m.tflite"))
     text = stream.getvalue()
@@ -188,7 +197,7 @@ def test_the_table_says_what_fits_and_what_failed(swept: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 139, 140, 200])
-def test_names_are_whole_at_every_width(swept: Any, width: int) -> None:
+def test_names_are_whole_at_every_width(swept: Sweep, width: int) -> None:
     stream = io.StringIO()
     table = as_sweep_table(swept, swept.trials, "m.tflite", width)
     Console(file=stream, width=width).print(table)
@@ -210,23 +219,25 @@ def test_names_are_whole_at_every_width(swept: Any, width: int) -> None:
     ],
 )
 def test_bad_input_is_said_before_anything_is_compiled(
-    int8_tflite: bytes, content: bytes | None, options: Any, message: str
+    int8_tflite: bytes, content: bytes | None, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         sweep(content or int8_tflite, **options)
 
 
-def test_where_no_target_compiles_there_is_no_sweep(int8_tflite: bytes, targets: Any) -> None:
+def test_where_no_target_compiles_there_is_no_sweep(
+    int8_tflite: bytes, targets: tuple[Target, ...]
+) -> None:
     with pytest.raises(UnspoolError, match=r"none of 1 targets compiled: Vela .* refused"):
         sweep(int8_tflite, targets[1:2])
 
 
-def test_an_unknown_order_is_refused(swept: Any) -> None:
+def test_an_unknown_order_is_refused(swept: Sweep) -> None:
     with pytest.raises(UnspoolError, match="`sort` size: expected one of target, cycles"):
         order(swept.trials, "size")
 
 
-def test_progress_is_told_per_target(int8_tflite: bytes, targets: Any) -> None:
+def test_progress_is_told_per_target(int8_tflite: bytes, targets: tuple[Target, ...]) -> None:
     seen = []
     sweep(int8_tflite, targets[2:], watch=lambda stage, done, total: seen.append((done, total)))
     assert seen == [(0, 2), (1, 2), (2, 2)]

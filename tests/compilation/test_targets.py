@@ -23,7 +23,7 @@ U55, U65, U85 = (
         *((f"ethos-u85-{n}", U85) for n in (128, 256, 512, 1024, 2048)),
     ],
 )
-def test_defaults_are_velas_own(accelerator: Any, defaults: Any) -> None:
+def test_defaults_are_velas_own(accelerator: str, defaults: tuple[str, str]) -> None:
     chosen = target(accelerator)
     assert (chosen.system_config, chosen.memory_mode) == defaults
     assert chosen.config.name == "vela.ini"

@@ -2,8 +2,8 @@
 
 import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +14,7 @@ from unspool.npu.debug import read_debug
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
-def test_every_operator_runs_on_the_npu(int8_tflite: bytes, accelerator: Any) -> None:
+def test_every_operator_runs_on_the_npu(int8_tflite: bytes, accelerator: str) -> None:
     compiled = vela.compile(int8_tflite, target(accelerator))
     assert compiled.cpu_operators == ()
     assert compiled.npu_operators > 0
@@ -63,7 +63,9 @@ def test_a_compiled_file_is_not_compiled_again(int8_tflite: bytes) -> None:
         vela.compile(compiled.tflite, target())
 
 
-def test_velas_own_reason_is_passed_on(int8_tflite: bytes, tmp_path: Path, vela_alone: Any) -> None:
+def test_velas_own_reason_is_passed_on(
+    int8_tflite: bytes, tmp_path: Path, vela_alone: None
+) -> None:
     """A configuration that our checks let pass and Vela refuses."""
     text = target().config.read_text()
     mine = tmp_path / "mine.ini"
@@ -83,11 +85,11 @@ def test_vela_missing_says_what_to_install(
 
 
 def _missing(name: str) -> None:
-    raise vela.PackageNotFoundError(name)
+    raise PackageNotFoundError(name)
 
 
 def test_vela_dying_without_a_word_says_so(
-    int8_tflite: bytes, vela_alone: Any, monkeypatch: pytest.MonkeyPatch
+    int8_tflite: bytes, vela_alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(UnspoolError, match="exit status 1, without a message"):

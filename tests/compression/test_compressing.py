@@ -1,5 +1,6 @@
 """Compression: how sparse and alike the weights become, what is left of the accuracy, bad input."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import unspool
-from unspool import FineTuning, KernelSetting, UnspoolError, compress
+from unspool import Compressed, FineTuning, KernelSetting, UnspoolError, compress
 from unspool.compression.distillation import Teacher
 from unspool.compression.fine_tuning import score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
+from unspool.runtime.evaluation import accuracy
 from unspool.support._tensorflow import keras, tf
+from unspool.support.progress import Watch
 
 LOSS = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 QUICK = FineTuning(epochs=2, batch_size=64)  # one batch of each 64 samples: one graph to trace
@@ -51,7 +54,7 @@ def trained(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(scope="session")
-def compressed(trained: Any) -> Any:
+def compressed(trained: Any) -> Compressed:
     options = FineTuning(epochs=6, learning_rate=5e-3, batch_size=57)  # of 2,850 samples
     setting = KernelSetting(0.7, 8)
     return shared.value(
@@ -73,27 +76,27 @@ def kernels_of(model: Any) -> list[np.ndarray]:
     return [np.array(w) for w in model.weights if w.name in ("kernel", "recurrent_kernel")]
 
 
-def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed: Any) -> None:
+def test_kernels_are_as_sparse_and_as_alike_as_asked(compressed: Compressed) -> None:
     for kernel in kernels_of(compressed.model):
         assert (kernel == 0).sum() == round(0.7 * kernel.size)
         assert len(np.unique(kernel[kernel != 0])) <= 8
 
 
-def test_the_result_says_what_the_kernels_hold(compressed: Any) -> None:
+def test_the_result_says_what_the_kernels_hold(compressed: Compressed) -> None:
     for said, kernel in zip(compressed.kernels, kernels_of(compressed.model), strict=True):
         assert said.weights == kernel.size
         assert said.zeros == (kernel == 0).sum()
         assert said.values == len(np.unique(kernel[kernel != 0]))
 
 
-def test_accuracy_stays(trained: Any, compressed: Any) -> None:
+def test_accuracy_stays(trained: Any, compressed: Compressed) -> None:
     x, y = task(2000, seed=6)  # not trained with
-    before, after = (unspool.evaluate(m, x, y).percent for m in (trained, compressed.model))
+    before, after = (accuracy(m, x, y).percent for m in (trained, compressed.model))
     assert before > 85, "the comparison says nothing of a model that learned nothing"
     assert after > before - 2
 
 
-def test_vela_encodes_the_weights_in_less(trained: Any, compressed: Any) -> None:
+def test_vela_encodes_the_weights_in_less(trained: Any, compressed: Compressed) -> None:
     before, after = deployed(trained), deployed(compressed.model)
     assert after.weights_kib < 0.75 * before.weights_kib
     assert after.cycles < before.cycles
@@ -107,7 +110,7 @@ def test_the_trained_model_is_not_changed(trained: Any) -> None:
         np.testing.assert_array_equal(old, new)
 
 
-def test_the_result_is_an_ordinary_keras_file(compressed: Any, tmp_path: Path) -> None:
+def test_the_result_is_an_ordinary_keras_file(compressed: Compressed, tmp_path: Path) -> None:
     compressed.model.save(tmp_path / "model.keras")
     again = unspool.load(tmp_path / "model.keras")
     x, y = task(50)
@@ -144,7 +147,11 @@ def _stacked() -> Any:
         (UNTOUCHED, {"head/kernel": KernelSetting(0.5, 2)}, {"head": (0.5, 2), "conv": None}),
     ],
 )
-def test_each_layer_has_its_setting(setting: Any, layers: Any, expected: Any) -> None:
+def test_each_layer_has_its_setting(
+    setting: KernelSetting,
+    layers: dict[str, KernelSetting],
+    expected: dict[str, tuple[float, int | None] | None],
+) -> None:
     said = {kernel.path: kernel.setting for kernel in kernels(_stacked(), setting, layers)}
     for layer, values in expected.items():
         own = {s for path, s in said.items() if layer in path.split("/")}
@@ -206,8 +213,9 @@ def test_the_most_sparse_kernel_keeps_a_weight() -> None:
     assert all(kernel.zeros == kernel.weights - 1 for kernel in done.kernels)
 
 
-def _one_hot(y: Any) -> Any:
-    return np.eye(CLASSES, dtype=np.float32)[y]
+def _one_hot(y: np.ndarray) -> np.ndarray:
+    one_hot: np.ndarray = np.eye(CLASSES, dtype=np.float32)[y]
+    return one_hot
 
 
 @at_once
@@ -255,7 +263,7 @@ def _train_by_name(model: Any, **options: Any) -> None:
 
 @at_once
 @pytest.mark.parametrize("make", [_by_name, _listed])
-def test_inputs_outputs_and_losses_by_name(make: Any) -> None:
+def test_inputs_outputs_and_losses_by_name(make: Callable[[], Any]) -> None:
     _train_by_name(make())
 
 
@@ -291,7 +299,9 @@ def test_labels_may_be_a_plain_list() -> None:
         ({"val_loss": 2.0, "val_a_accuracy": 0.5, "val_b_accuracy": 1.0}, 0.75),
     ],
 )
-def test_the_best_epoch_is_by_accuracy_where_there_is_one(metrics: Any, expected: float) -> None:
+def test_the_best_epoch_is_by_accuracy_where_there_is_one(
+    metrics: dict[str, float], expected: float
+) -> None:
     assert score(metrics) == expected
 
 
@@ -322,7 +332,7 @@ def _fixed_batch() -> Any:
     return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
 
 
-class _Own(keras.Model):
+class _Own(keras.Model):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.gru, self.head = LAYERS.GRU(4), LAYERS.Dense(CLASSES, activation="softmax")
@@ -337,11 +347,11 @@ def _subclassed() -> Any:
     return model
 
 
-def _dataset(x: Any, y: Any) -> Any:
+def _dataset(x: np.ndarray, y: np.ndarray) -> Any:
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
 
-MISTAKES = {
+MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "labels beyond the classes": (lambda: _try(labels=Y + 9), "labels: run from 9 to 12"),
     "negative labels": (lambda: _try(labels=Y - 1), "labels: run from -1 to"),
     "labels of another shape": (lambda: _try(labels=_one_hot(Y)), "do not fit the model and its"),
@@ -403,7 +413,7 @@ def test_a_mistake_is_said_in_one_line(name: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def _interrupted_at(batch: int) -> Any:
+def _interrupted_at(batch: int) -> Watch:
     def watch(stage: str, done: int, total: int) -> None:
         if done == batch:
             raise KeyboardInterrupt
@@ -433,7 +443,7 @@ def test_the_cubic_schedule(share: float, expected: float) -> None:
     arrays.arrays(np.float32, st.integers(3, 200), elements=st.floats(-10, 10, width=32)),
     st.integers(2, 20),
 )
-def test_k_means_gives_sorted_values_within_the_points(points: Any, count: Any) -> None:
+def test_k_means_gives_sorted_values_within_the_points(points: np.ndarray, count: int) -> None:
     values = k_means(points, count)
     assert len(values) == count
     assert (np.diff(values) >= 0).all()

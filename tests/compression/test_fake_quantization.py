@@ -1,5 +1,6 @@
 """Quantization-aware fine-tuning: what is trained is what the int8 file computes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from conftest import FEATURES, STEPS, random_samples, small_model
 import unspool
 from unspool import FineTuning, KernelSetting, compress
 from unspool.compression.fake_quantization import FakeQuantized
+from unspool.runtime.evaluation import accuracy
 from unspool.support._tensorflow import keras, tf
 
 LAYERS = keras.layers
@@ -35,7 +37,7 @@ def _bidirectional_sequences() -> Any:
     return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
 
 
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "bidirectional, stacked": _bidirectional_sequences,
     "gru": lambda: small_model("gru"),
     "lstm": lambda: small_model("lstm"),
@@ -48,7 +50,7 @@ MODELS = {
 }
 
 
-def int8(model: Any, data: Any) -> bytes:
+def int8(model: Any, data: np.ndarray) -> bytes:
     float_tflite = unspool.convert(unspool.unroll(model))
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
@@ -78,8 +80,8 @@ def test_gradients_reach_every_trainable_weight() -> None:
     model = _around(steps=2)
     fake = FakeQuantized(model, random_samples(20, steps=2))
 
-    @tf.function
-    def gradients(data: Any) -> Any:
+    @tf.function  # type: ignore[untyped-decorator]
+    def gradients(data: np.ndarray) -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(fake(data)[:, 0])
         return tape.gradient(loss, [w.value for w in model.trainable_weights])
@@ -113,10 +115,8 @@ def test_int8_is_better_after_it_than_before() -> None:
     done = compress(
         model, x, y, setting=KernelSetting(0.0, None), calibration=x[:100], fine_tuning=options
     )
-    before, after = (
-        unspool.evaluate(int8(m, x[:100]), x, y, "tflm").percent for m in (model, done.model)
-    )
-    trained = unspool.evaluate(model, x, y).percent
+    before, after = (accuracy(int8(m, x[:100]), x, y, "tflm").percent for m in (model, done.model))
+    trained = accuracy(model, x, y).percent
     assert before < trained - 0.5, "a model that loses nothing shows nothing"
     assert after > before
 

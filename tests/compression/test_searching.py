@@ -45,15 +45,16 @@ def run(trained: Any, folder: Path, samples: int = 200, **options: Any) -> Searc
 
 
 @pytest.fixture(scope="session")
-def found(trained: Any) -> Any:
+def found(trained: Any) -> Search:
     def fill(folder: Path) -> None:
         found = run(trained, folder, samples=2000, fine_tuning=THOROUGH)
         (folder / "found").write_bytes(pickle.dumps(found))
 
-    return pickle.loads((shared.folder("found", fill) / "found").read_bytes())
+    search: Search = pickle.loads((shared.folder("found", fill) / "found").read_bytes())
+    return search
 
 
-def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found: Any) -> None:
+def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found: Search) -> None:
     # A SimpleRNN with 12 weights of 600 left cannot tell four classes.
     assert found.trained_accuracy > 80
     assert found.samples == 100  # a twentieth
@@ -63,7 +64,8 @@ def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found: A
     assert found.chosen.flash_kib <= found.before.flash_kib
 
 
-def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found: Any) -> None:
+def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found: Search) -> None:
+    assert found.chosen is not None
     model = keras.models.load_model(found.models[found.chosen.setting])
     kernel = next(np.array(w) for w in model.weights if w.name == "recurrent_kernel")
     assert (kernel == 0).sum() == 72  # half of 12 x 12
@@ -108,11 +110,12 @@ def test_other_data_or_training_is_another_search(trained: Any, tmp_path: Path) 
 
 
 def test_candidates_run_in_parallel_and_give_the_same(
-    trained: Any, found: Any, tmp_path: Path
+    trained: Any, found: Search, tmp_path: Path
 ) -> None:
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
         parallel = run(trained, tmp_path, samples=2000, fine_tuning=THOROUGH, jobs=None)
+    assert parallel.chosen is not None and found.chosen is not None
     assert parallel.chosen.setting == found.chosen.setting
     for candidate in parallel.candidates:
         same = next((c for c in found.candidates if c.setting == candidate.setting), None)
@@ -131,9 +134,9 @@ def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     x, y = task(100)
     model = keras.models.clone_model(trained)
     model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
-    options = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "max_accuracy_drop": 100}
-    found = search(model, x, np.eye(CLASSES)[y], tmp_path, **options)
-    assert found.chosen.setting == SETTINGS[0]
+    options: dict[str, Any] = {"settings": SETTINGS[:1], "max_accuracy_drop": 100}
+    found = search(model, x, np.eye(CLASSES)[y], tmp_path, fine_tuning=QUICK, **options)
+    assert found.chosen is not None and found.chosen.setting == SETTINGS[0]
 
 
 def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5) -> Candidate:
@@ -172,7 +175,9 @@ def test_what_is_made_small_decides() -> None:
         ([5], [2], 1, [6]),  # what held beyond a failure counts
     ],
 )
-def test_the_settings_are_bisected(held: Any, failed: Any, width: int, expected: Any) -> None:
+def test_the_settings_are_bisected(
+    held: list[int], failed: list[int], width: int, expected: list[int]
+) -> None:
     before = candidate(99, 1, 1, 0.0)
     tried = [
         Candidate(LADDER[index], 99.0 if index in held else 90.0, 1, 1, 1)
@@ -184,6 +189,7 @@ def test_the_settings_are_bisected(held: Any, failed: Any, width: int, expected:
 
 def test_the_ladder_goes_from_mild_to_strong() -> None:
     for mild, strong in itertools.pairwise(LADDER):
+        assert mild.clusters is not None and strong.clusters is not None
         assert mild.sparsity <= strong.sparsity
         assert mild.sparsity < strong.sparsity or mild.clusters > strong.clusters
 
@@ -202,7 +208,7 @@ X, Y = task(100)
     ],
 )
 def test_a_mistake_is_said_before_anything_is_tried(
-    trained: Any, options: Any, message: str, tmp_path: Path
+    trained: Any, options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         search(trained, X, Y, tmp_path, fine_tuning=QUICK, **options)
@@ -218,7 +224,7 @@ def test_a_mistake_is_said_before_anything_is_tried(
     ],
 )
 def test_data_that_does_not_fit_is_said(
-    trained: Any, data: Any, labels: Any, message: str, tmp_path: Path
+    trained: Any, data: np.ndarray, labels: np.ndarray, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         search(trained, data, labels, tmp_path)

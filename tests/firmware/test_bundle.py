@@ -5,10 +5,12 @@ import ctypes as c
 import dataclasses
 import itertools
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import tflm_npu
 from ai_edge_litert import schema_py_generated as schema
@@ -18,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 from in_c import STRICT, address, build, run
 
 from unspool.compilation import vela
-from unspool.compilation.compiled import Operator
+from unspool.compilation.compiled import Compiled, Operator
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
 from unspool.firmware import arena, bundle, resolver, write
@@ -28,6 +30,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.runtime import engines
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer, marks, names
+from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.marks import Marks
 from unspool.tflite.names import State
 from unspool.unrolling.conversion import convert
@@ -39,6 +42,14 @@ TARGETS = {
     "ethos-u65-256": "Dedicated_Sram_384KB",
     "ethos-u85-256": "Dedicated_Sram_384KB",
 }
+
+
+ForTarget: TypeAlias = Callable[[str], Compiled]
+Format: TypeAlias = tuple[int, float, int]
+"""Type, scale and zero point."""
+
+Layout: TypeAlias = tuple[int, int, int]
+"""For each state's input, the output that it lies over."""
 
 
 def one_step() -> Any:
@@ -53,7 +64,7 @@ def one_step() -> Any:
         ]
     )
 
-    def gate(activation: Any, a: Any, b: Any) -> Any:
+    def gate(activation: str, a: Any, b: Any) -> Any:
         added = layers.Add()([layers.Dense(UNITS)(a), layers.Dense(UNITS)(b)])
         return layers.Activation(activation)(added)
 
@@ -74,7 +85,7 @@ def one_step() -> Any:
     )
 
 
-def to_int8(model: Any) -> Any:
+def to_int8(model: Any) -> bytes:
     """Quantize, name the states `<layer>/h_in`, and give each one format."""
     float_tflite = convert(model)
     rng = np.random.default_rng(0)
@@ -96,21 +107,21 @@ def to_int8(model: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def int8() -> Any:
+def int8() -> bytes:
     return to_int8(one_step())
 
 
 @pytest.fixture(scope="module")
-def compiled(int8: Any) -> Any:
+def compiled(int8: bytes) -> Compiled:
     return vela.compile(int8, target())
 
 
 @pytest.fixture(scope="module")
-def for_target(int8: Any, compiled: Any) -> Any:
+def for_target(int8: bytes, compiled: Compiled) -> ForTarget:
     """Accelerator -> compiled, each made once."""
     made = {"ethos-u55-128": compiled}
 
-    def get(accelerator: Any) -> Any:
+    def get(accelerator: str) -> Compiled:
         if accelerator not in made:
             chosen = target(accelerator, memory_mode=TARGETS[accelerator])
             made[accelerator] = vela.compile(int8, chosen)
@@ -119,7 +130,7 @@ def for_target(int8: Any, compiled: Any) -> Any:
     return get
 
 
-def edited(content: Any, **changes: Any) -> Any:
+def edited(content: bytes, **changes: Format) -> bytes:
     """A .tflite with inputs and outputs changed: name -> (type, scale, zero point)."""
     model = flatbuffer.read(content)
     for tensor in model.subgraphs[0].tensors:
@@ -129,7 +140,7 @@ def edited(content: Any, **changes: Any) -> Any:
     return flatbuffer.write(model)
 
 
-def renamed(content: Any, new: Any) -> Any:
+def renamed(content: bytes, new: Mapping[str, str]) -> bytes:
     """A .tflite with inputs and outputs renamed, in its signature and as tensors."""
     model = flatbuffer.read(content)
     signature = model.signatureDefs[0]
@@ -139,7 +150,7 @@ def renamed(content: Any, new: Any) -> Any:
     return flatbuffer.write(model)
 
 
-def with_states_renamed(content: Any, new: Any) -> Any:
+def with_states_renamed(content: bytes, new: Mapping[str, str]) -> bytes:
     """The same, where the file says of its states that they have these names."""
     model = flatbuffer.read(renamed(content, new))
     states = marks.read(model).states
@@ -149,20 +160,20 @@ def with_states_renamed(content: Any, new: Any) -> Any:
     return flatbuffer.write(model)
 
 
-def with_content(compiled: Any, tflite: Any) -> Any:
+def with_content(compiled: Compiled, tflite: bytes) -> Compiled:
     return dataclasses.replace(compiled, tflite=tflite)
 
 
-def constant(text: Any, name: str) -> Any:
+def constant(text: str, name: str) -> str:
     (found,) = re.findall(rf"^#define {name} (.*)$", text, re.MULTILINE)
-    return found
+    return str(found)
 
 
-def pointers(addresses: Any) -> Any:
+def pointers(addresses: Sequence[int]) -> "c.Array[c.c_void_p]":
     return (c.c_void_p * len(addresses))(*addresses)
 
 
-def c_quantize(library: Any, function: Any, tensor: Any, values: Any) -> Any:
+def c_quantize(library: c.CDLL, function: str, tensor: Tensor, values: npt.ArrayLike) -> np.ndarray:
     values = np.ascontiguousarray(values, np.float32)
     stored = np.empty(values.shape, tensor.dtype)
     getattr(library, function)(address(values), address(stored))
@@ -171,7 +182,7 @@ def c_quantize(library: Any, function: Any, tensor: Any, values: Any) -> Any:
 
 @pytest.mark.parametrize("accelerator", TARGETS)
 def test_compiles_without_a_warning(
-    int8: Any, for_target: Any, accelerator: str, tmp_path: Path
+    int8: bytes, for_target: ForTarget, accelerator: str, tmp_path: Path
 ) -> None:
     made = bundle(int8, for_target(accelerator), "kws")
     build(made, tmp_path)
@@ -182,7 +193,7 @@ def test_compiles_without_a_warning(
     run("g++", "-std=c++17", *STRICT, "-c", *both, at=tmp_path)
 
 
-def test_compiles_for_cortex_m55(int8: Any, compiled: Any, tmp_path: Path) -> None:
+def test_compiles_for_cortex_m55(int8: bytes, compiled: Compiled, tmp_path: Path) -> None:
     write(bundle(int8, compiled, "kws"), tmp_path)
     cpu = ("-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2", *STRICT)
     section = '-DKWS_MODEL_SECTION=__attribute__((section(".npu_model")))'
@@ -193,7 +204,7 @@ def test_compiles_for_cortex_m55(int8: Any, compiled: Any, tmp_path: Path) -> No
     assert (tmp_path / "m").read_bytes() == compiled.tflite
 
 
-def test_array_is_the_compiled_file(int8: Any, compiled: Any, tmp_path: Path) -> None:
+def test_array_is_the_compiled_file(int8: bytes, compiled: Compiled, tmp_path: Path) -> None:
     made = bundle(int8, compiled, "kws")
     size = len(compiled.tflite)
     assert constant(made["kws_model.h"], "KWS_MODEL_SIZE") == f"{size}u"
@@ -202,7 +213,7 @@ def test_array_is_the_compiled_file(int8: Any, compiled: Any, tmp_path: Path) ->
     assert c.addressof(array) % 16 == 0
 
 
-FORMATS = {
+FORMATS: dict[str, Format | None] = {
     "as quantized": None,
     "int16": (schema.TensorType.INT16, 1 / 32768, 0),
     "int16, a scale that is no power of 2": (schema.TensorType.INT16, 3.0517578e-4, 0),
@@ -215,23 +226,26 @@ FORMATS = {
 @pytest.fixture(scope="module", params=FORMATS)
 def in_format(
     request: pytest.FixtureRequest,
-    int8: Any,
-    compiled: Any,
+    int8: bytes,
+    compiled: Compiled,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
+) -> tuple[c.CDLL, Tensor, Tensor]:
     """(the library, the tensor x, the tensor y), with x and y in one of `FORMATS`."""
-    both = int8, compiled.tflite
-    if FORMATS[request.param]:
-        both = [edited(t, x=FORMATS[request.param], y=FORMATS[request.param]) for t in both]
-    made = bundle(both[0], with_content(compiled, both[1]), "kws")
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(both[0]))
+    mine, velas = int8, compiled.tflite
+    chosen = FORMATS[request.param]
+    if chosen:
+        mine, velas = (edited(tflite, x=chosen, y=chosen) for tflite in (mine, velas))
+    made = bundle(mine, with_content(compiled, velas), "kws")
+    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(mine))
     (x,), (y,) = ([t for t in group if t.name in "xy"] for group in (inputs, outputs))
     assert np.float32(constant(made["kws_io.h"], "KWS_INPUT_X_SCALE")[:-1]) == np.float32(x.scale)
     return build(made, tmp_path_factory.mktemp("c")), x, y
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_quantize_gives_pythons_bytes_around_every_half(in_format: Any) -> None:
+def test_quantize_gives_pythons_bytes_around_every_half(
+    in_format: tuple[c.CDLL, Tensor, Tensor],
+) -> None:
     library, x, _ = in_format
     limits = np.iinfo(x.dtype)
     levels = np.arange(limits.min - 2, limits.max + 2, 1 if x.dtype == np.int8 else 199)
@@ -249,20 +263,22 @@ def test_quantize_gives_pythons_bytes_around_every_half(in_format: Any) -> None:
     hnp.arrays(np.float32, FEATURES, elements=st.floats(width=32, allow_nan=False)),
     hnp.arrays(np.float32, FEATURES, elements=st.floats(-40000, 40000, width=32)),
 )
-def test_quantize_gives_pythons_bytes(in_format: Any, wild: Any, levels: Any) -> None:
+def test_quantize_gives_pythons_bytes(
+    in_format: tuple[c.CDLL, Tensor, Tensor], wild: np.ndarray, levels: np.ndarray
+) -> None:
     library, x, _ = in_format
     for values in (wild, levels * np.float32(x.scale)):
         stored = c_quantize(library, "kws_quantize_x", x, values)
         np.testing.assert_array_equal(stored, x.quantize(values))
 
 
-def test_nan_is_stored_as_the_zero_point(in_format: Any) -> None:
+def test_nan_is_stored_as_the_zero_point(in_format: tuple[c.CDLL, Tensor, Tensor]) -> None:
     library, x, _ = in_format
     values = [np.nan, -np.nan, 0.0, np.nan, np.nan]
     assert c_quantize(library, "kws_quantize_x", x, values).tolist() == [x.zero_point] * FEATURES
 
 
-def test_dequantize_gives_pythons_bytes(in_format: Any) -> None:
+def test_dequantize_gives_pythons_bytes(in_format: tuple[c.CDLL, Tensor, Tensor]) -> None:
     library, _, y = in_format
     limits = np.iinfo(y.dtype)
     every = np.arange(limits.min, limits.max + 1).astype(y.dtype)
@@ -272,19 +288,19 @@ def test_dequantize_gives_pythons_bytes(in_format: Any) -> None:
         assert values.tobytes() == y.dequantize(stored).tobytes()
 
 
-def network(int8: Any) -> Any:
+def network(int8: bytes) -> tflm_npu.Network:
     """The int8 file in TFLM as a function of named inputs."""
     engine = engines.tflm(int8)
     inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
 
-    def call(stored: Any) -> Any:
+    def call(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         results = engine([stored[tensor.name] for tensor in inputs])
         return {tensor.name: r for tensor, r in zip(outputs, results, strict=True)}
 
     return call
 
 
-def expected_run(int8: Any, samples: Any) -> Any:
+def expected_run(int8: bytes, samples: np.ndarray) -> list[list[bytes]]:
     """What the device must give: a loop in Python that copies the states' bytes."""
     inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
     ins, outs = {t.name: t for t in inputs}, {t.name: t for t in outputs}
@@ -300,10 +316,10 @@ def expected_run(int8: Any, samples: Any) -> Any:
 
 
 def firmware_run(
-    library: Any, made: Any, samples: Any, inputs: Any, outputs: Any, invoke: Any
-) -> Any:
+    library: c.CDLL, made: Mapping[str, str], samples: np.ndarray, board: "Arena | tflm_npu.Device"
+) -> list[list[bytes]]:
     """The loop of the bundle's README: calls of the C on addresses of inputs and outputs."""
-    text = made["kws_io.h"]
+    text, inputs, outputs = made["kws_io.h"], board.inputs, board.outputs
     index = {name: int(constant(text, f"KWS_{name}_INDEX")) for name in ("INPUT_X", "OUTPUT_Y")}
     taken = [int(constant(text, f"KWS_INPUT_{identifier(s).upper()}_IN_INDEX")) for s in STATES]
     library.kws_reset_states(pointers(inputs))
@@ -311,7 +327,7 @@ def firmware_run(
     for sample in samples:
         values = np.empty((1, 4), np.float32)
         library.kws_quantize_x(address(sample), c.c_void_p(inputs[index["INPUT_X"]]))
-        invoke()
+        board.invoke()
         library.kws_dequantize_y(c.c_void_p(outputs[index["OUTPUT_Y"]]), address(values))
         library.kws_copy_states(pointers(inputs), pointers(outputs))
         states = (bytes(tflm_npu.view(inputs[i], (1, UNITS), np.int8)) for i in taken)
@@ -319,14 +335,14 @@ def firmware_run(
     return given_out
 
 
-def stream(steps: int = 40) -> Any:
+def stream(steps: int = 40) -> np.ndarray:
     return np.random.default_rng(2).normal(0, 1, (steps, 1, 1, FEATURES)).astype(np.float32)
 
 
 class Arena:
     """Memory laid out by Vela's plan; the network runs in TFLM beside it."""
 
-    def __init__(self, compiled: Any, size: Any, network: Any) -> None:
+    def __init__(self, compiled: bytes, size: int, network: tflm_npu.Network) -> None:
         self._model, self._network = flatbuffer.read(compiled), network
         self._content = np.zeros(size, np.uint8)
         places = arena.read(self._model).offsets
@@ -342,7 +358,11 @@ class Arena:
 @pytest.mark.parametrize("accelerator", TARGETS)
 @pytest.mark.parametrize("device", [Arena, tflm_npu.Device])
 def test_stream_gives_pythons_bytes(
-    int8: Any, for_target: Any, accelerator: str, device: Any, tmp_path: Path
+    int8: bytes,
+    for_target: ForTarget,
+    accelerator: str,
+    device: type[Arena] | type[tflm_npu.Device],
+    tmp_path: Path,
 ) -> None:
     """The C, in an arena of the bundle's size, against a Python loop that copies bytes."""
     made = bundle(int8, for_target(accelerator), "kws")
@@ -350,23 +370,22 @@ def test_stream_gives_pythons_bytes(
     board = device(for_target(accelerator).tflite, arena, network(int8))
     library = build(made, tmp_path)
     for samples in stream(), stream(3):  # a new sequence starts where the first did
-        ran = firmware_run(library, made, samples, board.inputs, board.outputs, board.invoke)
-        assert ran == expected_run(int8, samples)
+        assert firmware_run(library, made, samples, board) == expected_run(int8, samples)
 
 
 @pytest.mark.parametrize("accelerator", TARGETS)
 def test_arena_is_enough_and_not_twice_too_much(
-    int8: Any, for_target: Any, accelerator: str, capfd: pytest.CaptureFixture[str]
+    int8: bytes, for_target: ForTarget, accelerator: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Against what TFLM says it used; its pointers are 8 bytes here, 4 on a Cortex-M."""
     header = bundle(int8, for_target(accelerator), "kws")["kws_model.h"]
     arena = int(constant(header, "KWS_ARENA_SIZE").rstrip("u"))
     tflm_npu.Device(for_target(accelerator).tflite, 2**20, network(int8)).print_allocations()
-    used = int(re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)[1])
-    assert arena / 2 < used < arena
+    used = re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)
+    assert used is not None and arena / 2 < int(used[1]) < arena
 
 
-def planned(content: Any, places: Any) -> Any:
+def planned(content: bytes, places: Mapping[str, int]) -> bytes:
     """A compiled file whose memory plan is changed: tensor name -> offset."""
     model = flatbuffer.read(content)
     (entry,) = (m for m in model.metadata if m.name == b"OfflineMemoryAllocation")
@@ -378,16 +397,19 @@ def planned(content: Any, places: Any) -> Any:
     return flatbuffer.write(model)
 
 
-def layouts() -> Any:
+def layouts() -> list[Layout]:
     """Which input lies over which output: 0 to 2 are states' outputs, 3 is apart."""
     every = [
         p for p in itertools.product(range(4), repeat=3) if len(set(p) - {3}) == 3 - p.count(3)
     ]
-    return [every[i] for i in np.random.default_rng(4).permutation(len(every))[:8]] + [(1, 2, 0)]
+    chosen = np.random.default_rng(4).permutation(len(every))[:8]
+    return [*(every[i] for i in chosen), (1, 2, 0)]
 
 
 @pytest.mark.parametrize("layout", layouts(), ids=str)
-def test_state_copy_fits_any_layout(int8: Any, compiled: Any, layout: Any, tmp_path: Path) -> None:
+def test_state_copy_fits_any_layout(
+    int8: bytes, compiled: Compiled, layout: Layout, tmp_path: Path
+) -> None:
     """Shifted by half a state, so that a copy overlaps partly, and in cycles too."""
     places = {f"{state}_out": 64 * number for number, state in enumerate(STATES)}
     places |= {
@@ -414,11 +436,11 @@ def test_state_copy_fits_any_layout(int8: Any, compiled: Any, layout: Any, tmp_p
             assert copied == expected[tensor.name.replace("_in", "_out")], tensor.name
 
 
-def _swap(layout: Any) -> Any:
+def _swap(layout: Layout) -> bool:
     return any(layout[layout[i]] == i != layout[i] for i in range(3) if layout[i] < 3)
 
 
-def test_without_a_plan_the_copies_still_overwrite_nothing(int8: Any, compiled: Any) -> None:
+def test_without_a_plan_the_copies_still_overwrite_nothing(int8: bytes, compiled: Compiled) -> None:
     model = flatbuffer.read(compiled.tflite)
     model.metadata = [m for m in model.metadata if m.name != b"OfflineMemoryAllocation"]
     made = bundle(int8, with_content(compiled, flatbuffer.write(model)), "kws")
@@ -427,7 +449,7 @@ def test_without_a_plan_the_copies_still_overwrite_nothing(int8: Any, compiled: 
     assert arena > 368 + 8 * 16  # each tensor counted on its own: Vela's scratch, 8 small ones
 
 
-def test_a_state_that_is_also_the_result(int8: Any, tmp_path: Path) -> None:
+def test_a_state_that_is_also_the_result(int8: bytes, tmp_path: Path) -> None:
     """Two names of one tensor, as of a GRU that is the last layer; Vela keeps both."""
     model = flatbuffer.read(int8)
     outputs = model.signatureDefs[0].outputs
@@ -454,7 +476,7 @@ def test_a_network_without_states(int8_tflite: bytes, tmp_path: Path) -> None:
     assert "states(" not in made["README.md"]
 
 
-CLASH = {
+CLASH: dict[str, tuple[Callable[[bytes, bytes], Sequence[bytes]], str]] = {
     "not the compiled file's": (
         lambda i, v: (edited(i, x=(schema.TensorType.INT8, 0.5, 0)), v),
         r"input 'x' is int8\(1, 1, 5\), scale 0.5, zero point 0 in the int8 file and int8\(1, 1, 5",
@@ -492,7 +514,9 @@ CLASH = {
 
 
 @pytest.mark.parametrize("case", CLASH)
-def test_refuses_what_would_be_wrong_on_the_device(int8: Any, compiled: Any, case: str) -> None:
+def test_refuses_what_would_be_wrong_on_the_device(
+    int8: bytes, compiled: Compiled, case: str
+) -> None:
     change, message = CLASH[case]
     mine, velas = change(int8, compiled.tflite)
     with pytest.raises(UnspoolError, match=message) as error:
@@ -500,7 +524,7 @@ def test_refuses_what_would_be_wrong_on_the_device(int8: Any, compiled: Any, cas
     assert "\n" not in str(error.value)
 
 
-def test_refuses_an_output_that_only_vela_has(int8: Any, compiled: Any) -> None:
+def test_refuses_an_output_that_only_vela_has(int8: bytes, compiled: Compiled) -> None:
     model = flatbuffer.read(int8)
     signature = model.signatureDefs[0]
     signature.outputs = [entry for entry in signature.outputs if entry.name != b"y"]
@@ -509,7 +533,7 @@ def test_refuses_an_output_that_only_vela_has(int8: Any, compiled: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "42", "--", "日本"])
-def test_refuses_a_name_without_a_letter(int8: Any, compiled: Any, name: str) -> None:
+def test_refuses_a_name_without_a_letter(int8: bytes, compiled: Compiled, name: str) -> None:
     with pytest.raises(UnspoolError, match=f"bundle name {name!r}: .* at least one letter"):
         bundle(int8, compiled, name)
 
@@ -519,7 +543,7 @@ def test_refuses_a_name_without_a_letter(int8: Any, compiled: Any, name: str) ->
     [("int", "int"), ("My Model-v2.tflite", "my_model_v2_tflite"), ("1st", "model_1st")],
 )
 def test_ugly_names_compile(
-    int8: Any, compiled: Any, name: str, prefix: str, tmp_path: Path
+    int8: bytes, compiled: Compiled, name: str, prefix: str, tmp_path: Path
 ) -> None:
     new = {"x": "*/ int x; /* ??/ \\", "y": "float", "gru/h_in": "größe 1/h_in"}
     new["gru/h_out"] = "größe 1/h_out"
@@ -548,13 +572,13 @@ def test_identifiers_never_collide() -> None:
     ]
 
 
-def test_resolver_calls_have_tflms_names(float_tflite: bytes, compiled: Any) -> None:
+def test_resolver_calls_have_tflms_names(float_tflite: bytes, compiled: Compiled) -> None:
     assert resolver.calls(flatbuffer.read(compiled.tflite)) == ["AddEthosU"]
     found = resolver.calls(flatbuffer.read(float_tflite))
     assert {"AddFullyConnected", "AddTanh", "AddLogistic", "AddMul"} <= set(found)
 
 
-def test_operators_on_the_cpu_are_named(int8: Any, compiled: Any) -> None:
+def test_operators_on_the_cpu_are_named(int8: bytes, compiled: Compiled) -> None:
     left = Operator("Gelu", "a|b", False, 1, 1, 1, 1, 1, 1, reason="is not supported")
     made = bundle(int8, dataclasses.replace(compiled, cpu_operators=(left,)), "kws")
     assert "- Gelu `a?b`: is not supported\n" in made["README.md"]
@@ -580,7 +604,9 @@ MODES = {
 
 
 @pytest.mark.parametrize(("accelerator", "mode"), MODES)
-def test_readme_says_which_memory(int8: Any, for_target: Any, accelerator: str, mode: str) -> None:
+def test_readme_says_which_memory(
+    int8: bytes, for_target: ForTarget, accelerator: str, mode: str
+) -> None:
     model, arena, fast, driver = MODES[accelerator, mode]
     chosen = target(accelerator, memory_mode=mode)
     compiled = dataclasses.replace(for_target(accelerator), target=chosen)
@@ -600,7 +626,7 @@ def test_readme_says_which_memory(int8: Any, for_target: Any, accelerator: str, 
         assert "nullptr, 0, 1, 1)" in readme
 
 
-def test_readme_has_the_calls_and_the_figures(int8: Any, compiled: Any) -> None:
+def test_readme_has_the_calls_and_the_figures(int8: bytes, compiled: Compiled) -> None:
     readme = bundle(int8, compiled, "kws")["README.md"]
     calls = ("reset_states(", "quantize_x(", "Invoke()", "dequantize_y(", "copy_states(")
     places = [readme.index(call) for call in calls]
@@ -642,7 +668,7 @@ STUBS = {  # of TFLM and the driver: their names and types, as of 2026
 
 @pytest.mark.parametrize("accelerator", TARGETS)
 def test_the_code_in_the_readme_compiles(
-    int8: Any, for_target: Any, accelerator: str, tmp_path: Path
+    int8: bytes, for_target: ForTarget, accelerator: str, tmp_path: Path
 ) -> None:
     made = bundle(int8, for_target(accelerator), "kws")
     write(made, tmp_path)
@@ -657,13 +683,13 @@ def test_the_code_in_the_readme_compiles(
     run("g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-I.", "-c", "main.cc", at=tmp_path)
 
 
-def test_is_reproducible_and_names_no_path(int8: Any, compiled: Any) -> None:
+def test_is_reproducible_and_names_no_path(int8: bytes, compiled: Compiled) -> None:
     made = bundle(int8, compiled, "kws")
     assert made == bundle(int8, compiled, "kws")
     assert not any(str(compiled.target.config.parent) in text for text in made.values())
 
 
-def test_write(int8: Any, compiled: Any, tmp_path: Path) -> None:
+def test_write(int8: bytes, compiled: Compiled, tmp_path: Path) -> None:
     made = bundle(int8, compiled, "kws")
     sizes = write(made, tmp_path / "a" / "firmware")
     found = {path.name: path for path in (tmp_path / "a" / "firmware").iterdir()}

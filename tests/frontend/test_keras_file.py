@@ -52,7 +52,7 @@ def test_a_savedmodel_is_told_to_come_as_keras(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_are_no_models_say_so(
-    name: str, content: Any, message: str, tmp_path: Path
+    name: str, content: bytes | None, message: str, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Callable
 
 import flatbuffers
 import models
@@ -44,8 +45,8 @@ def test_inputs_and_outputs() -> None:
     program = load(models.vela(_small()))
     first, second = program.inputs
     assert (first.name, first.shape, first.dtype) == ("t0", (1, 2, 3, 8), "int8")
-    assert (first.scale, first.zero_point) == (pytest.approx(0.02), 3)
-    assert (second.scale, second.zero_point) == (pytest.approx(0.05), -7)
+    assert first.scale == pytest.approx(0.02) and first.zero_point == 3
+    assert second.scale == pytest.approx(0.05) and second.zero_point == -7
     assert [t.name for t in program.outputs] == ["t2"]
     assert all(0 <= t.offset <= program.scratch_size - 2 * 3 * 8 for t in program.inputs)
     assert program.fast_size is None
@@ -56,10 +57,10 @@ def test_dedicated_sram_has_a_region_of_its_own() -> None:
     assert program.fast_size is not None
 
 
-def _edit(data: bytes, change: object) -> bytes:
+def _edit(data: bytes, change: Callable[[schema.ModelT], object]) -> bytes:
     """Unpack a model, let `change` edit it, pack it again."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
-    change(model)  # type: ignore[operator]
+    change(model)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -38,7 +38,8 @@ ONLY_INT8 = {
 
 def _model(dtype: str, big: bool, seed: int) -> tuple[Graph, list[str]]:
     """The graph, and per output the operator that it is of."""
-    graph, rng, names = Graph(), np.random.default_rng([len(dtype), big, seed]), []
+    graph, rng = Graph(), np.random.default_rng([len(dtype), big, seed])
+    names: list[str] = []
     for name, make in KINDS.items():
         if dtype == "int8" or name not in ONLY_INT8:
             make(Maker(graph, rng, dtype, big))

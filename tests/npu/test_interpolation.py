@@ -16,7 +16,7 @@ from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
 from unspool.npu.arithmetic import Rounding
 from unspool.npu.decoder import decode
-from unspool.npu.fields import Element, Output
+from unspool.npu.descriptors import Element, Output
 from unspool.npu.lookup import look_up, table_bytes
 
 WIDE = Element(2, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import struct
+from collections.abc import Callable
 
 import models
 import mutations
@@ -14,9 +15,9 @@ from models import Graph, options
 
 from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
-from unspool.npu.container import Config
 from unspool.npu.decoder import decode
-from unspool.npu.fields import Element, FeatureMap, Tiles
+from unspool.npu.descriptors import Element, FeatureMap, Tiles
+from unspool.npu.driver import Config
 from unspool.npu.memory import SCRATCH, Memory
 from unspool.npu.registers import LONG, SHORT
 
@@ -98,8 +99,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("build", "register", "value", "message"), REFUSED)
-def test_registers(build: object, register: str, value: int, message: str | None) -> None:
-    program = _set(build(), register, value)  # type: ignore[operator]
+def test_registers(
+    build: Callable[[], Program], register: str, value: int, message: str | None
+) -> None:
+    program = _set(build(), register, value)
     if message is None:
         _run(program)
         return

@@ -51,8 +51,8 @@ def test_one_kernel_with_two_biases(dtype: str, target: str) -> None:
     # Another multiplier, and each layer has its own bias.
     model = _layers(dtype, (SCALE, out, bias), (SCALE, 1.5 * out, -bias))
     results = run(load(models.vela(model, target)), samples)
-    for found, wanted in zip(results, models.tflm(model, samples), strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for found, expected in zip(results, models.tflm(model, samples), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_sum_over_two_axes() -> None:

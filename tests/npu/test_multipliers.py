@@ -107,8 +107,8 @@ def test_multiplications(free: tuple[int, int, int], short: tuple[int, int]) -> 
     ):
         product = x.astype(np.int64) * y
         single = float(F32(F32(a) * F32(b)) / F32(out))
-        for result, real in ((expected, a * b / out), (found, single)):
-            np.testing.assert_array_equal(result, np.clip(_scaled(product, real), -32768, 32767))
+        for stored, real in ((expected, a * b / out), (found, single)):
+            np.testing.assert_array_equal(stored, np.clip(_scaled(product, real), -32768, 32767))
     np.testing.assert_array_equal(*results[1])
 
 

@@ -8,7 +8,7 @@ import models
 import numpy as np
 import pytest
 
-from unspool.npu import load, run
+from unspool.npu import Program, load, run
 from unspool.npu.decoder import decode
 
 INPUT = (1 / 100, -128)
@@ -117,12 +117,11 @@ def test_bytes_equal_tflm(network: str, target: str, mode: str) -> None:
         assert len(np.unique(wanted)) > 8, "the network's outputs are nearly constant"
 
 
-def samples(program: object, count: int) -> list[np.ndarray]:
+def samples(program: Program, count: int) -> list[np.ndarray]:
     """Random inputs for a program."""
     rng = np.random.default_rng(3)
     return [
-        rng.integers(-128, 128, (count, *tensor.shape[1:]), np.int8)
-        for tensor in program.inputs  # type: ignore[attr-defined]
+        rng.integers(-128, 128, (count, *tensor.shape[1:]), np.int8) for tensor in program.inputs
     ]
 
 

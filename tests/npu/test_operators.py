@@ -165,10 +165,10 @@ def test_broadcast(name: str) -> None:
             inputs = [graph.input(first, 0.02, 3), graph.input(second, 0.05, -7)]
             output = graph.output(whole, 0.06, 1)
             graph.op(name, inputs, output, options(f"{name.capitalize()}Options"))
-    inputs = [
+    samples = [
         rng.integers(-128, 128, (4, *models.shape(graph, i)[1:]), np.int8) for i in graph.inputs
     ]
-    for simulated, expected in _compare(graph.build(), inputs, "ethos-u65-512"):
+    for simulated, expected in _compare(graph.build(), samples, "ethos-u65-512"):
         np.testing.assert_array_equal(simulated, expected)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from unspool.errors import UnspoolError
 from unspool.npu import codec
 from unspool.npu.weights import Traversal, read_scales, read_weights
 
-WEIGHTS = {
+WEIGHTS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "uniform": lambda rng, n: rng.integers(-255, 256, n),
     "few values": lambda rng, n: rng.choice([-3, 0, 5, 7], n),
     "zeros": lambda rng, n: np.zeros(n, int),

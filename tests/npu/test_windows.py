@@ -7,8 +7,8 @@ import pytest
 
 from unspool.errors import UnspoolError
 from unspool.npu import Program, windows
-from unspool.npu.container import Config
-from unspool.npu.fields import Element, FeatureMap, Kernel, Tiles, Upscale
+from unspool.npu.descriptors import Element, FeatureMap, Kernel, Tiles, Upscale
+from unspool.npu.driver import Config
 from unspool.npu.memory import SCRATCH, Memory
 
 
@@ -33,7 +33,7 @@ def test_upscaling(height: int) -> None:
         found = windows.upscale(values, mode, _kernel(1), target)
         assert found.shape == (2, height, 7, 2)
         for y, x in np.ndindex(height, 7):
-            expected = values[:, y // 2, x // 2]
+            expected: np.ndarray = values[:, y // 2, x // 2]
             if mode is Upscale.ZEROS and (y % 2 or x % 2):
                 expected = np.zeros((2, 2))
             np.testing.assert_array_equal(found[:, y, x], expected)

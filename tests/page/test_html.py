@@ -1,11 +1,11 @@
 """The page: whole without anything else, safe with any name, with unit and origin everywhere."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from unspool.page.charts.layering import lay_out
 from unspool.page.html import add_drift, as_html
 from unspool.report.bounds import bound, by_kind, by_step
 from unspool.report.limits import limits
+from unspool.report.report import Report
 from unspool.report.step_graph import step_graphs
 from unspool.tflite import flatbuffer
 from unspool.tflite.names import Steps, state
@@ -28,62 +29,63 @@ EVERY = pytest.mark.parametrize("case", CASES)
 
 
 class Element:
-    def __init__(self, tag: Any, attributes: Any, parent: Any) -> None:
+    def __init__(self, tag: str, attributes: dict[str, str], parent: "Element | None") -> None:
         self.tag, self.attributes, self.parent = tag, attributes, parent
-        self.content = []  # texts and elements, in order
+        self.content: list[Element | str] = []  # in order
 
     @property
-    def children(self) -> Any:
+    def children(self) -> "list[Element]":
         return [part for part in self.content if isinstance(part, Element)]
 
     @property
-    def own(self) -> Any:
+    def own(self) -> str:
         return "".join(part for part in self.content if isinstance(part, str))
 
-    def find(self, tag: Any) -> Iterator[Any]:
+    def find(self, tag: str) -> "Iterator[Element]":
         for child in self.children:
             if child.tag == tag:
                 yield child
             yield from child.find(tag)
 
     @property
-    def text(self) -> Any:
+    def text(self) -> str:
         return "".join(part if isinstance(part, str) else part.text for part in self.content)
 
 
 class Document(HTMLParser):
     """A page as a tree; an element that is not closed, or closed twice, is an error."""
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.root = self.here = Element("root", {}, None)
-        self.every = []
+        self.every: list[Element] = []
         self.feed(text)
         self.close()
         assert self.here is self.root, f"<{self.here.tag}> is not closed"
 
-    def handle_starttag(self, tag: Any, attributes: Any) -> None:
-        element = Element(tag, dict(attributes), self.here)
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attributes}, self.here)
         self.here.content.append(element)
         self.every.append(element)
         if tag not in VOID:
             self.here = element
 
-    def handle_startendtag(self, tag: Any, attributes: Any) -> None:
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
         if tag not in VOID:
             self.handle_endtag(tag)
 
-    def handle_endtag(self, tag: Any) -> None:
+    def handle_endtag(self, tag: str) -> None:
         assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
+        assert self.here.parent is not None
         self.here = self.here.parent
 
-    def handle_data(self, data: Any) -> None:
+    def handle_data(self, data: str) -> None:
         self.here.content.append(data)
 
 
 @EVERY
-def test_it_needs_no_network_and_no_script(case: Any) -> None:
+def test_it_needs_no_network_and_no_script(case: str) -> None:
     document = Document(page(case))
     for element in document.every:
         assert element.tag not in ("script", "img", "iframe", "object", "base")
@@ -97,7 +99,7 @@ def test_it_needs_no_network_and_no_script(case: Any) -> None:
 
 
 @EVERY
-def test_it_is_marked_up_for_everybody(case: Any) -> None:
+def test_it_is_marked_up_for_everybody(case: str) -> None:
     document = Document(page(case))
     (html,) = document.root.find("html")
     assert html.attributes["lang"] == "en"
@@ -119,7 +121,7 @@ def test_it_is_marked_up_for_everybody(case: Any) -> None:
 
 
 @EVERY
-def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case: Any) -> None:
+def test_every_picture_says_what_it_shows_its_unit_and_its_origin(case: str) -> None:
     document = Document(page(case))
     pictures = list(document.root.find("svg"))
     for svg in pictures:
@@ -215,6 +217,7 @@ def test_the_same_report_gives_the_same_page() -> None:
 
 def test_drift_is_added_to_a_page_and_replaced() -> None:
     report, found = lstm_stream(), lstm_stream().drift
+    assert found is not None
     without = as_html(replace(report, drift=None))
     assert 'id="drift"' not in without
     once = add_drift(without, found)
@@ -232,7 +235,7 @@ def operator(
     dram: int = 0,
     flash: int = 0,
     macs: int = 0,
-) -> Any:
+) -> Operator:
     return Operator(kind, name, True, max(npu, sram, dram, flash), npu, sram, dram, flash, macs)
 
 
@@ -247,7 +250,7 @@ def operator(
         ({"kind": "Mul", "npu": 1, "sram": 2, "dram": 3}, "DRAM"),
     ],
 )
-def test_an_operator_is_bound_by_its_longest_part(parts: Any, expected: str) -> None:
+def test_an_operator_is_bound_by_its_longest_part(parts: dict[str, Any], expected: str) -> None:
     assert bound(operator(**parts)) == expected
 
 
@@ -307,7 +310,7 @@ def test_the_interval_is_wilsons() -> None:
     low, high = interval(Point("", 100.0, 10))
     assert low == pytest.approx(100 * 10 / (10 + 1.96**2)) and high == pytest.approx(100)
     low, high = interval(Point("", 50.0, 100))  # 0.5 +- 1.96 * sqrt(...) / (1 + z^2 / n)
-    assert (low, high) == (pytest.approx(40.38, abs=0.01), pytest.approx(59.62, abs=0.01))
+    assert low == pytest.approx(40.38, abs=0.01) and high == pytest.approx(59.62, abs=0.01)
 
 
 LOG = """
@@ -332,7 +335,7 @@ def test_allocations_are_read_from_velas_log() -> None:
 
 
 @pytest.mark.parametrize("report", [gru, lstm_stream])
-def test_the_plan_ends_where_vela_says(report: Any) -> None:
+def test_the_plan_ends_where_vela_says(report: Callable[[], Report]) -> None:
     compiled = report().compiled
     ends = [a.address + a.size for a in compiled.allocations if a.memory == "Sram"]
     assert max(ends) <= 1024 * compiled.sram_kib <= max(ends) + 16
@@ -359,8 +362,12 @@ def test_the_states_of_a_stream_are_in_its_only_step() -> None:
     assert {"h_in", "c_in"} <= {n.title for n in graph.nodes if n.kind == "input"}
 
 
+Graph: TypeAlias = tuple[list[float], list[tuple[int, int]]]
+"""Widths of boxes, and arrows between them."""
+
+
 @st.composite
-def graphs(draw: Any) -> Any:
+def graphs(draw: st.DrawFn) -> Graph:
     count = draw(st.integers(1, 14))
     pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
     edges = draw(st.sets(pairs.filter(lambda p: p[0] < p[1]), max_size=30))
@@ -370,7 +377,7 @@ def graphs(draw: Any) -> Any:
 
 @settings(max_examples=60, deadline=None)
 @given(graphs())
-def test_boxes_do_not_touch_and_arrows_point_down(graph: Any) -> None:
+def test_boxes_do_not_touch_and_arrows_point_down(graph: Graph) -> None:
     widths, edges = graph
     layout = lay_out(widths, edges, gap=12)
     for a, (x, layer) in enumerate(layout.places):

@@ -5,7 +5,6 @@ Screenshots are kept in test-screenshots/, for a person to look at.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from browser import BINARY, Browser
@@ -78,7 +77,7 @@ FAINT = """
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Browser]:
     opened = Browser()
     yield opened
     opened.close()
@@ -86,7 +85,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_overflows_and_the_console_is_silent(
-    case: Any, browser: Any, tmp_path: Path
+    case: str, browser: Browser, tmp_path: Path
 ) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(case), encoding="utf-8")
@@ -107,7 +106,7 @@ def test_nothing_overflows_and_the_console_is_silent(
             assert browser.requests() == [file.resolve().as_uri()], "nothing else is loaded"
 
 
-def test_colours_follow_the_scheme(browser: Any, tmp_path: Path) -> None:
+def test_colours_follow_the_scheme(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page("deployed"), encoding="utf-8")
     found = {}
@@ -123,7 +122,7 @@ CHART_TEXT = "getComputedStyle(document.querySelector('svg text')).fill"
 CHART_BAR = "getComputedStyle(document.querySelector('.band')).fill"
 
 
-def test_it_can_be_printed(browser: Any, tmp_path: Path) -> None:
+def test_it_can_be_printed(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page("deployed"), encoding="utf-8")
     browser.open(file, 1280, "dark")

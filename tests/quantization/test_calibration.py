@@ -7,7 +7,7 @@ import pytest
 from conftest import random_samples, small_model
 
 from unspool.errors import UnspoolError
-from unspool.quantization.calibration import calibrate, choose
+from unspool.quantization.calibration import Calibration, calibrate, choose
 from unspool.quantization.ranges import METHODS, UNIT, Range, mse
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
@@ -16,26 +16,30 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
 
-def test_an_inputs_range_is_its_datas(calibration: Any, data: Any) -> None:
+def test_an_inputs_range_is_its_datas(calibration: Calibration, data: np.ndarray) -> None:
     assert calibration.samples == 40
     assert calibration.observed["x"].minimum == pytest.approx(data.min())
     assert calibration.observed["x"].maximum == pytest.approx(data.max())
 
 
-def test_a_states_range_is_that_of_keras(calibration: Any, data: Any, model: Any) -> None:
+def test_a_states_range_is_that_of_keras(
+    calibration: Calibration, data: np.ndarray, model: Any
+) -> None:
     """The last step's `h` is the GRU layer's output, which Keras can say."""
     h = keras.Model(model.inputs, model.get_layer("gru").output).predict(data, verbose=0)
     observed = calibration.observed["gru/step_005/h"]
     assert (observed.minimum, observed.maximum) == pytest.approx((h.min(), h.max()), abs=1e-6)
 
 
-def test_ranges_of_what_weights_read_and_give_are_tied_over_the_steps(calibration: Any) -> None:
+def test_ranges_of_what_weights_read_and_give_are_tied_over_the_steps(
+    calibration: Calibration,
+) -> None:
     for name in ("h", "hproj_c"):
         steps = [f"gru/step_{step:03d}/{name}" for step in range(1, 6)]
         assert len({calibration.ranges[step] for step in steps}) == 1
 
 
-def test_ranges_of_others_are_their_own_in_each_step(calibration: Any) -> None:
+def test_ranges_of_others_are_their_own_in_each_step(calibration: Calibration) -> None:
     assert len({calibration.ranges[f"gru/step_{step:03d}/rh"] for step in range(1, 6)}) == 5
 
 
@@ -53,10 +57,11 @@ def test_an_output_of_the_graph_that_is_a_state_has_the_states_role() -> None:
     assert found["gru"] == found["gru/step_001/h"] == "gru/step/h"
 
 
-def test_a_tie_holds_all_observations_and_zero(calibration: Any) -> None:
+def test_a_tie_holds_all_observations_and_zero(calibration: Calibration) -> None:
     """A role's range by minmax, from what was observed of its steps."""
     steps = [calibration.observed[f"gru/step_{step:03d}/h"] for step in range(6)]
     whole = Range(min(0.0, *(r.minimum for r in steps)), max(0.0, *(r.maximum for r in steps)))
+    assert calibration.observations is not None
     chosen = choose(calibration.observations, "minmax")
     assert {chosen.ranges[f"gru/step_{step:03d}/h"] for step in range(6)} == {whole}
 
@@ -82,7 +87,7 @@ def test_a_networks_unit_does_not_matter(unit: float) -> None:
     assert found["gru/step_003/h"].width == pytest.approx(expected["gru/step_003/h"].width, rel=0.1)
 
 
-def test_outputs_and_states_are_not_cut(model: Any, data: Any) -> None:
+def test_outputs_and_states_are_not_cut(model: Any, data: np.ndarray) -> None:
     """Least squares would cut an outlier off; inputs and outputs are taken as they are."""
     x = keras.Input((6, 5), name="x")
     linear = keras.Model(x, keras.layers.Dense(1, name="y")(keras.layers.GRU(4)(x)))
@@ -109,9 +114,12 @@ def test_least_squares_keeps_a_range_that_is_used_evenly() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_method_leaves_what_was_observed(float_tflite: bytes, data: Any, method: Any) -> None:
+def test_no_method_leaves_what_was_observed(
+    float_tflite: bytes, data: np.ndarray, method: str
+) -> None:
     found = calibrate(float_tflite, data, method)
     assert found.method == method
+    assert found.observations is not None
     for tie in found.observations.ties:
         seen = [found.observed[name] for name in tie]
         low, high = min(0, *(r.minimum for r in seen)), max(0, *(r.maximum for r in seen))
@@ -119,17 +127,19 @@ def test_no_method_leaves_what_was_observed(float_tflite: bytes, data: Any, meth
             assert low <= chosen.minimum <= 0 <= chosen.maximum <= high
 
 
-def test_minmax_is_what_was_observed(float_tflite: bytes, data: Any) -> None:
+def test_minmax_is_what_was_observed(float_tflite: bytes, data: np.ndarray) -> None:
     found = calibrate(float_tflite, data, "minmax")
     assert found.ranges["x"] == found.observed["x"]
 
 
-def test_an_unknown_method_is_answered_with_the_known_ones(float_tflite: bytes, data: Any) -> None:
+def test_an_unknown_method_is_answered_with_the_known_ones(
+    float_tflite: bytes, data: np.ndarray
+) -> None:
     with pytest.raises(UnspoolError, match="'magic': expected minmax, percentile, mse"):
         calibrate(float_tflite, data, "magic")
 
 
-def test_a_quantized_file_is_refused(int8_tflite: bytes, data: Any) -> None:
+def test_a_quantized_file_is_refused(int8_tflite: bytes, data: np.ndarray) -> None:
     with pytest.raises(UnspoolError, match="quantized already"):
         calibrate(int8_tflite, data)
 

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import random_samples, small_model
 
 from unspool.errors import UnspoolError
-from unspool.quantization.calibration import calibrate
+from unspool.quantization.calibration import Calibration, calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime.session import Session
 from unspool.tflite import flatbuffer
@@ -32,8 +32,8 @@ def test_no_tensor_is_float(int8_tflite: bytes) -> None:
 def test_inputs_and_outputs_are_int8_and_keep_their_names(int8_tflite: bytes) -> None:
     session = Session(int8_tflite)
     assert [(t.name, t.dtype) for t in (*session.inputs, *session.outputs)] == [
-        ("x", np.int8),
-        ("y", np.int8),
+        ("x", np.dtype(np.int8)),
+        ("y", np.dtype(np.int8)),
     ]
 
 
@@ -129,7 +129,7 @@ def test_int16_activations_are_int16_and_closer() -> None:
     assert errors["int16"] < errors["int8"] / 2
 
 
-def test_an_unknown_type_is_refused(float_tflite: bytes, calibration: Any) -> None:
+def test_an_unknown_type_is_refused(float_tflite: bytes, calibration: Calibration) -> None:
     with pytest.raises(UnspoolError, match="activations 'int4': expected int8 or int16"):
         quantize(float_tflite, calibration.ranges, "int4")
 

@@ -1,7 +1,5 @@
 """Exact scales: Vela's float32 multipliers and TFLM's float64 ones are the same number."""
 
-from typing import Any
-
 import models
 import numpy as np
 import pytest
@@ -59,7 +57,7 @@ def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind: str) 
 
 
 @given(st.floats(1e-9, 1e9))
-def test_rounding_up_keeps_12_bits_and_adds_at_most_one_in_2048(scale: Any) -> None:
+def test_rounding_up_keeps_12_bits_and_adds_at_most_one_in_2048(scale: float) -> None:
     rounded = rounded_up(scale)
     fraction, _ = np.frexp(rounded)
     assert fraction * 2**12 == int(fraction * 2**12)

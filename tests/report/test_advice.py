@@ -4,20 +4,20 @@ import shlex
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget, check
-from unspool.compilation.compiled import Operator
-from unspool.compilation.residency.keeping import keep_resident, repeating_kib
+from unspool.compilation.compiled import Compiled, Operator
+from unspool.compilation.residency.keeping import Resident, keep_resident, repeating_kib
 from unspool.compilation.targets import target
-from unspool.compilation.waiting import wait
+from unspool.compilation.waiting import Wait, wait
 from unspool.report.advice import advise
 from unspool.report.commands import Request
 from unspool.report.figure import Figure
 from unspool.report.making import of_compiled
+from unspool.report.report import Advice, Report
 
 SUBJECT = Request(quantized="out/model_int8.tflite", out="out", model="my model.keras")
 DEPLOYED = replace(SUBJECT, again="unspool deploy m.keras --calibration x.npy", activations="int8")
@@ -25,62 +25,73 @@ DATA = "--data X.npy --labels Y.npy"
 
 
 @pytest.fixture(scope="module")
-def compiled(int8_tflite: bytes) -> Any:
+def compiled(int8_tflite: bytes) -> Compiled:
     """Vela's network for flash at 0.5 GB/s; the recurrent kernel is read in each of 5 steps."""
     return vela.compile(int8_tflite, target("ethos-u55-128"))
 
 
-def operator(kind: str = "FullyConnected", on_npu: bool = True, **cycles: Any) -> Any:
+def operator(kind: str = "FullyConnected", on_npu: bool = True, **cycles: int) -> Operator:
     parts = {"npu_cycles": 10, "sram_cycles": 5, "dram_cycles": 0, "flash_cycles": 0, **cycles}
     reason = "" if on_npu else "Unsupported opType"
     return Operator(kind, f"{kind}_1", on_npu, max(parts.values()), macs=1, reason=reason, **parts)
 
 
-def bound(compiled: Any, *operators: Any) -> Any:
+def bound(compiled: Compiled, *operators: Operator) -> Compiled:
     """The network with other figures of Vela's."""
     return replace(compiled, operators=operators, cycles=sum(op.cycles for op in operators))
 
 
-def report_of(compiled: Any, budget: Any = None, resident: Any = None) -> Any:
+def report_of(
+    compiled: Compiled, budget: Budget | None = None, resident: Resident | None = None
+) -> Report:
     return of_compiled("m.tflite", compiled, b"", SUBJECT, budget, resident)
 
 
-def found(compiled: Any, budget: Any = None, resident: Any = None) -> Any:
+def found(
+    compiled: Compiled, budget: Budget | None = None, resident: Resident | None = None
+) -> tuple[Advice, ...]:
     return report_of(compiled, budget, resident).advice
+
+
+def waiting(compiled: Compiled) -> Wait:
+    """How long the network waits, where it does."""
+    waits = wait(compiled)
+    assert waits is not None
+    return waits
 
 
 FLASH = operator(flash_cycles=100)
 ARITHMETIC = operator(npu_cycles=100)
 
 
-def test_the_wait_is_what_the_flash_takes_longer_than_all_else(compiled: Any) -> None:
-    waits = wait(bound(compiled, FLASH, FLASH, ARITHMETIC))
+def test_the_wait_is_what_the_flash_takes_longer_than_all_else(compiled: Compiled) -> None:
+    waits = waiting(bound(compiled, FLASH, FLASH, ARITHMETIC))
     # Two operators of 100 cycles whose arithmetic takes 10: 180 of 300 cycles are waiting.
     assert (waits.memory, waits.bound, waits.cycles) == ("OffChipFlash", 200, 180)
     assert waits.share == pytest.approx(2 / 3)
 
 
 def test_without_the_wait_it_is_as_with_all_weights_in_sram(
-    compiled: Any, int8_tflite: bytes
+    compiled: Compiled, int8_tflite: bytes
 ) -> None:
     """Vela's own figure for the same network in Sram_Only; for a GRU(256), it is 0.2 % off."""
     in_sram = vela.compile(int8_tflite, target("ethos-u55-128", memory_mode="Sram_Only"))
-    assert compiled.cycles - wait(compiled).cycles == pytest.approx(in_sram.cycles, rel=0.12)
+    assert compiled.cycles - waiting(compiled).cycles == pytest.approx(in_sram.cycles, rel=0.12)
     assert wait(in_sram) is None
 
 
 def test_weights_that_wait_in_dram_are_seen(int8_tflite: bytes) -> None:
-    assert wait(vela.compile(int8_tflite, target("ethos-u65-256"))).memory == "Dram"
+    assert waiting(vela.compile(int8_tflite, target("ethos-u65-256"))).memory == "Dram"
 
 
-def test_what_would_be_copied_is_what_is_copied(compiled: Any, int8_tflite: bytes) -> None:
+def test_what_would_be_copied_is_what_is_copied(compiled: Compiled, int8_tflite: bytes) -> None:
     assert repeating_kib(compiled) == keep_resident(compiled, int8_tflite).kept_kib > 0
 
 
-def test_flash_bound_and_fits_is_resident_weights(compiled: Any) -> None:
+def test_flash_bound_and_fits_is_resident_weights(compiled: Compiled) -> None:
     (advice,) = found(compiled, budget=Budget(max_sram_kib=64))
     assert "% of the cycles are spent waiting for OffChipFlash" in advice.text
-    assert advice.gain == pytest.approx(wait(compiled).cycles / compiled.cycles)
+    assert advice.gain == pytest.approx(waiting(compiled).cycles / compiled.cycles)
     assert "fits the budget's 64 KiB" in advice.text
     assert shlex.split(advice.command)[:4] == [
         *("unspool", "compile", "out/model_int8.tflite", "--resident-weights")
@@ -88,14 +99,14 @@ def test_flash_bound_and_fits_is_resident_weights(compiled: Any) -> None:
     assert set(advice.because) <= set(report_of(compiled).values)
 
 
-def test_flash_bound_and_does_not_fit_is_compression(compiled: Any) -> None:
+def test_flash_bound_and_does_not_fit_is_compression(compiled: Compiled) -> None:
     little = compiled.sram_kib + 0.01
     (advice,) = found(compiled, budget=Budget(max_sram_kib=little))
     assert "KiB of SRAM in all, more than the budget's" in advice.text
     assert advice.command == f"unspool compress 'my model.keras' {DATA} --max-accuracy-drop 0.2"
 
 
-def test_where_the_sram_is_not_known_that_is_said(compiled: Any) -> None:
+def test_where_the_sram_is_not_known_that_is_said(compiled: Compiled) -> None:
     resident, compress = found(compiled)
     assert "if the device has that much (not known: no budget says it)" in resident.text
     assert compress.text.startswith("Or, if it has not, compress the weights")
@@ -134,23 +145,27 @@ def test_a_configuration_without_sram_only_leaves_compression(
         (operator(sram_cycles=50),),
     ],
 )
-def test_what_saves_less_than_a_tenth_gets_no_advice(compiled: Any, operators: Any) -> None:
+def test_what_saves_less_than_a_tenth_gets_no_advice(
+    compiled: Compiled, operators: tuple[Operator, ...]
+) -> None:
     assert found(bound(compiled, *operators)) == ()
 
 
-def test_weights_that_are_resident_already_get_no_advice(compiled: Any, int8_tflite: bytes) -> None:
+def test_weights_that_are_resident_already_get_no_advice(
+    compiled: Compiled, int8_tflite: bytes
+) -> None:
     resident = keep_resident(compiled, int8_tflite)
     assert found(compiled, resident=resident) == ()
 
 
-def test_too_many_resident_weights_become_fewer(compiled: Any, int8_tflite: bytes) -> None:
+def test_too_many_resident_weights_become_fewer(compiled: Compiled, int8_tflite: bytes) -> None:
     big = replace(keep_resident(compiled, int8_tflite), kept_kib=100.0, sram_kib=104.5)
     first = found(compiled, Budget(max_sram_kib=64), big)[0]
     # 104.5 - 100 = 4.5 KiB are for the rest; 59.5 are left.
     assert "--resident-weights 59 " in first.command
 
 
-def accuracies(before: Any, after: Any) -> Any:
+def accuracies(before: float, after: float) -> tuple[Figure, ...]:
     return tuple(
         Figure(f"accuracy_{name}", name, value, "%", "measured", "10 samples")
         for name, value in (("keras", before), ("tflm", after))
@@ -159,7 +174,7 @@ def accuracies(before: Any, after: Any) -> Any:
 
 @pytest.mark.parametrize(("after", "count"), [(97.6, 0), (97.5, 0), (97.4, 2), (98.5, 0)])
 def test_half_a_point_of_accuracy_may_be_lost_without_a_word(
-    compiled: Any, after: float, count: int
+    compiled: Compiled, after: float, count: int
 ) -> None:
     report = report_of(bound(compiled, ARITHMETIC))
     report = replace(report, figures=accuracies(98.0, after))
@@ -172,7 +187,7 @@ def test_half_a_point_of_accuracy_may_be_lost_without_a_word(
         assert len(advise(report, replace(DEPLOYED, activations="int16"))) == 1
 
 
-def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Any) -> None:
+def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Compiled) -> None:
     cpu = tuple(operator(kind, on_npu=False) for kind in ("Gather", "Cast", "Neg", "Tile"))
     network = replace(bound(compiled, ARITHMETIC), cpu_operators=cpu)
     (advice,) = found(network)
@@ -183,7 +198,7 @@ def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Any) -> None
     assert advice.command.startswith("unspool inspect out/model_int8.tflite --target ethos-u55-128")
 
 
-def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled: Any) -> None:
+def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled: Compiled) -> None:
     budget = Budget(max_ms=1e-6, no_cpu=True)
     (advice,) = found(bound(compiled, ARITHMETIC), budget=budget)
     assert advice.command == (
@@ -197,7 +212,7 @@ def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled: Any) -> No
     [((1, 28, 28), True, 1), ((1, 1, 28), True, 0), ((1, 28, 28), False, 0), ((1, 5), True, 0)],
 )
 def test_streams_are_a_question_where_they_are_possible(
-    compiled: Any, shape: tuple[int, int, int] | tuple[int, int], streamable: bool, count: int
+    compiled: Compiled, shape: tuple[int, int, int] | tuple[int, int], streamable: bool, count: int
 ) -> None:
     model = {"name": "m", "inputs": [{"name": "x", "shape": list(shape)}]}
     report = replace(

@@ -3,25 +3,32 @@
 import copy
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from rich.console import Console
 
 from unspool.errors import UnspoolError
-from unspool.report.comparison import compare, to_dictionary
+from unspool.report.comparison import Difference, compare, to_dictionary
 from unspool.report.document import load, read
 from unspool.report.terminal.comparison import as_comparison_table
 
+Write: TypeAlias = Callable[[str, dict[str, Any] | str], Path]
+"""Name of a folder, and the text or the content of its report.json -> the folder."""
+
+Between: TypeAlias = Callable[[dict[str, Any]], Difference]
+"""From `BEFORE` to another report."""
+
 
 def figure(
-    label: Any, value: Any, unit: Any, origin: str = "estimated", how: str = "ethos-u55-128"
-) -> Any:
+    label: str, value: float, unit: str, origin: str = "estimated", how: str = "ethos-u55-128"
+) -> dict[str, Any]:
     return {"label": label, "value": value, "unit": unit, "origin": origin, "how": how}
 
 
-BEFORE = {
+BEFORE: dict[str, Any] = {
     "schema_version": 2,
     "created": "2026-01-01T00:00:00+00:00",
     "model": {"name": "m"},
@@ -39,7 +46,7 @@ BEFORE = {
 }
 
 
-def changed(**parts: Any) -> Any:
+def changed(**parts: Any) -> dict[str, Any]:
     after = copy.deepcopy(BEFORE)
     for path, value in parts.items():
         *keys, last = path.split("__")
@@ -54,8 +61,8 @@ def changed(**parts: Any) -> Any:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Any:
-    def write(name: str, content: Any) -> Any:
+def written(tmp_path: Path) -> Write:
+    def write(name: str, content: dict[str, Any] | str) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "report.json").write_text(
@@ -67,24 +74,24 @@ def written(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def between(written: Any) -> Any:
-    def difference(after: Any) -> Any:
+def between(written: Write) -> Between:
+    def difference(after: dict[str, Any]) -> Difference:
         return compare(read(written("a", BEFORE)), read(written("b", after)))
 
     return difference
 
 
-def text(difference: Any) -> Any:
+def text(difference: Difference) -> str:
     stream = io.StringIO()
     Console(file=stream, width=160).print(as_comparison_table(difference))
     return stream.getvalue()
 
 
-def rows(difference: Any) -> Any:
+def rows(difference: Difference) -> dict[str, list[str]]:
     return {line.split("  ")[0].strip(): line.split() for line in text(difference).splitlines()}
 
 
-def test_a_report_and_itself_differ_in_nothing(between: Any) -> None:
+def test_a_report_and_itself_differ_in_nothing(between: Between) -> None:
     difference = between(BEFORE)
     assert difference.changes == () and difference.facts == {} and difference.unchanged == 6
     assert "6 figures are unchanged." in text(difference)
@@ -102,7 +109,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_change_has_its_sign_and_percent(case: str, between: Any) -> None:
+def test_a_change_has_its_sign_and_percent(case: str, between: Between) -> None:
     path, value, by, percent, ends = CHANGES[case]
     difference = between(changed(**{path: value}))
     (change,) = difference.changes
@@ -113,7 +120,7 @@ def test_a_change_has_its_sign_and_percent(case: str, between: Any) -> None:
     assert " ".join(line.split()).endswith(ends)
 
 
-def test_figures_of_one_report_alone_are_said(between: Any) -> None:
+def test_figures_of_one_report_alone_are_said(between: Between) -> None:
     after = changed(
         figures__sram=None, figures__resident_sram=figure("SRAM with them", 99.5, "KiB")
     )
@@ -122,7 +129,7 @@ def test_figures_of_one_report_alone_are_said(between: Any) -> None:
     assert "Only after: SRAM with them: 99.5 KiB" in shown
 
 
-def test_what_is_not_alike_is_said(between: Any) -> None:
+def test_what_is_not_alike_is_said(between: Between) -> None:
     """100 samples are not 10,000; cycles of another unit are no difference."""
     after = changed(
         figures__accuracy_tflm__how="100 test samples", figures__cycles__unit="kilocycles"
@@ -134,7 +141,7 @@ def test_what_is_not_alike_is_said(between: Any) -> None:
     assert to_dictionary(difference)["figures"]["cycles"]["by"] is None
 
 
-def test_target_versions_and_placement_are_compared(between: Any) -> None:
+def test_target_versions_and_placement_are_compared(between: Between) -> None:
     after = changed(
         target__memory_mode="Sram_Only",
         versions__keras=None,

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
+from unspool.deployment import Deployment
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.making import Beside, of_compiled, of_deployment
+from unspool.report.report import Report
 from unspool.report.terminal.report import as_table
 
 GUIDE = Beside(guide={"accuracy_litert": 97.57, "constants": 629.9})
@@ -19,18 +21,20 @@ REQUEST = Request(quantized="out/model_int8.tflite", out="out")
 
 
 @pytest.fixture(scope="session")
-def document(deployed: Any) -> Any:
+def document(deployed: Deployment) -> dict[str, Any]:
     sizes = {"model_int8.tflite": 2048}
-    return json.loads(as_json(of_deployment(deployed, sizes, REQUEST, beside=GUIDE)))
+    report = of_deployment(deployed, sizes, REQUEST, beside=GUIDE)
+    found: dict[str, Any] = json.loads(as_json(report))
+    return found
 
 
-def text(report: Any, **options: Any) -> Any:
+def text(report: Report, **options: Any) -> str:
     stream = io.StringIO()
     Console(file=stream, width=160, **options).print(as_table(report))
     return stream.getvalue()
 
 
-def test_the_schema_has_a_version_and_these_parts(document: Any) -> None:
+def test_the_schema_has_a_version_and_these_parts(document: dict[str, Any]) -> None:
     assert document["schema_version"] == 2
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
@@ -39,14 +43,14 @@ def test_the_schema_has_a_version_and_these_parts(document: Any) -> None:
     }
 
 
-def test_every_figure_has_value_unit_and_origin(document: Any) -> None:
+def test_every_figure_has_value_unit_and_origin(document: dict[str, Any]) -> None:
     for name, figure in document["figures"].items():
         assert set(figure) - {"guide"} == {"label", "value", "unit", "origin", "how"}, name
         assert figure["origin"] in ("measured", "simulated", "estimated")
         assert figure["how"]
 
 
-def test_values_are_those_of_the_deployment(document: Any, deployed: Any) -> None:
+def test_values_are_those_of_the_deployment(document: dict[str, Any], deployed: Deployment) -> None:
     figures = document["figures"]
     assert figures["cycles"]["value"] == deployed.compiled.cycles
     assert figures["constants"]["guide"] == 629.9
@@ -61,7 +65,7 @@ def test_values_are_those_of_the_deployment(document: Any, deployed: Any) -> Non
     }
 
 
-def test_accuracy_has_classes_and_confusion(document: Any) -> None:
+def test_accuracy_has_classes_and_confusion(document: dict[str, Any]) -> None:
     for entry in document["accuracy"]:
         assert sum(map(sum, entry["confusion"])) == entry["samples"] == 40
         assert len(entry["per_class_percent"]) == 4
@@ -73,7 +77,7 @@ def test_accuracy_has_classes_and_confusion(document: Any) -> None:
     ]
 
 
-def test_the_table_shows_every_figure_that_is_in_use(deployed: Any) -> None:
+def test_the_table_shows_every_figure_that_is_in_use(deployed: Deployment) -> None:
     report = of_deployment(deployed, {}, REQUEST, beside=GUIDE)
     rendered = text(report)
     for figure in report.figures:

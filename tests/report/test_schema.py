@@ -4,9 +4,10 @@ import copy
 import json
 import re
 import tempfile
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 import numpy as np
@@ -20,16 +21,18 @@ from unspool.compression.searching import LADDER, search
 from unspool.support._tensorflow import keras, tf
 
 SCHEMA = json.loads((files("unspool.report") / "report.schema.json").read_text())
+Document: TypeAlias = dict[str, Any]
+Reports: TypeAlias = dict[str, Document]
 REPORT_PAGE = Path(__file__).parents[2] / "docs" / "report.md"
 
 
 @pytest.fixture(scope="session")
-def reports() -> Any:
+def reports() -> Reports:
     """report.json of each command, as a user finds it: name -> document."""
     return shared.value("reports of commands", _reports)
 
 
-def _reports() -> Any:
+def _reports() -> Reports:
     with tempfile.TemporaryDirectory() as folder:
         made = _Commands(Path(folder))
         made.deploy()
@@ -44,9 +47,10 @@ class _Commands:
     """Commands in a folder, and what their reports are."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.reports = folder, {}
+        self.folder = folder
+        self.reports: Reports = {}
 
-    def run(self, *arguments: Any, report: Any, status: int = 0) -> None:
+    def run(self, *arguments: object, report: str, status: int = 0) -> None:
         run = unspool(*arguments)
         assert run.returncode == status, run.stderr
         self.reports[report] = json.loads((self.folder / report / "report.json").read_text())
@@ -74,8 +78,8 @@ class _Commands:
         np.save(folder / "few.npy", random_samples(5))
         np.save(folder / "wide.npy", 9 * random_samples(5))
         np.save(folder / "where.npy", np.zeros((5, 2), np.float32))
-        values = ("--calibration", folder / "few.npy", "--out", folder / "values")
-        values += ("--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001")
+        values: list[object] = ["--calibration", folder / "few.npy", "--out", folder / "values"]
+        values += ["--test", folder / "wide.npy", folder / "where.npy", "--remedy-seconds", "0.001"]
         self.run("deploy", folder / "values.keras", *values, report="values")
 
     def deploy_words(self) -> None:
@@ -115,7 +119,7 @@ class _Commands:
             tf.config.run_functions_eagerly(False)
 
 
-def problems(document: Any) -> Any:
+def problems(document: Document) -> list[str]:
     found = Draft202012Validator(SCHEMA).iter_errors(document)
     return [f"{error.json_path}: {error.message}" for error in found]
 
@@ -128,11 +132,11 @@ def test_the_schema_is_a_schema() -> None:
     "name",
     ["plain", "u85", "stream", "words", "compiled", "kept", "over", "small", "found", "values"],
 )
-def test_what_a_command_writes_is_valid(reports: Any, name: str) -> None:
+def test_what_a_command_writes_is_valid(reports: Reports, name: str) -> None:
     assert problems(reports[name]) == []
 
 
-def test_the_reports_together_have_every_part(reports: Any) -> None:
+def test_the_reports_together_have_every_part(reports: Reports) -> None:
     """Else a part of the schema would never have been tried."""
     written = set().union(*reports.values())
     assert written == set(SCHEMA["properties"])
@@ -144,7 +148,7 @@ def test_the_reports_together_have_every_part(reports: Any) -> None:
     assert reports["found"]["compression"]["search"]["candidates"]
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Callable[[Document], object], str]] = {
     "a new key": (lambda d: d.update(colour=1), "'colour' was unexpected"),
     "a new key of a figure": (
         lambda d: d["figures"]["cycles"].update(mean=1),
@@ -168,7 +172,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_no_command_writes_is_not_valid(reports: Any, case: str) -> None:
+def test_what_no_command_writes_is_not_valid(reports: Reports, case: str) -> None:
     change, message = BROKEN[case]
     document = copy.deepcopy(reports["plain"])
     change(document)

@@ -9,7 +9,7 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.heads import heads
 from unspool.frontend.keras_file import load
-from unspool.runtime.evaluation import Accuracy, Regression, evaluate, score
+from unspool.runtime.evaluation import Accuracy, Regression, Score, evaluate, score
 from unspool.runtime.labels import check_test, fitted
 from unspool.runtime.quality import agreement, columns, difference, judge
 from unspool.support._tensorflow import keras
@@ -22,13 +22,19 @@ SIGMOID = Head("binary", 0.5)
 LOGIT = Head("binary", 0.0)
 
 
-def scored(head: Any, outputs: Any, labels: Any) -> Any:
+def scored(head: Head, outputs: np.ndarray, labels: np.ndarray) -> Score:
     return score(outputs, fitted(head, labels, outputs.shape, "test data"), "litert")
+
+
+def accuracy(head: Head, outputs: np.ndarray, labels: np.ndarray) -> Accuracy:
+    result = scored(head, outputs, labels)
+    assert isinstance(result, Accuracy)
+    return result
 
 
 def test_accuracy_and_confusion_by_hand() -> None:
     outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0, 0.1, 0.9]])
-    result = scored(CLASSES, outputs, np.array([0, 1, 1, 0]))
+    result = accuracy(CLASSES, outputs, np.array([0, 1, 1, 0]))
     assert result.confusion == ((1, 0, 1), (1, 1, 0), (0, 0, 0))
     assert (result.samples, result.correct, result.percent) == (4, 2, 50.0)
     assert result.per_class == (50.0, 50.0, None)
@@ -36,30 +42,30 @@ def test_accuracy_and_confusion_by_hand() -> None:
 
 def test_one_hot_labels_are_classes() -> None:
     outputs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]])
-    assert scored(CLASSES, outputs, np.array([[1.0, 0, 0], [0, 0, 1]])).percent == 50.0
+    assert accuracy(CLASSES, outputs, np.array([[1.0, 0, 0], [0, 0, 1]])).percent == 50.0
 
 
 def test_one_sigmoid_is_two_classes() -> None:
-    result = scored(SIGMOID, np.array([[0.7], [0.2], [0.6]]), np.array([1, 0, 0]))
+    result = accuracy(SIGMOID, np.array([[0.7], [0.2], [0.6]]), np.array([1, 0, 0]))
     assert result.confusion == ((1, 1), (0, 1))
 
 
 @pytest.mark.parametrize("labels", [[1, 0, 0], [[1], [0], [0]], [1, -1, -1], [[1.0], [0.0], [0]]])
 def test_a_logit_is_cut_at_0_whatever_form_yes_and_no_have(labels: Any) -> None:
     outputs = np.array([[0.2], [-0.3], [0.4]])
-    assert scored(LOGIT, outputs, np.array(labels)).confusion == ((1, 1), (0, 1))
+    assert accuracy(LOGIT, outputs, np.array(labels)).confusion == ((1, 1), (0, 1))
 
 
 def test_several_answers_of_one_output_are_counted_each() -> None:
     outputs = np.array([[0.9, 0.1], [0.8, 0.7]])
-    result = scored(SIGMOID, outputs, np.array([[1, 0], [1, 0]]))
+    result = accuracy(SIGMOID, outputs, np.array([[1, 0], [1, 0]]))
     assert (result.samples, result.correct) == (4, 3)
 
 
 def test_an_output_in_time_counts_every_step() -> None:
     outputs = np.zeros((2, 3, 4))
     outputs[..., 2] = 1
-    result = scored(CLASSES, outputs, np.full((2, 3), 2))
+    result = accuracy(CLASSES, outputs, np.full((2, 3), 2))
     assert (result.samples, result.percent) == (6, 100.0)
 
 
@@ -69,7 +75,7 @@ def test_values_by_hand() -> None:
     assert isinstance(result, Regression)
     assert result.rmse == pytest.approx(np.sqrt((1 + 1 + 0 + 400) / 4))
     assert result.mae == pytest.approx((1 + 1 + 0 + 20) / 4)
-    assert result.columns == (pytest.approx((1, 1)), pytest.approx((np.sqrt(200), 10)))
+    assert list(result.columns) == [pytest.approx((1, 1)), pytest.approx((np.sqrt(200), 10))]
     assert result.r2 == pytest.approx(0.0)  # an error as large as the spread; column 1 has none
 
 
@@ -91,7 +97,7 @@ def test_integers_beyond_0_and_1_are_values_of_a_single_column() -> None:
         (SIGMOID, np.full((4, 3), 7), "labels are 7, but the model says yes or no"),
     ],
 )
-def test_labels_that_do_not_fit_say_so(head: Any, labels: Any, message: str) -> None:
+def test_labels_that_do_not_fit_say_so(head: Head, labels: np.ndarray, message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         fitted(head, labels, (4, 3), "test data")
 
@@ -204,8 +210,12 @@ def test_what_is_worth_a_word() -> None:
     assert flipped.unlike and not flipped.poor
 
 
-def test_keras_and_tflite_are_evaluated_alike(model: Any, int8_tflite: bytes, data: Any) -> None:
+def test_keras_and_tflite_are_evaluated_alike(
+    model: Any, int8_tflite: bytes, data: np.ndarray
+) -> None:
     labels = model.predict(data, verbose=0).argmax(1)
-    assert evaluate(model, data, labels).percent == 100.0
-    assert evaluate(model, data, labels).runtime == "keras"
-    assert evaluate(int8_tflite, data, labels, "tflm").percent >= 90.0
+    trained, quantized = evaluate(model, data, labels), evaluate(int8_tflite, data, labels, "tflm")
+    assert isinstance(trained, Accuracy) and isinstance(quantized, Accuracy)
+    assert trained.percent == 100.0
+    assert trained.runtime == "keras"
+    assert quantized.percent >= 90.0

@@ -1,7 +1,6 @@
 """Sessions: the same numbers from both runtimes, alone and in parallel, and clear refusals."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +36,9 @@ def test_dequantizing_by_hand() -> None:
     )
 
 
-def test_tflm_and_litert_differ_in_the_last_levels_only(int8_tflite: bytes, data: Any) -> None:
+def test_tflm_and_litert_differ_in_the_last_levels_only(
+    int8_tflite: bytes, data: np.ndarray
+) -> None:
     """Their rounding differs (docs/decisions.md): three levels of 1/256 after six steps."""
     litert, tflm = (Session(int8_tflite, name).predict(data)[0] for name in ("litert", "tflm"))
     assert np.abs(litert - tflm).max() <= 3 / 256
@@ -48,19 +49,19 @@ def test_many_samples_on_all_cores_give_what_one_session_gives(
     int8_tflite: bytes, name: str
 ) -> None:
     many = random_samples(1_100)
-    finished = []
+    finished: list[int] = []
     outputs = predict(int8_tflite, many, name, finished.append)
     np.testing.assert_array_equal(outputs[0], Session(int8_tflite, name).predict(many)[0])
     assert sum(finished) == 1_100
 
 
-def test_samples_do_not_depend_on_each_other(int8_tflite: bytes, data: Any) -> None:
+def test_samples_do_not_depend_on_each_other(int8_tflite: bytes, data: np.ndarray) -> None:
     session = Session(int8_tflite, "tflm")
     forward, backward = session.predict(data)[0], session.predict(data[::-1])[0]
     np.testing.assert_array_equal(forward, backward[::-1])
 
 
-def test_a_path_is_as_good_as_bytes(int8_tflite: bytes, data: Any, tmp_path: Path) -> None:
+def test_a_path_is_as_good_as_bytes(int8_tflite: bytes, data: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(int8_tflite)
     session = Session(tmp_path / "m.tflite")
     np.testing.assert_array_equal(session.predict(data)[0], Session(int8_tflite).predict(data)[0])
@@ -76,7 +77,7 @@ def test_a_path_is_as_good_as_bytes(int8_tflite: bytes, data: Any, tmp_path: Pat
     ],
 )
 def test_what_is_not_a_model_says_so(
-    int8_tflite: bytes, content: Any, name: str, message: str
+    int8_tflite: bytes, content: bytes | None, name: str, message: str
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         Session(int8_tflite if content is None else content, name)

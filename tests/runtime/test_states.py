@@ -1,8 +1,9 @@
 """Streams: states in and out, as bytes; chunk by chunk equals the whole sequence."""
 
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from unspool.deployment import deploy_stream
 from unspool.errors import UnspoolError
 from unspool.quantization.calibration import calibrate_stream
 from unspool.quantization.quantizer import quantize
+from unspool.quantization.ranges import Range
 from unspool.runtime.drift import drift
 from unspool.runtime.session import Session, predict
 from unspool.support._tensorflow import keras
@@ -42,26 +44,29 @@ MODELS = {
 }
 
 
+Stream: TypeAlias = tuple[Any, bytes, bytes]
+"""Trained model, float .tflite, quantized .tflite."""
+
+
 def sequences(count: int, steps: int = T) -> np.ndarray:
     return np.random.default_rng(4).normal(0, 1, (count, steps, 5)).astype(np.float32)
 
 
 @cache
-def calibrated(name: str, steps: int) -> Any:
+def calibrated(name: str, steps: int) -> tuple[Any, bytes, Mapping[str, Range]]:
     """(trained model, float .tflite, ranges) of a stream."""
     model = trained(Case("", name, MODELS[name]))
     float_tflite = convert(unroll_stream(model, steps))
     return model, float_tflite, calibrate_stream(float_tflite, sequences(24)).ranges
 
 
-def made(name: str, steps: int = 1, activations: str = "int8") -> Any:
-    """(trained model, float .tflite, quantized .tflite) of a stream."""
+def made(name: str, steps: int = 1, activations: str = "int8") -> Stream:
     model, float_tflite, ranges = calibrated(name, steps)
     return model, float_tflite, quantize(float_tflite, ranges, activations)
 
 
 @pytest.fixture(scope="module")
-def lstm() -> Any:
+def lstm() -> Stream:
     return made("lstm")
 
 
@@ -106,7 +111,7 @@ def test_a_state_comes_out_as_it_goes_in(name: str, steps: int, activations: str
         )
 
 
-def test_names_survive_into_the_signature_and_through_vela(lstm: Any) -> None:
+def test_names_survive_into_the_signature_and_through_vela(lstm: Stream) -> None:
     _, _, int8 = lstm
     compiled = vela.compile(int8, target())
     assert compiled.cpu_operators == ()
@@ -127,7 +132,7 @@ def test_the_binary_gives_tflms_bytes_call_by_call(name: str) -> None:
         assert device.states == {name: firmware.states[name] for name in device.state_names}
 
 
-def test_int8_streams_follow_keras(lstm: Any) -> None:
+def test_int8_streams_follow_keras(lstm: Stream) -> None:
     model, _, int8 = lstm
     data = sequences(24)
     expected = model.predict(data, verbose=0)
@@ -135,7 +140,7 @@ def test_int8_streams_follow_keras(lstm: Any) -> None:
     assert error.mean() < 0.02 and error.max() < 0.12
 
 
-def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm: Any) -> None:
+def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm: Stream) -> None:
     _, _, int8 = lstm
     data = sequences(600)
     np.testing.assert_array_equal(
@@ -143,7 +148,7 @@ def test_many_sequences_on_all_cores_give_what_one_session_gives(lstm: Any) -> N
     )
 
 
-def test_run_goes_on_where_step_left(lstm: Any) -> None:
+def test_run_goes_on_where_step_left(lstm: Stream) -> None:
     _, _, int8 = lstm
     sequence = sequences(1)[0]
     whole, parts = Session(int8), Session(int8)
@@ -152,7 +157,7 @@ def test_run_goes_on_where_step_left(lstm: Any) -> None:
     np.testing.assert_array_equal(parts.run(sequence[1:])[0], expected[1:])
 
 
-def test_states_are_saved_restored_and_reset_as_bytes(lstm: Any, tmp_path: Path) -> None:
+def test_states_are_saved_restored_and_reset_as_bytes(lstm: Stream, tmp_path: Path) -> None:
     _, _, int8 = lstm
     session, sequence = Session(int8, "tflm"), sequences(1)[0]
     session.run(sequence)
@@ -169,7 +174,7 @@ def test_states_are_saved_restored_and_reset_as_bytes(lstm: Any, tmp_path: Path)
     np.testing.assert_array_equal(session.run(sequence)[0], after)
 
 
-def test_calibration_rounds_grow_until_the_ranges_settle(lstm: Any) -> None:
+def test_calibration_rounds_grow_until_the_ranges_settle(lstm: Stream) -> None:
     _, float_tflite, _ = lstm
     data = sequences(32)
     found = calibrate_stream(float_tflite, data, rounds=6)
@@ -181,7 +186,7 @@ def test_calibration_rounds_grow_until_the_ranges_settle(lstm: Any) -> None:
     assert len(calibrate_stream(float_tflite, data, rounds=1).rounds) == 1
 
 
-def test_carried_states_reach_further_than_reset_ones(lstm: Any) -> None:
+def test_carried_states_reach_further_than_reset_ones(lstm: Stream) -> None:
     """An integrator: the state grows as long as nobody resets it."""
     x = keras.Input((None, 1), name="x")
     model = keras.Model(x, L.SimpleRNN(1, activation="relu", name="sum")(x))
@@ -195,7 +200,7 @@ def test_carried_states_reach_further_than_reset_ones(lstm: Any) -> None:
     assert [r.growth for r in carried[1:]] == [100.0] * 5
 
 
-def test_drift_is_the_difference_of_the_two_sessions(lstm: Any) -> None:
+def test_drift_is_the_difference_of_the_two_sessions(lstm: Stream) -> None:
     _, float_tflite, int8 = lstm
     stream = sequences(1, 64)[0]
     found = drift(float_tflite, int8, stream)
@@ -224,7 +229,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     data = sequences(40)
     labels = model.predict(data, verbose=0).argmax(1)
     done = deploy_stream(model, data, time_steps=2, test=(data, labels))
-    assert done.unroll_error.largest <= 1e-5
+    assert done.unroll_error is not None and done.unroll_error.largest <= 1e-5
     assert [a.runtime for a in done.accuracies] == ["keras", "litert", "tflm", "npu"]
     assert done.simulation.equal == done.simulation.samples == 40
     assert done.calibration.rounds
@@ -262,20 +267,20 @@ def given_state() -> Any:
         (partial(chain(L.Masking(), L.GRU(4)), T), "masks time steps"),
     ],
 )
-def test_what_cannot_stream_says_so(make: Any, message: str) -> None:
+def test_what_cannot_stream_says_so(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(UnspoolError, match=message):
         unroll_stream(make())
 
 
 def test_bad_input_is_refused_and_nothing_is_lost(
-    lstm: Any, tmp_path: Path, int8_tflite: bytes, float_tflite: bytes
+    lstm: Stream, tmp_path: Path, int8_tflite: bytes, float_tflite: bytes
 ) -> None:
     _, stream_float, int8 = lstm
     session = Session(int8)
     session.run(sequences(1)[0])
     before = session.states
     (tmp_path / "short.bin").write_bytes(b"1234")
-    cases = [
+    cases: list[tuple[Callable[[], object], str]] = [
         (lambda: session.restore_states(tmp_path / "short.bin"), "4 bytes, but the states .* 16"),
         (lambda: session.restore_states(tmp_path / "none.bin"), "none.bin: No such file"),
         (lambda: setattr(session, "states", {"lstm/h": bytes(8)}), "got lstm/h, expected lstm/h, "),
@@ -304,7 +309,7 @@ def test_sequences_shorter_than_a_chunk_are_refused() -> None:
         Session(int8).predict(sequences(2, 3))
 
 
-def test_a_state_of_two_scales_is_refused(lstm: Any) -> None:
+def test_a_state_of_two_scales_is_refused(lstm: Stream) -> None:
     _, _, int8 = lstm
     model = flatbuffer.read(int8)
     index = model.subgraphs[0].inputs[1]

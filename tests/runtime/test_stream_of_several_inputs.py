@@ -1,5 +1,6 @@
 """A stream of two sensors and a setting: every call is shown, drift takes them all."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ L = keras.layers
 CALLS, STEPS = 10, 4
 
 
-def samples(count: Any, seed: int = 0) -> Any:
+def samples(count: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
         "motion": rng.normal(size=(count, CALLS * STEPS, 3)).astype(np.float32),
@@ -37,14 +38,15 @@ def network() -> Any:
 
 
 @pytest.fixture(scope="module")
-def folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stream")
     deployment = deploy_stream(
         network, samples(24), time_steps=STEPS, options=Options(remedy_seconds=0)
     )
     assert deployment.simulation.equal == 24
     save(deployment, folder)
-    np.savez(folder / "x.npz", **samples(5, seed=1))
+    arrays: dict[str, Any] = samples(5, seed=1)
+    np.savez(folder / "x.npz", **arrays)
     return folder
 
 
@@ -70,7 +72,12 @@ def test_simulate_shows_every_call(folder: Path, tmp_path: Path) -> None:
     assert (np.load(tmp_path / "y.npz")["y"] == expected[0]).all()
 
 
-def stream(seed: int = 2, length: int = 200) -> Any:
+def files(folder: Path) -> tuple[bytes, bytes]:
+    """The float and the quantized model."""
+    return (folder / "model_float.tflite").read_bytes(), (folder / "model_int8.tflite").read_bytes()
+
+
+def stream(seed: int = 2, length: int = 200) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
         "motion": rng.normal(size=(length, 3)).astype(np.float32),
@@ -80,17 +87,16 @@ def stream(seed: int = 2, length: int = 200) -> Any:
 
 
 def test_drift_takes_them_all_and_counts_what_is_outside(folder: Path) -> None:
-    files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
     inside = {name: np.clip(array, -1, 1) for name, array in stream().items()}
-    found = drift(*files, inside)
+    found = drift(*files(folder), inside)
     assert (found.calls, found.time_steps, found.outside) == (50, STEPS, ())
     assert [curve.name for curve in found.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
     far = {**inside, "sound": np.where(np.arange(200)[:, None] < 40, 50, inside["sound"])}
-    (outside,) = drift(*files, far).outside
+    (outside,) = drift(*files(folder), far).outside
     assert (outside.input, outside.samples, outside.of, outside.farthest) == ("sound", 10, 50, 50)
 
 
-WRONG = {
+WRONG: dict[str, tuple[Callable[[], dict[str, np.ndarray]], str]] = {
     "one is missing": (lambda: {k: v for k, v in stream().items() if k != "sound"}, "expected"),
     "too short": (lambda: stream(length=31), "the stream has 7 calls of 4 time steps: at least 8"),
     "another width": (lambda: {**stream(), "setting": np.zeros(5)}, "'setting' has the shape"),
@@ -98,7 +104,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("data", "message"), WRONG.values(), ids=WRONG)
-def test_drift_says_what_does_not_fit(folder: Path, data: Any, message: str) -> None:
-    files = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("float", "int8")]
+def test_drift_says_what_does_not_fit(
+    folder: Path, data: Callable[[], dict[str, np.ndarray]], message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
-        drift(*files, data())
+        drift(*files(folder), data())

@@ -8,6 +8,7 @@ import pytest
 
 from unspool import npu
 from unspool.compilation import vela
+from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import target
 from unspool.deployment import Options, deploy
 from unspool.npu.debug import read_debug
@@ -16,7 +17,7 @@ from unspool.runtime import session
 from unspool.runtime.verification import compare, first_difference
 
 
-def _with_a_wrong_scale(compiled: Any, name: str) -> Any:
+def _with_a_wrong_scale(compiled: Compiled, name: str) -> Compiled:
     """The binary with another OFM_SCALE for the one operation of this name."""
     program = npu.load(compiled.tflite)
     named = {offset: origin.name for offset, origin in read_debug(compiled.debug).items()}
@@ -30,7 +31,7 @@ def _with_a_wrong_scale(compiled: Any, name: str) -> Any:
     return replace(compiled, tflite=bytes(broken))
 
 
-def test_a_good_binary_is_equal(int8_tflite: bytes, data: Any) -> None:
+def test_a_good_binary_is_equal(int8_tflite: bytes, data: np.ndarray) -> None:
     compiled = vela.compile(int8_tflite, target())
     outputs = [session.predict(c, data, r) for c, r in
                ((compiled.tflite, "npu"), (int8_tflite, "tflm"))]  # fmt: skip
@@ -38,7 +39,7 @@ def test_a_good_binary_is_equal(int8_tflite: bytes, data: Any) -> None:
     assert (found.samples, found.equal, found.first_difference) == (40, 40, "")
 
 
-def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: Any) -> None:
+def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: np.ndarray) -> None:
     broken = _with_a_wrong_scale(vela.compile(int8_tflite, target()), "gru/step_002/rh")
     simulated = session.predict(broken.tflite, data, "npu")
     found = compare(
@@ -50,7 +51,7 @@ def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: Any)
 
 
 @pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
-def test_what_is_not_simulated_says_why(model: Any, data: Any, accelerator: str) -> None:
+def test_what_is_not_simulated_says_why(model: Any, data: np.ndarray, accelerator: str) -> None:
     options = Options(target(accelerator), remedy_seconds=0)
     simulation = deploy(model, data, options=options).simulation
     if accelerator == "ethos-u55-128":

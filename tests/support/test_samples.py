@@ -3,7 +3,6 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ OTHER = Tensor("z", (1, 4), np.dtype(np.float32))
         shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
     )
 )
-def test_any_array_is_taken_or_refused(array: Any) -> None:
+def test_any_array_is_taken_or_refused(array: np.ndarray) -> None:
     try:
         (taken,) = samples.check(array, [INPUT], "data")
     except UnspoolError as error:
@@ -47,13 +46,13 @@ def test_inputs_need_equal_numbers_of_samples() -> None:
         samples.check([np.zeros((5, 3, 2)), np.zeros((4, 4))], [INPUT, OTHER], "data")
 
 
-def _npy(array: Any, **options: Any) -> Any:
+def _npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, array, **options)
+    np.save(buffer, array, allow_pickle=allow_pickle)
     return buffer.getvalue()
 
 
-def _bomb() -> Any:
+def _bomb() -> bytes:
     """A .npz of 70 KB that promises 64 TiB."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -79,7 +78,7 @@ def _bomb() -> Any:
     ],
     ids=["empty", "garbage", "cut header", "cut zip", "cut data", "pickle", "huge", "bomb"],
 )
-def test_files_that_are_not_numbers_are_refused_in_one_line(content: Any, tmp_path: Path) -> None:
+def test_files_that_are_not_numbers_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     path.write_bytes(content)
     with pytest.raises(UnspoolError, match=r"x\.npy: ") as error:
@@ -98,5 +97,6 @@ def test_npy_and_npz_are_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=array, z=array)
     np.testing.assert_array_equal(samples.load(tmp_path / "a.npy"), array)
     loaded = samples.load(tmp_path / "a.npz")
+    assert isinstance(loaded, dict)
     assert sorted(loaded) == ["x", "z"]
     np.testing.assert_array_equal(loaded["z"], array)

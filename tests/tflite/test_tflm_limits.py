@@ -1,7 +1,8 @@
 """TFLM itself is held against the table of its limits, just inside of each and just beyond."""
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import flatbuffers
@@ -37,20 +38,20 @@ class Model:
     """One operator; `expected` fills its output, where TFLM might give wrong values."""
 
     kind: str
-    inputs: list
+    inputs: Sequence[Operand | None]
     output: Operand
     options: str = ""
-    values: dict = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     expected: int | None = None
     outputs: int = 1
 
 
-def numbers(*values: Any) -> Any:
+def numbers(*values: int | list[int]) -> Operand:
     data = np.array(values, np.int32)
     return Operand(data.shape, "int32", data=data)
 
 
-def tensor(operand: Any, name: str, buffers: Any) -> Any:
+def tensor(operand: Operand, name: str, buffers: list[Any]) -> Any:
     made, buffer = schema.TensorT(), schema.BufferT()
     made.name, made.shape = name, list(operand.shape)
     made.type = getattr(schema.TensorType, operand.dtype.upper())
@@ -67,7 +68,7 @@ def tensor(operand: Any, name: str, buffers: Any) -> Any:
     return made
 
 
-def built(model: Any) -> Any:
+def built(model: Model) -> bytes:
     """The model as a .tflite file."""
     file, graph, op = schema.ModelT(), schema.SubGraphT(), schema.OperatorT()
     code, buffers = schema.OperatorCodeT(), [schema.BufferT()]
@@ -96,7 +97,7 @@ def built(model: Any) -> Any:
     return bytes(builder.Output())
 
 
-def filled(model: Any) -> Any:
+def filled(model: Model) -> list[np.ndarray]:
     return [
         np.full(operand.shape, operand.value, operand.dtype)
         for operand in model.inputs
@@ -104,113 +105,113 @@ def filled(model: Any) -> Any:
     ]
 
 
-def ranked(rank: Any) -> Any:
+def ranked(rank: int) -> tuple[int, ...]:
     return (1, *(2,) * (rank - 1))
 
 
-def unary(kind: Any, dtype: str = "int8", rank: int = 2, **rest: Any) -> Any:
-    return Model(kind, [Operand(ranked(rank), dtype)], Operand(ranked(rank), dtype), **rest)
+def unary(kind: str, dtype: str = "int8", rank: int = 2, options: str = "") -> Model:
+    return Model(kind, [Operand(ranked(rank), dtype)], Operand(ranked(rank), dtype), options)
 
 
 def pair(
-    kind: Any,
-    options: Any,
-    first: Any,
-    second: Any,
-    out: Any,
+    kind: str,
+    options: str,
+    first: float,
+    second: float,
+    out: float,
     dtype: str = "int8",
-    made: Any = None,
-) -> Any:
+    made: str | None = None,
+) -> Model:
     inputs = [Operand((1, 4), dtype, (first, 0)), Operand((1, 4), dtype, (second, 0))]
     quantization = (out, 0) if made is None else None
     return Model(kind, inputs, Operand((1, 4), made or dtype, quantization), options)
 
 
 def curve(
-    kind: Any,
-    dtype: Any,
-    scale: Any,
-    out: Any,
+    kind: str,
+    dtype: str,
+    scale: float,
+    out: tuple[float, int],
     value: int = 1,
-    expected: Any = None,
+    expected: int | None = None,
     options: str = "",
     classes: int = 4,
-    **values: Any,
-) -> Any:
+    **values: float,
+) -> Model:
     data = Operand((1, classes), dtype, (scale, 0), value)
     return Model(
         kind, [data], Operand((1, classes), dtype, out), options, values, expected=expected
     )
 
 
-def softmax(classes: Any, scale: float = 0.1, dtype: str = "int8") -> Any:
+def softmax(classes: int, scale: float = 0.1, dtype: str = "int8") -> Model:
     out = LOGISTIC[dtype]
     return curve("SOFTMAX", dtype, scale, out, 0, None, "Softmax", classes, beta=1.0)
 
 
-def log_softmax(classes: Any, scale: float = 0.1) -> Any:
+def log_softmax(classes: int, scale: float = 0.1) -> Model:
     low = max(round(-np.log(classes) * 16), -255) + 127
     return curve("LOG_SOFTMAX", "int8", scale, (1 / 16, 127), 0, low, "LogSoftmax", classes)
 
 
-def strided_slice(rank: Any) -> Any:
+def strided_slice(rank: int) -> Model:
     shape = ranked(rank)
     inputs = [Operand(shape), numbers(*[0] * rank), numbers(*shape), numbers(*[1] * rank)]
     return Model("STRIDED_SLICE", inputs, Operand(shape), "StridedSlice")
 
 
-def slice_(rank: Any) -> Any:
+def slice_(rank: int) -> Model:
     inputs = [Operand(ranked(rank)), numbers(*[0] * rank), numbers(*ranked(rank))]
     return Model("SLICE", inputs, Operand(ranked(rank)), "Slice")
 
 
-def transpose(rank: Any, constant: bool = True) -> Any:
+def transpose(rank: int, constant: bool = True) -> Model:
     perm = numbers(*range(rank))
     perm = perm if constant else Operand((rank,), "int32")
     return Model("TRANSPOSE", [Operand(ranked(rank)), perm], Operand(ranked(rank)), "Transpose")
 
 
-def pad(rank: Any) -> Any:
+def pad(rank: int) -> Model:
     none = numbers(*[[0, 0]] * rank)
     return Model("PAD", [Operand(ranked(rank)), none], Operand(ranked(rank)), "Pad")
 
 
-def broadcast_to(rank: Any) -> Any:
+def broadcast_to(rank: int) -> Model:
     inputs = [Operand((1,) * rank), numbers(*ranked(rank))]
     return Model("BROADCAST_TO", inputs, Operand(ranked(rank)), "BroadcastTo")
 
 
-def batch_matmul(rank: Any) -> Any:
+def batch_matmul(rank: int) -> Model:
     shape = ranked(rank)
     return Model("BATCH_MATMUL", [Operand(shape), Operand(shape)], Operand(shape), "BatchMatMul")
 
 
-def concatenation(rank: int = 2, count: int = 2, scale: float = 0.05, dtype: str = "int8") -> Any:
+def concatenation(rank: int = 2, count: int = 2, scale: float = 0.05, dtype: str = "int8") -> Model:
     shape = ranked(rank)
     inputs = [Operand(shape, dtype, (scale, 0)), *[Operand(shape, dtype) for _ in range(count - 1)]]
     out = Operand((*shape[:-1], 2 * count), dtype)
     return Model("CONCATENATION", inputs, out, "Concatenation", {"axis": rank - 1})
 
 
-def split(dtype: str = "int8", constant: bool = True) -> Any:
+def split(dtype: str = "int8", constant: bool = True) -> Model:
     axis = numbers(1) if constant else Operand((1,), "int32")
     out = Operand((1, 2), dtype)
     return Model("SPLIT", [axis, Operand((1, 4), dtype)], out, "Split", {"numSplits": 2}, outputs=2)
 
 
-def mean(kind: Any, dtype: Any, count: Any) -> Any:
+def mean(kind: str, dtype: str, count: int) -> Model:
     most = np.iinfo(dtype).max
     inputs = [Operand((1, count), dtype, (0.001, 0), most), numbers(1)]
     out = Operand((1, 1), dtype, (0.001 * (count if kind == "SUM" else 1), 0))
     return Model(kind, inputs, out, "Reducer", {"keepDims": True}, expected=most)
 
 
-def reduced(kind: Any, dtype: str = "int8", scale: float = 0.05) -> Any:
+def reduced(kind: str, dtype: str = "int8", scale: float = 0.05) -> Model:
     inputs = [Operand((1, 4), dtype), numbers(1)]
     return Model(kind, inputs, Operand((1, 1), dtype, (scale, 0)), "Reducer", {"keepDims": True})
 
 
-def pooled(kind: Any, rank: int = 4, scale: float = 0.05) -> Any:
+def pooled(kind: str, rank: int = 4, scale: float = 0.05) -> Model:
     shape = (1, 4, 4, 2)[4 - rank :]
     window = dict.fromkeys(("strideW", "strideH", "filterWidth", "filterHeight"), 2)
     half = (*(n // 2 for n in shape[-3:-1]), 2)
@@ -219,8 +220,8 @@ def pooled(kind: Any, rank: int = 4, scale: float = 0.05) -> Any:
 
 
 def convolution(
-    kind: Any, rank: int = 4, bias: bool = True, weights: str = "int8", dtype: str = "int8"
-) -> Any:
+    kind: str, rank: int = 4, bias: bool = True, weights: str = "int8", dtype: str = "int8"
+) -> Model:
     """A kernel of ones, 1 x 1: sums of channels."""
     shape, deep = (1, 4, 4, 2)[4 - rank :], kind == "DEPTHWISE_CONV_2D"
     kernel = np.ones((1, 1, 1, 2) if deep else (2, 1, 1, 2))
@@ -240,50 +241,50 @@ def convolution(
     return Model(kind, inputs, out, options, values, expected=1 if deep else 2)
 
 
-def dense(dtype: str = "int8", weights: str = "int8") -> Any:
+def dense(dtype: str = "int8", weights: str = "int8") -> Model:
     kernel = Operand((3, 4), weights, (0.02, 0) if weights in UNIT else None, data=np.ones((3, 4)))
     inputs = [Operand((1, 4), dtype), kernel, None]
     return Model("FULLY_CONNECTED", inputs, Operand((1, 3), dtype), "FullyConnected")
 
 
-def resized(kind: Any, rank: int = 4, dtype: str = "int8", constant: bool = True) -> Any:
+def resized(kind: str, rank: int = 4, dtype: str = "int8", constant: bool = True) -> Model:
     shape, out = (1, 4, 4, 2)[4 - rank :], (1, 8, 8, 2)[4 - rank :]
     size = numbers(8, 8) if constant else Operand((2,), "int32")
     options = "ResizeBilinear" if kind.endswith("BILINEAR") else "ResizeNearestNeighbor"
     return Model(kind, [Operand(shape, dtype), size], Operand(out, dtype), options)
 
 
-def rearranged(kind: Any, options: Any, rank: int = 4, dtype: str = "int8") -> Any:
+def rearranged(kind: str, options: str, rank: int = 4, dtype: str = "int8") -> Model:
     small, big = (1, 2, 2, 8)[4 - rank :], (1, 4, 4, 2)[4 - rank :]
     source, out = (small, big) if kind == "DEPTH_TO_SPACE" else (big, small)
     data = Operand(source, dtype)
     return Model(kind, [data], Operand(out, dtype), options, {"blockSize": 2})
 
 
-def space_to_batch(rank: int = 4, dtype: str = "int8") -> Any:
+def space_to_batch(rank: int = 4, dtype: str = "int8") -> Model:
     shape = (1, 2, 2, *(1,) * (rank - 3))
     out = (4, 1, 1, *(1,) * (rank - 3))
     inputs = [Operand(shape, dtype), numbers(2, 2), numbers([0, 0], [0, 0])]
     return Model("SPACE_TO_BATCH_ND", inputs, Operand(out, dtype), "SpaceToBatchND")
 
 
-def gathered(dtype: str = "int8") -> Any:
+def gathered(dtype: str = "int8") -> Model:
     return Model("GATHER", [Operand((1, 4), dtype), numbers(0)], Operand((1, 4), dtype), "Gather")
 
 
-def gathered_nd(depth: int = 1, dtype: str = "int8") -> Any:
+def gathered_nd(depth: int = 1, dtype: str = "int8") -> Model:
     shape = (1,) * 6
     inputs = [Operand(shape, dtype), numbers([0] * depth)]
     return Model("GATHER_ND", inputs, Operand((1, *shape[depth:]), dtype), "GatherNd")
 
 
-def largest(dtype: str = "int8", made: str = "int32") -> Any:
+def largest(dtype: str = "int8", made: str = "int32") -> Model:
     values = {"outputType": getattr(schema.TensorType, made.upper())}
     inputs = [Operand((1, 4), dtype), numbers(1)]
     return Model("ARG_MAX", inputs, Operand((1,), made), "ArgMax", values)
 
 
-def prelu(rank: int = 2, slopes: str = "int8", dtype: str = "int8") -> Any:
+def prelu(rank: int = 2, slopes: str = "int8", dtype: str = "int8") -> Model:
     kernel = Operand(ranked(rank), slopes, data=np.ones(ranked(rank)))
     # A part of the slopes, for the kernel to broadcast.
     kernel.shape, kernel.data = (1,) * (rank - 1) + (2,), np.ones((1,) * (rank - 1) + (2,))
@@ -291,36 +292,40 @@ def prelu(rank: int = 2, slopes: str = "int8", dtype: str = "int8") -> Any:
     return Model("PRELU", [data, kernel], Operand(ranked(rank), dtype))
 
 
-def expanded(rank: int = 2, constant: bool = True) -> Any:
+def expanded(rank: int = 2, constant: bool = True) -> Model:
     axis = numbers(1) if constant else Operand((1,), "int32", value=1)
     shape = ranked(rank)
     out = Operand((1, 1, *shape[1:]))
     return Model("EXPAND_DIMS", [Operand(shape), axis], out, "ExpandDims")
 
 
-def mirrored(dtype: str = "int8") -> Any:
+def mirrored(dtype: str = "int8") -> Model:
     inputs = [Operand((1, 4), dtype), numbers([0, 0], [1, 1])]
     return Model("MIRROR_PAD", inputs, Operand((1, 6), dtype), "MirrorPad")
 
 
-def cast(made: Any) -> Any:
+def cast(made: str) -> Model:
     return Model("CAST", [Operand((1, 4))], Operand((1, 4), made), "Cast")
 
 
-def flat_dense(
-    rank: Any,
-) -> Any:  # TFLM's memory is written over from 7 dimensions on, and seen to be from 8
+def flat_dense(rank: int) -> Model:
+    """TFLM's memory is written over from 7 dimensions on, and seen to be from 8."""
     model = dense()
-    model.inputs[0].shape = (1,) * (rank - 1) + (4,)
-    return model
+    data, *rest = model.inputs
+    assert data is not None
+    return replace(model, inputs=[replace(data, shape=(1,) * (rank - 1) + (4,)), *rest])
 
 
-def compared(kind: Any, scale: Any, dtype: str = "int8") -> Any:
+def compared(kind: str, scale: float, dtype: str = "int8") -> Model:
     return pair(kind, "", 0.5, scale, 0, dtype, "bool")
 
 
-S = np.float32
-CASES = {  # name: (inside, beyond, what TFLM does beyond)
+def rounded(scale: float) -> float:
+    """As a file holds it."""
+    return float(np.float32(scale))
+
+
+CASES: dict[str, tuple[Model, Model, str]] = {  # name: (inside, beyond, what TFLM does beyond)
     "rank": (flat_dense(6), flat_dense(8), UNDEFINED),
     "SOFTMAX": (softmax(511), softmax(512), "stopped"),
     "SOFTMAX, int16": (softmax(600, dtype="int16"), softmax(600), "stopped"),
@@ -353,8 +358,8 @@ CASES = {  # name: (inside, beyond, what TFLM does beyond)
     },
     **{
         f"{kind}, {dtype}": (
-            curve(kind, dtype, S(0.99 * most), outs[dtype], most_in, most_out),
-            curve(kind, dtype, S(1.01 * most), outs[dtype], most_in, most_out),
+            curve(kind, dtype, rounded(0.99 * most), outs[dtype], most_in, most_out),
+            curve(kind, dtype, rounded(1.01 * most), outs[dtype], most_in, most_out),
             "wrong",
         )
         for kind, outs in (("TANH", TANH), ("LOGISTIC", LOGISTIC))
@@ -477,7 +482,7 @@ CASES = {  # name: (inside, beyond, what TFLM does beyond)
 
 
 @functools.cache
-def outcomes() -> Any:
+def outcomes() -> dict[str, tuple[str, str]]:
     """What TFLM did with each model; all in one go."""
     models = [(name, model) for name, case in CASES.items() for model in case[:2]]
     found = tflm_alone.run([(built(model), filled(model)) for _, model in models])
@@ -485,10 +490,12 @@ def outcomes() -> Any:
     return {name: (next(pairs), next(pairs)) for name in CASES}
 
 
-def told(model: Any, outcome: Any) -> Any:
+def told(model: Model, outcome: tflm_alone.Outcome) -> str:
     kind, value = outcome
-    checked = kind == "ok" and model.expected is not None
-    return "wrong" if checked and (value[0] != model.expected).any() else kind
+    if kind == "ok" and model.expected is not None:
+        assert isinstance(value, list)
+        return "wrong" if (value[0] != model.expected).any() else kind
+    return kind
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -521,9 +528,10 @@ def test_npu_operators_are_not_tflms() -> None:
 def test_custom_operators_have_no_kernel() -> None:
     model = flatbuffer.read(built(softmax(4)))
     model.operatorCodes[0].customCode = b"FlexErf"
-    assert "FlexErf has no kernel" in tflm_limits.problem(model)
+    problem = tflm_limits.problem(model)
+    assert problem is not None and "FlexErf has no kernel" in problem
 
 
 @pytest.mark.parametrize("kind", tflm_kernels.LIMITS)
-def test_kinds_are_litert_s(kind: Any) -> None:
+def test_kinds_are_litert_s(kind: str) -> None:
     assert hasattr(schema.BuiltinOperator, kind)

@@ -1,5 +1,6 @@
 """The deploy model is the trained model, without loops: expected values come from Keras."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
     "gru, reset before": {"cell": "gru", "reset_after": False},
     "gru, no bias": {"cell": "gru", "use_bias": False},
@@ -105,7 +106,7 @@ def _model_without_recurrence() -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 
-class _Subclassed(keras.Model):
+class _Subclassed(keras.Model):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         return x
 
@@ -130,6 +131,8 @@ class _Subclassed(keras.Model):
         ),
     ],
 )
-def test_what_cannot_be_unrolled_says_so(make: Any, time_steps: int | None, message: str) -> None:
+def test_what_cannot_be_unrolled_says_so(
+    make: Callable[[], Any], time_steps: int | None, message: str
+) -> None:
     with pytest.raises(UnspoolError, match=message):
         unroll(make(), time_steps)

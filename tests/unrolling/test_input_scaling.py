@@ -1,10 +1,13 @@
 """Layers that only scale an input are done while it is quantized; raw models get feature scales."""
 
+from collections.abc import Callable
+from ctypes import CDLL
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import worst_mean
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_c import address, build
@@ -22,13 +25,17 @@ from unspool.unrolling.feature_scales import with_feature_scales
 L = keras.layers
 QUICK = Options(remedy_seconds=0)
 STEPS = 9
-UNITS = np.array([1.0, 100.0, 5.0, 0.01]), np.array([0.0, 3.0, 1013.25, 0.0])
+UNITS: tuple[np.ndarray, np.ndarray] = (
+    np.array([1.0, 100.0, 5.0, 0.01]),
+    np.array([0.0, 3.0, 1013.25, 0.0]),
+)
 """Acceleration beside rotation, air pressure and strain: factors, and what they lie around."""
 
 
-def samples(count: int = 24, steps: int = STEPS, dtype: Any = np.float32) -> Any:
+def samples(count: int = 24, steps: int = STEPS) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return (rng.normal(size=(count, steps, 4)) * UNITS[0] + UNITS[1]).astype(dtype)
+    values: np.ndarray = rng.normal(size=(count, steps, 4)) * UNITS[0] + UNITS[1]
+    return values.astype(np.float32)
 
 
 def normalization(**kwargs: Any) -> Any:
@@ -45,7 +52,7 @@ def batch_normalization() -> Any:
     return layer
 
 
-LEADING = {
+LEADING: dict[str, Callable[[], list[Any]]] = {
     "Normalization": lambda: [normalization()],
     "Normalization of all features alike": lambda: [normalization(axis=None)],
     "Rescaling": lambda: [L.Rescaling(1 / 255)],
@@ -55,14 +62,14 @@ LEADING = {
 }
 
 
-def model_of(layers: Any, shape: Any = (STEPS, 4), dtype: str = "float32") -> Any:
+def model_of(layers: list[Any], dtype: str = "float32") -> Any:
     keras.utils.set_random_seed(1)
-    layers = [keras.Input(shape, name="x", dtype=dtype), *layers]
+    layers = [keras.Input((STEPS, 4), name="x", dtype=dtype), *layers]
     return keras.Sequential([*layers, L.GRU(6, name="gru"), L.Dense(2)])
 
 
 @pytest.mark.parametrize("layers", LEADING.values(), ids=LEADING)
-def test_the_network_begins_behind_the_layers_that_scale(layers: Any) -> None:
+def test_the_network_begins_behind_the_layers_that_scale(layers: Callable[[], list[Any]]) -> None:
     model, x = model_of(layers()), samples()
     tflite = convert(unroll(model))
     (scaling,) = Session(tflite).scalings
@@ -78,7 +85,7 @@ def test_small_features_keep_their_levels_behind_a_normalization() -> None:
     done = deploy(model_of([normalization()]), samples(), options=QUICK)
     assert done.warnings == ()
     assert done.simulation.equal == done.simulation.samples == 24
-    assert done.measured.quality.worst.mean < 2
+    assert worst_mean(done.measured.quality) < 2
     (verdict,) = (v for v in inspect(done.trained) if v.kind == "Normalization")
     assert verdict.action == "input"
     assert "'x'" in verdict.detail
@@ -104,7 +111,7 @@ def test_inputs_of_any_type_take_real_values(dtype: str) -> None:
     done = deploy(model_of([L.Rescaling(1 / high)], dtype=dtype), x, options=QUICK)
     assert Session(done.quantized_tflite).inputs[0].dtype == np.int8
     assert done.simulation.equal == 24
-    assert done.measured.quality.worst.mean < 2
+    assert worst_mean(done.measured.quality) < 2
 
 
 def beside(x: Any) -> Any:
@@ -121,7 +128,9 @@ KEPT = {
 
 
 @pytest.mark.parametrize("head", KEPT.values(), ids=KEPT)
-def test_what_does_more_than_scale_features_stays_in_the_network(head: Any) -> None:
+def test_what_does_more_than_scale_features_stays_in_the_network(
+    head: Callable[[Any], Any],
+) -> None:
     x = keras.Input((STEPS, 4))
     model = keras.Model(x, L.GRU(6)(head(x)))
     tflite = convert(unroll(model))
@@ -152,7 +161,9 @@ def test_samples_outside_are_told_in_the_users_units() -> None:
 @pytest.mark.filterwarnings("ignore:calibration data")
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * STEPS, max_size=4 * STEPS))
-def test_the_bundle_scales_as_python_does(firmware: Any, values: Any) -> None:
+def test_the_bundle_scales_as_python_does(
+    firmware: tuple[CDLL, Session], values: list[float]
+) -> None:
     library, session = firmware
     given = np.array(values, np.float32).reshape(STEPS, 4)
     (expected,) = session.quantized([given[None]])
@@ -162,7 +173,9 @@ def test_the_bundle_scales_as_python_does(firmware: Any, values: Any) -> None:
 
 
 @pytest.fixture(scope="module", params=["Normalization", "Rescaling with an offset"])
-def firmware(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def firmware(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[CDLL, Session]:
     done = deploy(model_of(LEADING[request.param]()), samples(), options=QUICK)
     made = bundle(done.quantized_tflite, done.compiled, "net")
     library = build(made, tmp_path_factory.mktemp("net"))
@@ -196,7 +209,7 @@ def raw(reader: Any) -> Any:
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-def test_feature_scales_change_the_units_and_nothing_else(reader: Any) -> None:
+def test_feature_scales_change_the_units_and_nothing_else(reader: Callable[[], Any]) -> None:
     model = raw(reader())
     x = samples() - UNITS[1].astype(np.float32)
     scaled = with_feature_scales(model, [x])
@@ -232,7 +245,7 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch: pytest.Monke
     assert lost.accuracies[-1].percent < keras_accuracy - 20
     remedy = lost.remedies[0]
     assert remedy.choice == ("feature_scales", "")
-    assert remedy.quality.worst.mean < 2 < lost.measured.quality.worst.mean
+    assert worst_mean(remedy.quality) < 2 < worst_mean(lost.measured.quality)
 
 
 def test_an_initial_state_keeps_its_units() -> None:
@@ -256,7 +269,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("network", REFUSED.values(), ids=REFUSED)
-def test_feature_scales_are_refused_where_no_kernel_takes_them(network: Any) -> None:
+def test_feature_scales_are_refused_where_no_kernel_takes_them(
+    network: Callable[[Any], Any],
+) -> None:
     x = keras.Input((STEPS, 4), name="x")
     model = keras.Model(x, network(x))
     with pytest.raises(UnspoolError, match=r"input 'x' is read by .*put a Normalization layer"):

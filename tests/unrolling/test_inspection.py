@@ -1,5 +1,6 @@
 """What cannot be deployed says so before any work is done: layer, reason, what to change."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,14 @@ from unspool.unrolling.inspection import inspect
 L = keras.layers
 
 
-class OwnCall(L.GRU):
+class OwnCall(keras.layers.GRU):  # type: ignore[misc]
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         return 2 * super().call(sequences, initial_state, mask, training)
 
 
-def sequential(*layers: Any, shape: tuple[int, int] = (6, 5), **options: Any) -> Any:
+def sequential(*layers: Any, shape: tuple[int | None, ...] = (6, 5), **options: Any) -> Any:
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
 
@@ -51,7 +52,7 @@ def tanh(x: Any) -> Any:
     return keras.ops.tanh(0.5 * x)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "own tanh": (
         lambda: sequential(L.GRU(4, activation=tanh, name="g")),
         r"layer 'g' \(GRU\): activation is '.*test_inspection.tanh'",
@@ -157,7 +158,7 @@ def test_size_grows_with_the_steps_and_not_faster(steps: tuple[int, int]) -> Non
         assert b / a < growth * 1.125
 
 
-def _figures(model: Any, steps: int) -> Any:
+def _figures(model: Any, steps: int) -> tuple[int, int, float, int]:
     data = np.random.default_rng(1).normal(size=(4, steps, 5))
     float_tflite = convert(unroll(model))
     int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)

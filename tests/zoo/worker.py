@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from unspool.support._tensorflow import keras
 from zoo import architecture, measure, trained
 
 FLOWS = {"train": 900, "unspool": 1800, "guide": 1200}
@@ -85,7 +86,7 @@ def _serve(pipe: Connection, folder: Path) -> None:
 
 def _row(name: str, flow: str, folder: Path) -> dict[str, Any]:
     entry = architecture(name)
-    measure.keras.backend.clear_session()
+    keras.backend.clear_session()
     start = time.perf_counter()
     model = trained(entry, folder / "models")
     if flow == "train":

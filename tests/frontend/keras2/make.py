@@ -129,8 +129,9 @@ def save(folder: Path, name: str, model: Any, rng: np.random.Generator) -> None:
     model.compile(loss="mse", optimizer="sgd")
     outputs = model.predict(list(given.values()) if len(given) == 1 else given, verbose=0)
     outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
-    arrays = {f"in_{key}": value for key, value in given.items()}
-    np.savez(folder / f"{name}.npz", **arrays, **{f"out_{k}": v for k, v in outputs.items()})
+    arrays: dict[str, Any] = {f"in_{key}": value for key, value in given.items()}
+    arrays |= {f"out_{key}": value for key, value in outputs.items()}
+    np.savez(folder / f"{name}.npz", **arrays)
     for ending in (".h5", ".keras"):
         model.save(folder / f"{name}{ending}")
 
