@@ -28,6 +28,7 @@ REFUSALS = {
     "stream: mixes time": r"mixes time steps, so chunk by chunk",
     "stream: begins a sequence": r"begins a sequence of its own in every call",
     "stream: initial state": r"its initial state is computed by the model",
+    "overflow": r"computes NaN or infinity|labels are NaN or infinite",  # Keras's own
     "activation": r"which the NPU has no operator for; use one of",
 }
 """What may be refused, by the words of the one line that says so."""

@@ -159,3 +159,17 @@ def test_a_quantized_file_is_refused(int8_tflite: bytes, data: np.ndarray) -> No
 def test_data_that_does_not_fit_says_what_does(float_tflite: bytes, bad: Any, message: str) -> None:
     with pytest.raises(UnspoolError, match=f"calibration data: .*{message}"):
         calibrate(float_tflite, bad)
+
+
+def test_a_model_that_overflows_on_a_sample_is_told_with_the_sample() -> None:
+    x = keras.Input((60, 4), name="x")
+    model = keras.Model(x, keras.layers.SimpleRNN(8, activation="relu", name="rnn")(x))
+    model.set_weights([10 * np.ones(w.shape) for w in model.get_weights()])
+    data = np.zeros((30, 60, 4))
+    data[2] = 1.0
+    message = (
+        r"calibration data, run \d+: the trained model computes NaN or infinity \(first in 'rnn"
+    )
+    with pytest.raises(UnspoolError, match=message) as refused:
+        calibrate(convert(unroll(model)), data)
+    assert "\n" not in str(refused.value)

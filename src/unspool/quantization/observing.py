@@ -84,19 +84,36 @@ class Observer:
         self._fed = 0
 
     def feed(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """One inference: arrays of the inputs' shapes in, arrays of the outputs' shapes out."""
+        """One inference: arrays of the inputs' shapes in, arrays of the outputs' shapes out.
+
+        Raises:
+            UnspoolError: a tensor takes a value that is NaN or infinite.
+        """
         graph = self._model.subgraphs[0]
         for index, values in zip(graph.inputs, inputs, strict=True):
             self._interpreter.set_tensor(index, values)
         self._interpreter.invoke()
         tensors = [self._interpreter.get_tensor(index).ravel() for index in self._names]
-        self._minima = np.minimum(self._minima, [values.min() for values in tensors])
-        self._maxima = np.maximum(self._maxima, [values.max() for values in tensors])
+        lows = np.array([values.min() for values in tensors])
+        highs = np.array([values.max() for values in tensors])
+        self._check_finite(lows, highs)
+        self._minima = np.minimum(self._minima, lows)
+        self._maxima = np.maximum(self._maxima, highs)
         for values, name in zip(tensors, self._names.values(), strict=True):
             stride = self._strides[self._roles[name]]
             self._kept[name].append(values[self._fed % stride :: stride])
         self._fed += 1
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
+
+    def _check_finite(self, lows: np.ndarray, highs: np.ndarray) -> None:
+        bad = np.flatnonzero(~(np.isfinite(lows) & np.isfinite(highs)))
+        if bad.size:
+            name = list(self._names.values())[bad[0]]
+            raise UnspoolError(
+                f"calibration data, run {self._fed + 1}: the trained model computes NaN or infinity "
+                f"(first in {name!r}), so it has no range; leave such samples out, or train it with "
+                "activations that are bounded"
+            )
 
     def states(self, signature: Signature) -> dict[str, Range]:
         """State -> the range that it has come out in so far."""
