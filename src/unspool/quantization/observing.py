@@ -18,6 +18,7 @@ from unspool.tflite.roles import roles
 from unspool.tflite.signature import Signature
 
 _VALUES_PER_ROLE = 100_000
+_OVERFLOW = 1e37  # LiteRT's fused ReLU gives the largest float32, 3.4e38, for infinity
 
 
 @dataclass(frozen=True)
@@ -106,13 +107,13 @@ class Observer:
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
 
     def _check_finite(self, lows: np.ndarray, highs: np.ndarray) -> None:
-        bad = np.flatnonzero(~(np.isfinite(lows) & np.isfinite(highs)))
+        bad = np.flatnonzero(~((lows > -_OVERFLOW) & (highs < _OVERFLOW)))
         if bad.size:
             name = list(self._names.values())[bad[0]]
             raise UnspoolError(
-                f"calibration data, run {self._fed + 1}: the trained model computes NaN or infinity "
-                f"(first in {name!r}), so it has no range; leave such samples out, or train it with "
-                "activations that are bounded"
+                f"calibration data, run {self._fed + 1}: the trained model computes NaN or "
+                f"infinity (first in {name!r}), so it has no range; leave such samples out, or "
+                "train it with activations that are bounded"
             )
 
     def states(self, signature: Signature) -> dict[str, Range]:
