@@ -103,6 +103,8 @@ def in_policy(policy: str) -> Build:
 
 
 WORKS: dict[str, tuple[Build, Samples]] = {
+    "a batch size": (of(L.GRU(8), batch_size=7), LONG_X),
+    "stateful": (of(L.GRU(8, stateful=True), batch_size=7), LONG_X),
     "inputs by keys": (inputs_by_keys, {"acceleration": LONG_X, "load": normal(24, 5)}),
     "inputs of a dictionary by names": (
         inputs_by_keys,
@@ -196,7 +198,6 @@ REFUSED = {
         of(L.GRU(8, activation=L.LeakyReLU())),
         "is 'LeakyReLU', which the NPU",
     ),
-    "a batch size": (of(L.GRU(8), batch_size=8), "has the batch size 8 fixed"),
     "numbers of another kind": (of(L.GRU(8)), "type complex64, expected numbers"),
 }
 

@@ -229,17 +229,34 @@ AROUND = [
         lengths=(3, 33),
     ),
     *(
-        Case(LAYERS, name, chain(L.Dense(6), layer, L.GRU(5)))
+        # one column ranges over a third of what its output does
+        Case(LAYERS, name, chain(L.Dense(6), layer, L.GRU(5)), mean=0.03)
         for name, layer in (
             ("ReLU(6)", L.ReLU(6)),
             ("LeakyReLU", L.LeakyReLU()),
             ("PReLU", L.PReLU(shared_axes=[1])),
             ("ELU", L.ELU()),
+            ("ELU, alpha 0.7", L.ELU(0.7)),
+            ("selu", L.Activation("selu")),
+            ("celu", L.Activation("celu")),
+            ("hard_tanh", L.Activation("hard_tanh")),
             ("hard_swish", L.Activation("hard_swish")),
             ("swish", L.Activation("swish")),
             ("gelu", L.Activation("gelu")),
             ("softplus", L.Activation("softplus")),
         )
+    ),
+    Case(
+        LAYERS,
+        "Dense and Conv1D with selu, elu, relu6",
+        chain(
+            L.Dense(6, activation="selu"),
+            L.Conv1D(6, 3, padding="same", activation="elu"),
+            L.GRU(6, return_sequences=True),
+            L.Dense(4, activation="relu6"),
+            L.GRU(5),
+        ),
+        mean=0.025,
     ),
     Case(LAYERS, "Multiply, Subtract, Maximum", functional(merges)),
     Case(LAYERS, "Average, Minimum", functional(more_merges)),

@@ -124,15 +124,17 @@ TABLE: dict[Key, Exceptional] = {
         for name in ("Attention", "AdditiveAttention", "MultiHeadAttention")
         for activations in ("int8", "int16")
     },
-    **_in_both("keras.ops.max", "REDUCE_MAX", "; take GlobalMaxPooling1D"),
-    **_in_both("UpSampling1D", "TILE"),
-    **_in_both("PReLU", "PRELU", "; take LeakyReLU"),
-    **_in_both("ELU", "ELU"),
     ("hard_swish", "int16", None): _no_form(
         "HARD_SWISH", "int16", "TFLM has no int16 HARD_SWISH; take swish"
     ),
+    **{
+        (name, "int16", None): _no_form("ELU", "int16", "TFLM has no int16 ELU; take swish")
+        for name in (
+            *("ELU", "ELU, alpha 0.7", "selu", "celu"),
+            "Dense and Conv1D with selu, elu, relu6",
+        )
+    },
     **_in_both("softplus", "EXP, LOG"),
-    **_in_both("Average, Minimum", "MINIMUM", "; take Maximum"),
     ("gelu", "int8", None): Fault(
         "TFLM has no GELU: the NPU runs it, but its bytes are compared with nothing"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 from litert_quantizer import qtyping, quantizer, recipe_manager
 
 from unspool.errors import UnspoolError
-from unspool.quantization import kernels, scales
+from unspool.quantization import kernels, scales, stand_ins
 from unspool.quantization.ranges import Range
 from unspool.support.quiet import quiet
 from unspool.tflite import flatbuffer
@@ -53,12 +53,17 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
     statistics = scales.statistics(source, ranges, activations)
+    known = flatbuffer.read(float_tflite)
+    replaced = stand_ins.put_in(known, activations)
+    listed = flatbuffer.write(known) if replaced else float_tflite
     with quiet():  # a progress bar that its own switch does not turn off
         recipe = _recipe(activations, kernels.unlike_heads(source))
-        result = quantizer.Quantizer(bytearray(float_tflite), recipe).quantize(
+        result = quantizer.Quantizer(bytearray(listed), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
     model = flatbuffer.read(bytes(result.quantized_model))
+    if replaced:
+        stand_ins.put_back(model, replaced)
     left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
     if left:
         kinds = ", ".join(sorted({kind for kind, _ in left}))

@@ -43,6 +43,9 @@ MOVES = (
 JOINS = ("CONCATENATION", "PACK")
 """Operators whose inputs have the scale of their output."""
 
+COMPARES = ("MAXIMUM", "MINIMUM")
+"""Operators whose inputs have the scale of their output too, but are only compared."""
+
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators with weights, and a table of scales beside them."""
 
@@ -120,6 +123,8 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]
             tied.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
+        elif op.kind in COMPARES:
+            tied.tie([op.outputs[0], *(name for name in op.inputs if name in joined)])
     roles = [
         [name for name in role if name not in joined] for role in _by_role(model, tied).values()
     ]
@@ -134,9 +139,9 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
 
 
 def _only_joined(model: flatbuffer.Model) -> set[str]:
-    """Tensors that are read only once, by an operator that joins them with others.
+    """Tensors that are read only once, by an operator that joins or compares them with others.
 
-    They are computed with the scale of the joined tensor, whatever scale their role has in other
+    They are computed with the scale of its output, whatever scale their role has in other
     steps; litert-quantizer sees to that.
     """
     graph = model.subgraphs[0]
@@ -146,7 +151,10 @@ def _only_joined(model: flatbuffer.Model) -> set[str]:
     return {
         name
         for name, reading in flatbuffer.readers(operators).items()
-        if len(reading) == 1 and reading[0].kind in JOINS and name in written and name not in ports
+        if len(reading) == 1
+        and reading[0].kind in (*JOINS, *COMPARES)
+        and name in written
+        and name not in ports
     }
 
 

@@ -140,6 +140,28 @@ def graph_operators(model: Model) -> list[Operator]:
     return described
 
 
+def code(model: Model, kind: str) -> int:
+    """Index of the code of an operator, by LiteRT's name; it is added where the model has none."""
+    operator = getattr(schema.BuiltinOperator, kind)
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == operator:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode = operator, min(operator, 127)  # an int8
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def drop_unused_codes(model: Model) -> None:
+    """Remove the codes of operators that the model does not have."""
+    used = sorted({op.opcodeIndex for graph in model.subgraphs for op in graph.operators})
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            op.opcodeIndex = used.index(op.opcodeIndex)
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+
+
 def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
     """Tensor -> the operators that read it; one that reads it twice is listed twice."""
     by_tensor: dict[str, list[Operator]] = {}

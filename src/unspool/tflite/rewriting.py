@@ -50,7 +50,7 @@ def _mean(model: flatbuffer.Model, op: Any) -> Any:
     mean, average = copy(graph.tensors[op.outputs[0]]), copy(op)
     mean.name += b"/mean"
     average.outputs = [_added(graph, mean)]
-    average.opcodeIndex = _code(model, schema.BuiltinOperator.MEAN)
+    average.opcodeIndex = flatbuffer.code(model, "MEAN")
     _multiply(model, op, average.outputs[0], count)
     return average
 
@@ -61,7 +61,7 @@ def _difference(model: flatbuffer.Model, op: Any) -> Any:
     tensor, difference = copy(graph.tensors[op.outputs[0]]), copy(op)
     tensor.name += b"/difference"
     difference.outputs = [_added(graph, tensor)]
-    difference.opcodeIndex = _code(model, schema.BuiltinOperator.SUB)
+    difference.opcodeIndex = flatbuffer.code(model, "SUB")
     difference.builtinOptionsType = schema.BuiltinOptions.SubOptions
     difference.builtinOptions = schema.SubOptionsT()
     _become_product(model, op, [difference.outputs[0]] * 2)
@@ -82,7 +82,7 @@ def _multiply(model: flatbuffer.Model, op: Any, index: int, value: float) -> Non
 
 def _become_product(model: flatbuffer.Model, op: Any, inputs: list[int]) -> None:
     op.inputs = inputs
-    op.opcodeIndex = _code(model, schema.BuiltinOperator.MUL)
+    op.opcodeIndex = flatbuffer.code(model, "MUL")
     op.builtinOptionsType = schema.BuiltinOptions.MulOptions
     op.builtinOptions = schema.MulOptionsT()
 
@@ -91,18 +91,6 @@ def _added(graph: Any, tensor: Any) -> int:
     """Add a tensor to the graph; returns its index."""
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
-
-
-def _code(model: flatbuffer.Model, operator: int) -> int:
-    """Index of an operator's code, which is added where the model has none."""
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == operator:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = operator
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 def _parts(graph: Any, op: Any) -> list[Any]:

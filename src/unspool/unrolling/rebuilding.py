@@ -5,6 +5,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from unspool.frontend.structure import REMOVED, functional
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
@@ -12,7 +14,7 @@ from unspool.unrolling import strides
 from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
-from unspool.unrolling.substitutes import Function, added, substitute
+from unspool.unrolling.substitutes import Function, activated, added, global_max, substitute
 
 
 class Scopes:
@@ -102,6 +104,8 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
+    if _is_max_over_time(operation):
+        return _max_over_time(operation, name)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
     if type(operation).__name__ == "Add":  # of a number, it is as good as any
@@ -110,8 +114,23 @@ def _operation(operation: Any, name: str) -> DeployLayer:
     return copied  # type: ignore[no-any-return]
 
 
+def _is_max_over_time(operation: Any) -> bool:
+    if type(operation).__name__ != "Max" or operation.keepdims:
+        return False
+    return np.ravel(operation.axis).tolist() in ([1], [-2])
+
+
+def _max_over_time(operation: Any, name: str) -> DeployLayer:
+    """`keras.ops.max` over the axis behind the batch, which has no int8 form for sequences."""
+    pooled = Function(global_max, name=name)
+    return lambda x: pooled(x) if len(x.shape) == 3 else operation(x)
+
+
 def _clone(layer: Any, name: str) -> DeployLayer:
-    clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
+    replaced = activated(layer)
+    config = {**layer.get_config(), "name": name, "dtype": "float32"}
+    config |= {"activation": "linear"} if replaced else {}
+    clone = type(layer).from_config(config)
     clone.trained_values = lambda: [tf.convert_to_tensor(w) for w in layer.weights]
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -119,7 +138,7 @@ def _clone(layer: Any, name: str) -> DeployLayer:
         outputs = clone(*args, **kwargs)
         if first:
             clone.set_weights(layer.get_weights())
-        return outputs
+        return Function(replaced, name=f"{name}_activation")(outputs) if replaced else outputs
 
     return call
 

@@ -47,11 +47,32 @@ class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
         return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
 
 
-def _global_max(x: Any) -> Any:
+def global_max(x: Any) -> Any:
     """Largest value over time, (1, time, width) -> (1, width), by a pooling operator."""
     _, steps, width = x.shape
     pooled = tf.nn.max_pool2d(tf.reshape(x, (1, steps, 1, width)), (steps, 1), 1, "VALID")
     return tf.reshape(pooled, (1, width))
+
+
+def _repeats(count: int) -> Callable[[Any], Any]:
+    """Each step of a sequence (1, time, width) so many times, one after the other."""
+
+    def repeated(x: Any) -> Any:
+        _, steps, width = x.shape
+        return tf.reshape(tf.stack([x] * count, axis=2), (1, steps * count, width))
+
+    return repeated
+
+
+def _leaks(layer: Any) -> Callable[[Any], Any]:
+    """The function of a PReLU: a slope below 0 for each feature, or for each step too."""
+    slope = np.asarray(layer.alpha)
+
+    def leaked(x: Any) -> Any:
+        above = tf.nn.relu(x)
+        return above + slope * (x - above)
+
+    return leaked
 
 
 def _normalizes(layer: Any) -> Callable[[Any], Any]:
@@ -82,6 +103,30 @@ class Function(keras.layers.Layer):  # type: ignore[misc]
         return self.function(x)
 
 
+def _elu(slope: float, scale: float = 1.0) -> Callable[[Any], Any]:
+    """`scale x` above 0, `scale slope (exp(x) - 1)` below."""
+
+    def function(x: Any) -> Any:
+        above = tf.nn.relu(x)
+        return scale * above + (scale * slope) * (tf.nn.elu(x) - above)
+
+    return function
+
+
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "celu": tf.nn.elu,
+    "relu6": relu6,
+    "selu": _elu(1.6732632423543772, 1.0507009873554805),  # Klambauer et al. 2017, appendix A1
+}
+"""Activations by Keras's name, as what has an int8 form."""
+
+
+def activated(layer: Any) -> Callable[[Any], Any] | None:
+    """What to apply in place of a layer's own activation; None where that has an int8 form."""
+    activation = getattr(layer, "activation", None)
+    return None if activation is None else _ACTIVATIONS.get(activation_name(activation))
+
+
 def substitute(layer: Any, name: str) -> Any | None:
     """A layer that computes the same and has an int8 form, or None where the layer has one."""
     match layer:
@@ -97,14 +142,21 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(lambda x: limit - tf.nn.relu(limit - tf.nn.relu(x)), name=name)
         case keras.layers.LeakyReLU(negative_slope=slope) if 0 <= slope <= 1:
             return Function(lambda x: tf.maximum(x, slope * x), name=name)
+        case keras.layers.PReLU():
+            return Function(_leaks(layer), name=name)
+        case keras.layers.UpSampling1D(size=count):
+            return Function(_repeats(count), name=name)
         case keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last"):
-            return Function(_global_max, name=name)
+            return Function(global_max, name=name)
         case keras.layers.Add():
             return Function(added, name=name)
         case keras.layers.Average():
             return Function(lambda tensors: added(tensors) * (1 / len(tensors)), name=name)
-        case keras.layers.Activation() if activation_name(layer) == "relu6":
-            return Function(relu6, name=name)
+        case keras.layers.Activation():
+            function = activated(layer)
+            return Function(function, name=name) if function else None
+        case keras.layers.ELU(alpha=slope) if slope != 1:
+            return Function(_elu(slope), name=name)
         case keras.layers.RepeatVector(n=count):
             return Function(lambda x: tf.stack([x] * count, axis=1), name=name)
     return None
