@@ -219,3 +219,14 @@ def test_keras_and_tflite_are_evaluated_alike(
     assert trained.percent == 100.0
     assert trained.runtime == "keras"
     assert quantized.percent >= 90.0
+
+
+def test_labels_of_every_step_have_the_length_that_pooling_leaves() -> None:
+    x = keras.Input((None, 4))
+    y = L.MaxPooling1D(2)(L.GRU(6, return_sequences=True)(x))
+    model = keras.Model(x, L.Dense(3)(y))
+    data, wanted = np.zeros((5, 37, 4)), np.zeros((5, 18, 3))
+    _, targets = check_test(model, (data, wanted), 37)
+    assert targets[0].wanted.shape == (5, 18, 3)
+    with pytest.raises(UnspoolError, match=r"shape \(5, 37, 3\).*of the shape \(5, 18, 3\)"):
+        check_test(model, (data, np.zeros((5, 37, 3))), 37)

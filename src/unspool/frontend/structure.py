@@ -62,6 +62,30 @@ def output_names(model: Any) -> tuple[str, ...]:
     return distinct(named)
 
 
+def output_shapes(model: Any, time_steps: int | None) -> list[tuple[int | None, ...]]:
+    """Shapes of a model's outputs, (samples, ...), for sequences of a length.
+
+    Args:
+        model: a built Sequential or Functional model.
+        time_steps: of its inputs; None leaves the length to the model.
+    """
+    whole = functional(model)
+    if time_steps is None:
+        return [tuple(tensor.shape) for tensor in whole.outputs]
+    given = []
+    for tensor in whole.inputs:
+        batch, *shape = tensor.shape
+        if len(shape) > 1 or shape[:1] == [None]:
+            shape[0] = time_steps
+        given.append(keras.KerasTensor((batch, *shape), tensor.dtype))
+    try:
+        packed = keras.tree.pack_sequence_as(whole._inputs_struct, given)
+        outputs = whole.compute_output_spec(packed)
+    except Exception:  # its layers take one length alone, which unrolling says by name
+        return [tuple(tensor.shape) for tensor in whole.outputs]
+    return [tuple(output.shape) for output in keras.tree.flatten(outputs)]
+
+
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Names made distinct: those that occur more than once get a number."""
     return tuple(

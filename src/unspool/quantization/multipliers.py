@@ -15,6 +15,8 @@ one output byte in a million does.
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,9 @@ _TRIALS = 1 << 14
 _STEPS = np.arange(1.0, 256.0)  # an int8 input less its zero point, without sign
 _UNCLEAR = 3e-5  # levels; of 3,000 tables aimed at halves, TFLM's erred by 1.25e-5 at most
 
+May: TypeAlias = Callable[[float], bool]
+"""Whether a scale may be that of a tensor."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -37,17 +42,15 @@ def rounded_up(scale: float, bits: int = BITS) -> float:
     return math.ldexp(math.ceil(fraction * (1 << bits)) / (1 << bits), exponent)
 
 
-def free(wanted: float, by_table: bool) -> float:
-    """The next scale of 12 bits."""
+def free(wanted: float, may: May) -> float:
+    """The next scale of 12 bits that may be one."""
     scale = rounded_up(wanted)
-    while by_table and not rounds_clearly(scale):
+    while not may(scale):
         scale = rounded_up(math.nextafter(scale, math.inf))
     return scale
 
 
-def product(
-    wanted: float, operands: set[tuple[float, ...]], *, all_bits: bool, by_table: bool
-) -> float:
+def product(wanted: float, operands: set[tuple[float, ...]], *, all_bits: bool, may: May) -> float:
     """The next scale with which Vela and TFLM multiply alike.
 
     Args:
@@ -55,7 +58,7 @@ def product(
         operands: scales of the operands, of every multiplication with this output; one scale of
             what is only rescaled.
         all_bits: no kernel is read with this scale, so that it may have all bits of float32.
-        by_table: it is read by the table of a tanh or sigmoid.
+        may: whether a scale may be this one.
     """
     trials = [(_PRODUCT_BITS, 1.1), (_PRODUCT_BITS, _WIDEST)]
     if all_bits:
@@ -69,9 +72,9 @@ def product(
         for scales in operands:
             fits &= alike(*scales, out=candidates)
         for scale in map(float, candidates[fits]):
-            if not by_table or rounds_clearly(scale):
+            if may(scale):
                 return scale
-    return free(wanted, by_table)  # the simulator will say so where it matters
+    return free(wanted, may)  # the simulator will say so where it matters
 
 
 def rounds_clearly(scale: float) -> bool:
@@ -82,6 +85,15 @@ def rounds_clearly(scale: float) -> bool:
     inputs = _STEPS * scale  # symmetric: the table of -x has the same distances
     levels = np.concatenate([128 * np.tanh(inputs), 256 / (1 + np.exp(-inputs))])
     return bool(np.abs(levels - np.floor(levels) - 0.5).min() > _UNCLEAR)
+
+
+def is_no_power_of_two(scale: float) -> bool:
+    """Whether a scale is none to LiteRT, which does not add int16 values if all three are.
+
+    `CheckedLog2` in its `kernels/internal/quantization_util.cc` decides, to a thousandth.
+    """
+    exponent = math.log2(scale)
+    return abs(exponent - round(exponent)) > 1.1e-3
 
 
 def alike(a: float, b: float = 1.0, *, out: Floats) -> npt.NDArray[np.bool_]:

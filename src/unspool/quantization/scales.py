@@ -12,7 +12,15 @@ import numpy as np
 
 from unspool.quantization import kernels
 from unspool.quantization.kernels import Statistics
-from unspool.quantization.multipliers import Floats, free, product, rounded_up
+from unspool.quantization.multipliers import (
+    Floats,
+    May,
+    free,
+    is_no_power_of_two,
+    product,
+    rounded_up,
+    rounds_clearly,
+)
 from unspool.quantization.ranges import LEVELS, SMALLEST_WIDTH, ZERO, Range
 from unspool.quantization.ties import TABLES, WEIGHTED, Ties, necessary
 from unspool.tflite import flatbuffer
@@ -118,6 +126,7 @@ class _Sets:
         products: set -> operands of the multiplications that write it: two tensors each, or one
             where it is only rescaled.
         factors: constant -> its scale.
+        activations: "int8" or "int16".
     """
 
     ties: Ties
@@ -127,6 +136,13 @@ class _Sets:
     with_kernels: frozenset[str]
     products: Mapping[str, Sequence[tuple[str, ...]]]
     factors: Mapping[str, float]
+    activations: str
+
+    def may(self, root: str) -> May:
+        """Which scales a set may have."""
+        if self.activations == "int16":
+            return is_no_power_of_two
+        return rounds_clearly if root in self.by_table else lambda scale: True
 
 
 def _sets(
@@ -152,6 +168,7 @@ def _sets(
         with_kernels=frozenset(ties[name] for kind, name in read if kind in WEIGHTED),
         products=products,
         factors={name: _factor_scale(values, activations) for name, values in factors.items()},
+        activations=activations,
     )
 
 
@@ -194,17 +211,17 @@ def _scales(sets: _Sets) -> dict[str, float]:
         return scales[root]
 
     def choice(root: str) -> float:
-        wanted, by_table = sets.wanted[root], root in sets.by_table
+        wanted, may = sets.wanted[root], sets.may(root)
         if root in sets.fixed:
             return wanted
         if root not in sets.products or root in waiting:
-            return free(wanted, by_table)  # a product that depends on itself, as a state may
+            return free(wanted, may)  # a product that depends on itself, as a state may
         waiting.add(root)
         operands = {tuple(map(of, names)) for names in sets.products[root]}
         if root in scales:  # an operand depended on it
             return scales[root]
         all_bits = root not in sets.with_kernels
-        return product(wanted, operands, all_bits=all_bits, by_table=by_table)
+        return product(wanted, operands, all_bits=all_bits, may=may)
 
     for root in sets.wanted:
         chosen(root)

@@ -90,7 +90,7 @@ def check_test(
     Args:
         model: the trained Keras model.
         test: samples, and labels: of the only output, or output name -> labels.
-        time_steps: of a call, where outputs in time have that length.
+        time_steps: of its inputs, or of a call of a stream.
 
     Returns:
         one array (samples, ...) per input; number of an output -> its targets.
@@ -105,14 +105,13 @@ def check_test(
     arrays = samples.check(data, structure.inputs(model), "test data")
     names, output_heads = structure.output_names(model), heads(model)
     labels = by_output(labels, names)
+    shapes = structure.output_shapes(model, time_steps)
     targets = {}
     for number, name in enumerate(names):
         if name in labels:
             what = "test data" if len(names) == 1 else f"test data, output {name!r}"
-            shape = [len(arrays[0]), *model.outputs[number].shape[1:]]
-            if time_steps and len(shape) > 2:
-                shape[1] = time_steps
-            targets[number] = fitted(output_heads[number], labels[name], tuple(shape), what)
+            shape = (len(arrays[0]), *shapes[number][1:])
+            targets[number] = fitted(output_heads[number], labels[name], shape, what)
     return arrays, targets
 
 
