@@ -117,8 +117,8 @@ def test_litert_adds_two_int16_tensors_of_fixed_scales() -> None:
     float_tflite = convert(unroll(model))
     ranges = calibrate(float_tflite, data, activations="int16").ranges
     quantized = quantize(float_tflite, ranges, "int16")
-    outputs = [session.predict(quantized, data, runtime)[0] for runtime in ("litert", "tflm")]
-    np.testing.assert_allclose(*outputs, atol=1e-3)
+    litert, tflm = (session.predict(quantized, data, name)[0] for name in ("litert", "tflm"))
+    np.testing.assert_allclose(litert, tflm, atol=1e-3)
 
 
 def test_the_binary_of_many_random_networks_gives_tflms_bytes() -> None:
