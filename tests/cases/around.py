@@ -240,6 +240,7 @@ AROUND = [
             ("selu", L.Activation("selu")),
             ("celu", L.Activation("celu")),
             ("hard_tanh", L.Activation("hard_tanh")),
+            ("relu6 for each step", L.TimeDistributed(L.Activation("relu6"))),
             ("hard_swish", L.Activation("hard_swish")),
             ("swish", L.Activation("swish")),
             ("gelu", L.Activation("gelu")),

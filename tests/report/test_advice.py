@@ -14,7 +14,7 @@ from unspool.compilation.residency.keeping import Resident, keep_resident, repea
 from unspool.compilation.targets import target
 from unspool.compilation.waiting import Wait, wait
 from unspool.report.advice import advise
-from unspool.report.commands import Request
+from unspool.report.commands import Request, model
 from unspool.report.figure import Figure
 from unspool.report.making import of_compiled
 from unspool.report.report import Advice, Report
@@ -226,3 +226,9 @@ def test_streams_are_a_question_where_they_are_possible(
         assert advice.text.startswith("If you run this on sliding windows of a stream: ")
         assert "1 step, not 28" in advice.text
         assert advice.command == f"{DEPLOYED.again} --states --time-steps 1"
+
+
+def test_commands_for_weights_without_layers_name_both_files() -> None:
+    request = replace(SUBJECT, config="my layers.json")
+    assert model(request) == "'my model.keras' --config 'my layers.json'"
+    assert model(SUBJECT) == "'my model.keras'"

@@ -135,7 +135,7 @@ def deploy_command(
                 options=options,
                 watch=watch,
             )
-    finish(deployment, folder, screen, budget=budget, model=model)
+    finish(deployment, folder, screen, budget=budget, model=model, config=config)
 
 
 def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:

@@ -32,6 +32,7 @@ def finish(
     beside: Beside | None = None,
     budget: Budget | None = None,
     model: Path | None = None,
+    config: Path | None = None,
     again: str = "",
 ) -> None:
     """Write models, firmware and the reports to a folder, and print the table.
@@ -44,13 +45,14 @@ def finish(
         beside: what the figures are shown beside.
         budget: what the deployment may cost.
         model: the trained model's file, for the advice; the one in the folder where None.
+        config: the model's layers in JSON, where its file has weights alone.
         again: the command that deploys the model again, for the advice; the one given where empty.
 
     Raises:
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
     """
     sizes = {**(written or {}), **save(deployment, folder)}
-    request = _request(deployment, folder, model, again)
+    request = _request(deployment, folder, model, config, again)
     report = of_deployment(deployment, sizes, request, budget, beside or Beside())
     files.write(folder / "report.json", as_json(report))
     files.write(folder / "report.html", as_html(report))
@@ -61,12 +63,15 @@ def finish(
     exit_if_broken(report)
 
 
-def _request(deployment: Deployment, folder: Path, model: Path | None, again: str) -> Request:
+def _request(
+    deployment: Deployment, folder: Path, model: Path | None, config: Path | None, again: str
+) -> Request:
     is_stream = bool(deployment.calibration.rounds)
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
         model=str(model or folder / "model.keras"),
+        config=str(config or ""),
         again=again or command_line(),
         activations=deployment.activations,
         streamable=not is_stream and is_streamable(deployment.trained),

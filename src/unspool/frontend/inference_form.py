@@ -17,7 +17,7 @@ def for_inference(model: Any) -> Any:
     Raises:
         UnspoolError: a layer cannot be made again from its configuration.
     """
-    layers = model._flatten_layers()
+    layers = list(model._flatten_layers())
     fixed = any(tensor.shape[0] not in (None, 1) for tensor in model.inputs)
     if not fixed and all(
         layer.compute_dtype == "float32" and not getattr(layer, "stateful", False)
@@ -26,7 +26,7 @@ def for_inference(model: Any) -> Any:
         return model
     try:
         copy = type(model).from_config(_for_inference(model.get_config()))
-        own_states = {id(v) for layer in model._flatten_layers() for v in _states(layer)}
+        own_states = {id(state) for layer in layers for state in _states(layer)}
         weights = [np.asarray(w, np.float32) for w in model.weights if id(w) not in own_states]
         copy.set_weights(weights)
     except Exception as error:

@@ -6,6 +6,7 @@ Where a function or a default changed between the two, the version in the file d
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,18 @@ def load(path: Path, described: Config, training: Config | None) -> Any:
     Args:
         path: of a .keras or .h5 file, which has the weights.
         described: the model's configuration in it.
-        training: loss and metrics that the model is compiled with; None compiles nothing.
+        training: loss and metrics that the model is compiled with, if these are Keras's own.
     """
     model = keras.saving.deserialize_keras_object(modernized(described), safe_mode=True)
+    text = json.dumps(described)
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
-        has_cudnn = any(f'"{name}"' in json.dumps(described) for name in cudnn.LAYERS)
-        model.load_weights(cudnn.converted(path, Path(folder)) if has_cudnn else path)
+        if any(f'"{name}"' in text for name in cudnn.LAYERS):
+            path = cudnn.converted(path, Path(folder))
+        model.load_weights(path)
     if training:
         losses, metrics = (training.get(key) for key in ("loss", "metrics"))
-        model.compile(loss=_learned(losses, "losses"), metrics=_learned(metrics, "metrics"))
+        with suppress(Exception):  # of the user's own
+            model.compile(loss=_learned(losses, "losses"), metrics=_learned(metrics, "metrics"))
     return model
 
 
@@ -103,9 +107,9 @@ def _layer(kind: str, config: Config) -> Config:
             f"layer {config['name']!r}: has time_major=True, for which Keras 3 has no form; build "
             "it with the batch first and save the model again"
         )
-    if kind in cudnn.LAYERS:
-        kind = cudnn.LAYERS[kind]
-        config |= {"reset_after": True} if kind == "GRU" else {}
+    if kind == "CuDNNGRU":
+        config["reset_after"] = True
+    kind = cudnn.LAYERS.get(kind, kind)
     if kind in ("GRU", "GRUCell"):  # before Keras 2.1 there was no other
         config.setdefault("reset_after", False)
     if kind == "LeakyReLU" and "alpha" in config:

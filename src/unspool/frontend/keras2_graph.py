@@ -192,8 +192,14 @@ def _operated(layer: Config, calls: Sequence[tuple[list[Any], Config]]) -> Confi
     settings: Config = {}
     nodes = []
     for args, kwargs in calls:
-        others = [kwargs.pop(operation.second)] if operation.second in kwargs else []
-        settings = {operation.settings[key]: kwargs[key] for key in kwargs}
+        others = [kwargs[operation.second]] if operation.second in kwargs else []
+        settings = {new: kwargs[old] for old, new in operation.settings.items() if old in kwargs}
+        unknown = kwargs.keys() - {operation.second, *operation.settings}
+        if unknown:
+            raise UnspoolError(
+                f"layer {layer['name']!r}: gives TensorFlow's function {function!r} the argument "
+                f"{min(unknown)!r}, for which Keras 3 has no form; leave it out and save again"
+            )
         nodes.append(_node([*args, *others], {}))
     return _as(operation, layer, settings, nodes)
 

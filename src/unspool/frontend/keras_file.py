@@ -43,10 +43,7 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
     ending = _ending(path)
     try:
         with _as(path, ending) as named:
-            described = saved.read(named, None if config is None else Path(config))
-            with suppress(Exception):  # a loss of the user's own
-                return _load(named, described, compile=True)
-            return _load(named, described, compile=False)
+            return _load(named, saved.read(named, None if config is None else Path(config)))
     except UnspoolError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:
@@ -59,17 +56,18 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
 
 
-def _load(path: Path, described: Saved, compile: bool) -> Any:
+def _load(path: Path, described: Saved) -> Any:
     with warnings.catch_warnings():  # of an optimizer's state that does not fit; it is not used
         warnings.simplefilter("ignore")
         if described.by_keras_2:
-            training = described.training if compile else None
-            return keras2.load(path, described.model, training)
+            return keras2.load(path, described.model, described.training)
         if described.apart:
             model = keras.saving.deserialize_keras_object(described.model, safe_mode=True)
             model.load_weights(path)
             return model
-        return keras.models.load_model(path, compile=compile, safe_mode=True)
+        with suppress(Exception):  # a loss of the user's own
+            return keras.models.load_model(path, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def _ending(path: Path) -> str:

@@ -46,9 +46,9 @@ def read(path: Path, config: Path | None) -> Saved:
     Raises:
         UnspoolError: the file has no configuration, and none is given.
     """
-    found = _archive(path) if path.suffix == ".keras" else _hdf5(path)
     if config is not None:
         return _json(config)
+    found = _archive(path) if path.suffix == ".keras" else _hdf5(path)
     if found is None:
         raise UnspoolError(
             "holds weights alone, without the layers that they belong to; save the whole model "
@@ -57,7 +57,7 @@ def read(path: Path, config: Path | None) -> Saved:
     return found
 
 
-def _archive(path: Path) -> Saved | None:
+def _archive(path: Path) -> Saved:
     with ZipFile(path) as archive:
         if "config.json" not in archive.namelist():
             raise UnspoolError("a zip file without a config.json; expected a .keras file")

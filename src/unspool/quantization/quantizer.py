@@ -53,11 +53,10 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
     statistics = scales.statistics(source, ranges, activations)
-    known = flatbuffer.read(float_tflite)
-    replaced = stand_ins.put_in(known, activations)
-    listed = flatbuffer.write(known) if replaced else float_tflite
+    recipe = _recipe(activations, kernels.unlike_heads(source))
+    replaced = stand_ins.put_in(source, activations)
+    listed = flatbuffer.write(source) if replaced else float_tflite
     with quiet():  # a progress bar that its own switch does not turn off
-        recipe = _recipe(activations, kernels.unlike_heads(source))
         result = quantizer.Quantizer(bytearray(listed), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )

@@ -5,7 +5,6 @@ has to be changed back.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -17,13 +16,14 @@ _STAND_INS = {
 }
 """Type -> operator that TFLM has in this type -> what stands in for it."""
 
-Replaced = Mapping[bytes, Any]
+Replaced = Mapping[bytes, str]
 """Output tensor -> the operator that writes it, before."""
 
 
 def put_in(model: flatbuffer.Model, activations: str) -> Replaced:
     """Rename operators of a float model; returns which they were."""
-    known, replaced = _STAND_INS[activations], {}
+    known = _STAND_INS[activations]
+    replaced: dict[bytes, str] = {}
     graph = model.subgraphs[0]
     for op in graph.operators:
         kind = flatbuffer.operator_kind(model, op)
@@ -41,7 +41,7 @@ def put_back(model: flatbuffer.Model, replaced: Replaced) -> None:
     graph = model.subgraphs[0]
     for op in graph.operators:
         kind = replaced.get(graph.tensors[op.outputs[0]].name)
-        if kind and flatbuffer.operator_kind(model, op) in ("MAXIMUM", "GELU"):
+        if kind and flatbuffer.operator_kind(model, op) in _STAND_INS["int8"].values():
             op.opcodeIndex = flatbuffer.code(model, kind)
             if kind == "ELU":
                 op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.NONE, None

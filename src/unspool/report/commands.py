@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import chain
-from shlex import join, quote
+from shlex import join
 
 from unspool.compilation import vela_config
 from unspool.compilation.targets import Target
@@ -20,6 +20,7 @@ class Request:
         quantized: path of the quantized .tflite file.
         out: folder of the report; commands write to folders inside it.
         model: path of the trained model; empty where only the .tflite is known.
+        config: path of its layers in JSON; empty where the model's file has them.
         again: the command that made the report, to be run again with other options.
         activations: "int8" or "int16"; empty where it is not known.
         streamable: the model was deployed without states, but could be fed a stream with them.
@@ -28,6 +29,7 @@ class Request:
     quantized: str
     out: str
     model: str = ""
+    config: str = ""
     again: str = ""
     activations: str = ""
     streamable: bool = False
@@ -50,8 +52,9 @@ def flag(name: str, limit: float) -> str:
 
 
 def model(request: Request) -> str:
-    """The trained model's path, or where it is unknown a name to be replaced by it."""
-    return quote(request.model) if request.model else "MODEL.keras"
+    """The trained model as a command takes it, or where it is unknown a name to be replaced."""
+    config = ["--config", request.config] if request.config else []
+    return join([request.model, *config]) if request.model else "MODEL.keras"
 
 
 def target_options(target: Target) -> str:

@@ -143,13 +143,13 @@ def graph_operators(model: Model) -> list[Operator]:
 def code(model: Model, kind: str) -> int:
     """Index of the code of an operator, by LiteRT's name; it is added where the model has none."""
     operator = getattr(schema.BuiltinOperator, kind)
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == operator:
+    for index, there in enumerate(model.operatorCodes):
+        if max(there.builtinCode, there.deprecatedBuiltinCode) == operator:
             return index
-    code = schema.OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode = operator, min(operator, 127)  # an int8
-    code.version = 1
-    model.operatorCodes.append(code)
+    new = schema.OperatorCodeT()
+    new.builtinCode, new.deprecatedBuiltinCode = operator, min(operator, 127)  # an int8
+    new.version = 1
+    model.operatorCodes.append(new)
     return len(model.operatorCodes) - 1
 
 

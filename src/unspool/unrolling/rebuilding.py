@@ -104,13 +104,14 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
-    if _is_max_over_time(operation):
-        return _max_over_time(operation, name)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
     if type(operation).__name__ == "Add":  # of a number, it is as good as any
         add = Function(added, name=name)
         return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else copied(*x)
+    if _is_max_over_time(operation):  # of a sequence, it has no int8 form
+        pooled = Function(global_max, name=name)
+        return lambda x: pooled(x) if len(x.shape) == 3 else copied(x)
     return copied  # type: ignore[no-any-return]
 
 
@@ -120,17 +121,11 @@ def _is_max_over_time(operation: Any) -> bool:
     return np.ravel(operation.axis).tolist() in ([1], [-2])
 
 
-def _max_over_time(operation: Any, name: str) -> DeployLayer:
-    """`keras.ops.max` over the axis behind the batch, which has no int8 form for sequences."""
-    pooled = Function(global_max, name=name)
-    return lambda x: pooled(x) if len(x.shape) == 3 else operation(x)
-
-
 def _clone(layer: Any, name: str) -> DeployLayer:
+    clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
     replaced = activated(layer)
-    config = {**layer.get_config(), "name": name, "dtype": "float32"}
-    config |= {"activation": "linear"} if replaced else {}
-    clone = type(layer).from_config(config)
+    if replaced:
+        clone.activation = replaced
     clone.trained_values = lambda: [tf.convert_to_tensor(w) for w in layer.weights]
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -138,7 +133,7 @@ def _clone(layer: Any, name: str) -> DeployLayer:
         outputs = clone(*args, **kwargs)
         if first:
             clone.set_weights(layer.get_weights())
-        return Function(replaced, name=f"{name}_activation")(outputs) if replaced else outputs
+        return outputs
 
     return call
 

@@ -152,9 +152,6 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(added, name=name)
         case keras.layers.Average():
             return Function(lambda tensors: added(tensors) * (1 / len(tensors)), name=name)
-        case keras.layers.Activation():
-            function = activated(layer)
-            return Function(function, name=name) if function else None
         case keras.layers.ELU(alpha=slope) if slope != 1:
             return Function(_elu(slope), name=name)
         case keras.layers.RepeatVector(n=count):
