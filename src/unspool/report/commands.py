@@ -20,19 +20,19 @@ class Request:
         quantized: path of the quantized .tflite file.
         out: folder of the report; commands write to folders inside it.
         model: path of the trained model; empty where only the .tflite is known.
-        config: path of its layers in JSON; empty where the model's file has them.
         again: the command that made the report, to be run again with other options.
         activations: "int8" or "int16"; empty where it is not known.
         streamable: the model was deployed without states, but could be fed a stream with them.
+        config: path of the trained model's layers in JSON; empty where its file has them.
     """
 
     quantized: str
     out: str
     model: str = ""
-    config: str = ""
     again: str = ""
     activations: str = ""
     streamable: bool = False
+    config: str = ""
 
 
 def for_remedy(remedy: Remedy, request: Request) -> str:
