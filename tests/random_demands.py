@@ -14,6 +14,7 @@ from unspool.compilation import targets
 from unspool.deployment import Deployment, Options, deploy, deploy_stream
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
+from unspool.frontend.inference_form import for_inference
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.making import of_deployment
@@ -85,7 +86,8 @@ def _deploy(network: Network, made: Any, data: list[np.ndarray]) -> Deployment:
         return deploy_stream(made, data, time_steps=network.chunk, options=options)
     x = random_models.samples(network, made, TEST, 2)
     names = structure.output_names(made)
-    wanted = dict(zip(names, evaluation.predict(made, x), strict=True))
+    exact = evaluation.predict(for_inference(made), x)
+    wanted = dict(zip(names, exact, strict=True))
     steps = network.steps if network.is_open else None
     return deploy(made, data, test=(x, wanted), time_steps=steps, options=options)
 
@@ -110,17 +112,17 @@ def _faults(network: Network, made: Any, data: list[np.ndarray], done: Deploymen
     given = [tensor.name for tensor in session.outputs]
     if given != list(structure.output_names(made)):
         found.append(f"outputs are called {given}")
-    return found + _untold(made, data, done)
+    return found + _untold(data, done)
 
 
-def _untold(made: Any, data: list[np.ndarray], done: Deployment) -> list[str]:
-    """Errors that the report's verdict does not tell."""
+def _untold(data: list[np.ndarray], done: Deployment) -> list[str]:
+    """Errors, against the model in float32, that the report's verdict does not tell."""
     report = of_deployment(done, {}, Request("model_int8.tflite", "out"))
     as_json(report)
     bad = [check.text for check in report.verdict if check.state == "bad"]
     session = Session(done.quantized_tflite, "tflm")
     outputs = session.predict(data)
-    exact = last(evaluation.predict(made, data), outputs)
+    exact = last(evaluation.predict(done.trained, data), outputs)
     found = []
     for tensor, head, a, b in zip(session.outputs, session.heads, outputs, exact, strict=True):
         if head.kind != "values":

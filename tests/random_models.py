@@ -77,6 +77,8 @@ def _model(network: Network) -> Any:
         for number, (kind, width) in enumerate(network.heads)
         for tensor in _head(kind, width, y, states, f"head_{number}")
     ]
+    if network.extra and states and all(kind == "states" for kind, _ in network.heads):
+        outputs.append(L.Dense(2)(y))  # or nothing might read the second input
     inputs = x if z is None else [x, z]
     if network.name == "x":
         return keras.Model(inputs, outputs)
