@@ -5,9 +5,11 @@
   MEAN times a constant.
 - NEG, which a LayerNormalization inside a cell has, has no int8 form: it becomes a multiplication.
   SQUARED_DIFFERENCE, of the same origin, has none in int16: it becomes a difference, times itself.
+- litert-quantizer leaves a SPLIT in float of which a part is not read: each part becomes a SLICE.
 """
 
 import math
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -27,6 +29,9 @@ def rewrite(model: flatbuffer.Model) -> None:
     """
     graph = model.subgraphs[0]
     operators = []
+    read = {int(index) for op in graph.operators for index in op.inputs} | {
+        *map(int, graph.outputs)
+    }
     for op in graph.operators:
         kind = flatbuffer.operator_kind(model, op)
         if kind == "CONCATENATION":
@@ -37,6 +42,9 @@ def rewrite(model: flatbuffer.Model) -> None:
             _multiply(model, op, op.inputs[0], -1.0)
         elif kind == "SQUARED_DIFFERENCE":
             operators.append(_difference(model, op))
+        elif kind in ("SPLIT", "SPLIT_V") and not read.issuperset(map(int, op.outputs)):
+            operators += _slices(model, op, kind, read)
+            continue
         operators.append(op)
     graph.operators = operators
 
@@ -44,15 +52,20 @@ def rewrite(model: flatbuffer.Model) -> None:
 def _mean(model: flatbuffer.Model, op: Any) -> Any:
     """Make a SUM a multiplication of the mean, by the count; returns the operator that gives it."""
     graph = model.subgraphs[0]
-    source, axes = (graph.tensors[index] for index in op.inputs)
-    reduced = np.frombuffer(bytes(model.buffers[axes.buffer].data), np.int32)
-    count = math.prod(int(source.shape[axis]) for axis in reduced)
+    source = graph.tensors[op.inputs[0]]
+    count = math.prod(int(source.shape[axis]) for axis in _whole_numbers(model, op.inputs[1]))
     mean, average = copy(graph.tensors[op.outputs[0]]), copy(op)
     mean.name += b"/mean"
     average.outputs = [_added(graph, mean)]
     average.opcodeIndex = flatbuffer.code(model, "MEAN")
     _multiply(model, op, average.outputs[0], count)
     return average
+
+
+def _whole_numbers(model: flatbuffer.Model, index: int) -> np.ndarray:
+    """The int32 values of a constant, flat."""
+    buffer = model.buffers[model.subgraphs[0].tensors[index].buffer]
+    return np.frombuffer(bytes(buffer.data), np.int32)
 
 
 def _difference(model: flatbuffer.Model, op: Any) -> Any:
@@ -68,16 +81,43 @@ def _difference(model: flatbuffer.Model, op: Any) -> Any:
     return difference
 
 
+def _slices(model: flatbuffer.Model, op: Any, kind: str, read: set[int]) -> Iterator[Any]:
+    """A SLICE for each part of a SPLIT that is read."""
+    graph = model.subgraphs[0]
+    source, axis = (0, 2) if kind == "SPLIT_V" else (1, 0)
+    along = int(_whole_numbers(model, op.inputs[axis])[0])
+    start = np.zeros(len(graph.tensors[op.inputs[source]].shape), np.int32)
+    for index in map(int, op.outputs):
+        out = graph.tensors[index]
+        if index in read:
+            ends = [
+                _constant(model, out.name + name, values)
+                for name, values in ((b"/begin", start), (b"/size", np.array(out.shape, np.int32)))
+            ]
+            part = copy(op)
+            part.inputs, part.outputs = [op.inputs[source], *ends], [index]
+            part.opcodeIndex = flatbuffer.code(model, "SLICE")
+            part.builtinOptionsType = schema.BuiltinOptions.SliceOptions
+            part.builtinOptions = schema.SliceOptionsT()
+            yield part
+        start[along] += out.shape[along]
+
+
+def _constant(model: flatbuffer.Model, name: bytes, values: np.ndarray) -> int:
+    """Add a constant of float32 or int32 to the graph; returns its tensor's index."""
+    tensor, buffer = schema.TensorT(), schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    types = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
+    tensor.name, tensor.shape, tensor.type = name, [*values.shape], types[str(values.dtype)]
+    tensor.buffer = len(model.buffers) - 1
+    return _added(model.subgraphs[0], tensor)
+
+
 def _multiply(model: flatbuffer.Model, op: Any, index: int, value: float) -> None:
     """Make an operator the product of a tensor and a constant."""
-    graph = model.subgraphs[0]
-    factor, buffer = schema.TensorT(), schema.BufferT()
-    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    out = graph.tensors[op.outputs[0]]
-    factor.name, factor.shape, factor.type = out.name + b"/factor", [1], out.type
-    factor.buffer = len(model.buffers) - 1
-    _become_product(model, op, [index, _added(graph, factor)])
+    name = model.subgraphs[0].tensors[op.outputs[0]].name + b"/factor"
+    _become_product(model, op, [index, _constant(model, name, np.array([value], np.float32))])
 
 
 def _become_product(model: flatbuffer.Model, op: Any, inputs: list[int]) -> None:
