@@ -31,9 +31,11 @@ from unspool.support.files import AnyPath
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, tflm_limits
+from unspool.tflite.masks import Mask, cleared
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import input_scalings, leading
+from unspool.unrolling.mask_checks import masks_of
 
 Labels: TypeAlias = Samples
 """What the only output should have been, or output name -> what that output should have been."""
@@ -116,6 +118,8 @@ class Options:
             `keep_resident` takes it; infinity for all weights that are read repeatedly, None to
             leave them in flash.
         remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
+        full_length: no sequence is ever padded: the masks of a model with Masking or `mask_zero`
+            are left out, which makes the network smaller.
 
     Example:
         >>> options = unspool.Options(target=unspool.target("ethos-u65-256"), activations="int16")
@@ -130,6 +134,7 @@ class Options:
     feature_scales: bool = False
     resident_weights: float | None = None
     remedy_seconds: float = 60.0
+    full_length: bool = False
 
 
 _DEFAULTS = Options()
@@ -170,6 +175,7 @@ def deploy(
         method=options.calibration_method,
         activations=options.activations,
         allow_cpu=options.allow_cpu,
+        full_length=options.full_length,
     )
     return _deploy(model, calibration, test, time_steps, way, options, watch)
 
@@ -212,6 +218,7 @@ def deploy_stream(
         method=options.calibration_method,
         activations=options.activations,
         allow_cpu=options.allow_cpu,
+        full_length=options.full_length,
         rounds=calibration_rounds,
         carry_states=carry_states,
     )
@@ -234,7 +241,10 @@ def _deploy(
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
-    warned = _warned(subject, structure.inputs(model), arrays)
+    masks = masks_of(subject)
+    if options.full_length:
+        _check_full_length(masks, structure.inputs(model), arrays)
+    warned = _warned(subject, () if options.full_length else masks, structure.inputs(model), arrays)
 
     calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
@@ -262,13 +272,44 @@ def _deploy(
     )
 
 
+def _check_full_length(
+    masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
+) -> None:
+    for name, count in _padded(masks, inputs, arrays).items():
+        if count:
+            raise UnspoolError(
+                f"calibration data: {count} of {len(arrays[0])} sequences are padded in input "
+                f"{name!r}; expected full ones (`full_length`)"
+            )
+
+
+def _padded(
+    masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
+) -> dict[str, int]:
+    """Input that says which steps are padded -> how many sequences have such steps."""
+    by_name = {tensor.name: array for tensor, array in zip(inputs, arrays, strict=True)}
+    counts = {}
+    for mask in masks:
+        name = mask.source or mask.input
+        valid = mask.of(by_name[name]) if mask.source else by_name[name]
+        counts[name] = int((valid == 0).any(axis=1).sum())
+    return counts
+
+
 def _warned(
-    model: Any, inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
+    model: Any, masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
     """Warn, before any work, of what is likely to go wrong with the calibration data."""
     names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
-    texts = concerns(input_scaling.scaled(scalings, names, arrays), inputs)
+    valid = cleared(masks, names, arrays)
+    texts = concerns(input_scaling.scaled(scalings, names, valid), inputs)
+    texts += tuple(
+        f"calibration data: no sequence is padded in input {name!r}; if none ever is, the network "
+        "does without the mask (`full_length`)"
+        for name, count in _padded(masks, inputs, arrays).items()
+        if not count
+    )
     for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)
     return texts

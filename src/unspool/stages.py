@@ -52,10 +52,11 @@ def sequences(
     method: str = "mse",
     activations: str = "int8",
     allow_cpu: bool = False,
+    full_length: bool = False,
 ) -> Way:
     """The way for a model that takes whole sequences; see `unroll` and `calibrate`."""
     return Way(
-        partial(unroll, time_steps=time_steps, allow_cpu=allow_cpu),
+        partial(unroll, time_steps=time_steps, allow_cpu=allow_cpu, full_length=full_length),
         partial(calibrate, method=method, activations=activations),
         activations,
     )
@@ -69,10 +70,11 @@ def stream(
     allow_cpu: bool,
     rounds: int,
     carry_states: bool,
+    full_length: bool = False,
 ) -> Way:
     """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
-        partial(unroll_stream, time_steps=time_steps, allow_cpu=allow_cpu),
+        partial(unroll_stream, time_steps=time_steps, allow_cpu=allow_cpu, full_length=full_length),
         partial(
             calibrate_stream,
             method=method,

@@ -9,8 +9,9 @@ from cases.around import AROUND
 from cases.arrangement import ARRANGEMENT
 from cases.cells import CELLS, MinimalGatedCell
 from cases.core import Case, L, chain, functional, trained
+from cases.masks import CASES as MASKED
 from cases.shapes import SHAPES
 
 __all__ = ["CASES", "Case", "L", "MinimalGatedCell", "chain", "functional", "trained"]
 
-CASES: tuple[Case, ...] = (*CELLS, *ARRANGEMENT, *AROUND, *SHAPES)
+CASES: tuple[Case, ...] = (*CELLS, *ARRANGEMENT, *AROUND, *MASKED, *SHAPES)

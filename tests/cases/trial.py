@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.core import Case, trained
+from cases.masks import MASKS, PAD
 from unspool import Deployment, Options, deploy
 from unspool.compilation.compiled import Compiled
 from unspool.guide import mnist
@@ -35,6 +36,10 @@ def attempt(case: Case, steps: int, activations: str) -> Trial:
     model = trained(case, steps)
     shapes = [tuple(steps if n is None else n for n in t.shape[1:]) for t in model.inputs]
     data = [samples(shape, 2 + number) for number, shape in enumerate(shapes)]
+    if case.group == MASKS:
+        data = [
+            padded(a, t.dtype, n) for n, (a, t) in enumerate(zip(data, model.inputs, strict=True))
+        ]
     done = deploy(
         model,
         [array[:CALIBRATION] for array in data],
@@ -52,6 +57,18 @@ def samples(shape: tuple[int, ...], seed: int) -> np.ndarray:
     images = mnist.load().test_images[:400, 8:20].astype(np.float32) / 255
     real = np.resize(images, (half + rest, *shape))
     return np.concatenate([drawn[:half], real[:half], drawn[half:], real[half:]])
+
+
+def padded(values: np.ndarray, dtype: str, number: int) -> np.ndarray:
+    """Sequences (samples, steps, ...) that end early, have a gap, or begin late; or their mask."""
+    rng = np.random.default_rng(number)
+    count, steps = values.shape[:2]
+    if values.ndim < 3 and dtype != "bool":
+        return values
+    valid = np.arange(steps) < rng.integers(0, steps + 1, (count, 1))
+    valid[1::4] = rng.random((len(valid[1::4]), steps)) < 0.7
+    valid[2::8] = ~valid[2::8]
+    return valid if dtype == "bool" else np.where(valid[..., None], values, PAD).astype(np.float32)
 
 
 def levels(trial: Trial, compiled: Compiled) -> np.ndarray:

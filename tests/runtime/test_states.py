@@ -264,7 +264,6 @@ def given_state() -> Any:
             r"layer 'f' \(Flatten\): mixes time steps",
         ),
         (given_state, "layer 'decoder': its initial state is computed by the model"),
-        (partial(chain(L.Masking(), L.GRU(4)), T), "masks time steps"),
     ],
 )
 def test_what_cannot_stream_says_so(make: Callable[[], Any], message: str) -> None:

@@ -40,13 +40,6 @@ def attention() -> Any:
     return keras.Model(x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h)))
 
 
-def masked_in_a_nested_model() -> Any:
-    inner = sequential(L.Masking(name="mask"), L.LSTM(4))
-    inner.name = "inner"
-    x = keras.Input((6, 5))
-    return keras.Model(x, inner(x))
-
-
 def tanh(x: Any) -> Any:
     """Keras's name, and another function."""
     return keras.ops.tanh(0.5 * x)
@@ -56,15 +49,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "own tanh": (
         lambda: sequential(L.GRU(4, activation=tanh, name="g")),
         r"layer 'g' \(GRU\): activation is '.*test_inspection.tanh'",
-    ),
-    "Masking": (
-        lambda: sequential(L.Masking(name="mask"), L.GRU(4)),
-        r"layer 'mask' \(Masking\): masks time steps.*padded or cut",
-    ),
-    "nested": (masked_in_a_nested_model, r"layer 'inner/mask' \(Masking\)"),
-    "mask_zero": (
-        lambda: sequential(L.Embedding(9, 4, mask_zero=True), L.GRU(4), shape=(6,)),
-        r"\(Embedding\): mask_zero=True .*use mask_zero=False",
     ),
     "Embedding": (
         lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),

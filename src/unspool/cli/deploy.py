@@ -76,6 +76,9 @@ def deploy_command(
         bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
     ] = False,
     feature_scales: FeatureScales = False,
+    full_length: Annotated[
+        bool, typer.Option("--full-length", help="No sequence is ever padded: leave masks out.")
+    ] = False,
     resident_weights: ResidentWeights = None,
     remedy_seconds: RemedySeconds = DEFAULT_REMEDY_SECONDS,
     out: Out = DEFAULT_OUT,
@@ -108,11 +111,12 @@ def deploy_command(
     from unspool.cli.results import finish
     from unspool.deployment import deploy, deploy_stream
 
-    trained = _loaded(model, config, screen)
+    trained = _loaded(model, config, full_length, screen)
     options = replace(
         chosen_options(chosen, calibration_method, activations, allow_cpu, resident_weights),
         remedy_seconds=remedy_seconds,
         feature_scales=feature_scales,
+        full_length=full_length,
     )
     with watching() as watch:
         if states:
@@ -154,13 +158,13 @@ def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> N
             raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
 
 
-def _loaded(path: Path, config: Path | None, screen: Console) -> Any:
+def _loaded(path: Path, config: Path | None, full_length: bool, screen: Console) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
     from unspool.frontend.keras_file import load
     from unspool.unrolling.inspection import inspect
 
     trained = load(path, config)
-    for verdict in inspect(trained):
+    for verdict in inspect(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
     return trained

@@ -6,6 +6,7 @@ NAMED = (
     "allow_cpu",
     "config",
     "feature_scales",
+    "full_length",
     "max_accuracy_drop",
     "max_flash_kib",
     "max_ms",

@@ -19,6 +19,7 @@ from unspool.quantization.multipliers import KERNEL_BITS
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
+from unspool.tflite.masks import Mask, computed
 from unspool.unrolling import leading
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
@@ -56,7 +57,11 @@ class FakeQuantized:
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
         calibrated, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
-        self._deploy_model, self._scalings = leading.stripped(calibrated.deploy_model, self._names)
+        interface = calibrated.deploy_model.interface
+        self._masks = tuple(computed(interface.marks.masks).values())
+        self._deploy_model, self._scalings = leading.stripped(
+            calibrated.deploy_model, interface.inputs
+        )
         self._traced = _traced(self._deploy_model)
         self._kernels = _kernels(self._traced)
         self._roundings = _roundings(self._traced, flatbuffer.read(int8_tflite))
@@ -68,7 +73,8 @@ class FakeQuantized:
         Raises:
             UnspoolError: they have another.
         """
-        inputs = zip(self._deploy_model.inputs, self._names, arrays, strict=True)
+        own = self._deploy_model.inputs[: len(self._names)]
+        inputs = zip(own, self._names, arrays, strict=True)
         for tensor, name, array in inputs:
             if tuple(tensor.shape[1:]) != array.shape[1:]:
                 raise UnspoolError(
@@ -82,12 +88,21 @@ class FakeQuantized:
         tensors = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
             tensors = [inputs[name] for name in self._names]
+        sources = [self._names.index(mask.source) for mask in self._masks]
+        masks = [
+            _mask(mask, tensors[position])
+            for mask, position in zip(self._masks, sources, strict=True)
+        ]
+        for mask, position, valid in zip(self._masks, sources, masks, strict=True):
+            if mask.is_cleared:
+                tensors[position] *= valid[..., None]
         for position, scaling in self._scalings.items():
             tensors[position] = (tensors[position] - scaling.shift) * scaling.factor
         weights = self._weights()
         # One sample at a time, as the deploy graph is, vectorized over the batch.
         outputs = tf.vectorized_map(
-            lambda sample: self._sample(weights, [part[None] for part in sample]), tensors
+            lambda sample: self._sample(weights, [part[None] for part in sample]),
+            [*tensors, *masks],
         )
         outputs = [output[:, 0] for output in outputs]
         return keras.tree.pack_sequence_as(self._structure, outputs)
@@ -130,6 +145,13 @@ class FakeQuantized:
                 tensor.name: result for tensor, result in zip(op.outputs, results, strict=True)
             }
         return [values[tensor.name] for tensor in self._traced.outputs]
+
+
+def _mask(mask: Mask, values: Any) -> Any:
+    """`Mask.of`, in TensorFlow."""
+    differs = tf.not_equal(values, tf.cast(mask.value, values.dtype))
+    steps = tf.reduce_any(differs, axis=-1) if len(values.shape) > 2 else differs
+    return tf.cast(steps, tf.float32)
 
 
 def _traced(deploy_model: Any) -> Any:

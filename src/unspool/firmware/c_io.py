@@ -44,6 +44,7 @@ def source(name: str, interface: Interface) -> str:
 def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
     """(comment, declaration, body) of every function, in the order of their use."""
     functions = [_quantize(name, port) for port in interface.data_inputs]
+    functions += [_fill(name, port) for port in interface.data_inputs if port.is_mask]
     functions += [_dequantize(name, port) for port in interface.data_outputs]
     if interface.states:
         functions += [_reset(name, interface.states), _copy(name, interface)]
@@ -61,14 +62,27 @@ def _quantize(name: str, port: Port) -> tuple[str, str, str]:
     return (
         f"{macro}_COUNT real values{' in their units' * bool(scaling)} to stored ones: "
         "round half to even, clip;\n * NaN is stored as the zero point."
-        + "\n * The layers that scaled this input are part of it."
-        * bool(scaling),
+        + "\n * The layers that scaled this input are part of it." * bool(scaling)
+        + (f"\n * Give 0 in padded time steps, not {port.padding:g}." if port.padding else ""),
         f"void {name}_quantize_{port.identifier}(const float *values, {stored} *stored)",
         f"{_scaling(scaling) if scaling else ''}"
         f"    int32_t i;\n\n"
         f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
         f"        stored[i] = ({stored})to_level({real}, {macro}_SCALE,\n"
         f"                                     {macro}_ZERO_POINT, {limits.min}, {limits.max});\n"
+        f"    }}\n",
+    )
+
+
+def _fill(name: str, port: Port) -> tuple[str, str, str]:
+    """Write a mask from the number of valid steps."""
+    stored = _type(port)
+    return (
+        "1 for each of the first `steps` time steps, 0 for the padded ones after them.",
+        f"void {name}_fill_{port.identifier}(int32_t steps, {stored} *stored)",
+        f"    int32_t i;\n\n"
+        f"    for (i = 0; i < {_macro(name, 'input', port)}_COUNT; i++) {{\n"
+        f"        stored[i] = ({stored})(i < steps);\n"
         f"    }}\n",
     )
 

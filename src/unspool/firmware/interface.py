@@ -25,6 +25,8 @@ class Port:
         place: the tensor's index in the compiled graph.
         identifier: its name in C, distinct among the inputs or among the outputs.
         scaling: what is done to real values before they are stored; None for nothing.
+        is_mask: it says which time steps are padded.
+        padding: the value that only says that a step is padded, and is stored as 0; None for none.
     """
 
     tensor: Tensor
@@ -32,6 +34,8 @@ class Port:
     place: int
     identifier: str
     scaling: InputScaling | None = None
+    is_mask: bool = False
+    padding: float | None = None
 
     @property
     def count(self) -> int:
@@ -111,9 +115,10 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    scalings = {
-        scaling.input: scaling for scaling in marks.read(source).scalings if kind == "input"
-    }
+    known = marks.read(source) if kind == "input" else marks.Marks()
+    scalings = {scaling.input: scaling for scaling in known.scalings}
+    cleared = {mask.source: mask.value for mask in known.masks if mask.is_cleared}
+    masks = {mask.input for mask in known.masks}
     ports = []
     for name, index in wanted.items():
         own = _name(source, index)
@@ -126,8 +131,17 @@ def _ports(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> I
         (place,) = matches
         tensor = replace(described[index], name=name)
         _check(tensor, seen_by_tflm[place], kind)
-        port = Port(tensor, places.index(place), place, identifiers[name], scalings.get(name))
-        ports.append(port)
+        ports.append(
+            Port(
+                tensor,
+                places.index(place),
+                place,
+                identifiers[name],
+                scalings.get(name),
+                name in masks,
+                cleared.get(name),
+            )
+        )
     more = [_name(compiled, place) for place in places if place not in {p.place for p in ports}]
     if more:
         raise UnspoolError(

@@ -123,8 +123,10 @@ def _driver(places: Regions) -> str:
 def _loop(name: str, interface: Interface) -> str:
     macro = name.upper()
     lines = [
-        f"{name}_quantize_{port.identifier}({port.identifier}, "
+        f"{name}_{'fill' if port.is_mask else 'quantize'}_{port.identifier}("
+        f"{'steps' if port.is_mask else port.identifier}, "
         f"({port.tensor.dtype}_t *)inputs[{macro}_INPUT_{port.identifier.upper()}_INDEX]);"
+        f"{'  // steps: how many are not padded' * port.is_mask}"
         for port in interface.data_inputs
     ]
     lines.append("if (interpreter.Invoke() != kTfLiteOk) { /* the driver refused: see its log */ }")

@@ -99,8 +99,16 @@ def _joined(path: Sequence[Any]) -> str:
 
 
 def readers(model: Any, tensor: Any) -> list[Any]:
-    """The nodes of a model's graph, each a call of an operation, that read a tensor."""
-    return [n for n in _nodes(model) if any(read is tensor for read in n.input_tensors)]
+    """The nodes of a model's graph, each a call of an operation, that read a tensor's values.
+
+    Comparisons are left out: Keras puts one into the graph for each mask that a layer makes.
+    """
+    return [
+        node
+        for node in _nodes(model)
+        if any(read is tensor for read in node.input_tensors)
+        and type(node.operation).__name__ != "NotEqual"
+    ]
 
 
 def calls(model: Any, layer: Any) -> list[Any]:

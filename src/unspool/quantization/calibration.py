@@ -10,9 +10,8 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.quantization.observing import Observations, Observer, Stream
 from unspool.quantization.ranges import LEVELS, METHODS, UNIT, ZERO, Range
-from unspool.support import samples
 from unspool.support.samples import Samples
-from unspool.tflite import flatbuffer, input_scaling, marks
+from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Signature
 
 GROWTH_LIMIT = 1.0
@@ -129,10 +128,10 @@ def calibrate(
     """
     _check_choice(method, activations)
     model = flatbuffer.read(float_tflite)
-    inputs, _ = flatbuffer.inputs_and_outputs(model)
-    arrays = samples.check(data, inputs, "calibration data")
-    scalings = marks.read(model).scalings
-    arrays = input_scaling.scaled(scalings, [tensor.name for tensor in inputs], arrays)
+    signature = Signature(float_tflite)
+    if signature.state_names:
+        raise UnspoolError("the .tflite file has states: calibrate it with calibrate_stream")
+    arrays = signature.fed(signature.check(data, "calibration data"))
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):
         observer.feed([values[None] for values in sample])
@@ -182,7 +181,7 @@ def calibrate_stream(
         raise UnspoolError(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
-    arrays = signature.scaled(signature.check(data, "calibration data"))
+    arrays = signature.check(data, "calibration data")
     stream = Stream(float_tflite, signature, arrays, carry_states)
     finished: list[Round] = []
     while len(finished) < rounds and not stream.is_over:

@@ -199,5 +199,6 @@ class Stream:
         if not self._carry_states:
             self._states = self._signature.zero_states(1)
         for call in self._signature.calls([array[number, None] for array in self._sequences]):
-            outputs = self.observer.feed(self._signature.merged(call, self._states))
+            fed = self._signature.fed(call)
+            outputs = self.observer.feed(self._signature.merged(fed, self._states))
             self._states = [outputs[pair.output] for pair in self._signature.pairs]

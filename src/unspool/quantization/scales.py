@@ -5,12 +5,12 @@
 
 import functools
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.quantization import kernels
+from unspool.quantization import kernels, masking
 from unspool.quantization.kernels import Statistics
 from unspool.quantization.multipliers import (
     Floats,
@@ -60,8 +60,10 @@ def statistics(
         for op in operators
         if op.kind in _FIXED[activations]
     }
+    holding = masking.masks(model)
+    whole |= {ties[name]: masking.WHOLE[activations] for name in holding if name in ties}
     factors = _factors(model, operators, ties)
-    scales = _scales(_sets(operators, ties, whole, factors, activations))
+    scales = _scales(_sets(operators, ties, whole, factors, holding, activations))
     chosen = {name: _exact(whole[ties[name]], scales[ties[name]], activations) for name in ranges}
     for name, values in factors.items():
         exact = _exact(_range_of(values), _factor_scale(values, activations), activations)
@@ -150,11 +152,12 @@ def _sets(
     ties: Ties,
     whole: Mapping[str, Range],
     factors: Mapping[str, np.ndarray],
+    holding: Collection[str],
     activations: str,
 ) -> _Sets:
     products: dict[str, list[tuple[str, ...]]] = {}
     for op in operators:
-        if op.kind in ("MUL", "RELU"):
+        if op.kind in ("MUL", "RELU") and not any(name in holding for name in op.inputs):
             products.setdefault(ties[op.outputs[0]], []).append(op.inputs)
     wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
     _tell_biases_apart(operators, ties, wanted)
@@ -163,7 +166,13 @@ def _sets(
     return _Sets(
         ties=ties,
         wanted=wanted,
-        fixed=frozenset(ties[op.outputs[0]] for op in operators if op.kind in _FIXED[activations]),
+        fixed=frozenset(
+            ties[name]
+            for name in (
+                *(op.outputs[0] for op in operators if op.kind in _FIXED[activations]),
+                *(name for name in holding if name in ties),
+            )
+        ),
         by_table=frozenset(ties[name] for kind, name in read if kind in TABLES),
         with_kernels=frozenset(ties[name] for kind, name in read if kind in WEIGHTED),
         products=products,

@@ -15,6 +15,7 @@ one for each factor of one and a half (docs/decisions.md).
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from unspool.quantization.masking import selections
 from unspool.quantization.ranges import Range
 from unspool.tflite import flatbuffer, marks
 from unspool.tflite.roles import roles
@@ -38,7 +39,7 @@ MOVES = (
     "RESIZE_NEAREST_NEIGHBOR",
     "SPACE_TO_DEPTH",
 )
-"""Operators whose output has the scale of their first input, in litert-quantizer and in LiteRT."""
+"""Operators whose output has the scale of what they move, in litert-quantizer and in LiteRT."""
 
 JOINS = ("CONCATENATION", "PACK")
 """Operators whose inputs have the scale of their output."""
@@ -113,11 +114,14 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
     bound = list(_tied_states(model))
     for pair in zip(bound[::2], bound[1::2], strict=True):
         tied.tie(pair)
+    for group in selections(model):
+        tied.tie(group)
     joined = _only_joined(model)
     for op in flatbuffer.graph_operators(model):
         touched = [name for name in (*op.inputs, *op.outputs) if name in tied]
-        if op.kind in MOVES and op.inputs[0] in tied:
-            tied.tie([op.inputs[0], *op.outputs])
+        moved = op.inputs[op.kind == "SPLIT"]  # after its axis
+        if op.kind in MOVES and moved in tied:
+            tied.tie([moved, *op.outputs])
         elif op.kind in WEIGHTED:
             bound += touched
         elif op.kind in JOINS:

@@ -162,7 +162,9 @@ class _Work:
             with self.attempt("the deploy model in LiteRT"):
                 outputs = session.predict(forms.float_tflite, arrays, "litert")
             if outputs and reference:
-                errors["unroll_error"] = unroll_error(forms.trained, arrays, outputs, reference)
+                errors["unroll_error"] = unroll_error(
+                    forms.trained, Signature(forms.float_tflite), arrays, outputs, reference
+                )
             for place in ("tflm", "litert"):
                 quantized = None
                 with self.attempt(f"the quantized model in {PLACES[place]}"):

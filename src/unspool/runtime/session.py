@@ -55,21 +55,34 @@ class Session(Signature):
             ) from None
         self._states: list[np.ndarray] = self.zero_states(1)
 
-    def predict(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
+    def predict(
+        self,
+        data: Samples,
+        progress: Progress | None = None,
+        *,
+        lengths: Sequence[int] | np.ndarray | None = None,
+    ) -> list[np.ndarray]:
         """Run every sample by itself; where there are states, from zero states.
+
+        Masks are computed from the samples, as the trained model computes them.
 
         Args:
             data: the samples, one array (samples, ...) per input. With states, a sample may be
                 a whole sequence: any multiple of the file's time steps.
             progress: called now and then with the number of samples finished since.
+            lengths: how many time steps of each sample are valid, (samples,); the others are taken
+                as padded, whatever they hold. None where the samples say so themselves.
 
         Returns:
             one float32 array (samples, ...) per output, in the outputs' order; for sequences,
             the outputs of the last call.
 
         Raises:
-            UnspoolError: the samples do not fit the inputs.
+            UnspoolError: the samples do not fit the inputs, or lengths were given and the network
+                has no mask.
         """
+        if lengths is not None:
+            data = self.padded(data, lengths)
         return self._in_chunks(data, progress, _of_the_last_call)
 
     def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.runtime import evaluation, quality
 from unspool.runtime.quality import OutputError
+from unspool.tflite.signature import Signature
 
 _LARGEST = 1e-5
 """How far an output of the deploy model may be from the trained model's, in float: absolute for
@@ -17,9 +18,14 @@ _LAST_BITS = 4.0
 change in their last bit. A network that enlarges such changes, over many steps or from inputs in
 large units, has no outputs that are more exact."""
 
+_DRAWS = 8
+"""So often are inputs changed, and the largest change of outputs counts: on a network of 47 steps
+with large weights, six draws gave 2.3e-4 to 1.1e-3."""
+
 
 def unroll_error(
     trained: Any,
+    signature: Signature,
     arrays: list[np.ndarray],
     outputs: list[np.ndarray],
     reference: list[np.ndarray],
@@ -28,6 +34,7 @@ def unroll_error(
 
     Args:
         trained: the trained Keras model.
+        signature: of the deploy model.
         arrays: samples, one array (samples, ...) per input.
         outputs: of the deploy model on them.
         reference: outputs of the trained model on them.
@@ -38,8 +45,7 @@ def unroll_error(
     error = quality.difference(outputs, quality.last(reference, outputs))
     limit = _LARGEST * max(1.0, *(float(np.abs(array).max()) for array in reference))
     if not error.largest <= limit:
-        shaken = evaluation.predict(trained, _shaken(arrays))
-        limit = max(limit, _LAST_BITS * quality.difference(shaken, reference).largest)
+        limit = max(limit, _LAST_BITS * _change(trained, signature, arrays, reference))
     if not error.largest <= limit:
         raise UnspoolError(
             f"the deploy model's outputs differ from the trained model's by up to "
@@ -49,16 +55,37 @@ def unroll_error(
     return error
 
 
-def _shaken(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Samples with real values changed by up to the last bit of their feature's largest."""
+def _change(
+    trained: Any, signature: Signature, arrays: list[np.ndarray], reference: list[np.ndarray]
+) -> float:
+    """How far outputs move when inputs move in their last bit."""
     rng = np.random.default_rng(0)
-    return [
-        array + np.abs(array).max(axis=tuple(range(array.ndim - 1))) * _noise(rng, array.shape)
-        if array.dtype.kind == "f"
-        else array
-        for array in arrays
+    moves = [
+        _moves(tensor.name, array, signature)
+        for tensor, array in zip(signature.inputs, arrays, strict=True)
     ]
 
+    def shaken() -> list[np.ndarray]:
+        return [
+            (array + most * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+            for array, most in zip(arrays, moves, strict=True)
+        ]
 
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    return (np.finfo(np.float32).eps * rng.uniform(-1, 1, shape)).astype(np.float32)
+    return max(
+        quality.difference(evaluation.predict(trained, shaken()), reference).largest
+        for _ in range(_DRAWS)
+    )
+
+
+def _moves(name: str, array: np.ndarray, signature: Signature) -> np.ndarray:
+    """How far each value of an input may move: the last bit of its feature's largest.
+
+    Whole numbers and masks stay as they are, and so do the steps that a mask calls padded.
+    """
+    if array.dtype.kind != "f" or any(mask.input == name for mask in signature.masks):
+        return np.zeros(1)
+    most = np.finfo(np.float32).eps * np.abs(array).max(axis=tuple(range(array.ndim - 1)))
+    for mask in signature.masks:
+        if mask.source == name:
+            most = most * mask.of(array)[..., None]
+    return np.asarray(most)

@@ -1,8 +1,8 @@
 """The marks in a file's metadata: what Unspool knows of a network and the .tflite does not say.
 
 In a file that `convert` writes, the metadata `unspool` lists which layers have steps and which
-inputs and outputs are states, by the grammar of `names.py`, how outputs are read, and how inputs
-are scaled. Vela keeps the metadata.
+inputs and outputs are states, by the grammar of `names.py`, how outputs are read, how inputs are
+scaled, and which of them are masks. Vela keeps the metadata.
 """
 
 import json
@@ -17,6 +17,7 @@ from unspool.tflite import flatbuffer
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.heads import Head
 from unspool.tflite.input_scaling import InputScaling
+from unspool.tflite.masks import Mask
 from unspool.tflite.names import State, Steps
 
 _ENTRY = b"unspool"
@@ -31,12 +32,14 @@ class Marks:
         states: in the order of their inputs.
         heads: how the outputs that are not states are read, in order.
         scalings: of inputs, before they are stored.
+        masks: inputs that say which time steps are padded.
     """
 
     layers: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
     heads: tuple[Head, ...] = ()
     scalings: tuple[InputScaling, ...] = ()
+    masks: tuple[Mask, ...] = ()
 
     @property
     def steps(self) -> Steps:
@@ -107,6 +110,8 @@ def read(model: flatbuffer.Model) -> Marks:
                     )
                     for scaling in content["scalings"]
                 ),
+                # Files of Unspool 0.1 have no masks.
+                masks=tuple(Mask(**mask) for mask in content.get("masks", ())),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(

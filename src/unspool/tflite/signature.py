@@ -8,7 +8,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.support import samples
 from unspool.support.samples import OpenInput, Samples
-from unspool.tflite import flatbuffer, input_scaling, marks
+from unspool.tflite import flatbuffer, input_scaling, marks, masks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
 
@@ -38,12 +38,13 @@ class Signature:
     """What a .tflite file takes and gives, whatever runs it.
 
     Attributes:
-        inputs: the file's inputs without the states, in order.
+        inputs: the file's inputs without states and computed masks, in order.
         outputs: the file's outputs without the states, in order.
         pairs: the states: which input takes which output's value; empty for a file without states.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
         scalings: of inputs' real values, before they are quantized.
+        masks: inputs that say which time steps are padded.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -56,13 +57,18 @@ class Signature:
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
+        self.masks = file_marks.masks
         self.pairs = marks.state_pairs(file_marks, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
-        self._own_inputs = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
+        self._fed = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
+        self._fed_tensors = [inputs[i] for i in self._fed]
         self._own_outputs = [
             i for i in range(len(outputs)) if i not in {p.output for p in self.pairs}
         ]
-        self.inputs: tuple[Tensor, ...] = tuple(inputs[i] for i in self._own_inputs)
+        masked = masks.computed(self.masks)
+        self.inputs: tuple[Tensor, ...] = tuple(
+            tensor for tensor in self._fed_tensors if tensor.name not in masked
+        )
         self.outputs: tuple[Tensor, ...] = tuple(outputs[i] for i in self._own_outputs)
         self.state_names = tuple(pair.name for pair in self.pairs)
 
@@ -105,17 +111,39 @@ class Signature:
         by_name = {scaling.input: scaling for scaling in self.scalings}
         per_input = (
             _outside(tensor, array, by_name.get(tensor.name))
-            for tensor, array in zip(self.inputs, arrays, strict=True)
+            for tensor, array in zip(self.inputs, self.cleared(arrays), strict=True)
         )
         return tuple(outside for outside in per_input if outside is not None)
 
-    def scaled(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Samples, as `check` returns them, scaled as the network takes them: still real values."""
-        return input_scaling.scaled(self.scalings, [t.name for t in self.inputs], arrays)
+    def padded(self, data: Samples, lengths: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """Samples whose steps from `lengths` on are marked as padded, (samples,) of them.
+
+        Raises:
+            UnspoolError: the file has no mask, or samples or lengths do not fit.
+        """
+        names = [tensor.name for tensor in self.inputs]
+        return masks.padded(self.masks, names, self.check(data), lengths)
+
+    def cleared(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Samples, as `check` returns them, without what only says that a step is padded."""
+        return masks.cleared(self.masks, [t.name for t in self.inputs], arrays)
+
+    def fed(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Samples, as `check` returns them, as the network takes them: still real values.
+
+        Returns:
+            an array for each of the file's inputs but the states: scaled, and the masks.
+        """
+        names = [tensor.name for tensor in self.inputs]
+        scaled = input_scaling.scaled(self.scalings, names, self.cleared(arrays))
+        given, values = dict(zip(names, arrays, strict=True)), dict(zip(names, scaled, strict=True))
+        for name, mask in masks.computed(self.masks).items():
+            values[name] = mask.of(given[mask.source])
+        return [values[tensor.name] for tensor in self._fed_tensors]
 
     def quantized(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Samples, as `check` returns them, as the file's inputs store them."""
-        values = zip(self.inputs, self.scaled(arrays), strict=True)
+        """Samples, as `check` returns them, as the file's inputs store them; states left out."""
+        values = zip(self._fed_tensors, self.fed(arrays), strict=True)
         return [tensor.quantize(array) for tensor, array in values]
 
     def dequantized(self, stored: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -141,7 +169,7 @@ class Signature:
         self, inputs: Sequence[np.ndarray], states: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """Inputs and states in the order of the file's inputs."""
-        fed = dict(zip(self._own_inputs, inputs, strict=True))
+        fed = dict(zip(self._fed, inputs, strict=True))
         fed |= {pair.input: state for pair, state in zip(self.pairs, states, strict=True)}
         return [fed[position] for position in sorted(fed)]
 

@@ -7,16 +7,24 @@ from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.support._tensorflow import keras
 from unspool.tflite.marks import Interface, Marks
+from unspool.tflite.masks import Mask, computed
 from unspool.tflite.names import keras_name
 from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
+from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
 from unspool.unrolling.stream_checks import check_streams
 
 
-def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False) -> Any:
+def unroll(
+    model: Any,
+    time_steps: int | None = None,
+    *,
+    allow_cpu: bool = False,
+    full_length: bool = False,
+) -> Any:
     """Rebuild a trained Keras model without loops, for one sample at a time.
 
     Recurrent layers are replaced by `time_steps` copies of their step that share weights. Nested
@@ -27,9 +35,11 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
         time_steps: length of the sequence where the model leaves it open, `(None, features)`.
         allow_cpu: accept layers that no NPU runs, such as Embedding.
+        full_length: no sequence is ever padded, so that masks are left out.
 
     Returns:
-        a Functional Keras model with batch size 1, and the same inputs and outputs, as lists.
+        a Functional Keras model with batch size 1, and the same inputs and outputs, as lists; where
+        time steps are masked, with one more input, (1, time steps), that is 1 for valid steps.
         Characters in names that TensorFlow does not allow are replaced.
 
     Raises:
@@ -41,13 +51,16 @@ def unroll(model: Any, time_steps: int | None = None, *, allow_cpu: bool = False
         >>> deploy_model.inputs[0].shape
         (1, 6, 5)
     """
-    _check(inspect(model), model, allow_cpu)
-    rebuilder = Rebuilder()
-    inputs = _deploy_inputs(model, time_steps, rebuilder.scopes)
-    return _deploy_model(model, inputs, rebuilder, [])
+    _check(inspect(model, full_length=full_length), model, allow_cpu)
+    scopes = Scopes()
+    inputs = _deploy_inputs(model, time_steps, scopes)
+    masks = None if full_length else MaskInputs(model, inputs, scopes.give)
+    return _deploy_model(model, inputs, Rebuilder(scopes=scopes, masks=masks), [])
 
 
-def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -> Any:
+def unroll_stream(
+    model: Any, time_steps: int = 1, *, allow_cpu: bool = False, full_length: bool = False
+) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
     Each recurrent layer gains an input `<layer>.h_in` and an output `<layer>.h_out`, each
@@ -58,9 +71,11 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
         time_steps: of one chunk, whatever length the model was trained on.
         allow_cpu: accept layers that no NPU runs, such as Embedding.
+        full_length: no sequence is ever padded, so that masks are left out.
 
     Returns:
-        a Functional Keras model with the model's inputs, then the states; the same for outputs.
+        a Functional Keras model with the model's inputs, the masks, then the
+        states; and its outputs, then the states.
 
     Raises:
         UnspoolError: as `unroll`, and for layers that read time steps of other chunks: backward
@@ -71,11 +86,10 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    _check(inspect(model), model, allow_cpu)
+    _check(inspect(model, full_length=full_length), model, allow_cpu)
     check_streams(model)
     states: list[DeployState] = []
     scopes = Scopes()
-    rebuilder = Rebuilder(lambda layer, name: streaming(layer, name, states, scopes.give), scopes)
     inputs = [
         keras.Input(
             (time_steps, *t.shape[2:]) if len(t.shape) > 2 else t.shape[1:],
@@ -85,6 +99,10 @@ def unroll_stream(model: Any, time_steps: int = 1, *, allow_cpu: bool = False) -
         )
         for t in structure.inputs(model)
     ]
+    masks = None if full_length else MaskInputs(model, inputs, scopes.give)
+    rebuilder = Rebuilder(
+        lambda layer, name: streaming(layer, name, states, scopes.give), scopes, masks
+    )
     return _deploy_model(model, inputs, rebuilder, states)
 
 
@@ -109,8 +127,12 @@ def _deploy_model(
         )
         for state in states
     ]
+    masks: tuple[Mask, ...] = ()
+    mask_inputs: list[Any] = []
+    if rebuilder.masks:
+        masks, mask_inputs = rebuilder.masks.read(before, [*outputs, *after])
     deploy_model = keras.Model(
-        alone([*inputs, *before]),
+        alone([*inputs, *mask_inputs, *before]),
         alone([*outputs, *after]),
         name=rebuilder.scopes.give(model.name),
     )
@@ -122,10 +144,12 @@ def _deploy_model(
         ),
         states=tuple(state.names for state in states),
         heads=heads(model),
+        masks=masks,
     )
     deploy_model.interface = Interface(
         inputs=(
             *(t.name for t in structure.inputs(model)),
+            *computed(masks),
             *(state.names.input for state in states),
         ),
         outputs=(*output_names, *(state.names.output for state in states)),

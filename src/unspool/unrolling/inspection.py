@@ -9,6 +9,7 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
+from unspool.unrolling.mask_checks import Findings, findings
 from unspool.unrolling.recurrent.cell import ACTIVATIONS
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
@@ -36,11 +37,12 @@ class Verdict:
     detail: str = ""
 
 
-def inspect(model: Any) -> tuple[Verdict, ...]:
+def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
     """Say what `unroll` would do with each layer of a model.
 
     Args:
         model: a built Sequential or Functional Keras model.
+        full_length: no sequence is ever padded, so that masks are left out.
 
     Raises:
         UnspoolError: not a Keras model, or one without a graph of layers.
@@ -64,7 +66,7 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
         )
         if verdict.layer in scaling and verdict.action != "remove"
         else verdict
-        for verdict in _verdicts(model, "")
+        for verdict in _verdicts(model, "", Findings() if full_length else findings(model))
     )
 
 
@@ -73,16 +75,20 @@ def is_recurrent(layer: Any) -> bool:
     return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
 
 
-def _verdicts(model: Any, prefix: str) -> list[Verdict]:
+def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for layer in model.layers:
         name = prefix + layer.name
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if is_graph(layer):
-            verdicts += _verdicts(layer, f"{name}/")
+            verdicts += _verdicts(layer, f"{name}/", masks)
         else:
             action, detail = _verdict(layer)
+            if id(layer) in masks.refused and action != "refuse":
+                action, detail = "refuse", masks.refused[id(layer)]
+            elif id(layer) in masks.notes and action != "refuse":
+                detail = "; ".join(filter(None, [detail, masks.notes[id(layer)]]))
             verdicts.append(Verdict(name, type(layer).__name__, action, detail))
     return verdicts
 
@@ -133,11 +139,6 @@ def _bidirectional(layer: Any) -> tuple[Action, str]:
 
 
 def _embedding(layer: Any) -> tuple[Action, str]:
-    if layer.mask_zero:
-        return "refuse", (
-            "mask_zero=True masks time steps, which an unrolled network has no operator for; "
-            "use mask_zero=False and pad with a token of its own"
-        )
     return "cpu", "looks up token ids; no Ethos-U runs that (accept it with `allow_cpu`)"
 
 
@@ -177,14 +178,7 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),
-    (
-        keras.layers.Masking,
-        _always(
-            "refuse",
-            "masks time steps, which an unrolled network has no operator for; train without it, "
-            "on sequences padded or cut to one length",
-        ),
-    ),
+    (keras.layers.Masking, _always("keep", "padded steps are told by an input")),
     (keras.layers.Embedding, _embedding),
     (
         (

@@ -48,7 +48,7 @@ def leading(model: Any) -> tuple[Leading | None, ...]:
     """The layers that only scale each input of a trained Keras model; None for inputs without.
 
     These are Normalization, Rescaling and BatchNormalization along the last axis, each called
-    once, where no other layer reads the same tensor.
+    once, where no other layer reads the same tensor. A Masking layer may come first.
     """
     return tuple(_of_input(tensor, model) for tensor in model.inputs)
 
@@ -100,7 +100,8 @@ def _of_input(tensor: Any, model: Any) -> Leading | None:
         if len(reading) != 1 or len(calls(model, reading[0].operation)) != 1:
             break
         layer = reading[0].operation
-        if not isinstance(layer, REMOVED):
+        is_first_masked = isinstance(layer, keras.layers.Masking) and not scales
+        if not isinstance(layer, REMOVED) and not is_first_masked:
             step = _affine(layer, tensor)
             if step is None:
                 break

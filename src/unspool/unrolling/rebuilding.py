@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
 from unspool.unrolling.graph_checks import is_graph
+from unspool.unrolling.mask_inputs import MaskInputs
+from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
 from unspool.unrolling.substitutes import Function, activated, added, global_max, substitute
@@ -40,10 +43,12 @@ class Rebuilder:
     Attributes:
         unrolled: makes the deploy-time form of a recurrent layer, given the layer and its name.
         scopes: gives the copies their names.
+        masks: of the new tensors; None where no time step is ever padded.
     """
 
     unrolled: Callable[[Any, str], DeployLayer] = recurrent
     scopes: Scopes = field(default_factory=Scopes)
+    masks: MaskInputs | None = None
     _copies: dict[int, DeployLayer] = field(default_factory=dict)
 
     def replace(self, layer: Any, copy: DeployLayer) -> None:
@@ -65,27 +70,47 @@ class Rebuilder:
         def copied(layer: Any) -> DeployLayer:
             if id(layer) not in self._copies:  # a layer that is called twice is copied once
                 self._copies[id(layer)] = self._copy(layer, prefix)
-            return self._copies[id(layer)]
+            return partial(self._call, layer, self._copies[id(layer)])
 
         def call(layer: DeployLayer, *args: Any, **kwargs: Any) -> Any:
-            left_out = ("mask", "training")
-            return layer(*args, **{key: v for key, v in kwargs.items() if key not in left_out})
+            return layer(*args, **kwargs)
 
         # As keras.models.clone_model, in which a copy could not add inputs of its own.
         graph = functional(model)
         outputs = graph._run_through_graph(list(inputs), operation_fn=copied, call_fn=call)
         return keras.tree.flatten(outputs)  # type: ignore[no-any-return]
 
+    def _call(
+        self, layer: Any, copy: DeployLayer, *args: Any, mask: Any = None, **kwargs: Any
+    ) -> Any:
+        """Call a copy as the layer was called, and hand masks on as Keras does."""
+        kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+        if self.masks is None or is_graph(layer):
+            return copy(*args, **kwargs)
+        received = self.masks.received(args, mask)
+        if isinstance(layer, keras.layers.Masking):
+            source = self.masks.source(layer, args)
+            if source and source.value and not source.is_cleared:
+                kwargs["mask"] = self.masks.begun(source)
+        elif received and reads_mask(layer, mask, kwargs):
+            kwargs["mask"] = received[0]
+        outputs = copy(*args, **kwargs)
+        self.masks.put(layer, args, received, outputs)
+        return outputs
+
     def _copy(self, layer: Any, prefix: str) -> DeployLayer:
         """The function that is called in place of a layer."""
         if is_graph(layer):
             within = f"{prefix}{layer.name}_"
             return lambda *inputs, **_: self.rebuild(layer, keras.tree.flatten(inputs), within)
-        if isinstance(layer, REMOVED):
+        if isinstance(layer, REMOVED) or (self.masks is None and isinstance(layer, _MASKING)):
             return lambda tensor, **_: tensor
         name = self.scopes.give(prefix + layer.name)
         if not isinstance(layer, keras.layers.Layer):
             return _operation(layer, name)
+        if isinstance(layer, _MASKING):
+            cleared = Cleared(name=name)
+            return lambda sequence, mask=None: cleared(sequence, valid=mask)
         if isinstance(layer, keras.layers.Bidirectional):
             return bidirectional(layer, name)
         if isinstance(layer, keras.layers.RNN):
@@ -95,6 +120,19 @@ class Rebuilder:
         if strides.is_far(layer):
             return strides.in_blocks(layer, name)
         return substitute(layer, name) or _clone(layer, name)
+
+
+_MASKING = keras.layers.Masking
+
+
+class Cleared(keras.layers.Layer):  # type: ignore[misc]
+    """A sequence, (1, time steps, features), with 0 in its padded steps."""
+
+    def call(self, sequence: Any, valid: Any = None) -> Any:
+        """The sequence; as it is where `valid`, a mask (1, time steps), is None."""
+        if valid is None:
+            return tf.identity(sequence)
+        return tf.multiply(sequence, tf.reshape(valid, (1, sequence.shape[1], 1)))
 
 
 def alone(tensors: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ from unspool.tflite import names
 from unspool.unrolling.recurrent import gru, keras_cell, lstm, simple_rnn
 from unspool.unrolling.recurrent.cell import Cell
 from unspool.unrolling.recurrent.loop import Unrolled
+from unspool.unrolling.recurrent.masked import Padding
 from unspool.unrolling.substitutes import substitute
 
 
@@ -64,8 +65,8 @@ def recurrent(layer: Any, name: str) -> DeployLayer:
     """A SimpleRNN, GRU, LSTM, `RNN(cell)` or `RNN([cell, ...])`."""
     unrolled = _unrolled(layer, name)
 
-    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
-        outputs, last, states = _run(unrolled, sequence, _flat(initial_state))
+    def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
+        outputs, last, states = _run(unrolled, sequence, _flat(initial_state), mask)
         output = outputs if layer.return_sequences else last
         return [output, *states] if layer.return_state else output
 
@@ -86,9 +87,9 @@ def streaming(
     Raises:
         UnspoolError: when called with an initial state that the model computes itself.
     """
-    unrolled = _unrolled(layer, name)
+    unrolled = _unrolled(layer, name, continues=True)
 
-    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+    def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
         if initial_state is not None:
             raise UnspoolError(
                 f"layer {name!r}: its initial state is computed by the model at the start of a "
@@ -106,7 +107,7 @@ def streaming(
             keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
             for state, width in entries
         ]
-        outputs, last, after = _run(unrolled, sequence, state_inputs)
+        outputs, last, after = _run(unrolled, sequence, state_inputs, mask)
         states.extend(
             DeployState(layer, state, before, new)
             for (state, _), before, new in zip(entries, state_inputs, after, strict=True)
@@ -133,10 +134,13 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
         merge = _MERGES[layer.merge_mode](name=f"{name}_merge")
         merge = substitute(merge, merge.name) or merge
 
-    def call(sequence: Any, initial_state: Any = None, **_: Any) -> Any:
+    def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
         initial = _flat(initial_state)
         half = len(initial) // 2
-        runs = [_run(forward, sequence, initial[:half]), _run(backward, sequence, initial[half:])]
+        runs = [
+            _run(forward, sequence, initial[:half], mask),
+            _run(backward, sequence, initial[half:], mask),
+        ]
         output = merge([run[0 if layer.return_sequences else 1] for run in runs])
         if not layer.return_state:
             return output
@@ -145,18 +149,22 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
     return call
 
 
-def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unrolled]:
+def _unrolled(
+    layer: Any, name: str, *, in_time_order: bool = False, continues: bool = False
+) -> list[Unrolled]:
     """One unrolled layer per cell: a stack of cells is a stack of layers.
 
     Where the Keras layer goes backwards, the first reads its input backwards, and the others follow
     in the order of processing; the last may put its outputs back into the order of time.
     """
     stack = cells(layer)
+    padding = Padding(bool(layer.zero_output_for_mask), layer.go_backwards, continues)
     return [
         Unrolled(
             partial(_CELLS.get(type(cell), keras_cell.from_keras), cell),
             go_backwards=layer.go_backwards and number == 0,
             reverse_outputs=layer.go_backwards and in_time_order and number == len(stack) - 1,
+            padding=padding,
             name=name if len(stack) == 1 else f"{name}_cell_{number}",
             dtype="float32",
         )
@@ -165,7 +173,7 @@ def _unrolled(layer: Any, name: str, in_time_order: bool = False) -> list[Unroll
 
 
 def _run(
-    stack: Sequence[Unrolled], sequence: Any, initial_state: Sequence[Any]
+    stack: Sequence[Unrolled], sequence: Any, initial_state: Sequence[Any], mask: Any = None
 ) -> tuple[Any, Any, list[Any]]:
     """Run a stack on a sequence: outputs of all steps, the last output, all states."""
     after: list[Any] = []
@@ -174,7 +182,7 @@ def _run(
     for layer in stack:
         count = len(layer.cell.state_sizes)
         own, remaining = remaining[:count], remaining[count:]
-        sequence, last, *states = layer(sequence, initial_state=own) if own else layer(sequence)
+        sequence, last, *states = layer(sequence, initial_state=own or None, valid=mask)
         after += states
     return sequence, last, after
 

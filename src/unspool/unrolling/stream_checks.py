@@ -20,6 +20,7 @@ _PER_STEP = (
     keras.layers.InputLayer,
     keras.layers.LayerNormalization,
     keras.layers.LeakyReLU,
+    keras.layers.Masking,
     keras.layers.Maximum,
     keras.layers.Multiply,
     keras.layers.RNN,

@@ -7,6 +7,7 @@ from typing import Any
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import step_scope
 from unspool.unrolling.recurrent.cell import Array, Cell, States
+from unspool.unrolling.recurrent.masked import Padding, step_masks
 
 
 class Unrolled(keras.layers.Layer):  # type: ignore[misc]
@@ -27,10 +28,12 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         *,
         go_backwards: bool = False,
         reverse_outputs: bool = False,
+        padding: Padding | None = None,
         **kwargs: Any,
     ) -> None:
         """Make the layer; `read` returns the deploy-time cell of a trained cell."""
         super().__init__(**kwargs)
+        self._padding = padding or Padding()
         self._read = read
         self.cell = cell = read()
         self.go_backwards = go_backwards
@@ -48,8 +51,16 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         """This layer's weights, made anew from the trained cell's, in the order of `weights`."""
         return list(_arrays(self._read()).values())
 
-    def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:
-        """Run every step of `sequence`; returns [outputs, last output, *states]."""
+    def call(
+        self,
+        sequence: Array,
+        initial_state: list[Array] | None = None,
+        valid: Array | None = None,
+    ) -> list[Array]:
+        """Run every step of `sequence`; returns [outputs, last output, *states].
+
+        `valid`, (1, time steps), is 1 for each step that is not padded; None where all are valid.
+        """
         _, steps, features = sequence.shape
         # One tensor per weight, shared by all steps: a constant written once.
         tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
@@ -57,13 +68,26 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         rows = tf.reshape(sequence, (steps, features), name="rows")
         projected = [tf.split(p, steps) if steps > 1 else [p] for p in cell.project(rows)]
 
+        masks = None if valid is None else list(step_masks(valid))
+        goes_on = self._padding.continues or not initial_state
         states: States | None = tuple(initial_state) if initial_state else None
-        outputs = []
+        outputs: list[Array] = []
         for number in range(steps):
             time = steps - 1 - number if self.go_backwards else number
             # The slash at the end: the scope is taken as it is, from the root.
             with tf.name_scope(step_scope(self.name, number)):
-                output, states = cell.step([p[time] for p in projected], states)
+                output, after = cell.step([p[time] for p in projected], states)
+                if masks:
+                    mask = masks[steps - 1 - number if self._padding.is_backwards else number]
+                    kept = mask.states(after, states)
+                    if self._padding.is_zero:
+                        output = mask.choose(output, None, "output")
+                    elif output is after[0] and goes_on:
+                        output = kept[0]
+                    else:
+                        output = mask.choose(output, outputs[-1] if outputs else None, "output")
+                    after = kept
+                states = after
             outputs.append(output)
         ordered = outputs[::-1] if self.reverse_outputs else outputs
         # Not a concatenation, of which TFLM takes at most ten inputs.

@@ -1,0 +1,45 @@
+"""Masks in a float model: tensors of zeros and ones, and what they choose between.
+
+`valid * new + padded * old` keeps a value to the last bit only if everything in it has one scale,
+and the masks the scale 1.
+"""
+
+from collections.abc import Iterator
+
+from unspool.quantization.ranges import Range
+from unspool.tflite import flatbuffer, marks
+
+WHOLE = {"int8": Range(-128.0, 127.0), "int16": Range(-32767.0, 32767.0)}
+"""Type -> the range with the scale 1 and the zero point 0."""
+
+_KEEPS = ("RESHAPE", "SPLIT", "SLICE", "STRIDED_SLICE", "UNPACK", "MAXIMUM")
+
+
+def masks(model: flatbuffer.Model) -> set[str]:
+    """Tensors that hold a mask, or what is left of 1 without it."""
+    graph = model.subgraphs[0]
+    wanted = {mask.input for mask in marks.read(model).masks}
+    entries = (model.signatureDefs or [None])[0]
+    found = {
+        graph.tensors[port.tensorIndex].name.decode()
+        for port in (entries.inputs if entries else ())
+        if port.name.decode() in wanted
+    }
+    for op in flatbuffer.graph_operators(model):
+        is_left = op.kind == "SUB" and op.inputs[1] in found
+        if is_left or (op.kind in _KEEPS and not found.isdisjoint(op.inputs)):
+            found.update(op.outputs)
+    return found
+
+
+def selections(model: flatbuffer.Model) -> Iterator[tuple[str, ...]]:
+    """Groups of tensors of which one is a part of another, chosen by a mask."""
+    holding = masks(model)
+    chosen: set[str] = set()
+    for op in flatbuffer.graph_operators(model) if holding else ():
+        masked = [name for name in op.inputs if name in holding]
+        if op.kind == "MUL" and len(masked) == 1:
+            chosen.update(op.outputs)
+            yield (*(name for name in op.inputs if name not in holding), *op.outputs)
+        elif op.kind == "ADD" and chosen.issuperset(op.inputs):
+            yield (*op.inputs, *op.outputs)

@@ -1,0 +1,132 @@
+"""What a trained model does with masks, and whether it can be deployed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.support._tensorflow import keras
+from unspool.tflite.masks import Mask
+from unspool.unrolling.graph_checks import is_graph
+from unspool.unrolling.masking import Masks, Source, read_by_masking_alone, reads_mask
+
+_BY_VALUE = (
+    keras.layers.Attention,
+    keras.layers.AdditiveAttention,
+    keras.layers.MultiHeadAttention,
+    keras.layers.GroupQueryAttention,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+    keras.layers.Softmax,
+)
+"""Keras's layers, but for recurrent ones, whose values depend on a mask."""
+
+_CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a trained model does with masks.
+
+    Attributes:
+        sources: where they begin.
+        refused: layers, by id, that cannot be deployed; and why.
+        notes: layers, by id, of which there is something to say; and what.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
+
+
+def findings(model: Any) -> Findings:
+    """Follow the masks of a trained model; its own are known by their sources alone."""
+    found = Findings()
+
+    def begun(source: Source) -> Source:
+        if source not in found.sources:
+            found.sources.append(source)
+        return source
+
+    alone = read_by_masking_alone(model)
+    _follow(model, Masks(model.inputs, begun, lambda a, b: (a, b), alone), found)
+    return found
+
+
+def masks_of(model: Any) -> list[Mask]:
+    """What a trained model calls padded; the masks have no names of their own yet."""
+    names = [tensor.name for tensor in structure.inputs(model)]
+    return [
+        Mask(names[source.position], "")
+        if source.value is None
+        else Mask("", names[source.position], source.value, source.is_cleared)
+        for source in findings(model).sources
+    ]
+
+
+def _follow(model: Any, masks: Masks, found: Findings) -> None:
+    graph = structure.functional(model)
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if not node.is_input:
+                _follow_node(node, masks, found)
+
+
+def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
+    layer, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
+    try:
+        if is_graph(layer):
+            _follow_nested(node, masks, found)
+            return
+        received = masks.received(args, kwargs.get("mask"))
+        problem = _problem(layer, received)
+        if problem:
+            found.refused[id(layer)] = problem
+        is_masked = any(mask is not None for mask in received)
+        if is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+            is_read = reads_mask(layer, kwargs.get("mask"), kwargs)
+            found.notes[id(layer)] = (
+                "keeps its states in padded steps"
+                if is_read
+                else "runs through padded steps: Keras gives no mask to a layer that is called "
+                "with initial states"
+            )
+        elif is_masked and not getattr(layer, "supports_masking", False):
+            found.notes[id(layer)] = "the mask ends here, as it does in Keras"
+        masks.put(layer, args, received, node.outputs)
+    except UnspoolError as error:
+        found.refused[id(layer)] = str(error)
+
+
+def _follow_nested(node: Any, masks: Masks, found: Findings) -> None:
+    inner = structure.functional(node.operation)
+    for tensor, outer in zip(inner.inputs, keras.tree.flatten(node.arguments.args), strict=False):
+        masks.alias(tensor, outer)
+    _follow(node.operation, masks, found)
+    for tensor, outer in zip(inner.outputs, node.outputs, strict=True):
+        masks.alias(outer, tensor)
+
+
+def _problem(layer: Any, received: Sequence[Any]) -> str:
+    if not any(mask is not None for mask in received):
+        return ""
+    of_each = isinstance(layer, keras.layers.TimeDistributed) and layer.layer._call_has_mask_arg
+    if of_each or isinstance(layer, _BY_VALUE + _CONV_RNN):
+        return (
+            "its input is masked, and without the padded steps it would have to compute something "
+            "else in every call, which the NPU has no operator for; take the recurrent layer's "
+            "last output, or accept sequences that are always full (`full_length`)"
+        )
+    if isinstance(layer, keras.layers.Concatenate) and layer.axis in (1, -2):
+        return "it joins masked sequences one after the other; join their features instead"
+    is_own = not type(layer).__module__.startswith("keras.")
+    if is_own and (
+        type(layer).compute_mask is not keras.layers.Layer.compute_mask or layer._call_has_mask_arg
+    ):
+        return (
+            f"its class {type(layer).__name__} handles masks by itself, which cannot be followed; "
+            "accept sequences that are always full (`full_length`), or use Keras's layers"
+        )
+    return ""

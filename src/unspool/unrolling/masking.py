@@ -1,0 +1,189 @@
+"""Masks in a trained model's graph: where they begin, which layers pass them on or read them.
+
+Keras hands masks on behind its tensors' backs. Here they are followed along the graph by Keras's
+rules (`Layer.__call__`, and each layer's `compute_mask`), once over the trained model, to refuse
+what cannot be deployed, and once over the deploy model while it is built.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.support._tensorflow import keras
+from unspool.unrolling.graph_checks import is_graph
+
+_SOURCES = (
+    "a mask begins at an input: give the Masking or Embedding layer an Input, or give the mask as "
+    "an Input of the shape (time steps,)"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a mask begins.
+
+    Attributes:
+        position: of the model's input that it is computed from, or that it is.
+        value: a step that holds nothing else is padded; None where the input is the mask.
+        is_cleared: whether that value may be 0 for the network: a Masking layer alone reads it.
+    """
+
+    position: int
+    value: float | None
+    is_cleared: bool = False
+
+
+@dataclass
+class Masks:
+    """The masks of the tensors of a graph that is being run through.
+
+    Attributes:
+        inputs: of the graph.
+        begun: source -> its mask.
+        joined: two masks -> one that is valid where either is.
+        alone: positions of inputs that a Masking layer alone reads.
+    """
+
+    inputs: Sequence[Any]
+    begun: Callable[[Source], Any]
+    joined: Callable[[Any, Any], Any]
+    alone: Collection[int] = ()
+    _of: dict[int, Any] = field(default_factory=dict)
+    _same: dict[int, Any] = field(default_factory=dict)
+
+    def of(self, tensor: Any) -> Any:
+        """A tensor's mask; None where it has none."""
+        return self._of.get(id(tensor))
+
+    def alias(self, inner: Any, outer: Any) -> None:
+        """A nested model's tensor is one of the model around it."""
+        self._of[id(inner)] = self.of(outer)
+        self._same[id(inner)] = self._same.get(id(outer), outer)
+
+    def received(self, args: Sequence[Any], mask: Any = None) -> list[Any]:
+        """The masks that come with a call: that of its argument `mask`, or of its inputs.
+
+        Raises:
+            UnspoolError: the argument is computed otherwise than Keras's layers compute masks.
+        """
+        if mask is not None:
+            return [self._computed(each) for each in keras.tree.flatten(mask)]
+        return [self.of(tensor) for tensor in keras.tree.flatten(args[:1])]
+
+    def source(self, layer: Any, args: Sequence[Any]) -> Source | None:
+        """The mask that a Masking or Embedding layer begins; None for other layers.
+
+        Raises:
+            UnspoolError: its input is not the model's.
+        """
+        if isinstance(layer, keras.layers.Masking):
+            return self._source(args[0], float(layer.mask_value))
+        if isinstance(layer, keras.layers.Embedding) and layer.mask_zero:
+            return self._source(args[0], 0.0)
+        return None
+
+    def put(self, layer: Any, args: Sequence[Any], received: Sequence[Any], outputs: Any) -> None:
+        """Keep the masks of a layer's outputs."""
+        source = self.source(layer, args)
+        after = [self.begun(source)] if source else self._passed(layer, received)
+        for tensor, mask in zip(keras.tree.flatten(outputs), after, strict=False):
+            if mask is not None:
+                self._of[id(tensor)] = mask
+
+    def _passed(self, layer: Any, received: Sequence[Any]) -> list[Any]:
+        mask = received[0] if received else None
+        if isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+            both = isinstance(layer, keras.layers.Bidirectional) and not layer.merge_mode
+            return [mask] * (1 + both) if layer.return_sequences else []
+        if isinstance(layer, keras.layers.Dot) or not getattr(layer, "supports_masking", False):
+            return []
+        if isinstance(layer, _MERGES):
+            return [] if None in received else [self._joined(received)]
+        return [] if isinstance(layer, keras.layers.GlobalAveragePooling1D) else [mask]
+
+    def _joined(self, masks: Sequence[Any]) -> Any:
+        whole, *others = list({id(mask): mask for mask in masks}.values())
+        for mask in others:
+            whole = self.joined(whole, mask)
+        return whole
+
+    def _position(self, tensor: Any) -> int:
+        tensor = self._same.get(id(tensor), tensor)
+        position = next((n for n, own in enumerate(self.inputs) if own is tensor), None)
+        if position is None:
+            raise UnspoolError(f"the mask comes from inside the model; {_SOURCES}")
+        return position
+
+    def _source(self, tensor: Any, value: float | None) -> Source:
+        position = self._position(tensor)
+        return Source(position, value, position in self.alone and bool(value))
+
+    def _computed(self, tensor: Any) -> Any:
+        """The mask that a tensor is, which `Layer.compute_mask` or the user computed.
+
+        None where it is valid everywhere, _NOWHERE where it is padded everywhere.
+        """
+        operation, args = _call(tensor)
+        kind, read = type(operation).__name__, keras.tree.flatten(args)
+        if kind == "InputLayer":
+            return self.begun(self._source(tensor, None))
+        if kind == "NotEqual" and isinstance(read[1], int | float):
+            return self.begun(self._source(read[0], float(read[1])))
+        if kind in _ALL_OR_NOTHING:
+            return _ALL_OR_NOTHING[kind]
+        over_features = kind == "Any" and operation.axis in (-1, [-1], (-1,))
+        if kind in ("Cast", "Identity", "ExpandDims", "Squeeze") or over_features:
+            return self._computed(read[0])
+        if kind == "LogicalOr" or (kind == "Concatenate" and operation.axis in (-1, 2)):
+            masks = [mask for mask in map(self._computed, read) if mask is not _NOWHERE]
+            return None if None in masks else self._joined(masks)
+        raise UnspoolError(f"the mask is computed by {operation.name!r}; {_SOURCES}")
+
+
+_NOWHERE = object()
+_ALL_OR_NOTHING = {"ZerosLike": _NOWHERE, "OnesLike": None}
+_MERGES = (
+    *(keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply, keras.layers.Average),
+    *(keras.layers.Maximum, keras.layers.Minimum, keras.layers.Concatenate),
+)
+
+
+def _call(tensor: Any) -> tuple[Any, Sequence[Any]]:
+    """The operation that gives a tensor, and what it was called with."""
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    return history.operation, node.arguments.args
+
+
+def read_by_masking_alone(model: Any) -> frozenset[int]:
+    """Positions of a model's inputs that nothing but a Masking layer reads."""
+    return frozenset(
+        position for position, tensor in enumerate(model.inputs) if _is_masked_first(model, tensor)
+    )
+
+
+def _is_masked_first(model: Any, tensor: Any) -> bool:
+    reading = structure.readers(model, tensor)
+    if len(reading) != 1 or any(tensor is output for output in model.outputs):
+        return False
+    layer = reading[0].operation
+    if not is_graph(layer):
+        return isinstance(layer, keras.layers.Masking)
+    inner = structure.functional(layer)
+    position = next(n for n, read in enumerate(reading[0].input_tensors) if read is tensor)
+    return len(structure.calls(model, layer)) == 1 and _is_masked_first(
+        inner, inner.inputs[position]
+    )
+
+
+def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call of a recurrent layer is given its mask, as an argument or by Keras.
+
+    Keras gives the input's own mask only to layers that are called with a single tensor: not to
+    one with an `initial_state`.
+    """
+    if not isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+        return False
+    return mask is not None or arguments.get("initial_state") is None
