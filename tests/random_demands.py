@@ -30,6 +30,7 @@ REFUSALS = {
     "stream: begins a sequence": r"begins a sequence of its own in every call",
     "stream: initial state": r"its initial state is computed by the model",
     "overflow": r"computes NaN or infinity|labels are NaN or infinite",  # Keras's own
+    "table": r"gives wrong values at an input scale of 8 or more in int8",  # relu gates
     "activation": r"which the NPU has no operator for; use one of",
 }
 """What may be refused, by the words of the one line that says so."""

@@ -14,6 +14,8 @@ from unspool.quantization.calibration import calibrate
 from unspool.quantization.multipliers import free, rounded_up, rounds_clearly
 from unspool.quantization.quantizer import quantize
 from unspool.runtime import session, verification
+from unspool.runtime.session import Session
+from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
@@ -54,6 +56,19 @@ def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind: str) 
         differing.append(sum((a != b).sum() for a, b in zip(binary, expected, strict=True)))
     assert differing[0] > 9
     assert differing[1] == 0
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-9])
+def test_a_sigmoid_of_nearly_nothing_is_a_half(size: float) -> None:
+    """TFLM's gives 0 or 1 where the scale of its input is below 2^-27."""
+    gru = keras.layers.GRU(4, kernel_initializer=keras.initializers.Constant(size))
+    head = keras.layers.Dense(2, "sigmoid", kernel_initializer=keras.initializers.Constant(size))
+    model = keras.Sequential([keras.Input((5, 3)), gru, head])
+    data = np.random.default_rng(3).normal(size=(30, 5, 3)).astype(np.float32)
+    float_tflite = convert(unroll(model))
+    int8 = quantize(float_tflite, calibrate(float_tflite, data).ranges)
+    (output,) = Session(int8, "tflm").predict(data)
+    np.testing.assert_allclose(output, model.predict(data, verbose=0), atol=1 / 256)
 
 
 @given(st.floats(1e-9, 1e9))

@@ -3,6 +3,7 @@
 import re
 
 NAMED = (
+    "activations",
     "allow_cpu",
     "config",
     "feature_scales",

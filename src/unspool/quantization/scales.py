@@ -31,6 +31,10 @@ _FINEST = {"int8": 2.0**-17, "int16": 2.0**-12}  # TFLM: 2^-19 and 2^-14
 """A sum's scale as a part of its addends': where they cancel out, as `h - c` of a GRU that has come
 to rest, what is left is less than any level of theirs, and TFLM's kernels stop the process."""
 
+_FINEST_TABLE = 2.0**-26
+"""Of what tanh and sigmoid read: below 2^-27, TFLM's kernels shift by a negative number of bits and
+give the ends of their range."""
+
 _FIXED = {
     "int8": {"TANH": Range(-1.0, 127 / 128), "LOGISTIC": Range(0.0, 255 / 256)},
     "int16": {"TANH": Range(2**-15 - 1.0, 1.0 - 2**-15), "LOGISTIC": Range(0.0, 1.0 - 2**-15)},
@@ -160,9 +164,11 @@ def _sets(
         if op.kind in ("MUL", "RELU") and not any(name in holding for name in op.inputs):
             products.setdefault(ties[op.outputs[0]], []).append(op.inputs)
     wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
+    read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
+    by_table = frozenset(ties[name] for kind, name in read if kind in TABLES)
+    wanted |= {root: max(wanted[root], _FINEST_TABLE) for root in by_table}
     _tell_biases_apart(operators, ties, wanted)
     _coarsen_sums(operators, ties, wanted, _FINEST[activations])
-    read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
     return _Sets(
         ties=ties,
         wanted=wanted,
@@ -173,7 +179,7 @@ def _sets(
                 *(name for name in holding if name in ties),
             )
         ),
-        by_table=frozenset(ties[name] for kind, name in read if kind in TABLES),
+        by_table=by_table,
         with_kernels=frozenset(ties[name] for kind, name in read if kind in WEIGHTED),
         products=products,
         factors={name: _factor_scale(values, activations) for name, values in factors.items()},

@@ -115,14 +115,20 @@ def softmaxes(op: Operator) -> str:
 
 
 def sigmoids(op: Operator) -> str:
-    """The input is multiplied in 32 bits, which overflows."""
+    """The input is multiplied in 32 bits, which overflows; or shifted by less than no bits."""
     (data, *_) = op.given
+    if data.type == "int8" and data.scale < 2.0**-27:
+        return (
+            f"gives the ends of its range at an input scale below 2^-27; it is {data.scale:.1e}: "
+            "scale its input up"
+        )
     most = {"int8": 8.0, "int16": 16 / 3}.get(data.type, math.inf)
     if data.scale < most:
         return ""
     return (
         f"gives wrong values at an input scale of {most:.4g} or more in {data.type}; it is "
-        f"{data.scale:.4g}: scale its input down"
+        f"{data.scale:.4g}: bound its input (a cell's gates by sigmoid, not relu), or use int16 "
+        "(`activations`)"
     )
 
 
