@@ -116,6 +116,7 @@ TABLE: dict[Key, Exceptional] = {
         )
     },
     ("LayerNormalization", "int16", None): _RSQRT,
+    ("own cell: LayerNormalization in an LSTM", "int16", None): _RSQRT,
     ("Dot of weights and steps", "int16", None): OnCpu(
         "Vela runs BATCH_MATMUL in int8 only", "BATCH_MATMUL"
     ),

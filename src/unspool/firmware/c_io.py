@@ -116,12 +116,16 @@ def _dequantize(name: str, port: Port) -> tuple[str, str, str]:
 
 
 def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
-    body, loop = "", False
+    body, loop, constants = "", False, ""
     for state in states:
         port = state.target
         macro = _macro(name, "input", port)
         target = f"inputs[{macro}_INDEX]"
-        if port.tensor.dtype == np.int8:
+        if state.initial:
+            constants += _array(port, state.initial)
+            body += f"    memcpy({target}, first_{port.identifier},\n"
+            body += f"           sizeof first_{port.identifier});\n"
+        elif port.tensor.dtype == np.int8:
             body += f"    memset({target}, {macro}_ZERO_POINT,\n           {macro}_COUNT);\n"
         else:
             loop = True
@@ -130,10 +134,20 @@ def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
                 f"        (({_type(port)} *){target})[i] = {macro}_ZERO_POINT;\n    }}\n"
             )
     return (
-        "Set every state to 0: before the first sample of a sequence. inputs[i] is the data of\n"
-        " * input i.",
+        f"Set every state to {'what it starts with' if constants else '0'}: before the first "
+        "sample of a sequence.\n * inputs[i] is the data of input i.",
         f"void {name}_reset_states(void *const inputs[{name.upper()}_INPUTS])",
-        ("    int32_t i;\n\n" if loop else "") + body,
+        constants + ("    int32_t i;\n\n" if loop else "\n" if constants else "") + body,
+    )
+
+
+def _array(port: Port, values: tuple[int, ...]) -> str:
+    """A C constant: what a state's input holds before the first call."""
+    lines = [", ".join(map(str, values[i : i + 16])) for i in range(0, len(values), 16)]
+    numbers = ",\n        ".join(lines)
+    return (
+        f"    static const {_type(port)} first_{port.identifier}[{len(values)}] = {{\n"
+        f"        {numbers}\n    }};\n"
     )
 
 

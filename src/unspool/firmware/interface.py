@@ -50,10 +50,17 @@ class Port:
 
 @dataclass(frozen=True)
 class State:
-    """A state: the output that gives it, and the input that takes it next time."""
+    """A state.
+
+    Attributes:
+        source: the output that gives it.
+        target: the input that takes it next time.
+        initial: what the input holds before the first call, stored; flat. Empty for zeros.
+    """
 
     source: Port
     target: Port
+    initial: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,9 @@ def _states(
     sources = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
     for pair in marks.state_pairs(marks.read(source), before, after):
-        yield State(sources[after[pair.output].name], targets[before[pair.input].name])
+        stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
+        source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
+        yield State(source_port, target, tuple(stored))
 
 
 def _format(tensor: Tensor) -> str:

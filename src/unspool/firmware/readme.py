@@ -167,11 +167,12 @@ def _states(name: str, interface: Interface) -> str:
     )
     kept = sum(state.target.size for state in interface.kept)
     waits = f" {kept} bytes of them wait on the stack meanwhile." if kept else ""
+    first = "what they start with" if any(s.initial for s in interface.states) else "0"
     return (
         "States, which are the same bytes as output and as input:\n\n"
         f"{pairs}\n\n`{name}_copy_states` feeds them back after each inference, in an order that "
-        f"fits Vela's memory\nplan.{waits} `{name}_reset_states` sets them to 0: before the first "
-        "inference, and where a new\nsequence starts."
+        f"fits Vela's memory\nplan.{waits} `{name}_reset_states` sets them to "
+        f"{first}: before the\nfirst inference, and where a new sequence starts."
     )
 
 

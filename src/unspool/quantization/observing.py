@@ -175,7 +175,7 @@ class Stream:
         self._signature, self._sequences = signature, sequences
         self._carry_states = carry_states
         self._count = len(sequences[0])
-        self._states = signature.zero_states(1)
+        self._states = signature.initial_states(1)
         calls = self._count * len(signature.calls(sequences))
         self.observer = Observer(float_tflite, flatbuffer.read(float_tflite), calls)
         self.done = 0
@@ -195,9 +195,9 @@ class Stream:
             self.done += 1
 
     def _run(self, number: int) -> None:
-        """Run one sequence, from zero states or from those that the one before left."""
+        """Run one sequence, from initial states or from those that the one before left."""
         if not self._carry_states:
-            self._states = self._signature.zero_states(1)
+            self._states = self._signature.initial_states(1)
         for call in self._signature.calls([array[number, None] for array in self._sequences]):
             fed = self._signature.fed(call)
             outputs = self.observer.feed(self._signature.merged(fed, self._states))

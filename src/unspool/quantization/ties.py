@@ -137,8 +137,10 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         count = len(tied.sets())
         roots = {tied[name] for name in bound}
         for role in roles:
-            if role and not roots.isdisjoint({tied[name] for name in role}):
-                tied.tie(role)
+            # In a first step that starts from zeros, a part may stand for the whole.
+            named = [name for name in role if tied[name] in roots]
+            if named:
+                tied.tie(named)
     return tied
 
 

@@ -53,7 +53,7 @@ class Session(Signature):
             raise UnspoolError(
                 f"{runtime} cannot run this .tflite file: {last_line(error)}"
             ) from None
-        self._states: list[np.ndarray] = self.zero_states(1)
+        self._states: list[np.ndarray] = self.initial_states(1)
 
     def predict(
         self,
@@ -62,7 +62,7 @@ class Session(Signature):
         *,
         lengths: Sequence[int] | np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Run every sample by itself; where there are states, from zero states.
+        """Run every sample by itself; where there are states, from initial ones.
 
         Masks are computed from the samples, as the trained model computes them.
 
@@ -117,8 +117,8 @@ class Session(Signature):
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Outputs of one call after the other, for samples that start from zero states together."""
-        states: Sequence[np.ndarray] = self.zero_states(len(part[0]))
+        """Outputs of one call after the other, for samples that start together."""
+        states: Sequence[np.ndarray] = self.initial_states(len(part[0]))
         for call in self.calls(part):
             outputs, states = self._call(call, states)
             yield outputs
@@ -159,8 +159,8 @@ class Session(Signature):
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def reset(self) -> None:
-        """Set every state to zero."""
-        self._states = self.zero_states(1)
+        """Set every state to what it is before the first call, mostly zero."""
+        self._states = self.initial_states(1)
 
     @property
     def states(self) -> dict[str, bytes]:

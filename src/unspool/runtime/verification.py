@@ -107,7 +107,7 @@ def _first_that_differs(
     """Inputs of the first call whose outputs differ, in the order of the file's inputs."""
     signature = Signature(quantized_tflite)
     run, program = tflm(quantized_tflite), npu.load(compiled.tflite)
-    states: Sequence[np.ndarray] = signature.zero_states(1)
+    states: Sequence[np.ndarray] = signature.initial_states(1)
     for call in signature.calls(sample):
         values = signature.merged(signature.quantized(call), states)
         outputs = run(values)

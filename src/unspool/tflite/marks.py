@@ -70,11 +70,13 @@ class StatePair:
         name: such as "gru/h".
         input: position among the file's inputs.
         output: position among the file's outputs.
+        initial: its values before the first call; empty for zeros.
     """
 
     name: str
     input: int
     output: int
+    initial: tuple[float, ...] = ()
 
 
 def write(model: flatbuffer.Model, marks: Marks) -> None:
@@ -100,7 +102,10 @@ def read(model: flatbuffer.Model) -> Marks:
             content = json.loads(bytes(model.buffers[metadata.buffer].data))
             return Marks(
                 layers=tuple(map(str, content["layers"])),
-                states=tuple(State(**state) for state in content["states"]),
+                states=tuple(
+                    State(**{**state, "initial": tuple(map(float, state.get("initial", ())))})
+                    for state in content["states"]
+                ),
                 heads=tuple(Head(**head) for head in content["heads"]),
                 scalings=tuple(
                     InputScaling(
@@ -140,7 +145,7 @@ def state_pairs(
                 f"state {state.name!r}: expected an input {state.input!r} and an output "
                 f"{state.output!r}, the file has {', '.join((*before, *after))}"
             )
-        pair = StatePair(state.name, before[state.input], after[state.output])
+        pair = StatePair(state.name, before[state.input], after[state.output], state.initial)
         forms = _form(inputs[pair.input]), _form(outputs[pair.output])
         if forms[0] != forms[1]:
             raise UnspoolError(

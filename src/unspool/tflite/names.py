@@ -21,11 +21,13 @@ class State:
         name: such as "gru/h".
         input: the input that takes it, "gru/h_in".
         output: the output that gives it, "gru/h_out".
+        initial: its values before the first call; empty for zeros.
     """
 
     name: str
     input: str
     output: str
+    initial: tuple[float, ...] = ()
 
 
 def step_scope(layer: str, number: int) -> str:

@@ -3,7 +3,7 @@
 - TFLM's CONCATENATION takes ten inputs: if there are more, it becomes a tree.
 - Vela rounds a SUM once where TFLM rounds twice, and of several axes it sums only one: it becomes a
   MEAN times a constant.
-- NEG, which a LayerNormalization inside a cell has, has no int8 form: it becomes a multiplication.
+- NEG and SQUARE, which cells of one's own have, have no int8 form: they become multiplications.
   SQUARED_DIFFERENCE, of the same origin, has none in int16: it becomes a difference, times itself.
 - litert-quantizer leaves a SPLIT in float of which a part is not read: each part becomes a SLICE.
 """
@@ -42,6 +42,8 @@ def rewrite(model: flatbuffer.Model) -> None:
             _multiply(model, op, op.inputs[0], -1.0)
         elif kind == "SQUARED_DIFFERENCE":
             operators.append(_difference(model, op))
+        elif kind == "SQUARE":
+            _become_product(model, op, [op.inputs[0]] * 2)
         elif kind in ("SPLIT", "SPLIT_V") and not read.issuperset(map(int, op.outputs)):
             operators += _slices(model, op, kind, read)
             continue

@@ -82,11 +82,11 @@ class Signature:
         """How many time steps one call takes: those of the first input in time."""
         return next((t.shape[1] for t in self.inputs if len(t.shape) > 2), 1)
 
-    def zero_states(self, count: int) -> list[np.ndarray]:
-        """Stored zero states for `count` sequences, each (count, width)."""
+    def initial_states(self, count: int) -> list[np.ndarray]:
+        """Stored states before the first call, for `count` sequences, each (count, ...)."""
         return [
-            np.full((count, *tensor.shape[1:]), tensor.zero_point, tensor.dtype)
-            for tensor in self._state_tensors
+            np.repeat(tensor.quantize(_initial(tensor, pair.initial)), count, axis=0)
+            for tensor, pair in zip(self._state_tensors, self.pairs, strict=True)
         ]
 
     def check(self, data: Samples, what: str = "samples") -> list[np.ndarray]:
@@ -172,6 +172,12 @@ class Signature:
         fed = dict(zip(self._fed, inputs, strict=True))
         fed |= {pair.input: state for pair, state in zip(self.pairs, states, strict=True)}
         return [fed[position] for position in sorted(fed)]
+
+
+def _initial(tensor: Tensor, values: Sequence[float]) -> np.ndarray:
+    """Real values of a state before the first call, (1, ...)."""
+    shape = (1, *tensor.shape[1:])
+    return np.asarray(values, np.float32).reshape(shape) if values else np.zeros(shape, np.float32)
 
 
 def _outside(tensor: Tensor, array: np.ndarray, scaling: InputScaling | None) -> Outside | None:

@@ -5,7 +5,7 @@ layer is called.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import names
 from unspool.unrolling.recurrent import gru, keras_cell, lstm, simple_rnn
 from unspool.unrolling.recurrent.cell import Cell
+from unspool.unrolling.recurrent.initial import Constants, initial_values
 from unspool.unrolling.recurrent.loop import Unrolled
 from unspool.unrolling.recurrent.masked import Padding
 from unspool.unrolling.substitutes import substitute
@@ -64,9 +65,11 @@ def cells(layer: Any) -> list[Any]:
 def recurrent(layer: Any, name: str) -> DeployLayer:
     """A SimpleRNN, GRU, LSTM, `RNN(cell)` or `RNN([cell, ...])`."""
     unrolled = _unrolled(layer, name)
+    own = _initial(layer, name)
 
     def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
-        outputs, last, states = _run(unrolled, sequence, _flat(initial_state), mask)
+        initial = _flat(initial_state) or own(sequence)
+        outputs, last, states = _run(unrolled, sequence, initial, mask)
         output = outputs if layer.return_sequences else last
         return [output, *states] if layer.return_state else output
 
@@ -97,9 +100,10 @@ def streaming(
             )
         # A layer that is called again has states of its own in each call.
         first = not any(state.layer is layer for state in states)
+        initial = iter([tuple(map(float, value.ravel())) for value in initial_values(layer)])
         called = [owner.name if first else give(owner.name) for owner in unrolled]
         entries = [
-            (names.state(name, state), width)
+            (replace(names.state(name, state), initial=next(initial, ())), width)
             for name, owner in zip(called, unrolled, strict=True)
             for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
         ]
@@ -127,6 +131,7 @@ def _state_names(cell: Cell) -> Sequence[str]:
 def bidirectional(layer: Any, name: str) -> DeployLayer:
     """A Bidirectional of any recurrent layer, whatever its `merge_mode`."""
     forward = _unrolled(layer.forward_layer, f"{name}_forward")
+    parts = layer.forward_layer, layer.backward_layer
     # Sequences are merged by time: the backward layer gives its outputs in that order.
     backward = _unrolled(layer.backward_layer, f"{name}_backward", in_time_order=True)
     merge: Any = list
@@ -134,12 +139,16 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
         merge = _MERGES[layer.merge_mode](name=f"{name}_merge")
         merge = substitute(merge, merge.name) or merge
 
+    own = [
+        _initial(part, each[0].name) for part, each in zip(parts, (forward, backward), strict=True)
+    ]
+
     def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
         initial = _flat(initial_state)
         half = len(initial) // 2
         runs = [
-            _run(forward, sequence, initial[:half], mask),
-            _run(backward, sequence, initial[half:], mask),
+            _run(forward, sequence, initial[:half] or own[0](sequence), mask),
+            _run(backward, sequence, initial[half:] or own[1](sequence), mask),
         ]
         output = merge([run[0 if layer.return_sequences else 1] for run in runs])
         if not layer.return_state:
@@ -147,6 +156,15 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
         return [*_flat(output), *runs[0][2], *runs[1][2]]
 
     return call
+
+
+def _initial(layer: Any, name: str) -> Callable[[Any], list[Any]]:
+    """Gives the initial states of a layer that is called without any; none for zeros."""
+    values = initial_values(layer)
+    if not values:
+        return lambda sequence: []
+    constants = Constants(values, name=f"{name}_initial")
+    return lambda sequence: list(constants(sequence))
 
 
 def _unrolled(
