@@ -166,14 +166,17 @@ _KERAS_CALLS = {
     keras.layers.SimpleRNN.call,
     keras.layers.GRU.call,
     keras.layers.LSTM.call,
+    keras.layers.ConvLSTM1D.call,
 }
-
-_CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
 
 _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     (
-        _CONV_RNN,
-        _always("refuse", "convolutional recurrence; use Conv2D layers before an LSTM or a GRU"),
+        keras.layers.ConvLSTM3D,
+        _always(
+            "refuse",
+            "its convolutions run over three dimensions, which no Ethos-U has an operator for; use "
+            "ConvLSTM2D",
+        ),
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),

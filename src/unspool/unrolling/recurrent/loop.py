@@ -10,12 +10,13 @@ from unspool.unrolling.recurrent.cell import Array, Cell, States
 
 
 class Unrolled(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent layer for batch size 1 and a fixed number of steps, without a loop.
+    """A recurrent layer for a fixed number of steps, without a loop.
 
-    Called on a sequence (1, time steps, features) and, optionally, the states before it, each
-    (1, width). Returns the outputs of all steps, (1, time steps, units), in the order of
-    processing, or reversed with `reverse_outputs`; the last output, (1, units); and the states
-    after the last step. Unused outputs cost nothing: the converter drops them.
+    Called on sequences (sequences, time steps, features), of which there is one unless a
+    TimeDistributed has more, and, optionally, the states before them, each (sequences, width).
+    Returns the outputs of all steps, (sequences, time steps, units), in the order of processing, or
+    reversed with `reverse_outputs`; the last output, (sequences, units); and the states after the
+    last step. Unused outputs cost nothing: the converter drops them.
 
     Each step runs in a name scope of its own (`names.step_scope`), numbered in the order of
     processing.
@@ -50,11 +51,13 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, sequence: Array, initial_state: list[Array] | None = None) -> list[Array]:
         """Run every step of `sequence`; returns [outputs, last output, *states]."""
-        _, steps, features = sequence.shape
+        count, steps, *features = sequence.shape
         # One tensor per weight, shared by all steps: a constant written once.
         tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
         cell = replace(self.cell, **tensors)  # type: ignore[type-var]
-        rows = tf.reshape(sequence, (steps, features), name="rows")
+        if count > 1:
+            sequence = tf.transpose(sequence, (1, 0, *range(2, len(sequence.shape))))
+        rows = tf.reshape(sequence, (steps * count, *features), name="rows")
         projected = [tf.split(p, steps) if steps > 1 else [p] for p in cell.project(rows)]
 
         states: States | None = tuple(initial_state) if initial_state else None
@@ -72,10 +75,11 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
 
     def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
         """Shapes of what `call` returns, without tracing every step."""
+        count, steps = sequence_shape[:2]
         return [
-            (1, sequence_shape[1], self.cell.units),
-            (1, self.cell.units),
-            *((1, width) for width in self.cell.state_sizes),
+            (count, steps, *self.cell.output_shape),
+            (count, *self.cell.output_shape),
+            *((count, *shape) for shape in self.cell.state_shapes),
         ]
 
 
