@@ -46,25 +46,37 @@ class ConvLSTM:
         return (self.output_shape, self.output_shape)
 
     def project(self, rows: Array) -> list[Array]:
-        return [
-            tf.nn.bias_add(self._convolved(rows, kernel), bias, name=name)
-            for kernel, bias, name in (
-                (self.kernel_ifo, self.bias_ifo, "xproj_ifo"),
-                (self.kernel_g, self.bias_g, "xproj_g"),
-            )
-        ]
-
-    def _convolved(self, images: Array, kernel: Array) -> Array:
-        """Convolutions of images (images, rows, [columns,] f) as the input's are."""
-        return tf.nn.convolution(images, kernel, self.strides, self.padding, None, self.dilations)
+        return [rows]  # images of all steps at once would have to be kept until their step
 
     def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
+        (image,) = projected
+        ifo = self._input(image, self.kernel_ifo, self.bias_ifo, "xproj_ifo")
+        g = self._input(image, self.kernel_g, self.bias_g, "xproj_g")
         hproj = None
         if states is not None:
-            hproj = tf.nn.convolution(
-                states[0], self.recurrent_kernel, padding="SAME", name="hproj"
-            )
-        return gated(self, projected, hproj, states)
+            one = (1,) * len(self.strides)
+            hproj = _convolved(states[0], self.recurrent_kernel, one, "SAME", one, "hproj")
+        return gated(self, (ifo, g), hproj, states)
+
+    def _input(self, image: Array, kernel: Array, bias: Array, name: str) -> Array:
+        convolved = _convolved(image, kernel, self.strides, self.padding, self.dilations)
+        return tf.nn.bias_add(convolved, bias, name=name)
+
+
+def _convolved(
+    images: Array,
+    kernel: Array,
+    strides: tuple[int, ...],
+    padding: str,
+    dilations: tuple[int, ...],
+    name: str | None = None,
+) -> Array:
+    """Images (images, rows, [columns,] f), convolved; without columns, as images of one column."""
+    if len(kernel.shape) == 4:
+        return tf.nn.conv2d(images, kernel, strides, padding, None, dilations, name)
+    one_column, window = tf.expand_dims(images, 2), tf.expand_dims(kernel, 1)
+    convolved = _convolved(one_column, window, (*strides, 1), padding, (*dilations, 1))
+    return tf.squeeze(convolved, 2, name=name)
 
 
 def from_keras(cell: Any) -> Cell:
