@@ -1,12 +1,13 @@
 """What would happen to each layer of a trained model, before any of it is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from unspool.frontend.activations import activation_name
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
+from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
 from unspool.unrolling.recurrent.cell import ACTIVATIONS
@@ -66,11 +67,6 @@ def inspect(model: Any) -> tuple[Verdict, ...]:
         else verdict
         for verdict in _verdicts(model, "")
     )
-
-
-def is_recurrent(layer: Any) -> bool:
-    """Whether a layer runs a cell over time, in one direction or in both."""
-    return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
 
 
 def _verdicts(model: Any, prefix: str) -> list[Verdict]:
@@ -142,10 +138,25 @@ def _embedding(layer: Any) -> tuple[Action, str]:
 
 
 def _time_distributed(layer: Any) -> tuple[Action, str]:
-    if is_recurrent(layer.layer):
-        return "refuse", "a recurrent layer for each time step; use one recurrent layer"
-    action, detail = _verdict(layer.layer)
-    return action, detail or "applied to each time step"
+    inner = layer.layer
+    within = _verdicts(inner, "") if is_graph(inner) else [Verdict("", "", *_verdict(inner))]
+    for verdict in within:
+        if verdict.action in ("refuse", "cpu"):
+            where = f"its layer {verdict.layer!r} ({verdict.kind}) " if verdict.layer else ""
+            return verdict.action, where + verdict.detail
+    if not holds_recurrence(inner):
+        return within[0].action if len(within) == 1 else "keep", "applied to each time step"
+    if any(isinstance(each, keras.layers.TimeDistributed) for each in (inner, *_inside(inner))):
+        return "refuse", (
+            "applies a recurrent layer to each time step of each time step; reshape both into one"
+        )
+    return "unroll", "a recurrence for each time step; all of them run side by side"
+
+
+def _inside(layer: Any) -> Iterator[Any]:
+    """The layers of a model, and of models in it; none of another layer."""
+    for inner in layer.layers if is_graph(layer) else ():
+        yield from (inner, *_inside(inner))
 
 
 def _relu(layer: Any) -> tuple[Action, str]:

@@ -91,7 +91,7 @@ def _arrays(cell: Cell) -> dict[str, Array]:
 class PerStep(keras.layers.Layer):  # type: ignore[misc]
     """A layer or model applied to each time step, `TimeDistributed` without its reshaping.
 
-    Called on (1, time steps, ...); returns (1, time steps, ...).
+    Called on (1, time steps, ...), or a list of such; returns (1, time steps, ...).
     """
 
     def __init__(self, inner: Any, **kwargs: Any) -> None:
@@ -99,15 +99,19 @@ class PerStep(keras.layers.Layer):  # type: ignore[misc]
         self.inner = inner
         self.built = True
 
-    def call(self, sequence: Array) -> Array:
-        """Run the layer on every step of `sequence`."""
+    def call(self, sequence: Any) -> Array:
+        """Run the layer on every step of `sequence`, or of several at once."""
         outputs = []
-        for number, row in enumerate(tf.unstack(sequence, axis=1)):
+        several = isinstance(sequence, list)
+        unstacked = [tf.unstack(each, axis=1) for each in (sequence if several else [sequence])]
+        for number, rows in enumerate(zip(*unstacked, strict=True)):
             with tf.name_scope(step_scope(self.name, number)):
-                outputs.append(self.inner(row, training=False))
+                outputs.append(self.inner(list(rows) if several else rows[0], training=False))
         return tf.stack(outputs, axis=1, name="sequence")
 
-    def compute_output_shape(self, sequence_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def compute_output_shape(self, shape: Any) -> tuple[int, ...]:
         """Shape of what `call` returns."""
-        one, steps, *rest = sequence_shape
-        return (one, steps, *self.inner.compute_output_shape((one, *rest))[1:])
+        several = isinstance(shape, list)
+        rows = [(1, *each[2:]) for each in (shape if several else [shape])]
+        steps = (shape[0] if several else shape)[1]
+        return (1, steps, *self.inner.compute_output_shape(rows if several else rows[0])[1:])
