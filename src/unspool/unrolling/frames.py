@@ -40,9 +40,7 @@ def run_graph(model: Any, inputs: Sequence[Any], copied: Callable[[Any], DeployL
         return layer(*args, **{key: v for key, v in kwargs.items() if key not in left_out})
 
     # As keras.models.clone_model, in which a copy could not add inputs of its own.
-    outputs = functional(model)._run_through_graph(
-        list(inputs), operation_fn=copied, call_fn=call
-    )
+    outputs = functional(model)._run_through_graph(list(inputs), operation_fn=copied, call_fn=call)
     return keras.tree.flatten(outputs)  # type: ignore[no-any-return]
 
 

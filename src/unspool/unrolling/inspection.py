@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from unspool.frontend.activations import activation_name
-from unspool.frontend.structure import REMOVED
+from unspool.frontend.structure import REMOVED, calls
 from unspool.support._tensorflow import keras
+from unspool.unrolling import attention
 from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
@@ -79,6 +80,9 @@ def _verdicts(model: Any, prefix: str) -> list[Verdict]:
             verdicts += _verdicts(layer, f"{name}/")
         else:
             action, detail = _verdict(layer)
+            if attention.is_attention(layer):
+                detail = attention.problem(layer, calls(model, layer))
+                action = "refuse" if detail else "keep"
             verdicts.append(Verdict(name, type(layer).__name__, action, detail))
     return verdicts
 
@@ -200,19 +204,6 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
         ),
     ),
     (keras.layers.Embedding, _embedding),
-    (
-        (
-            keras.layers.Attention,
-            keras.layers.AdditiveAttention,
-            keras.layers.MultiHeadAttention,
-            keras.layers.GroupQueryAttention,
-        ),
-        _always(
-            "refuse",
-            "attention multiplies two activations, which Unspool does not deploy; "
-            "pool over time or take the last step instead",
-        ),
-    ),
     (
         keras.layers.Lambda,
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),

@@ -11,6 +11,7 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
+from unspool.unrolling.attention import attention, is_attention
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.recurrent.loop import PerStep
@@ -86,6 +87,8 @@ class Rebuilder:
             return self.unrolled(layer, name)
         if isinstance(layer, keras.layers.TimeDistributed):
             return distributed(layer.layer, name, self.scopes.give, _per_frame)
+        if is_attention(layer):
+            return attention(layer, name)
         if strides.is_far(layer):
             return strides.in_blocks(layer, name)
         return substitute(layer, name) or _clone(layer, name)

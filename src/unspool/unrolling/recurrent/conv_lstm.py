@@ -17,7 +17,6 @@ from unspool.unrolling.recurrent.cell import (
     Array,
     Cell,
     States,
-    weight,
 )
 from unspool.unrolling.recurrent.lstm import gated, ordered
 
