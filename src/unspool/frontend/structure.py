@@ -100,7 +100,7 @@ def _joined(path: Sequence[Any]) -> str:
 
 def readers(model: Any, tensor: Any) -> list[Any]:
     """The nodes of a model's graph, each a call of an operation, that read a tensor."""
-    return [n for n in _nodes(model) if any(read is tensor for read in n.input_tensors)]
+    return [n for n in nodes(model) if any(read is tensor for read in n.input_tensors)]
 
 
 def calls(model: Any, layer: Any) -> list[Any]:
@@ -109,11 +109,13 @@ def calls(model: Any, layer: Any) -> list[Any]:
     The layer's own list includes calls in other graphs: a Sequential that was loaded from a file
     has built its graph twice.
     """
-    return [node for node in _nodes(model) if node.operation is layer]
+    return [node for node in nodes(model) if node.operation is layer]
 
 
-def _nodes(model: Any) -> list[Any]:
-    return [node for nodes in functional(model)._nodes_by_depth.values() for node in nodes]
+def nodes(model: Any) -> list[Any]:
+    """All nodes of a model's graph, from its inputs to its outputs."""
+    by_depth = functional(model)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:

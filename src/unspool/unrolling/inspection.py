@@ -104,6 +104,8 @@ def _recurrent(layer: Any) -> tuple[Action, str]:
         problem = _activation_problem(cell)
         if problem:
             return "refuse", problem
+        if getattr(cell, "data_format", "channels_last") != "channels_last":
+            return "refuse", "channels_first: the NPU convolves channels_last; train it so"
     own = [type(cell).__name__ for cell in cells(layer) if type(cell) not in KNOWN_CELLS]
     notes = [f"its own cell {name} is run as it is" for name in own]
     if any(getattr(cell, "recurrent_dropout", 0) for cell in cells(layer)):
@@ -184,14 +186,16 @@ _KERAS_CALLS = {
     keras.layers.ConvLSTM1D.call,
 }
 
+_IN_3D = "convolves over three dimensions, which no Ethos-U has an operator for"
+
 _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     (
         keras.layers.ConvLSTM3D,
-        _always(
-            "refuse",
-            "its convolutions run over three dimensions, which no Ethos-U has an operator for; use "
-            "ConvLSTM2D",
-        ),
+        _always("refuse", f"{_IN_3D}; use ConvLSTM2D"),
+    ),
+    (
+        keras.layers.Conv3D,
+        _always("refuse", f"{_IN_3D}; use TimeDistributed(Conv2D(...))"),
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),

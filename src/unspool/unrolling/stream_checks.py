@@ -49,6 +49,7 @@ def check_streams(model: Any) -> None:
         UnspoolError: one would; the message names it.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
+    stills = _stills(model)
     for layer in model.layers:
         if any(layer is other for other in in_front):
             continue
@@ -62,8 +63,9 @@ def check_streams(model: Any) -> None:
                 "deploy it without states, or train it forwards only"
             )
         nodes = structure.calls(model, layer)
-        has_time = any(_has_time(node.input_tensors) for node in nodes)
-        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
+        has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
+        begins = any(_has_time(node.outputs, stills) for node in nodes if not node.is_input)
+        if not has_time and begins:
             raise UnspoolError(
                 f"{where}: begins a sequence of its own in every call, which has no states to go "
                 "on from; deploy it without states"
@@ -75,5 +77,20 @@ def check_streams(model: Any) -> None:
             )
 
 
-def _has_time(tensors: list[Any]) -> bool:
-    return any(len(tensor.shape) > 2 for tensor in tensors)
+def _has_time(tensors: list[Any], stills: set[int]) -> bool:
+    return any(len(tensor.shape) > 2 and id(tensor) not in stills for tensor in tensors)
+
+
+def _stills(model: Any) -> set[int]:
+    """Tensors that have more than two dimensions and no time: images that are no sequence.
+
+    They begin as the last output of a convolutional recurrence, or as its states.
+    """
+    found: set[int] = set()
+    for node in structure.nodes(model):
+        layer = node.operation
+        if isinstance(layer, keras.layers.RNN) and not node.is_input:
+            found |= {id(tensor) for tensor in node.outputs[1 if layer.return_sequences else 0 :]}
+        elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
+            found |= {id(tensor) for tensor in node.outputs}
+    return found
