@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.structure import REMOVED
@@ -32,6 +34,37 @@ _PER_STEP = (
 )
 """Layers whose output at a time step depends on this step and on earlier ones only."""
 
+_OF_EACH_VALUE = (
+    "Absolute",
+    "Add",
+    "Clip",
+    "Divide",
+    "Elu",
+    "Exp",
+    "Gelu",
+    "HardSigmoid",
+    "HardSilu",
+    "HardTanh",
+    "LeakyRelu",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Negative",
+    "Relu",
+    "Relu6",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Square",
+    "Subtract",
+    "Tanh",
+    "TrueDivide",
+)
+"""Functions of `keras.ops` that are computed value by value."""
+
 
 def is_streamable(model: Any) -> bool:
     """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
@@ -50,7 +83,7 @@ def check_streams(model: Any) -> None:
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     stills = _stills(model)
-    for layer in model.layers:
+    for layer in structure.functional(model).operations:
         if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
@@ -70,11 +103,29 @@ def check_streams(model: Any) -> None:
                 f"{where}: begins a sequence of its own in every call, which has no states to go "
                 "on from; deploy it without states"
             )
-        if has_time and not isinstance(layer, _PER_STEP):
+        ranks = {len(tensor.shape) for node in nodes for tensor in node.input_tensors}
+        if has_time and not _is_per_step(layer, max(ranks)):
             raise UnspoolError(
                 f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
                 "deploy it without states, or put it after the last recurrent layer"
             )
+
+
+def _is_per_step(operation: Any, rank: int) -> bool:
+    """Whether an operation on (batch, time, ...), of `rank` dimensions, keeps to each step."""
+    kind = type(operation).__name__
+    if kind in ("Softmax", "Concatenate"):  # as layers or as functions
+        return 1 not in np.ravel(operation.axis) % rank
+    if kind == "GetItem":
+        return _takes_the_last_step(operation)
+    return isinstance(operation, _PER_STEP) or kind in _OF_EACH_VALUE
+
+
+def _takes_the_last_step(operation: Any) -> bool:
+    """Whether a slice of (batch, time, ...) is the last step, or parts of every step."""
+    key = operation._inbound_nodes[0].arguments.args[1]
+    cut = key[1] if isinstance(key, tuple) and len(key) > 1 else slice(None)
+    return cut == -1 or cut == slice(None)
 
 
 def _has_time(tensors: list[Any], stills: set[int]) -> bool:
