@@ -105,7 +105,7 @@ def readers(model: Any, tensor: Any) -> list[Any]:
     """
     return [
         node
-        for node in _nodes(model)
+        for node in nodes(model)
         if any(read is tensor for read in node.input_tensors)
         and type(node.operation).__name__ != "NotEqual"
     ]
@@ -117,11 +117,13 @@ def calls(model: Any, layer: Any) -> list[Any]:
     The layer's own list includes calls in other graphs: a Sequential that was loaded from a file
     has built its graph twice.
     """
-    return [node for node in _nodes(model) if node.operation is layer]
+    return [node for node in nodes(model) if node.operation is layer]
 
 
-def _nodes(model: Any) -> list[Any]:
-    return [node for nodes in functional(model)._nodes_by_depth.values() for node in nodes]
+def nodes(model: Any) -> list[Any]:
+    """All nodes of a model's graph, from its inputs to its outputs."""
+    by_depth = functional(model)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:

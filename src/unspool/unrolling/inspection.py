@@ -1,15 +1,17 @@
 """What would happen to each layer of a trained model, before any of it is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from unspool.frontend.activations import activation_name
-from unspool.frontend.structure import REMOVED
+from unspool.frontend.structure import REMOVED, calls
 from unspool.support._tensorflow import keras
+from unspool.unrolling import attention
+from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
-from unspool.unrolling.mask_checks import Findings, findings
+from unspool.unrolling.mask_checks import Findings, begins_mask, findings
 from unspool.unrolling.recurrent.cell import ACTIVATIONS
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
@@ -70,11 +72,6 @@ def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
     )
 
 
-def is_recurrent(layer: Any) -> bool:
-    """Whether a layer runs a cell over time, in one direction or in both."""
-    return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
-
-
 def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for layer in model.layers:
@@ -85,6 +82,9 @@ def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
             verdicts += _verdicts(layer, f"{name}/", masks)
         else:
             action, detail = _verdict(layer)
+            if attention.is_attention(layer):
+                detail = attention.problem(layer, calls(model, layer))
+                action = "refuse" if detail else "keep"
             if id(layer) in masks.refused and action != "refuse":
                 action, detail = "refuse", masks.refused[id(layer)]
             elif id(layer) in masks.notes and action != "refuse":
@@ -110,6 +110,8 @@ def _recurrent(layer: Any) -> tuple[Action, str]:
         problem = _activation_problem(cell)
         if problem:
             return "refuse", problem
+        if getattr(cell, "data_format", "channels_last") != "channels_last":
+            return "refuse", "channels_first: the NPU convolves channels_last; train it so"
     own = [type(cell).__name__ for cell in cells(layer) if type(cell) not in KNOWN_CELLS]
     notes = [f"its own cell {name} is run as it is" for name in own]
     if any(getattr(cell, "recurrent_dropout", 0) for cell in cells(layer)):
@@ -143,10 +145,29 @@ def _embedding(layer: Any) -> tuple[Action, str]:
 
 
 def _time_distributed(layer: Any) -> tuple[Action, str]:
-    if is_recurrent(layer.layer):
-        return "refuse", "a recurrent layer for each time step; use one recurrent layer"
-    action, detail = _verdict(layer.layer)
-    return action, detail or "applied to each time step"
+    inner = layer.layer
+    if begins_mask(inner):
+        return "refuse", "a mask for each time step; put the Masking layer in front of it"
+    within = (
+        _verdicts(inner, "", Findings()) if is_graph(inner) else [Verdict("", "", *_verdict(inner))]
+    )
+    for verdict in within:
+        if verdict.action in ("refuse", "cpu"):
+            where = f"its layer {verdict.layer!r} ({verdict.kind}) " if verdict.layer else ""
+            return verdict.action, where + verdict.detail
+    if not holds_recurrence(inner):
+        return within[0].action if len(within) == 1 else "keep", "applied to each time step"
+    if any(isinstance(each, keras.layers.TimeDistributed) for each in (inner, *_inside(inner))):
+        return "refuse", (
+            "applies a recurrent layer to each time step of each time step; reshape both into one"
+        )
+    return "unroll", "a recurrence for each time step; all of them run side by side"
+
+
+def _inside(layer: Any) -> Iterator[Any]:
+    """The layers of a model, and of models in it; none of another layer."""
+    for inner in layer.layers if is_graph(layer) else ():
+        yield from (inner, *_inside(inner))
 
 
 def _relu(layer: Any) -> tuple[Action, str]:
@@ -167,32 +188,24 @@ _KERAS_CALLS = {
     keras.layers.SimpleRNN.call,
     keras.layers.GRU.call,
     keras.layers.LSTM.call,
+    keras.layers.ConvLSTM1D.call,
 }
 
-_CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
+_IN_3D = "convolves over three dimensions, which no Ethos-U has an operator for"
 
 _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     (
-        _CONV_RNN,
-        _always("refuse", "convolutional recurrence; use Conv2D layers before an LSTM or a GRU"),
+        keras.layers.ConvLSTM3D,
+        _always("refuse", f"{_IN_3D}; use ConvLSTM2D"),
+    ),
+    (
+        keras.layers.Conv3D,
+        _always("refuse", f"{_IN_3D}; use TimeDistributed(Conv2D(...))"),
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),
     (keras.layers.Masking, _always("keep", "padded steps are told by an input")),
     (keras.layers.Embedding, _embedding),
-    (
-        (
-            keras.layers.Attention,
-            keras.layers.AdditiveAttention,
-            keras.layers.MultiHeadAttention,
-            keras.layers.GroupQueryAttention,
-        ),
-        _always(
-            "refuse",
-            "attention multiplies two activations, which Unspool does not deploy; "
-            "pool over time or take the last step instead",
-        ),
-    ),
     (
         keras.layers.Lambda,
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),

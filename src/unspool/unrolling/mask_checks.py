@@ -55,6 +55,14 @@ def findings(model: Any) -> Findings:
     return found
 
 
+def begins_mask(layer: Any) -> bool:
+    """Whether a layer, or one in it, is a Masking or an Embedding with `mask_zero`."""
+    if is_graph(layer):
+        return any(map(begins_mask, layer.layers))
+    is_table = isinstance(layer, keras.layers.Embedding) and layer.mask_zero
+    return is_table or isinstance(layer, keras.layers.Masking)
+
+
 def masks_of(model: Any) -> list[Mask]:
     """What a trained model calls padded; the masks have no names of their own yet."""
     names = [tensor.name for tensor in structure.inputs(model)]
@@ -81,7 +89,8 @@ def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
             _follow_nested(node, masks, found)
             return
         received = masks.received(args, kwargs.get("mask"))
-        problem = _problem(layer, received)
+        given = [*received, *(masks.of(tensor) for tensor in keras.tree.flatten(args))]
+        problem = _problem(layer, given)
         if problem:
             found.refused[id(layer)] = problem
         is_masked = any(mask is not None for mask in received)
@@ -109,8 +118,8 @@ def _follow_nested(node: Any, masks: Masks, found: Findings) -> None:
         masks.alias(outer, tensor)
 
 
-def _problem(layer: Any, received: Sequence[Any]) -> str:
-    if not any(mask is not None for mask in received):
+def _problem(layer: Any, masks: Sequence[Any]) -> str:
+    if not any(mask is not None for mask in masks):
         return ""
     of_each = isinstance(layer, keras.layers.TimeDistributed) and layer.layer._call_has_mask_arg
     if of_each or isinstance(layer, _BY_VALUE + _CONV_RNN):

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from unspool.frontend.structure import REMOVED, functional
+from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
+from unspool.unrolling.attention import attention, is_attention
+from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masking import reads_mask
@@ -72,13 +74,7 @@ class Rebuilder:
                 self._copies[id(layer)] = self._copy(layer, prefix)
             return partial(self._call, layer, self._copies[id(layer)])
 
-        def call(layer: DeployLayer, *args: Any, **kwargs: Any) -> Any:
-            return layer(*args, **kwargs)
-
-        # As keras.models.clone_model, in which a copy could not add inputs of its own.
-        graph = functional(model)
-        outputs = graph._run_through_graph(list(inputs), operation_fn=copied, call_fn=call)
-        return keras.tree.flatten(outputs)  # type: ignore[no-any-return]
+        return run_graph(model, inputs, copied)
 
     def _call(
         self, layer: Any, copy: DeployLayer, *args: Any, mask: Any = None, **kwargs: Any
@@ -116,7 +112,9 @@ class Rebuilder:
         if isinstance(layer, keras.layers.RNN):
             return self.unrolled(layer, name)
         if isinstance(layer, keras.layers.TimeDistributed):
-            return _time_distributed(layer, name)
+            return distributed(layer.layer, name, self.scopes.give, _per_frame)
+        if is_attention(layer):
+            return attention(layer, name)
         if strides.is_far(layer):
             return strides.in_blocks(layer, name)
         return substitute(layer, name) or _clone(layer, name)
@@ -176,16 +174,21 @@ def _clone(layer: Any, name: str) -> DeployLayer:
     return call
 
 
-def _time_distributed(layer: Any, name: str) -> DeployLayer:
-    inner = layer.layer
-    if isinstance(inner, keras.layers.Dense | keras.layers.Activation):
-        return _clone(inner, name)  # they work on the last axis alone
+def _per_frame(layer: Any, name: str) -> DeployLayer:
+    """A layer or model applied to each time step of one sequence, or of several alike."""
+    if isinstance(layer, keras.layers.Dense | keras.layers.Activation):
+        return _clone(layer, name)  # they work on the last axis alone
 
-    def call(sequence: Any, **_: Any) -> Any:
-        row = keras.Input(sequence.shape[2:], batch_size=1)
-        outputs = alone(keras.tree.flatten(Rebuilder()._copy(inner, "")(row)))
-        if outputs is row:
-            return sequence  # a Dropout
-        return PerStep(keras.Model(row, outputs), name=name)(sequence)
+    def call(*inputs: Any, **given: Any) -> Any:
+        sequences = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(inputs)))
+        rows = [keras.Input(sequence.shape[2:], batch_size=1) for sequence in sequences]
+        remaining = iter(rows)
+        taken = keras.tree.map_structure(
+            lambda x: next(remaining) if keras.utils.is_keras_tensor(x) else x, inputs
+        )
+        outputs = alone(keras.tree.flatten(Rebuilder()._copy(layer, "")(*taken, **given)))
+        if outputs is rows[0]:
+            return sequences[0]  # a Dropout
+        return PerStep(keras.Model(alone(rows), outputs), name=name)(alone(sequences))
 
     return call

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 from unspool.tflite import names
-from unspool.unrolling.recurrent import gru, keras_cell, lstm, simple_rnn
+from unspool.unrolling.recurrent import conv_lstm, gru, keras_cell, lstm, simple_rnn
 from unspool.unrolling.recurrent.cell import Cell
 from unspool.unrolling.recurrent.initial import Constants, initial_values
 from unspool.unrolling.recurrent.loop import Unrolled
@@ -28,7 +28,7 @@ class DeployState:
         layer: the trained layer that it is a state of.
         names: in the .tflite.
         before: the symbolic input, (1, width).
-        after: the symbolic output, (1, width).
+        after: the symbolic output, of the same shape.
     """
 
     layer: Any
@@ -40,6 +40,7 @@ class DeployState:
 DeployLayer: TypeAlias = Callable[..., Any]
 
 _CELLS: dict[type, Callable[[Any], Cell]] = {
+    conv_lstm.ConvLSTMCell: conv_lstm.from_keras,
     keras.layers.GRUCell: gru.from_keras,
     keras.layers.LSTMCell: lstm.from_keras,
     keras.layers.SimpleRNNCell: simple_rnn.from_keras,
@@ -103,13 +104,13 @@ def streaming(
         initial = iter([tuple(map(float, value.ravel())) for value in initial_values(layer)])
         called = [owner.name if first else give(owner.name) for owner in unrolled]
         entries = [
-            (replace(names.state(name, state), initial=next(initial, ())), width)
+            (replace(names.state(name, state), initial=next(initial, ())), shape)
             for name, owner in zip(called, unrolled, strict=True)
-            for state, width in zip(_state_names(owner.cell), owner.cell.state_sizes, strict=True)
+            for state, shape in zip(_state_names(owner.cell), owner.cell.state_shapes, strict=True)
         ]
         state_inputs = [
-            keras.Input((width,), batch_size=1, name=give(names.keras_name(state.input)))
-            for state, width in entries
+            keras.Input(shape, batch_size=1, name=give(names.keras_name(state.input)))
+            for state, shape in entries
         ]
         outputs, last, after = _run(unrolled, sequence, state_inputs, mask)
         states.extend(
@@ -124,7 +125,7 @@ def streaming(
 
 def _state_names(cell: Cell) -> Sequence[str]:
     """`h` for one state, `h` and `c` for two as in Keras's LSTM, numbered names for more."""
-    count = len(cell.state_sizes)
+    count = len(cell.state_shapes)
     return {1: ("h",), 2: ("h", "c")}.get(count, [f"h{number}" for number in range(count)])
 
 
@@ -198,7 +199,7 @@ def _run(
     remaining = list(initial_state)
     last = None
     for layer in stack:
-        count = len(layer.cell.state_sizes)
+        count = len(layer.cell.state_shapes)
         own, remaining = remaining[:count], remaining[count:]
         sequence, last, *states = layer(sequence, initial_state=own or None, valid=mask)
         after += states

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.structure import REMOVED
@@ -33,6 +35,37 @@ _PER_STEP = (
 )
 """Layers whose output at a time step depends on this step and on earlier ones only."""
 
+_OF_EACH_VALUE = (
+    "Absolute",
+    "Add",
+    "Clip",
+    "Divide",
+    "Elu",
+    "Exp",
+    "Gelu",
+    "HardSigmoid",
+    "HardSilu",
+    "HardTanh",
+    "LeakyRelu",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Negative",
+    "Relu",
+    "Relu6",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Square",
+    "Subtract",
+    "Tanh",
+    "TrueDivide",
+)
+"""Functions of `keras.ops` that are computed value by value."""
+
 
 def is_streamable(model: Any) -> bool:
     """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
@@ -50,7 +83,8 @@ def check_streams(model: Any) -> None:
         UnspoolError: one would; the message names it.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
-    for layer in model.layers:
+    stills = _stills(model)
+    for layer in structure.functional(model).operations:
         if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
@@ -63,18 +97,54 @@ def check_streams(model: Any) -> None:
                 "deploy it without states, or train it forwards only"
             )
         nodes = structure.calls(model, layer)
-        has_time = any(_has_time(node.input_tensors) for node in nodes)
-        if not has_time and any(_has_time(node.outputs) for node in nodes if not node.is_input):
+        if all(tensor.dtype == "bool" for node in nodes for tensor in node.outputs):
+            continue  # a mask, which is computed before the network
+        has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
+        begins = any(_has_time(node.outputs, stills) for node in nodes if not node.is_input)
+        if not has_time and begins:
             raise UnspoolError(
                 f"{where}: begins a sequence of its own in every call, which has no states to go "
                 "on from; deploy it without states"
             )
-        if has_time and not isinstance(layer, _PER_STEP):
+        ranks = {len(tensor.shape) for node in nodes for tensor in node.input_tensors}
+        if has_time and not _is_per_step(layer, max(ranks)):
             raise UnspoolError(
                 f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
                 "deploy it without states, or put it after the last recurrent layer"
             )
 
 
-def _has_time(tensors: list[Any]) -> bool:
-    return any(len(tensor.shape) > 2 for tensor in tensors)
+def _is_per_step(operation: Any, rank: int) -> bool:
+    """Whether an operation on (batch, time, ...), of `rank` dimensions, keeps to each step."""
+    kind = type(operation).__name__
+    if kind in ("Softmax", "Concatenate"):  # as layers or as functions
+        return 1 not in np.ravel(operation.axis) % rank
+    if kind == "GetItem":
+        return _takes_the_last_step(operation)
+    return isinstance(operation, _PER_STEP) or kind in _OF_EACH_VALUE
+
+
+def _takes_the_last_step(operation: Any) -> bool:
+    """Whether a slice of (batch, time, ...) is the last step, or parts of every step."""
+    key = operation._inbound_nodes[0].arguments.args[1]
+    cut = key[1] if isinstance(key, tuple) and len(key) > 1 else slice(None)
+    return cut == -1 or cut == slice(None)
+
+
+def _has_time(tensors: list[Any], stills: set[int]) -> bool:
+    return any(len(tensor.shape) > 2 and id(tensor) not in stills for tensor in tensors)
+
+
+def _stills(model: Any) -> set[int]:
+    """Tensors that have more than two dimensions and no time: images that are no sequence.
+
+    They begin as the last output of a convolutional recurrence, or as its states.
+    """
+    found: set[int] = set()
+    for node in structure.nodes(model):
+        layer = node.operation
+        if isinstance(layer, keras.layers.RNN) and not node.is_input:
+            found |= {id(tensor) for tensor in node.outputs[1 if layer.return_sequences else 0 :]}
+        elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
+            found |= {id(tensor) for tensor in node.outputs}
+    return found

@@ -48,9 +48,13 @@ class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
 
 
 def global_max(x: Any) -> Any:
-    """Largest value over time, (1, time, width) -> (1, width), by a pooling operator."""
-    _, steps, width = x.shape
-    pooled = tf.nn.max_pool2d(tf.reshape(x, (1, steps, 1, width)), (steps, 1), 1, "VALID")
+    """Largest value over time or over an image, by a pooling operator.
+
+    (1, time, width) or (1, rows, columns, width) -> (1, width)
+    """
+    _, rows, *columns, width = x.shape
+    window = (rows, *columns, 1)[:2]
+    pooled = tf.nn.max_pool2d(tf.reshape(x, (1, *window, width)), window, 1, "VALID")
     return tf.reshape(pooled, (1, width))
 
 
@@ -146,7 +150,10 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(_leaks(layer), name=name)
         case keras.layers.UpSampling1D(size=count):
             return Function(_repeats(count), name=name)
-        case keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last"):
+        case (
+            keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last")
+            | keras.layers.GlobalMaxPooling2D(keepdims=False, data_format="channels_last")
+        ):
             return Function(global_max, name=name)
         case keras.layers.Add():
             return Function(added, name=name)

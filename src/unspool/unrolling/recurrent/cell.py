@@ -20,42 +20,47 @@ Array: TypeAlias = Any
 """A TensorFlow tensor."""
 
 States: TypeAlias = tuple[Array, ...]
-"""The states after a step, each (1, width), in Keras's order: `(h,)` or `(h, c)`."""
+"""The states after a step, each (sequences, ...), in Keras's order: `(h,)` or `(h, c)`."""
 
 Activation: TypeAlias = Callable[..., Array]
 
 
 class Cell(Protocol):
-    """One recurrent cell, ready to be unrolled."""
+    """One recurrent cell, ready to be unrolled.
+
+    It runs one sequence, or several of one length that know nothing of each other, such as the
+    frames of a TimeDistributed: then the steps of all are computed at once.
+    """
 
     @property
-    def units(self) -> int:
-        """Width of the output."""
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one step's output, without the number of sequences: `(units,)`."""
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """Widths of the states, in Keras's order."""
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the states, likewise, in Keras's order."""
 
     def project(self, rows: Array) -> list[Array]:
         """The part of a step that depends on the input alone, for all steps at once.
 
         Args:
-            rows: the input sequence, (time steps, features).
+            rows: the inputs, (time steps * sequences, features), those of a step together.
 
         Returns:
-            one or more tensors, each (time steps, width); a step is given one row of each.
+            one or more tensors, each (time steps * sequences, width); a step is given its part of
+            each.
         """
 
     def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         """One time step.
 
         Args:
-            projected: one row, (1, width), of each tensor that `project` returned.
-            states: the states before the step, each (1, width), or None for zero states, which
-                cost no recurrent product.
+            projected: a part, (sequences, width), of each tensor that `project` returned.
+            states: the states before the step, each (sequences, width), or None for zero states,
+                which cost no recurrent product.
 
         Returns:
-            the output, (1, units), and the states after the step.
+            the output, (sequences, units), and the states after the step.
         """
 
 
@@ -65,8 +70,9 @@ def weight(variable: Any) -> Array:
 
 
 def columns(x: Array, start: int, stop: int, name: str) -> Array:
-    """Columns `start` to `stop` of a tensor (1, width), as one named SLICE operator."""
-    return tf.slice(x, [0, start], [1, stop - start], name=name)
+    """`start` to `stop` along the last axis of a tensor, as one named SLICE operator."""
+    *front, _ = x.shape
+    return tf.slice(x, [*[0] * len(front), start], [*front, stop - start], name=name)
 
 
 def linear(x: Array, name: str) -> Array:

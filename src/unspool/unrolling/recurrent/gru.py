@@ -36,8 +36,12 @@ class _GRU:
         return int(self.kernel_c.shape[1])
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
+    def output_shape(self) -> tuple[int, ...]:
         return (self.units,)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.output_shape,)
 
     def project(self, rows: Array) -> list[Array]:
         return [

@@ -18,8 +18,8 @@ class KerasCell:
     """A built Keras cell; its weights stay its own."""
 
     cell: Any
-    units: int
-    state_sizes: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    state_shapes: tuple[tuple[int, ...], ...]
 
     def project(self, rows: Array) -> list[Array]:
         return [rows]
@@ -27,7 +27,7 @@ class KerasCell:
     def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
         (row,) = projected
         if states is None:
-            states = tuple(tf.zeros((1, width)) for width in self.state_sizes)
+            states = tuple(tf.zeros((row.shape[0], *shape)) for shape in self.state_shapes)
         # A list even where there is one state, as keras.layers.RNN gives it.
         output, after = self.cell(row, list(states), training=False)
         return output, tuple(keras.tree.flatten(after))
@@ -46,4 +46,4 @@ def from_keras(cell: Any) -> Cell:
             f"{cell.state_size}; expected vectors, each given by its width"
         )
     output = getattr(cell, "output_size", None) or sizes[0]
-    return KerasCell(cell, int(output), tuple(sizes))
+    return KerasCell(cell, (int(output),), tuple((size,) for size in sizes))

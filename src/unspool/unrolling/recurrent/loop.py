@@ -11,12 +11,13 @@ from unspool.unrolling.recurrent.masked import Padding, step_masks
 
 
 class Unrolled(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent layer for batch size 1 and a fixed number of steps, without a loop.
+    """A recurrent layer for a fixed number of steps, without a loop.
 
-    Called on a sequence (1, time steps, features) and, optionally, the states before it, each
-    (1, width). Returns the outputs of all steps, (1, time steps, units), in the order of
-    processing, or reversed with `reverse_outputs`; the last output, (1, units); and the states
-    after the last step. Unused outputs cost nothing: the converter drops them.
+    Called on sequences (sequences, time steps, features), of which there is one unless a
+    TimeDistributed has more, and, optionally, the states before them, each (sequences, width).
+    Returns the outputs of all steps, (sequences, time steps, units), in the order of processing, or
+    reversed with `reverse_outputs`; the last output, (sequences, units); and the states after the
+    last step. Unused outputs cost nothing: the converter drops them.
 
     Each step runs in a name scope of its own (`names.step_scope`), numbered in the order of
     processing.
@@ -61,11 +62,13 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
 
         `valid`, (1, time steps), is 1 for each step that is not padded; None where all are valid.
         """
-        _, steps, features = sequence.shape
+        count, steps, *features = sequence.shape
         # One tensor per weight, shared by all steps: a constant written once.
         tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
         cell = replace(self.cell, **tensors)  # type: ignore[type-var]
-        rows = tf.reshape(sequence, (steps, features), name="rows")
+        if count > 1:
+            sequence = tf.transpose(sequence, (1, 0, *range(2, len(sequence.shape))))
+        rows = tf.reshape(sequence, (steps * count, *features), name="rows")
         projected = [tf.split(p, steps) if steps > 1 else [p] for p in cell.project(rows)]
 
         masks = None if valid is None else list(step_masks(valid))
@@ -96,10 +99,11 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
 
     def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
         """Shapes of what `call` returns, without tracing every step."""
+        count, steps = sequence_shape[:2]
         return [
-            (1, sequence_shape[1], self.cell.units),
-            (1, self.cell.units),
-            *((1, width) for width in self.cell.state_sizes),
+            (count, steps, *self.cell.output_shape),
+            (count, *self.cell.output_shape),
+            *((count, *shape) for shape in self.cell.state_shapes),
         ]
 
 
@@ -111,7 +115,7 @@ def _arrays(cell: Cell) -> dict[str, Array]:
 class PerStep(keras.layers.Layer):  # type: ignore[misc]
     """A layer or model applied to each time step, `TimeDistributed` without its reshaping.
 
-    Called on (1, time steps, ...); returns (1, time steps, ...).
+    Called on (1, time steps, ...), or a list of such; returns (1, time steps, ...).
     """
 
     def __init__(self, inner: Any, **kwargs: Any) -> None:
@@ -119,15 +123,19 @@ class PerStep(keras.layers.Layer):  # type: ignore[misc]
         self.inner = inner
         self.built = True
 
-    def call(self, sequence: Array) -> Array:
-        """Run the layer on every step of `sequence`."""
+    def call(self, sequence: Any) -> Array:
+        """Run the layer on every step of `sequence`, or of several at once."""
         outputs = []
-        for number, row in enumerate(tf.unstack(sequence, axis=1)):
+        several = isinstance(sequence, list)
+        unstacked = [tf.unstack(each, axis=1) for each in (sequence if several else [sequence])]
+        for number, rows in enumerate(zip(*unstacked, strict=True)):
             with tf.name_scope(step_scope(self.name, number)):
-                outputs.append(self.inner(row, training=False))
+                outputs.append(self.inner(list(rows) if several else rows[0], training=False))
         return tf.stack(outputs, axis=1, name="sequence")
 
-    def compute_output_shape(self, sequence_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def compute_output_shape(self, shape: Any) -> tuple[int, ...]:
         """Shape of what `call` returns."""
-        one, steps, *rest = sequence_shape
-        return (one, steps, *self.inner.compute_output_shape((one, *rest))[1:])
+        several = isinstance(shape, list)
+        rows = [(1, *each[2:]) for each in (shape if several else [shape])]
+        steps = (shape[0] if several else shape)[1]
+        return (1, steps, *self.inner.compute_output_shape(rows if several else rows[0])[1:])

@@ -7,7 +7,7 @@ activation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
@@ -20,6 +20,18 @@ from unspool.unrolling.recurrent.cell import (
     columns,
     weight,
 )
+
+
+class Activations(Protocol):
+    """A cell with the activations of an LSTM."""
+
+    @property
+    def activation(self) -> Activation:
+        """Of the candidate and of `c`."""
+
+    @property
+    def recurrent_activation(self) -> Activation:
+        """Of the gates."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,12 @@ class LSTM:
         return int(self.kernel_g.shape[1])
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
-        return (self.units, self.units)
+    def output_shape(self) -> tuple[int, ...]:
+        return (self.units,)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.output_shape, self.output_shape)
 
     def project(self, rows: Array) -> list[Array]:
         return [
@@ -49,26 +65,45 @@ class LSTM:
         ]
 
     def step(self, projected: Sequence[Array], states: States | None) -> tuple[Array, States]:
-        ifo, g = projected
-        n = self.units
+        hproj = None
         if states is not None:
-            h, c = states
-            hproj = tf.matmul(h, self.recurrent_kernel, name="hproj")
-            ifo = tf.add(ifo, columns(hproj, 0, 3 * n, "hproj_ifo"), name="ifo_sum")
-            g = tf.add(g, columns(hproj, 3 * n, 4 * n, "hproj_g"), name="g_sum")
-        ifo = self.recurrent_activation(ifo, name="ifo")
-        i, f, o = (columns(ifo, k * n, (k + 1) * n, "ifo"[k]) for k in range(3))
-        ig = tf.multiply(i, self.activation(g, name="g"), name="ig")
-        c = ig if states is None else tf.add(tf.multiply(f, c, name="fc"), ig, name="c")
-        h = tf.multiply(o, self.activation(c, name="act_c"), name="h")
-        return h, (h, c)
+            hproj = tf.matmul(states[0], self.recurrent_kernel, name="hproj")
+        return gated(self, projected, hproj, states)
+
+
+def gated(
+    cell: Activations, projected: Sequence[Array], hproj: Array | None, states: States | None
+) -> tuple[Array, States]:
+    """One step, from the products of the input and of the state with their kernels.
+
+    Args:
+        cell: with its two activations.
+        projected: of the input, (..., 3n) for i, f and o, and (..., n) for g.
+        hproj: of `h`, (..., 4n) in the order i, f, o, g; None for zero states.
+        states: `h` and `c` before the step, each (..., n); None for zero states.
+
+    Returns:
+        the output, (..., n), and the states after the step.
+    """
+    ifo, g = projected
+    n = g.shape[-1]
+    if hproj is not None:
+        ifo = tf.add(ifo, columns(hproj, 0, 3 * n, "hproj_ifo"), name="ifo_sum")
+        g = tf.add(g, columns(hproj, 3 * n, 4 * n, "hproj_g"), name="g_sum")
+    ifo = cell.recurrent_activation(ifo, name="ifo")
+    i, f, o = (columns(ifo, k * n, (k + 1) * n, "ifo"[k]) for k in range(3))
+    c = tf.multiply(i, cell.activation(g, name="g"), name="ig")
+    if states is not None:
+        c = tf.add(tf.multiply(f, states[1], name="fc"), c, name="c")
+    h = tf.multiply(o, cell.activation(c, name="act_c"), name="h")
+    return h, (h, c)
 
 
 def from_keras(cell: keras.layers.LSTMCell) -> Cell:
     """The deploy-time cell of a built Keras `LSTMCell`."""
     n = cell.units
-    kernel, recurrent_kernel = _ordered(cell.kernel), _ordered(cell.recurrent_kernel)
-    bias = _ordered(cell.bias) if cell.use_bias else tf.zeros(4 * n)
+    kernel, recurrent_kernel = ordered(cell.kernel), ordered(cell.recurrent_kernel)
+    bias = ordered(cell.bias) if cell.use_bias else tf.zeros(4 * n)
     return LSTM(
         kernel_ifo=kernel[:, : 3 * n],
         kernel_g=kernel[:, 3 * n :],
@@ -80,7 +115,7 @@ def from_keras(cell: keras.layers.LSTMCell) -> Cell:
     )
 
 
-def _ordered(variable: Any) -> Array:
-    """Keras's gates i, f, g, o, by columns, as i, f, o, g."""
+def ordered(variable: Any) -> Array:
+    """Keras's gates i, f, g, o, along the last axis, as i, f, o, g."""
     i, f, g, o = tf.split(weight(variable), 4, axis=-1)
     return tf.concat([i, f, o, g], axis=-1)

@@ -29,8 +29,12 @@ class SimpleRNN:
         return int(self.kernel.shape[1])
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
+    def output_shape(self) -> tuple[int, ...]:
         return (self.units,)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.output_shape,)
 
     def project(self, rows: Array) -> list[Array]:
         return [tf.nn.bias_add(tf.matmul(rows, self.kernel), self.bias, name="xproj")]
