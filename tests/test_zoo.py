@@ -13,8 +13,8 @@ from unspool.deployment import Deployment
 from unspool.runtime import session
 from unspool.runtime.quality import MOST_ERROR
 
-AS_A_CASE = ("noise-suppression-rnnoise",)
-"""What `cases/shapes.py` has, smaller, in every run."""
+AS_A_CASE = ("noise-suppression-rnnoise", "sentences-lstm-64-with-attention")
+"""What `cases` has, smaller, in every run."""
 
 QUICK = [
     pytest.param(entry, id=entry.slug, marks=[pytest.mark.slow] * (entry.slug in AS_A_CASE))
