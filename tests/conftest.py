@@ -1,7 +1,9 @@
 """Small trained models and their data, made once for the whole run; where its time goes."""
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +65,23 @@ def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vela, "_run", VELA_ALONE)
 
 
+@contextmanager
+def computing_at_once(at_once: bool = True) -> Iterator[None]:
+    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same."""
+    from unspool.support._tensorflow import tf
+
+    tf.config.run_functions_eagerly(at_once)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(params=["at once", pytest.param("in a graph", marks=pytest.mark.slow)])
 def computing(request: pytest.FixtureRequest) -> Iterator[None]:
     """How TensorFlow computes: a network's graph takes longer to trace than a few small batches."""
-    from unspool.support._tensorflow import tf
-
-    tf.config.run_functions_eagerly(request.param == "at once")
-    yield
-    tf.config.run_functions_eagerly(False)
+    with computing_at_once(request.param == "at once"):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +130,12 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """200 MNIST test images, float32 (200, 28, 28), and their labels."""
     data = mnist.load()
     return mnist.normalised(data.test_images[:200]), data.test_labels[:200]
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is no more looked for, all along the run, among what TensorFlow is made of."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import pickle
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -93,11 +93,17 @@ def test_the_stream_of_a_watch_runs_in_its_quick_form(example: ModuleType, tmp_p
 
 def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
     asked = ("--quick", "--target", "ethos-u1", "--out", str(tmp_path / "out"))
-    command = [sys.executable, str(WATCH), *asked]
-    run = subprocess.run(command, capture_output=True, text=True)
+    run = here("watch_exercises", _as_a_script, *asked)
     assert run.returncode == 2
     assert run.stderr.startswith("watch_exercises: error: target 'ethos-u1': expected one of")
     assert not (tmp_path / "out").exists()
+
+
+def _as_a_script() -> int:
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(WATCH), run_name="__main__")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ Their expected values are Keras's: a deployment compares its deploy model with t
 the bytes of its binary with TFLM's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from conftest import worst_mean
+from conftest import computing_at_once, worst_mean
 
 from unspool import Options, Session, UnspoolError, deploy, deploy_stream
 from unspool.support._tensorflow import keras
@@ -132,14 +132,18 @@ OfSteps: TypeAlias = Callable[[Build, Samples], tuple[Any, Samples]]
 
 
 @pytest.fixture(params=[STEPS, pytest.param(LONG, marks=pytest.mark.slow)])
-def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OfSteps:
-    """Builds a model whose sequences have as many steps, and cuts its data to them."""
+def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[OfSteps]:
+    """Builds a model whose sequences have as many steps, and cuts its data to them.
+
+    Keras's answers come from its graph where there are many steps.
+    """
     monkeypatch.setitem(globals(), "STEPS", request.param)
 
     def cut(array: np.ndarray) -> np.ndarray:
         return array[:, : request.param] if array.ndim > 2 else array
 
-    return lambda build, data: (build(), keras.tree.map_structure(cut, data))
+    with computing_at_once(request.param == STEPS):
+        yield lambda build, data: (build(), keras.tree.map_structure(cut, data))
 
 
 @pytest.mark.filterwarnings("ignore:calibration data")
@@ -242,7 +246,7 @@ def test_weights_and_bias_of_other_sizes_keep_the_bias() -> None:
         assert done.simulation.equal == 24
 
 
-@pytest.mark.parametrize("activations", ["int8", "int16"])
+@pytest.mark.parametrize("activations", ["int8", pytest.param("int16", marks=pytest.mark.slow)])
 def test_a_state_that_has_come_to_rest_is_no_reason_to_refuse(activations: str) -> None:
     """After 80 steps of one value `h - c` of a GRU is nothing beside either of them."""
     keras.utils.set_random_seed(50)

@@ -32,7 +32,8 @@ class Case:
         largest: the same of its largest error.
         mean_int16: bound of the int16 model's mean error.
         largest_int16: the same of its largest.
-        often: all of its variants are tested in every run, not in the slow one alone.
+        often: every run tests it in int16 at a few steps and in int8 at many, too; the slow run
+            tests all cases in all variants.
     """
 
     group: str

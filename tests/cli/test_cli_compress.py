@@ -43,10 +43,11 @@ def data(files: Path, x: str = "x", y: str = "y") -> tuple[str, Path, str, Path]
     return ("--data", files / f"{x}.npy", "--labels", files / f"{y}.npy")
 
 
+@pytest.mark.usefixtures("computing")
 def test_a_compressed_model_is_deployed_and_compared(files: Path, tmp_path: Path) -> None:
     run = unspool(
         *("compress", files / "model.keras", *data(files), "--out", tmp_path / "out"),
-        *("--test", files / "x.npy", files / "y.npy", "--epochs", "4", "--batch-size", "95"),
+        *("--test", files / "x.npy", files / "y.npy", "--epochs", "4", "--batch-size", "285"),
         *("--sparsity", "0.5", "--clusters", "8", "--layer", "y=0:0", "--quantization-aware"),
     )
     assert run.returncode == 0, run.stderr

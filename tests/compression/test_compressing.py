@@ -267,6 +267,7 @@ def test_inputs_outputs_and_losses_by_name(make: Callable[[], Any]) -> None:
     _train_by_name(make())
 
 
+@at_once
 def test_inputs_outputs_and_losses_by_name_with_the_errors_of_int8() -> None:
     x = task(64)[0][:, :2]
     calibration = {"a": x, "b": x[:, 0, :3]}

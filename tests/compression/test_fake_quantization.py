@@ -15,6 +15,7 @@ from unspool.support._tensorflow import keras, tf
 
 LAYERS = keras.layers
 RUNTIMES = ("tflm", "litert")
+at_once = pytest.mark.usefixtures("computing")
 
 
 def _around(steps: int = STEPS) -> Any:
@@ -58,6 +59,7 @@ def int8(model: Any, data: np.ndarray) -> bytes:
 USUAL = ("gru", "lstm", "simple", "with other layers around")
 
 
+@at_once
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in USUAL)) for n in MODELS]
 )
@@ -76,6 +78,7 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
     assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
 
 
+@at_once
 def test_gradients_reach_every_trainable_weight() -> None:
     model = _around(steps=2)
     fake = FakeQuantized(model, random_samples(20, steps=2))
@@ -97,9 +100,9 @@ def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:
     """A trained SimpleRNN that loses accuracy in int8: without a bound, one range is too coarse."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (3000, 24, 3)).astype(np.float32)
+    x = rng.normal(0, 1, (3000, 12, 3)).astype(np.float32)
     y = (x[:, :, 0].sum(1) > 0).astype(np.int64) + 2 * (x[:, -3:, 1].sum(1) > 0)
-    inputs = keras.Input((24, 3))
+    inputs = keras.Input((12, 3))
     h = LAYERS.SimpleRNN(16, activation="relu", recurrent_initializer="identity")(inputs)
     model = keras.Model(inputs, LAYERS.Dense(4, activation="softmax")(h))
     model.compile(
@@ -121,6 +124,7 @@ def test_int8_is_better_after_it_than_before() -> None:
     assert after > before
 
 
+@at_once
 def test_sparse_and_clustered_kernels_stay_so() -> None:
     model, data = small_model("gru", steps=2), random_samples(64, steps=2)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -114,7 +114,8 @@ def test_candidates_run_in_parallel_and_give_the_same(
 ) -> None:
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        parallel = run(trained, tmp_path, samples=2000, fine_tuning=THOROUGH, jobs=None)
+        options: dict[str, Any] = {"samples": 2000, "fine_tuning": THOROUGH, "jobs": None}
+        parallel = run(trained, tmp_path, settings=SETTINGS[1:], **options)
     assert parallel.chosen is not None and found.chosen is not None
     assert parallel.chosen.setting == found.chosen.setting
     for candidate in parallel.candidates:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import shared
 from commands import unspool
-from conftest import random_samples, small_model
+from conftest import computing_at_once, random_samples, small_model
 from jsonschema import Draft202012Validator
 
 from unspool.compression.searching import LADDER, search
-from unspool.support._tensorflow import keras, tf
+from unspool.support._tensorflow import keras
 
 SCHEMA = json.loads((files("unspool.report") / "report.schema.json").read_text())
 Document: TypeAlias = dict[str, Any]
@@ -33,7 +33,7 @@ def reports() -> Reports:
 
 
 def _reports() -> Reports:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, computing_at_once():
         made = _Commands(Path(folder))
         made.deploy()
         made.deploy_values()
@@ -99,7 +99,7 @@ class _Commands:
         self.run(*compile, self.folder / "over", *over, report="over", status=1)
 
     def compress(self) -> None:
-        """Without graphs, which take longer to trace; two settings to search among; no remedies."""
+        """Two settings to search among; no remedies."""
         folder, x = self.folder, random_samples(100)
         np.save(folder / "train.npy", x)
         np.save(folder / "classes.npy", (x[:, :, 0].sum(1) > 0).astype(int))
@@ -108,15 +108,11 @@ class _Commands:
         model.save(folder / "small.keras")
         data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy")
         compress = ("compress", folder / "small.keras", *data, "--epochs", 2, "--batch-size", 95)
-        tf.config.run_functions_eagerly(True)
         two = mock.patch.dict(search.__kwdefaults__, settings=LADDER[:2])
-        try:
-            with two, mock.patch("unspool.deployment.try_remedies", return_value=()):
-                small, found = folder / "small", folder / "found"
-                self.run(*compress, "--sparsity", 0.5, "--out", small, report="small")
-                self.run(*compress, "--max-accuracy-drop", 100, "--out", found, report="found")
-        finally:
-            tf.config.run_functions_eagerly(False)
+        with two, mock.patch("unspool.deployment.try_remedies", return_value=()):
+            small, found = folder / "small", folder / "found"
+            self.run(*compress, "--sparsity", 0.5, "--out", small, report="small")
+            self.run(*compress, "--max-accuracy-drop", 100, "--out", found, report="found")
 
 
 def problems(document: Document) -> list[str]:

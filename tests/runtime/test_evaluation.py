@@ -9,7 +9,7 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.heads import heads
 from unspool.frontend.keras_file import load
-from unspool.runtime.evaluation import Accuracy, Regression, Score, evaluate, score
+from unspool.runtime.evaluation import Accuracy, Regression, Score, evaluate, predict, score
 from unspool.runtime.labels import check_test, fitted
 from unspool.runtime.quality import agreement, columns, difference, judge
 from unspool.support._tensorflow import keras
@@ -54,6 +54,17 @@ def test_one_sigmoid_is_two_classes() -> None:
 def test_a_logit_is_cut_at_0_whatever_form_yes_and_no_have(labels: Any) -> None:
     outputs = np.array([[0.2], [-0.3], [0.4]])
     assert accuracy(LOGIT, outputs, np.array(labels)).confusion == ((1, 1), (0, 1))
+
+
+def test_names_that_no_graph_of_tensorflow_takes_are_predicted_without_one() -> None:
+    x = keras.Input((3, 2), name="Größe in mm")
+    model = keras.Model(x, L.GRU(4, name="übrig")(x))
+    data = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
+    (found,) = predict(model, data)
+    np.testing.assert_allclose(found, model(data), atol=1e-6)
+    after = L.Dense(1, name="after")
+    after.build((None, 2))
+    assert after.kernel.path == "after/kernel", "the name of what comes next begins with no other"
 
 
 def test_several_answers_of_one_output_are_counted_each() -> None:

@@ -53,10 +53,16 @@ def sequences(count: int, steps: int = T) -> np.ndarray:
 
 
 @cache
+def converted(name: str, steps: int) -> tuple[Any, bytes]:
+    """(trained model, float .tflite) of a stream."""
+    model = trained(Case("", name, MODELS[name]))
+    return model, convert(unroll_stream(model, steps))
+
+
+@cache
 def calibrated(name: str, steps: int) -> tuple[Any, bytes, Mapping[str, Range]]:
     """(trained model, float .tflite, ranges) of a stream."""
-    model = trained(Case("", name, MODELS[name]))
-    float_tflite = convert(unroll_stream(model, steps))
+    model, float_tflite = converted(name, steps)
     return model, float_tflite, calibrate_stream(float_tflite, sequences(24)).ranges
 
 
@@ -70,18 +76,17 @@ def lstm() -> Stream:
     return made("lstm")
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("steps", [1, 4, T])
 @pytest.mark.parametrize("name", MODELS)
 def test_chunks_equal_the_whole_sequence_at_every_step(name: str, steps: int) -> None:
-    model = trained(Case("", name, MODELS[name]))
-    recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)][-1]
+    model, float_tflite = converted(name, steps)
     data = sequences(5)
-    session = Session(convert(unroll_stream(model, steps)))
+    session = Session(float_tflite)
     np.testing.assert_allclose(
         session.predict(data)[0], model.predict(data, verbose=0), rtol=0, atol=1e-5
     )
     # Step by step: Keras on every beginning of the sequence that is a whole number of chunks.
-    recurrent.return_state = False
     for sequence in data[:2]:
         session.reset()
         for end in range(steps, T + 1, steps):

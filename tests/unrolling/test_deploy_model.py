@@ -141,11 +141,11 @@ def test_what_cannot_be_unrolled_says_so(
 def test_an_activation_of_a_shared_layer_meets_no_name_of_the_users() -> None:
     """Its stand-in was a layer `<name>_activation`, made once for each call."""
     layers = keras.layers
-    a, b = keras.Input((40, 3), name="a"), keras.Input((40, 3), name="b")
+    a, b = keras.Input((8, 3), name="a"), keras.Input((8, 3), name="b")
     hidden, gru = layers.Dense(6, activation="selu", name="hidden"), layers.GRU(8)
     y = layers.Concatenate()([gru(hidden(a)), gru(hidden(b))])
     model = keras.Model([a, b], layers.Activation("relu6", name="hidden_activation")(y))
-    data = [np.random.default_rng(n).normal(size=(5, 40, 3)) for n in range(2)]
+    data = [np.random.default_rng(n).normal(size=(5, 8, 3)) for n in range(2)]
     found = Session(convert(unroll(model))).predict(data)[0]
     np.testing.assert_allclose(found, model.predict(data, verbose=0), atol=1e-5)
 

@@ -133,7 +133,7 @@ def test_inspecting_does_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inspect(small_model())
 
 
-@pytest.mark.parametrize("steps", [(50, 200)])
+@pytest.mark.parametrize("steps", [(20, 80), pytest.param((50, 200), marks=pytest.mark.slow)])
 def test_size_grows_with_the_steps_and_not_faster(steps: tuple[int, int]) -> None:
     """Four times the steps: at most 4.5 times the operators, the file and Vela's flash."""
     few, many = (_figures(small_model("gru", units=16, steps=n), n) for n in steps)

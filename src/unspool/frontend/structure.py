@@ -160,9 +160,14 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
         if is_sequence
         else keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
     )
+    scopes = keras.src.backend.common.global_state.get_global_attribute(
+        "name_scope_stack", default=[], set_to_default=True
+    )
+    open_before = len(scopes)
     try:
         outputs = model.predict(fed, batch_size=batch_size, verbose=0)
     except ValueError:  # names that TensorFlow's graphs do not take, such as those with umlauts
+        del scopes[open_before:]  # Keras leaves one, which all later names would begin with
         outputs = _eagerly(model, fed, batch_size)
     return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
 
