@@ -137,10 +137,10 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         count = len(tied.sets())
         roots = {tied[name] for name in bound}
         for role in roles:
-            # In a first step that starts from zeros, a part may stand for the whole.
             named = [name for name in role if tied[name] in roots]
-            if named:
-                tied.tie(named)
+            # A lone one: in a first step that starts from zeros, a part stands for the whole.
+            if len(named) > 1:
+                tied.tie(role)
     return tied
 
 
