@@ -91,3 +91,72 @@ def test_weights_and_layers_in_two_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         load(weights, config).predict(data, verbose=0), model.predict(data, verbose=0)
     )
+
+
+class OwnRegularizer(keras.regularizers.Regularizer):  # type: ignore[misc]
+    """What training wanted, and inference does not."""
+
+    def __call__(self, weight: Any) -> Any:
+        return keras.ops.sum(weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+class OwnConstraint(keras.constraints.Constraint):  # type: ignore[misc]
+    """As xiph/rnnoise's WeightClip."""
+
+    def __call__(self, weight: Any) -> Any:
+        return keras.ops.clip(weight, -0.5, 0.5)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def own_initializer(shape: Any, dtype: Any = None) -> Any:
+    return keras.random.normal(shape)
+
+
+class OwnLayer(keras.layers.Layer):  # type: ignore[misc]
+    """It computes something."""
+
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def own_activation(x: Any) -> Any:
+    return keras.ops.tanh(x) / 2
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_was_for_training_alone_is_left_out(ending: str, tmp_path: Path) -> None:
+    x = keras.Input((6, 5), name="x")
+    gru = keras.layers.GRU(
+        8,
+        kernel_regularizer=OwnRegularizer(),
+        recurrent_constraint=OwnConstraint(),
+        kernel_initializer=own_initializer,
+    )
+    model = keras.Model(x, keras.layers.Dense(3, activity_regularizer=OwnRegularizer())(gru(x)))
+    model.compile(loss="mse")
+    model.save(tmp_path / f"model.{ending}")
+    loaded, data = load(tmp_path / f"model.{ending}"), random_samples(4)
+    np.testing.assert_array_equal(loaded.predict(data, verbose=0), model.predict(data, verbose=0))
+    assert loaded.loss is not None
+
+
+def test_what_computes_something_is_named(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5)),
+            keras.layers.GRU(8),
+            OwnLayer(),
+            keras.layers.Dense(3, activation=own_activation),
+        ]
+    )
+    model.save(tmp_path / "model.keras")
+    message = r"has the class 'OwnLayer', the function 'own_activation' of your own.*register_keras"
+    with pytest.raises(UnspoolError, match=message):
+        load(tmp_path / "model.keras")
+    with keras.saving.custom_object_scope({"OwnLayer": OwnLayer, "own_activation": own_activation}):
+        assert load(tmp_path / "model.keras").count_params() == model.count_params()

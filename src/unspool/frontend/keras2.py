@@ -47,11 +47,16 @@ def load(path: Path, described: Config, training: Config | None) -> Any:
         if any(f'"{name}"' in text for name in cudnn.LAYERS):
             path = cudnn.converted(path, Path(folder))
         model.load_weights(path)
+    compile_as_saved(model, training)
+    return model
+
+
+def compile_as_saved(model: Any, training: Config | None) -> None:
+    """Compile a model with loss and metrics as HDF5 or Keras 2 has them, if Keras knows them."""
     if training:
         losses, metrics = (training.get(key) for key in ("loss", "metrics"))
         with suppress(Exception):  # of the user's own
             model.compile(loss=_learned(losses, "losses"), metrics=_learned(metrics, "metrics"))
-    return model
 
 
 def modernized(described: Config) -> Config:

@@ -9,7 +9,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from unspool.errors import UnspoolError
-from unspool.frontend import keras2, saved
+from unspool.frontend import keras2, own_objects, saved
 from unspool.frontend.saved import Saved
 from unspool.support import files
 from unspool.support._tensorflow import keras
@@ -22,7 +22,8 @@ _STARTS = {b"\x89HDF": ".h5", b"PK\3\4": ".keras"}
 def load(path: AnyPath, config: AnyPath | None = None) -> Any:
     """Load a trained model from a .keras or a Keras HDF5 file, with Keras's safe mode on.
 
-    Files of Keras 2 are read too, with the meaning that functions had in Keras 2. The model is
+    Files of Keras 2 are read too, with the meaning that functions had in Keras 2. Regularizers,
+    constraints and initializers of the user's own are left out: inference needs none. The model is
     compiled with the loss and the metrics that it was saved with, if these are Keras's own.
 
     Args:
@@ -31,7 +32,7 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
 
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, or
-            asks to run code (a Lambda layer).
+            asks to run code (a Lambda layer), or has a class or function that Keras does not know.
 
     Example:
         >>> model.save(tmp_path / "gru.keras")
@@ -61,13 +62,27 @@ def _load(path: Path, described: Saved) -> Any:
         warnings.simplefilter("ignore")
         if described.by_keras_2:
             return keras2.load(path, described.model, described.training)
-        if described.apart:
-            model = keras.saving.deserialize_keras_object(described.model, safe_mode=True)
-            model.load_weights(path)
-            return model
+        layers = own_objects.for_inference(described.model)
+        own_objects.check_known(layers)
+        if described.apart or layers != described.model:
+            return _with_weights(layers, path, described)
         with suppress(Exception):  # a loss of the user's own
             return keras.models.load_model(path, safe_mode=True)
         return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def _with_weights(layers: dict[str, Any], path: Path, described: Saved) -> Any:
+    """A model of layers that are described elsewhere, or otherwise than in the file."""
+    where = "keras.src.models.functional" if layers["class_name"] == "Functional" else "keras"
+    layers = {"module": where, "registered_name": None, **layers}  # HDF5 does not say
+    model = keras.saving.deserialize_keras_object(layers, safe_mode=True)
+    model.load_weights(path)
+    if path.suffix == ".h5":
+        keras2.compile_as_saved(model, described.training)
+    elif described.training:
+        with suppress(Exception):  # a loss of the user's own
+            model.compile_from_config(described.training)
+    return model
 
 
 def _ending(path: Path) -> str:
