@@ -6,7 +6,7 @@ from typing import Any
 from cases.core import Build, Case, L, Shape, chain, functional, timed
 from unspool.support._tensorflow import keras
 
-LAYERS, OVER_TIME, ATTENTION = "Around the recurrent layers", "Over time", "Attention"
+LAYERS, OVER_TIME = "Around the recurrent layers", "Over time"
 ops = keras.ops
 
 
@@ -76,42 +76,6 @@ def over_time(reduce: Callable[[Any], Any]) -> Build:
 def both_pools(x: Any) -> Any:
     h = L.Bidirectional(L.LSTM(6, return_sequences=True))(x)
     return L.Dense(3)(L.Concatenate()([L.GlobalMaxPooling1D()(h), L.GlobalAveragePooling1D()(h)]))
-
-
-def weighted_sum(x: Any) -> Any:
-    """Attention as Bahdanau's of one query: a softmax over the steps weighs them."""
-    h = L.GRU(6, return_sequences=True)(x)
-    scores = L.Dense(1)(L.Dense(4, activation="tanh")(h))
-    return L.Dense(3)(ops.sum(h * L.Softmax(axis=1)(scores), axis=1))
-
-
-def weighted_by_layers(x: Any) -> Any:
-    """The same as tutorials write it."""
-    h = L.LSTM(6, return_sequences=True)(x)
-    weights = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(h)))
-    weights = L.Permute((2, 1))(L.RepeatVector(6)(weights))
-    return L.Dense(3)(L.GlobalAveragePooling1D()(L.Multiply()([h, weights])))
-
-
-def dot(x: Any) -> Any:
-    h = L.GRU(6, return_sequences=True)(x)
-    return L.Dense(3)(L.Flatten()(L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)(h)), h])))
-
-
-def attended(layer: Any) -> Build:
-    def build(x: Any) -> Any:
-        h = L.GRU(6, return_sequences=True)(x)
-        return L.Dense(3)(L.GlobalAveragePooling1D()(layer()(h, h)))
-
-    return functional(build)
-
-
-def attended_pair(layer: Any) -> Build:
-    def build(x: Any) -> Any:
-        h = L.GRU(6, return_sequences=True)(x)
-        return L.Dense(3)(L.GlobalAveragePooling1D()(layer()([h, h])))
-
-    return functional(build)
 
 
 def autoencoder(x: Any) -> Any:
@@ -298,10 +262,4 @@ AROUND = [
     Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),
     Case(OVER_TIME, "the last step of a sequence", over_time(lambda h: h[:, -1])),
     Case(OVER_TIME, "RepeatVector (an autoencoder)", functional(autoencoder), often=True),
-    Case(ATTENTION, "softmax over steps, weighted sum", functional(weighted_sum), often=True),
-    Case(ATTENTION, "RepeatVector, Permute, Multiply", functional(weighted_by_layers)),
-    Case(ATTENTION, "Dot of weights and steps", functional(dot)),
-    Case(ATTENTION, "Attention", attended_pair(L.Attention)),
-    Case(ATTENTION, "AdditiveAttention", attended_pair(L.AdditiveAttention)),
-    Case(ATTENTION, "MultiHeadAttention", attended(lambda: L.MultiHeadAttention(2, 4))),
 ]

@@ -69,10 +69,7 @@ class Fault:
 
 Exceptional: TypeAlias = Differs | OnCpu | Refused | Fault
 
-_ATTENTION = Refused(
-    "products of two activations are not deployed from this layer",
-    r"attention multiplies two activations, which Unspool does not deploy; pool over time",
-)
+_PRODUCT = OnCpu("Vela runs BATCH_MATMUL in int8 only", "BATCH_MATMUL")
 _SOFTMAX = Differs(
     "int16 SOFTMAX: about one value in 7,000 differs by one, where TFLM's table of reciprocals "
     "has two points that are others than Vela's (docs/simulator.md)",
@@ -117,13 +114,25 @@ TABLE: dict[Key, Exceptional] = {
     },
     ("LayerNormalization", "int16", None): _RSQRT,
     ("own cell: LayerNormalization in an LSTM", "int16", None): _RSQRT,
-    ("Dot of weights and steps", "int16", None): OnCpu(
-        "Vela runs BATCH_MATMUL in int8 only", "BATCH_MATMUL"
-    ),
     **{
-        (name, activations, None): _ATTENTION
-        for name in ("Attention", "AdditiveAttention", "MultiHeadAttention")
-        for activations in ("int8", "int16")
+        (name, "int16", None): _PRODUCT
+        for name in (
+            "Dot of weights and steps",
+            "Attention",
+            "Attention, use_scale",
+            "Attention, score_mode concat",
+            "Attention of a query, a value and a key",
+            "AdditiveAttention",
+            "AdditiveAttention, use_scale=False",
+            "Attention and AdditiveAttention of the last step",
+            "MultiHeadAttention",
+            "MultiHeadAttention, cross, value_dim, use_bias=False",
+            "MultiHeadAttention, output_shape, dropout, use_gate",
+            "MultiHeadAttention, return_attention_scores",
+            "GroupQueryAttention",
+            "GroupQueryAttention, one group, cross",
+            "a transformer block",
+        )
     },
     ("hard_swish", "int16", None): _no_form(
         "HARD_SWISH", "int16", "TFLM has no int16 HARD_SWISH; take swish"
