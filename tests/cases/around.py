@@ -68,6 +68,12 @@ def residual(x: Any) -> Any:
     return L.GRU(6)(L.Add()([x, L.Conv1D(5, 3, padding="same", dilation_rate=2)(y)]))
 
 
+def functions(x: Any) -> Any:
+    act = keras.activations
+    y = act.elu(act.softplus(L.Dense(6)(x)), 0.5)
+    return L.Dense(3)(L.GRU(5)(act.glu(act.leaky_relu(act.gelu(y), 0.1))))
+
+
 def over_time(reduce: Callable[[Any], Any]) -> Build:
     """A GRU's sequence, reduced over the steps."""
     return functional(lambda x: L.Dense(3)(reduce(L.GRU(6, return_sequences=True)(x))))
@@ -235,6 +241,7 @@ AROUND = [
             ("ReLU(6)", L.ReLU(6)),
             ("LeakyReLU", L.LeakyReLU()),
             ("PReLU", L.PReLU(shared_axes=[1])),
+            ("ReLU with a threshold, a slope and a limit", L.ReLU(2.0, 0.1, 0.3)),
             ("ELU", L.ELU()),
             ("ELU, alpha 0.7", L.ELU(0.7)),
             ("selu", L.Activation("selu")),
@@ -245,8 +252,26 @@ AROUND = [
             ("swish", L.Activation("swish")),
             ("gelu", L.Activation("gelu")),
             ("softplus", L.Activation("softplus")),
+            ("softsign", L.Activation("softsign")),
+            ("mish", L.Activation("mish")),
         )
     ),
+    # It grows by a factor of e, and with it what its input is off.
+    Case(
+        LAYERS,
+        "exponential",
+        chain(L.Dense(6, activation="exponential"), L.GRU(5)),
+        mean=0.04,
+    ),
+    # It jumps by 0.5: an input is taken for one on the other side.
+    Case(
+        LAYERS,
+        "hard_shrink",
+        chain(L.Dense(6), L.Activation("hard_shrink"), L.GRU(5)),
+        largest=0.2,
+    ),
+    Case(LAYERS, "glu head", chain(L.GRU(5), L.Dense(6, activation="glu"))),
+    Case(LAYERS, "functions of keras.activations", functional(functions), mean=0.03),
     Case(
         LAYERS,
         "Dense and Conv1D with selu, elu, relu6",

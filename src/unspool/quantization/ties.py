@@ -49,6 +49,9 @@ COMPARES = ("MAXIMUM", "MINIMUM")
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators with weights, and a table of scales beside them."""
 
+CURVES = ("GELU",)
+"""Operators that become convolutions: what `curves` calls them."""
+
 TABLES = ("TANH", "LOGISTIC")
 """Operators that the NPU reads from a table."""
 
@@ -118,7 +121,7 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         touched = [name for name in (*op.inputs, *op.outputs) if name in tied]
         if op.kind in MOVES and op.inputs[0] in tied:
             tied.tie([op.inputs[0], *op.outputs])
-        elif op.kind in WEIGHTED:
+        elif op.kind in (*WEIGHTED, *CURVES):
             bound += touched
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]
