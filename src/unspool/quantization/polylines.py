@@ -5,7 +5,7 @@ its slope changes by a_k steps. Changes are int8 kernels, so that all slopes are
 step; a change that is larger than int8 takes several knots at one place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from unspool.quantization.multipliers import Floats
 
 _ERRORS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # levels of the output; rounding adds half a level
-_KNOTS = 16  # an NPU computes channels by eights; as exact as so many knots allow
+_KNOTS = (8, 16)  # an NPU computes channels by eights
 _LARGEST = 127
 
 
@@ -34,19 +34,25 @@ class Polyline:
     offset: int
 
 
-def fit(levels: Floats, steps: Iterable[float]) -> Polyline:
-    """A polyline with few knots that is half a level off at most, and less if that costs nothing.
+def fit(levels: Floats, steps: Sequence[float]) -> Polyline:
+    """A polyline that is half a level off at most, and less where that costs no more channels.
 
     Args:
         levels: what the function is, in levels of the output, at values that lie evenly.
         steps: that slopes may have, in levels from one value to the next; one of 0.2 or less.
     """
-    for error in _ERRORS:
-        found = [_fitted(levels, step, error) for step in steps if step <= 2 * error]
-        best = min(found, key=lambda polyline: len(polyline.knots))
-        if len(best.knots) <= _KNOTS:
-            break
-    return best
+    found = [_shortest(levels, [step for step in steps if step <= 2 * e], e) for e in _ERRORS]
+    for most in _KNOTS:
+        for polyline in found:
+            if len(polyline.knots) <= most:
+                return polyline
+    return found[-1]
+
+
+def _shortest(levels: Floats, steps: Sequence[float], error: float) -> Polyline:
+    """The polyline with the fewest knots that is as much off as the error, at most."""
+    found = [_fitted(levels, step, error) for step in steps]
+    return min(found, key=lambda polyline: len(polyline.knots))
 
 
 def _fitted(levels: Floats, step: float, error: float) -> Polyline:
