@@ -241,7 +241,6 @@ AROUND = [
             ("ReLU(6)", L.ReLU(6)),
             ("LeakyReLU", L.LeakyReLU()),
             ("PReLU", L.PReLU(shared_axes=[1])),
-            ("ReLU with a threshold, a slope and a limit", L.ReLU(2.0, 0.1, 0.3)),
             ("ELU", L.ELU()),
             ("ELU, alpha 0.7", L.ELU(0.7)),
             ("selu", L.Activation("selu")),
@@ -251,27 +250,38 @@ AROUND = [
             ("hard_swish", L.Activation("hard_swish")),
             ("swish", L.Activation("swish")),
             ("gelu", L.Activation("gelu")),
-            ("softplus", L.Activation("softplus")),
             ("softsign", L.Activation("softsign")),
             ("mish", L.Activation("mish")),
         )
     ),
-    # It grows by a factor of e, and with it what its input is off.
+    # It grows by a factor of e, and with it what its input is off; a column takes 16 levels.
+    Case(LAYERS, "exponential", chain(L.Dense(6, activation="exponential"), L.GRU(5)), mean=0.05),
     Case(
         LAYERS,
-        "exponential",
-        chain(L.Dense(6, activation="exponential"), L.GRU(5)),
+        "softplus",  # at 33 steps a column takes 15 levels
+        chain(L.Dense(6), L.Activation("softplus"), L.GRU(5)),
         mean=0.04,
+        mean_int16=0.02,
     ),
-    # It jumps by 0.5: an input is taken for one on the other side.
-    Case(
-        LAYERS,
-        "hard_shrink",
-        chain(L.Dense(6), L.Activation("hard_shrink"), L.GRU(5)),
-        largest=0.2,
+    # They jump: an input is taken for one on the other side.
+    *(
+        Case(
+            LAYERS,
+            name,
+            chain(L.Dense(6), layer, L.GRU(5)),
+            mean=0.03,
+            largest=0.25,
+            largest_int16=0.08,
+        )
+        for name, layer in (
+            ("hard_shrink", L.Activation("hard_shrink")),
+            ("ReLU with a threshold, a slope and a limit", L.ReLU(2.0, 0.1, 0.3)),
+        )
     ),
     Case(LAYERS, "glu head", chain(L.GRU(5), L.Dense(6, activation="glu"))),
-    Case(LAYERS, "functions of keras.activations", functional(functions), mean=0.03),
+    Case(
+        LAYERS, "functions of keras.activations", functional(functions), mean=0.03, mean_int16=0.02
+    ),
     Case(
         LAYERS,
         "Dense and Conv1D with selu, elu, relu6",
