@@ -68,6 +68,12 @@ def residual(x: Any) -> Any:
     return L.GRU(6)(L.Add()([x, L.Conv1D(5, 3, padding="same", dilation_rate=2)(y)]))
 
 
+def functions(x: Any) -> Any:
+    act = keras.activations
+    y = act.elu(act.softplus(L.Dense(6)(x)), 0.5)
+    return L.Dense(3)(L.GRU(5)(act.glu(act.leaky_relu(act.gelu(y), 0.1))))
+
+
 def over_time(reduce: Callable[[Any], Any]) -> Build:
     """A GRU's sequence, reduced over the steps."""
     return functional(lambda x: L.Dense(3)(reduce(L.GRU(6, return_sequences=True)(x))))
@@ -208,8 +214,42 @@ AROUND = [
             ("hard_swish", L.Activation("hard_swish")),
             ("swish", L.Activation("swish")),
             ("gelu", L.Activation("gelu")),
-            ("softplus", L.Activation("softplus")),
+            ("softsign", L.Activation("softsign")),
+            ("mish", L.Activation("mish")),
         )
+    ),
+    # It grows by a factor of e, and with it what its input is off; a column takes 16 levels.
+    Case(LAYERS, "exponential", chain(L.Dense(6, activation="exponential"), L.GRU(5)), mean=0.05),
+    Case(
+        LAYERS,
+        "softplus",  # at 33 steps a column takes 15 levels
+        chain(L.Dense(6), L.Activation("softplus"), L.GRU(5)),
+        mean=0.04,
+        mean_int16=0.02,
+    ),
+    # They jump: an input is taken for one on the other side.
+    *(
+        Case(
+            LAYERS,
+            name,
+            chain(L.Dense(6), layer, L.GRU(5)),
+            mean=0.03,
+            largest=0.25,
+            largest_int16=0.08,
+        )
+        for name, layer in (
+            ("hard_shrink", L.Activation("hard_shrink")),
+            ("ReLU with a threshold, a slope and a limit", L.ReLU(2.0, 0.1, 0.3)),
+        )
+    ),
+    Case(LAYERS, "glu head", chain(L.GRU(5), L.Dense(6, activation="glu"))),
+    Case(
+        LAYERS,
+        "functions of keras.activations",  # a column takes 13 levels
+        functional(functions),
+        mean=0.04,
+        mean_int16=0.03,
+        largest_int16=0.05,
     ),
     Case(
         LAYERS,

@@ -85,20 +85,6 @@ _RSQRT = Differs(
 )
 
 
-def _no_form(kind: str, activations: str, reason: str) -> Refused:
-    """An operator without a form in a type."""
-    return Refused(
-        reason,
-        rf"operators have no {activations} form and would run in float on the CPU: {kind}, the fi",
-    )
-
-
-def _in_both(name: str, kind: str, instead: str = "") -> dict[Key, Exceptional]:
-    """An operator that litert-quantizer cannot quantize."""
-    reason = f"the quantizer has no {kind}{instead}"
-    return {(name, a, None): _no_form(kind, a, reason) for a in ("int8", "int16")}
-
-
 TABLE: dict[Key, Exceptional] = {
     **{
         (name, "int16", None): _SOFTMAX
@@ -134,24 +120,6 @@ TABLE: dict[Key, Exceptional] = {
             "a transformer block",
         )
     },
-    ("hard_swish", "int16", None): _no_form(
-        "HARD_SWISH", "int16", "TFLM has no int16 HARD_SWISH; take swish"
-    ),
-    **{
-        (name, "int16", None): _no_form("ELU", "int16", "TFLM has no int16 ELU; take swish")
-        for name in (
-            *("ELU", "ELU, alpha 0.7", "selu", "celu"),
-            "Dense and Conv1D with selu, elu, relu6",
-        )
-    },
-    **_in_both("softplus", "EXP, LOG"),
-    ("gelu", "int8", None): Fault(
-        "TFLM has no GELU: the NPU runs it, but its bytes are compared with nothing"
-    ),
-    ("gelu", "int16", None): Refused(
-        "int16 GELU stays on the CPU, where TFLM has no kernel for it: no firmware runs the file",
-        r"GELU has no kernel in TFLM",
-    ),
 }
 """(case, activations, steps or None for all) -> what becomes of it."""
 

@@ -120,14 +120,14 @@ class _Subclassed(keras.Model):  # type: ignore[misc]
         (lambda: small_model(steps=None), None, "'x' has the open shape .*`time_steps`"),
         (small_model, 9, "'x' has 6 time steps fixed in the model, got time_steps=9"),
         (
-            lambda: small_model("gru", activation="elu"),
+            lambda: small_model("gru", activation="softmax"),
             None,
-            r"layer 'gru' \(GRU\): activation is 'elu'.* use one of hard_sigmoid, linear, relu",
+            r"layer 'gru' \(GRU\): activation is 'softmax'.* use one of celu, elu, exponential",
         ),
         (
-            lambda: small_model("lstm", recurrent_activation="softplus"),
+            lambda: small_model("lstm", recurrent_activation="sparsemax"),
             None,
-            r"layer 'lstm' \(LSTM\): recurrent_activation is 'softplus'",
+            r"layer 'lstm' \(LSTM\): recurrent_activation is 'sparsemax'",
         ),
     ],
 )

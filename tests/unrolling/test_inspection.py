@@ -54,9 +54,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),
         r"\(Embedding\): looks up token ids.*`allow_cpu`",
     ),
-    "threshold": (
-        lambda: sequential(L.GRU(4), L.ReLU(threshold=0.5, name="t")),
-        r"layer 't' \(ReLU\): threshold=0.5 compares",
+    "log_softmax": (
+        lambda: sequential(L.GRU(4), L.Dense(3, activation="log_softmax", name="t")),
+        r"layer 't' \(Dense\): activation is 'log_softmax', which the NPU .* use softmax, or a lin",
     ),
     "ConvLSTM": (
         lambda: sequential(L.ConvLSTM1D(4, 3, name="c"), shape=(6, 5, 2)),
@@ -69,8 +69,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "own call": (lambda: sequential(OwnCall(4, name="own")), r"'own' \(OwnCall\): .*RNN\(cell\)"),
     "activation": (
-        lambda: sequential(L.Bidirectional(L.LSTM(4, activation="gelu"), name="b")),
-        r"layer 'b' \(Bidirectional\): activation is 'gelu'",
+        lambda: sequential(L.Bidirectional(L.LSTM(4, activation="softmax"), name="b")),
+        r"layer 'b' \(Bidirectional\): activation is 'softmax'.* use one of celu, elu, ",
     ),
     "recurrence per step": (
         lambda: sequential(L.TimeDistributed(L.GRU(3), name="t"), L.GRU(2), shape=(4, 6, 5)),

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool.errors import UnspoolError
-from unspool.quantization import saturation
+from unspool.quantization import curves, saturation
 from unspool.quantization.ranges import LEVELS, ZERO, Range
 from unspool.quantization.ties import ties
 from unspool.support.quiet import quiet
@@ -58,6 +58,7 @@ class Observer:
         Raises:
             UnspoolError: it has no float tensors.
         """
+        curves.fold(model, "int8")
         graph = model.subgraphs[0]
         written = [*graph.inputs, *(index for op in graph.operators for index in op.outputs)]
         self._names = {

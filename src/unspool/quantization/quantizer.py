@@ -7,7 +7,7 @@ from typing import Any
 from litert_quantizer import qtyping, quantizer, recipe_manager
 
 from unspool.errors import UnspoolError
-from unspool.quantization import kernels, scales, stand_ins
+from unspool.quantization import curves, kernels, scales, stand_ins
 from unspool.quantization.ranges import Range
 from unspool.support.quiet import quiet
 from unspool.tflite import flatbuffer
@@ -52,10 +52,11 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
+    folded = curves.fold(source, activations)
     statistics = scales.statistics(source, ranges, activations)
     recipe = _recipe(activations, kernels.unlike_heads(source))
     replaced = stand_ins.put_in(source, activations)
-    listed = flatbuffer.write(source) if replaced else float_tflite
+    listed = flatbuffer.write(source) if replaced or folded else float_tflite
     with quiet():  # a progress bar that its own switch does not turn off
         result = quantizer.Quantizer(bytearray(listed), recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
@@ -63,6 +64,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     model = flatbuffer.read(bytes(result.quantized_model))
     if replaced:
         stand_ins.put_back(model, replaced)
+    if folded:
+        curves.unfold(model, folded)
     left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
     if left:
         kinds = ", ".join(sorted({kind for kind, _ in left}))

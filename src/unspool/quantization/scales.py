@@ -22,7 +22,7 @@ from unspool.quantization.multipliers import (
     rounds_clearly,
 )
 from unspool.quantization.ranges import LEVELS, SMALLEST_WIDTH, ZERO, Range
-from unspool.quantization.ties import TABLES, WEIGHTED, Ties, necessary
+from unspool.quantization.ties import CURVES, TABLES, WEIGHTED, Ties, necessary
 from unspool.tflite import flatbuffer
 from unspool.tflite.flatbuffer import Operator
 from unspool.tflite.roles import roles
@@ -180,7 +180,7 @@ def _sets(
             )
         ),
         by_table=by_table,
-        with_kernels=frozenset(ties[name] for kind, name in read if kind in WEIGHTED),
+        with_kernels=frozenset(ties[name] for kind, name in read if kind in (*WEIGHTED, *CURVES)),
         products=products,
         factors={name: _factor_scale(values, activations) for name, values in factors.items()},
         activations=activations,

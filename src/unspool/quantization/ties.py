@@ -50,6 +50,9 @@ COMPARES = ("MAXIMUM", "MINIMUM")
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators with weights, and a table of scales beside them."""
 
+CURVES = ("GELU",)
+"""Operators that become convolutions: what `curves` calls them."""
+
 TABLES = ("TANH", "LOGISTIC")
 """Operators that the NPU reads from a table."""
 
@@ -122,7 +125,7 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         moved = op.inputs[op.kind == "SPLIT"]  # after its axis
         if op.kind in MOVES and moved in tied:
             tied.tie([moved, *op.outputs])
-        elif op.kind in WEIGHTED:
+        elif op.kind in (*WEIGHTED, *CURVES):
             bound += touched
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]

@@ -174,10 +174,14 @@ def readers(operators: Sequence[Operator]) -> dict[str, list[Operator]]:
 def constant(model: Model, index: int) -> np.ndarray:
     """A constant's float values; empty for a tensor that is not constant."""
     tensor = model.subgraphs[0].tensors[index]
-    data = model.buffers[tensor.buffer].data
-    if data is None or len(data) == 0:
-        return np.empty(0, np.float32)
-    return np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+    data = constant_bytes(model, index)
+    return np.frombuffer(data, np.float32).reshape(tensor.shape if data else 0)
+
+
+def constant_bytes(model: Model, index: int) -> bytes:
+    """What a tensor's buffer has; nothing for a tensor that is not constant."""
+    data = model.buffers[model.subgraphs[0].tensors[index].buffer].data
+    return b"" if data is None else bytes(data)
 
 
 def first_name(name: str) -> str:

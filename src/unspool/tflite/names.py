@@ -2,6 +2,7 @@
 
 `<layer>/step_007/<role>`          what step 7 of a layer computes; steps are numbered as they run
 `<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last
+`.../unspool_curve/...`            within a function of one value
 
 Keras's names have no slash, so in a Keras model a state is called `<layer>.h_in`. The grammar is
 applied only to layers and states that a file marks as Unspool's (`marks.py`): a user's own tensors
@@ -49,6 +50,17 @@ def valid_scope(name: str) -> str:
     """A user's name as a name scope of TensorFlow, which takes few characters."""
     scope = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
     return scope if scope[:1].isalnum() else f"x{scope}"
+
+
+CURVE = "unspool_curve"
+"""The scope of what lies within a function of one value; its result lies outside."""
+
+_CURVE = re.compile(rf"(?:^|[/;]){CURVE}(?:_\d+)?/")
+
+
+def is_of_curve(name: str) -> bool:
+    """Whether a tensor lies within a function of one value."""
+    return bool(_CURVE.search(name))
 
 
 def last_part(name: str) -> str:

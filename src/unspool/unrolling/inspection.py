@@ -8,11 +8,11 @@ from unspool.frontend.activations import activation_name
 from unspool.frontend.structure import REMOVED, calls
 from unspool.support._tensorflow import keras
 from unspool.unrolling import attention
+from unspool.unrolling.activations.forms import FORMS, has_form
 from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import Findings, begins_mask, findings
-from unspool.unrolling.recurrent.cell import ACTIVATIONS
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
 Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]
@@ -97,6 +97,17 @@ def _verdict(layer: Any) -> tuple[Action, str]:
     for kinds, judge in _RULES:
         if isinstance(layer, kinds):
             return judge(layer)
+    return _kept(layer)
+
+
+def _kept(layer: Any) -> tuple[Action, str]:
+    function = getattr(layer, "activation", None)
+    name = "" if function is None else activation_name(function)
+    if name in _OVER_CLASSES:
+        return "refuse", (
+            f"activation is {name!r}, which the NPU has no operator for; use softmax, or a linear "
+            "layer and do it to the output"
+        )
     return "keep", ""
 
 
@@ -124,12 +135,12 @@ def _recurrent(layer: Any) -> tuple[Action, str]:
 def _activation_problem(cell: Any) -> str:
     if type(cell) not in KNOWN_CELLS:
         return ""
-    usable = ", ".join(name for name in sorted(ACTIVATIONS) if hasattr(keras.activations, name))
+    usable = ", ".join(name for name in sorted(FORMS) if hasattr(keras.activations, name))
     for which in ("activation", "recurrent_activation"):
         function = getattr(cell, which, None)
-        if function is not None and activation_name(function) not in ACTIVATIONS:
+        if function is not None and not has_form(function):
             return (
-                f"{which} is {activation_name(function)!r}, which the NPU has no operator for; "
+                f"{which} is {activation_name(function)!r}, which has no form in a cell; "
                 f"use one of {usable}"
             )
     return ""
@@ -170,18 +181,11 @@ def _inside(layer: Any) -> Iterator[Any]:
         yield from (inner, *_inside(inner))
 
 
-def _relu(layer: Any) -> tuple[Action, str]:
-    if layer.threshold:
-        return "refuse", (
-            f"threshold={layer.threshold:g} compares, which the NPU has no operator for; use "
-            "threshold=0"
-        )
-    return "keep", ""
-
-
 def _always(action: Action, detail: str) -> Callable[[Any], tuple[Action, str]]:
     return lambda layer: (action, detail)
 
+
+_OVER_CLASSES = ("log_softmax", "sparsemax")
 
 _KERAS_CALLS = {
     keras.layers.RNN.call,
@@ -211,7 +215,6 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),
     ),
     (keras.layers.TimeDistributed, _time_distributed),
-    (keras.layers.ReLU, _relu),
     (REMOVED, _always("remove", "does nothing at inference")),
     (keras.layers.BatchNormalization, _always("fold", "into the layer before or after it")),
 ]

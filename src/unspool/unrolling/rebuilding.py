@@ -12,6 +12,7 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
+from unspool.unrolling.activations.forms import of_operation
 from unspool.unrolling.attention import attention, is_attention
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.graph_checks import is_graph
@@ -142,6 +143,9 @@ def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
+    activation = of_operation(operation)
+    if activation:
+        return Function(activation, name=name)
     if type(operation).__name__ == "Add":  # of a number, it is as good as any
         add = Function(added, name=name)
         return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else copied(*x)

@@ -1,7 +1,4 @@
-"""Substitutes for layers whose Keras form needs an operator that has no int8 form.
-
-`min(relu(x), m)` is `m - relu(m - relu(x))`, which needs no MINIMUM; a leaky ReLU is a MAXIMUM.
-"""
+"""Substitutes for layers whose Keras form needs an operator that has no int8 form."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -10,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend import structure
-from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling.recurrent.cell import relu6
+from unspool.unrolling.activations.forms import form, has_form
 
 
 class Lookup(keras.layers.Layer):  # type: ignore[misc]
@@ -107,28 +103,10 @@ class Function(keras.layers.Layer):  # type: ignore[misc]
         return self.function(x)
 
 
-def _elu(slope: float, scale: float = 1.0) -> Callable[[Any], Any]:
-    """`scale x` above 0, `scale slope (exp(x) - 1)` below."""
-
-    def function(x: Any) -> Any:
-        above = tf.nn.relu(x)
-        return scale * above + (scale * slope) * (tf.nn.elu(x) - above)
-
-    return function
-
-
-_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "celu": tf.nn.elu,
-    "relu6": relu6,
-    "selu": _elu(1.6732632423543772, 1.0507009873554805),  # Klambauer et al. 2017, appendix A1
-}
-"""Activations by Keras's name, as what has an int8 form."""
-
-
 def activated(layer: Any) -> Callable[[Any], Any] | None:
-    """What to apply in place of a layer's own activation; None where that has an int8 form."""
+    """What to apply in place of a layer's own activation; None for one without a form."""
     activation = getattr(layer, "activation", None)
-    return None if activation is None else _ACTIVATIONS.get(activation_name(activation))
+    return form(activation) if activation is not None and has_form(activation) else None
 
 
 def substitute(layer: Any, name: str) -> Any | None:
@@ -140,12 +118,8 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(_normalizes(layer), name=name)
         case keras.layers.LayerNormalization(axis=-1 | [-1], rms_scaling=False):
             return LayerNormalization(layer, name=name)
-        case keras.layers.ReLU(negative_slope=0.0, threshold=0.0, max_value=limit):
-            if limit is None:
-                return None
-            return Function(lambda x: limit - tf.nn.relu(limit - tf.nn.relu(x)), name=name)
-        case keras.layers.LeakyReLU(negative_slope=slope) if 0 <= slope <= 1:
-            return Function(lambda x: tf.maximum(x, slope * x), name=name)
+        case keras.layers.ReLU() | keras.layers.LeakyReLU() | keras.layers.ELU():
+            return Function(form(layer), name=name)
         case keras.layers.PReLU():
             return Function(_leaks(layer), name=name)
         case keras.layers.UpSampling1D(size=count):
@@ -159,8 +133,6 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(added, name=name)
         case keras.layers.Average():
             return Function(lambda tensors: added(tensors) * (1 / len(tensors)), name=name)
-        case keras.layers.ELU(alpha=slope) if slope != 1:
-            return Function(_elu(slope), name=name)
         case keras.layers.RepeatVector(n=count):
             return Function(lambda x: tf.stack([x] * count, axis=1), name=name)
     return None

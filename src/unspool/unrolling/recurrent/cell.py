@@ -11,7 +11,7 @@ calibration ties the ranges of tensors whose names differ in the step number onl
 the same name in every step, the first one included.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from unspool.support._tensorflow import tf
@@ -21,8 +21,6 @@ Array: TypeAlias = Any
 
 States: TypeAlias = tuple[Array, ...]
 """The states after a step, each (sequences, ...), in Keras's order: `(h,)` or `(h, c)`."""
-
-Activation: TypeAlias = Callable[..., Array]
 
 
 class Cell(Protocol):
@@ -73,35 +71,3 @@ def columns(x: Array, start: int, stop: int, name: str) -> Array:
     """`start` to `stop` along the last axis of a tensor, as one named SLICE operator."""
     *front, _ = x.shape
     return tf.slice(x, [*[0] * len(front), start], [*front, stop - start], name=name)
-
-
-def linear(x: Array, name: str) -> Array:
-    """No activation; keeps the role's name."""
-    return tf.identity(x, name=name)
-
-
-def hard_sigmoid(x: Array, name: str) -> Array:
-    """Keras 3's: `relu6(x + 3) / 6`."""
-    return tf.multiply(tf.nn.relu6(tf.add(x, 3.0, name=f"{name}_plus_3")), 1 / 6, name=name)
-
-
-def hard_sigmoid_of_keras_2(x: Array, name: str) -> Array:
-    """`0.2 x + 0.5`, at least 0 and at most 1."""
-    return hard_sigmoid(tf.multiply(x, 1.2, name=f"{name}_times_6_fifths"), name)
-
-
-def relu6(x: Array, name: str | None = None) -> Array:
-    """`6 - relu(6 - relu(x))`: RELU6 has no int8 form unless it is fused with another operator."""
-    return tf.subtract(6.0, tf.nn.relu(6.0 - tf.nn.relu(x)), name=name)
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "hard_sigmoid": hard_sigmoid,
-    "hard_sigmoid_of_keras_2": hard_sigmoid_of_keras_2,
-    "linear": linear,
-    "relu": tf.nn.relu,
-    "relu6": relu6,
-    "sigmoid": tf.sigmoid,
-    "tanh": tf.tanh,
-}
-"""Activations that the NPU has an operator for, by Keras's name."""

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.activations.curves import Activation
+from unspool.unrolling.activations.forms import form
 from unspool.unrolling.recurrent.cell import (
-    ACTIVATIONS,
-    Activation,
     Array,
     Cell,
     States,
@@ -90,8 +89,8 @@ def from_keras(cell: Any) -> Cell:
         bias_ifo=bias[: 3 * n],
         bias_g=bias[3 * n :],
         recurrent_kernel=recurrent_kernel,
-        activation=ACTIVATIONS[activation_name(cell.activation)],
-        recurrent_activation=ACTIVATIONS[activation_name(cell.recurrent_activation)],
+        activation=form(cell.activation),
+        recurrent_activation=form(cell.recurrent_activation),
         strides=tuple(cell.strides),
         dilations=tuple(cell.dilation_rate),
         padding=cell.padding.upper(),

@@ -7,11 +7,10 @@ Keras stores the gates in the order z, r, candidate; so do we, as z and r share 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.activations.curves import Activation
+from unspool.unrolling.activations.forms import form
 from unspool.unrolling.recurrent.cell import (
-    ACTIVATIONS,
-    Activation,
     Array,
     Cell,
     States,
@@ -125,8 +124,8 @@ def from_keras(cell: keras.layers.GRUCell) -> Cell:
         # Only the candidate's recurrent bias is inside the reset gate; the rest moves to the input.
         "bias_zr": from_input[zr] + from_state[zr],
         "bias_c": from_input[c],
-        "activation": ACTIVATIONS[activation_name(cell.activation)],
-        "recurrent_activation": ACTIVATIONS[activation_name(cell.recurrent_activation)],
+        "activation": form(cell.activation),
+        "recurrent_activation": form(cell.recurrent_activation),
     }
     if cell.reset_after:
         inside = tf.concat([tf.zeros(2 * n), from_state[c]], 0)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras, tf
+from unspool.unrolling.activations.curves import Activation
+from unspool.unrolling.activations.forms import form
 from unspool.unrolling.recurrent.cell import (
-    ACTIVATIONS,
-    Activation,
     Array,
     Cell,
     States,
@@ -54,5 +53,5 @@ def from_keras(cell: keras.layers.SimpleRNNCell) -> Cell:
         kernel=weight(cell.kernel),
         bias=weight(cell.bias) if cell.use_bias else tf.zeros(cell.units),
         recurrent_kernel=weight(cell.recurrent_kernel),
-        activation=ACTIVATIONS[activation_name(cell.activation)],
+        activation=form(cell.activation),
     )

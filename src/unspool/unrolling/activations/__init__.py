@@ -1,0 +1,1 @@
+"""Activations: what is deployed in place of Keras's functions."""
