@@ -1,8 +1,8 @@
 """All stages together: trained model -> a binary for the NPU, and how good it is."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -120,6 +120,8 @@ class Options:
         remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
         full_length: no sequence is ever padded: the masks of a model with Masking or `mask_zero`
             are left out, which makes the network smaller.
+        fed_back: input -> output, of states that the model takes and gives itself, as `unroll`
+            takes it; those that its graph shows are found.
 
     Example:
         >>> options = unspool.Options(target=unspool.target("ethos-u65-256"), activations="int16")
@@ -135,6 +137,7 @@ class Options:
     resident_weights: float | None = None
     remedy_seconds: float = 60.0
     full_length: bool = False
+    fed_back: Mapping[str, str] = field(default_factory=dict)
 
 
 _DEFAULTS = Options()
@@ -176,6 +179,7 @@ def deploy(
         activations=options.activations,
         allow_cpu=options.allow_cpu,
         full_length=options.full_length,
+        fed_back=options.fed_back,
     )
     return _deploy(model, calibration, test, time_steps, way, options, watch)
 

@@ -3,7 +3,7 @@
 A `Way` says how they are done: for whole sequences, or for a stream with states in and out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,6 +46,9 @@ class Calibrated:
     calibration: Calibration
 
 
+_NOTHING: Mapping[str, str] = {}
+
+
 def sequences(
     time_steps: int | None = None,
     *,
@@ -53,10 +56,17 @@ def sequences(
     activations: str = "int8",
     allow_cpu: bool = False,
     full_length: bool = False,
+    fed_back: Mapping[str, str] = _NOTHING,
 ) -> Way:
     """The way for a model that takes whole sequences; see `unroll` and `calibrate`."""
     return Way(
-        partial(unroll, time_steps=time_steps, allow_cpu=allow_cpu, full_length=full_length),
+        partial(
+            unroll,
+            time_steps=time_steps,
+            allow_cpu=allow_cpu,
+            full_length=full_length,
+            fed_back=fed_back,
+        ),
         partial(calibrate, method=method, activations=activations),
         activations,
     )

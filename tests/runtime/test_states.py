@@ -104,7 +104,7 @@ def test_a_state_comes_out_as_it_goes_in(name: str, steps: int, activations: str
     _, _, int8 = made(name, steps, activations)
     content = flatbuffer.read(int8)
     inputs, outputs = flatbuffer.inputs_and_outputs(content)
-    pairs = marks.state_pairs(marks.read(content), inputs, outputs)
+    pairs = marks.state_pairs(marks.read(content).states, inputs, outputs)
     assert pairs
     for pair in pairs:
         before, after = inputs[pair.input], outputs[pair.output]
@@ -268,7 +268,7 @@ def given_state() -> Any:
             partial(chain(L.GRU(4, return_sequences=True), L.Flatten(name="f"), L.Dense(2)), T),
             r"layer 'f' \(Flatten\): mixes time steps",
         ),
-        (given_state, "layer 'decoder': its initial state is computed by the model"),
+        (given_state, "layer 'decoder': the model gives it an initial state itself"),
     ],
 )
 def test_what_cannot_stream_says_so(make: Callable[[], Any], message: str) -> None:

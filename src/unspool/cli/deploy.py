@@ -79,6 +79,13 @@ def deploy_command(
     full_length: Annotated[
         bool, typer.Option("--full-length", help="No sequence is ever padded: leave masks out.")
     ] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An input and an output that are a state: fed back, with one scale.",
+            metavar="IN=OUT",
+        ),
+    ] = None,
     resident_weights: ResidentWeights = None,
     remedy_seconds: RemedySeconds = DEFAULT_REMEDY_SECONDS,
     out: Out = DEFAULT_OUT,
@@ -117,6 +124,7 @@ def deploy_command(
         remedy_seconds=remedy_seconds,
         feature_scales=feature_scales,
         full_length=full_length,
+        fed_back=_fed_back(state or []),
     )
     with watching() as watch:
         if states:
@@ -140,6 +148,14 @@ def deploy_command(
                 watch=watch,
             )
     finish(deployment, folder, screen, budget=budget, model=model, config=config)
+
+
+def _fed_back(states: list[str]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in states]
+    for text, (before, _, after) in zip(states, pairs, strict=True):
+        if not before or not after:
+            raise UnspoolError(f"--state {text}: expected INPUT=OUTPUT")
+    return {before: after for before, _, after in pairs}
 
 
 def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:

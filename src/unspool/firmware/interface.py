@@ -207,7 +207,7 @@ def _states(
     targets = {port.tensor.name: port for port in inputs}
     sources = {port.tensor.name: port for port in outputs}
     before, after = flatbuffer.inputs_and_outputs(source)
-    for pair in marks.state_pairs(marks.read(source), before, after):
+    for pair in marks.state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
         yield State(source_port, target, tuple(stored))

@@ -171,7 +171,7 @@ def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
     """Tensors of each state: where it goes in, where it comes out."""
     graph = model.subgraphs[0]
     inputs, outputs = flatbuffer.inputs_and_outputs(model)
-    for pair in marks.state_pairs(marks.read(model), inputs, outputs):
+    for pair in marks.state_pairs(marks.read(model).carried, inputs, outputs):
         yield graph.tensors[graph.inputs[pair.input]].name.decode()
         yield graph.tensors[graph.outputs[pair.output]].name.decode()
 

@@ -8,6 +8,7 @@ scaled, and which of them are masks. Vela keeps the metadata.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -33,6 +34,7 @@ class Marks:
         heads: how the outputs that are not states are read, in order.
         scalings: of inputs, before they are stored.
         masks: inputs that say which time steps are padded.
+        fed_back: states that the trained model takes as inputs and gives as outputs itself.
     """
 
     layers: tuple[str, ...] = ()
@@ -40,6 +42,12 @@ class Marks:
     heads: tuple[Head, ...] = ()
     scalings: tuple[InputScaling, ...] = ()
     masks: tuple[Mask, ...] = ()
+    fed_back: tuple[State, ...] = ()
+
+    @property
+    def carried(self) -> tuple[State, ...]:
+        """All states whose bytes go from one call to the next."""
+        return (*self.states, *self.fed_back)
 
     @property
     def steps(self) -> Steps:
@@ -102,10 +110,7 @@ def read(model: flatbuffer.Model) -> Marks:
             content = json.loads(bytes(model.buffers[metadata.buffer].data))
             return Marks(
                 layers=tuple(map(str, content["layers"])),
-                states=tuple(
-                    State(**{**state, "initial": tuple(map(float, state.get("initial", ())))})
-                    for state in content["states"]
-                ),
+                states=_states(content["states"]),
                 heads=tuple(Head(**head) for head in content["heads"]),
                 scalings=tuple(
                     InputScaling(
@@ -117,6 +122,7 @@ def read(model: flatbuffer.Model) -> Marks:
                 ),
                 # Files of Unspool 0.1 have no masks.
                 masks=tuple(Mask(**mask) for mask in content.get("masks", ())),
+                fed_back=_states(content.get("fed_back", ())),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
@@ -126,10 +132,17 @@ def read(model: flatbuffer.Model) -> Marks:
     return Marks()
 
 
+def _states(content: Any) -> tuple[State, ...]:
+    return tuple(
+        State(**{**state, "initial": tuple(map(float, state.get("initial", ())))})
+        for state in content
+    )
+
+
 def state_pairs(
-    marks: Marks, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+    states: Sequence[State], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 ) -> tuple[StatePair, ...]:
-    """The states of a file, in the order of its inputs.
+    """States of a file, in the order of its inputs.
 
     A state's input takes the bytes of its output from the call before.
 
@@ -139,7 +152,7 @@ def state_pairs(
     before = {tensor.name: position for position, tensor in enumerate(inputs)}
     after = {tensor.name: position for position, tensor in enumerate(outputs)}
     pairs = []
-    for state in marks.states:
+    for state in states:
         if state.input not in before or state.output not in after:
             raise UnspoolError(
                 f"state {state.name!r}: expected an input {state.input!r} and an output "

@@ -49,5 +49,5 @@ def _tied_states(
         graph.tensors[graph.inputs[pair.input]].name.decode(): role_of[
             graph.tensors[graph.outputs[pair.output]].name.decode()
         ]
-        for pair in state_pairs(marks, inputs, outputs)
+        for pair in state_pairs(marks.carried, inputs, outputs)
     }

@@ -58,7 +58,7 @@ class Signature:
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
         self.masks = file_marks.masks
-        self.pairs = marks.state_pairs(file_marks, inputs, outputs)
+        self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._fed = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._fed_tensors = [inputs[i] for i in self._fed]

@@ -1,5 +1,6 @@
 """Trained model -> deploy model: the same function with batch size 1 and no loop."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from unspool.errors import UnspoolError
@@ -8,7 +9,8 @@ from unspool.frontend.heads import heads
 from unspool.support._tensorflow import keras
 from unspool.tflite.marks import Interface, Marks
 from unspool.tflite.masks import Mask, computed
-from unspool.tflite.names import keras_name
+from unspool.tflite.names import State, keras_name
+from unspool.unrolling import fed_back as hand
 from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.mask_inputs import MaskInputs
@@ -17,6 +19,8 @@ from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
 from unspool.unrolling.stream_checks import check_streams
 
+_NOTHING: Mapping[str, str] = {}
+
 
 def unroll(
     model: Any,
@@ -24,6 +28,7 @@ def unroll(
     *,
     allow_cpu: bool = False,
     full_length: bool = False,
+    fed_back: Mapping[str, str] = _NOTHING,
 ) -> Any:
     """Rebuild a trained Keras model without loops, for one sample at a time.
 
@@ -36,6 +41,8 @@ def unroll(
         time_steps: length of the sequence where the model leaves it open, `(None, features)`.
         allow_cpu: accept layers that no NPU runs, such as Embedding.
         full_length: no sequence is ever padded, so that masks are left out.
+        fed_back: input -> output, of states that the model takes and gives itself, where its graph
+            does not show that they are: the pair gets one scale.
 
     Returns:
         a Functional Keras model with batch size 1, and the same inputs and outputs, as lists; where
@@ -55,7 +62,8 @@ def unroll(
     scopes = Scopes()
     inputs = _deploy_inputs(model, time_steps, scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
-    return _deploy_model(model, inputs, Rebuilder(scopes=scopes, masks=masks), [])
+    by_hand = hand.fed_back(model, fed_back)
+    return _deploy_model(model, inputs, Rebuilder(scopes=scopes, masks=masks), [], by_hand)
 
 
 def unroll_stream(
@@ -107,7 +115,11 @@ def unroll_stream(
 
 
 def _deploy_model(
-    model: Any, inputs: list[Any], rebuilder: Rebuilder, states: list[DeployState]
+    model: Any,
+    inputs: list[Any],
+    rebuilder: Rebuilder,
+    states: list[DeployState],
+    by_hand: tuple[State, ...] = (),
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
     output_names = structure.output_names(model)
@@ -145,6 +157,7 @@ def _deploy_model(
         states=tuple(state.names for state in states),
         heads=heads(model),
         masks=masks,
+        fed_back=by_hand,
     )
     deploy_model.interface = Interface(
         inputs=(

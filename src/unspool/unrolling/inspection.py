@@ -9,6 +9,7 @@ from unspool.frontend.structure import REMOVED, calls
 from unspool.support._tensorflow import keras
 from unspool.unrolling import attention
 from unspool.unrolling.activations.forms import FORMS, has_form
+from unspool.unrolling.fed_back import by_layer
 from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph, is_graph
 from unspool.unrolling.leading import leading
@@ -59,6 +60,11 @@ def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
         for lead, tensor in zip(leading(model), model.inputs, strict=True)
         for layer in (lead.layers if lead else ())
     }
+    by_hand = by_layer(model)
+    verdicts = [
+        replace(verdict, detail=_joined(verdict.detail, by_hand.get(verdict.layer, "")))
+        for verdict in _verdicts(model, "", Findings() if full_length else findings(model))
+    ]
     return tuple(
         replace(
             verdict,
@@ -68,8 +74,12 @@ def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
         )
         if verdict.layer in scaling and verdict.action != "remove"
         else verdict
-        for verdict in _verdicts(model, "", Findings() if full_length else findings(model))
+        for verdict in verdicts
     )
+
+
+def _joined(*details: str) -> str:
+    return "; ".join(filter(None, details))
 
 
 def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
@@ -88,7 +98,7 @@ def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
             if id(layer) in masks.refused and action != "refuse":
                 action, detail = "refuse", masks.refused[id(layer)]
             elif id(layer) in masks.notes and action != "refuse":
-                detail = "; ".join(filter(None, [detail, masks.notes[id(layer)]]))
+                detail = _joined(detail, masks.notes[id(layer)])
             verdicts.append(Verdict(name, type(layer).__name__, action, detail))
     return verdicts
 

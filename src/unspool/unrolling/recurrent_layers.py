@@ -96,8 +96,9 @@ def streaming(
     def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
         if initial_state is not None:
             raise UnspoolError(
-                f"layer {name!r}: its initial state is computed by the model at the start of a "
-                "sequence, which a stream has not; deploy it without states"
+                f"layer {name!r}: the model gives it an initial state itself, at the start of each "
+                "call; deploy it without states (a state that is an input and an output of the "
+                "model is fed back all the same)"
             )
         # A layer that is called again has states of its own in each call.
         first = not any(state.layer is layer for state in states)
