@@ -37,7 +37,9 @@ def sequential(*layers: Any, shape: tuple[int | None, ...] = (6, 5), **options: 
 def attention() -> Any:
     x = keras.Input((6, 5))
     h = L.GRU(4, return_sequences=True)(x)
-    return keras.Model(x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h)))
+    return keras.Model(
+        x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h, use_causal_mask=True))
+    )
 
 
 def tanh(x: Any) -> Any:
@@ -59,10 +61,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         r"layer 't' \(Dense\): activation is 'log_softmax', which the NPU .* use softmax, or a lin",
     ),
     "ConvLSTM": (
-        lambda: sequential(L.ConvLSTM1D(4, 3, name="c"), shape=(6, 5, 2)),
-        r"layer 'c' \(ConvLSTM1D\): convolutional recurrence; use Conv2D",
+        lambda: sequential(L.ConvLSTM3D(4, 3, name="c"), shape=(3, 4, 4, 4, 1)),
+        r"layer 'c' \(ConvLSTM3D\): convolves over three dimensions.*use ConvLSTM2D",
     ),
-    "attention": (attention, r"layer 'mha' \(MultiHeadAttention\): attention .*pool over time"),
+    "attention": (
+        attention,
+        r"layer 'mha' \(MultiHeadAttention\): use_causal_mask sets scores to minus infinity",
+    ),
     "Lambda": (
         lambda: sequential(L.Lambda(lambda t: t * 2, name="code"), L.GRU(4)),
         r"layer 'code' \(Lambda\): runs Python code",
@@ -73,8 +78,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         r"layer 'b' \(Bidirectional\): activation is 'softmax'.* use one of celu, elu, ",
     ),
     "recurrence per step": (
-        lambda: sequential(L.TimeDistributed(L.GRU(3), name="t"), L.GRU(2), shape=(4, 6, 5)),
-        r"layer 't' \(TimeDistributed\): a recurrent layer for each time step",
+        lambda: sequential(
+            L.TimeDistributed(L.TimeDistributed(L.GRU(3)), name="t"), shape=(2, 4, 6, 5)
+        ),
+        r"layer 't' \(TimeDistributed\): applies a recurrent layer .*; reshape both into one",
     ),
     "two open dimensions": (
         lambda: sequential(L.Conv2D(2, 3), L.GlobalMaxPooling2D(), L.Reshape((1, 2)), L.GRU(2),
