@@ -53,7 +53,8 @@ def _found(model: Any) -> Iterator[tuple[str, str, str]]:
     for node in structure.nodes(model):
         if not isinstance(node.operation, keras.layers.RNN):
             continue
-        initial = keras.tree.flatten(node.arguments.kwargs.get("initial_state"))
+        given_states = keras.tree.flatten(node.arguments.kwargs.get("initial_state"))
+        initial = [tensor for tensor in given_states if tensor is not None]
         for tensor, after in zip(initial, _states(node), strict=False):
             before = _before(tensor)
             if id(before) in given and id(after) in outputs:
