@@ -34,11 +34,21 @@ def sequential(*layers: Any, shape: tuple[int | None, ...] = (6, 5), **options: 
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
 
-def attention() -> Any:
+def attention(attend: Callable[[Any], Any]) -> Any:
     x = keras.Input((6, 5))
-    h = L.GRU(4, return_sequences=True)(x)
-    return keras.Model(
-        x, L.GRU(3)(L.MultiHeadAttention(1, 4, name="mha")(h, h, use_causal_mask=True))
+    return keras.Model(x, L.GRU(3)(attend(L.GRU(4, return_sequences=True)(x))))
+
+
+def attention_to_itself() -> Any:
+    x = keras.Input((2, 3, 4))
+    return keras.Model(x, L.MultiHeadAttention(1, 4, name="a")(x, x), name="inner")
+
+
+def masked(argument: str) -> str:
+    return (
+        rf"layer 'a' \((MultiHead)?Attention\): {argument} sets scores to minus infinity, and a "
+        "range that holds it leaves int8 no levels for the others; train without, on the steps "
+        "that may be seen$"
     )
 
 
@@ -60,13 +70,49 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: sequential(L.GRU(4), L.Dense(3, activation="log_softmax", name="t")),
         r"layer 't' \(Dense\): activation is 'log_softmax', which the NPU .* use softmax, or a lin",
     ),
-    "ConvLSTM": (
-        lambda: sequential(L.ConvLSTM3D(4, 3, name="c"), shape=(3, 4, 4, 4, 1)),
-        r"layer 'c' \(ConvLSTM3D\): convolves over three dimensions.*use ConvLSTM2D",
+    "ConvLSTM3D": (
+        lambda: sequential(L.ConvLSTM3D(4, 3, name="c"), shape=(6, 5, 5, 5, 2)),
+        r"layer 'c' \(ConvLSTM3D\): convolves over three dimensions, which no Ethos-U has an "
+        "operator for; use ConvLSTM2D$",
     ),
-    "attention": (
-        attention,
-        r"layer 'mha' \(MultiHeadAttention\): use_causal_mask sets scores to minus infinity",
+    "Conv3D": (
+        lambda: sequential(L.ConvLSTM2D(2, 3, return_sequences=True), L.Conv3D(1, 3, name="c"),
+                           shape=(6, 5, 5, 2)),
+        r"layer 'c' \(Conv3D\): convolves over three .*; use TimeDistributed\(Conv2D\(...\)\)$",
+    ),
+    "channels_first": (
+        lambda: sequential(L.ConvLSTM1D(4, 3, data_format="channels_first", name="c"),
+                           shape=(6, 2, 5)),
+        r"layer 'c' \(ConvLSTM1D\): channels_first: the NPU convolves channels_last; train it so$",
+    ),
+    "gates of a ConvLSTM": (
+        lambda: sequential(L.ConvLSTM1D(4, 3, recurrent_activation="softmax", name="c"),
+                           shape=(6, 5, 2)),
+        r"layer 'c' \(ConvLSTM1D\): recurrent_activation is 'softmax', which the NPU has no",
+    ),
+    "causal": (
+        lambda: attention(lambda h: L.MultiHeadAttention(1, 4, name="a")(
+            h, h, use_causal_mask=True)),
+        masked("use_causal_mask"),
+    ),
+    "causal Attention": (
+        lambda: attention(lambda h: L.Attention(name="a")([h, h], use_causal_mask=True)),
+        masked("use_causal_mask"),
+    ),
+    "sliding window": (
+        lambda: attention(lambda h: L.MultiHeadAttention(1, 4, sliding_window=2, name="a")(h, h)),
+        masked("sliding_window"),
+    ),
+    "attention mask": (
+        lambda: attention(lambda h: L.MultiHeadAttention(1, 4, name="a")(
+            h, h, attention_mask=np.ones((1, 6, 6), bool))),
+        masked("attention_mask"),
+    ),
+    "attention over two axes": (
+        lambda: sequential(L.GRU(4, return_sequences=True), L.Reshape((2, 3, 4)),
+                           attention_to_itself(), L.Flatten(), L.Dense(2)),
+        r"layer 'inner/a' \(MultiHeadAttention\): attends over \(2, 3\) of \(None, 2, 3, 4\), more "
+        r"than one axis; reshape it to \(batch, time, features\)$",
     ),
     "Lambda": (
         lambda: sequential(L.Lambda(lambda t: t * 2, name="code"), L.GRU(4)),
@@ -77,11 +123,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: sequential(L.Bidirectional(L.LSTM(4, activation="softmax"), name="b")),
         r"layer 'b' \(Bidirectional\): activation is 'softmax'.* use one of celu, elu, ",
     ),
-    "recurrence per step": (
-        lambda: sequential(
-            L.TimeDistributed(L.TimeDistributed(L.GRU(3)), name="t"), shape=(2, 4, 6, 5)
-        ),
-        r"layer 't' \(TimeDistributed\): applies a recurrent layer .*; reshape both into one",
+    "recurrence per step of a step": (
+        lambda: sequential(L.TimeDistributed(L.TimeDistributed(L.GRU(3)), name="t"), L.Flatten(),
+                           shape=(4, 3, 6, 5)),
+        r"layer 't' \(TimeDistributed\): applies a recurrent layer to each time step of each time "
+        "step; reshape both into one$",
+    ),
+    "within what is applied per step": (
+        lambda: sequential(L.TimeDistributed(sequential(L.Masking(name="mask"), L.GRU(3)),
+                                             name="t"), L.GRU(2), shape=(4, 6, 5)),
+        r"layer 't' \(TimeDistributed\): its layer 'mask' \(Masking\) masks time steps",
     ),
     "two open dimensions": (
         lambda: sequential(L.Conv2D(2, 3), L.GlobalMaxPooling2D(), L.Reshape((1, 2)), L.GRU(2),
@@ -99,6 +150,7 @@ def test_it_is_refused_by_name(case: str) -> None:
 
 
 def test_embedding_is_deployed_to_the_cpu_where_the_user_accepts_it() -> None:
+    keras.utils.set_random_seed(5)
     model = sequential(L.Embedding(9, 4), L.GRU(8), L.Dense(2), shape=(6,), dtype="int32")
     tokens = np.random.default_rng(0).integers(0, 9, (40, 6))
     float_tflite = convert(unroll(model, allow_cpu=True))

@@ -142,9 +142,10 @@ def _stills(model: Any) -> set[int]:
     """
     found: set[int] = set()
     for node in structure.nodes(model):
-        layer = node.operation
+        layer, outputs = node.operation, []
         if isinstance(layer, keras.layers.RNN) and not node.is_input:
-            found |= {id(tensor) for tensor in node.outputs[1 if layer.return_sequences else 0 :]}
+            outputs = node.outputs[1 if layer.return_sequences else 0 :]
         elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
-            found |= {id(tensor) for tensor in node.outputs}
+            outputs = node.outputs
+        found |= {id(tensor) for tensor in outputs if len(tensor.shape) > 2}
     return found
