@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "gates of a ConvLSTM": (
         lambda: sequential(L.ConvLSTM1D(4, 3, recurrent_activation="softmax", name="c"),
                            shape=(6, 5, 2)),
-        r"layer 'c' \(ConvLSTM1D\): recurrent_activation is 'softmax', which the NPU has no",
+        r"layer 'c' \(ConvLSTM1D\): recurrent_activation is 'softmax', which has no form in a cell",
     ),
     "causal": (
         lambda: attention(lambda h: L.MultiHeadAttention(1, 4, name="a")(
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "within what is applied per step": (
         lambda: sequential(L.TimeDistributed(sequential(L.Masking(name="mask"), L.GRU(3)),
                                              name="t"), L.GRU(2), shape=(4, 6, 5)),
-        r"layer 't' \(TimeDistributed\): its layer 'mask' \(Masking\) masks time steps",
+        r"layer 't' \(TimeDistributed\): a mask for each time step; put the Masking layer in front",
     ),
     "two open dimensions": (
         lambda: sequential(L.Conv2D(2, 3), L.GlobalMaxPooling2D(), L.Reshape((1, 2)), L.GRU(2),
