@@ -11,7 +11,13 @@ from unspool import npu
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.quantization.calibration import calibrate
-from unspool.quantization.multipliers import free, rounded_up, rounds_clearly
+from unspool.quantization.multipliers import (
+    free,
+    has_no_halves,
+    product,
+    rounded_up,
+    rounds_clearly,
+)
 from unspool.quantization.quantizer import quantize
 from unspool.runtime import session, verification
 from unspool.runtime.session import Session
@@ -54,6 +60,24 @@ def test_tables_of_chosen_scales_are_tflms_and_of_aimed_ones_are_not(kind: str) 
         binary = npu.run(npu.load(models.vela(model)), [every] * len(tried))
         expected = models.tflm(model, [every] * len(tried))
         differing.append(sum((a != b).sum() for a, b in zip(binary, expected, strict=True)))
+    assert differing[0] > 9
+    assert differing[1] == 0
+
+
+def test_an_elu_rescales_without_halves() -> None:
+    """Two LSTM(256) with SELU on 300 steps: an output of 3/2 of the input's scale, and a half."""
+    source, every = 3 * 2.0**-7, np.arange(-128, 128, dtype=np.int8).reshape(1, 16, 16, 1)
+    wanted = 2 * source / 3
+    chosen = product(wanted, {(source,)}, all_bits=True, may=lambda out: has_no_halves(source, out))
+    differing = []
+    for out in (wanted, chosen):
+        graph = models.Graph()
+        x = graph.input((1, 16, 16, 1), source, 0)
+        graph.op("ELU", [x], graph.output((1, 16, 16, 1), out, -100))
+        model = graph.build()
+        (binary,) = npu.run(npu.load(models.vela(model)), [every])
+        (expected,) = models.tflm(model, [every])
+        differing.append(int((binary != expected).sum()))
     assert differing[0] > 9
     assert differing[1] == 0
 

@@ -87,6 +87,15 @@ def rounds_clearly(scale: float) -> bool:
     return bool(np.abs(levels - np.floor(levels) - 0.5).min() > _UNCLEAR)
 
 
+def has_no_halves(scale: float, out: float) -> bool:
+    """Whether no value of a scale lies in the middle between two levels of another.
+
+    In tables, Vela rounds such a one away from 0, and TFLM before it adds the zero point.
+    """
+    levels = _STEPS * scale / out
+    return bool(np.abs(levels - np.floor(levels) - 0.5).min() > 1e-6)
+
+
 def is_no_power_of_two(scale: float) -> bool:
     """Whether a scale is none to LiteRT, which does not add int16 values if all three are.
 

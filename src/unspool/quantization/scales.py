@@ -16,6 +16,7 @@ from unspool.quantization.multipliers import (
     Floats,
     May,
     free,
+    has_no_halves,
     is_no_power_of_two,
     product,
     rounded_up,
@@ -131,6 +132,7 @@ class _Sets:
         with_kernels: sets that are multiplied by a kernel.
         products: set -> operands of the multiplications that write it: two tensors each, or one
             where it is only rescaled.
+        elus: sets that an ELU writes, from a table: where its input is positive, it is rescaled.
         factors: constant -> its scale.
         activations: "int8" or "int16".
     """
@@ -141,6 +143,7 @@ class _Sets:
     by_table: frozenset[str]
     with_kernels: frozenset[str]
     products: Mapping[str, Sequence[tuple[str, ...]]]
+    elus: frozenset[str]
     factors: Mapping[str, float]
     activations: str
 
@@ -161,7 +164,7 @@ def _sets(
 ) -> _Sets:
     products: dict[str, list[tuple[str, ...]]] = {}
     for op in operators:
-        if op.kind in ("MUL", "RELU") and not any(name in holding for name in op.inputs):
+        if op.kind in ("MUL", "RELU", "ELU") and not any(name in holding for name in op.inputs):
             products.setdefault(ties[op.outputs[0]], []).append(op.inputs)
     wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
     read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
@@ -182,6 +185,7 @@ def _sets(
         by_table=by_table,
         with_kernels=frozenset(ties[name] for kind, name in read if kind in (*WEIGHTED, *CURVES)),
         products=products,
+        elus=frozenset(ties[op.outputs[0]] for op in operators if op.kind == "ELU"),
         factors={name: _factor_scale(values, activations) for name, values in factors.items()},
         activations=activations,
     )
@@ -236,6 +240,14 @@ def _scales(sets: _Sets) -> dict[str, float]:
         if root in scales:  # an operand depended on it
             return scales[root]
         all_bits = root not in sets.with_kernels
+        if root in sets.elus:
+            sources = [names[0] for names in operands if len(names) == 1]
+            return product(
+                wanted,
+                operands,
+                all_bits=all_bits,
+                may=lambda scale: may(scale) and all(has_no_halves(a, scale) for a in sources),
+            )
         return product(wanted, operands, all_bits=all_bits, may=may)
 
     for root in sets.wanted:
