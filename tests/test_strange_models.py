@@ -118,6 +118,7 @@ WORKS: dict[str, tuple[Build, Samples]] = {
     "an input given out, an output twice": (given_out_again, LONG_X),
     "a single number per step": (single_number_per_step, LONG_X),
     "a layer as an activation": (lambda: of(L.GRU(8, activation=L.ReLU()), L.Dense(2))(), LONG_X),
+    "LeakyReLU in a cell": (of(L.GRU(8, activation=L.LeakyReLU()), L.Dense(2)), LONG_X),
     "relu6 in a cell and behind it": (of(L.SimpleRNN(4, "relu6"), L.ReLU(6), L.Dense(2)), LONG_X),
     "inputs of yes and no": (of(L.GRU(6), L.Dense(2), dtype="bool"), LONG_X > 0),
     "mixed_float16": (in_policy("mixed_float16"), LONG_X),
@@ -198,9 +199,9 @@ def repeated() -> Any:
 
 
 REFUSED = {
-    "LeakyReLU in a cell": (
-        of(L.GRU(8, activation=L.LeakyReLU())),
-        "is 'LeakyReLU', which the NPU",
+    "Softmax in a cell": (
+        of(L.GRU(8, activation=L.Softmax())),
+        "is 'Softmax', which has no form in a cell; use one of",
     ),
     "numbers of another kind": (of(L.GRU(8)), "type complex64, expected numbers"),
 }
