@@ -325,7 +325,7 @@ def _compiled(
     """The binary, with resident weights if `resident_kib` is given."""
     with clock.stage("compile with Vela"):
         compiled = vela.compile(tflite, target)
-    unrunnable = tflm_limits.problem(flatbuffer.read(compiled.tflite))
+    unrunnable = tflm_limits.problem(flatbuffer.look(compiled.tflite))
     if unrunnable:  # on the CPU, of the device as of this machine
         raise UnspoolError(unrunnable)
     if resident_kib is None:

@@ -17,6 +17,21 @@ from cases.shapes import SHAPES
 
 __all__ = ["CASES", "Case", "L", "MinimalGatedCell", "chain", "functional", "trained"]
 
+SELDOM = frozenset(
+    (
+        *("Masking, SimpleRNN", "Masking, GRU, reset_after=False", "Masking, three layers"),
+        *("Masking, go_backwards", "Masking, Bidirectional", "Masking, BatchNormalization"),
+        *("Masking, residual", "Attention, use_scale", "Attention, score_mode concat"),
+        *("AdditiveAttention, use_scale=False", "GroupQueryAttention, one group, cross"),
+        "MultiHeadAttention, output_shape, dropout, use_gate",
+        *("two ConvLSTM1D, strides, dilation", "two ConvLSTM2D, BatchNormalization"),
+        *("two Bidirectionals, mul", "two Bidirectionals, ave", "TimeDistributed(LSTM)"),
+        "TimeDistributed(RNN([own cell, GRUCell]))",
+        *("own cell: peephole", "own cell: Bidirectional"),
+    )
+)
+"""Names of cases near others that every run has: all of theirs are left to `make test-all`."""
+
 CASES: tuple[Case, ...] = (
     *CELLS,
     *OWN_CELLS,

@@ -1,7 +1,6 @@
-"""What cannot be equal to TFLM, or cannot be deployed, each with its reason.
+"""What cannot be equal to TFLM, or does not run on the NPU, each with its reason.
 
-A test asserts every entry: bytes that differ do so, within a bound; what is refused is refused in
-one line, in these words.
+A test asserts every entry: bytes that differ do so, within a bound; what stays on the CPU is told.
 """
 
 from dataclasses import dataclass
@@ -31,19 +30,6 @@ class Differs:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Not deployed.
-
-    Attributes:
-        reason: why, for the page.
-        message: a pattern of the error's message.
-    """
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
 class OnCpu:
     """Deployed, but not all of it runs on the NPU.
 
@@ -67,7 +53,7 @@ class Fault:
     reason: str
 
 
-Exceptional: TypeAlias = Differs | OnCpu | Refused | Fault
+Exceptional: TypeAlias = Differs | OnCpu | Fault
 
 _PRODUCT = OnCpu("Vela runs BATCH_MATMUL in int8 only", "BATCH_MATMUL")
 _SOFTMAX = Differs(

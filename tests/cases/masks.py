@@ -99,7 +99,7 @@ CASES = [
         "Masking, a user's own cell",
         _masked(L.RNN(MinimalGatedCell(6), return_sequences=True)),
     ),
-    Case(MASKS, "Masking(0)", chain(L.Masking(0.0), L.GRU(8)), often=True),
+    Case(MASKS, "Masking(0)", chain(L.Masking(0.0), L.GRU(8))),
     Case(
         MASKS,
         "Masking, BatchNormalization",
@@ -114,7 +114,7 @@ CASES = [
     Case(MASKS, "Masking, residual", functional(_residual)),
     Case(MASKS, "Masking, a nested model", _nested),
     Case(MASKS, "two masked inputs", _two),
-    Case(MASKS, "mask= an input", _given, often=True),
+    Case(MASKS, "mask= an input", _given),
     Case(MASKS, "mask= computed from an input", _compared),
     Case(MASKS, "mask= and initial_state=", _initial),
 ]

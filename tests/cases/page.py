@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cases import CASES, Case
-from cases.exceptions import Differs, Fault, OnCpu, Refused, exception
+from cases.exceptions import Differs, Fault, OnCpu, exception
 
 PAGE = Path(__file__).parents[2] / "docs" / "supported.md"
 
@@ -40,7 +40,7 @@ _TITLES = (
 )
 
 
-_WORDS = {Differs: "differs", OnCpu: "CPU", Refused: "no", Fault: "fault"}
+_WORDS = {Differs: "differs", OnCpu: "CPU", Fault: "fault"}
 
 
 def _row(case: Case, letters: dict[str, str]) -> str:
@@ -58,7 +58,7 @@ def _row(case: Case, letters: dict[str, str]) -> str:
 def _bound(case: Case, activations: str, which: int, form: str) -> str:
     """Of the mean or the largest error; nothing where the case is not measured."""
     known = [exception(case, steps, activations) for steps in case.lengths]
-    if any(isinstance(each, Refused | Fault) for each in known):
+    if any(isinstance(each, Fault) for each in known):
         return "-"
     return format(case.bounds(activations)[which], form)
 

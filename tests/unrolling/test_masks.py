@@ -247,6 +247,7 @@ def test_quantization_aware_training_sees_the_mask() -> None:
     assert np.abs(outputs - int8).mean() < scale
 
 
+@pytest.mark.slow
 def test_masked_models_are_compressed() -> None:
     x, lengths = padded()
     labels = (lengths > T // 2).astype(int)

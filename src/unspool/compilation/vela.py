@@ -106,7 +106,7 @@ def check_source(tflite: bytes) -> None:
     Raises:
         UnspoolError: not a .tflite file, or one that was compiled already.
     """
-    if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.read(tflite))):
+    if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.look(tflite))):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"
         )

@@ -88,12 +88,13 @@ def rounds_clearly(scale: float) -> bool:
 
 
 def has_no_halves(scale: float, out: float) -> bool:
-    """Whether no value of a scale lies in the middle between two levels of another.
+    """Whether no entry of an ELU's int8 table is near the middle of two levels.
 
-    In tables, Vela rounds such a one away from 0, and TFLM before it adds the zero point.
+    Vela rounds a half away from 0, in float64; TFLM before it adds the zero point, in float32.
     """
-    levels = _STEPS * scale / out
-    return bool(np.abs(levels - np.floor(levels) - 0.5).min() > 1e-6)
+    inputs = _STEPS * scale
+    levels = np.concatenate([inputs, np.expm1(-inputs)]) / out
+    return bool(np.abs(levels - np.floor(levels) - 0.5).min() > _UNCLEAR)
 
 
 def is_no_power_of_two(scale: float) -> bool:

@@ -38,7 +38,7 @@ def cause(report: Report, column: ColumnError) -> Cause:
 def _levels(report: Report) -> int:
     """Steps of an output's range."""
     inputs = report.quantized_tflite
-    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(inputs))
+    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.look(inputs))
     return _LEVELS[str(outputs[0].dtype)]
 
 

@@ -137,7 +137,7 @@ def _judged(report: Report, request: Request) -> Report:
 
 
 def _steps(tflite: bytes) -> Steps:
-    return marks.read(flatbuffer.read(tflite)).steps if tflite else Steps((), ())
+    return marks.read(flatbuffer.look(tflite)).steps if tflite else Steps((), ())
 
 
 def _model(deployment: Deployment) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def tflm(content: bytes) -> Engine:
     """
     from tflite_micro.python.tflite_micro import runtime
 
-    model = flatbuffer.read(content)
+    model = flatbuffer.look(content)
     problem = tflm_limits.problem(model)
     if problem:
         raise UnspoolError(problem)

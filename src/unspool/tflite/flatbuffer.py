@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -74,6 +75,16 @@ def read(content: bytes) -> Model:
     if not model.subgraphs:
         raise UnspoolError("the .tflite file has no graph")
     return model
+
+
+@lru_cache(maxsize=4)
+def look(content: bytes) -> Model:
+    """`read`, for who changes nothing: files that were read just now are not parsed again.
+
+    Raises:
+        UnspoolError: as `read`.
+    """
+    return read(content)
 
 
 def write(model: Model) -> bytes:

@@ -53,7 +53,7 @@ class Signature:
         Raises:
             UnspoolError: not a .tflite file, or a state whose input and output differ in scale.
         """
-        model = flatbuffer.read(content)
+        model = flatbuffer.look(content)
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
