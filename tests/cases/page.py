@@ -30,7 +30,7 @@ def page() -> str:
         rows = [_row(case, letters) for case in CASES if case.group == group]
         parts.append("\n".join([f"## {group}", "", *_TITLES, *rows]))
     notes = [f"- {letter}: {reason}" for reason, letter in letters.items()]
-    parts.append("\n".join(["## What is not equal, or not deployed", "", *notes]))
+    parts.append("\n".join(["## What is not equal, or not on the NPU", "", *notes]))
     return "\n\n".join(parts) + "\n"
 
 
