@@ -46,6 +46,7 @@ class Remedy:
         cycles: of an inference with it, Vela's estimate; None where it changes nothing.
         sram_kib: that an inference needs with it, Vela's estimate; None where it changes nothing.
         reason: why it was not tried; else empty.
+        on_cpu: kinds of the operators that it leaves on the CPU, whose time no cycles tell.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Remedy:
     cycles: int | None = None
     sram_kib: float | None = None
     reason: str = ""
+    on_cpu: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
         quality=_judged(network, wide),
         cycles=compiled.cycles,
         sram_kib=compiled.sram_kib,
+        on_cpu=tuple(operator.kind for operator in compiled.cpu_operators),
     )
 
 

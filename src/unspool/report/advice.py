@@ -81,8 +81,17 @@ def _cost(report: Report, remedy: Remedy) -> str:
     compiled = report.compiled
     return (
         f", {remedy.cycles:,} cycles instead of {compiled.cycles:,} and {remedy.sram_kib:.1f} KiB "
-        f"of SRAM instead of {compiled.sram_kib:.1f}"
+        f"of SRAM instead of {compiled.sram_kib:.1f}{_on_cpu(remedy)}"
     )
+
+
+def _on_cpu(remedy: Remedy) -> str:
+    """What a remedy leaves on the CPU, at the end of a sentence; or nothing."""
+    if not remedy.on_cpu:
+        return ""
+    kinds = ", ".join(sorted(set(remedy.on_cpu)))
+    count = "1 operator" if len(remedy.on_cpu) == 1 else f"{len(remedy.on_cpu)} operators"
+    return f", and {count} on the CPU ({kinds}), whose time these cycles leave out"
 
 
 def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
