@@ -74,6 +74,14 @@ def functions(x: Any) -> Any:
     return L.Dense(3)(L.GRU(5)(act.glu(act.leaky_relu(act.gelu(y), 0.1))))
 
 
+def functions_of_a_value(x: Any) -> Any:
+    """Operators that only float has, each on its own; a logarithm and a root away from 0."""
+    h = L.GRU(8)(x)
+    size = ops.abs(h)
+    parts = [size, ops.sqrt(size + 0.1), ops.log(size + 0.1), ops.sin(3 * h), ops.cos(3 * h)]
+    return L.Dense(3)(ops.concatenate(parts, axis=-1))
+
+
 def over_time(reduce: Callable[[Any], Any]) -> Build:
     """A GRU's sequence, reduced over the steps."""
     return functional(lambda x: L.Dense(3)(reduce(L.GRU(6, return_sequences=True)(x))))
@@ -297,6 +305,14 @@ AROUND = [
         "Flatten, Dense",
         chain(L.LSTM(6, return_sequences=True), L.Flatten(), L.Dense(3)),
     ),
+    # A logarithm is steep where few levels of its input are: 2.2 % in 33 steps.
+    Case(
+        LAYERS,
+        "keras.ops abs, sqrt, log, sin, cos",
+        functional(functions_of_a_value),
+        mean=0.03,
+    ),
+    Case(OVER_TIME, "keras.ops.std over time", over_time(lambda h: ops.std(h, axis=1))),
     Case(OVER_TIME, "keras.ops.sum", over_time(lambda h: ops.sum(h, axis=1)), often=True),
     Case(OVER_TIME, "keras.ops.mean", over_time(lambda h: ops.mean(h, axis=1))),
     Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),

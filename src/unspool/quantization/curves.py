@@ -23,7 +23,7 @@ KIND = "GELU"
 """What a curve is called until it becomes convolutions: litert-quantizer takes it with any scales
 of its input and output, and TFLM has none, so that nothing keeps this name."""
 
-_FLOAT = ("EXP", "GELU", "RELU6", "RELU_N1_TO_1")
+_FLOAT = ("ABS", "COS", "EXP", "GELU", "LOG", "RELU6", "RELU_N1_TO_1", "SIN", "SQRT")
 _ALONE = {"int8": _FLOAT, "int16": (*_FLOAT, "ELU", "HARD_SWISH")}
 """Type -> operators of one value that litert-quantizer or TFLM have no form of in this type."""
 
@@ -52,7 +52,8 @@ class Curve:
             interpreter.set_tensor(0, values.astype(np.float32))
             interpreter.invoke()
             result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-        values_: Floats = np.nan_to_num(result.astype(np.float64))
+        largest = float(np.finfo(np.float32).max)  # such as the logarithm of 0
+        values_: Floats = np.nan_to_num(result.astype(np.float64), posinf=largest, neginf=-largest)
         return values_
 
 
