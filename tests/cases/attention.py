@@ -102,11 +102,7 @@ _OF_KERAS = [
     ("MultiHeadAttention", attended(lambda h: L.MultiHeadAttention(2, 4)(h, h))),
     (
         "MultiHeadAttention, cross, value_dim, use_bias=False",
-        crossed(
-            lambda h, z: L.MultiHeadAttention(
-                3, 4, value_dim=5, use_bias=False, kernel_initializer=FAR_APART
-            )(h, z)
-        ),
+        crossed(lambda h, z: L.MultiHeadAttention(3, 4, value_dim=5, use_bias=False)(h, z)),
     ),
     (
         "MultiHeadAttention, output_shape, dropout, use_gate",
@@ -127,7 +123,11 @@ ATTENTIONS = [
     Case(ATTENTION, "softmax over steps, weighted sum", functional(weighted_sum), often=True),
     Case(ATTENTION, "RepeatVector, Permute, Multiply", functional(weighted_by_layers)),
     Case(ATTENTION, "Dot of weights and steps", functional(dot)),
-    *(Case(ATTENTION, name, build) for name, build in _OF_KERAS),
+    # Averages of averages range over little: int8 weights are what errs in int16.
+    *(
+        Case(ATTENTION, name, build, mean=0.03, mean_int16=0.025, largest_int16=0.04)
+        for name, build in _OF_KERAS
+    ),
     Case(
         ATTENTION,
         "MultiHeadAttention, return_attention_scores",
@@ -138,5 +138,12 @@ ATTENTIONS = [
         ),
         mean=0.03,  # weights are stored in 256ths
     ),
-    Case(ATTENTION, "a transformer block", functional(transformer_block), mean=0.03),
+    Case(
+        ATTENTION,
+        "a transformer block",
+        functional(transformer_block),
+        mean=0.03,
+        mean_int16=0.03,
+        largest_int16=0.04,
+    ),
 ]
