@@ -306,13 +306,15 @@ def _warned(
     """Warn, before any work, of what is likely to go wrong with the calibration data."""
     names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
-    valid = cleared(masks, names, arrays)
-    texts = concerns(input_scaling.scaled(scalings, names, valid), inputs)
+    scaled = input_scaling.scaled(scalings, names, cleared(masks, names, arrays))
+    given = {mask.input for mask in masks if not mask.source}
+    values = [n for n, name in enumerate(names) if name not in given]  # a mask has no range
+    texts = concerns([scaled[n] for n in values], [inputs[n] for n in values])
     texts += tuple(
         f"calibration data: no sequence is padded in input {name!r}; if none ever is, the network "
         "does without the mask (`full_length`)"
         for name, count in _padded(masks, inputs, arrays).items()
-        if not count
+        if not count and name not in given
     )
     for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)

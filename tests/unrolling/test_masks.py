@@ -146,6 +146,36 @@ def test_full_length_is_held_to_the_data() -> None:
         unspool.deploy(masked(), x, options=Options(full_length=True))
 
 
+def given() -> Any:
+    x, mask = keras.Input((T, 3), name="x"), keras.Input((T,), name="valid", dtype="bool")
+    return keras.Model([x, mask], L.LSTM(4)(x, mask=mask))
+
+
+def test_a_mask_that_is_an_input_cannot_be_left_out() -> None:
+    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself.*`full_length`"):
+        unspool.unroll(given(), full_length=True)
+
+
+def test_a_given_mask_is_no_feature_that_does_not_vary() -> None:
+    x, valid = padded()[0], np.ones((60, T), bool)
+    assert unspool.deploy(given(), [x, valid], options=QUICK).warnings == ()
+
+
+def test_only_what_masking_clears_is_cleared() -> None:
+    """Another mask of the same input, by another value: those steps are read all the same."""
+    x = keras.Input((T, 3), name="x")
+    h = L.GRU(4, return_sequences=True)(L.Masking(-1.0)(x))
+    other = keras.ops.any(keras.ops.not_equal(x, 0.5), axis=-1)
+    model = keras.Model(x, L.GRU(3)(L.Dense(3)(h), mask=other))
+    data, _ = padded(20)
+    data[:, 3] = 0.5
+    deploy_model = unspool.unroll(model)
+    cleared = {mask.value: mask.is_cleared for mask in deploy_model.interface.marks.masks}
+    assert cleared == {-1.0: True, 0.5: False}
+    (output,) = Session(unspool.convert(deploy_model)).predict(data)
+    np.testing.assert_allclose(output, model.predict(data, verbose=0), atol=1e-6)
+
+
 def through(*layers: Any) -> Any:
     x = keras.Input((T, 3), name="x")
     y: Any = L.Masking(-1.0)(x)

@@ -54,7 +54,7 @@ def cleared(
     masks: Sequence[Mask], names: Sequence[str], arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Samples of the inputs of these names, whose padded steps say nothing any more."""
-    by_source = {mask.source: mask for mask in masks}
+    by_source = {mask.source: mask for mask in masks if mask.is_cleared}
     return [
         by_source[name].cleared(array) if name in by_source else array
         for name, array in zip(names, arrays, strict=True)

@@ -13,6 +13,7 @@ from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
 from unspool.unrolling.inspection import Verdict, inspect
 from unspool.unrolling.leading import Scaled, leading
+from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
@@ -59,6 +60,8 @@ def unroll(
         (1, 6, 5)
     """
     _check(inspect(model, full_length=full_length), model, allow_cpu)
+    if full_length:
+        check_full_length(model)
     scopes = Scopes()
     inputs = _deploy_inputs(model, time_steps, scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
@@ -95,6 +98,8 @@ def unroll_stream(
         [(1, 2, 5), (1, 8)]
     """
     _check(inspect(model, full_length=full_length), model, allow_cpu)
+    if full_length:
+        check_full_length(model)
     check_streams(model)
     states: list[DeployState] = []
     scopes = Scopes()

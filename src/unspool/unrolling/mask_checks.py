@@ -9,7 +9,7 @@ from unspool.frontend import structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
 from unspool.unrolling.graph_checks import is_graph
-from unspool.unrolling.masking import Masks, Source, read_by_masking_alone, reads_mask
+from unspool.unrolling.masking import Masks, Source, reads_mask, values_of_masking_alone
 
 _BY_VALUE = (
     keras.layers.Attention,
@@ -50,8 +50,8 @@ def findings(model: Any) -> Findings:
             found.sources.append(source)
         return source
 
-    alone = read_by_masking_alone(model)
-    _follow(model, Masks(model.inputs, begun, lambda a, b: (a, b), alone), found)
+    cleared = values_of_masking_alone(model)
+    _follow(model, Masks(model.inputs, begun, lambda a, b: (a, b), cleared), found)
     return found
 
 
@@ -61,6 +61,20 @@ def begins_mask(layer: Any) -> bool:
         return any(map(begins_mask, layer.layers))
     is_table = isinstance(layer, keras.layers.Embedding) and layer.mask_zero
     return is_table or isinstance(layer, keras.layers.Masking)
+
+
+def check_full_length(model: Any) -> None:
+    """Check that a model can do without its masks.
+
+    Raises:
+        UnspoolError: one is an input, which nothing else would read.
+    """
+    given = [mask.input for mask in masks_of(model) if not mask.source]
+    if given:
+        raise UnspoolError(
+            f"input {given[0]!r} is a mask itself, which cannot be left out (`full_length`); build "
+            "the model without it, or deploy it with its mask"
+        )
 
 
 def masks_of(model: Any) -> list[Mask]:
@@ -75,11 +89,9 @@ def masks_of(model: Any) -> list[Mask]:
 
 
 def _follow(model: Any, masks: Masks, found: Findings) -> None:
-    graph = structure.functional(model)
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if not node.is_input:
-                _follow_node(node, masks, found)
+    for node in structure.nodes(model):
+        if not node.is_input:
+            _follow_node(node, masks, found)
 
 
 def _follow_node(node: Any, masks: Masks, found: Findings) -> None:

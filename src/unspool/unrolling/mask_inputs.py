@@ -6,7 +6,7 @@ from typing import Any
 from unspool.frontend import structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask, renamed
-from unspool.unrolling.masking import Masks, Source, read_by_masking_alone
+from unspool.unrolling.masking import Masks, Source, values_of_masking_alone
 
 
 class MaskInputs(Masks):
@@ -20,7 +20,7 @@ class MaskInputs(Masks):
             inputs: of the deploy model.
             give: turns a name into one that no other tensor or layer has.
         """
-        super().__init__(inputs, self._begun, self._joined_by_layer, read_by_masking_alone(model))
+        super().__init__(inputs, self._begun, self._joined_by_layer, values_of_masking_alone(model))
         self._names = [tensor.name for tensor in structure.inputs(model)]
         self._give = give
         self._tensors: dict[Source, Any] = {}

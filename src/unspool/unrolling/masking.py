@@ -5,7 +5,7 @@ rules (`Layer.__call__`, and each layer's `compute_mask`), once over the trained
 what cannot be deployed, and once over the deploy model while it is built.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,13 +43,13 @@ class Masks:
         inputs: of the graph.
         begun: source -> its mask.
         joined: two masks -> one that is valid where either is.
-        alone: positions of inputs that a Masking layer alone reads.
+        cleared: position of an input that a Masking layer alone reads -> that layer's value.
     """
 
     inputs: Sequence[Any]
     begun: Callable[[Source], Any]
     joined: Callable[[Any, Any], Any]
-    alone: Collection[int] = ()
+    cleared: Mapping[int, float] = field(default_factory=dict)
     _of: dict[int, Any] = field(default_factory=dict)
     _same: dict[int, Any] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class Masks:
 
     def _source(self, tensor: Any, value: float | None) -> Source:
         position = self._position(tensor)
-        return Source(position, value, position in self.alone and bool(value))
+        return Source(position, value, bool(value) and self.cleared.get(position) == value)
 
     def _computed(self, tensor: Any) -> Any:
         """The mask that a tensor is, which `Layer.compute_mask` or the user computed.
@@ -157,25 +157,24 @@ def _call(tensor: Any) -> tuple[Any, Sequence[Any]]:
     return history.operation, node.arguments.args
 
 
-def read_by_masking_alone(model: Any) -> frozenset[int]:
-    """Positions of a model's inputs that nothing but a Masking layer reads."""
-    return frozenset(
-        position for position, tensor in enumerate(model.inputs) if _is_masked_first(model, tensor)
-    )
+def values_of_masking_alone(model: Any) -> dict[int, float]:
+    """Position of an input that nothing but a Masking layer reads -> the layer's value."""
+    values = [_value_of_masking(model, tensor) for tensor in model.inputs]
+    return {position: value for position, value in enumerate(values) if value is not None}
 
 
-def _is_masked_first(model: Any, tensor: Any) -> bool:
+def _value_of_masking(model: Any, tensor: Any) -> float | None:
     reading = structure.readers(model, tensor)
     if len(reading) != 1 or any(tensor is output for output in model.outputs):
-        return False
+        return None
     layer = reading[0].operation
     if not is_graph(layer):
-        return isinstance(layer, keras.layers.Masking)
+        return float(layer.mask_value) if isinstance(layer, keras.layers.Masking) else None
     inner = structure.functional(layer)
     position = next(n for n, read in enumerate(reading[0].input_tensors) if read is tensor)
-    return len(structure.calls(model, layer)) == 1 and _is_masked_first(
-        inner, inner.inputs[position]
-    )
+    if len(structure.calls(model, layer)) != 1:
+        return None
+    return _value_of_masking(inner, inner.inputs[position])
 
 
 def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
