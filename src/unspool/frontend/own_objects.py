@@ -25,7 +25,7 @@ def is_own(described: Any) -> bool:
     if name == "function":
         name = described["config"]
         known = (getattr(keras, kind) for kind in ("activations", "initializers", "constraints"))
-        return not any(hasattr(module, str(name)) for module in known) and not _is_registered(name)
+        return not any(hasattr(home, str(name)) for home in known) and not _is_registered(name)
     return not _is_registered(described["registered_name"])
 
 

@@ -19,6 +19,8 @@ def masks(model: flatbuffer.Model) -> set[str]:
     """Tensors that hold a mask, or what is left of 1 without it."""
     graph = model.subgraphs[0]
     wanted = {mask.input for mask in marks.read(model).masks}
+    if not wanted:
+        return set()
     entries = (model.signatureDefs or [None])[0]
     found = {
         graph.tensors[port.tensorIndex].name.decode()
@@ -36,7 +38,9 @@ def selections(model: flatbuffer.Model) -> Iterator[tuple[str, ...]]:
     """Groups of tensors of which one is a part of another, chosen by a mask."""
     holding = masks(model)
     chosen: set[str] = set()
-    for op in flatbuffer.graph_operators(model) if holding else ():
+    if not holding:
+        return
+    for op in flatbuffer.graph_operators(model):
         masked = [name for name in op.inputs if name in holding]
         if op.kind == "MUL" and len(masked) == 1:
             chosen.update(op.outputs)

@@ -5,12 +5,12 @@
 
 import functools
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.quantization import kernels, masking
+from unspool.quantization import curves, kernels, masking
 from unspool.quantization.kernels import Statistics
 from unspool.quantization.multipliers import (
     Floats,
@@ -23,7 +23,7 @@ from unspool.quantization.multipliers import (
     rounds_clearly,
 )
 from unspool.quantization.ranges import LEVELS, SMALLEST_WIDTH, ZERO, Range
-from unspool.quantization.ties import CURVES, TABLES, WEIGHTED, Ties, necessary
+from unspool.quantization.ties import TABLES, WEIGHTED, Ties, necessary
 from unspool.tflite import flatbuffer
 from unspool.tflite.flatbuffer import Operator
 from unspool.tflite.roles import roles
@@ -159,31 +159,28 @@ def _sets(
     ties: Ties,
     whole: Mapping[str, Range],
     factors: Mapping[str, np.ndarray],
-    holding: Collection[str],
+    holding: set[str],
     activations: str,
 ) -> _Sets:
     products: dict[str, list[tuple[str, ...]]] = {}
     for op in operators:
-        if op.kind in ("MUL", "RELU", "ELU") and not any(name in holding for name in op.inputs):
+        if op.kind in ("MUL", "RELU", "ELU") and holding.isdisjoint(op.inputs):
             products.setdefault(ties[op.outputs[0]], []).append(op.inputs)
     wanted = {root: _scale(range_, activations) for root, range_ in whole.items()}
     read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
     by_table = frozenset(ties[name] for kind, name in read if kind in TABLES)
     wanted |= {root: max(wanted[root], _FINEST_TABLE) for root in by_table}
+    fixed = holding | {op.outputs[0] for op in operators if op.kind in _FIXED[activations]}
     _tell_biases_apart(operators, ties, wanted)
     _coarsen_sums(operators, ties, wanted, _FINEST[activations])
     return _Sets(
         ties=ties,
         wanted=wanted,
-        fixed=frozenset(
-            ties[name]
-            for name in (
-                *(op.outputs[0] for op in operators if op.kind in _FIXED[activations]),
-                *(name for name in holding if name in ties),
-            )
-        ),
+        fixed=frozenset(ties[name] for name in fixed if name in ties),
         by_table=by_table,
-        with_kernels=frozenset(ties[name] for kind, name in read if kind in (*WEIGHTED, *CURVES)),
+        with_kernels=frozenset(
+            ties[name] for kind, name in read if kind in (*WEIGHTED, curves.KIND)
+        ),
         products=products,
         elus=frozenset(ties[op.outputs[0]] for op in operators if op.kind == "ELU"),
         factors={name: _factor_scale(values, activations) for name, values in factors.items()},

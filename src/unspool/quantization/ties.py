@@ -15,6 +15,7 @@ one for each factor of one and a half (docs/decisions.md).
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from unspool.quantization import curves
 from unspool.quantization.masking import selections
 from unspool.quantization.ranges import Range
 from unspool.tflite import flatbuffer, marks
@@ -49,9 +50,6 @@ COMPARES = ("MAXIMUM", "MINIMUM")
 
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators with weights, and a table of scales beside them."""
-
-CURVES = ("GELU",)
-"""Operators that become convolutions: what `curves` calls them."""
 
 TABLES = ("TANH", "LOGISTIC")
 """Operators that the NPU reads from a table."""
@@ -125,7 +123,7 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         moved = op.inputs[op.kind == "SPLIT"]  # after its axis
         if op.kind in MOVES and moved in tied:
             tied.tie([moved, *op.outputs])
-        elif op.kind in (*WEIGHTED, *CURVES):
+        elif op.kind in (*WEIGHTED, curves.KIND):
             bound += touched
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]

@@ -66,8 +66,7 @@ def _mean(model: flatbuffer.Model, op: Any) -> Any:
 
 def _whole_numbers(model: flatbuffer.Model, index: int) -> np.ndarray:
     """The int32 values of a constant, flat."""
-    buffer = model.buffers[model.subgraphs[0].tensors[index].buffer]
-    return np.frombuffer(bytes(buffer.data), np.int32)
+    return np.frombuffer(flatbuffer.constant_bytes(model, index), np.int32)
 
 
 def _difference(model: flatbuffer.Model, op: Any) -> Any:

@@ -12,10 +12,8 @@ from unspool.frontend import structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.names import State
 
-_NOTHING: Mapping[str, str] = {}
 
-
-def fed_back(model: Any, given: Mapping[str, str] = _NOTHING) -> tuple[State, ...]:
+def fed_back(model: Any, given: Mapping[str, str]) -> tuple[State, ...]:
     """The states that a trained model takes and gives itself.
 
     Args:

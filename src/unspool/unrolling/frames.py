@@ -34,12 +34,8 @@ def run_graph(model: Any, inputs: Sequence[Any], copied: Callable[[Any], DeployL
     Returns:
         new tensors in the order of the model's outputs.
     """
-
-    def call(layer: DeployLayer, *args: Any, **kwargs: Any) -> Any:
-        return layer(*args, **kwargs)
-
     # As keras.models.clone_model, in which a copy could not add inputs of its own.
-    outputs = functional(model)._run_through_graph(list(inputs), operation_fn=copied, call_fn=call)
+    outputs = functional(model)._run_through_graph(list(inputs), operation_fn=copied)
     return keras.tree.flatten(outputs)  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,7 @@
 """Padded time steps: states and outputs keep the value that they had before.
 
 `valid * new + padded * old`, where one of both masks is 1 and the other 0. All three tensors get
-one scale (`quantization.selections`), so that what is kept is kept to the last bit.
+one scale (`quantization.masking`), so that what is kept is kept to the last bit.
 """
 
 from collections.abc import Iterator
