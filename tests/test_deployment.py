@@ -54,7 +54,8 @@ def test_progress_is_told_for_every_stage(model: Any, data: np.ndarray) -> None:
         told.setdefault(stage.partition(":")[0], []).append((done, total))
 
     deploy(model, data, options=QUICK, watch=watch)
-    assert list(told)[:5] == ["unroll", "convert", "calibrate", "quantize", "compile with Vela"]
+    stages = ["inspect", "unroll", "convert", "calibrate", "quantize", "compile with Vela"]
+    assert list(told)[:6] == stages
     assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
 
 

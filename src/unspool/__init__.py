@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
     from unspool.frontend.keras_file import load
+    from unspool.inspection.inspecting import inspect
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.quantization.quantizer import quantize
     from unspool.quantization.ranges import Range
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from unspool.unrolling.conversion import convert
     from unspool.unrolling.deploy_model import unroll, unroll_stream
     from unspool.unrolling.feature_scales import with_feature_scales
-    from unspool.unrolling.inspection import Verdict, inspect
+    from unspool.unrolling.layer_rules import Verdict
 
 _HOME = {
     "Accuracy": "runtime.evaluation",
@@ -84,7 +85,7 @@ _HOME = {
     "Trial": "compilation.sweeping",
     "UnspoolError": "errors",
     "UnspoolWarning": "errors",
-    "Verdict": "unrolling.inspection",
+    "Verdict": "unrolling.layer_rules",
     "all_targets": "compilation.targets",
     "bundle": "firmware",
     "calibrate": "quantization.calibration",
@@ -95,7 +96,7 @@ _HOME = {
     "deploy": "deployment",
     "deploy_stream": "deployment",
     "evaluate": "runtime.evaluation",
-    "inspect": "unrolling.inspection",
+    "inspect": "inspection.inspecting",
     "keep_resident": "compilation.residency.keeping",
     "load": "frontend.keras_file",
     "quantize": "quantization.quantizer",

@@ -16,6 +16,7 @@ from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
+from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import Calibration
 from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
@@ -34,6 +35,7 @@ from unspool.tflite import flatbuffer, input_scaling, tflm_limits
 from unspool.tflite.masks import Mask, cleared
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
+from unspool.unrolling.layer_rules import check
 from unspool.unrolling.leading import input_scalings, leading
 from unspool.unrolling.mask_checks import masks_of
 
@@ -245,6 +247,15 @@ def _deploy(
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
+    with clock.stage("inspect"):
+        verdicts = inspect(
+            subject,
+            time_steps=time_steps,
+            activations=options.activations,
+            target=target,
+            full_length=options.full_length,
+        )
+    check(verdicts, subject, options.allow_cpu)
     masks = masks_of(subject)
     if options.full_length:
         _check_full_length(masks, structure.inputs(model), arrays)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.core import Case, trained
+from cases.exceptions import OnCpu, exception
 from cases.masks import MASKS, PAD
 from unspool import Deployment, Options, deploy
 from unspool.compilation.compiled import Compiled
@@ -44,7 +45,11 @@ def attempt(case: Case, steps: int, activations: str) -> Trial:
         model,
         [array[:CALIBRATION] for array in data],
         time_steps=steps if case.is_open else None,
-        options=Options(activations=activations, remedy_seconds=0),
+        options=Options(
+            activations=activations,
+            allow_cpu=isinstance(exception(case, steps, activations), OnCpu),
+            remedy_seconds=0,
+        ),
     )
     return Trial(done, data)
 

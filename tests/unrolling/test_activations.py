@@ -9,13 +9,13 @@ import pytest
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
+from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime.session import Session, predict
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
-from unspool.unrolling.inspection import inspect
 
 L = keras.layers
 

@@ -11,6 +11,7 @@ from conftest import small_model
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
+from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime.session import Session
@@ -18,7 +19,6 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
-from unspool.unrolling.inspection import inspect
 
 L = keras.layers
 

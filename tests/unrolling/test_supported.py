@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from cases import CASES, SELDOM, Case
+from cases.core import trained
 from cases.exceptions import TABLE, Differs, Exceptional, Fault, OnCpu, exception
 from cases.page import PAGE, page
 from cases.trial import CALIBRATION, UNSEEN, Trial, attempt, levels
@@ -17,6 +18,7 @@ from unspool import Deployment
 from unspool.compilation import vela
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import target
+from unspool.inspection.inspecting import inspect
 from unspool.runtime.session import Session
 
 OTHERS = ("ethos-u65-256", "ethos-u85-256")
@@ -98,6 +100,8 @@ def test_it_is_told_what_stays_on_the_cpu(variant: Variant) -> None:
     kinds = {kind.upper() for kind, *_ in on_cpu(done.compiled)}  # as Vela spells them
     assert kinds == {known.kind.replace("_", "")}
     assert known.kind in done.simulation.reason
+    verdicts = inspect(trained(variant.case, variant.steps), activations=variant.activations)
+    assert "cpu" in {verdict.action for verdict in verdicts}  # `deploy` would refuse it without
     assert_small_errors(done, *variant.case.bounds(variant.activations))
 
 

@@ -21,6 +21,7 @@ from unspool.cli.options import (
     CalibrationRounds,
     CarryStates,
     FeatureScales,
+    FullLength,
     MaxAccuracyDrop,
     MaxFlash,
     MaxMs,
@@ -76,9 +77,7 @@ def deploy_command(
         bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
     ] = False,
     feature_scales: FeatureScales = False,
-    full_length: Annotated[
-        bool, typer.Option("--full-length", help="No sequence is ever padded: leave masks out.")
-    ] = False,
+    full_length: FullLength = False,
     state: Annotated[
         list[str] | None,
         typer.Option(
@@ -177,10 +176,10 @@ def _check_needs_states(carry_states: bool, calibration_rounds: int | None) -> N
 def _loaded(path: Path, config: Path | None, full_length: bool, screen: Console) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
     from unspool.frontend.keras_file import load
-    from unspool.unrolling.inspection import inspect
+    from unspool.unrolling.layer_rules import by_rules
 
     trained = load(path, config)
-    for verdict in inspect(trained, full_length=full_length):
+    for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
     return trained

@@ -1,18 +1,24 @@
 """`unspool inspect`: what would happen to each layer or operator, without doing it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from unspool.cli.console import console
+from unspool.cli.flags import with_flags
 from unspool.cli.options import (
     DEFAULT_ACCELERATOR,
     Accelerator,
+    Activations,
+    ActivationType,
+    FullLength,
     MemoryMode,
     ModelConfig,
     SystemConfig,
+    TimeSteps,
     VelaConfig,
     chosen_target,
 )
@@ -20,36 +26,48 @@ from unspool.compilation.targets import Target
 from unspool.support import files
 from unspool.support.text import printable
 
+if TYPE_CHECKING:
+    from unspool.unrolling.layer_rules import Verdict
+
 
 def inspect_command(
     file: Annotated[
         Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
     ],
     config: ModelConfig = None,
+    time_steps: TimeSteps = None,
+    activations: ActivationType = Activations.int8,
+    full_length: FullLength = False,
     target: Accelerator = DEFAULT_ACCELERATOR,
     system_config: SystemConfig = None,
     memory_mode: MemoryMode = None,
     vela_config: VelaConfig = None,
 ) -> None:
     """Print the layers of a model, or the operators of a .tflite, and what would become of each."""
+    chosen = chosen_target(target, system_config, memory_mode, vela_config)
     if file.suffix == ".tflite":
-        chosen = chosen_target(target, system_config, memory_mode, vela_config)
         table = _operators(file, files.read(file), chosen)
     else:
-        table = _layers(file, config)
+        from unspool.frontend.keras_file import load
+        from unspool.inspection.inspecting import inspect
+
+        verdicts = inspect(
+            load(file, config),
+            time_steps=time_steps,
+            activations=activations,
+            target=chosen,
+            full_length=full_length,
+        )
+        table = _layers(f"{file}, {activations.value} on {chosen}", verdicts)
     console().print(table)
 
 
-def _layers(file: Path, config: Path | None) -> Table:
-    from unspool.frontend.keras_file import load
-    from unspool.unrolling.inspection import inspect
-
-    table = Table("Layer", "Kind", "What happens", "Detail", title=str(file), box=None)
+def _layers(title: str, verdicts: Sequence["Verdict"]) -> Table:
+    table = Table("Layer", "Kind", "What happens", "Detail", title=title, box=None)
     table.title_justify = "left"
-    for verdict in inspect(load(file, config)):
-        table.add_row(
-            printable(verdict.layer), verdict.kind, verdict.action, printable(verdict.detail)
-        )
+    for verdict in verdicts:
+        detail = printable(with_flags(verdict.detail))
+        table.add_row(printable(verdict.layer), verdict.kind, verdict.action, detail)
     return table
 
 

@@ -63,6 +63,9 @@ VelaConfig = Annotated[
 CalibrationMethod = Annotated[
     Method, typer.Option(help="How ranges are chosen from what the samples show.")
 ]
+FullLength = Annotated[
+    bool, typer.Option("--full-length", help="No sequence is ever padded: leave masks out.")
+]
 ActivationType = Annotated[
     Activations, typer.Option(help="Type of activations; int16: more SRAM, less error.")
 ]

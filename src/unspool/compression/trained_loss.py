@@ -3,8 +3,8 @@
 from typing import Any
 
 from unspool.errors import UnspoolError
+from unspool.frontend.structure import is_graph
 from unspool.support._tensorflow import keras
-from unspool.unrolling.graph_checks import is_graph
 
 
 def check_compiled(model: Any) -> None:

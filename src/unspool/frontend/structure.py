@@ -1,6 +1,7 @@
 """A Keras model's graph, and its inputs and outputs: single tensors, lists or dictionaries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,43 @@ def nodes(model: Any) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
+@dataclass(frozen=True)
+class Found:
+    """A layer or function of a model's graph.
+
+    Attributes:
+        name: its own; in a nested model behind that model's name and a slash.
+        operation: the layer or function.
+        calls: the nodes of the graph that call it.
+    """
+
+    name: str
+    operation: Any
+    calls: tuple[Any, ...]
+
+
+def operations(model: Any, prefix: str = "") -> Iterator[Found]:
+    """The layers and functions of a model and of those nested in it, in the order of its graph.
+
+    Inputs are left out, and so are the comparisons that Keras adds for masks.
+    """
+    for operation in functional(model).operations:
+        name, called = prefix + operation.name, tuple(calls(model, operation))
+        if is_graph(operation):
+            yield from operations(operation, f"{name}/")
+        elif (
+            called
+            and not isinstance(operation, keras.layers.InputLayer)
+            and (type(operation).__name__ != "NotEqual")
+        ):
+            yield Found(name, operation, called)
+
+
+def is_graph(layer: Any) -> bool:
+    """Whether a layer is itself a Sequential or Functional model."""
+    return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)
+
+
 def takes_ids(model: Any) -> tuple[bool, ...]:
     """Whether each input of a model is looked up in a table: whole numbers, whatever its type."""
     return tuple(_looked_up(model, tensor) for tensor in model.inputs)
@@ -134,13 +172,18 @@ def takes_ids(model: Any) -> tuple[bool, ...]:
 def _looked_up(model: Any, tensor: Any) -> bool:
     for node in readers(model, tensor):
         operation = node.operation
-        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+        if is_graph(operation):
             position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
             if _looked_up(operation, operation.inputs[position]):
                 return True
-        elif type(operation).__name__ in _LOOKUPS:
+        elif looks_up(operation):
             return True
     return False
+
+
+def looks_up(operation: Any) -> bool:
+    """Whether an operation takes whole numbers, that stand for rows of a table."""
+    return type(operation).__name__ in _LOOKUPS
 
 
 _LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot", "Take")
@@ -202,7 +245,7 @@ def last_activation(tensor: Any) -> str:
     while True:
         if isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
-        if isinstance(operation, keras.Sequential | keras.src.models.functional.Functional):
+        if is_graph(operation):
             tensor = operation.outputs[0]
         elif isinstance(operation, _LOOKED_THROUGH):
             node = operation._inbound_nodes[tensor._keras_history.node_index]

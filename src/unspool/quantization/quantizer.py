@@ -72,7 +72,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         raise UnspoolError(
             f"operators have no {activations} form and would run in float on the CPU: {kinds}, "
             f"the first at {flatbuffer.first_name(left[0][1])!r}; replace the layer that this "
-            "tensor is named after"
+            "tensor is named after",
+            reason=f"{kinds} has no {activations} form",
         )
     _undo_requantized_outputs(model)
     return flatbuffer.write(model)

@@ -10,12 +10,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from unspool.errors import UnspoolError
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Discard what is written to stderr, by Python and by C++, inside the block.
 
-    When the block raises, the discarded text is printed after all: it may be the only explanation.
+    When the block raises anything but a line for the user, the discarded text is printed after all:
+    it may be the only explanation.
     The redirection is process-wide; keep the block short.
     """
     sys.stderr.flush()
@@ -25,6 +28,8 @@ def quiet() -> Iterator[None]:
         try:
             with contextlib.redirect_stderr(io.StringIO()):
                 yield
+        except UnspoolError:
+            raise
         except Exception:
             held.seek(0)
             os.write(saved, held.read())

@@ -87,7 +87,8 @@ def _one_line_errors(deploy_model: Any) -> Iterator[None]:
             reason = reasons[0] if reasons else last_line(error)
         raise UnspoolError(
             f"model {deploy_model.name!r}: TensorFlow's converter does not take it: "
-            f"{reason[:300]}; use other layers or functions of keras.ops"
+            f"{reason[:300]}; use other layers or functions of keras.ops",
+            reason=f"TensorFlow's converter does not take it: {reason[:300]}",
         ) from error
 
 

@@ -11,7 +11,7 @@ from unspool.tflite.marks import Interface, Marks
 from unspool.tflite.masks import Mask, computed
 from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
-from unspool.unrolling.inspection import Verdict, inspect
+from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
@@ -59,7 +59,7 @@ def unroll(
         >>> deploy_model.inputs[0].shape
         (1, 6, 5)
     """
-    _check(inspect(model, full_length=full_length), model, allow_cpu)
+    check(by_rules(model, full_length=full_length), model, allow_cpu)
     if full_length:
         check_full_length(model)
     scopes = Scopes()
@@ -97,7 +97,7 @@ def unroll_stream(
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    _check(inspect(model, full_length=full_length), model, allow_cpu)
+    check(by_rules(model, full_length=full_length), model, allow_cpu)
     if full_length:
         check_full_length(model)
     check_streams(model)
@@ -174,16 +174,6 @@ def _deploy_model(
         marks=marks,
     )
     return deploy_model
-
-
-def _check(verdicts: tuple[Verdict, ...], model: Any, allow_cpu: bool) -> None:
-    for verdict in verdicts:
-        if verdict.action == "refuse" or (verdict.action == "cpu" and not allow_cpu):
-            raise UnspoolError(f"layer {verdict.layer!r} ({verdict.kind}): {verdict.detail}")
-    if not any(verdict.action == "unroll" for verdict in verdicts):
-        raise UnspoolError(
-            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
-        )
 
 
 def _named(tensor: Any, name: str, scopes: Scopes) -> Any:

@@ -18,7 +18,7 @@ def check_graph(model: Any) -> None:
     """
     if not isinstance(model, keras.Model):
         raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
-    if not is_graph(model):
+    if not structure.is_graph(model):
         raise UnspoolError(
             f"model {model.name!r} is a subclass of keras.Model without a graph of layers; "
             "build it with keras.Sequential or keras.Model(inputs, outputs)"
@@ -59,8 +59,3 @@ def _check_ends(model: Any) -> None:
                 f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "
                 "firmware do the rest"
             )
-
-
-def is_graph(layer: Any) -> bool:
-    """Whether a layer is itself a Sequential or Functional model."""
-    return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)

@@ -6,9 +6,9 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
+from unspool.frontend.structure import is_graph
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
-from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.masking import Masks, Source, reads_mask, values_of_masking_alone
 
 _BY_VALUE = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
+from unspool.frontend.structure import is_graph
 from unspool.support._tensorflow import keras
-from unspool.unrolling.graph_checks import is_graph
 
 _SOURCES = (
     "a mask begins at an input: give the Masking or Embedding layer an Input, or give the mask as "

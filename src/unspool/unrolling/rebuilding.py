@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from unspool.frontend.structure import REMOVED
+from unspool.frontend.structure import REMOVED, is_graph
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import strides
 from unspool.unrolling.activations.forms import of_operation
 from unspool.unrolling.attention import attention, is_attention
 from unspool.unrolling.frames import distributed, run_graph
-from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
@@ -54,6 +53,17 @@ class Rebuilder:
     masks: MaskInputs | None = None
     _copies: dict[int, DeployLayer] = field(default_factory=dict)
 
+    def copied(self, layer: Any, prefix: str = "") -> DeployLayer:
+        """What is called in place of a layer or function; one that is called twice is copied once.
+
+        Args:
+            layer: of the trained model.
+            prefix: of the copy's name.
+        """
+        if id(layer) not in self._copies:
+            self._copies[id(layer)] = self._copy(layer, prefix)
+        return partial(self._call, layer, self._copies[id(layer)])
+
     def replace(self, layer: Any, copy: DeployLayer) -> None:
         """Call `copy` wherever the model calls `layer`."""
         self._copies[id(layer)] = copy
@@ -70,12 +80,7 @@ class Rebuilder:
             new tensors in the order of the model's outputs.
         """
 
-        def copied(layer: Any) -> DeployLayer:
-            if id(layer) not in self._copies:  # a layer that is called twice is copied once
-                self._copies[id(layer)] = self._copy(layer, prefix)
-            return partial(self._call, layer, self._copies[id(layer)])
-
-        return run_graph(model, inputs, copied)
+        return run_graph(model, inputs, partial(self.copied, prefix=prefix))
 
     def _call(
         self, layer: Any, copy: DeployLayer, *args: Any, mask: Any = None, **kwargs: Any

@@ -6,9 +6,8 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
-from unspool.frontend.structure import REMOVED
+from unspool.frontend.structure import REMOVED, is_graph
 from unspool.support._tensorflow import keras
-from unspool.unrolling.graph_checks import is_graph
 from unspool.unrolling.leading import leading
 
 _PER_STEP = (

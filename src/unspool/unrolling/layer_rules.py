@@ -1,17 +1,19 @@
-"""What would happen to each layer of a trained model, before any of it is done."""
+"""What happens to each layer and function of a trained model, as far as it can be known untried."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
 from unspool.frontend.activations import activation_name
-from unspool.frontend.structure import REMOVED, calls
+from unspool.frontend.structure import is_graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling import attention
 from unspool.unrolling.activations.forms import FORMS, has_form
 from unspool.unrolling.fed_back import by_layer
 from unspool.unrolling.frames import holds_recurrence
-from unspool.unrolling.graph_checks import check_graph, is_graph
+from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import Findings, begins_mask, findings
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
@@ -25,11 +27,11 @@ cannot be deployed with it."""
 
 @dataclass(frozen=True)
 class Verdict:
-    """What happens to one layer.
+    """What happens to one layer, or to one function of `keras.ops`.
 
     Attributes:
         layer: its name; in a nested model behind that model's name and a slash.
-        kind: its class.
+        kind: its class, in which Keras writes functions with a capital: "Flip" is `keras.ops.flip`.
         action: what happens to it.
         detail: how, or why not and what to change.
     """
@@ -40,19 +42,18 @@ class Verdict:
     detail: str = ""
 
 
-def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
-    """Say what `unroll` would do with each layer of a model.
+def by_rules(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
+    """What is known of each layer and function of a model, without trying: `unroll` does it.
 
     Args:
         model: a built Sequential or Functional Keras model.
         full_length: no sequence is ever padded, so that masks are left out.
 
+    Returns:
+        a verdict for each of `structure.operations(model)`.
+
     Raises:
         UnspoolError: not a Keras model, or one without a graph of layers.
-
-    Example:
-        >>> [(verdict.layer, verdict.action) for verdict in unspool.inspect(model)]
-        [('gru', 'unroll'), ('y', 'keep')]
     """
     check_graph(model)
     scaling = {
@@ -61,46 +62,59 @@ def inspect(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
         for layer in (lead.layers if lead else ())
     }
     by_hand = by_layer(model)
-    verdicts = [
-        replace(verdict, detail=_joined(verdict.detail, by_hand.get(verdict.layer, "")))
-        for verdict in _verdicts(model, "", Findings() if full_length else findings(model))
-    ]
-    return tuple(
-        replace(
-            verdict,
-            action="input",
-            detail=f"done where input {scaling[verdict.layer]!r} is quantized, feature by feature: "
-            "the bundle's function and Session take real units",
+    masks = Findings() if full_length else findings(model)
+    verdicts = []
+    for found in structure.operations(model):
+        action, detail = _in_graph(found, masks)
+        detail = _joined(detail, by_hand.get(found.name, ""))
+        if found.name in scaling and action != "remove":
+            action, detail = (
+                "input",
+                (
+                    f"done where input {scaling[found.name]!r} is quantized, feature by feature: "
+                    "the bundle's function and Session take real units"
+                ),
+            )
+        verdicts.append(Verdict(found.name, type(found.operation).__name__, action, detail))
+    return tuple(verdicts)
+
+
+def check(verdicts: Sequence[Verdict], model: Any, allow_cpu: bool) -> None:
+    """Check that a model can be deployed.
+
+    Args:
+        verdicts: of its layers and functions.
+        model: the trained model.
+        allow_cpu: accept what no NPU runs.
+
+    Raises:
+        UnspoolError: it cannot; the message names the first layer that is in the way.
+    """
+    for verdict in verdicts:
+        if verdict.action == "refuse" or (verdict.action == "cpu" and not allow_cpu):
+            raise UnspoolError(f"layer {verdict.layer!r} ({verdict.kind}): {verdict.detail}")
+    if not any(verdict.action == "unroll" for verdict in verdicts):
+        raise UnspoolError(
+            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
         )
-        if verdict.layer in scaling and verdict.action != "remove"
-        else verdict
-        for verdict in verdicts
-    )
 
 
 def _joined(*details: str) -> str:
     return "; ".join(filter(None, details))
 
 
-def _verdicts(model: Any, prefix: str, masks: Findings) -> list[Verdict]:
-    verdicts: list[Verdict] = []
-    for layer in model.layers:
-        name = prefix + layer.name
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if is_graph(layer):
-            verdicts += _verdicts(layer, f"{name}/", masks)
-        else:
-            action, detail = _verdict(layer)
-            if attention.is_attention(layer):
-                detail = attention.problem(layer, calls(model, layer))
-                action = "refuse" if detail else "keep"
-            if id(layer) in masks.refused and action != "refuse":
-                action, detail = "refuse", masks.refused[id(layer)]
-            elif id(layer) in masks.notes and action != "refuse":
-                detail = _joined(detail, masks.notes[id(layer)])
-            verdicts.append(Verdict(name, type(layer).__name__, action, detail))
-    return verdicts
+def _in_graph(found: structure.Found, masks: Findings) -> tuple[Action, str]:
+    """What happens to a layer where it is called: masks reach it, or several tensors."""
+    layer = found.operation
+    action, detail = _verdict(layer)
+    if attention.is_attention(layer):
+        detail = attention.problem(layer, found.calls)
+        action = "refuse" if detail else "keep"
+    if action == "refuse":
+        return action, detail
+    if id(layer) in masks.refused:
+        return "refuse", masks.refused[id(layer)]
+    return action, _joined(detail, masks.notes.get(id(layer), ""))
 
 
 def _verdict(layer: Any) -> tuple[Action, str]:
@@ -169,15 +183,17 @@ def _time_distributed(layer: Any) -> tuple[Action, str]:
     inner = layer.layer
     if begins_mask(inner):
         return "refuse", "a mask for each time step; put the Masking layer in front of it"
-    within = (
-        _verdicts(inner, "", Findings()) if is_graph(inner) else [Verdict("", "", *_verdict(inner))]
-    )
-    for verdict in within:
-        if verdict.action in ("refuse", "cpu"):
-            where = f"its layer {verdict.layer!r} ({verdict.kind}) " if verdict.layer else ""
-            return verdict.action, where + verdict.detail
+    within = list(structure.operations(inner)) if is_graph(inner) else []
+    for found in within:
+        action, detail = _in_graph(found, Findings())
+        if action in ("refuse", "cpu"):
+            kind = type(found.operation).__name__
+            return action, f"its layer {found.name!r} ({kind}) {detail}"
+    alone = _verdict(inner)
+    if alone[0] in ("refuse", "cpu"):
+        return alone
     if not holds_recurrence(inner):
-        return within[0].action if len(within) == 1 else "keep", "applied to each time step"
+        return "keep" if is_graph(inner) else alone[0], "applied to each time step"
     if any(isinstance(each, keras.layers.TimeDistributed) for each in (inner, *_inside(inner))):
         return "refuse", (
             "applies a recurrent layer to each time step of each time step; reshape both into one"
@@ -225,6 +241,6 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),
     ),
     (keras.layers.TimeDistributed, _time_distributed),
-    (REMOVED, _always("remove", "does nothing at inference")),
+    (structure.REMOVED, _always("remove", "does nothing at inference")),
     (keras.layers.BatchNormalization, _always("fold", "into the layer before or after it")),
 ]

@@ -1,0 +1,111 @@
+"""One call of a trained model's graph as a deploy model of its own."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unspool.frontend import structure
+from unspool.support._tensorflow import keras
+from unspool.unrolling.rebuilding import Rebuilder, alone
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A call of a layer or function, on inputs of its own.
+
+    Attributes:
+        deploy_model: batch size 1, with the shapes that the call has in the trained model.
+        samples: an array, (samples, ...), for each of its inputs.
+    """
+
+    deploy_model: Any
+    samples: list[np.ndarray]
+
+
+def call_alone(node: Any, time_steps: int) -> Alone:
+    """Rebuild one call of a graph on new inputs.
+
+    Truth values and positions are not inputs of a network: what computes them is rebuilt with it.
+
+    Args:
+        node: the call, of a Keras graph.
+        time_steps: in place of an open length.
+
+    Raises:
+        UnspoolError: as the deploy form of the layer does.
+    """
+    network = _Network(time_steps)
+    outputs = network.call(node)
+    model = keras.Model(alone(network.inputs), alone(outputs))
+    return Alone(model, [_samples(tensor) for tensor in network.inputs])
+
+
+def is_real(tensor: Any) -> bool:
+    """Whether a tensor holds real values."""
+    return str(tensor.dtype).startswith(("float", "bfloat"))
+
+
+def configuration(node: Any) -> str:
+    """What decides how a call is deployed, but for weights; empty where it cannot be told.
+
+    The configuration of a user's own class need not be all of it.
+    """
+    operation = node.operation
+    if not type(operation).__module__.startswith("keras."):
+        return ""
+    try:
+        config = {**operation.get_config(), "name": ""}
+    except NotImplementedError:  # a function with arguments that Keras cannot write into a file
+        return ""
+    given = keras.tree.map_structure(
+        lambda x: f"{x.shape} {x.dtype}" if keras.utils.is_keras_tensor(x) else x,
+        (node.arguments.args, node.arguments.kwargs),
+    )
+    told = f"{type(operation).__module__} {type(operation).__name__} {config} {given}"
+    return "" if _ADDRESS in told or "..." in told else told
+
+
+_ADDRESS = " at 0x"  # of an object without a text of its own
+
+
+@dataclass
+class _Network:
+    """New tensors in place of those of the trained model's graph."""
+
+    time_steps: int
+    inputs: list[Any] = field(default_factory=list)
+    _made: dict[int, Any] = field(default_factory=dict)
+    _rebuilder: Rebuilder = field(default_factory=Rebuilder)
+
+    def call(self, node: Any) -> list[Any]:
+        given = {id(tensor): self._new(tensor, node.operation) for tensor in node.input_tensors}
+        args, kwargs = node.arguments.fill_in(given)
+        outputs = keras.tree.flatten(self._rebuilder.copied(node.operation)(*args, **kwargs))
+        self._made.update({id(t): new for t, new in zip(node.outputs, outputs, strict=True)})
+        return outputs  # type: ignore[no-any-return]
+
+    def _new(self, tensor: Any, reader: Any) -> Any:
+        if id(tensor) not in self._made:
+            history = tensor._keras_history
+            maker = history.operation._inbound_nodes[history.node_index]
+            if is_real(tensor) or maker.is_input:
+                self._made[id(tensor)] = self._input(tensor, reader)
+            else:
+                self.call(maker)
+        return self._made[id(tensor)]
+
+    def _input(self, tensor: Any, reader: Any) -> Any:
+        shape = [self.time_steps if size is None else size for size in tensor.shape[1:]]
+        dtype = "int32" if structure.looks_up(reader) else "float32"
+        self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
+        return self.inputs[-1]
+
+
+def _samples(tensor: Any) -> np.ndarray:
+    """Values that every function is defined for: ids 0 and 1, real ones between them."""
+    rng = np.random.default_rng(0)
+    shape = (4, *tensor.shape[1:])
+    if not is_real(tensor):
+        return rng.integers(0, 2, shape).astype(np.int32)
+    return rng.uniform(0.1, 0.9, shape).astype(np.float32)

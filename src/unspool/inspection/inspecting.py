@@ -1,0 +1,113 @@
+"""What would become of each layer and function of a trained model, before any of it is done."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unspool.compilation import targets
+from unspool.compilation.targets import Target
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.inspection.alone import call_alone, configuration, is_real
+from unspool.inspection.trying import Found, attempt
+from unspool.support._tensorflow import keras
+from unspool.support.text import last_line
+from unspool.unrolling import layer_rules
+from unspool.unrolling.activations.forms import has_form
+from unspool.unrolling.layer_rules import Verdict
+from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
+
+_OPEN_LENGTH = 8  # time steps, where neither the model nor the user says how many
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """How the layers of one model are tried."""
+
+    activations: str
+    target: Target
+    time_steps: int
+
+
+def inspect(
+    model: Any,
+    *,
+    time_steps: int | None = None,
+    activations: str = "int8",
+    target: Target | None = None,
+    full_length: bool = False,
+) -> tuple[Verdict, ...]:
+    """Say what `deploy` would do with each layer and function of a model.
+
+    Recurrent layers, and what the rules decide, are known. Each other layer is tried: alone, on its
+    own shape, it is converted, quantized and compiled, which takes some tenths of a second.
+
+    Args:
+        model: a built Sequential or Functional Keras model.
+        time_steps: length of the sequence where the model leaves it open.
+        activations: "int8" or "int16".
+        target: what to compile for; ethos-u55-128 where None.
+        full_length: no sequence is ever padded, so that masks are left out.
+
+    Raises:
+        UnspoolError: not a Keras model, or one without a graph of layers.
+
+    Example:
+        >>> [(verdict.layer, verdict.action) for verdict in unspool.inspect(model)]
+        [('gru', 'unroll'), ('y', 'keep')]
+    """
+    verdicts = layer_rules.by_rules(model, full_length=full_length)
+    trials = _Trials(activations, target or targets.target(), time_steps or _OPEN_LENGTH)
+    return tuple(
+        _tried(verdict, found, trials) if _is_tried(verdict, found.operation) else verdict
+        for verdict, found in zip(verdicts, structure.operations(model), strict=True)
+    )
+
+
+def _is_tried(verdict: Verdict, operation: Any) -> bool:
+    return verdict.action in ("keep", "fold", "unroll") and not _is_known(operation)
+
+
+def _is_known(operation: Any) -> bool:
+    """Whether it is one of the layers of every network, which the rules know all about."""
+    if isinstance(operation, keras.layers.Bidirectional):
+        return _is_known(operation.forward_layer) and _is_known(operation.backward_layer)
+    if isinstance(operation, keras.layers.RNN):
+        return all(type(cell) in KNOWN_CELLS for cell in cells(operation))
+    if type(operation) is keras.layers.Dense:
+        return has_form(operation.activation) or operation.activation is keras.activations.softmax
+    return isinstance(operation, keras.layers.Masking)
+
+
+def _tried(verdict: Verdict, found: structure.Found, trials: _Trials) -> Verdict:
+    results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
+    for result in results:
+        if result.refused:
+            return replace(verdict, action="refuse", detail=result.refused)
+    for result in results:
+        if result.on_cpu:
+            detail = f"{result.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
+            return replace(verdict, action="cpu", detail=detail)
+    return verdict
+
+
+def _result(call: Any, trials: _Trials) -> Found:
+    """What one call comes to; layers of Keras's own that are configured alike are tried once."""
+    alike = configuration(call)
+    if not alike:
+        return _try(call, trials)
+    if (alike, trials) not in _RESULTS:
+        _RESULTS[alike, trials] = _try(call, trials)
+    return _RESULTS[alike, trials]
+
+
+_RESULTS: dict[tuple[str, _Trials], Found] = {}
+
+
+def _try(call: Any, trials: _Trials) -> Found:
+    try:
+        network = call_alone(call, trials.time_steps)
+    except UnspoolError as error:
+        return Found(refused=str(error))
+    except Exception as error:
+        return Found(refused=f"it cannot be rebuilt for one sample: {last_line(error)}")
+    return attempt(network, trials.activations, trials.target)

@@ -1,0 +1,53 @@
+"""What a network of one layer comes to: it is converted, quantized and compiled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unspool.compilation import vela
+from unspool.compilation.compiled import Operator
+from unspool.compilation.targets import Target
+from unspool.errors import UnspoolError
+from unspool.inspection.alone import Alone
+from unspool.quantization.calibration import calibrate
+from unspool.quantization.quantizer import quantize
+from unspool.tflite import flatbuffer, tflm_limits
+from unspool.unrolling.conversion import convert
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found by trying.
+
+    Attributes:
+        refused: why it cannot be deployed; empty where it can.
+        on_cpu: which of its operators no NPU runs, and why; empty where all run on the NPU.
+    """
+
+    refused: str = ""
+    on_cpu: str = ""
+
+
+def attempt(network: Alone, activations: str, target: Target) -> Found:
+    """Convert, quantize and compile a network, and say what it came to.
+
+    Args:
+        network: one layer.
+        activations: "int8" or "int16".
+        target: what to compile for.
+    """
+    try:
+        float_tflite = convert(network.deploy_model)
+        ranges = calibrate(float_tflite, network.samples, activations=activations).ranges
+        compiled = vela.compile(quantize(float_tflite, ranges, activations), target)
+    except UnspoolError as error:
+        return Found(refused=error.reason or str(error))
+    unrunnable = tflm_limits.problem(flatbuffer.look(compiled.tflite))
+    if unrunnable:
+        return Found(refused=unrunnable)
+    return Found(on_cpu=_listed(compiled.cpu_operators))
+
+
+def _listed(operators: Sequence[Operator]) -> str:
+    """The kinds of operators, each once, with Vela's reason."""
+    reasons = {operator.kind: operator.reason for operator in operators}
+    return "; ".join(f"{kind}: {reason}" if reason else kind for kind, reason in reasons.items())
