@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
 
-.PHONY: demo quick test test-all cover docs release-check zoo bench clean
+.PHONY: demo quick test test-all cover docs release-check zoo keras-names bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -57,6 +57,10 @@ release-check: $(VENV)/.installed-release
 # What becomes of networks as people publish them: docs/zoo.md. Hours; it goes on where it stopped.
 zoo: $(VENV)/.installed
 	PYTHONPATH=tests $(BIN)/python -m zoo
+
+# Each layer and function that Keras exports, tried alone: docs/keras.md. Some minutes.
+keras-names: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m keras_names
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/bench.py

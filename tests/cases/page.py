@@ -19,7 +19,8 @@ and 8 more. Each is deployed at the steps that its row names, in int8 and in int
   output column ranges over, stays within the bounds of the last two columns, int8 and int16,
 - the binary, simulated, gives TFLM's bytes on every sample (u55-128, u65-256).
 
-What a letter stands for is below; a test asserts these too."""
+What a letter stands for is below; a test asserts these too. Each layer and each function that Keras
+exports, in a network of nothing else: [Keras's layers and functions, one by one](keras.md)."""
 
 
 def page() -> str:

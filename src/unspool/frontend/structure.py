@@ -20,6 +20,35 @@ REMOVED = (
     keras.layers.AlphaDropout,
     keras.layers.ActivityRegularization,
     keras.layers.Identity,
+    *(
+        getattr(keras.layers, name)
+        for name in (
+            "AugMix",
+            "CutMix",
+            "MixUp",
+            "RandAugment",
+            "RandomBrightness",
+            "RandomColorDegeneration",
+            "RandomColorJitter",
+            "RandomContrast",
+            "RandomElasticTransform",
+            "RandomErasing",
+            "RandomFlip",
+            "RandomGaussianBlur",
+            "RandomGrayscale",
+            "RandomHue",
+            "RandomInvert",
+            "RandomPerspective",
+            "RandomPosterization",
+            "RandomRotation",
+            "RandomSaturation",
+            "RandomSharpness",
+            "RandomShear",
+            "RandomTranslation",
+            "RandomZoom",
+        )
+        if hasattr(keras.layers, name)  # some are younger than the oldest Keras that is taken
+    ),
 )
 """Layers that do nothing at inference."""
 
@@ -102,14 +131,27 @@ def _joined(path: Sequence[Any]) -> str:
 def readers(model: Any, tensor: Any) -> list[Any]:
     """The nodes of a model's graph, each a call of an operation, that read a tensor's values.
 
-    Comparisons are left out: Keras puts one into the graph for each mask that a layer makes.
+    Comparisons that Keras puts into the graph for the masks of its layers are left out.
     """
     return [
         node
         for node in nodes(model)
-        if any(read is tensor for read in node.input_tensors)
-        and type(node.operation).__name__ != "NotEqual"
+        if any(read is tensor for read in node.input_tensors) and not _makes_mask(model, node)
     ]
+
+
+def _makes_mask(model: Any, node: Any) -> bool:
+    """Whether a node is a comparison that nothing reads but as a mask."""
+    if type(node.operation).__name__ != "NotEqual":
+        return False
+    truth = node.outputs[0]
+    as_values = [
+        reader
+        for reader in nodes(model)
+        if any(read is truth for read in reader.input_tensors)
+        and reader.arguments.kwargs.get("mask") is not truth
+    ]
+    return not as_values and not any(truth is output for output in model.outputs)
 
 
 def calls(model: Any, layer: Any) -> list[Any]:
@@ -148,14 +190,11 @@ def operations(model: Any, prefix: str = "") -> Iterator[Found]:
     Inputs are left out, and so are the comparisons that Keras adds for masks.
     """
     for operation in functional(model).operations:
-        name, called = prefix + operation.name, tuple(calls(model, operation))
+        name = prefix + operation.name
+        called = tuple(node for node in calls(model, operation) if not _makes_mask(model, node))
         if is_graph(operation):
             yield from operations(operation, f"{name}/")
-        elif (
-            called
-            and not isinstance(operation, keras.layers.InputLayer)
-            and (type(operation).__name__ != "NotEqual")
-        ):
+        elif called and not isinstance(operation, keras.layers.InputLayer):
             yield Found(name, operation, called)
 
 
@@ -176,17 +215,20 @@ def _looked_up(model: Any, tensor: Any) -> bool:
             position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
             if _looked_up(operation, operation.inputs[position]):
                 return True
-        elif looks_up(operation):
+        elif looks_up(node, tensor):
             return True
     return False
 
 
-def looks_up(operation: Any) -> bool:
-    """Whether an operation takes whole numbers, that stand for rows of a table."""
+def looks_up(node: Any, tensor: Any) -> bool:
+    """Whether a call takes whole numbers in a tensor, that stand for rows of a table."""
+    operation = node.operation
+    if type(operation).__name__ == "Take":
+        return any(tensor is given for given in keras.tree.flatten(node.arguments.args[1:]))
     return type(operation).__name__ in _LOOKUPS
 
 
-_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot", "Take")
+_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot")
 
 
 def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:

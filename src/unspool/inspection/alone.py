@@ -16,11 +16,13 @@ class Alone:
 
     Attributes:
         deploy_model: batch size 1, with the shapes that the call has in the trained model.
-        samples: an array, (samples, ...), for each of its inputs.
     """
 
     deploy_model: Any
-    samples: list[np.ndarray]
+
+    def samples(self, low: float) -> list[np.ndarray]:
+        """An array, (samples, ...), for each input: values of `low` and up to 0.8 more, ids."""
+        return [_samples(tensor, low) for tensor in self.deploy_model.inputs]
 
 
 def call_alone(node: Any, time_steps: int) -> Alone:
@@ -37,8 +39,7 @@ def call_alone(node: Any, time_steps: int) -> Alone:
     """
     network = _Network(time_steps)
     outputs = network.call(node)
-    model = keras.Model(alone(network.inputs), alone(outputs))
-    return Alone(model, [_samples(tensor) for tensor in network.inputs])
+    return Alone(keras.Model(alone(network.inputs), alone(outputs), name="network"))
 
 
 def is_real(tensor: Any) -> bool:
@@ -49,10 +50,13 @@ def is_real(tensor: Any) -> bool:
 def configuration(node: Any) -> str:
     """What decides how a call is deployed, but for weights; empty where it cannot be told.
 
-    The configuration of a user's own class need not be all of it.
+    The configuration of a user's own class need not be all of it, and what is tried together with
+    the call that reads it is not in it.
     """
     operation = node.operation
-    if not type(operation).__module__.startswith("keras."):
+    if not type(operation).__module__.startswith("keras.") or not all(
+        map(_is_given, node.input_tensors)
+    ):
         return ""
     try:
         config = {**operation.get_config(), "name": ""}
@@ -69,6 +73,17 @@ def configuration(node: Any) -> str:
 _ADDRESS = " at 0x"  # of an object without a text of its own
 
 
+def _is_given(tensor: Any) -> bool:
+    """Whether a tensor is an input where its reader is tried."""
+    return is_real(tensor) or _maker(tensor).is_input
+
+
+def _maker(tensor: Any) -> Any:
+    """The node of the graph that computes a tensor."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
 @dataclass
 class _Network:
     """New tensors in place of those of the trained model's graph."""
@@ -79,7 +94,7 @@ class _Network:
     _rebuilder: Rebuilder = field(default_factory=Rebuilder)
 
     def call(self, node: Any) -> list[Any]:
-        given = {id(tensor): self._new(tensor, node.operation) for tensor in node.input_tensors}
+        given = {id(tensor): self._new(tensor, node) for tensor in node.input_tensors}
         args, kwargs = node.arguments.fill_in(given)
         outputs = keras.tree.flatten(self._rebuilder.copied(node.operation)(*args, **kwargs))
         self._made.update({id(t): new for t, new in zip(node.outputs, outputs, strict=True)})
@@ -87,25 +102,22 @@ class _Network:
 
     def _new(self, tensor: Any, reader: Any) -> Any:
         if id(tensor) not in self._made:
-            history = tensor._keras_history
-            maker = history.operation._inbound_nodes[history.node_index]
-            if is_real(tensor) or maker.is_input:
+            if _is_given(tensor):
                 self._made[id(tensor)] = self._input(tensor, reader)
             else:
-                self.call(maker)
+                self.call(_maker(tensor))
         return self._made[id(tensor)]
 
     def _input(self, tensor: Any, reader: Any) -> Any:
         shape = [self.time_steps if size is None else size for size in tensor.shape[1:]]
-        dtype = "int32" if structure.looks_up(reader) else "float32"
+        dtype = "int32" if structure.looks_up(reader, tensor) else "float32"
         self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
         return self.inputs[-1]
 
 
-def _samples(tensor: Any) -> np.ndarray:
-    """Values that every function is defined for: ids 0 and 1, real ones between them."""
+def _samples(tensor: Any, low: float) -> np.ndarray:
     rng = np.random.default_rng(0)
     shape = (4, *tensor.shape[1:])
     if not is_real(tensor):
         return rng.integers(0, 2, shape).astype(np.int32)
-    return rng.uniform(0.1, 0.9, shape).astype(np.float32)
+    return rng.uniform(low, low + 0.8, shape).astype(np.float32)

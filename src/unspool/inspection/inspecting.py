@@ -106,8 +106,8 @@ _RESULTS: dict[tuple[str, _Trials], Found] = {}
 def _try(call: Any, trials: _Trials) -> Found:
     try:
         network = call_alone(call, trials.time_steps)
+        return attempt(network, trials.activations, trials.target)
     except UnspoolError as error:
-        return Found(refused=str(error))
-    except Exception as error:
-        return Found(refused=f"it cannot be rebuilt for one sample: {last_line(error)}")
-    return attempt(network, trials.activations, trials.target)
+        return Found(refused=error.reason or str(error))
+    except Exception as error:  # of Keras, TensorFlow or LiteRT: `deploy` would meet it, too
+        return Found(refused=f"tried alone, it fails: {last_line(error)}")

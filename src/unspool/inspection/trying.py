@@ -1,6 +1,7 @@
 """What a network of one layer comes to: it is converted, quantized and compiled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from unspool.compilation import vela
@@ -10,6 +11,7 @@ from unspool.errors import UnspoolError
 from unspool.inspection.alone import Alone
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
+from unspool.quantization.ranges import Range
 from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling.conversion import convert
 
@@ -34,17 +36,27 @@ def attempt(network: Alone, activations: str, target: Target) -> Found:
         network: one layer.
         activations: "int8" or "int16".
         target: what to compile for.
+
+    Raises:
+        UnspoolError: it cannot be converted, quantized or compiled.
     """
-    try:
-        float_tflite = convert(network.deploy_model)
-        ranges = calibrate(float_tflite, network.samples, activations=activations).ranges
-        compiled = vela.compile(quantize(float_tflite, ranges, activations), target)
-    except UnspoolError as error:
-        return Found(refused=error.reason or str(error))
-    unrunnable = tflm_limits.problem(flatbuffer.look(compiled.tflite))
-    if unrunnable:
-        return Found(refused=unrunnable)
+    float_tflite = convert(network.deploy_model)
+    ranges = _ranges(float_tflite, network, activations)
+    compiled = vela.compile(quantize(float_tflite, ranges, activations), target)
+    for _, fault in tflm_limits.faults(flatbuffer.look(compiled.tflite)):
+        return Found(refused=f"in TFLM, {fault}")
     return Found(on_cpu=_listed(compiled.cpu_operators))
+
+
+def _ranges(tflite: bytes, network: Alone, activations: str) -> Mapping[str, Range]:
+    """Ranges on values for which the layer is defined: a logarithm is not below 0."""
+    for low in _LOWEST[:-1]:
+        with suppress(UnspoolError):  # NaN
+            return calibrate(tflite, network.samples(low), activations=activations).ranges
+    return calibrate(tflite, network.samples(_LOWEST[-1]), activations=activations).ranges
+
+
+_LOWEST = (0.1, 1.1, -0.9)
 
 
 def _listed(operators: Sequence[Operator]) -> str:

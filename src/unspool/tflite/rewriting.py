@@ -5,7 +5,8 @@
   MEAN times a constant.
 - NEG and SQUARE, which cells of one's own have, have no int8 form: they become multiplications.
   SQUARED_DIFFERENCE, of the same origin, has none in int16: it becomes a difference, times itself.
-- litert-quantizer leaves a SPLIT in float of which a part is not read: each part becomes a SLICE.
+- litert-quantizer leaves a SPLIT in float of which a part is not read, or whose parts differ in
+  size: each part becomes a SLICE.
 """
 
 import math
@@ -44,7 +45,7 @@ def rewrite(model: flatbuffer.Model) -> None:
             operators.append(_difference(model, op))
         elif kind == "SQUARE":
             _become_product(model, op, [op.inputs[0]] * 2)
-        elif kind in ("SPLIT", "SPLIT_V") and not read.issuperset(map(int, op.outputs)):
+        elif kind == "SPLIT_V" or (kind == "SPLIT" and not read.issuperset(map(int, op.outputs))):
             operators += _slices(model, op, kind, read)
             continue
         operators.append(op)

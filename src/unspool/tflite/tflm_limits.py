@@ -31,6 +31,12 @@ def problem(model: flatbuffer.Model) -> str | None:
 
 def problems(model: flatbuffer.Model) -> Iterator[str]:
     """One line for every operator that TFLM cannot run, in the order of the file."""
+    for name, wrong in faults(model):
+        yield f"TFLM cannot run {name}: {wrong}"
+
+
+def faults(model: flatbuffer.Model) -> Iterator[tuple[str, str]]:
+    """Every operator that TFLM cannot run: the name of its output, and its kind and the reason."""
     for graph in model.subgraphs:
         for op in graph.operators:
             kind = flatbuffer.operator_kind(model, op)
@@ -46,7 +52,7 @@ def problems(model: flatbuffer.Model) -> Iterator[str]:
                 name = "an operator without outputs"
                 if written:
                     name = repr(flatbuffer.first_name(written[0].name))
-                yield f"TFLM cannot run {name}: {kind} {wrong}"
+                yield name, f"{kind} {wrong}"
 
 
 def _tensor(model: flatbuffer.Model, tensor: Any) -> Tensor:

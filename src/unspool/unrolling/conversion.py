@@ -79,12 +79,13 @@ def _one_line_errors(deploy_model: Any) -> Iterator[None]:
         yield
     except Exception as error:
         text = str(error)
-        listed = re.search(r"ops: (.+)", text)  # "Some ops are not supported ...: Custom ops: A, B"
+        listed = re.search(r"^(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE)
         reasons = re.findall(r"error: (.+)", text)
         if listed:
-            reason = f"no LiteRT form for {listed[1]}"
+            reason = f"no LiteRT form for {listed[1].strip()}"
         else:
             reason = reasons[0] if reasons else last_line(error)
+            reason = reason.partition(" for '{{node")[0]
         raise UnspoolError(
             f"model {deploy_model.name!r}: TensorFlow's converter does not take it: "
             f"{reason[:300]}; use other layers or functions of keras.ops",

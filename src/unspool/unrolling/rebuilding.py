@@ -6,20 +6,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from unspool.frontend.structure import REMOVED, is_graph
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
-from unspool.unrolling import strides
-from unspool.unrolling.activations.forms import of_operation
+from unspool.unrolling import functions, strides
 from unspool.unrolling.attention import attention, is_attention
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
-from unspool.unrolling.substitutes import Function, activated, added, global_max, substitute
+from unspool.unrolling.substitutes import Function, activated, substitute
 
 
 class Scopes:
@@ -146,24 +143,31 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
+    made = functions.form(operation)
+    if made:
+        return _called(made, name)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
-    activation = of_operation(operation)
-    if activation:
-        return Function(activation, name=name)
-    if type(operation).__name__ == "Add":  # of a number, it is as good as any
-        add = Function(added, name=name)
-        return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else copied(*x)
-    if _is_max_over_time(operation):  # of a sequence, it has no int8 form
-        pooled = Function(global_max, name=name)
-        return lambda x: pooled(x) if len(x.shape) == 3 else copied(x)
     return copied  # type: ignore[no-any-return]
 
 
-def _is_max_over_time(operation: Any) -> bool:
-    if type(operation).__name__ != "Max" or operation.keepdims:
-        return False
-    return np.ravel(operation.axis).tolist() in ([1], [-2])
+def _called(made: functions.Form, name: str) -> DeployLayer:
+    """A function of tensors and constants as a layer of its tensors."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = (args, kwargs)
+        tensors = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(given)))
+
+        def function(values: Any) -> Any:
+            rest = iter(values if isinstance(values, list | tuple) else [values])
+            taken, named = keras.tree.map_structure(
+                lambda x: next(rest) if keras.utils.is_keras_tensor(x) else x, given
+            )
+            return made(*taken, **named)
+
+        return Function(function, name=name)(alone(tensors))
+
+    return call
 
 
 def _clone(layer: Any, name: str) -> DeployLayer:

@@ -8,6 +8,7 @@ import numpy as np
 
 from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
+from unspool.unrolling import reductions
 from unspool.unrolling.activations.forms import form, has_form
 
 
@@ -43,23 +44,44 @@ class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
         return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
 
 
-def global_max(x: Any) -> Any:
-    """Largest value over time or over an image, by a pooling operator.
+class GroupNormalization(keras.layers.Layer):  # type: ignore[misc]
+    """Keras's layer, with means that the NPU takes: over time, then over each group of features.
 
-    (1, time, width) or (1, rows, columns, width) -> (1, width)
+    The latter is a product with a constant matrix, which spreads the means again.
     """
-    _, rows, *columns, width = x.shape
-    window = (rows, *columns, 1)[:2]
-    pooled = tf.nn.max_pool2d(tf.reshape(x, (1, *window, width)), window, 1, "VALID")
-    return tf.reshape(pooled, (1, width))
+
+    def __init__(self, source: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+
+    def call(self, x: Any) -> Any:
+        """Normalise `x`, (1, ..., width), by all axes within each group of its features."""
+        width = x.shape[-1]
+        size = width // (width if self.source.groups == -1 else self.source.groups)
+        groups = np.arange(width) // size
+        spread = tf.constant((groups[:, None] == groups) / size, tf.float32)
+        rows = tf.reshape(x, (1, -1, width))
+        centred = rows - _mean_over_rows(rows) @ spread
+        variance = _mean_over_rows(centred * centred) @ spread
+        y = tf.reshape(centred * tf.math.rsqrt(variance + self.source.epsilon), x.shape)
+        if self.source.scale:
+            y *= tf.convert_to_tensor(self.source.gamma)
+        return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
 
 
-def _repeats(count: int) -> Callable[[Any], Any]:
-    """Each step of a sequence (1, time, width) so many times, one after the other."""
+def _mean_over_rows(rows: Any) -> Any:
+    return tf.reduce_mean(rows, axis=1)
+
+
+def _repeats_each(counts: Sequence[int]) -> Callable[[Any], Any]:
+    """Each row and column of an image (1, rows, columns, width) so many times."""
 
     def repeated(x: Any) -> Any:
-        _, steps, width = x.shape
-        return tf.reshape(tf.stack([x] * count, axis=2), (1, steps * count, width))
+        for axis, count in enumerate(counts, start=1):
+            shape = list(x.shape)
+            shape[axis] *= count
+            x = tf.reshape(tf.stack([x] * count, axis=axis + 1), shape)
+        return x
 
     return repeated
 
@@ -103,6 +125,14 @@ class Function(keras.layers.Layer):  # type: ignore[misc]
         return self.function(x)
 
 
+def global_max(x: Any, keepdims: bool) -> Any:
+    """Largest value of each feature over time or over an image: (1, ..., width) -> (1, width)."""
+    return reductions.largest_over(x, tuple(range(1, len(x.shape) - 1)), keepdims)
+
+
+_GLOBAL_MAX = tuple(getattr(keras.layers, f"GlobalMaxPooling{n}D") for n in (1, 2, 3))
+
+
 def activated(layer: Any) -> Callable[[Any], Any] | None:
     """What to apply in place of a layer's own activation; None for one without a form."""
     activation = getattr(layer, "activation", None)
@@ -122,13 +152,14 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(form(layer), name=name)
         case keras.layers.PReLU():
             return Function(_leaks(layer), name=name)
+        case keras.layers.GroupNormalization(axis=-1):
+            return GroupNormalization(layer, name=name)
         case keras.layers.UpSampling1D(size=count):
-            return Function(_repeats(count), name=name)
-        case (
-            keras.layers.GlobalMaxPooling1D(keepdims=False, data_format="channels_last")
-            | keras.layers.GlobalMaxPooling2D(keepdims=False, data_format="channels_last")
-        ):
-            return Function(global_max, name=name)
+            return Function(_repeats_each([count]), name=name)
+        case keras.layers.UpSampling2D(interpolation="nearest", data_format="channels_last"):
+            return Function(_repeats_each(layer.size), name=name)
+        case _ if isinstance(layer, _GLOBAL_MAX) and layer.data_format == "channels_last":
+            return Function(lambda x: global_max(x, layer.keepdims), name=name)
         case keras.layers.Add():
             return Function(added, name=name)
         case keras.layers.Average():

@@ -28,6 +28,11 @@ def _curve(last: Callable[..., Any], *parts: Callable[[Any], Any]) -> Activation
     return activation
 
 
+def of(function: Callable[[Any], Any]) -> Activation:
+    """Any function of one value as a curve; of two operators at its end, one always is lower."""
+    return _curve(tf.maximum, function, lambda x: function(x) - 1.0)
+
+
 def _itself(x: Any) -> Any:
     return x
 

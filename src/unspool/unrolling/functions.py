@@ -1,0 +1,254 @@
+"""What is deployed for functions of `keras.ops` whose own operators have no int8 form.
+
+Each form takes what the function's `call` takes: tensors, and constants where the user gave some.
+Truth values are the numbers 1 and 0.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unspool.support._tensorflow import tf
+from unspool.unrolling import reductions
+from unspool.unrolling.activations import curves
+from unspool.unrolling.activations.forms import of_operation
+
+Form: TypeAlias = Callable[..., Any]
+
+
+def form(operation: Any) -> Form | None:
+    """The form of a function of `keras.ops`; None for one whose own operators will do."""
+    if not type(operation).__module__.startswith("keras."):
+        return None
+    activation = of_operation(operation)
+    if activation:
+        return activation
+    make = _FORMS.get(type(operation).__name__)
+    return make(operation) if make else None
+
+
+def _always(function: Form) -> Callable[[Any], Form]:
+    return lambda operation: function
+
+
+def _curve(function: Callable[[Any], Any]) -> Callable[[Any], Form]:
+    return _always(curves.of(function))
+
+
+def _is_number(value: Any) -> bool:
+    return np.ndim(value) == 0 and not tf.is_tensor(value)
+
+
+_zero = curves.of(lambda x: tf.where(tf.equal(x, 0.0), 1.0, 0.0))
+_step = curves.of(lambda x: tf.where(x > 0.0, 1.0, 0.0))
+_reciprocal = curves.of(lambda x: 1.0 / x)
+_reciprocal_or_zero = curves.of(lambda x: tf.math.divide_no_nan(1.0, x))
+
+
+def _arcsin(x: Any) -> Any:
+    return tf.atan2(x, tf.sqrt(1.0 - x * x))  # the only arc that LiteRT has
+
+
+def _number(truth: Any) -> Any:
+    """1 and 0 for truth values, which those of a function without a form still are."""
+    return tf.cast(truth, tf.float32) if tf.as_dtype(truth.dtype).is_bool else truth
+
+
+def _greater(x: Any, y: Any) -> Any:
+    return _step(x - y)
+
+
+def _not(truth: Any) -> Any:
+    return 1.0 - _number(truth)
+
+
+def _both(x: Any, y: Any) -> Any:
+    return _number(x) * _number(y)
+
+
+def _either(x: Any, y: Any) -> Any:
+    return tf.maximum(_number(x), _number(y))
+
+
+def _any(operation: Any) -> Form:
+    of = reductions.largest(operation)
+    return lambda truth: of(_number(truth))
+
+
+def _all(operation: Any) -> Form:
+    of = reductions.largest(operation)
+    return lambda truth: 1.0 - of(_not(truth))
+
+
+def _chosen(condition: Any, x: Any, y: Any) -> Any:
+    return y + _number(condition) * (x - y)
+
+
+def _quotient(inverse: Form) -> Form:
+    """A division: a product with a curve where the divisor is not a constant."""
+
+    def divided(x: Any, y: Any) -> Any:
+        return x * inverse(y) if tf.is_tensor(y) else x * (1.0 / np.asarray(y, np.float32))
+
+    return divided
+
+
+def _power(x: Any, exponent: Any) -> Any:
+    if _is_number(x):
+        return curves.of(lambda exponent: tf.exp(exponent * math.log(x)))(exponent)
+    if not _is_number(exponent):
+        return tf.pow(x, exponent)
+    if exponent in (1, 2):
+        return x if exponent == 1 else tf.square(x)
+    return curves.of(lambda x: tf.pow(x, float(exponent)))(x)
+
+
+def _log_of_sum(x: Any, y: Any) -> Any:
+    """`log(exp(x) + exp(y))`."""
+    return tf.maximum(x, y) + curves.of(lambda d: tf.math.log(1.0 + tf.exp(-tf.abs(d))))(x - y)
+
+
+def _clean(operation: Any) -> Form:
+    """A deployed network has no value that is not a number."""
+    return tf.identity  # type: ignore[no-any-return]
+
+
+def _thresholded(operation: Any) -> Form:
+    limit, other = operation.threshold, operation.default_value
+    return curves.of(lambda x: tf.where(x > limit, x, other))
+
+
+def _flipped(axes: Sequence[int]) -> Form:
+    def flipped(x: Any) -> Any:
+        for axis in axes:
+            x = tf.stack(tf.unstack(x, axis=axis)[::-1], axis=axis)
+        return x
+
+    return flipped
+
+
+def _flip(operation: Any) -> Form:
+    def flipped(x: Any) -> Any:
+        axes = range(len(x.shape)) if operation.axis is None else np.ravel(operation.axis)
+        return _flipped(tuple(map(int, axes)))(x)
+
+    return flipped
+
+
+def _side_by_side(x: Any, count: int, axis: int) -> Any:
+    """`count` copies of a tensor one after the other."""
+    if count == 1:
+        return x
+    shape = list(x.shape)
+    shape[axis] *= count
+    return tf.reshape(tf.stack([x] * count, axis=axis), shape)
+
+
+def _tiled(operation: Any) -> Form:
+    def tiled(x: Any) -> Any:
+        counts = np.ravel(operation.repeats).tolist()
+        rank = max(len(counts), len(x.shape))
+        x = tf.reshape(x, (*[1] * (rank - len(x.shape)), *x.shape))
+        for axis, count in enumerate([1] * (rank - len(counts)) + counts):
+            x = _side_by_side(x, count, axis)
+        return x
+
+    return tiled
+
+
+def _broadcast(operation: Any) -> Form:
+    def broadcast(x: Any) -> Any:
+        x = tf.reshape(x, (*[1] * (len(operation.shape) - len(x.shape)), *x.shape))
+        for axis, size in enumerate(operation.shape):
+            if size is not None and x.shape[axis] == 1:
+                x = _side_by_side(x, size, axis)
+        return x
+
+    return broadcast
+
+
+def _repeated(operation: Any) -> Form:
+    def repeated(x: Any) -> Any:
+        x, axis = (tf.reshape(x, (-1,)), 0) if operation.axis is None else (x, operation.axis)
+        parts = tf.unstack(x, axis=axis)
+        counts = np.broadcast_to(operation.repeats, len(parts))
+        each = zip(parts, counts, strict=True)
+        return tf.stack([part for part, count in each for _ in range(count)], axis=axis)
+
+    return repeated
+
+
+def _taken(operation: Any) -> Form | None:
+    def taken(x: Any, indices: Any) -> Any:
+        if tf.is_tensor(indices) or not tf.is_tensor(x):
+            return tf.gather(x, indices, axis=operation.axis)
+        x, axis = (tf.reshape(x, (-1,)), 0) if operation.axis is None else (x, operation.axis)
+        parts, wanted = tf.split(x, x.shape[axis], axis=axis), np.asarray(indices)
+        together = tf.concat([parts[number] for number in wanted.ravel().tolist()], axis=axis)
+        shape, at = list(together.shape), axis % len(together.shape)
+        return tf.reshape(together, (*shape[:at], *wanted.shape, *shape[at + 1 :]))
+
+    return taken
+
+
+_FORMS: dict[str, Callable[[Any], Form | None]] = {
+    "Add": _always(tf.add),
+    "All": _all,
+    "Amax": reductions.largest,
+    "Any": _any,
+    "Arccos": _curve(lambda x: math.pi / 2 - _arcsin(x)),
+    "Arccosh": _curve(lambda x: tf.math.log(x + tf.sqrt(x * x - 1.0))),
+    "Arcsin": _curve(_arcsin),
+    "Arcsinh": _curve(lambda x: tf.math.log(x + tf.sqrt(x * x + 1.0))),
+    "Arctan": _curve(lambda x: _arcsin(x * tf.math.rsqrt(x * x + 1.0))),
+    "Arctanh": _curve(lambda x: 0.5 * tf.math.log((1.0 + x) / (1.0 - x))),
+    "BroadcastTo": _broadcast,
+    "Cbrt": _curve(lambda x: tf.sign(x) * tf.pow(tf.abs(x), 1 / 3)),
+    "Ceil": _curve(tf.math.ceil),
+    "Cosh": _curve(lambda x: 0.5 * (tf.exp(x) + tf.exp(-x))),
+    "Cumsum": reductions.running_sum,
+    "Divide": _always(_quotient(_reciprocal)),
+    "DivideNoNan": _always(_quotient(_reciprocal_or_zero)),
+    "Equal": _always(lambda x, y: _zero(x - y)),
+    "Exp2": _curve(lambda x: tf.exp(x * math.log(2.0))),
+    "Flip": _flip,
+    "Fliplr": _always(_flipped((1,))),
+    "Flipud": _always(_flipped((0,))),
+    "Floor": _curve(tf.math.floor),
+    "Fmax": _always(tf.maximum),
+    "Fmin": _always(tf.minimum),
+    "Greater": _always(_greater),
+    "GreaterEqual": _always(lambda x, y: _not(_greater(y, x))),
+    "Hypot": _always(lambda x, y: tf.sqrt(tf.square(x) + tf.square(y))),
+    "Less": _always(lambda x, y: _greater(y, x)),
+    "LessEqual": _always(lambda x, y: _not(_greater(x, y))),
+    "Logaddexp": _always(_log_of_sum),
+    "LogicalAnd": _always(_both),
+    "LogicalNot": _always(_not),
+    "LogicalOr": _always(_either),
+    "LogicalXor": _always(lambda x, y: tf.abs(_number(x) - _number(y))),
+    "Logsumexp": reductions.log_of_sum,
+    "Max": reductions.largest,
+    "Multiply": _always(tf.multiply),
+    "NanToNum": _clean,
+    "NotEqual": _always(lambda x, y: 1.0 - _zero(x - y)),
+    "Power": _always(_power),
+    "Prod": reductions.product,
+    "Ptp": reductions.span,
+    "Reciprocal": _always(_reciprocal),
+    "Repeat": _repeated,
+    "Round": _curve(tf.round),
+    "Sign": _curve(tf.sign),
+    "Sinh": _curve(lambda x: 0.5 * (tf.exp(x) - tf.exp(-x))),
+    "Subtract": _always(tf.subtract),
+    "Take": _taken,
+    "Tan": _curve(lambda x: tf.sin(x) / tf.cos(x)),
+    "Threshold": _thresholded,
+    "Tile": _tiled,
+    "TrueDivide": _always(_quotient(_reciprocal)),
+    "Trunc": _curve(lambda x: tf.sign(x) * tf.math.floor(tf.abs(x))),
+    "Where": _always(_chosen),
+}
+"""Class of a function of `keras.ops` -> what makes its form."""
