@@ -8,6 +8,7 @@ import numpy as np
 
 import unspool
 from keras_names import functions, layers
+from unspool.inspection.advice import instead
 from unspool.support._tensorflow import keras
 
 SAMPLES = 48
@@ -88,4 +89,5 @@ def verdict(name: Name, activations: str) -> str:
     if not worst:
         return "yes"
     detail = worst[0].detail.removesuffix(" (accept it with `allow_cpu`)")
+    detail = detail.removesuffix(f"; {instead(worst[0].kind)}")
     return detail if worst[0].action == "refuse" else f"CPU: {detail}"

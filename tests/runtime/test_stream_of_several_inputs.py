@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from commands import unspool
 
-from unspool import Options, Session, deploy_stream
+from unspool import Options, Session, deploy_stream, unroll_stream
 from unspool.deployment import save
 from unspool.errors import UnspoolError
 from unspool.runtime.drift import drift
@@ -109,3 +109,35 @@ def test_drift_says_what_does_not_fit(
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         drift(*files(folder), data())
+
+
+def of_two_rates(fast: int, slow: int) -> Any:
+    keras.utils.set_random_seed(1)
+    motion, weather = keras.Input((fast, 3), name="motion"), keras.Input((slow, 2), name="weather")
+    both = L.Concatenate()([L.GRU(5, name="gru")(motion), L.LSTM(4, name="lstm")(weather)])
+    return keras.Model([motion, weather], L.Dense(2, name="y")(both))
+
+
+def test_inputs_of_two_rates_take_chunks_of_their_own() -> None:
+    network, rng = of_two_rates(60, 20), np.random.default_rng(2)
+    data = [
+        rng.normal(size=(30, 60, 3)).astype(np.float32),
+        rng.normal(size=(30, 20, 2)).astype(np.float32),
+    ]
+    done = deploy_stream(network, data, time_steps=2, options=Options(remedy_seconds=0))
+    assert [tensor.shape for tensor in Session(done.quantized_tflite).inputs] == [
+        (1, 6, 3),
+        (1, 2, 2),
+    ]
+    assert done.simulation.equal == 30
+    (expected,) = Session(done.float_tflite).predict(data)
+    np.testing.assert_allclose(expected, network.predict(data, verbose=0), atol=1e-5)
+    with pytest.raises(UnspoolError, match="10 calls for input 'motion', 5 calls for input 'wea"):
+        Session(done.quantized_tflite).predict([data[0], data[1][:, :10]])
+
+
+def test_rates_that_do_not_divide_are_refused_in_a_line() -> None:
+    with pytest.raises(
+        UnspoolError, match=r"'motion' has 50 time steps, another one 20: .* a mult"
+    ):
+        unroll_stream(of_two_rates(50, 20))

@@ -67,6 +67,13 @@ def test_only_the_outer_recurrence_of_frames_has_states() -> None:
     assert Session(done.quantized_tflite).state_names == ("over_frames/h",)
 
 
+class Scaled(keras.layers.Layer):  # type: ignore[misc]
+    """A layer of one's own, of which no list knows."""
+
+    def call(self, x: Any) -> Any:
+        return 0.5 * x
+
+
 def reduced(reduce: Any) -> Any:
     x = keras.Input((T, 5))
     return keras.Model(x, L.Dense(2)(reduce(L.GRU(4, return_sequences=True, name="gru")(x))))
@@ -83,6 +90,14 @@ def reduced(reduce: Any) -> Any:
             r"layer 'c' \(Concatenate\): mixes time steps",
         ),
         (lambda h: L.Attention(name="a")([h, h]), r"layer 'a' \(Attention\): mixes time steps"),
+        (lambda h: keras.ops.flip(h, axis=1), r"\(Flip\): mixes time steps"),
+        (lambda h: keras.ops.cumsum(h, axis=1), r"\(Cumsum\): mixes time steps"),
+        (lambda h: keras.ops.tile(h, (1, 2, 1)), r"\(Tile\): mixes time steps"),
+        (L.PReLU(alpha_initializer="uniform", name="p"), r"'p' \(PReLU\): mixes time steps"),
+        (L.LayerNormalization(axis=1, name="n"), r"'n' \(LayerNormalization\): mixes time"),
+        (lambda h: h[:, 0], r"\(GetItem\): mixes time steps"),
+        (L.GlobalAveragePooling1D(name="g"), r"'g' \(GlobalAveragePooling1D\): mixes time steps"),
+        (L.GroupNormalization(2, name="n"), r"'n' \(GroupNormalization\): mixes time steps"),
     ],
 )
 def test_what_mixes_steps_is_no_stream(reduce: Any, message: str) -> None:
@@ -98,6 +113,17 @@ def test_what_mixes_steps_is_no_stream(reduce: Any, message: str) -> None:
         lambda h: keras.ops.tanh(h * 2 + 1),
         L.Softmax(),
         lambda h: L.Concatenate()([h, h]),
+        L.ELU(),
+        lambda h: L.Minimum()([h, 0.5 * h]),
+        L.PReLU(shared_axes=[1]),
+        lambda h: keras.ops.flip(h, axis=2),
+        L.UpSampling1D(2),  # two steps for each, in every chunk
+        lambda h: keras.ops.where(h > 0.2, h, 0.1 * h),
+        lambda h: keras.ops.log(h) / (2.0 + h),
+        lambda h: keras.ops.mean(h, axis=-1, keepdims=True),
+        L.UnitNormalization(),
+        L.EinsumDense("btf,fg->btg", (None, 3)),
+        Scaled(),
     ],
 )
 def test_what_keeps_to_each_step_is_a_stream(keep: Any) -> None:

@@ -54,7 +54,7 @@ def inspect_command(
         verdicts = inspect(
             load(file, config),
             time_steps=time_steps,
-            activations=activations,
+            activations=activations.value,
             target=chosen,
             full_length=full_length,
         )

@@ -7,6 +7,7 @@ from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
+from unspool.inspection.advice import instead
 from unspool.inspection.alone import call_alone, configuration, is_real
 from unspool.inspection.trying import Found, attempt
 from unspool.support._tensorflow import keras
@@ -82,7 +83,8 @@ def _tried(verdict: Verdict, found: structure.Found, trials: _Trials) -> Verdict
     results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
     for result in results:
         if result.refused:
-            return replace(verdict, action="refuse", detail=result.refused)
+            detail = f"{result.refused}; {instead(verdict.kind)}"
+            return replace(verdict, action="refuse", detail=detail)
     for result in results:
         if result.on_cpu:
             detail = f"{result.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"

@@ -104,6 +104,14 @@ class Signature:
                     f"{what}: {array.shape[1]} time steps for input {tensor.name!r}, expected a "
                     f"multiple of {tensor.shape[1]}, which one call takes"
                 )
+        calls = {
+            tensor.name: array.shape[1] // tensor.shape[1]
+            for array, tensor in zip(arrays, self.inputs, strict=True)
+            if len(tensor.shape) > 2
+        }
+        if len(set(calls.values())) > 1:
+            told = ", ".join(f"{count} calls for input {name!r}" for name, count in calls.items())
+            raise UnspoolError(f"{what}: time steps for {told}; expected as many for each input")
         return arrays
 
     def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:

@@ -80,7 +80,9 @@ def unroll_stream(
 
     Args:
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
-        time_steps: of one chunk, whatever length the model was trained on.
+        time_steps: of one chunk, whatever length the model was trained on. Where inputs have
+            different lengths, such as 60 and 20, those of the shortest; the others get as many
+            more, 3 for 1.
         allow_cpu: accept layers that no NPU runs, such as Embedding.
         full_length: no sequence is ever padded, so that masks are left out.
 
@@ -103,15 +105,7 @@ def unroll_stream(
     check_streams(model)
     states: list[DeployState] = []
     scopes = Scopes()
-    inputs = [
-        keras.Input(
-            (time_steps, *t.shape[2:]) if len(t.shape) > 2 else t.shape[1:],
-            batch_size=1,
-            dtype=t.dtype,
-            name=scopes.give(t.name),
-        )
-        for t in structure.inputs(model)
-    ]
+    inputs = _chunk_inputs(model, time_steps, scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
     rebuilder = Rebuilder(
         lambda layer, name: streaming(layer, name, states, scopes.give), scopes, masks
@@ -181,6 +175,27 @@ def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
     if tensor._keras_history.operation.name == name:
         return tensor
     return keras.layers.Identity(name=scopes.give(name))(tensor)
+
+
+def _chunk_inputs(model: Any, time_steps: int, scopes: Scopes) -> list[Any]:
+    """Inputs with batch size 1 for a chunk; what has no time keeps its shape."""
+    taken = structure.inputs(model)
+    lengths = [t.shape[1] for t in taken if len(t.shape) > 2 and t.shape[1]]
+    shortest = min(lengths, default=1)
+    inputs = []
+    for tensor in taken:
+        shape = tensor.shape[1:]
+        if len(shape) > 1:
+            rate, rest = divmod(shape[0] or shortest, shortest)
+            if rest:
+                raise UnspoolError(
+                    f"input {tensor.name!r} has {shape[0]} time steps, another one {shortest}: "
+                    "each call of a stream takes a chunk of both; expected a multiple"
+                )
+            shape = (time_steps * rate, *shape[1:])
+        name = scopes.give(tensor.name)
+        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=name))
+    return inputs
 
 
 def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[Any]:

@@ -10,64 +10,6 @@ from unspool.frontend.structure import REMOVED, is_graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import leading
 
-_PER_STEP = (
-    keras.layers.Activation,
-    keras.layers.Add,
-    keras.layers.Average,
-    keras.layers.BatchNormalization,
-    keras.layers.Concatenate,
-    keras.layers.Dense,
-    keras.layers.Embedding,
-    keras.layers.InputLayer,
-    keras.layers.LayerNormalization,
-    keras.layers.LeakyReLU,
-    keras.layers.Masking,
-    keras.layers.Maximum,
-    keras.layers.Multiply,
-    keras.layers.RNN,
-    keras.layers.ReLU,
-    keras.layers.Rescaling,
-    keras.layers.Softmax,
-    keras.layers.Subtract,
-    keras.layers.TimeDistributed,
-    *REMOVED,
-)
-"""Layers whose output at a time step depends on this step and on earlier ones only."""
-
-_OF_EACH_VALUE = (
-    "Absolute",
-    "Add",
-    "Clip",
-    "Cos",
-    "Divide",
-    "Elu",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "HardSilu",
-    "HardTanh",
-    "LeakyRelu",
-    "Log",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "Negative",
-    "Relu",
-    "Relu6",
-    "Selu",
-    "Sigmoid",
-    "Silu",
-    "Sin",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Square",
-    "Subtract",
-    "Tanh",
-    "TrueDivide",
-)
-"""Functions of `keras.ops` that are computed value by value."""
-
 
 def is_streamable(model: Any) -> bool:
     """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
@@ -108,29 +50,55 @@ def check_streams(model: Any) -> None:
                 f"{where}: begins a sequence of its own in every call, which has no states to go "
                 "on from; deploy it without states"
             )
-        ranks = {len(tensor.shape) for node in nodes for tensor in node.input_tensors}
-        if has_time and not _is_per_step(layer, max(ranks)):
+        is_recurrent = isinstance(layer, (keras.layers.RNN, *REMOVED))
+        if has_time and not is_recurrent and not all(_keeps_to_steps(n, stills) for n in nodes):
             raise UnspoolError(
                 f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
                 "deploy it without states, or put it after the last recurrent layer"
             )
 
 
-def _is_per_step(operation: Any, rank: int) -> bool:
-    """Whether an operation on (batch, time, ...), of `rank` dimensions, keeps to each step."""
-    kind = type(operation).__name__
-    if kind in ("Softmax", "Concatenate"):  # as layers or as functions
-        return 1 not in np.ravel(operation.axis) % rank
-    if kind == "GetItem":
-        return _takes_the_last_step(operation)
-    return isinstance(operation, _PER_STEP) or kind in _OF_EACH_VALUE
+_STEPS = 3
 
 
-def _takes_the_last_step(operation: Any) -> bool:
-    """Whether a slice of (batch, time, ...) is the last step, or parts of every step."""
-    key = operation._inbound_nodes[0].arguments.args[1]
-    cut = key[1] if isinstance(key, tuple) and len(key) > 1 else slice(None)
-    return cut == -1 or cut == slice(None)
+def _keeps_to_steps(node: Any, stills: set[int]) -> bool:
+    """Whether a call computes the same step by step as on whole sequences, found by trying.
+
+    An output without time is the same after the last step: a slice of it, but no mean over time.
+    """
+    rng = np.random.default_rng(0)
+    values = {id(tensor): _drawn(tensor, rng, stills) for tensor in node.input_tensors}
+    timed = {id(tensor) for tensor in node.input_tensors if _has_time([tensor], stills)}
+    steps = [
+        {key: array[:, n : n + 1] if key in timed else array for key, array in values.items()}
+        for n in range(_STEPS)
+    ]
+    try:
+        whole, *parts = [_computed(node, given) for given in (values, *steps)]
+    except Exception:  # it takes sequences of one length alone, or no values such as these
+        return False
+    return all(_same(output, [part[n] for part in parts]) for n, output in enumerate(whole))
+
+
+def _drawn(tensor: Any, rng: np.random.Generator, stills: set[int]) -> np.ndarray:
+    """Values, (1, ...), that every function is defined for."""
+    shape = [size or _STEPS for size in (1, *tensor.shape[1:])]
+    if _has_time([tensor], stills):
+        shape[1] = _STEPS
+    return rng.uniform(0.1, 0.9, shape).astype(tensor.dtype)
+
+
+def _computed(node: Any, values: dict[int, np.ndarray]) -> list[np.ndarray]:
+    args, kwargs = node.arguments.fill_in(values)
+    kwargs.pop("mask", None)
+    return [np.asarray(each) for each in keras.tree.flatten(node.operation(*args, **kwargs))]
+
+
+def _same(whole: np.ndarray, parts: list[np.ndarray]) -> bool:
+    def close(other: np.ndarray) -> bool:
+        return other.shape == whole.shape and np.allclose(whole, other, atol=1e-5)
+
+    return close(parts[-1]) or (whole.ndim > 2 and close(np.concatenate(parts, axis=1)))
 
 
 def _has_time(tensors: list[Any], stills: set[int]) -> bool:
