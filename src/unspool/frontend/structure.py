@@ -131,7 +131,7 @@ def _joined(path: Sequence[Any]) -> str:
 def readers(model: Any, tensor: Any) -> list[Any]:
     """The nodes of a model's graph, each a call of an operation, that read a tensor's values.
 
-    Comparisons that Keras puts into the graph for the masks of its layers are left out.
+    What only computes a mask, by Keras or by the user, is left out.
     """
     return [
         node
@@ -141,17 +141,17 @@ def readers(model: Any, tensor: Any) -> list[Any]:
 
 
 def _makes_mask(model: Any, node: Any) -> bool:
-    """Whether a node is a comparison that nothing reads but as a mask."""
-    if type(node.operation).__name__ != "NotEqual":
+    """Whether a node computes truth values that nothing reads but as a mask."""
+    if node.is_input or any(tensor.dtype != "bool" for tensor in node.outputs):
         return False
-    truth = node.outputs[0]
-    as_values = [
-        reader
+    truths = set(map(id, node.outputs))
+    if any(id(output) in truths for output in model.outputs):
+        return False
+    return all(
+        id(reader.arguments.kwargs.get("mask")) in truths or _makes_mask(model, reader)
         for reader in nodes(model)
-        if any(read is truth for read in reader.input_tensors)
-        and reader.arguments.kwargs.get("mask") is not truth
-    ]
-    return not as_values and not any(truth is output for output in model.outputs)
+        if any(id(read) in truths for read in reader.input_tensors)
+    )
 
 
 def calls(model: Any, layer: Any) -> list[Any]:
@@ -187,7 +187,7 @@ class Found:
 def operations(model: Any, prefix: str = "") -> Iterator[Found]:
     """The layers and functions of a model and of those nested in it, in the order of its graph.
 
-    Inputs are left out, and so are the comparisons that Keras adds for masks.
+    Inputs are left out, and so is what only computes masks: that is done before the network.
     """
     for operation in functional(model).operations:
         name = prefix + operation.name

@@ -5,12 +5,13 @@ Truth values are the numbers 1 and 0.
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from unspool.support._tensorflow import tf
+from unspool.support._tensorflow import keras, tf
 from unspool.unrolling import reductions
 from unspool.unrolling.activations import curves
 from unspool.unrolling.activations.forms import of_operation
@@ -27,6 +28,37 @@ def form(operation: Any) -> Form | None:
         return activation
     make = _FORMS.get(type(operation).__name__)
     return make(operation) if make else None
+
+
+class FunctionForm(keras.layers.Layer):  # type: ignore[misc]
+    """A form as a layer of its tensors.
+
+    Attributes:
+        stands_for: the function of `keras.ops`, and what it was called with.
+    """
+
+    def __init__(self, form: Form, stands_for: tuple[Any, Sequence[Any]], name: str) -> None:
+        super().__init__(name=name)
+        self.form = form
+        self.stands_for = stands_for
+
+    def call(self, tensors: Any) -> Any:
+        """The function of its tensors; what else it was called with is a constant."""
+        rest = iter(tensors)
+        taken = keras.tree.map_structure(
+            lambda x: next(rest) if keras.utils.is_keras_tensor(x) else x, self.stands_for[1]
+        )
+        return self.form(*taken)
+
+
+def called(operation: Any, form: Form, name: str) -> Callable[..., Any]:
+    """What is called in place of a function of `keras.ops`: with tensors and constants."""
+
+    def call(*args: Any) -> Any:
+        tensors = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(args)))
+        return FunctionForm(form, (operation, args), name)(tensors)
+
+    return call
 
 
 def _always(function: Form) -> Callable[[Any], Form]:
@@ -56,12 +88,25 @@ def _number(truth: Any) -> Any:
     return tf.cast(truth, tf.float32) if tf.as_dtype(truth.dtype).is_bool else truth
 
 
+def _difference(x: Any, y: Any) -> Any:
+    """Of real or whole numbers, in float."""
+    return tf.cast(x, tf.float32) - tf.cast(y, tf.float32)
+
+
 def _greater(x: Any, y: Any) -> Any:
-    return _step(x - y)
+    return _step(_difference(x, y))
 
 
 def _not(truth: Any) -> Any:
     return 1.0 - _number(truth)
+
+
+def _larger(x: Any, y: Any) -> Any:
+    return tf.maximum(x, y) if tf.is_tensor(x) else tf.maximum(y, x)  # takes the tensor's type
+
+
+def _smaller(x: Any, y: Any) -> Any:
+    return tf.minimum(x, y) if tf.is_tensor(x) else tf.minimum(y, x)
 
 
 def _both(x: Any, y: Any) -> Any:
@@ -107,7 +152,7 @@ def _power(x: Any, exponent: Any) -> Any:
 
 def _log_of_sum(x: Any, y: Any) -> Any:
     """`log(exp(x) + exp(y))`."""
-    return tf.maximum(x, y) + curves.of(lambda d: tf.math.log(1.0 + tf.exp(-tf.abs(d))))(x - y)
+    return _larger(x, y) + curves.of(lambda d: tf.math.log(1.0 + tf.exp(-tf.abs(d))))(x - y)
 
 
 def _clean(operation: Any) -> Form:
@@ -194,7 +239,7 @@ def _taken(operation: Any) -> Form | None:
 
 
 _FORMS: dict[str, Callable[[Any], Form | None]] = {
-    "Add": _always(tf.add),
+    "Add": _always(operator.add),
     "All": _all,
     "Amax": reductions.largest,
     "Any": _any,
@@ -211,14 +256,14 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Cumsum": reductions.running_sum,
     "Divide": _always(_quotient(_reciprocal)),
     "DivideNoNan": _always(_quotient(_reciprocal_or_zero)),
-    "Equal": _always(lambda x, y: _zero(x - y)),
+    "Equal": _always(lambda x, y: _zero(_difference(x, y))),
     "Exp2": _curve(lambda x: tf.exp(x * math.log(2.0))),
     "Flip": _flip,
     "Fliplr": _always(_flipped((1,))),
     "Flipud": _always(_flipped((0,))),
     "Floor": _curve(tf.math.floor),
-    "Fmax": _always(tf.maximum),
-    "Fmin": _always(tf.minimum),
+    "Fmax": _always(_larger),
+    "Fmin": _always(_smaller),
     "Greater": _always(_greater),
     "GreaterEqual": _always(lambda x, y: _not(_greater(y, x))),
     "Hypot": _always(lambda x, y: tf.sqrt(tf.square(x) + tf.square(y))),
@@ -231,9 +276,9 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "LogicalXor": _always(lambda x, y: tf.abs(_number(x) - _number(y))),
     "Logsumexp": reductions.log_of_sum,
     "Max": reductions.largest,
-    "Multiply": _always(tf.multiply),
+    "Multiply": _always(operator.mul),
     "NanToNum": _clean,
-    "NotEqual": _always(lambda x, y: 1.0 - _zero(x - y)),
+    "NotEqual": _always(lambda x, y: 1.0 - _zero(_difference(x, y))),
     "Power": _always(_power),
     "Prod": reductions.product,
     "Ptp": reductions.span,
@@ -242,7 +287,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Round": _curve(tf.round),
     "Sign": _curve(tf.sign),
     "Sinh": _curve(lambda x: 0.5 * (tf.exp(x) - tf.exp(-x))),
-    "Subtract": _always(tf.subtract),
+    "Subtract": _always(operator.sub),
     "Take": _taken,
     "Tan": _curve(lambda x: tf.sin(x) / tf.cos(x)),
     "Threshold": _thresholded,

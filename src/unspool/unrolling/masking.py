@@ -13,6 +13,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.structure import is_graph
 from unspool.support._tensorflow import keras
+from unspool.unrolling.functions import FunctionForm
 
 _SOURCES = (
     "a mask begins at an input: give the Masking or Embedding layer an Input, or give the mask as "
@@ -153,6 +154,8 @@ _MERGES = (
 def _call(tensor: Any) -> tuple[Any, Sequence[Any]]:
     """The operation that gives a tensor, and what it was called with."""
     history = tensor._keras_history
+    if isinstance(history.operation, FunctionForm):
+        return history.operation.stands_for
     node = history.operation._inbound_nodes[history.node_index]
     return history.operation, node.arguments.args
 

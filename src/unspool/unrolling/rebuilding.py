@@ -16,7 +16,7 @@ from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
-from unspool.unrolling.substitutes import Function, activated, substitute
+from unspool.unrolling.substitutes import activated, substitute
 
 
 class Scopes:
@@ -145,29 +145,10 @@ def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
     made = functions.form(operation)
     if made:
-        return _called(made, name)
+        return functions.called(operation, made, name)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
     return copied  # type: ignore[no-any-return]
-
-
-def _called(made: functions.Form, name: str) -> DeployLayer:
-    """A function of tensors and constants as a layer of its tensors."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        given = (args, kwargs)
-        tensors = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(given)))
-
-        def function(values: Any) -> Any:
-            rest = iter(values if isinstance(values, list | tuple) else [values])
-            taken, named = keras.tree.map_structure(
-                lambda x: next(rest) if keras.utils.is_keras_tensor(x) else x, given
-            )
-            return made(*taken, **named)
-
-        return Function(function, name=name)(alone(tensors))
-
-    return call
 
 
 def _clone(layer: Any, name: str) -> DeployLayer:
