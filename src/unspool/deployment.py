@@ -16,9 +16,9 @@ from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
+from unspool.inspection import calibration_data
 from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import Calibration
-from unspool.quantization.concerns import concerns
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.evaluation import Accuracy, Regression
@@ -30,14 +30,11 @@ from unspool.stages import Way
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Clock, Watch
-from unspool.support.samples import OpenInput, Samples
-from unspool.tflite import flatbuffer, input_scaling, tflm_limits
-from unspool.tflite.masks import Mask, cleared
+from unspool.support.samples import Samples
+from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.layer_rules import check
-from unspool.unrolling.leading import input_scalings, leading
-from unspool.unrolling.mask_checks import masks_of
 
 Labels: TypeAlias = Samples
 """What the only output should have been, or output name -> what that output should have been."""
@@ -247,19 +244,7 @@ def _deploy(
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
     checked = None if test is None else Test(*check_test(model, test, time_steps))
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
-    with clock.stage("inspect"):
-        verdicts = inspect(
-            subject,
-            time_steps=time_steps,
-            activations=options.activations,
-            target=target,
-            full_length=options.full_length,
-        )
-    check(verdicts, subject, options.allow_cpu)
-    masks = masks_of(subject)
-    if options.full_length:
-        _check_full_length(masks, structure.inputs(model), arrays)
-    warned = _warned(subject, () if options.full_length else masks, structure.inputs(model), arrays)
+    warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
     calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
@@ -287,46 +272,27 @@ def _deploy(
     )
 
 
-def _check_full_length(
-    masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
-) -> None:
-    for name, count in _padded(masks, inputs, arrays).items():
-        if count:
-            raise UnspoolError(
-                f"calibration data: {count} of {len(arrays[0])} sequences are padded in input "
-                f"{name!r}; expected full ones (`full_length`)"
-            )
-
-
-def _padded(
-    masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
-) -> dict[str, int]:
-    """Input that says which steps are padded -> how many sequences have such steps."""
-    by_name = {tensor.name: array for tensor, array in zip(inputs, arrays, strict=True)}
-    counts = {}
-    for mask in masks:
-        name = mask.source or mask.input
-        valid = mask.of(by_name[name]) if mask.source else by_name[name]
-        counts[name] = int((valid == 0).any(axis=1).sum())
-    return counts
-
-
-def _warned(
-    model: Any, masks: Sequence[Mask], inputs: Sequence[OpenInput], arrays: Sequence[np.ndarray]
+def _inspected(
+    model: Any,
+    arrays: Sequence[np.ndarray],
+    target: Target,
+    time_steps: int | None,
+    options: Options,
+    clock: Clock,
 ) -> tuple[str, ...]:
-    """Warn, before any work, of what is likely to go wrong with the calibration data."""
-    names = [tensor.name for tensor in inputs]
-    scalings = tuple(input_scalings(leading(model), names).values())
-    scaled = input_scaling.scaled(scalings, names, cleared(masks, names, arrays))
-    given = {mask.input for mask in masks if not mask.source}
-    values = [n for n, name in enumerate(names) if name not in given]  # a mask has no range
-    texts = concerns([scaled[n] for n in values], [inputs[n] for n in values])
-    texts += tuple(
-        f"calibration data: no sequence is padded in input {name!r}; if none ever is, the network "
-        "does without the mask (`full_length`)"
-        for name, count in _padded(masks, inputs, arrays).items()
-        if not count and name not in given
-    )
+    """Refuse, before any work, what cannot be deployed; warn of what is likely to go wrong."""
+    with clock.stage("inspect"):
+        verdicts = inspect(
+            model,
+            time_steps=time_steps,
+            activations=options.activations,
+            target=target,
+            full_length=options.full_length,
+        )
+    check(verdicts, model, options.allow_cpu)
+    if options.full_length:
+        calibration_data.check_full(model, arrays)
+    texts = calibration_data.doubts(model, arrays, full_length=options.full_length)
     for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)
     return texts

@@ -3,7 +3,7 @@
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend.structure import is_graph
+from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool.frontend import structure
+from unspool.frontend import graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling.rebuilding import Rebuilder, alone
 
@@ -110,7 +110,7 @@ class _Network:
 
     def _input(self, tensor: Any, reader: Any) -> Any:
         shape = [self.time_steps if size is None else size for size in tensor.shape[1:]]
-        dtype = "int32" if structure.looks_up(reader, tensor) else "float32"
+        dtype = "int32" if graph.looks_up(reader, tensor) else "float32"
         self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
         return self.inputs[-1]
 

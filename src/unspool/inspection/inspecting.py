@@ -6,7 +6,7 @@ from typing import Any
 from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
+from unspool.frontend import graph
 from unspool.inspection.advice import instead
 from unspool.inspection.alone import call_alone, configuration, is_real
 from unspool.inspection.trying import Found, attempt
@@ -60,7 +60,7 @@ def inspect(
     trials = _Trials(activations, target or targets.target(), time_steps or _OPEN_LENGTH)
     return tuple(
         _tried(verdict, found, trials) if _is_tried(verdict, found.operation) else verdict
-        for verdict, found in zip(verdicts, structure.operations(model), strict=True)
+        for verdict, found in zip(verdicts, graph.operations(model), strict=True)
     )
 
 
@@ -79,7 +79,7 @@ def _is_known(operation: Any) -> bool:
     return isinstance(operation, keras.layers.Masking)
 
 
-def _tried(verdict: Verdict, found: structure.Found, trials: _Trials) -> Verdict:
+def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
     results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
     for result in results:
         if result.refused:

@@ -121,21 +121,14 @@ def _deploy_model(
     by_hand: tuple[State, ...] = (),
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
-    output_names = structure.output_names(model)
-    for lead in filter(None, leading(model)):
-        name = rebuilder.scopes.give(lead.layers[0].name)
-        rebuilder.replace(lead.layers[0], Scaled(lead, name=name))
-        for layer in lead.layers[1:]:
-            rebuilder.replace(layer, lambda tensor, **_: tensor)
-    outputs = [
-        _named(tensor, name, rebuilder.scopes)
-        for tensor, name in zip(rebuilder.rebuild(model, inputs), output_names, strict=True)
-    ]
+    scopes = rebuilder.scopes
+    _scale_inputs(model, rebuilder)
+    names = structure.output_names(model)
+    rebuilt = zip(rebuilder.rebuild(model, inputs), names, strict=True)
+    outputs = [_named(tensor, name, scopes) for tensor, name in rebuilt]
     before = [state.before for state in states]
     after = [
-        keras.layers.Identity(name=rebuilder.scopes.give(keras_name(state.names.output)))(
-            state.after
-        )
+        keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
         for state in states
     ]
     masks: tuple[Mask, ...] = ()
@@ -145,29 +138,36 @@ def _deploy_model(
     deploy_model = keras.Model(
         alone([*inputs, *mask_inputs, *before]),
         alone([*outputs, *after]),
-        name=rebuilder.scopes.give(model.name),
+        name=scopes.give(model.name),
     )
-    marks = Marks(
-        layers=tuple(
-            layer.name
-            for layer in deploy_model._flatten_layers()
-            if isinstance(layer, Unrolled | PerStep)
-        ),
-        states=tuple(state.names for state in states),
-        heads=heads(model),
-        masks=masks,
-        fed_back=by_hand,
-    )
+    given = [tensor.name for tensor in structure.inputs(model)]
     deploy_model.interface = Interface(
-        inputs=(
-            *(t.name for t in structure.inputs(model)),
-            *computed(masks),
-            *(state.names.input for state in states),
+        inputs=(*given, *computed(masks), *(state.names.input for state in states)),
+        outputs=(*names, *(state.names.output for state in states)),
+        marks=Marks(
+            layers=_opened(deploy_model),
+            states=tuple(state.names for state in states),
+            heads=heads(model),
+            masks=masks,
+            fed_back=by_hand,
         ),
-        outputs=(*output_names, *(state.names.output for state in states)),
-        marks=marks,
     )
     return deploy_model
+
+
+def _scale_inputs(model: Any, rebuilder: Rebuilder) -> None:
+    """Put one scaling in the place of the layers that only scale an input."""
+    for lead in filter(None, leading(model)):
+        name = rebuilder.scopes.give(lead.layers[0].name)
+        rebuilder.replace(lead.layers[0], Scaled(lead, name=name))
+        for layer in lead.layers[1:]:
+            rebuilder.replace(layer, lambda tensor, **_: tensor)
+
+
+def _opened(deploy_model: Any) -> tuple[str, ...]:
+    """The layers whose steps have scopes of their own."""
+    layers = deploy_model._flatten_layers()
+    return tuple(layer.name for layer in layers if isinstance(layer, Unrolled | PerStep))
 
 
 def _named(tensor: Any, name: str, scopes: Scopes) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
+from unspool.frontend import graph, structure
 from unspool.frontend.inference_form import with_loss
 from unspool.support import samples
 from unspool.support._tensorflow import keras
@@ -54,17 +54,17 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
     arrays = samples.check(data, taken, "samples")
     scalings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for tensor, spec, array, done in zip(model.inputs, taken, arrays, scaled, strict=True):
-        nodes = [node for node in structure.readers(model, tensor) if not _as_state(node, tensor)]
+        nodes = [node for node in graph.readers(model, tensor) if not _as_state(node, tensor)]
         if nodes and done is None and spec.dtype == "float32" and array.ndim > 1:
             scalings[_reader(model, nodes, spec.name).name] = _scaling(array)
     if not scalings:
         return model
     rescaled = keras.models.clone_model(
-        structure.functional(model),
+        graph.functional(model),
         clone_function=lambda layer: _clone(layer, layer.name in scalings),
         call_function=lambda layer, *args, **kwargs: _called(layer, scalings, args, kwargs),
     )
-    for layer in structure.functional(model).layers:
+    for layer in graph.functional(model).layers:
         weights = layer.get_weights()
         if layer.name in scalings:
             weights = _refolded(layer, weights, *scalings[layer.name])
@@ -89,7 +89,7 @@ def _reader(model: Any, nodes: Sequence[Any], name: str) -> Any:
     convolves = isinstance(layer, keras.layers.Conv1D)
     padded = convolves and layer.padding != "valid"
     other = convolves and (layer.groups != 1 or layer.data_format != "channels_last")
-    alone = len(nodes) == 1 and len(structure.calls(model, layer)) == 1
+    alone = len(nodes) == 1 and len(graph.calls(model, layer)) == 1
     wraps = isinstance(layer, keras.layers.Bidirectional)
     known = isinstance(layer.forward_layer if wraps else layer, _READERS)
     if not alone or padded or other or not known or type(layer) not in _READERS:

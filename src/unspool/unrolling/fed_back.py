@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
+from unspool.frontend import graph, structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.names import State
 
@@ -48,7 +48,7 @@ def _found(model: Any) -> Iterator[tuple[str, str, str]]:
     given = dict(zip(map(id, model.inputs), names, strict=True))
     sources = [id(_before(tensor)) for tensor in model.outputs]
     outputs = dict(zip(sources, structure.output_names(model), strict=True))
-    for node in structure.nodes(model):
+    for node in graph.nodes(model):
         if not isinstance(node.operation, keras.layers.RNN):
             continue
         given_states = keras.tree.flatten(node.arguments.kwargs.get("initial_state"))

@@ -9,7 +9,7 @@ recurrent so, the others frame by frame.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from unspool.frontend.structure import functional, is_graph
+from unspool.frontend.graph import functional, is_graph
 from unspool.support._tensorflow import keras, tf
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
 from unspool.unrolling.substitutes import Function

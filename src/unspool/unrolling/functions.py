@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling import reductions
+from unspool.unrolling import movements, reductions
 from unspool.unrolling.activations import curves
 from unspool.unrolling.activations.forms import of_operation
 
@@ -165,79 +165,6 @@ def _thresholded(operation: Any) -> Form:
     return curves.of(lambda x: tf.where(x > limit, x, other))
 
 
-def _flipped(axes: Sequence[int]) -> Form:
-    def flipped(x: Any) -> Any:
-        for axis in axes:
-            x = tf.stack(tf.unstack(x, axis=axis)[::-1], axis=axis)
-        return x
-
-    return flipped
-
-
-def _flip(operation: Any) -> Form:
-    def flipped(x: Any) -> Any:
-        axes = range(len(x.shape)) if operation.axis is None else np.ravel(operation.axis)
-        return _flipped(tuple(map(int, axes)))(x)
-
-    return flipped
-
-
-def _side_by_side(x: Any, count: int, axis: int) -> Any:
-    """`count` copies of a tensor one after the other."""
-    if count == 1:
-        return x
-    shape = list(x.shape)
-    shape[axis] *= count
-    return tf.reshape(tf.stack([x] * count, axis=axis), shape)
-
-
-def _tiled(operation: Any) -> Form:
-    def tiled(x: Any) -> Any:
-        counts = np.ravel(operation.repeats).tolist()
-        rank = max(len(counts), len(x.shape))
-        x = tf.reshape(x, (*[1] * (rank - len(x.shape)), *x.shape))
-        for axis, count in enumerate([1] * (rank - len(counts)) + counts):
-            x = _side_by_side(x, count, axis)
-        return x
-
-    return tiled
-
-
-def _broadcast(operation: Any) -> Form:
-    def broadcast(x: Any) -> Any:
-        x = tf.reshape(x, (*[1] * (len(operation.shape) - len(x.shape)), *x.shape))
-        for axis, size in enumerate(operation.shape):
-            if size is not None and x.shape[axis] == 1:
-                x = _side_by_side(x, size, axis)
-        return x
-
-    return broadcast
-
-
-def _repeated(operation: Any) -> Form:
-    def repeated(x: Any) -> Any:
-        x, axis = (tf.reshape(x, (-1,)), 0) if operation.axis is None else (x, operation.axis)
-        parts = tf.unstack(x, axis=axis)
-        counts = np.broadcast_to(operation.repeats, len(parts))
-        each = zip(parts, counts, strict=True)
-        return tf.stack([part for part, count in each for _ in range(count)], axis=axis)
-
-    return repeated
-
-
-def _taken(operation: Any) -> Form | None:
-    def taken(x: Any, indices: Any) -> Any:
-        if tf.is_tensor(indices) or not tf.is_tensor(x):
-            return tf.gather(x, indices, axis=operation.axis)
-        x, axis = (tf.reshape(x, (-1,)), 0) if operation.axis is None else (x, operation.axis)
-        parts, wanted = tf.split(x, x.shape[axis], axis=axis), np.asarray(indices)
-        together = tf.concat([parts[number] for number in wanted.ravel().tolist()], axis=axis)
-        shape, at = list(together.shape), axis % len(together.shape)
-        return tf.reshape(together, (*shape[:at], *wanted.shape, *shape[at + 1 :]))
-
-    return taken
-
-
 _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Add": _always(operator.add),
     "All": _all,
@@ -249,7 +176,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Arcsinh": _curve(lambda x: tf.math.log(x + tf.sqrt(x * x + 1.0))),
     "Arctan": _curve(lambda x: _arcsin(x * tf.math.rsqrt(x * x + 1.0))),
     "Arctanh": _curve(lambda x: 0.5 * tf.math.log((1.0 + x) / (1.0 - x))),
-    "BroadcastTo": _broadcast,
+    "BroadcastTo": movements.broadcast,
     "Cbrt": _curve(lambda x: tf.sign(x) * tf.pow(tf.abs(x), 1 / 3)),
     "Ceil": _curve(tf.math.ceil),
     "Cosh": _curve(lambda x: 0.5 * (tf.exp(x) + tf.exp(-x))),
@@ -258,9 +185,9 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "DivideNoNan": _always(_quotient(_reciprocal_or_zero)),
     "Equal": _always(lambda x, y: _zero(_difference(x, y))),
     "Exp2": _curve(lambda x: tf.exp(x * math.log(2.0))),
-    "Flip": _flip,
-    "Fliplr": _always(_flipped((1,))),
-    "Flipud": _always(_flipped((0,))),
+    "Flip": movements.flip,
+    "Fliplr": _always(movements.reverse((1,))),
+    "Flipud": _always(movements.reverse((0,))),
     "Floor": _curve(tf.math.floor),
     "Fmax": _always(_larger),
     "Fmin": _always(_smaller),
@@ -283,15 +210,15 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Prod": reductions.product,
     "Ptp": reductions.span,
     "Reciprocal": _always(_reciprocal),
-    "Repeat": _repeated,
+    "Repeat": movements.repeat,
     "Round": _curve(tf.round),
     "Sign": _curve(tf.sign),
     "Sinh": _curve(lambda x: 0.5 * (tf.exp(x) - tf.exp(-x))),
     "Subtract": _always(operator.sub),
-    "Take": _taken,
+    "Take": movements.take,
     "Tan": _curve(lambda x: tf.sin(x) / tf.cos(x)),
     "Threshold": _thresholded,
-    "Tile": _tiled,
+    "Tile": movements.tile,
     "TrueDivide": _always(_quotient(_reciprocal)),
     "Trunc": _curve(lambda x: tf.sign(x) * tf.math.floor(tf.abs(x))),
     "Where": _always(_chosen),

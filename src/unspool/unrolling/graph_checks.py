@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
+from unspool.frontend import graph, structure
 from unspool.support._tensorflow import keras
 
 
@@ -18,7 +18,7 @@ def check_graph(model: Any) -> None:
     """
     if not isinstance(model, keras.Model):
         raise UnspoolError(f"expected a Keras model, got {type(model).__name__}")
-    if not structure.is_graph(model):
+    if not graph.is_graph(model):
         raise UnspoolError(
             f"model {model.name!r} is a subclass of keras.Model without a graph of layers; "
             "build it with keras.Sequential or keras.Model(inputs, outputs)"
@@ -48,7 +48,7 @@ def _check_ends(model: Any) -> None:
     """Every input is read, every output holds real values."""
     for tensor in model.inputs:
         given_out = any(tensor is output for output in model.outputs)
-        if not structure.readers(model, tensor) and not given_out:
+        if not graph.readers(model, tensor) and not given_out:
             raise UnspoolError(
                 f"input {tensor.name!r}: no layer reads it; build the model without it"
             )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
+from unspool.frontend import graph, structure
 from unspool.frontend.activations import activation_name
-from unspool.frontend.structure import is_graph
+from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling import attention
 from unspool.unrolling.activations.forms import FORMS, has_form
@@ -50,7 +50,7 @@ def by_rules(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
         full_length: no sequence is ever padded, so that masks are left out.
 
     Returns:
-        a verdict for each of `structure.operations(model)`.
+        a verdict for each of `graph.operations(model)`.
 
     Raises:
         UnspoolError: not a Keras model, or one without a graph of layers.
@@ -64,7 +64,7 @@ def by_rules(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
     by_hand = by_layer(model)
     masks = Findings() if full_length else findings(model)
     verdicts = []
-    for found in structure.operations(model):
+    for found in graph.operations(model):
         action, detail = _in_graph(found, masks)
         detail = _joined(detail, by_hand.get(found.name, ""))
         if found.name in scaling and action != "remove":
@@ -103,7 +103,7 @@ def _joined(*details: str) -> str:
     return "; ".join(filter(None, details))
 
 
-def _in_graph(found: structure.Found, masks: Findings) -> tuple[Action, str]:
+def _in_graph(found: graph.Found, masks: Findings) -> tuple[Action, str]:
     """What happens to a layer where it is called: masks reach it, or several tensors."""
     layer = found.operation
     action, detail = _verdict(layer)
@@ -183,7 +183,7 @@ def _time_distributed(layer: Any) -> tuple[Action, str]:
     inner = layer.layer
     if begins_mask(inner):
         return "refuse", "a mask for each time step; put the Masking layer in front of it"
-    within = list(structure.operations(inner)) if is_graph(inner) else []
+    within = list(graph.operations(inner)) if is_graph(inner) else []
     for found in within:
         action, detail = _in_graph(found, Findings())
         if action in ("refuse", "cpu"):

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool.frontend.structure import REMOVED, calls, readers, spread
+from unspool.frontend.graph import calls, readers
+from unspool.frontend.structure import REMOVED, spread
 from unspool.support._tensorflow import keras
 from unspool.tflite.input_scaling import InputScaling
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
-from unspool.frontend.structure import is_graph
+from unspool.frontend import graph, structure
+from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
 from unspool.unrolling.masking import Masks, Source, reads_mask, values_of_masking_alone
@@ -89,7 +89,7 @@ def masks_of(model: Any) -> list[Mask]:
 
 
 def _follow(model: Any, masks: Masks, found: Findings) -> None:
-    for node in structure.nodes(model):
+    for node in graph.nodes(model):
         if not node.is_input:
             _follow_node(node, masks, found)
 
@@ -122,7 +122,7 @@ def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
 
 
 def _follow_nested(node: Any, masks: Masks, found: Findings) -> None:
-    inner = structure.functional(node.operation)
+    inner = graph.functional(node.operation)
     for tensor, outer in zip(inner.inputs, keras.tree.flatten(node.arguments.args), strict=False):
         masks.alias(tensor, outer)
     _follow(node.operation, masks, found)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from unspool.frontend import structure
+from unspool.frontend import graph, structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask, renamed
 from unspool.unrolling.masking import Masks, Source, values_of_masking_alone
@@ -51,10 +51,10 @@ class MaskInputs(Masks):
         Returns:
             what there is to know of each; the tensors of those that are computed from samples.
         """
-        graph = keras.Model([*self.inputs, *self._made(), *states], list(outputs))
+        whole = keras.Model([*self.inputs, *self._made(), *states], list(outputs))
         described, tensors = [], []
         for source, tensor in self._tensors.items():
-            is_read = bool(structure.readers(graph, tensor))
+            is_read = bool(graph.readers(whole, tensor))
             if source.value is None:
                 described.append(Mask(self._names[source.position], ""))
             elif is_read or source.is_cleared:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
-from unspool.frontend.structure import is_graph
+from unspool.frontend import graph
+from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling.functions import FunctionForm
 
@@ -167,15 +167,15 @@ def values_of_masking_alone(model: Any) -> dict[int, float]:
 
 
 def _value_of_masking(model: Any, tensor: Any) -> float | None:
-    reading = structure.readers(model, tensor)
+    reading = graph.readers(model, tensor)
     if len(reading) != 1 or any(tensor is output for output in model.outputs):
         return None
     layer = reading[0].operation
     if not is_graph(layer):
         return float(layer.mask_value) if isinstance(layer, keras.layers.Masking) else None
-    inner = structure.functional(layer)
+    inner = graph.functional(layer)
     position = next(n for n, read in enumerate(reading[0].input_tensors) if read is tensor)
-    if len(structure.calls(model, layer)) != 1:
+    if len(graph.calls(model, layer)) != 1:
         return None
     return _value_of_masking(inner, inner.inputs[position])
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from unspool.frontend.structure import REMOVED, is_graph
+from unspool.frontend.graph import is_graph
+from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import functions, strides

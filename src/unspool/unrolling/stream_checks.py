@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
-from unspool.frontend.structure import REMOVED, is_graph
+from unspool.frontend import graph
+from unspool.frontend.graph import is_graph
+from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import leading
 
@@ -28,7 +29,7 @@ def check_streams(model: Any) -> None:
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     stills = _stills(model)
-    for layer in structure.functional(model).operations:
+    for layer in graph.functional(model).operations:
         if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
@@ -40,7 +41,7 @@ def check_streams(model: Any) -> None:
                 f"{where}: reads the sequence from its end, which a stream does not have yet; "
                 "deploy it without states, or train it forwards only"
             )
-        nodes = structure.calls(model, layer)
+        nodes = graph.calls(model, layer)
         if all(tensor.dtype == "bool" for node in nodes for tensor in node.outputs):
             continue  # a mask, which is computed before the network
         has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
@@ -111,7 +112,7 @@ def _stills(model: Any) -> set[int]:
     They begin as the last output of a convolutional recurrence, or as its states.
     """
     found: set[int] = set()
-    for node in structure.nodes(model):
+    for node in graph.nodes(model):
         layer, outputs = node.operation, []
         if isinstance(layer, keras.layers.RNN) and not node.is_input:
             outputs = node.outputs[1 if layer.return_sequences else 0 :]

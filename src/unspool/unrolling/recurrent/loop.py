@@ -83,12 +83,10 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
                 if masks:
                     mask = masks[steps - 1 - number if self._padding.is_backwards else number]
                     kept = mask.states(after, states)
-                    if self._padding.is_zero:
-                        output = mask.choose(output, None, "output")
-                    elif output is after[0] and goes_on:
+                    if output is after[0] and goes_on and not self._padding.is_zero:
                         output = kept[0]
                     else:
-                        output = mask.choose(output, outputs[-1] if outputs else None, "output")
+                        output = mask.choose(output, self._padded_output(outputs), "output")
                     after = kept
                 states = after
             outputs.append(output)
@@ -96,6 +94,10 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         # Not a concatenation, of which TFLM takes at most ten inputs.
         sequence = tf.stack(ordered, axis=1, name="sequence")
         return [sequence, outputs[-1], *(states or ())]
+
+    def _padded_output(self, outputs: list[Array]) -> Array | None:
+        """The output of a padded step: the one before it; None for zeros."""
+        return outputs[-1] if outputs and not self._padding.is_zero else None
 
     def compute_output_shape(self, sequence_shape: tuple[int, ...], *_: Any, **__: Any) -> Any:
         """Shapes of what `call` returns, without tracing every step."""

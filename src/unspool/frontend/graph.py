@@ -1,0 +1,117 @@
+"""A Keras model's graph: its layers and functions, their calls, and who reads a tensor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from unspool.support._tensorflow import keras
+
+
+def functional(model: Any) -> Any:
+    """The graph of layers of a built Sequential or Functional model, as a Functional model."""
+    return (
+        keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
+    )
+
+
+def is_graph(layer: Any) -> bool:
+    """Whether a layer is itself a Sequential or Functional model."""
+    return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)
+
+
+def nodes(model: Any) -> list[Any]:
+    """All nodes of a model's graph, from its inputs to its outputs."""
+    by_depth = functional(model)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def calls(model: Any, layer: Any) -> list[Any]:
+    """The nodes of a model's graph that call a layer.
+
+    The layer's own list includes calls in other graphs: a Sequential that was loaded from a file
+    has built its graph twice.
+    """
+    return [node for node in nodes(model) if node.operation is layer]
+
+
+def readers(model: Any, tensor: Any) -> list[Any]:
+    """The nodes of a model's graph, each a call of an operation, that read a tensor's values.
+
+    What only computes a mask, by Keras or by the user, is left out.
+    """
+    return [
+        node
+        for node in nodes(model)
+        if any(read is tensor for read in node.input_tensors) and not _makes_mask(model, node)
+    ]
+
+
+def _makes_mask(model: Any, node: Any) -> bool:
+    """Whether a node computes truth values that nothing reads but as a mask."""
+    if node.is_input or any(tensor.dtype != "bool" for tensor in node.outputs):
+        return False
+    truths = set(map(id, node.outputs))
+    if any(id(output) in truths for output in model.outputs):
+        return False
+    return all(
+        id(reader.arguments.kwargs.get("mask")) in truths or _makes_mask(model, reader)
+        for reader in nodes(model)
+        if any(id(read) in truths for read in reader.input_tensors)
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A layer or function of a model's graph.
+
+    Attributes:
+        name: its own; in a nested model behind that model's name and a slash.
+        operation: the layer or function.
+        calls: the nodes of the graph that call it.
+    """
+
+    name: str
+    operation: Any
+    calls: tuple[Any, ...]
+
+
+def operations(model: Any, prefix: str = "") -> Iterator[Found]:
+    """The layers and functions of a model and of those nested in it, in the order of its graph.
+
+    Inputs are left out, and so is what only computes masks: that is done before the network.
+    """
+    for operation in functional(model).operations:
+        name = prefix + operation.name
+        called = tuple(node for node in calls(model, operation) if not _makes_mask(model, node))
+        if is_graph(operation):
+            yield from operations(operation, f"{name}/")
+        elif called and not isinstance(operation, keras.layers.InputLayer):
+            yield Found(name, operation, called)
+
+
+def takes_ids(model: Any) -> tuple[bool, ...]:
+    """Whether each input of a model is looked up in a table: whole numbers, whatever its type."""
+    return tuple(_looked_up(model, tensor) for tensor in model.inputs)
+
+
+def _looked_up(model: Any, tensor: Any) -> bool:
+    for node in readers(model, tensor):
+        operation = node.operation
+        if is_graph(operation):
+            position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
+            if _looked_up(operation, operation.inputs[position]):
+                return True
+        elif looks_up(node, tensor):
+            return True
+    return False
+
+
+def looks_up(node: Any, tensor: Any) -> bool:
+    """Whether a call takes whole numbers in a tensor, that stand for rows of a table."""
+    operation = node.operation
+    if type(operation).__name__ == "Take":
+        return any(tensor is given for given in keras.tree.flatten(node.arguments.args[1:]))
+    return type(operation).__name__ in _LOOKUPS
+
+
+_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot")
