@@ -202,9 +202,16 @@ def first_name(name: str) -> str:
 
 def operators(model: Model) -> list[tuple[str, str]]:
     """(kind, name of the first output) of every operator of the first graph, in order."""
-    graph = model.subgraphs[0]
+    return operators_of(model, model.subgraphs[0])
+
+
+def operators_of(model: Model, graph: Any) -> list[tuple[str, str]]:
+    """(kind, name of the first output) of every operator of one of its graphs, in order."""
     return [
-        (operator_kind(model, op), graph.tensors[op.outputs[0]].name.decode())
+        (
+            operator_kind(model, op),
+            graph.tensors[op.outputs[0]].name.decode() if len(op.outputs) else "",
+        )
         for op in graph.operators
     ]
 
