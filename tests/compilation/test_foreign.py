@@ -20,8 +20,7 @@ from unspool.errors import UnspoolError
 
 ROW = re.compile(r"^ (\S+) +(\S*)…? +(CPU|NPU|nothing)(?: |$)")
 FLOAT_LSTM = {"lstm_float", "lstm_half"}  # Vela refuses them
-FUSED = {"lstm_int8", "stream_int8", "two_int8"}
-NAMES = [name for name in foreign.files() if name not in {*FLOAT_LSTM, *FUSED}]
+NAMES = [name for name in foreign.files() if name not in FLOAT_LSTM]
 TARGETS = ["ethos-u55-128", "ethos-u85-256"]
 
 

@@ -224,6 +224,12 @@ def operator_kind(model: Model, operator: Any) -> str:
     return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
 
 
+def variables(model: Model) -> list[str]:
+    """Names of the tensors that keep their values from one inference to the next."""
+    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors)
+    return [tensor.name.decode() for tensor in tensors if tensor.isVariable]
+
+
 def float_operators(model: Model) -> list[tuple[str, str]]:
     """Operators of the first graph that write float tensors: (kind, name)."""
     graph = model.subgraphs[0]
