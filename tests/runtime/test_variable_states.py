@@ -120,6 +120,17 @@ def test_float_samples_do_not_depend_on_each_other_in_litert() -> None:
     np.testing.assert_allclose(tflm(tflite, data, alone=True), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_resource_variables_are_states_too(runtime: str) -> None:
+    """A stateful layer of Keras: LiteRT resets its own only with a new interpreter."""
+    tflite, data = foreign.files()["stateful_float"], samples("stream")
+    alone, streamed = (tflm(tflite, data, alone=alone) for alone in (True, False))
+    assert np.abs(alone - streamed).max() > 0.1
+    session = Session(tflite, runtime)
+    np.testing.assert_allclose(session.predict(data)[0], alone, atol=1e-6)
+    np.testing.assert_allclose(session.run(np.concatenate(data))[0], streamed, atol=1e-6)
+
+
 def test_processes_for_many_samples_give_the_same() -> None:
     tflite = foreign.files()["lstm_int8"]
     many = np.tile(samples("lstm_int8"), (15, 1, 1))
@@ -130,7 +141,7 @@ def test_processes_for_many_samples_give_the_same() -> None:
 def test_states_cannot_be_taken_out(tmp_path: Path) -> None:
     session = Session(foreign.files()["stream_int8"], "tflm")
     for use in (lambda: session.states, lambda: session.save_states(tmp_path / "s.bin")):
-        with pytest.raises(UnspoolError, match=r"keeps them in variable tensors.*reset\(\)"):
+        with pytest.raises(UnspoolError, match=r"keeps them in variables.*reset\(\)"):
             use()
 
 
@@ -144,7 +155,7 @@ def test_compile_and_simulate_it(tmp_path: Path, extra: tuple[str, ...]) -> None
     run = unspool("compile", tmp_path / "lstm.tflite", "--out", tmp_path / "out", *extra)
     assert run.returncode == 0, run.stderr
     assert "operators run on the NPU" in run.stdout
-    assert "Note: 2 variable tensors keep a state from one inference to the next" in run.stdout
+    assert "Note: 2 variables keep a state from one inference to the next" in run.stdout
     binary = tmp_path / "out" / "lstm_vela.tflite"
     asked = ("simulate", binary, "--data", tmp_path / "x.npy")
     run = unspool(*asked, "--out", tmp_path / "out.npz")

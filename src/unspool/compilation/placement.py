@@ -16,6 +16,12 @@ from unspool.tflite import flatbuffer
 NPU = "ethos-u"
 """The operator that Vela puts in the place of those that the NPU runs."""
 
+_UNKNOWN = "None"
+"""How Vela spells the kind of an operator that it does not know."""
+
+_NO_OUTPUT = "placeholder-for-"
+"""What Vela's names begin with of the outputs that an operator does not have."""
+
 Position: TypeAlias = "tuple[int, int]"
 """An operator of a file: the number of its graph and its own number there."""
 
@@ -35,6 +41,7 @@ class OnCpu:
     reason: str
 
 
+@dataclass(frozen=True)
 class Places:
     """Where Vela puts the operators of a network.
 
@@ -43,33 +50,37 @@ class Places:
         rows: of each row of Vela's table of operators the position of the operator in that file.
     """
 
-    def __init__(self, source: bytes, compiled: bytes, debug: bytes, log: str) -> None:
-        """Compare a file with what Vela made of it.
+    on_cpu: Mapping[Position, OnCpu]
+    rows: tuple[Position, ...]
 
-        Args:
-            source: the .tflite file that Vela compiled.
-            compiled: the .tflite file that it wrote.
-            debug: its debug database.
-            log: what it printed.
 
-        Raises:
-            KeyError, ValueError, UnspoolError: these are not from Vela 5.x, or an operator of the
-                compiled file is in none of them.
-        """
-        network, tables = flatbuffer.look(source), read_tables(debug)
-        by_id = _positions(tables["source"])
-        self.rows = tuple(by_id[row["source_id"]] for row in tables["perf"])
-        passed = {
-            by_id[row["source_id"]]
-            for row in tables["optimised"]
-            if row["operator"] == "Passthrough"
-        }
-        spelled = dict(zip(by_id.values(), (r["operator"] for r in tables["source"]), strict=True))
-        reason_of = _reasons(log)
-        self.on_cpu: Mapping[Position, OnCpu] = {
-            position: OnCpu(spelled.get(position, kind), name, reason_of(kind, name))
-            for position, (kind, name) in sorted(_left(network, compiled, passed).items())
-        }
+def places(source: bytes, compiled: bytes, debug: bytes, log: str) -> Places:
+    """Compare a file with what Vela made of it.
+
+    Args:
+        source: the .tflite file that Vela compiled.
+        compiled: the .tflite file that it wrote.
+        debug: its debug database.
+        log: what it printed.
+
+    Raises:
+        KeyError, ValueError, UnspoolError: these are not from Vela 5.x, or an operator of the
+            compiled file is not in the other one.
+    """
+    network, tables = flatbuffer.look(source), read_tables(debug)
+    by_id = _positions(tables["source"])
+    passed = {
+        by_id[row["source_id"]] for row in tables["optimised"] if row["operator"] == "Passthrough"
+    }
+    kinds = {by_id[row["id"]]: row["operator"] for row in tables["source"]}
+    reason_of = _reasons(log)
+    on_cpu = {}
+    for position, (kind, name) in sorted(_left(network, compiled, passed).items()):
+        spelled = kinds.get(position, _UNKNOWN)
+        on_cpu[position] = OnCpu(
+            kind if spelled == _UNKNOWN else spelled, name, reason_of(kind, name)
+        )
+    return Places(on_cpu, tuple(by_id[row["source_id"]] for row in tables["perf"]))
 
 
 def _positions(rows: list[dict[str, str]]) -> dict[str, Position]:
@@ -100,12 +111,17 @@ def _left(
 
 
 def every_operator(model: flatbuffer.Model) -> dict[Position, tuple[str, str]]:
-    """Position -> (LiteRT's kind, name of the first output) of the operators of all graphs."""
-    return {
-        (number, place): described
-        for number, graph in enumerate(model.subgraphs)
-        for place, described in enumerate(flatbuffer.operators_of(model, graph))
-    }
+    """Position -> (LiteRT's kind, name of the first output) of the operators of all graphs.
+
+    An operator that writes none, such as ASSIGN_VARIABLE, has the name of what it reads first.
+    """
+    every = {}
+    for number, graph in enumerate(model.subgraphs):
+        for place, op in enumerate(graph.operators):
+            tensors = [int(index) for index in (*op.outputs, *op.inputs)]
+            name = graph.tensors[tensors[0]].name.decode() if tensors else ""
+            every[number, place] = flatbuffer.operator_kind(model, op), name
+    return every
 
 
 def _reasons(log: str) -> Callable[[str, str], str]:
@@ -118,4 +134,7 @@ def _reasons(log: str) -> Callable[[str, str], str]:
     )
     exact = {(kind, name): " ".join(reason.split()) for kind, name, reason in matches}
     by_name = {name: reason for (_, name), reason in exact.items()}  # of an activation in it
-    return lambda kind, name: exact.get((kind, name), by_name.get(name, ""))
+    nameless = {
+        kind: reason for (kind, name), reason in exact.items() if name.startswith(_NO_OUTPUT)
+    }
+    return lambda kind, name: exact.get((kind, name)) or nameless.get(kind) or by_name.get(name, "")

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from unspool.compilation import vela_results
 from unspool.compilation.compiled import Compiled
+from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
@@ -109,7 +110,7 @@ def check_source(tflite: bytes) -> None:
     Raises:
         UnspoolError: not a .tflite file, or one that was compiled already.
     """
-    if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.look(tflite))):
+    if any(kind == NPU for kind, _ in every_operator(flatbuffer.look(tflite)).values()):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"
         )

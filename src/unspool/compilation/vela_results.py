@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unspool.compilation import allocations
 from unspool.compilation.compiled import Compiled, Operator, Traffic
-from unspool.compilation.placement import OnCpu, Places, Position
+from unspool.compilation.placement import OnCpu, Places, Position, places
 from unspool.compilation.targets import Target
 
 _MEMORIES = {  # Vela's columns -> names
@@ -32,8 +32,8 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
     (summary,) = _rows(next(folder.glob("network_summary_*.csv")))
     source, tflite = ((folder / f"network{end}.tflite").read_bytes() for end in ("", "_vela"))
     debug = (folder / "network_debug.xml").read_bytes()
-    places = Places(source, tflite, debug, log)
-    placed = list(_placed(_rows(folder / "network_per-layer.csv"), places))
+    found = places(source, tflite, debug, log)
+    placed = list(_placed(_rows(folder / "network_per-layer.csv"), found))
     on_cpu = [(op, position) for op, position in placed if not op.on_npu]
     return Compiled(
         tflite=tflite,
@@ -57,10 +57,10 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
     )
 
 
-def _placed(rows: list[dict[str, str]], places: Places) -> Iterator[tuple[Operator, Position]]:
+def _placed(rows: list[dict[str, str]], found: Places) -> Iterator[tuple[Operator, Position]]:
     """The operators in Vela's order; those of the CPU that its table leaves out are the last."""
-    waiting = dict(places.on_cpu)
-    for row, position in zip(rows, places.rows, strict=True):
+    waiting = dict(found.on_cpu)
+    for row, position in zip(rows, found.rows, strict=True):
         if row["Target"] == "NPU":
             yield _on_npu(row), position
         elif position in waiting:

@@ -8,6 +8,7 @@ from unspool.report.report import Check, Report
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Outside
+from unspool.tflite.variables import variables
 
 LARGEST_LOSS = 1.0
 """Points of accuracy that the quantized model may lose before the verdict calls it bad."""
@@ -101,12 +102,12 @@ def _placement(report: Report) -> Iterator[Check]:
 def _variables(report: Report) -> Iterator[Check]:
     """States that a file of someone else's keeps: nothing resets them by itself."""
     tflite = report.quantized_tflite
-    names = flatbuffer.variables(flatbuffer.look(tflite)) if tflite else []
+    names = variables(flatbuffer.look(tflite)) if tflite else []
     if names:
         several = len(names) > 1
         yield Check(
             "open",
-            f"{len(names)} variable tensor{'s keep' if several else ' keeps'} a state from one "
+            f"{len(names)} variable{'s keep' if several else ' keeps'} a state from one "
             "inference to the next: call Reset() of TFLM's interpreter before a new sequence.",
         )
 

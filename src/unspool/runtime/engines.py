@@ -2,7 +2,7 @@
 
 An engine is called with stored values, one array (samples, ...) per input in the file's order, and
 returns one such array per output. Samples do not depend on each other, but where a file keeps
-states in variable tensors: there each call goes on where the last one ended, until `reset`.
+states in variables: there each call goes on where the last one ended, until `reset`.
 """
 
 import math
@@ -17,6 +17,7 @@ from unspool.errors import UnspoolError
 from unspool.support.quiet import quiet
 from unspool.support.text import last_line
 from unspool.tflite import flatbuffer, tflm_limits
+from unspool.tflite.variables import variables
 
 Run: TypeAlias = "Callable[[Sequence[np.ndarray]], list[np.ndarray]]"
 """Stored values, one array (samples, ...) per input, to one such array per output."""
@@ -28,8 +29,8 @@ class Engine:
 
     Attributes:
         run: what it does when it is called.
-        reset: sets variable tensors to what they are before the first call.
-        states_of_each: whether each sample of a call has variable tensors of its own; else one
+        reset: sets variables to what they are before the first call.
+        states_of_each: whether each sample of a call has variables of its own; else one
             sample at a time is to be run where a file has some.
     """
 
@@ -44,6 +45,18 @@ class Engine:
 
 def litert(content: bytes) -> Engine:
     """LiteRT's interpreter with its default kernels, on one thread."""
+    held = [_litert_run(content)]
+    keeps_states = bool(variables(flatbuffer.look(content)))
+
+    def reset() -> None:
+        if keeps_states:  # a new one: LiteRT resets variable tensors only, not resource variables
+            held[0] = _litert_run(content)
+
+    return Engine(_one_by_one(lambda values: held[0](values)), reset)
+
+
+def _litert_run(content: bytes) -> Run:
+    """One sample in a new interpreter of its own."""
     with quiet():
         try:
             interpreter = _litert_interpreter(content, OpResolverType.AUTO)
@@ -59,7 +72,7 @@ def litert(content: bytes) -> Engine:
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in outputs]
 
-    return Engine(_one_by_one(invoke), interpreter.reset_all_variables)
+    return invoke
 
 
 def _litert_interpreter(content: bytes, kernels: OpResolverType) -> Interpreter:
@@ -103,14 +116,14 @@ def npu(content: bytes) -> Engine:
     from unspool import npu
 
     program = npu.load(content)
-    variables: list[np.ndarray] = []
+    kept: list[np.ndarray] = []
 
     def run(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        before = variables or npu.initial(program, len(values[0]))
-        outputs, variables[:] = npu.infer(program, values, before)
+        before = kept or npu.initial(program, len(values[0]))
+        outputs, kept[:] = npu.infer(program, values, before)
         return outputs
 
-    return Engine(run, variables.clear, states_of_each=True)
+    return Engine(run, kept.clear, states_of_each=True)
 
 
 ENGINES: dict[str, Callable[[bytes], Engine]] = {"litert": litert, "tflm": tflm, "npu": npu}

@@ -46,7 +46,7 @@ class Session(Signature):
         content = tflite if isinstance(tflite, bytes) else files.read(tflite)
         super().__init__(content)
         self._engine = engine(runtime, content)
-        # Its variable tensors are those of `step` and `run`, whatever `predict` does between.
+        # Its variables are those of `step` and `run`, whatever `predict` does between.
         self._carrying = engine(runtime, content) if self.keeps_states else self._engine
         self._states: list[np.ndarray] = self.initial_states(1)
 
@@ -165,7 +165,7 @@ class Session(Signature):
         """The carried states as the device holds them: name -> raw bytes.
 
         Raises:
-            UnspoolError: the file keeps them itself, in variable tensors.
+            UnspoolError: the file keeps them itself, in variables.
         """
         self._check_states_are_ours()
         return {
@@ -225,7 +225,7 @@ class Session(Signature):
     def _check_states_are_ours(self) -> None:
         if self.keeps_states:
             raise UnspoolError(
-                "states: this file keeps them in variable tensors, which stay inside the runtime; "
+                "states: this file keeps them in variables, which stay inside the runtime; "
                 "to go back, call reset() and run the sequence again"
             )
 

@@ -202,16 +202,9 @@ def first_name(name: str) -> str:
 
 def operators(model: Model) -> list[tuple[str, str]]:
     """(kind, name of the first output) of every operator of the first graph, in order."""
-    return operators_of(model, model.subgraphs[0])
-
-
-def operators_of(model: Model, graph: Any) -> list[tuple[str, str]]:
-    """(kind, name of the first output) of every operator of one of its graphs, in order."""
+    graph = model.subgraphs[0]
     return [
-        (
-            operator_kind(model, op),
-            graph.tensors[op.outputs[0]].name.decode() if len(op.outputs) else "",
-        )
+        (operator_kind(model, op), graph.tensors[op.outputs[0]].name.decode())
         for op in graph.operators
     ]
 
@@ -222,12 +215,6 @@ def operator_kind(model: Model, operator: Any) -> str:
     if code.customCode:
         return str(code.customCode.decode())
     return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
-
-
-def variables(model: Model) -> list[str]:
-    """Names of the tensors that keep their values from one inference to the next."""
-    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors)
-    return [tensor.name.decode() for tensor in tensors if tensor.isVariable]
 
 
 def float_operators(model: Model) -> list[tuple[str, str]]:

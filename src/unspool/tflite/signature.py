@@ -11,6 +11,7 @@ from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, marks, masks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
+from unspool.tflite.variables import variables
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Signature:
         inputs: the file's inputs without states and computed masks, in order.
         outputs: the file's outputs without the states, in order.
         pairs: the states: which input takes which output's value; empty for a file without states.
-        keeps_states: whether the file has states in variable tensors, which whatever runs it keeps.
+        keeps_states: whether the file has states in variables, which whatever runs it keeps.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
         scalings: of inputs' real values, before they are quantized.
@@ -60,7 +61,7 @@ class Signature:
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
         self.masks = file_marks.masks
         self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
-        self.keeps_states = bool(flatbuffer.variables(model))
+        self.keeps_states = bool(variables(model))
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._fed = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._fed_tensors = [inputs[i] for i in self._fed]

@@ -4,7 +4,8 @@
     TF_USE_LEGACY_KERAS=1 python tests/compilation/foreign/make_foreign.py
 
 Keras 2, since the converter knows its LSTM: it becomes one UNIDIRECTIONAL_SEQUENCE_LSTM, whose
-states are variable tensors. Keras 3's becomes a WHILE, and crashes the converter in int8.
+states are variable tensors. A stateful one that is unrolled keeps them in resource variables. Keras
+3's becomes a WHILE, and crashes the converter in int8.
 """
 
 import io
@@ -47,6 +48,7 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "words": (words, "float int8 ends"),
     "lstm": (lambda: network(L.LSTM(8)), "float half int8 ends"),
     "stream": (lambda: network(L.LSTM(8), steps=1), "int8"),
+    "stateful": (lambda: network(L.LSTM(4, stateful=True, unroll=True), steps=1), "float"),
     "two": (lambda: network(lambda x: L.LSTM(6)(L.LSTM(8, return_sequences=True)(x))), "int8"),
     "both": (lambda: network(L.Bidirectional(L.LSTM(8))), "int8"),
 }
@@ -56,6 +58,7 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
 def converted(model: Any, types: str, rng: np.random.Generator) -> bytes:
     """The bytes of a .tflite file: `ends` is int8 between a float input and a float output."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.experimental_enable_resource_variables = True
     shape, ids = tuple(model.input_shape[1:]), model.inputs[0].dtype == tf.int32
     samples = rng.integers(0, 20, (50, 1, *shape)) if ids else rng.normal(size=(50, 1, *shape))
     if types != "float":
