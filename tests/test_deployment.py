@@ -1,10 +1,12 @@
 """The whole way on a small model, and what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.tools import flatbuffer_utils
 from conftest import random_samples, small_model
 
 from unspool import stages
@@ -45,6 +47,22 @@ def test_files_are_what_was_deployed(deployed: Deployment, tmp_path: Path) -> No
 
 def test_without_test_data_no_accuracy_is_made_up(model: Any, data: np.ndarray) -> None:
     assert deploy(model, data, options=QUICK).accuracies == ()
+
+
+def test_token_ids_are_looked_up_on_the_u85() -> None:
+    """Without `allow_cpu`: the compiled file holds nothing but the operator of the NPU."""
+    from unspool.support._tensorflow import keras
+
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    embedded = keras.layers.Embedding(20, 4)(ids)
+    model = keras.Model(ids, keras.layers.Dense(3)(keras.layers.GRU(8)(embedded)))
+    tokens = np.random.default_rng(0).integers(0, 20, (30, 6))
+    done = deploy(model, tokens, options=replace(QUICK, target=target("ethos-u85-256")))
+    left = flatbuffer_utils.read_model_from_bytearray(bytearray(done.compiled.tflite))
+    assert [code.customCode for code in left.operatorCodes] == [b"ethos-u"]
+    assert done.compiled.cpu_operators == ()
+    with pytest.raises(UnspoolError, match=r"U55 and U65 leave it to the CPU.*`allow_cpu`"):
+        deploy(model, tokens, options=QUICK)
 
 
 def test_progress_is_told_for_every_stage(model: Any, data: np.ndarray) -> None:

@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "unrolling.recurrent": {"tflite", "unrolling.activations"},
     "unrolling": {"frontend", "tflite", "unrolling.activations", "unrolling.recurrent"},
     "quantization": {"tflite"},
-    "compilation": {"tflite"},
+    "compilation": {"npu", "tflite"},
     "compilation.residency": {"compilation", "npu", "tflite"},
     "stages": {"quantization", "unrolling"},
     "inspection": {

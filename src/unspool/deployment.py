@@ -110,7 +110,8 @@ class Options:
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         calibration_method: how ranges are chosen, as `calibrate` takes it.
         activations: "int8" or "int16", as `quantize` takes it.
-        allow_cpu: accept layers that no NPU runs, as `unroll` takes it.
+        allow_cpu: accept layers that the target's NPU does not run, as `unroll` takes it; an
+            Embedding needs it on Ethos-U55 and U65, the U85 runs it.
         feature_scales: give each feature of the inputs a scale of its own, as
             `with_feature_scales` does; for models that were trained on raw units.
         resident_weights: KiB of SRAM for weights that are copied from flash once per inference, as
@@ -176,7 +177,7 @@ def deploy(
         time_steps,
         method=options.calibration_method,
         activations=options.activations,
-        allow_cpu=options.allow_cpu,
+        allow_cpu=options.allow_cpu or _looks_up(options.target),
         full_length=options.full_length,
         fed_back=options.fed_back,
     )
@@ -220,12 +221,17 @@ def deploy_stream(
         time_steps,
         method=options.calibration_method,
         activations=options.activations,
-        allow_cpu=options.allow_cpu,
+        allow_cpu=options.allow_cpu or _looks_up(options.target),
         full_length=options.full_length,
         rounds=calibration_rounds,
         carry_states=carry_states,
     )
     return _deploy(model, calibration, test, time_steps, way, options, watch)
+
+
+def _looks_up(target: Target | None) -> bool:
+    """Whether the NPU looks token ids up itself: it moves rows by their numbers."""
+    return target is not None and target.family == "ethos-u85"
 
 
 def _deploy(

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 
 import flatbuffers
+import foreign
 import models
 import numpy as np
 import pytest
@@ -121,6 +122,25 @@ def test_refused(name: str) -> None:
     change, message = REFUSED[name]
     with pytest.raises(UnspoolError, match=message):
         load(_edit(models.vela(_small()), change))
+
+
+def test_a_variable_tensor_stays_in_its_place() -> None:
+    """Each value of a state has a tensor; one that lies elsewhere would be lost."""
+    data = models.vela(foreign.files()["stream_int8"])
+    state, cell = load(data).variables
+    assert (state.shape, state.dtype, cell.shape, cell.dtype) == ((1, 8), "int8", (1, 8), "int16")
+
+    def move(model: schema.ModelT) -> None:
+        graph = model.subgraphs[0]
+        kept = [i for i in graph.operators[0].outputs if graph.tensors[i].isVariable]
+        named = {entry.name.rstrip(b"\0"): entry.buffer for entry in model.metadata}
+        plan = model.buffers[named[b"OfflineMemoryAllocation"]]
+        offsets = np.array(plan.data, np.uint8).view(np.int32)
+        offsets[3 + kept[-1]] += 64
+        plan.data = offsets.view(np.uint8)
+
+    with pytest.raises(UnspoolError, match=r"variable tensor 'tfl.* is written at byte \d+, exp"):
+        load(_edit(data, move))
 
 
 def test_not_compiled() -> None:

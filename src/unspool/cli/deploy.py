@@ -74,7 +74,7 @@ def deploy_command(
     calibration_method: CalibrationMethod = Method.mse,
     activations: ActivationType = Activations.int8,
     allow_cpu: Annotated[
-        bool, typer.Option("--allow-cpu", help="Accept layers that no NPU runs, such as Embedding.")
+        bool, typer.Option("--allow-cpu", help="Accept layers that the target's NPU does not run.")
     ] = False,
     feature_scales: FeatureScales = False,
     full_length: FullLength = False,

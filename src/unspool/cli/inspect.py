@@ -72,23 +72,24 @@ def _layers(title: str, verdicts: Sequence["Verdict"]) -> Table:
 
 
 def _operators(file: Path, content: bytes, chosen: Target) -> Table:
+    """What runs each operator of a file: one that Vela compiled, or would compile."""
     from unspool.compilation import vela
+    from unspool.compilation.placement import NPU, every_operator
     from unspool.tflite import flatbuffer
 
-    listed = flatbuffer.operators(flatbuffer.read(content))
-    compiled_already = any(kind == "ethos-u" for kind, _ in listed)
-    on_cpu = {}
-    if not compiled_already:
-        on_cpu = {op.name: op.reason for op in vela.compile(content, chosen).cpu_operators}
-    title = f"{file}: {len(listed)} operators" + (
-        ", compiled by Vela" if compiled_already else f", on {chosen}"
-    )
+    listed = every_operator(flatbuffer.read(content))
+    if any(kind == NPU for kind, _ in listed.values()):
+        state, on_npu = "compiled by Vela", True
+        left = {position: "" for position, (kind, _) in listed.items() if kind != NPU}
+    else:
+        compiled = vela.compile(content, chosen)
+        state, on_npu = f"on {chosen}", compiled.npu_operators > 0
+        reasons = [op.reason for op in compiled.cpu_operators]
+        left = dict(zip(compiled.cpu_positions, reasons, strict=True))
+    title = f"{file}: {len(listed)} operators, {state}"
     table = Table("Operator", "Name", "Runs on", "Vela's reason", title=title, box=None)
     table.title_justify = "left"
-    for kind, name in listed:
-        if compiled_already:
-            where = "NPU" if kind == "ethos-u" else "CPU"
-        else:
-            where = "CPU" if name in on_cpu else "NPU"
-        table.add_row(kind, printable(name), where, on_cpu.get(name, ""))
+    for position, (kind, name) in listed.items():
+        where = "CPU" if position in left else "NPU" if on_npu else "nothing"
+        table.add_row(kind, printable(name), where, printable(left.get(position, "")))
     return table

@@ -61,7 +61,7 @@ def simulate_command(
         _print_scores(session, outputs, right, screen)
     elif not out:
         for name, array in zip(session.output_names, outputs, strict=True):
-            screen.print(f"{printable(name)}: {_shape(array, bool(session.pairs))}")
+            screen.print(f"{printable(name)}: {_shape(array, session.is_stream)}")
             screen.print(np.array2string(array, precision=4, threshold=200))
 
 
@@ -70,7 +70,7 @@ def _run(content: bytes, session: "Session", arrays: "list[np.ndarray]") -> "lis
     from unspool.runtime.session import predict
 
     with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
-        if session.pairs:
+        if session.is_stream:
             return session.predict_calls(arrays, progress)
         return predict(content, arrays, "npu", progress)
 
@@ -81,7 +81,7 @@ def _print_scores(
     """Print how good each output is that has labels; of a stream, after its last call."""
     from unspool.runtime.evaluation import scored
 
-    last = [array[:, -1] for array in outputs] if session.pairs else outputs
+    last = [array[:, -1] for array in outputs] if session.is_stream else outputs
     names = session.output_names
     for name, score in zip(names, scored(session, last, labels), strict=True):
         if score is not None:
@@ -91,7 +91,11 @@ def _print_scores(
 def _shape(array: np.ndarray, is_stream: bool) -> str:
     if not is_stream:
         return str(array.shape)
-    return f"{array.shape}: {array.shape[0]} sequences, {array.shape[1]} calls each"
+    sequences, calls = array.shape[:2]
+    return (
+        f"{array.shape}: {sequences} sequence{'s' * (sequences != 1)}, "
+        f"{calls} call{'s' * (calls != 1)} each"
+    )
 
 
 def _as_line(score: "Score", output: str) -> str:

@@ -80,12 +80,14 @@ class Compiled:
         weights_kib: weights and scales after Vela's compression, wherever they lie.
         macs: multiply-accumulates of one inference.
         npu_operators: how many operators run on the NPU.
-        cpu_operators: those that fall back to the CPU.
+        cpu_operators: those that fall back to the CPU: what is left of the network in `tflite`.
         operators: every operator, in order of execution.
         debug: Vela's debug database, which says to which operator each operation of the command
             stream belongs.
         allocations: where in memory the tensors lie that an inference writes, and how long.
         traffic: of the memories that an inference uses.
+        cpu_positions: of each of `cpu_operators`, where it is in the file that was compiled:
+            (number of the graph, number of the operator in it).
     """
 
     tflite: bytes
@@ -104,6 +106,7 @@ class Compiled:
     debug: bytes = field(default=b"", repr=False)
     allocations: tuple[Allocation, ...] = field(default=(), repr=False)
     traffic: tuple[Traffic, ...] = ()
+    cpu_positions: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     @property
     def sram_with_weights_kib(self) -> float:

@@ -6,12 +6,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TypeAlias
 
 from unspool.compilation import vela_results
 from unspool.compilation.compiled import Compiled
+from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
@@ -56,7 +57,10 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
         source.write_bytes(tflite)
         run = run_vela([str(source), *_options(target, folder)], Path(folder))
         if run.returncode != 0:
-            raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
+            raise UnspoolError(
+                f"Vela {vela_version} refused the file for {target}: "
+                f"{_reason(run)}{_way_out(tflite)}"
+            )
         try:
             return vela_results.read(Path(folder), run.stdout, target, vela_version)
         except (OSError, KeyError, IndexError, ValueError) as error:
@@ -106,16 +110,24 @@ def check_source(tflite: bytes) -> None:
     Raises:
         UnspoolError: not a .tflite file, or one that was compiled already.
     """
-    if any(kind == "ethos-u" for kind, _ in flatbuffer.operators(flatbuffer.look(tflite))):
+    if any(kind == NPU for kind, _ in every_operator(flatbuffer.look(tflite)).values()):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"
         )
 
 
+def _way_out(tflite: bytes) -> str:
+    floats = flatbuffer.float_operators(flatbuffer.look(tflite))
+    return "; it computes in float: quantize it to int8 first" if floats else ""
+
+
 def _reason(run: "subprocess.CompletedProcess[str]") -> str:
-    """Vela's own reason for failing: the last line of its traceback, or of its output."""
+    """Vela's own reason for failing, in one line: the end of its traceback, or of its output."""
     lines = [line for line in (run.stderr + run.stdout).splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)] or lines[-1:]
-    if not errors:
+    starts = [at for at, line in enumerate(lines) if re.match(r"[\w.]*Error\b", line)]
+    if not lines:
         return f"exit status {run.returncode}, without a message"
-    return re.sub(r"^[\w.]*Error: ", "", errors[-1]).strip("'\"").removeprefix("Error: ")
+    first = starts[-1] if starts else len(lines) - 1
+    details = takewhile(lambda line: line[0] == " ", lines[first + 1 :])  # " - IFM must be INT8"
+    message = re.sub(r"^([\w.]*Error: )?(Compilation failed: )?(Error: )?", "", lines[first])
+    return " ".join([message.strip("'\""), *map(str.strip, details)])

@@ -1,11 +1,12 @@
 """What Vela wrote and printed -> a compiled network."""
 
 import csv
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from unspool.compilation import allocations
 from unspool.compilation.compiled import Compiled, Operator, Traffic
+from unspool.compilation.placement import OnCpu, Places, Position, places
 from unspool.compilation.targets import Target
 
 _MEMORIES = {  # Vela's columns -> names
@@ -29,14 +30,13 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
         OSError, KeyError, IndexError, ValueError: they are not those of Vela 5.x.
     """
     (summary,) = _rows(next(folder.glob("network_summary_*.csv")))
-    reasons = _cpu_reasons(log)
-    operators = tuple(_operator(row, reasons) for row in _rows(folder / "network_per-layer.csv"))
-    counts = dict(re.findall(r"^(CPU|NPU) operators = (\d+)", log, re.MULTILINE))
-    cpu_operators = tuple(op for op in operators if not op.on_npu)
-    if len(cpu_operators) != int(counts["CPU"]):
-        raise ValueError(f"{counts['CPU']} CPU operators counted, {len(cpu_operators)} listed")
+    source, tflite = ((folder / f"network{end}.tflite").read_bytes() for end in ("", "_vela"))
+    debug = (folder / "network_debug.xml").read_bytes()
+    found = places(source, tflite, debug, log)
+    placed = list(_placed(_rows(folder / "network_per-layer.csv"), found))
+    on_cpu = [(op, position) for op, position in placed if not op.on_npu]
     return Compiled(
-        tflite=(folder / "network_vela.tflite").read_bytes(),
+        tflite=tflite,
         target=target,
         vela_version=vela_version,
         cycles=_integer(summary["cycles_total"]),
@@ -47,29 +47,45 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
         + float(summary["off_chip_flash_memory_used"]),
         weights_kib=float(summary["total_npu_encoded_weights"]) / 1024,
         macs=_integer(summary["nn_macs"]),
-        npu_operators=int(counts["NPU"]),
-        cpu_operators=cpu_operators,
-        operators=operators,
-        debug=(folder / "network_debug.xml").read_bytes(),
+        npu_operators=len(placed) - len(on_cpu),
+        cpu_operators=tuple(op for op, _ in on_cpu),
+        operators=tuple(op for op, _ in placed),
+        debug=debug,
         allocations=allocations.read(log),
         traffic=_traffic(summary),
+        cpu_positions=tuple(position for _, position in on_cpu),
     )
 
 
-def _operator(row: dict[str, str], reasons: dict[str, str]) -> Operator:
-    on_npu = row["Target"] == "NPU"
+def _placed(rows: list[dict[str, str]], found: Places) -> Iterator[tuple[Operator, Position]]:
+    """The operators in Vela's order; those of the CPU that its table leaves out are the last."""
+    waiting = dict(found.on_cpu)
+    for row, position in zip(rows, found.rows, strict=True):
+        if row["Target"] == "NPU":
+            yield _on_npu(row), position
+        elif position in waiting:
+            yield _on_cpu(waiting.pop(position)), position
+    for position, left in waiting.items():
+        yield _on_cpu(left), position
+
+
+def _on_npu(row: dict[str, str]) -> Operator:
     return Operator(
         kind=row["Original Operator"],
         name=row["Name"],
-        on_npu=on_npu,
+        on_npu=True,
         cycles=_integer(row["Op Cycles"]),
         npu_cycles=_integer(row["NPU"]),
         sram_cycles=_integer(row["SRAM AC"]),
         dram_cycles=_integer(row["DRAM AC"]),
         flash_cycles=_integer(row["OnFlash AC"]) + _integer(row["OffFlash AC"]),
         macs=_integer(row["MAC Count"]),
-        reason="" if on_npu else reasons.get(row["Name"], ""),
     )
+
+
+def _on_cpu(left: OnCpu) -> Operator:
+    """Vela estimates no cycles for the CPU."""
+    return Operator(left.kind, left.name, False, 0, 0, 0, 0, 0, 0, left.reason)
 
 
 def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
@@ -93,14 +109,3 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _integer(text: str) -> int:
     return round(float(text))
-
-
-def _cpu_reasons(log: str) -> dict[str, str]:
-    """Name of the written tensor -> why Vela leaves the operator on the CPU."""
-    matches = re.findall(
-        r"^Warning \([^)]*\) operator: [^,]+, ofm: '(.*)'\n"
-        r"Reason: (.*(?:\n(?!#|Warning|Info|Network).+)*)",
-        log,
-        re.MULTILINE,
-    )
-    return {name: " ".join(reason.split()) for name, reason in matches}

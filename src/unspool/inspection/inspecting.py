@@ -65,7 +65,7 @@ def inspect(
 
 
 def _is_tried(verdict: Verdict, operation: Any) -> bool:
-    return verdict.action in ("keep", "fold", "unroll") and not _is_known(operation)
+    return verdict.action in ("keep", "fold", "unroll", "cpu") and not _is_known(operation)
 
 
 def _is_known(operation: Any) -> bool:
@@ -85,6 +85,12 @@ def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
         if result.refused:
             detail = f"{result.refused}; {instead(verdict.kind)}"
             return replace(verdict, action="refuse", detail=detail)
+    if verdict.action == "cpu":  # as the rules have it, which do not know the target
+        return (
+            verdict
+            if any(result.on_cpu for result in results)
+            else replace(verdict, action="keep", detail="looks up token ids")
+        )
     for result in results:
         if result.on_cpu:
             detail = f"{result.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"

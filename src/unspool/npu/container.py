@@ -3,7 +3,8 @@
 Vela replaces the network by one custom operator `ethos-u`. Its inputs are the command stream,
 the read-only data, the scratch memory and the fast scratch memory, then the network's inputs;
 the NPU sees the second to fourth as memory regions 0, 1 and 2. Where inputs and outputs lie
-inside region 1 is in the file's `OfflineMemoryAllocation` metadata.
+inside region 1 is in the file's `OfflineMemoryAllocation` metadata. States of a fused LSTM are
+variable tensors among them, which stay where they are between two inferences.
 """
 
 import importlib
@@ -14,6 +15,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.npu.driver import Config, read_payload
+from unspool.npu.ends import read_ends
 from unspool.npu.flatbuffer import Table, root
 
 CUSTOM_CODE = "ethos-u"
@@ -25,7 +27,7 @@ _SIMULATED_DTYPES = ("int8", "uint8", "int16", "int32")
 
 @dataclass(frozen=True)
 class Tensor:
-    """A network input or output, and where it lies in region 1.
+    """A network's input, output or variable tensor, and where it lies in region 1.
 
     Attributes:
         name: of the tensor.
@@ -62,6 +64,7 @@ class Program:
         fast_size: bytes of region 2; None where it is region 1 itself.
         inputs: of the network.
         outputs: of the network.
+        variables: states that the network leaves in their place for the next inference.
     """
 
     config: Config
@@ -72,6 +75,7 @@ class Program:
     fast_size: int | None
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    variables: tuple[Tensor, ...] = ()
 
 
 def load(data: bytes) -> Program:
@@ -84,15 +88,17 @@ def load(data: bytes) -> Program:
     model = root(bytes(data), b"TFL3")
     graphs = model.tables(2)
     if len(graphs) != 1:
-        raise UnspoolError(f"the file has {len(graphs)} subgraphs, expected 1")
+        raise UnspoolError(
+            f"the file has {len(graphs)} subgraphs, expected 1: loops are not simulated"
+        )
     graph, buffers = graphs[0], model.tables(4)
     tensors = graph.tables(0)
-    inputs, outputs = _ends(_ethos_u_operator(model, graph), len(tensors))
-    stream, read_only, scratch, fast = inputs[:4]
-    payload = read_payload(_contents(tensors[stream], buffers))
-    scratch_size = _scratch_size(tensors[scratch], "scratch")
+    operator = _ethos_u_operator(model, graph)
     offsets = _offsets(model, buffers, len(tensors))
-    base = max(offsets[scratch], 0)
+    ends = read_ends(graph, operator, offsets)
+    payload = read_payload(_contents(tensors[ends.stream], buffers))
+    scratch_size = _scratch_size(tensors[ends.scratch], "scratch")
+    base, shared = max(offsets[ends.scratch], 0), ends.fast == ends.scratch
 
     def place(index: int) -> Tensor:
         return _network_tensor(tensors[index], offsets[index] - base, scratch_size)
@@ -101,11 +107,12 @@ def load(data: bytes) -> Program:
         config=payload.config,
         stream=payload.stream,
         stream_position=payload.position,
-        read_only=_contents(tensors[read_only], buffers),
+        read_only=_contents(tensors[ends.read_only], buffers),
         scratch_size=scratch_size,
-        fast_size=None if fast == scratch else _scratch_size(tensors[fast], "scratch_fast"),
-        inputs=tuple(place(i) for i in _order(graph, 1, inputs[4:])),
-        outputs=tuple(place(i) for i in _order(graph, 2, outputs)),
+        fast_size=None if shared else _scratch_size(tensors[ends.fast], "scratch_fast"),
+        inputs=tuple(map(place, ends.inputs)),
+        outputs=tuple(map(place, ends.outputs)),
+        variables=tuple(map(place, ends.variables)),
     )
 
 
@@ -122,7 +129,10 @@ def _ethos_u_operator(model: Table, graph: Table) -> Table:
         else:
             others.append(custom or _builtin_name(codes[index]))
     if not found:
-        raise UnspoolError("the file holds no ethos-u operator: it was not compiled by Vela")
+        raise UnspoolError(
+            "the file holds no ethos-u operator: it was not compiled by Vela, or all of it was left"
+            " on the CPU"
+        )
     if others:
         raise UnspoolError(
             f"{len(others)} operator{'s stay' if len(others) > 1 else ' stays'} on the CPU"
@@ -142,38 +152,6 @@ def _builtin_name(code: Table) -> str:
         return f"builtin operator {number}"
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if value == number}
     return str(names.get(number, f"builtin operator {number}"))
-
-
-def _ends(operator: Table, count: int) -> tuple[list[int], list[int]]:
-    """The operator's inputs and outputs, as positions among `count` tensors."""
-    inputs = _indices(operator, 1, count, "inputs of the ethos-u operator")
-    outputs = _indices(operator, 2, count, "outputs of the ethos-u operator")
-    if len(inputs) < 5 or not outputs:
-        raise UnspoolError(
-            f"the ethos-u operator has {len(inputs)} inputs and {len(outputs)} outputs,"
-            " expected 5 or more and 1 or more"
-        )
-    return inputs, outputs
-
-
-def _indices(table: Table, field: int, count: int, what: str) -> list[int]:
-    indices = [int(i) for i in table.numbers(field, "i4")]
-    for index in indices:
-        if not 0 <= index < count:
-            raise UnspoolError(f"{what}: tensor {index} does not exist, there are {count}")
-    return indices
-
-
-def _order(graph: Table, field: int, indices: list[int]) -> list[int]:
-    """The operator's tensors in the order in which the network lists them."""
-    network = [int(i) for i in graph.numbers(field, "i4")]
-    passed = {int(i) for i in graph.numbers(1, "i4")} if field == 2 else set()  # given out as it is
-    # A tensor may be there twice: a state that is also the result.
-    if set(network) - passed != set(indices) - passed:
-        raise UnspoolError(
-            f"the network's tensors {network} are not those of the ethos-u operator, {indices}"
-        )
-    return network
 
 
 def _contents(tensor: Table, buffers: tuple[Table, ...]) -> bytes:

@@ -35,8 +35,7 @@ def read_debug(data: bytes) -> dict[int, Origin]:
     Raises:
         UnspoolError: the bytes are not a debug database.
     """
-    text = data.decode("utf-8", "replace")
-    tables = {name: _rows(body) for name, body in _TABLE.findall(text)}
+    tables = read_tables(data)
     if "queue" not in tables or "optimised" not in tables:
         raise UnspoolError(
             f"not a Vela debug database: it has the tables {sorted(tables)},"
@@ -55,6 +54,12 @@ def read_debug(data: bytes) -> dict[int, Origin]:
                 name=scheduled.get("name", ""),
             )
     return origins
+
+
+def read_tables(data: bytes) -> dict[str, list[dict[str, str]]]:
+    """The tables of a debug database: name -> rows, each column -> value; none in other bytes."""
+    text = data.decode("utf-8", "replace")
+    return {name: _rows(body) for name, body in _TABLE.findall(text)}
 
 
 def _rows(body: str) -> list[dict[str, str]]:

@@ -33,7 +33,7 @@ def disassemble(program: Program, debug: bytes | None = None) -> str:
 
 
 def _head(program: Program, operations: int) -> Iterator[str]:
-    """The accelerator, the memory regions, and the network's inputs and outputs."""
+    """The accelerator, the memory regions, and the network's tensors in them."""
     config = program.config
     yield (
         f"{config.name}, {config.shram_kib} KiB SHRAM, {operations} operations,"
@@ -45,7 +45,8 @@ def _head(program: Program, operations: int) -> Iterator[str]:
         yield "region 2: the same as region 1"
     else:
         yield f"region 2: {program.fast_size} bytes, fast scratch"
-    for kind, tensors in (("input", program.inputs), ("output", program.outputs)):
+    ends = {"input": program.inputs, "output": program.outputs, "variable": program.variables}
+    for kind, tensors in ends.items():
         for tensor in tensors:
             place = f"region 1 +0x{tensor.offset:x}"
             yield f"{kind} {tensor.name}: {tensor.dtype} {tensor.shape}, {place}"

@@ -103,7 +103,10 @@ def _end_of_stream(words: list[int], at: int) -> int:
 def _config(word: int) -> Config:
     product = _PRODUCTS.get(word >> 28, f"product {word >> 28}")
     if product not in ("ethos-u55", "ethos-u65"):
-        raise UnspoolError(f"the stream is for {product}, expected ethos-u55 or ethos-u65")
+        raise UnspoolError(
+            f"the stream is for {product}, expected ethos-u55 or ethos-u65: compile for one of "
+            "these to simulate the network"
+        )
     macs, shram_kib = 1 << (word & 0xF), word >> 8 & 0xFF
     cores = _CORES.get((product, macs, shram_kib))
     if cores is None:

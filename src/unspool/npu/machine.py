@@ -40,7 +40,7 @@ def run(
     max_work: int = MAX_WORK,
     after: Callable[[Operation, Memory], None] = lambda operation, memory: None,
 ) -> list[Array]:
-    """Run a program on N samples.
+    """Run a program on N samples, each from the beginning.
 
     Args:
         program: what to run.
@@ -58,22 +58,63 @@ def run(
             is outside the memory regions, or there is too much work.
     """
     samples = _check_inputs(program, inputs)
+    return infer(program, inputs, initial(program, samples), max_work, after)[0]
+
+
+def initial(program: Program, samples: int) -> list[Array]:
+    """Variable tensors before the first inference, (samples, ...) each: TFLM's values for zero."""
+    return [
+        np.full(
+            (samples, *sample_shape(tensor)),
+            tensor.zero_point if tensor.dtype == "int8" else 0,
+            tensor.dtype,
+        )
+        for tensor in program.variables
+    ]
+
+
+def infer(
+    program: Program,
+    inputs: Sequence[Array],
+    variables: Sequence[Array],
+    max_work: int = MAX_WORK,
+    after: Callable[[Operation, Memory], None] = lambda operation, memory: None,
+) -> tuple[list[Array], list[Array]]:
+    """One inference of N samples that have had others before: as `run`, with variable tensors.
+
+    Args:
+        program: as `run` takes it.
+        inputs: as `run` takes them.
+        variables: an array (N, ...) per variable tensor, in the order of `program.variables`.
+        max_work: as `run` takes it.
+        after: as `run` takes it.
+
+    Returns:
+        (outputs, variables after it).
+
+    Raises:
+        UnspoolError: as `run`.
+    """
+    samples = _check_inputs(program, inputs)
     operations = decode(program.stream)
     memory_bytes = program.scratch_size + (program.fast_size or 0) + 1
     step = max(1, min(MAX_BATCH, _BATCH_BYTES // memory_bytes))
-    outputs: list[Array] = [
-        np.empty((samples, *sample_shape(tensor)), tensor.dtype) for tensor in program.outputs
+    given = list(zip((*program.variables, *program.inputs), (*variables, *inputs), strict=True))
+    taken = [
+        (tensor, np.empty((samples, *sample_shape(tensor)), tensor.dtype))
+        for tensor in (*program.outputs, *program.variables)
     ]
     cache = Cache()
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         memory = Memory(program, part.stop - part.start)
-        for tensor, values in zip(program.inputs, inputs, strict=True):
+        for tensor, values in given:
             _store(memory, tensor, values[part])
         _run_batch(Machine(program, memory, max_work, cache), operations, after)
-        for tensor, result in zip(program.outputs, outputs, strict=True):
+        for tensor, result in taken:
             result[part] = _fetch(memory, tensor)
-    return outputs
+    results: list[Array] = [result for _, result in taken]
+    return results[: len(program.outputs)], results[len(program.outputs) :]
 
 
 def _run_batch(

@@ -6,7 +6,9 @@ from unspool.report.causes import cause
 from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
+from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Outside
+from unspool.tflite.variables import variables
 
 LARGEST_LOSS = 1.0
 """Points of accuracy that the quantized model may lose before the verdict calls it bad."""
@@ -16,7 +18,10 @@ _NAMED = 3  # columns
 
 def verdict(report: Report) -> tuple[Check, ...]:
     """Part by part: errors, placement, accuracy, the binary, memory."""
-    parts = (_errors, _placement, _accuracy, _binary, _not_measured, _outside, _drift, _fits)
+    parts = (
+        *(_errors, _placement, _variables, _accuracy, _binary),
+        *(_not_measured, _outside, _drift, _fits),
+    )
     return tuple(check for part in parts for check in part(report))
 
 
@@ -92,6 +97,19 @@ def _placement(report: Report) -> Iterator[Check]:
     else:
         stay = "stays" if on_cpu == 1 else "stay"
         yield Check("bad", f"{on_cpu} of {every} operators {stay} on the CPU.")
+
+
+def _variables(report: Report) -> Iterator[Check]:
+    """States that a file of someone else's keeps: nothing resets them by itself."""
+    tflite = report.quantized_tflite
+    names = variables(flatbuffer.look(tflite)) if tflite else []
+    if names:
+        several = len(names) > 1
+        yield Check(
+            "open",
+            f"{len(names)} variable{'s keep' if several else ' keeps'} a state from one "
+            "inference to the next: call Reset() of TFLM's interpreter before a new sequence.",
+        )
 
 
 def _accuracy(report: Report) -> Iterator[Check]:

@@ -1,11 +1,13 @@
 """What executes a .tflite file: LiteRT, TFLM, or the simulator of the NPU.
 
 An engine is called with stored values, one array (samples, ...) per input in the file's order, and
-returns one such array per output. Samples do not depend on each other.
+returns one such array per output. Samples do not depend on each other, but where a file keeps
+states in variables: there each call goes on where the last one ended, until `reset`.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,13 +15,48 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool.errors import UnspoolError
 from unspool.support.quiet import quiet
+from unspool.support.text import last_line
 from unspool.tflite import flatbuffer, tflm_limits
+from unspool.tflite.variables import variables
 
-Engine: TypeAlias = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+Run: TypeAlias = "Callable[[Sequence[np.ndarray]], list[np.ndarray]]"
+"""Stored values, one array (samples, ...) per input, to one such array per output."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Executes one .tflite file; call it.
+
+    Attributes:
+        run: what it does when it is called.
+        reset: sets variables to what they are before the first call.
+        states_of_each: whether each sample of a call has variables of its own; else one
+            sample at a time is to be run where a file has some.
+    """
+
+    run: Run
+    reset: Callable[[], object]
+    states_of_each: bool = False
+
+    def __call__(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run it."""
+        return self.run(values)
 
 
 def litert(content: bytes) -> Engine:
     """LiteRT's interpreter with its default kernels, on one thread."""
+    held = [_litert_run(content)]
+    keeps_states = bool(variables(flatbuffer.look(content)))
+
+    def reset() -> None:
+        if keeps_states:  # a new one: LiteRT resets variable tensors only, not resource variables
+            held[0] = _litert_run(content)
+
+    return Engine(_one_by_one(lambda values: held[0](values)), reset)
+
+
+def _litert_run(content: bytes) -> Run:
+    """One sample in a new interpreter of its own."""
     with quiet():
         try:
             interpreter = _litert_interpreter(content, OpResolverType.AUTO)
@@ -35,7 +72,7 @@ def litert(content: bytes) -> Engine:
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in outputs]
 
-    return _one_by_one(invoke)
+    return invoke
 
 
 def _litert_interpreter(content: bytes, kernels: OpResolverType) -> Interpreter:
@@ -71,7 +108,7 @@ def tflm(content: bytes) -> Engine:
         interpreter.invoke()
         return [interpreter.get_output(position) for position in range(len(graph.outputs))]
 
-    return _one_by_one(invoke)
+    return Engine(_one_by_one(invoke), interpreter.reset)
 
 
 def npu(content: bytes) -> Engine:
@@ -79,15 +116,44 @@ def npu(content: bytes) -> Engine:
     from unspool import npu
 
     program = npu.load(content)
-    return lambda values: npu.run(program, values)
+    kept: list[np.ndarray] = []
+
+    def run(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        before = kept or npu.initial(program, len(values[0]))
+        outputs, kept[:] = npu.infer(program, values, before)
+        return outputs
+
+    return Engine(run, kept.clear, states_of_each=True)
 
 
 ENGINES: dict[str, Callable[[bytes], Engine]] = {"litert": litert, "tflm": tflm, "npu": npu}
 """The runtimes by name."""
 
 
-def _one_by_one(invoke: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> Engine:
-    """An engine of an interpreter that takes one sample, with its batch dimension of 1."""
+def check_runtime(runtime: str) -> None:
+    """Check the name of a runtime.
+
+    Raises:
+        UnspoolError: there is none of this name.
+    """
+    if runtime not in ENGINES:
+        raise UnspoolError(f"runtime {runtime!r}: expected one of {', '.join(ENGINES)}")
+
+
+def engine(runtime: str, content: bytes) -> Engine:
+    """An engine for a .tflite file.
+
+    Raises:
+        UnspoolError: the runtime cannot run it.
+    """
+    try:
+        return ENGINES[runtime](content)
+    except (RuntimeError, ValueError) as error:
+        raise UnspoolError(f"{runtime} cannot run this .tflite file: {last_line(error)}") from None
+
+
+def _one_by_one(invoke: Run) -> Run:
+    """Samples one after the other, for an interpreter that takes one, with its batch of 1."""
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         results = [

@@ -8,12 +8,11 @@ import joblib
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.runtime.engines import ENGINES
+from unspool.runtime.engines import Engine, check_runtime, engine
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Progress
 from unspool.support.samples import Samples
-from unspool.support.text import last_line
 from unspool.tflite.signature import Signature
 
 _CHUNK = 500  # samples between two reports of progress, and per task of a process
@@ -42,17 +41,13 @@ class Session(Signature):
             UnspoolError: not a .tflite file, an unknown runtime, a file that it cannot run, or a
                 state whose input and output differ in scale.
         """
-        if runtime not in ENGINES:
-            raise UnspoolError(f"runtime {runtime!r}: expected one of {', '.join(ENGINES)}")
+        check_runtime(runtime)
         self.runtime = runtime
         content = tflite if isinstance(tflite, bytes) else files.read(tflite)
         super().__init__(content)
-        try:
-            self._engine = ENGINES[runtime](content)
-        except (RuntimeError, ValueError) as error:
-            raise UnspoolError(
-                f"{runtime} cannot run this .tflite file: {last_line(error)}"
-            ) from None
+        self._engine = engine(runtime, content)
+        # Its variables are those of `step` and `run`, whatever `predict` does between.
+        self._carrying = engine(runtime, content) if self.keeps_states else self._engine
         self._states: list[np.ndarray] = self.initial_states(1)
 
     def predict(
@@ -109,8 +104,9 @@ class Session(Signature):
         """Run `_CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
         arrays = self.check(data)
         results = []
-        for start in range(0, len(arrays[0]), _CHUNK):
-            part = [array[start : start + _CHUNK] for array in arrays]
+        size = 1 if self.keeps_states and not self._engine.states_of_each else _CHUNK
+        for start in range(0, len(arrays[0]), size):
+            part = [array[start : start + size] for array in arrays]
             results.append(kept(self._calls_of(part)))
             if progress:
                 progress(len(part[0]))
@@ -119,8 +115,9 @@ class Session(Signature):
     def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Outputs of one call after the other, for samples that start together."""
         states: Sequence[np.ndarray] = self.initial_states(len(part[0]))
+        self._engine.reset()
         for call in self.calls(part):
-            outputs, states = self._call(call, states)
+            outputs, states = self._call(self._engine, call, states)
             yield outputs
 
     def step(self, *values: np.ndarray) -> list[np.ndarray]:
@@ -136,7 +133,7 @@ class Session(Signature):
             UnspoolError: the values do not fit the inputs.
         """
         arrays = samples.check([np.asarray(v)[None] for v in values], self.inputs, "step")
-        outputs, self._states = self._call(arrays, self._states)
+        outputs, self._states = self._call(self._carrying, arrays, self._states)
         return [output[0] for output in outputs]
 
     def run(self, *sequences: np.ndarray) -> list[np.ndarray]:
@@ -154,17 +151,23 @@ class Session(Signature):
         arrays = self.check([np.asarray(sequence)[None] for sequence in sequences])
         results = []
         for call in self.calls(arrays):
-            outputs, self._states = self._call(call, self._states)
+            outputs, self._states = self._call(self._carrying, call, self._states)
             results.append(outputs)
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def reset(self) -> None:
         """Set every state to what it is before the first call, mostly zero."""
         self._states = self.initial_states(1)
+        self._carrying.reset()
 
     @property
     def states(self) -> dict[str, bytes]:
-        """The carried states as the device holds them: name -> raw bytes."""
+        """The carried states as the device holds them: name -> raw bytes.
+
+        Raises:
+            UnspoolError: the file keeps them itself, in variables.
+        """
+        self._check_states_are_ours()
         return {
             name: values.tobytes()
             for name, values in zip(self.state_names, self._states, strict=True)
@@ -172,6 +175,7 @@ class Session(Signature):
 
     @states.setter
     def states(self, states: Mapping[str, bytes]) -> None:
+        self._check_states_are_ours()
         if set(states) != set(self.state_names):
             raise UnspoolError(
                 f"states: got {', '.join(sorted(states)) or 'none'}, "
@@ -218,11 +222,18 @@ class Session(Signature):
             for name, size, end in zip(self.state_names, sizes, ends, strict=True)
         }
 
+    def _check_states_are_ours(self) -> None:
+        if self.keeps_states:
+            raise UnspoolError(
+                "states: this file keeps them in variables, which stay inside the runtime; "
+                "to go back, call reset() and run the sequence again"
+            )
+
     def _call(
-        self, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
+        self, run: Engine, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Run real values and stored states; returns real outputs and stored states."""
-        stored = self._engine(self.merged(self.quantized(arrays), states))
+        stored = run(self.merged(self.quantized(arrays), states))
         return self.dequantized(stored), [stored[pair.output] for pair in self.pairs]
 
 

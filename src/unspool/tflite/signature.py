@@ -11,6 +11,7 @@ from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, marks, masks
 from unspool.tflite.flatbuffer import Tensor
 from unspool.tflite.input_scaling import InputScaling
+from unspool.tflite.variables import variables
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Signature:
         inputs: the file's inputs without states and computed masks, in order.
         outputs: the file's outputs without the states, in order.
         pairs: the states: which input takes which output's value; empty for a file without states.
+        keeps_states: whether the file has states in variables, which whatever runs it keeps.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
         scalings: of inputs' real values, before they are quantized.
@@ -59,6 +61,7 @@ class Signature:
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
         self.masks = file_marks.masks
         self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
+        self.keeps_states = bool(variables(model))
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._fed = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]
         self._fed_tensors = [inputs[i] for i in self._fed]
@@ -78,6 +81,11 @@ class Signature:
         return tuple(tensor.name for tensor in self.outputs)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether one call goes on where another one ended: the file has states of some kind."""
+        return bool(self.pairs) or self.keeps_states
+
+    @property
     def time_steps(self) -> int:
         """How many time steps one call takes: those of the first input in time."""
         return next((t.shape[1] for t in self.inputs if len(t.shape) > 2), 1)
@@ -95,7 +103,7 @@ class Signature:
         Raises:
             UnspoolError: they do not fit the inputs.
         """
-        if not self.pairs:
+        if not self.is_stream:
             return samples.check(data, self.inputs, what)
         arrays = samples.check(data, [open_time(tensor) for tensor in self.inputs], what)
         for array, tensor in zip(arrays, self.inputs, strict=True):
@@ -164,7 +172,7 @@ class Signature:
     def calls(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Cut sequences into what one call takes; an input without time goes into every call."""
         timed = [array for array, t in zip(arrays, self.inputs, strict=True) if len(t.shape) > 2]
-        count = timed[0].shape[1] // self.time_steps if timed and self.pairs else 1
+        count = timed[0].shape[1] // self.time_steps if timed and self.is_stream else 1
         return [
             [
                 array[:, k * t.shape[1] : (k + 1) * t.shape[1]] if len(t.shape) > 2 else array

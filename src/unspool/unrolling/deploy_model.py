@@ -40,7 +40,7 @@ def unroll(
     Args:
         model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
         time_steps: length of the sequence where the model leaves it open, `(None, features)`.
-        allow_cpu: accept layers that no NPU runs, such as Embedding.
+        allow_cpu: accept layers that an Ethos-U55 or U65 does not run, such as Embedding.
         full_length: no sequence is ever padded, so that masks are left out.
         fed_back: input -> output, of states that the model takes and gives itself, where its graph
             does not show that they are: the pair gets one scale.
@@ -83,7 +83,7 @@ def unroll_stream(
         time_steps: of one chunk, whatever length the model was trained on. Where inputs have
             different lengths, such as 60 and 20, those of the shortest; the others get as many
             more, 3 for 1.
-        allow_cpu: accept layers that no NPU runs, such as Embedding.
+        allow_cpu: accept layers that an Ethos-U55 or U65 does not run, such as Embedding.
         full_length: no sequence is ever padded, so that masks are left out.
 
     Returns:

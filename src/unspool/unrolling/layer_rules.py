@@ -21,8 +21,8 @@ from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]
 """unroll: its loop is unrolled; keep: it is deployed as it is; fold: it becomes part of a
 neighbouring layer; input: it is applied where the input is quantized, which then takes real units;
-remove: it does nothing at inference; cpu: it is deployed, but no NPU runs it; refuse: the model
-cannot be deployed with it."""
+remove: it does nothing at inference; cpu: it is deployed, but Ethos-U55 and U65 leave it to the
+CPU; refuse: the model cannot be deployed with it."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,10 @@ def _bidirectional(layer: Any) -> tuple[Action, str]:
 
 
 def _embedding(layer: Any) -> tuple[Action, str]:
-    return "cpu", "looks up token ids; no Ethos-U runs that (accept it with `allow_cpu`)"
+    return "cpu", (
+        "looks up token ids: an Ethos-U85 does that, U55 and U65 leave it to the CPU (accept it "
+        "with `allow_cpu`)"
+    )
 
 
 def _time_distributed(layer: Any) -> tuple[Action, str]:
