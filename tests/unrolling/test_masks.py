@@ -294,3 +294,12 @@ def test_masked_models_are_compressed() -> None:
     done = unspool.deploy(made.model, x, options=QUICK)
     assert done.simulation.equal == len(x)
     assert len(Session(done.quantized_tflite).masks) == 1
+
+
+def test_lengths_cannot_mark_an_input_that_is_padded_by_two_values() -> None:
+    x = keras.Input((6, 2), name="x")
+    both = [L.GRU(3)(L.Masking(value)(x)) for value in (0.0, -1.0)]
+    tflite = unspool.convert(unspool.unroll(keras.Model(x, L.Concatenate()(both))))
+    data = np.ones((2, 6, 2), np.float32)
+    with pytest.raises(UnspoolError, match="-1 and 0 say that a step of input 'x' is padded"):
+        Session(tflite).predict(data, lengths=[3, 4])

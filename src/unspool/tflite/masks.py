@@ -78,7 +78,15 @@ def padded(
     Raises:
         UnspoolError: the network has no mask, or these are no lengths of its samples.
     """
-    values = {mask.source or mask.input: mask.value if mask.source else 0.0 for mask in masks}
+    values: dict[str, float] = {}
+    for mask in masks:
+        value = values.setdefault(mask.source or mask.input, mask.value if mask.source else 0.0)
+        if mask.source and value != mask.value:
+            both = " and ".join(f"{each:g}" for each in sorted((value, mask.value)))
+            raise UnspoolError(
+                f"lengths were given, but {both} say that a step of "
+                f"input {mask.source!r} is padded: mark such steps in the samples"
+            )
     if not values:
         raise UnspoolError("lengths were given, but the network has no mask: leave them out")
     counts = np.asarray(lengths)
