@@ -8,13 +8,14 @@ column.
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.rewriting import TFLM_INPUTS
 from unspool.unrolling.recurrent.cell import Array, weight
+from unspool.unrolling.recurrent.weights import OfTrained
 from unspool.unrolling.recurrent_layers import DeployLayer
 
 Values: TypeAlias = dict[str, Array]
@@ -24,37 +25,14 @@ _TO_BE_GIVEN = ("query", "value", "key", "inputs")
 _LEFT_OUT = ("training", "return_attention_scores")
 
 
-class _Attention(keras.layers.Layer):  # type: ignore[misc]
-    """What both kinds share: weights that are made of the trained layer's."""
-
-    def __init__(self, read: Callable[[], Values], **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
-        self._read = read
-        self._variables = {
-            name: self.add_weight(
-                shape=value.shape, initializer=keras.initializers.Constant(value), name=name
-            )
-            for name, value in read().items()
-        }
-        self.built = True
-
-    def trained_values(self) -> list[Array]:
-        """This layer's weights, made anew from the trained layer's, in the order of `weights`."""
-        return list(self._read().values())
-
-    def tensor(self, name: str) -> Array:
-        """A weight's value."""
-        return tf.convert_to_tensor(self._variables[name])
-
-
-class Heads(_Attention):
+class Heads(OfTrained):
     """MultiHeadAttention, or GroupQueryAttention, whose groups of queries share keys and values.
 
     The queries of a group stand one after the other, as those of one head: nothing is repeated.
     """
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
-        super().__init__(partial(_heads, source), **kwargs)
+        super().__init__(partial(_heads, source), dtype="float32", **kwargs)
         self.groups, self.width = source._key_dense.kernel.shape[1:]
         self.shared = source._query_dense.kernel.shape[1] // self.groups
         self.shape = source._output_dense.kernel.shape[2:]
@@ -77,7 +55,7 @@ class Heads(_Attention):
         mixed = tf.matmul(weights, tf.transpose(v, (1, 0, 2)), name="mixed")
         mixed = tf.transpose(tf.reshape(mixed, (groups, shared, count, -1)), (2, 0, 1, 3))
         mixed = tf.reshape(mixed, (count, -1))
-        if "gate_kernel" in self._variables:
+        if "gate_kernel" in self.names:
             mixed = tf.multiply(mixed, tf.sigmoid(self._dense(query, "gate")), name="gated")
         output = tf.reshape(self._dense(mixed, "output"), (1, count, *self.shape))
         return [output, tf.reshape(weights, (1, groups * shared, count, keys))]
@@ -111,11 +89,11 @@ def _heads(layer: Any) -> Values:
     return values
 
 
-class Scored(_Attention):
+class Scored(OfTrained):
     """Attention or AdditiveAttention: one head without kernels, scores by products or by tanh."""
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
-        super().__init__(partial(_scored, source), **kwargs)
+        super().__init__(partial(_scored, source), dtype="float32", **kwargs)
 
     def call(self, inputs: Sequence[Array]) -> list[Array]:
         """Attend from a query to a value, and a key that is the value where there is none.
@@ -127,9 +105,9 @@ class Scored(_Attention):
             [(1, queries, features), weights (1, queries, keys)]; what is not used costs nothing.
         """
         query, value, key = (*inputs, inputs[1])[:3]
-        if "scale" in self._variables:
+        if "scale" in self.names:
             query = tf.multiply(query, self.tensor("scale"), name="query")
-        if "sum" in self._variables:
+        if "sum" in self.names:
             scores = self._of_pairs(query, key)
         else:
             scores = tf.matmul(query, tf.transpose(key, (0, 2, 1)), name="scores")
@@ -138,7 +116,7 @@ class Scored(_Attention):
 
     def _of_pairs(self, query: Array, key: Array) -> Array:
         """Scores (1, queries, keys): a weighted sum of tanh(query + key) over the width."""
-        if "scale" in self._variables:
+        if "scale" in self.names:
             key = tf.multiply(key, self.tensor("scale"), name="key")
         (_, queries, width), keys = query.shape, key.shape[1]
         all_keys = _repeated(tf.reshape(key, (1, keys * width)), queries)
@@ -174,7 +152,7 @@ def _scored(layer: Any) -> Values:
     return scale
 
 
-_FORMS: dict[type, type[_Attention]] = {
+_FORMS: dict[type, type[OfTrained]] = {
     keras.layers.AdditiveAttention: Scored,
     keras.layers.Attention: Scored,
     keras.layers.GroupQueryAttention: Heads,

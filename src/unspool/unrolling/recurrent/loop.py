@@ -8,9 +8,10 @@ from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import step_scope
 from unspool.unrolling.recurrent.cell import Array, Cell, States
 from unspool.unrolling.recurrent.masked import Padding, step_masks
+from unspool.unrolling.recurrent.weights import OfTrained
 
 
-class Unrolled(keras.layers.Layer):  # type: ignore[misc]
+class Unrolled(OfTrained):
     """A recurrent layer for a fixed number of steps, without a loop.
 
     Called on sequences (sequences, time steps, features), of which there is one unless a
@@ -33,24 +34,12 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """Make the layer; `read` returns the deploy-time cell of a trained cell."""
-        super().__init__(**kwargs)
+        super().__init__(lambda: _arrays(read()), **kwargs)
         self._padding = padding or Padding()
-        self._read = read
         self.cell = cell = read()
         self.go_backwards = go_backwards
         self.reverse_outputs = reverse_outputs
         self._keras_cell = getattr(cell, "cell", None)  # so that Keras knows of its weights
-        self._variables = {
-            name: self.add_weight(
-                shape=value.shape, initializer=keras.initializers.Constant(value), name=name
-            )
-            for name, value in _arrays(cell).items()
-        }
-        self.built = True
-
-    def trained_values(self) -> list[Array]:
-        """This layer's weights, made anew from the trained cell's, in the order of `weights`."""
-        return list(_arrays(self._read()).values())
 
     def call(
         self,
@@ -64,7 +53,7 @@ class Unrolled(keras.layers.Layer):  # type: ignore[misc]
         """
         count, steps, *features = sequence.shape
         # One tensor per weight, shared by all steps: a constant written once.
-        tensors = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
+        tensors = {name: self.tensor(name) for name in self.names}
         cell = replace(self.cell, **tensors)  # type: ignore[type-var]
         if count > 1:
             sequence = tf.transpose(sequence, (1, 0, *range(2, len(sequence.shape))))
