@@ -17,6 +17,7 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 from unspool.unrolling.inspection import inspect
 
+pytestmark = pytest.mark.usefixtures("computing")
 L = keras.layers
 
 SHIPPED = {
