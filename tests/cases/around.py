@@ -143,6 +143,12 @@ AROUND = [
     ),
     Case(
         LAYERS,
+        "MaxPooling1D, padded, with strides beyond 3",
+        chain(L.MaxPooling1D(5, padding="same"), L.GRU(6), shape=longer(4)),
+        lengths=(6, 33),
+    ),
+    Case(
+        LAYERS,
         "Conv2D + Reshape (a CRNN)",
         functional(crnn, timed(12, 1)),
         lengths=(10, 33),

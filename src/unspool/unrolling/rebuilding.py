@@ -121,6 +121,8 @@ class Rebuilder:
             return attention(layer, name)
         if strides.is_far(layer):
             return strides.in_blocks(layer, name)
+        if strides.pools_far(layer):
+            return strides.without_padding(layer, name)
         return substitute(layer, name) or _clone(layer, name)
 
 

@@ -1,14 +1,20 @@
-"""A convolution over time with a stride that no NPU takes, as one of stride 1 over blocks.
+"""Convolutions and pooling over time with strides that no NPU takes.
+
+A convolution becomes one of stride 1 over blocks.
 
 Vela takes strides up to 3 (and more in a few shapes). With a stride of s, output i reads samples
 from i s on: if the sequence is cut into blocks of s samples, it reads from block i on. So it is a
 convolution of stride 1 over blocks, with s times the channels and a kernel of ceil(k / s) blocks,
 padded with zeros at its end. The arithmetic is the same.
+
+Vela takes a far stride of a MaxPooling1D without padding: the windows that padding would fill, the
+first and the last, are pooled by themselves.
 """
 
 from typing import Any
 
 from unspool.support._tensorflow import keras, tf
+from unspool.unrolling import reductions
 from unspool.unrolling.recurrent.cell import weight
 from unspool.unrolling.recurrent_layers import DeployLayer
 from unspool.unrolling.substitutes import Function
@@ -64,6 +70,39 @@ def in_blocks(layer: Any, name: str) -> DeployLayer:
         return y
 
     return call
+
+
+def pools_far(layer: Any) -> bool:
+    """Whether a layer is a MaxPooling1D, window beside window, that pads at a far stride."""
+    return (
+        isinstance(layer, keras.layers.MaxPooling1D)
+        and layer.strides[0] > _LARGEST
+        and layer.pool_size == layer.strides
+        and layer.padding == "same"
+        and layer.data_format == "channels_last"
+    )
+
+
+def without_padding(layer: Any, name: str) -> DeployLayer:
+    """Such a MaxPooling1D: (1, time, channels) -> (1, steps, channels)."""
+    (stride,) = layer.strides
+
+    def pooled(x: Any) -> Any:
+        length = x.shape[1]
+        before = (-length % stride) // 2
+        first = min((stride - before) % stride, length)  # samples of a window that is not full
+        last = (length - first) % stride
+        parts = [_largest(x[:, :first])] if first else []
+        if length - first >= stride:
+            parts.append(tf.nn.max_pool1d(x[:, first : length - last], stride, stride, "VALID"))
+        parts += [_largest(x[:, length - last :])] if last else []
+        return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+
+    return Function(pooled, name=name)
+
+
+def _largest(x: Any) -> Any:
+    return reductions.largest_over(x, (1,), keepdims=True)
 
 
 def _extent(layer: Any, length: int) -> tuple[int, int]:
