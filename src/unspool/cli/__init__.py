@@ -1,5 +1,7 @@
 """The commands: parse, call the public API, print.
 
+A command's parameters are single options, or groups of them (see `grouping`).
+
 Libraries are imported inside the commands: `unspool --help` must not wait for TensorFlow.
 """
 

@@ -1,6 +1,7 @@
 """`unspool check` and `unspool diff`: for reports that have been written already."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,16 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.console import BROKEN, console
-from unspool.cli.options import (
-    MaxAccuracyDrop,
-    MaxFlash,
-    MaxMs,
-    MaxOutputError,
-    MaxSram,
-    NoCpu,
-    chosen_budget,
-)
+from unspool.cli.grouping import grouped
 from unspool.compilation import budgets
 from unspool.errors import UnspoolError
 from unspool.report import comparison, document
@@ -28,31 +22,28 @@ Report = Annotated[
 ]
 
 
-def check_command(
-    report: Report,
-    max_ms: MaxMs = None,
-    max_sram_kib: MaxSram = None,
-    max_flash_kib: MaxFlash = None,
-    max_accuracy_drop: MaxAccuracyDrop = None,
-    max_output_error: MaxOutputError = None,
-    no_cpu: NoCpu = False,
-) -> None:
+@grouped
+def check_command(*, report: Report, budget: BudgetOptions) -> None:
     """Hold a report.json against a budget; the exit status is 1 where it is broken."""
-    budget = chosen_budget(
-        max_ms, max_sram_kib, max_flash_kib, max_accuracy_drop, no_cpu, max_output_error
-    )
-    if budget is None:
+    limits = budget.chosen()
+    if limits is None:
         raise UnspoolError(
             "check: no budget was given; expected one or more of --max-ms, --max-sram-kib, "
             "--max-flash-kib, --max-accuracy-drop, --max-output-error, --no-cpu"
         )
     read = document.read(report)
     try:
-        items = budgets.weigh(read.values, budget)
+        items = budgets.weigh(read.values, limits)
     except UnspoolError as error:
         raise UnspoolError(f"{read.path}: {error}") from None
     screen = console()
     screen.print(f"{read.path}: {read.model} on {_target(read)}")
+    screen.print(_table(items, read))
+    if any(item.over > 0 for item in items):
+        raise typer.Exit(BROKEN)
+
+
+def _table(items: Sequence[budgets.Item], read: document.Document) -> Table:
     table = Table(box=None)
     for column in ("Figure", "Value", "Limit", "Unit", "Verdict", "Origin", "From"):
         table.add_column(column, justify="right" if column in ("Value", "Limit") else "left")
@@ -65,9 +56,7 @@ def check_command(
         origins = dict.fromkeys(read.figures[key].origin for key in item.figures)
         came = ", ".join(origins), ", ".join(item.figures)
         table.add_row(item.label, *numbers, item.unit, verdict, *came)
-    screen.print(table)
-    if any(item.over > 0 for item in items):
-        raise typer.Exit(BROKEN)
+    return table
 
 
 def diff_command(

@@ -1,12 +1,22 @@
-"""The options of `unspool compress` alone."""
+"""The options of `unspool compress`, in groups."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
+from unspool.cli.options import classes
+from unspool.errors import UnspoolError
 from unspool.support import samples
+from unspool.support.samples import Samples
+
+if TYPE_CHECKING:
+    from unspool.compression.compressing import FineTuning
+    from unspool.compression.kernels import KernelSetting
 
 
 class Smaller(str, Enum):
@@ -16,63 +26,178 @@ class Smaller(str, Enum):
     flash = "flash"
 
 
-TrainedModel = Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")]
-Data = Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")]
-Labels = Annotated[
-    Path, typer.Option(help="What the model's loss takes for them.", metavar="Y.npy")
-]
-Test = Annotated[
-    tuple[Path, Path] | None,
-    typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
-]
-CalibrationData = Annotated[
-    Path | None,
-    typer.Option(
-        help=f"Samples to quantize with; by default the first {samples.CALIBRATION_COUNT} of "
-        "--data.",
-        metavar="X.npy",
-    ),
-]
-Sparsity = Annotated[
-    float | None, typer.Option(help="Share of the weights that become 0; by default 0.8.")
-]
-Clusters = Annotated[
-    int | None,
-    typer.Option(help="Distinct values of the others; by default 16, 0 leaves them free."),
-]
-Layer = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A layer's own setting, such as gru=0.9:16; may be given again.",
-        metavar="NAME=SPARSITY:CLUSTERS",
-    ),
-]
-QuantizationAware = Annotated[
-    bool,
-    typer.Option(
-        "--quantization-aware",
-        help="Then train with the errors of int8; without the options above, only that.",
-    ),
-]
-SearchedDrop = Annotated[
-    float | None,
-    typer.Option(
-        "--max-accuracy-drop",
-        help="Search for the strongest setting that loses at most so many points.",
-        metavar="POINTS",
-    ),
-]
-Minimise = Annotated[Smaller, typer.Option(help="What the search makes small.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Settings that are tried at a time.")]
-Loss = Annotated[
-    str | None,
-    typer.Option(help="Keras's name of a loss, such as mse, where MODEL was saved without."),
-]
-Epochs = Annotated[int, typer.Option(help="Passes over the samples.")]
-BatchSize = Annotated[int, typer.Option(help="Samples of a batch.")]
-LearningRate = Annotated[float, typer.Option(help="Adam's, at its peak.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the order of the samples.")]
 TimeSteps = Annotated[
     int | None,
     typer.Option(min=1, help="Steps to unroll where the model leaves them open."),
 ]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a compression trains, calibrates and tests with.
+
+    Attributes:
+        data: training samples.
+        labels: what the model's loss takes for them; classes for a search.
+        calibration: samples to quantize with.
+        test: test samples and their classes.
+    """
+
+    data: Samples
+    labels: Any
+    calibration: Samples
+    test: tuple[Samples, np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class TrainedFiles:
+    """The trained model, and what to train, calibrate and test it with."""
+
+    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")]
+    data: Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")]
+    labels: Annotated[
+        Path, typer.Option(help="What the model's loss takes for them.", metavar="Y.npy")
+    ]
+    test: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
+    ] = None
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Samples to quantize with; by default the first {samples.CALIBRATION_COUNT} of "
+            "--data.",
+            metavar="X.npy",
+        ),
+    ] = None
+
+    def arrays(self, read_labels: Callable[[Path], Any]) -> Arrays:
+        """What is in the files; labels are read as what is done with them needs them.
+
+        Raises:
+            UnspoolError: one cannot be read, or does not hold what it should.
+        """
+        data = samples.load(self.data)
+        labels = read_labels(self.labels)
+        few = samples.load(self.calibration) if self.calibration else None
+        return Arrays(
+            data=data,
+            labels=labels,
+            calibration=samples.first(data, samples.CALIBRATION_COUNT) if few is None else few,
+            test=(samples.load(self.test[0]), classes(self.test[1])) if self.test else None,
+        )
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """How far kernels are compressed."""
+
+    sparsity: Annotated[
+        float | None, typer.Option(help="Share of the weights that become 0; by default 0.8.")
+    ] = None
+    clusters: Annotated[
+        int | None,
+        typer.Option(help="Distinct values of the others; by default 16, 0 leaves them free."),
+    ] = None
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A layer's own setting, such as gru=0.9:16; may be given again.",
+            metavar="NAME=SPARSITY:CLUSTERS",
+        ),
+    ] = None
+    quantization_aware: Annotated[
+        bool,
+        typer.Option(
+            "--quantization-aware",
+            help="Then train with the errors of int8; without the options above, only that.",
+        ),
+    ] = False
+
+    @property
+    def are_given(self) -> bool:
+        """Whether an option says how far."""
+        return self.sparsity is not None or self.clusters is not None or bool(self.layer)
+
+    def setting(self) -> "KernelSetting":
+        """The setting of kernels that have none of their own.
+
+        Raises:
+            UnspoolError: a value is none that a kernel can have.
+        """
+        from unspool.compression.kernels import UNTOUCHED, KernelSetting
+
+        only_for_int8 = self.quantization_aware and not self.are_given
+        setting = UNTOUCHED if only_for_int8 else KernelSetting()
+        if self.sparsity is not None:
+            setting = replace(setting, sparsity=self.sparsity)
+        if self.clusters is not None:
+            setting = replace(setting, clusters=self.clusters or None)
+        return setting
+
+    def layers(self) -> "dict[str, KernelSetting]":
+        """Layer name -> its own setting.
+
+        Raises:
+            UnspoolError: a text cannot be read as that.
+        """
+        return dict(_layer(text) for text in self.layer or [])
+
+
+def _layer(text: str) -> "tuple[str, KernelSetting]":
+    """A layer's name and setting, of NAME=SPARSITY:CLUSTERS."""
+    from unspool.compression.kernels import KernelSetting
+
+    name, _, values = text.rpartition("=")
+    sparsity, _, clusters = values.partition(":")
+    try:
+        return name, KernelSetting(float(sparsity), int(clusters or 0) or None)
+    except ValueError:
+        raise UnspoolError(
+            f"--layer {text}: expected NAME=SPARSITY:CLUSTERS, such as gru=0.9:16"
+        ) from None
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Whether a setting is searched for, and which."""
+
+    max_accuracy_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-accuracy-drop",
+            help="Search for the strongest setting that loses at most so many points.",
+            metavar="POINTS",
+        ),
+    ] = None
+    minimise: Annotated[Smaller, typer.Option(help="What the search makes small.")] = Smaller.cycles
+    jobs: Annotated[int, typer.Option(min=1, help="Settings that are tried at a time.")] = 1
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the compressed model is trained."""
+
+    loss: Annotated[
+        str | None,
+        typer.Option(help="Keras's name of a loss, such as mse, where MODEL was saved without."),
+    ] = None
+    epochs: Annotated[int, typer.Option(help="Passes over the samples.")] = 8
+    batch_size: Annotated[int, typer.Option(help="Samples of a batch.")] = 64
+    learning_rate: Annotated[float, typer.Option(help="Adam's, at its peak.")] = 1e-3
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of the samples.")] = 0
+
+    def fine_tuning(self) -> "FineTuning":
+        """All but the loss, which belongs to the model.
+
+        Raises:
+            UnspoolError: nothing can be trained so.
+        """
+        from unspool.compression.compressing import FineTuning
+
+        return FineTuning(
+            self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )

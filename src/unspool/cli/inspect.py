@@ -9,18 +9,14 @@ from rich.table import Table
 
 from unspool.cli.console import console
 from unspool.cli.flags import with_flags
+from unspool.cli.grouping import grouped
 from unspool.cli.options import (
-    DEFAULT_ACCELERATOR,
-    Accelerator,
     Activations,
     ActivationType,
     FullLength,
-    MemoryMode,
     ModelConfig,
-    SystemConfig,
+    TargetOptions,
     TimeSteps,
-    VelaConfig,
-    chosen_target,
 )
 from unspool.compilation.targets import Target
 from unspool.support import files
@@ -30,7 +26,9 @@ if TYPE_CHECKING:
     from unspool.unrolling.layer_rules import Verdict
 
 
+@grouped
 def inspect_command(
+    *,
     file: Annotated[
         Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
     ],
@@ -38,13 +36,10 @@ def inspect_command(
     time_steps: TimeSteps = None,
     activations: ActivationType = Activations.int8,
     full_length: FullLength = False,
-    target: Accelerator = DEFAULT_ACCELERATOR,
-    system_config: SystemConfig = None,
-    memory_mode: MemoryMode = None,
-    vela_config: VelaConfig = None,
+    target: TargetOptions,
 ) -> None:
     """Print the layers of a model, or the operators of a .tflite, and what would become of each."""
-    chosen = chosen_target(target, system_config, memory_mode, vela_config)
+    chosen = target.chosen()
     if file.suffix == ".tflite":
         table = _operators(file, files.read(file), chosen)
     else:

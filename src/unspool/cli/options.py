@@ -1,6 +1,7 @@
-"""Options that several commands take, and what they mean together."""
+"""Options that several commands take, alone or in groups, and what they mean."""
 
 import math
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,18 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from unspool.compilation.budgets import Budget
-from unspool.compilation.targets import Target, target
+from unspool.compilation import targets
+from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.support import samples
 
 if TYPE_CHECKING:
     from unspool.deployment import Options
 
-DEFAULT_ACCELERATOR = "ethos-u55-128"
 DEFAULT_OUT = Path("unspool-out")
 DEFAULT_ROUNDS = 6
-DEFAULT_REMEDY_SECONDS = 60.0
+ALL_RESIDENT = "all"
+MODEL = "model.keras"
+"""What a command that trains calls its model's file, in the folder of the results."""
 
 
 class Method(str, Enum):
@@ -45,23 +47,9 @@ class Runtime(str, Enum):
 
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", metavar="DIR")]
-Accelerator = Annotated[
-    str, typer.Option("--target", help="Accelerator, such as ethos-u55-128 or ethos-u85-256.")
-]
-SystemConfig = Annotated[
-    str | None,
-    typer.Option(help="Vela's system configuration; by default Vela's own for the accelerator."),
-]
-MemoryMode = Annotated[
-    str | None,
-    typer.Option(help="Vela's memory mode; by default Vela's own for the accelerator."),
-]
 VelaConfig = Annotated[
     Path | None,
     typer.Option(help="A Vela configuration file (.ini); by default Arm's.", metavar="FILE"),
-]
-CalibrationMethod = Annotated[
-    Method, typer.Option(help="How ranges are chosen from what the samples show.")
 ]
 FullLength = Annotated[
     bool, typer.Option("--full-length", help="No sequence is ever padded: leave masks out.")
@@ -87,25 +75,6 @@ CalibrationRounds = Annotated[
         min=1, help=f"With --states: rounds of calibration at most, by default {DEFAULT_ROUNDS}."
     ),
 ]
-RemedySeconds = Annotated[
-    float,
-    typer.Option(
-        min=0, help="How long to try what helps where the error is too large, s; 0 tries nothing."
-    ),
-]
-FeatureScales = Annotated[
-    bool,
-    typer.Option(
-        "--feature-scales",
-        help="Give each feature of the inputs a scale of its own: for models trained on raw units.",
-    ),
-]
-CarryStates = Annotated[
-    bool,
-    typer.Option(
-        "--carry-states", help="With --states: the device never resets its states; calibrate so."
-    ),
-]
 ResidentWeights = Annotated[
     str | None,
     typer.Option(
@@ -114,38 +83,6 @@ ResidentWeights = Annotated[
         metavar="[KIB]",
     ),
 ]
-MaxMs = Annotated[
-    float | None,
-    typer.Option(help="Budget: ms of an inference, Vela's estimate.", metavar="MS"),
-]
-MaxSram = Annotated[
-    float | None,
-    typer.Option("--max-sram-kib", help="Budget: KiB of SRAM.", metavar="KIB"),
-]
-MaxFlash = Annotated[
-    float | None,
-    typer.Option("--max-flash-kib", help="Budget: KiB of flash.", metavar="KIB"),
-]
-MaxAccuracyDrop = Annotated[
-    float | None,
-    typer.Option(
-        help="Budget: points by which the quantized model may be below the trained one; needs "
-        "--test.",
-        metavar="POINTS",
-    ),
-]
-NoAccuracyDrop = Annotated[  # known, so that it can be said why it is not possible
-    float | None, typer.Option("--max-accuracy-drop", hidden=True)
-]
-MaxOutputError = Annotated[
-    float | None,
-    typer.Option(
-        help="Budget: mean error of the worst column of the outputs, percent of its range, against "
-        "the trained model.",
-        metavar="PERCENT",
-    ),
-]
-NoCpu = Annotated[bool, typer.Option("--no-cpu", help="Budget: no operator may run on the CPU.")]
 ModelConfig = Annotated[
     Path | None,
     typer.Option(
@@ -154,18 +91,57 @@ ModelConfig = Annotated[
         metavar="MODEL.json",
     ),
 ]
-ALL_RESIDENT = "all"
 
 
-def chosen_target(
-    accelerator: str, system_config: str | None, memory_mode: str | None, config: Path | None
-) -> Target:
-    """The target that the options name.
+@dataclass(frozen=True)
+class TargetOptions:
+    """What to compile for."""
 
-    Raises:
-        UnspoolError: there is none.
-    """
-    return target(accelerator, system_config, memory_mode, config)
+    accelerator: Annotated[
+        str,
+        typer.Option("--target", help="Accelerator, such as ethos-u55-128 or ethos-u85-256."),
+    ] = "ethos-u55-128"
+    system_config: Annotated[
+        str | None,
+        typer.Option(
+            help="Vela's system configuration; by default Vela's own for the accelerator."
+        ),
+    ] = None
+    memory_mode: Annotated[
+        str | None,
+        typer.Option(help="Vela's memory mode; by default Vela's own for the accelerator."),
+    ] = None
+    vela_config: VelaConfig = None
+
+    def chosen(self) -> Target:
+        """The target that the options name.
+
+        Raises:
+            UnspoolError: there is none.
+        """
+        return targets.target(
+            self.accelerator, self.system_config, self.memory_mode, self.vela_config
+        )
+
+
+@dataclass(frozen=True)
+class QuantizationOptions:
+    """How a model is quantized."""
+
+    calibration_method: Annotated[
+        Method, typer.Option(help="How ranges are chosen from what the samples show.")
+    ] = Method.mse
+    activations: ActivationType = Activations.int8
+
+    def options(self, target: Target) -> "Options":
+        """The deployment's options."""
+        from unspool.deployment import Options
+
+        return Options(
+            target=target,
+            calibration_method=self.calibration_method.value,
+            activations=self.activations.value,
+        )
 
 
 def classes(path: Path) -> np.ndarray:
@@ -178,43 +154,6 @@ def classes(path: Path) -> np.ndarray:
     if not isinstance(labels, np.ndarray):
         raise UnspoolError(f"{path}: expected one array of classes (.npy), got several (.npz)")
     return labels
-
-
-def chosen_budget(
-    max_ms: float | None,
-    max_sram_kib: float | None,
-    max_flash_kib: float | None,
-    max_accuracy_drop: float | None,
-    no_cpu: bool,
-    max_output_error: float | None = None,
-) -> Budget | None:
-    """The budget that the options name; None where they name none.
-
-    Raises:
-        UnspoolError: a limit is not a finite number, or negative.
-    """
-    budget = Budget(
-        max_ms=max_ms,
-        max_sram_kib=max_sram_kib,
-        max_flash_kib=max_flash_kib,
-        max_accuracy_drop=max_accuracy_drop,
-        max_output_error=max_output_error,
-        no_cpu=no_cpu,
-    )
-    return budget if budget.limits else None
-
-
-def refuse_accuracy_drop(limit: float | None, command: str) -> None:
-    """Refuse a limit on the accuracy, for a command that measures none.
-
-    Raises:
-        UnspoolError: a limit is given.
-    """
-    if limit is not None:
-        raise UnspoolError(
-            f"--max-accuracy-drop {limit:g}: unspool {command} measures no accuracy; give it to "
-            "unspool deploy with --test, or to unspool check with the report of that"
-        )
 
 
 def resident_kib(text: str | None) -> float | None:
@@ -234,22 +173,3 @@ def resident_kib(text: str | None) -> float | None:
             f"--resident-weights {text}: expected a positive number of KiB, or nothing for all"
         )
     return kib
-
-
-def chosen_options(
-    chosen: Target,
-    method: Method,
-    activations: Activations,
-    allow_cpu: bool = False,
-    resident_weights: str | None = None,
-) -> "Options":
-    """The deployment's options that the command line names."""
-    from unspool.deployment import Options
-
-    return Options(
-        target=chosen,
-        calibration_method=method.value,
-        activations=activations.value,
-        allow_cpu=allow_cpu,
-        resident_weights=resident_kib(resident_weights),
-    )

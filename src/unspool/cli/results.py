@@ -2,14 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from unspool import firmware
-from unspool.cli.console import BROKEN
+from unspool.cli.console import BROKEN, console
+from unspool.cli.options import MODEL
 from unspool.compilation.budgets import Budget
 from unspool.deployment import Deployment, save
 from unspool.errors import UnspoolError
@@ -23,56 +24,71 @@ from unspool.support import files
 from unspool.unrolling.stream_checks import is_streamable
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a deployed model is from, for the advice.
+
+    Attributes:
+        model: the trained model's file; model.keras in the folder of the results where None.
+        config: the model's layers in JSON, where its file has weights alone.
+        again: the command that deploys the model again; the one given where empty.
+    """
+
+    model: Path | None = None
+    config: Path | None = None
+    again: str = ""
+
+
 def finish(
     deployment: Deployment,
     folder: Path,
-    screen: Console,
-    *,
-    written: Mapping[str, int] | None = None,
-    beside: Beside | None = None,
+    source: Source,
     budget: Budget | None = None,
-    model: Path | None = None,
-    config: Path | None = None,
-    again: str = "",
+    beside: Beside | None = None,
 ) -> None:
     """Write models, firmware and the reports to a folder, and print the table.
 
     Args:
         deployment: what was deployed.
         folder: for the results.
-        screen: where to print.
-        written: file name -> bytes of the files that were written before.
-        beside: what the figures are shown beside.
+        source: where the model is from.
         budget: what the deployment may cost.
-        model: the trained model's file, for the advice; the one in the folder where None.
-        config: the model's layers in JSON, where its file has weights alone.
-        again: the command that deploys the model again, for the advice; the one given where empty.
+        beside: what the figures are shown beside.
 
     Raises:
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
     """
-    sizes = {**(written or {}), **save(deployment, folder)}
-    request = _request(deployment, folder, model, config, again)
+    screen = console()
+    sizes = {**_trained(folder, source), **save(deployment, folder)}
+    request = _request(deployment, folder, source)
     report = of_deployment(deployment, sizes, request, budget, beside or Beside())
-    files.write(folder / "report.json", as_json(report))
-    files.write(folder / "report.html", as_html(report))
-    screen.print(as_table(report))
-    screen.print(what_next(report), soft_wrap=True)
+    publish(report, folder, screen)
     names = [*sizes, "report.json", "report.html", *_bundle(deployment, folder, screen)]
     screen.print(f"written to {folder}: {', '.join(names)}")
     exit_if_broken(report)
 
 
-def _request(
-    deployment: Deployment, folder: Path, model: Path | None, config: Path | None, again: str
-) -> Request:
+def publish(report: Report, folder: Path, screen: Console) -> None:
+    """Write report.json and report.html, and print the table and what to do next."""
+    files.write(folder / "report.json", as_json(report))
+    files.write(folder / "report.html", as_html(report))
+    screen.print(as_table(report))
+    screen.print(what_next(report), soft_wrap=True)
+
+
+def _trained(folder: Path, source: Source) -> dict[str, int]:
+    """File name -> bytes of the trained model, where the command itself wrote it."""
+    return {} if source.model else {MODEL: (folder / MODEL).stat().st_size}
+
+
+def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
     is_stream = bool(deployment.calibration.rounds)
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
-        model=str(model or folder / "model.keras"),
-        config=str(config or ""),
-        again=again or command_line(),
+        model=str(source.model or folder / MODEL),
+        config=str(source.config or ""),
+        again=source.again or command_line(),
         activations=deployment.activations,
         streamable=not is_stream and is_streamable(deployment.trained),
     )

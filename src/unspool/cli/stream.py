@@ -9,7 +9,8 @@ import numpy as np
 import typer
 
 from unspool.cli.console import console
-from unspool.cli.options import Runtime, chosen_target
+from unspool.cli.options import Runtime
+from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
 from unspool.report import document
 from unspool.support import files, samples
@@ -66,8 +67,8 @@ def bundle_command(
     ] = "network",
 ) -> None:
     """Write the C files that firmware needs to DIR/firmware."""
-    target = document.load(folder / document.NAME)["target"]
-    config = target.get("vela_config")
+    reported = document.load(folder / document.NAME)["target"]
+    config = reported.get("vela_config")
     quantized_tflite = files.read(_quantized(folder))
 
     from unspool import firmware
@@ -75,8 +76,8 @@ def bundle_command(
     from unspool.compilation.vela_config import arm_config
 
     path = arm_config() if config == arm_config().name else folder / str(config)
-    chosen = chosen_target(
-        target["accelerator"], target["system_config"], target["memory_mode"], path
+    chosen = target(
+        reported["accelerator"], reported["system_config"], reported["memory_mode"], path
     )
     compiled = vela.compile(quantized_tflite, chosen)
     written = firmware.write(firmware.bundle(quantized_tflite, compiled, name), folder / "firmware")

@@ -1,6 +1,7 @@
 """`unspool sweep`: one .tflite file on many targets."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -8,19 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unspool.cli.budget_options import CostOptions
 from unspool.cli.console import BROKEN, console, watching
-from unspool.cli.options import (
-    DEFAULT_OUT,
-    MaxFlash,
-    MaxMs,
-    MaxSram,
-    NoAccuracyDrop,
-    NoCpu,
-    Out,
-    VelaConfig,
-    chosen_budget,
-    refuse_accuracy_drop,
-)
+from unspool.cli.grouping import grouped
+from unspool.cli.options import DEFAULT_OUT, Out, VelaConfig
+from unspool.compilation.targets import Target, all_targets
 from unspool.support import files
 
 if TYPE_CHECKING:
@@ -39,52 +32,70 @@ class Sort(str, Enum):
     target = "target"
 
 
-def sweep_command(
-    file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
-    target: Annotated[
+@dataclass(frozen=True)
+class SweptTargets:
+    """What to compile for: any of the accelerators, on any of the systems."""
+
+    accelerator: Annotated[
         list[str] | None,
-        typer.Option(help="Accelerator; may be repeated. All by default.", metavar="NAME"),
-    ] = None,
+        typer.Option(
+            "--target", help="Accelerator; may be repeated. All by default.", metavar="NAME"
+        ),
+    ] = None
     system_config: Annotated[
         list[str] | None,
         typer.Option(help="Vela's system configuration; may be repeated.", metavar="NAME"),
-    ] = None,
+    ] = None
     memory_mode: Annotated[
         list[str] | None,
         typer.Option(help="Vela's memory mode; may be repeated.", metavar="NAME"),
-    ] = None,
-    vela_config: VelaConfig = None,
+    ] = None
+    vela_config: VelaConfig = None
+
+    def chosen(self) -> Sequence[Target]:
+        """The targets that the options name.
+
+        Raises:
+            UnspoolError: there is none.
+        """
+        return all_targets(
+            self.accelerator or (),
+            self.system_config or (),
+            self.memory_mode or (),
+            self.vela_config,
+        )
+
+
+@grouped
+def sweep_command(
+    *,
+    file: Annotated[Path, typer.Argument(help="An int8 .tflite file.", metavar="FILE.tflite")],
+    targets: SweptTargets,
     sort: Annotated[Sort, typer.Option(help="Sort the rows by this, least first.")] = Sort.ms,
     out: Out = DEFAULT_OUT,
-    max_ms: MaxMs = None,
-    max_sram_kib: MaxSram = None,
-    max_flash_kib: MaxFlash = None,
-    max_accuracy_drop: NoAccuracyDrop = None,
-    no_cpu: NoCpu = False,
+    budget: CostOptions,
 ) -> None:
     """Compile a quantized .tflite file for many targets and say what it costs on each.
 
     All targets of Vela's configuration file by default; combinations that do not exist are left
     out. With a budget, the exit status is 1 where no target keeps it.
     """
-    refuse_accuracy_drop(max_accuracy_drop, "sweep")
-    budget = chosen_budget(max_ms, max_sram_kib, max_flash_kib, None, no_cpu)
+    limits = budget.chosen("sweep")
+    chosen = targets.chosen()
 
     from unspool.compilation import sweeping
-    from unspool.compilation.targets import all_targets
     from unspool.report.terminal.sweep import as_sweep_table
 
-    chosen = all_targets(target or (), system_config or (), memory_mode or (), vela_config)
     content = files.read(file)
     folder = files.output_folder(out)
     with watching() as watch:
-        sweep = sweeping.sweep(content, chosen, budget, watch)
+        sweep = sweeping.sweep(content, chosen, limits, watch)
     trials = sweeping.order(sweep.trials, sort.value)
     _write(sweep, trials, file.name, folder)
     screen = console()
     screen.print(as_sweep_table(sweep, trials, file.name, screen.width))
     screen.print(f"written to {folder}: sweep.json, sweep.csv, sweep.html")
-    if budget and not any(trial.fits for trial in trials):
+    if limits and not any(trial.fits for trial in trials):
         raise typer.Exit(BROKEN)
 
 

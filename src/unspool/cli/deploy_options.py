@@ -1,0 +1,167 @@
+"""The options of `unspool deploy`, in groups."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unspool.cli.options import (
+    DEFAULT_ROUNDS,
+    CalibrationRounds,
+    FullLength,
+    ModelConfig,
+    QuantizationOptions,
+    ResidentWeights,
+    States,
+    TimeSteps,
+    resident_kib,
+)
+from unspool.compilation.targets import Target
+from unspool.errors import UnspoolError
+from unspool.support.progress import Watch
+from unspool.support.samples import Samples
+
+if TYPE_CHECKING:
+    from unspool.deployment import Deployment, Options
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The trained model, and the samples to calibrate and to test it with."""
+
+    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")]
+    calibration: Annotated[
+        Path,
+        typer.Option(
+            help="Samples that span what the model will meet: one array (samples, time, features) "
+            "as .npy, or one array per input name as .npz.",
+            metavar="X.npy",
+        ),
+    ]
+    test: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Test samples, and their classes or values; .npz by output name for several.",
+            metavar="X.npy Y.npy",
+        ),
+    ] = None
+    config: ModelConfig = None
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """Whether sequences are unrolled or a stream is fed, and how long a piece of it is."""
+
+    time_steps: TimeSteps = None
+    states: States = False
+    calibration_rounds: CalibrationRounds = None
+    carry_states: Annotated[
+        bool,
+        typer.Option(
+            "--carry-states",
+            help="With --states: the device never resets its states; calibrate so.",
+        ),
+    ] = False
+
+    def check(self) -> None:
+        """Check that what has a meaning for streams only was not given for sequences.
+
+        Raises:
+            UnspoolError: it was.
+        """
+        only = {
+            "carry-states": self.carry_states,
+            "calibration-rounds": self.calibration_rounds,
+        }
+        for name, value in only.items():
+            if value and not self.states:
+                raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
+
+    def deploy(
+        self,
+        model: Any,
+        calibration: Samples,
+        test: tuple[Samples, Samples] | None,
+        options: "Options",
+        watch: Watch,
+    ) -> "Deployment":
+        """Deploy a model for sequences, or with --states for a stream."""
+        from unspool.deployment import deploy, deploy_stream
+
+        if not self.states:
+            return deploy(
+                model,
+                calibration,
+                test=test,
+                time_steps=self.time_steps,
+                options=options,
+                watch=watch,
+            )
+        return deploy_stream(
+            model,
+            calibration,
+            time_steps=self.time_steps or 1,
+            test=test,
+            calibration_rounds=self.calibration_rounds or DEFAULT_ROUNDS,
+            carry_states=self.carry_states,
+            options=options,
+            watch=watch,
+        )
+
+
+@dataclass(frozen=True)
+class DeployOptions(QuantizationOptions):
+    """How a user's own model is converted, quantized and compiled."""
+
+    allow_cpu: Annotated[
+        bool, typer.Option("--allow-cpu", help="Accept layers that the target's NPU does not run.")
+    ] = False
+    feature_scales: Annotated[
+        bool,
+        typer.Option(
+            "--feature-scales",
+            help="Give each feature of the inputs a scale of its own: for models trained on raw "
+            "units.",
+        ),
+    ] = False
+    full_length: FullLength = False
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An input and an output that are a state: fed back, with one scale.",
+            metavar="IN=OUT",
+        ),
+    ] = None
+    resident_weights: ResidentWeights = None
+    remedy_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="How long to try what helps where the error is too large, s; 0 tries nothing.",
+        ),
+    ] = 60.0
+
+    def options(self, target: Target) -> "Options":
+        """The deployment's options.
+
+        Raises:
+            UnspoolError: a text cannot be read as what it should be.
+        """
+        return replace(
+            super().options(target),
+            allow_cpu=self.allow_cpu,
+            feature_scales=self.feature_scales,
+            resident_weights=resident_kib(self.resident_weights),
+            remedy_seconds=self.remedy_seconds,
+            full_length=self.full_length,
+            fed_back=_fed_back(self.state or []),
+        )
+
+
+def _fed_back(states: list[str]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in states]
+    for text, (before, _, after) in zip(states, pairs, strict=True):
+        if not before or not after:
+            raise UnspoolError(f"--state {text}: expected INPUT=OUTPUT")
+    return {before: after for before, _, after in pairs}
