@@ -82,6 +82,28 @@ def test_an_elu_rescales_without_halves() -> None:
     assert differing[1] == 0
 
 
+@pytest.mark.parametrize("activations", ["int8", "int16"])
+def test_a_bias_folded_into_the_first_step_does_not_reach_the_others(activations: str) -> None:
+    """The initial state is as wide as what its Dense gives without the bias: their scales met."""
+    keras.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    x, z = keras.Input((4, 5), name="x"), keras.Input((8,), name="z")
+    mask = keras.ops.any(keras.ops.not_equal(x, 0.0), axis=-1)
+    dense = L.Dense(8)
+    first = dense(z)
+    kernel = dense.kernel.numpy() * np.array([0.5] * 7 + [4])  # the last unit reaches farthest
+    dense.set_weights([kernel, rng.normal(0, 0.1, 8)])
+    gru = L.GRU(8, return_sequences=True, bias_initializer="random_normal")
+    sequence = gru(x, initial_state=first, mask=mask)
+    data = [rng.normal(0, 1, (30, *t.shape[1:])).astype(np.float32) for t in (x, z)]
+    float_tflite = convert(unroll(keras.Model([x, z], sequence)))
+    ranges = calibrate(float_tflite, data, activations=activations).ranges
+    quantized = quantize(float_tflite, ranges, activations)
+    expected = Session(quantized, "tflm").predict(data)
+    binary = vela.compile(quantized, target("ethos-u55-128")).tflite
+    np.testing.assert_array_equal(session.predict(binary, data, "npu"), expected)
+
+
 @pytest.mark.parametrize("size", [1e-3, 1e-9])
 def test_a_sigmoid_of_nearly_nothing_is_a_half(size: float) -> None:
     """TFLM's gives 0 or 1 where the scale of its input is below 2^-27."""

@@ -191,15 +191,19 @@ def _sets(
 def _tell_biases_apart(operators: Sequence[Operator], ties: Ties, wanted: dict[str, float]) -> None:
     """Give operators with one kernel but several biases outputs of different scales.
 
-    Vela stores a bias with its kernel's multiplier: it would give all of them the first one's.
+    Vela stores a bias with its kernel's multiplier: it would give all of them the first one's. Where
+    the outputs are tied, the inputs get different scales: in a first step, the bias of the Dense
+    that gives the initial state may be folded into the one behind it.
     """
-    biases: dict[str, list[tuple[str, ...]]] = {}
+    biases: dict[str, dict[tuple[str, ...], str]] = {}
     for op in operators:
         if op.kind in WEIGHTED:
-            others = biases.setdefault(op.inputs[1], [])
+            others = biases.setdefault(op.inputs[1], {})
+            output = ties[op.outputs[0]]
             if op.inputs[2:] not in others:
-                wanted[ties[op.outputs[0]]] *= 1 + len(others) * 2.0**-9
-                others.append(op.inputs[2:])
+                is_tied = output in others.values() and op.inputs[0] in ties
+                wanted[ties[op.inputs[0]] if is_tied else output] *= 1 + len(others) * 2.0**-9
+                others[op.inputs[2:]] = output
 
 
 def _coarsen_sums(
