@@ -157,37 +157,27 @@ def compress(
     """
     check_compiled(model)
     keras.utils.set_random_seed(fine_tuning.seed)
-    student, best = copied(model), copied(model)
-    projections = [Projection(kernel) for kernel in kernels(student, setting, layers)]
+    student, best = copied(model), BestWeights(copied(model))
     seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
-    source = training_data(model, data, labels, validation, batch_size, seed)
-    quantized = None
-    if calibration is not None:  # what cannot be done should be known before any training
-        quantized = FakeQuantized(student, calibration, time_steps)
-        if not isinstance(data, tf.data.Dataset):
-            quantized.check(keras.tree.flatten(source.fit["x"]))
-    teacher = Teacher(model, fine_tuning.distillation)
-    best_weights = BestWeights(best)
-    run = _Run(student, projections, teacher, source, fine_tuning, best_weights, watch or unwatched)
+    run = _Run(
+        model=student,
+        projections=[Projection(kernel) for kernel in kernels(student, setting, layers)],
+        teacher=Teacher(model, fine_tuning.distillation),
+        source=training_data(model, data, labels, validation, batch_size, seed),
+        calibration=calibration,
+        time_steps=time_steps,
+        options=fine_tuning,
+        best_weights=best,
+        watch=watch or unwatched,
+    )
+    quantized = run.quantized()  # what cannot be done should be known before any training
     start = time.perf_counter()
-    interrupted = False
-    try:
-        if projections or calibration is None:
-            run.prune_and_cluster()
-        if calibration is not None:
-            if best_weights.kept:  # other weights have other ranges
-                student.set_weights(best.get_weights())
-                quantized = FakeQuantized(student, calibration, time_steps)
-            run.train_for_int8(quantized)
-    except KeyboardInterrupt:
-        if not best_weights.kept:
-            raise
-        interrupted = True
+    interrupted = run.train(quantized)
     return Compressed(
-        model=best,
-        kernels=results(best),
-        epochs=tuple(best_weights.epochs),
-        best=best_weights.kept,
+        model=best.best,
+        kernels=results(best.best),
+        epochs=tuple(best.epochs),
+        best=best.kept,
         interrupted=interrupted,
         seconds=time.perf_counter() - start,
     )
@@ -202,6 +192,8 @@ class _Run:
         projections: of its kernels.
         teacher: the trained model.
         source: what to train with.
+        calibration: samples to choose int8 ranges with; None trains without the errors of int8.
+        time_steps: to unroll for int8, where the model leaves them open.
         options: how to train.
         best_weights: keeps the best epoch.
         watch: is called with the progress.
@@ -211,9 +203,45 @@ class _Run:
     projections: Sequence[Projection]
     teacher: Teacher
     source: TrainingData
+    calibration: Samples | None
+    time_steps: int | None
     options: FineTuning
     best_weights: BestWeights
     watch: Watch
+
+    def quantized(self) -> FakeQuantized | None:
+        """The roundings of int8, for the weights that the model has now; None to train without.
+
+        Raises:
+            UnspoolError: the model cannot be quantized, or not for samples of this length.
+        """
+        if self.calibration is None:
+            return None
+        quantized = FakeQuantized(self.model, self.calibration, self.time_steps)
+        samples = self.source.fit["x"]
+        if not isinstance(samples, tf.data.Dataset):
+            quantized.check(keras.tree.flatten(samples))
+        return quantized
+
+    def train(self, quantized: FakeQuantized | None) -> bool:
+        """Go through the stages that were asked for; returns whether Ctrl-C ended them.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, before there was an epoch to keep.
+        """
+        try:
+            if self.projections or quantized is None:
+                self.prune_and_cluster()
+            if quantized is not None:
+                if self.best_weights.kept:  # other weights have other ranges
+                    self.model.set_weights(self.best_weights.best.get_weights())
+                    quantized = self.quantized()
+                self.train_for_int8(quantized)
+        except KeyboardInterrupt:
+            if not self.best_weights.kept:
+                raise
+            return True
+        return False
 
     def prune_and_cluster(self) -> None:
         """Prune in the first half of the epochs, then cluster."""

@@ -143,6 +143,7 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
     """Records the metrics of each epoch, and keeps the weights of the best in another model.
 
     Attributes:
+        best: the other model.
         epochs: so far.
         kept: number of the epoch that is kept; 0 for none.
     """
@@ -151,7 +152,7 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.epochs: list[Epoch] = []
         self.kept = 0
-        self._best = best
+        self.best = best
         self._highest = -math.inf
         self._is_complete: Callable[[], bool] = lambda: True
 
@@ -171,7 +172,7 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
         self.epochs.append(record)
         if record.complete and score(metrics) >= self._highest:
             self._highest = score(metrics)
-            self._best.set_weights(self.model.projected_weights())
+            self.best.set_weights(self.model.projected_weights())
             self.kept = record.number
 
 

@@ -165,8 +165,7 @@ def search(
         >>> print(search.chosen.setting)
         50 % zeros, 16 values
     """
-    settings = tuple(dict.fromkeys(settings))
-    _check(minimise, max_accuracy_drop, settings)
+    settings = _checked(settings, minimise, max_accuracy_drop)
     check_compiled(model)
     arrays, kept, held = split(model, data, labels, validation, fine_tuning.seed)
     if calibration is None:
@@ -183,25 +182,35 @@ def search(
         target=target or targets.target(),
         time_steps=time_steps,
     )
-    start = Search(
-        trained_accuracy=accuracy(model, held[0], classes_of(held[1])).percent,
-        samples=len(held[1]),
-        max_accuracy_drop=max_accuracy_drop,
-        minimise=minimise,
-        target=task.target,
-        before=candidates.measure(task, model, UNTOUCHED),
-    )
+    start = _nothing_tried(model, task, max_accuracy_drop, minimise)
     store = Store(files.output_folder(folder), model, task)
     return _bisected(start, task, settings, store, jobs, on_candidate, watch)
 
 
-def _check(minimise: str, max_accuracy_drop: float, settings: Sequence[KernelSetting]) -> None:
+def _checked(
+    settings: Sequence[KernelSetting], minimise: str, max_accuracy_drop: float
+) -> tuple[KernelSetting, ...]:
+    """The settings, each once; refuses what nothing can be searched with."""
     if minimise not in MINIMISE:
         raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
     if not 0 <= max_accuracy_drop <= 100:
         raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
     if not settings:
         raise UnspoolError("settings: expected at least one to try")
+    return tuple(dict.fromkeys(settings))
+
+
+def _nothing_tried(model: Any, task: Task, max_accuracy_drop: float, minimise: str) -> Search:
+    """A search before its first candidate: what they are compared with."""
+    data, labels = task.validation
+    return Search(
+        trained_accuracy=accuracy(model, data, classes_of(labels)).percent,
+        samples=len(labels),
+        max_accuracy_drop=max_accuracy_drop,
+        minimise=minimise,
+        target=task.target,
+        before=candidates.measure(task, model, UNTOUCHED),
+    )
 
 
 def _bisected(
