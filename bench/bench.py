@@ -28,7 +28,8 @@ from rich.table import Table
 from unspool.compilation import vela
 from unspool.compilation.residency.keeping import keep_resident
 from unspool.compilation.targets import target
-from unspool.compression.compressing import FineTuning, compress
+from unspool.compression.compressing import compress
+from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.kernels import KernelSetting
 from unspool.frontend.keras_file import load
 from unspool.guide import mnist

@@ -15,7 +15,7 @@ from unspool.compilation.budgets import Breach
 from unspool.compilation.targets import target
 from unspool.compression.candidates import Candidate
 from unspool.compression.kernels import KernelResult, KernelSetting
-from unspool.compression.searching import Search
+from unspool.compression.search_results import Search
 from unspool.deployment import Options, deploy, deploy_stream
 from unspool.page.html import as_html
 from unspool.report.commands import Request

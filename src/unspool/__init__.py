@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from unspool.compilation.targets import Target, all_targets, target
     from unspool.compilation.vela import compile
     from unspool.compression.candidates import Candidate
-    from unspool.compression.compressing import Compressed, FineTuning, compress
+    from unspool.compression.compressing import Compressed, compress
     from unspool.compression.fine_tuning import Epoch
+    from unspool.compression.fine_tuning_run import FineTuning
     from unspool.compression.kernels import KernelResult, KernelSetting
-    from unspool.compression.searching import Search, search
+    from unspool.compression.search_results import Search
+    from unspool.compression.searching import search
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
@@ -61,7 +63,7 @@ _HOME = {
     "Deployment": "deployment",
     "Drift": "runtime.drift",
     "Epoch": "compression.fine_tuning",
-    "FineTuning": "compression.compressing",
+    "FineTuning": "compression.fine_tuning_run",
     "InputScaling": "tflite.input_scaling",
     "KernelResult": "compression.kernels",
     "KernelSetting": "compression.kernels",
@@ -77,7 +79,7 @@ _HOME = {
     "Remedy": "remedies.trying",
     "Resident": "compilation.residency.keeping",
     "Round": "quantization.calibration",
-    "Search": "compression.searching",
+    "Search": "compression.search_results",
     "Session": "runtime.session",
     "Simulation": "runtime.verification",
     "Sweep": "compilation.sweeping",

@@ -23,7 +23,7 @@ from unspool.errors import UnspoolError
 from unspool.support import files, samples
 
 if TYPE_CHECKING:
-    from unspool.compression.compressing import FineTuning
+    from unspool.compression.fine_tuning_run import FineTuning
     from unspool.deployment import Deployment, Options
     from unspool.report.compression import Compression
 

@@ -15,7 +15,7 @@ from unspool.support import samples
 from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
-    from unspool.compression.compressing import FineTuning
+    from unspool.compression.fine_tuning_run import FineTuning
     from unspool.compression.kernels import KernelSetting
 
 
@@ -193,7 +193,7 @@ class TrainingOptions:
         Raises:
             UnspoolError: nothing can be trained so.
         """
-        from unspool.compression.compressing import FineTuning
+        from unspool.compression.fine_tuning_run import FineTuning
 
         return FineTuning(
             self.epochs,

@@ -13,7 +13,7 @@ from unspool.support import files
 from unspool.support.progress import Watch
 
 if TYPE_CHECKING:
-    from unspool.compression.searching import Search
+    from unspool.compression.search_results import Search
 
 OnCandidate: TypeAlias = "Callable[[Search], None]"
 

@@ -12,7 +12,8 @@ import numpy as np
 from unspool import stages
 from unspool.compilation.targets import Target
 from unspool.compilation.vela import compile
-from unspool.compression.compressing import FineTuning, compress
+from unspool.compression.compressing import compress
+from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.kernels import KernelSetting
 from unspool.compression.training_data import classes_of
 from unspool.frontend.keras_file import load

@@ -27,7 +27,8 @@ def give(folder: Path, samples: Sequence[np.ndarray], time_steps: int | None) ->
 def main(folder: Path) -> None:
     """Fine-tune the model in a folder."""
     from unspool import stages
-    from unspool.compression.compressing import FineTuning, compress
+    from unspool.compression.compressing import compress
+    from unspool.compression.fine_tuning_run import FineTuning
     from unspool.compression.kernels import UNTOUCHED
     from unspool.frontend.keras_file import load
     from unspool.runtime.evaluation import predict

@@ -10,7 +10,7 @@ from rich.table import Table
 from unspool.compression.candidates import Candidate
 from unspool.compression.fine_tuning import Epoch
 from unspool.compression.kernels import KernelResult
-from unspool.compression.searching import Search
+from unspool.compression.search_results import Search
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How the model was compressed: what its kernels hold, and what a search tried."""
 
 from unspool.compression.kernels import KernelSetting
-from unspool.compression.searching import Search
+from unspool.compression.search_results import Search
 from unspool.page.charts.pareto import Point, pareto
 from unspool.page.sections.parts import Picture, Section, Table
 from unspool.report.compression import Compression
