@@ -12,6 +12,7 @@ from subprocess import CompletedProcess
 from unittest import mock
 
 from unspool.cli import run
+from unspool.page.charts import canvas
 
 NOISE = ("oneDNN", "absl", "WARNING", "Traceback", "UserWarning", "XNNPACK", "it/s", "\x1b")
 """What libraries write that is not for users."""
@@ -20,9 +21,14 @@ COMMAND = (sys.executable, "-m", "unspool")
 
 
 def unspool(*arguments: object) -> "CompletedProcess[str]":
-    """A command in this process: what it writes, from C++ too, and its exit status."""
+    """A command in this process: what it writes, from C++ too, and its exit status.
+
+    The pictures of its pages are empty: they take longer than a small network, and tests/page draws
+    every one.
+    """
     given = _arguments(arguments)
-    return here("unspool", lambda: run(given), *given)
+    with mock.patch.object(canvas, "_painted", return_value=""):
+        return here("unspool", lambda: run(given), *given)
 
 
 def here(name: str, call: Callable[[], int | None], *arguments: object) -> "CompletedProcess[str]":

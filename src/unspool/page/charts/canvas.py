@@ -81,6 +81,11 @@ def draw(
         size: width and height in CSS pixels.
         paint: puts axes on the empty figure and draws.
     """
+    return wrap(name, title, description, size, _painted(name, size, paint))
+
+
+def _painted(name: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
+    """SVG elements of a figure. Arguments as `draw` takes them."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of caches that it cannot write
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -97,7 +102,7 @@ def draw(
         stream = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         canvas.print_svg(stream, metadata=nothing)
-    return wrap(name, title, description, size, _inner(stream.getvalue(), name))
+    return _inner(stream.getvalue(), name)
 
 
 def wrap(name: str, title: str, description: str, size: tuple[float, float], content: str) -> str:
