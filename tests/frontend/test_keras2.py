@@ -13,6 +13,7 @@ import pytest
 import unspool
 from unspool.errors import UnspoolError
 
+pytestmark = pytest.mark.usefixtures("computing")
 ARCHIVE = Path(__file__).parent / "keras2" / "keras2.tar.xz"
 with tarfile.open(ARCHIVE) as archive:
     NAMES = [name for name in archive.getnames() if not name.endswith(".npz")]

@@ -17,6 +17,7 @@ from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
+pytestmark = pytest.mark.usefixtures("computing")
 L = keras.layers
 
 SHIPPED = {

@@ -14,6 +14,8 @@ from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
+pytestmark = pytest.mark.usefixtures("computing")
+
 CASES: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
     "gru, reset before": {"cell": "gru", "reset_after": False},
