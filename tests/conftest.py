@@ -133,9 +133,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def pytest_collection_finish() -> None:
-    """Garbage is no more looked for, all along the run, among what TensorFlow is made of."""
+    """Garbage is looked for seldom, and not among what TensorFlow is made of."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
