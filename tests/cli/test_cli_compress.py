@@ -85,6 +85,9 @@ def test_a_search_that_nothing_holds_is_status_1(files: Path, tmp_path: Path) ->
 
 BEHIND_A_CANDIDATE = """
 from unspool.cli import search_view
+from unspool.support._tensorflow import tf
+
+tf.config.run_functions_eagerly(True)
 
 plain = search_view._plain
 
