@@ -28,6 +28,17 @@ SELDOM = frozenset(
         *("two Bidirectionals, mul", "two Bidirectionals, ave", "TimeDistributed(LSTM)"),
         "TimeDistributed(RNN([own cell, GRUCell]))",
         *("own cell: peephole", "own cell: Bidirectional"),
+        # unrolling/test_activations.py holds each of these functions to two levels in every run.
+        *("SimpleRNN, relu", "SimpleRNN, gelu", "SimpleRNN, linear", "GRU, elu", "LSTM, selu"),
+        *("LeakyReLU", "ELU, alpha 0.7", "selu", "celu", "hard_tanh", "hard_swish", "swish"),
+        *("softsign", "mish", "softplus", "hard_shrink", "exponential", "gelu", "glu head"),
+        "ReLU with a threshold, a slope and a limit",
+        *("LSTM, unit_forget_bias=False", "GRU, reset_after=False, use_bias=False"),
+        *("two layers", "return_state, GRU", "Dense before and after", "Attention"),
+        "TimeDistributed(Conv2D), TimeDistributed(Flatten)",
+        *("two Bidirectionals, sum", "Bidirectional LSTM, return_sequences"),
+        *("RNN([cell, cell]), backwards, return_sequences", "keras.ops.mean", "keras.ops.max"),
+        *("softmax head", "softmax head for each step", "sigmoid head", "MultiHeadAttention"),
     )
 )
 """Names of cases near others that every run has: all of theirs are left to `make test-all`."""

@@ -313,7 +313,7 @@ AROUND = [
         mean=0.03,
     ),
     Case(OVER_TIME, "keras.ops.std over time", over_time(lambda h: ops.std(h, axis=1))),
-    Case(OVER_TIME, "keras.ops.sum", over_time(lambda h: ops.sum(h, axis=1)), often=True),
+    Case(OVER_TIME, "keras.ops.sum", over_time(lambda h: ops.sum(h, axis=1))),
     Case(OVER_TIME, "keras.ops.mean", over_time(lambda h: ops.mean(h, axis=1))),
     Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),
     Case(OVER_TIME, "the last step of a sequence", over_time(lambda h: h[:, -1])),

@@ -44,6 +44,9 @@ MODELS = {
 }
 
 
+AT_ONCE = ("gru", "lstm", "simple")
+"""Models that every run has in one call, too; what else is in them shows in chunks of four."""
+
 Stream: TypeAlias = tuple[Any, bytes, bytes]
 """Trained model, float .tflite, quantized .tflite."""
 
@@ -77,8 +80,14 @@ def lstm() -> Stream:
 
 
 @pytest.mark.usefixtures("computing")
-@pytest.mark.parametrize("steps", [1, 4, T])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        pytest.param(name, steps, marks=[pytest.mark.slow] * (steps == T and name not in AT_ONCE))
+        for name in MODELS
+        for steps in (1, 4, T)
+    ],
+)
 def test_chunks_equal_the_whole_sequence_at_every_step(name: str, steps: int) -> None:
     model, float_tflite = converted(name, steps)
     data = sequences(5)
