@@ -1,6 +1,6 @@
 """The page in a real browser: nothing overflows, at a phone's width and a desk's, light and dark.
 
-Screenshots are kept in test-screenshots/, for a person to look at.
+`make test-all` keeps screenshots in test-screenshots/, for a person to look at.
 """
 
 from collections.abc import Iterator
@@ -89,8 +89,6 @@ def test_nothing_overflows_and_the_console_is_silent(
 ) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(case), encoding="utf-8")
-    PICTURES.mkdir(exist_ok=True)
-    name = case.replace(" ", "-").replace(",", "")
     for width in WIDTHS:
         for scheme in ("light", "dark"):
             browser.open(file, width, scheme)
@@ -99,11 +97,23 @@ def test_nothing_overflows_and_the_console_is_silent(
             assert browser.run(OVERFLOWING) == [], at
             assert browser.run(CUT) == [], at
             assert browser.run(FAINT) == [], at
-            browser.screenshot(PICTURES / f"{name}-{width}-{scheme}.png")
             browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
             assert browser.run(OVERFLOWING) == [], f"{at}, unfolded"
             assert browser.complaints() == []
             assert browser.requests() == [file.resolve().as_uri()], "nothing else is loaded"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_screenshots(case: str, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(page(case), encoding="utf-8")
+    PICTURES.mkdir(exist_ok=True)
+    name = case.replace(" ", "-").replace(",", "")
+    for width in WIDTHS:
+        for scheme in ("light", "dark"):
+            browser.open(file, width, scheme)
+            browser.screenshot(PICTURES / f"{name}-{width}-{scheme}.png")
 
 
 def test_colours_follow_the_scheme(browser: Browser, tmp_path: Path) -> None:
