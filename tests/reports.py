@@ -183,4 +183,5 @@ CASES: dict[str, Callable[[], Report]] = {
 
 @cache
 def page(case: str) -> str:
-    return as_html(replace(CASES[case](), created=WHEN))
+    """Drawn once for all workers."""
+    return shared.value(f"page {case}", lambda: as_html(replace(CASES[case](), created=WHEN)))
