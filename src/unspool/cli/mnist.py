@@ -157,9 +157,9 @@ def _data(quick: bool) -> Images:
     data = mnist.load()
     train, test = (QUICK_TRAINING_IMAGES, QUICK_TEST_IMAGES) if quick else (None, None)
     return Images(
-        mnist.normalised(data.train_images)[:train],
+        mnist.normalised(data.train_images[:train]),
         data.train_labels[:train],
-        (mnist.normalised(data.test_images)[:test], data.test_labels[:test]),
+        (mnist.normalised(data.test_images[:test]), data.test_labels[:test]),
     )
 
 
