@@ -23,8 +23,8 @@ COMMAND = (sys.executable, "-m", "unspool")
 def unspool(*arguments: object) -> "CompletedProcess[str]":
     """A command in this process: what it writes, from C++ too, and its exit status.
 
-    The pictures of its pages are empty: they take longer than a small network, and tests/page draws
-    every one.
+    The pictures of its pages are empty: to draw them takes as long as a small network's deployment,
+    and tests/page draws every one.
     """
     given = _arguments(arguments)
     with mock.patch.object(canvas, "_painted", return_value=""):
