@@ -191,9 +191,9 @@ def _sets(
 def _tell_biases_apart(operators: Sequence[Operator], ties: Ties, wanted: dict[str, float]) -> None:
     """Give operators with one kernel but several biases outputs of different scales.
 
-    Vela stores a bias with its kernel's multiplier: it would give all of them the first one's. Where
-    the outputs are tied, the inputs get different scales: in a first step, the bias of the Dense
-    that gives the initial state may be folded into the one behind it.
+    Vela stores a bias with its kernel's multiplier: it would give all of them the first one's.
+    Where the outputs are tied, the inputs get different scales: in a first step, the bias of the
+    Dense that gives the initial state may be folded into the one behind it.
     """
     biases: dict[str, dict[tuple[str, ...], str]] = {}
     for op in operators:
