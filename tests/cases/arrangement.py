@@ -173,7 +173,7 @@ ARRANGEMENT = [
         chain(L.Bidirectional(L.RNN([L.GRUCell(4), L.GRUCell(3)], return_sequences=True))),
     ),
     Case(ARRANGED, "Concatenate and Add across branches", functional(branches)),
-    Case(ARRANGED, "a model nested in a model", functional(nested), mean=0.03),
+    Case(ARRANGED, "a model nested in a model", functional(nested), mean=0.033),  # of 27 levels
     Case(INTERFACE, "several inputs and outputs", two_by_two),
     Case(INTERFACE, "dictionaries of inputs and outputs", dictionaries),
     Case(INTERFACE, "names with spaces and umlauts", odd_names),

@@ -37,7 +37,14 @@ class MinimalGatedCell(L.Layer):  # type: ignore[misc]
 CELLS = [
     Case(CELL, "SimpleRNN, tanh", chain(L.SimpleRNN(8))),
     Case(CELL, "SimpleRNN, relu", chain(L.SimpleRNN(8, activation="relu"))),
-    Case(CELL, "SimpleRNN, linear", chain(L.SimpleRNN(8, activation=None))),
+    # Its kernel has the eigenvalue 1.083: what the first of 33 steps rounds becomes 14 times that.
+    Case(
+        CELL,
+        "SimpleRNN, linear",
+        chain(L.SimpleRNN(8, activation=None)),
+        mean=0.045,
+        largest_int16=0.04,
+    ),
     Case(CELL, "SimpleRNN, use_bias=False", chain(L.SimpleRNN(8, use_bias=False))),
     Case(CELL, "SimpleRNN, gelu", chain(L.SimpleRNN(8, activation="gelu")), mean=0.03),
     Case(CELL, "GRU, reset_after=True", chain(L.GRU(8)), often=True),

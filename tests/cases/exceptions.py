@@ -65,8 +65,8 @@ _SOFTMAX = Differs(
 )
 _RSQRT = Differs(
     "int16 RSQRT: Vela interpolates where TFLM computes; a quarter of the values differ, and the "
-    "layers behind it carry that on",
-    levels=256,
+    "layers behind it carry that on: by 0.8 % of the range in an LSTM's memory",
+    levels=550,
     share=0.99,
 )
 

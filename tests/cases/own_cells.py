@@ -143,11 +143,13 @@ class Bounded(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "units": self.units}
 
 
+NORMALIZED = "LayerNormalization in an LSTM"
+
 OWN: dict[str, Callable[[], Any]] = {
     "zoneout": lambda: L.RNN(Zoneout(8)),
     "peephole": lambda: L.RNN(Peephole(8), return_sequences=True),
     "projected LSTM": lambda: L.RNN(Projected(12)),
-    "LayerNormalization in an LSTM": lambda: L.RNN(Normalized(8)),
+    NORMALIZED: lambda: L.RNN(Normalized(8)),
     "a subclass of GRUCell": lambda: L.RNN(Doubled(8)),
     "a learned initial state": lambda: L.RNN(Learned(8), return_sequences=True),
     "square, split": lambda: L.RNN(Bounded(8)),
@@ -155,10 +157,12 @@ OWN: dict[str, Callable[[], Any]] = {
 }
 
 CASES = [
-    # A variance over eight units is at times near 0, where its root is steep: 2.2 % in 33 steps.
     *(
-        Case(CELL, f"own cell: {name}", chain(make()), mean=0.03 if "Layer" in name else 0.02)
+        Case(CELL, f"own cell: {name}", chain(make()))
         for name, make in OWN.items()
+        if name != NORMALIZED
     ),
+    # A variance over eight units is at times near 0, where its root is steep: 2.2 % in 33 steps.
+    Case(CELL, f"own cell: {NORMALIZED}", chain(OWN[NORMALIZED]()), mean=0.03, largest=0.135),
     Case(CELL, "own cell: Bidirectional", chain(L.Bidirectional(L.RNN(Learned(6))))),
 ]

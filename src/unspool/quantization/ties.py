@@ -9,7 +9,8 @@ All others have a range of their own in each step: it costs nothing, and a range
 steps would be too coarse for most of them (an LSTM's cell state grows over time). There is one
 cost: the NPU reads tanh and sigmoid from a table of 256 bytes that belongs to the range of its
 input. Steps share a table unless their ranges lie a factor of three or more apart; then there is
-one for each factor of one and a half (docs/decisions.md).
+one for each factor of one and a half (docs/decisions.md). A curve's kernels belong to the ranges of
+its input and its output and cost more: steps share them up to a factor of 16, or of 4.
 """
 
 import math
@@ -54,8 +55,8 @@ WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 TABLES = ("TANH", "LOGISTIC")
 """Operators that the NPU reads from a table."""
 
-_ONE_TABLE = 3.0  # ranges up to this factor apart share a table
-_SHARE = 1.5  # those of a table where they lie further apart
+_TABLES = 3.0, 1.5  # ranges up to this factor apart share one; else those this far apart
+_CURVES = 16.0, 4.0
 
 
 class Ties:
@@ -99,13 +100,17 @@ def ties(model: flatbuffer.Model, observed: Mapping[str, Range]) -> Ties:
         observed: activation tensor -> the range that it took.
     """
     tied = necessary(model, observed)
-    read = {
-        name for op in flatbuffer.graph_operators(model) if op.kind in TABLES for name in op.inputs
-    }
+    by_table, by_curve = set[str](), set[str]()
+    for op in flatbuffer.graph_operators(model):
+        if op.kind in TABLES:
+            by_table.update(op.inputs)
+        elif op.kind == curves.KIND:
+            by_curve.update((*op.inputs, *op.outputs))
     for role in _by_role(model, observed).values():
-        by_table = {name: observed[name] for name in role if name in read}
-        for group in _by_width(by_table) if by_table else []:
-            tied.tie(group)
+        for bound, most, share in ((by_table, *_TABLES), (by_curve, *_CURVES)):
+            ranges = {name: observed[name] for name in role if name in bound}
+            for group in _by_width(ranges, most, share) if ranges else []:
+                tied.tie(group)
     return tied
 
 
@@ -123,7 +128,7 @@ def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
         moved = op.inputs[op.kind == "SPLIT"]  # after its axis
         if op.kind in MOVES and moved in tied:
             tied.tie([moved, *op.outputs])
-        elif op.kind in (*WEIGHTED, curves.KIND):
+        elif op.kind in WEIGHTED:
             bound += touched
         elif op.kind in JOINS:
             bound += [name for name in touched if name not in joined]
@@ -183,13 +188,13 @@ def _by_role(model: flatbuffer.Model, tensors: Iterable[str]) -> dict[str, list[
     return by_role
 
 
-def _by_width(ranges: Mapping[str, Range]) -> list[list[str]]:
+def _by_width(ranges: Mapping[str, Range], most: float, share: float) -> list[list[str]]:
     """Tensors that share a table: all of them, or those whose ranges are about as wide."""
     widths = {name: range_.width for name, range_ in ranges.items() if range_.width}
     widest = max(widths.values(), default=0.0)
-    if not widths or widest < _ONE_TABLE * min(widths.values()):
+    if not widths or widest < most * min(widths.values()):
         return [list(ranges)]
     groups: dict[int, list[str]] = {}
     for name, width in widths.items():
-        groups.setdefault(math.floor(math.log(widest / width, _SHARE)), []).append(name)
+        groups.setdefault(math.floor(math.log(widest / width, share)), []).append(name)
     return list(groups.values())
