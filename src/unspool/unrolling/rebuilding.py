@@ -149,10 +149,27 @@ def _operation(operation: Any, name: str) -> DeployLayer:
     if type(operation).__name__ == "Add":  # of a number, it is as good as any
         add = Function(added, name=name)
         return lambda *x: add(list(x)) if all(map(keras.utils.is_keras_tensor, x)) else copied(*x)
+    if type(operation).__name__ == "Multiply":
+        return _product(copied, name)
     if _is_max_over_time(operation):  # of a sequence, it has no int8 form
         pooled = Function(global_max, name=name)
         return lambda x: pooled(x) if len(x.shape) == 3 else copied(x)
     return copied  # type: ignore[no-any-return]
+
+
+def _product(operation: Any, name: str) -> DeployLayer:
+    """A product; with a number, in a layer, since Keras takes its result for sparse otherwise."""
+
+    def call(*factors: Any) -> Any:
+        tensors = [x for x in factors if keras.utils.is_keras_tensor(x)]
+        if len(tensors) != 1:
+            return operation(*factors)
+        return Function(
+            lambda tensor: operation.call(*(tensor if x is tensors[0] else x for x in factors)),
+            name=name,
+        )(tensors[0])
+
+    return call
 
 
 def _is_max_over_time(operation: Any) -> bool:
