@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from unspool.compilation import vela_results
+from unspool.compilation import unsaid, vela_results
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
@@ -58,12 +58,13 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
         if run.returncode != 0:
             raise UnspoolError(f"Vela {vela_version} refused the file for {target}: {_reason(run)}")
         try:
-            return vela_results.read(Path(folder), run.stdout, target, vela_version)
+            compiled = vela_results.read(Path(folder), run.stdout, target, vela_version)
         except (OSError, KeyError, IndexError, ValueError) as error:
             raise UnspoolError(
                 f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
                 "expected the files of Vela 5.x"
             ) from error
+    return unsaid.explained(compiled, tflite)
 
 
 def _options(target: Target, folder: str) -> list[str]:
