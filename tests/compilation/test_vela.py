@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from models import Graph, options
 
 from unspool.compilation import vela
 from unspool.compilation.targets import ACCELERATORS, target
@@ -55,6 +56,23 @@ def test_cpu_operators_are_listed_with_velas_reason(float_tflite: bytes) -> None
         assert operator.name
         assert not operator.on_npu
         assert "Float32" in operator.reason, operator
+
+
+@pytest.mark.parametrize("target_", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
+def test_a_scale_that_vela_cannot_write_is_the_reason(target_: str) -> None:
+    """A LayerNormalization of values of 10^8 has squares of 10^16; Vela does not name these."""
+    graph = Graph()
+    x = graph.input((1, 4, 4, 8), 0.5)
+    for scale in (2.0**32, 2.0**30):
+        graph.op("MUL", [x, x], graph.output((1, 4, 4, 8), scale), options("MulOptions"))
+    on_cpu = vela.compile(graph.build(), target(target_)).cpu_operators
+    assert [(op.name, op.reason) for op in on_cpu] == [
+        (
+            "t1",
+            "Vela takes no scale of 2^32 or more; 't1' has 4.3e+09: its values are too large, "
+            "scale down what it is made of",
+        )
+    ]
 
 
 def test_a_compiled_file_is_not_compiled_again(int8_tflite: bytes) -> None:

@@ -55,6 +55,23 @@ def test_one_kernel_with_two_biases(dtype: str, target: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_a_scale_of_2_to_the_31() -> None:
+    """Its integer has one bit too many: from there to 2^32, values are others altogether."""
+    rng, shape = np.random.default_rng(4), (1, 4, 4, 8)
+    samples = [rng.integers(-128, 128, shape).astype(np.int8)]
+    wrong = []
+    for out in (0.99 * 2.0**31, 1.2 * 2.0**31, 1.99 * 2.0**31):
+        graph = Graph()
+        x = graph.input(shape, out**0.5 / 8)
+        graph.op("MUL", [x, x], graph.output(shape, out), options("MulOptions"))
+        model = graph.build()
+        (found,) = run(load(models.vela(model)), samples)
+        (expected,) = models.tflm(model, samples)
+        wrong.append(int((found != expected).sum()))
+    assert wrong[0] == 0
+    assert min(wrong[1:]) > 50
+
+
 def test_a_sum_over_two_axes() -> None:
     """Only the first one is summed: the bytes are those of a sum over time."""
     values = np.random.default_rng(3).integers(-20, 20, (5, 28, 16)).astype(np.int8)

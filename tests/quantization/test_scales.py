@@ -117,6 +117,23 @@ def test_a_sigmoid_of_nearly_nothing_is_a_half(size: float) -> None:
     np.testing.assert_allclose(output, model.predict(data, verbose=0), atol=1 / 256)
 
 
+@pytest.mark.parametrize("size", [1e5, 5.6e5, 6.5e5, 1e6])
+def test_a_normalization_of_huge_values_is_right_or_on_the_cpu(size: float) -> None:
+    """Its squares reach scales at which Vela's integers overflow."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((3, 4))
+    normal = L.LayerNormalization()(size * L.SimpleRNN(6, return_sequences=True)(x))
+    data = np.random.default_rng(3).normal(0, 2, (30, 3, 4)).astype(np.float32)
+    float_tflite = convert(unroll(keras.Model(x, normal)))
+    quantized = quantize(float_tflite, calibrate(float_tflite, data).ranges)
+    compiled = vela.compile(quantized, target("ethos-u55-128"))
+    assert all("2^32" in op.reason for op in compiled.cpu_operators)
+    assert bool(compiled.cpu_operators) == (size > 3e5)
+    if not compiled.cpu_operators:
+        expected = Session(quantized, "tflm").predict([data])
+        np.testing.assert_array_equal(session.predict(compiled.tflite, [data], "npu"), expected)
+
+
 @given(st.floats(1e-9, 1e9))
 def test_rounding_up_keeps_12_bits_and_adds_at_most_one_in_2048(scale: float) -> None:
     rounded = rounded_up(scale)

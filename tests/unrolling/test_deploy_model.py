@@ -57,6 +57,27 @@ def test_sequential_models_work() -> None:
     np.testing.assert_allclose(outputs, model.predict(data, verbose=0), rtol=0, atol=1e-5)
 
 
+BEHIND = {
+    "LayerNormalization": keras.layers.LayerNormalization(),
+    "ELU": keras.layers.ELU(),
+    "GlobalMaxPooling1D": keras.layers.GlobalMaxPooling1D(),
+    "UpSampling1D": keras.layers.UpSampling1D(2),
+    "Attention": lambda h: keras.layers.Attention()([h, h]),
+    "MultiHeadAttention": lambda h: keras.layers.MultiHeadAttention(2, 4)(h, h),
+}
+
+
+@pytest.mark.parametrize("layer", BEHIND)
+def test_a_layer_behind_a_product_with_a_number(layer: str) -> None:
+    """Keras takes such a product for a sparse tensor."""
+    x = keras.Input((STEPS, FEATURES))
+    h = keras.layers.GRU(4, return_sequences=True)(x)
+    model = keras.Model(x, keras.layers.Add()([BEHIND[layer](2.0 * h), BEHIND[layer](h * 0.5)]))
+    data = random_samples(3)
+    outputs = np.concatenate([np.array(unroll(model)(data[i : i + 1])) for i in range(3)])
+    np.testing.assert_allclose(outputs, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
 def test_batch_size_is_one_and_names_stay() -> None:
     deploy_model = unroll(small_model())
     assert [(t.name, tuple(t.shape)) for t in deploy_model.inputs] == [("x", (1, STEPS, FEATURES))]

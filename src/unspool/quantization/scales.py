@@ -36,6 +36,10 @@ _FINEST_TABLE = 2.0**-26
 """Of what tanh and sigmoid read: below 2^-27, TFLM's kernels shift by a negative number of bits and
 give the ends of their range."""
 
+_OVERFLOWING = 2.0**30, 2.0**32
+"""From 2^31 to 2^32, Vela's integer for a scale overflows, and the NPU computes something else;
+from 2^32 on it leaves the operator to the CPU. The first has room for rounding up."""
+
 _FIXED = {
     "int8": {"TANH": Range(-1.0, 127 / 128), "LOGISTIC": Range(0.0, 255 / 256)},
     "int16": {"TANH": Range(2**-15 - 1.0, 1.0 - 2**-15), "LOGISTIC": Range(0.0, 1.0 - 2**-15)},
@@ -170,6 +174,8 @@ def _sets(
     read = [(op.kind, name) for op in operators for name in op.inputs[:1] if name in ties]
     by_table = frozenset(ties[name] for kind, name in read if kind in TABLES)
     wanted |= {root: max(wanted[root], _FINEST_TABLE) for root in by_table}
+    below, end = _OVERFLOWING
+    wanted |= {root: end for root, scale in wanted.items() if below <= scale < end}
     fixed = holding | {op.outputs[0] for op in operators if op.kind in _FIXED[activations]}
     _tell_biases_apart(operators, ties, wanted)
     _coarsen_sums(operators, ties, wanted, _FINEST[activations])
