@@ -111,6 +111,21 @@ def test_a_small_column_beside_a_large_one_is_named_with_its_cure() -> None:
     assert "split the head" in texts[0]
 
 
+def test_rows_too_unlike_to_be_normalised_are_named_with_their_cure() -> None:
+    keras.utils.set_random_seed(2)
+    x = keras.Input((20, 3))
+    model = keras.Model(x, L.Dense(1, name="y")(L.GRU(8)(L.LayerNormalization()(x))))
+    data = normal(150) * 10.0 ** np.random.default_rng(1).uniform(-2, 2, (150, 20, 1))
+    report = of_deployment(
+        deploy(model, data.astype(np.float32), options=Options(remedy_seconds=0)),
+        {},
+        Request("model.keras", "out"),
+    )
+    assert report.verdict[0].text.startswith("Output 'y' errs by ")
+    assert "what is normalised for " in report.verdict[0].text
+    assert "Bound what is normalised" in report.verdict[0].text
+
+
 @pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
 def fine_tuning(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a remedy fine-tunes: here it does so for two epochs, not thirty."""

@@ -29,6 +29,7 @@ def cause(report: Report, column: ColumnError) -> Cause:
     return (
         _far_from_zero(report, column)
         or _beside_larger_ones(report, column)
+        or _unlike_rows(report)
         or _growing_state(report)
         or _coarse_inputs(report)
         or Cause("the roundings of all steps add up in it")
@@ -71,6 +72,23 @@ def _beside_larger_ones(report: Report, column: ColumnError) -> Cause | None:
         f"{_levels(report) * width / (high - low):.0f} are left for this one",
         "train on normalised targets, or split the head: a Dense layer for each quantity",
     )
+
+
+def _unlike_rows(report: Report) -> Cause | None:
+    """Rows that a LayerNormalization makes alike, the smallest of which have no levels."""
+    if report.calibration is None:
+        return None
+    observed = report.calibration.observed
+    for op in flatbuffer.graph_operators(flatbuffer.look(report.quantized_tflite)):
+        variance = observed.get(op.inputs[0]) if op.kind == "RSQRT" else None
+        if variance and _levels(report) * variance.minimum < variance.maximum:
+            low, high = (max(x, 0.0) ** 0.5 for x in (variance.minimum, variance.maximum))
+            return Cause(
+                f"what is normalised for {op.outputs[0]} deviates by {low:.3g} in one row and by "
+                f"{high:.3g} in another: one scale leaves the smaller ones no levels",
+                "bound what is normalised, by a tanh for instance",
+            )
+    return None
 
 
 def _growing_state(report: Report) -> Cause | None:
