@@ -95,6 +95,10 @@ def reduced(reduce: Any) -> Any:
         (lambda h: keras.ops.tile(h, (1, 2, 1)), r"\(Tile\): mixes time steps"),
         (L.PReLU(alpha_initializer="uniform", name="p"), r"'p' \(PReLU\): mixes time steps"),
         (L.LayerNormalization(axis=1, name="n"), r"'n' \(LayerNormalization\): mixes time"),
+        (
+            lambda h: keras.ops.cast(keras.ops.any(h > 0.1, axis=1), "float32"),
+            r"\(Any\): mixes time steps",
+        ),
         (lambda h: h[:, 0], r"\(GetItem\): mixes time steps"),
         (L.GlobalAveragePooling1D(name="g"), r"'g' \(GlobalAveragePooling1D\): mixes time steps"),
         (L.GroupNormalization(2, name="n"), r"'n' \(GroupNormalization\): mixes time steps"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from unspool.compilation.unsaid import too_large
 from unspool.npu.debug import read_tables
 from unspool.tflite import flatbuffer
 
@@ -33,7 +34,7 @@ class OnCpu:
     Attributes:
         kind: as Vela spells it, such as "GatherV2".
         name: of the first tensor that it writes.
-        reason: why, in Vela's words; empty where it gives none.
+        reason: why, in Vela's words, or ours where it gives none that we know; else empty.
     """
 
     kind: str
@@ -77,9 +78,8 @@ def places(source: bytes, compiled: bytes, debug: bytes, log: str) -> Places:
     on_cpu = {}
     for position, (kind, name) in sorted(_left(network, compiled, passed).items()):
         spelled = kinds.get(position, _UNKNOWN)
-        on_cpu[position] = OnCpu(
-            kind if spelled == _UNKNOWN else spelled, name, reason_of(kind, name)
-        )
+        reason = reason_of(kind, name) or too_large(network, position)
+        on_cpu[position] = OnCpu(kind if spelled == _UNKNOWN else spelled, name, reason)
     return Places(on_cpu, tuple(by_id[row["source_id"]] for row in tables["perf"]))
 
 

@@ -10,7 +10,7 @@ from itertools import chain, takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-from unspool.compilation import unsaid, vela_results
+from unspool.compilation import vela_results
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
@@ -62,13 +62,12 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
                 f"{_reason(run)}{_way_out(tflite)}"
             )
         try:
-            compiled = vela_results.read(Path(folder), run.stdout, target, vela_version)
+            return vela_results.read(Path(folder), run.stdout, target, vela_version)
         except (OSError, KeyError, IndexError, ValueError) as error:
             raise UnspoolError(
                 f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
                 "expected the files of Vela 5.x"
             ) from error
-    return unsaid.explained(compiled, tflite)
 
 
 def _options(target: Target, folder: str) -> list[str]:

@@ -19,6 +19,11 @@ def is_graph(layer: Any) -> bool:
     return isinstance(layer, keras.Sequential | keras.src.models.functional.Functional)
 
 
+def is_real(tensor: Any) -> bool:
+    """Whether a tensor or a weight holds real values."""
+    return str(tensor.dtype).startswith(("float", "bfloat"))
+
+
 def nodes(model: Any) -> list[Any]:
     """All nodes of a model's graph, from its inputs to its outputs."""
     by_depth = functional(model)._nodes_by_depth
@@ -42,11 +47,11 @@ def readers(model: Any, tensor: Any) -> list[Any]:
     return [
         node
         for node in nodes(model)
-        if any(read is tensor for read in node.input_tensors) and not _makes_mask(model, node)
+        if any(read is tensor for read in node.input_tensors) and not makes_mask(model, node)
     ]
 
 
-def _makes_mask(model: Any, node: Any) -> bool:
+def makes_mask(model: Any, node: Any) -> bool:
     """Whether a node computes truth values that nothing reads but as a mask."""
     if node.is_input or any(tensor.dtype != "bool" for tensor in node.outputs):
         return False
@@ -54,7 +59,7 @@ def _makes_mask(model: Any, node: Any) -> bool:
     if any(id(output) in truths for output in model.outputs):
         return False
     return all(
-        id(reader.arguments.kwargs.get("mask")) in truths or _makes_mask(model, reader)
+        id(reader.arguments.kwargs.get("mask")) in truths or makes_mask(model, reader)
         for reader in nodes(model)
         if any(id(read) in truths for read in reader.input_tensors)
     )
@@ -80,13 +85,17 @@ def operations(model: Any, prefix: str = "") -> Iterator[Found]:
 
     Inputs are left out, and so is what only computes masks: that is done before the network.
     """
-    for operation in functional(model).operations:
+    whole = functional(model)
+    called: dict[int, list[Any]] = {}
+    for node in nodes(whole):
+        if not node.is_input and not makes_mask(whole, node):
+            called.setdefault(id(node.operation), []).append(node)
+    for operation in whole.operations:
         name = prefix + operation.name
-        called = tuple(node for node in calls(model, operation) if not _makes_mask(model, node))
         if is_graph(operation):
             yield from operations(operation, f"{name}/")
-        elif called and not isinstance(operation, keras.layers.InputLayer):
-            yield Found(name, operation, called)
+        elif id(operation) in called:
+            yield Found(name, operation, tuple(called[id(operation)]))
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend import graph
+from unspool.frontend.graph import is_real
 from unspool.support._tensorflow import keras
+from unspool.support.drawn import drawn
 from unspool.unrolling.rebuilding import Rebuilder, alone
 
 
@@ -21,8 +23,15 @@ class Alone:
     deploy_model: Any
 
     def samples(self, low: float) -> list[np.ndarray]:
-        """An array, (samples, ...), for each input: values of `low` and up to 0.8 more, ids."""
-        return [_samples(tensor, low) for tensor in self.deploy_model.inputs]
+        """Values for each input, (samples, ...), as `drawn` gives them."""
+        rng = np.random.default_rng(0)
+        return [
+            drawn(rng, (_SAMPLES, *tensor.shape[1:]), tensor.dtype, low)
+            for tensor in self.deploy_model.inputs
+        ]
+
+
+_SAMPLES = 4
 
 
 def call_alone(node: Any, time_steps: int) -> Alone:
@@ -40,11 +49,6 @@ def call_alone(node: Any, time_steps: int) -> Alone:
     network = _Network(time_steps)
     outputs = network.call(node)
     return Alone(keras.Model(alone(network.inputs), alone(outputs), name="network"))
-
-
-def is_real(tensor: Any) -> bool:
-    """Whether a tensor holds real values."""
-    return str(tensor.dtype).startswith(("float", "bfloat"))
 
 
 def configuration(node: Any) -> str:
@@ -113,11 +117,3 @@ class _Network:
         dtype = "int32" if graph.looks_up(reader, tensor) else "float32"
         self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
         return self.inputs[-1]
-
-
-def _samples(tensor: Any, low: float) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    shape = (4, *tensor.shape[1:])
-    if not is_real(tensor):
-        return rng.integers(0, 2, shape).astype(np.int32)
-    return rng.uniform(low, low + 0.8, shape).astype(np.float32)

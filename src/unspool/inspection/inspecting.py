@@ -7,9 +7,10 @@ from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.frontend import graph
+from unspool.frontend.graph import is_real
 from unspool.inspection.advice import instead
-from unspool.inspection.alone import call_alone, configuration, is_real
-from unspool.inspection.trying import Found, attempt
+from unspool.inspection.alone import call_alone, configuration
+from unspool.inspection.trying import Outcome, attempt
 from unspool.support._tensorflow import keras
 from unspool.support.text import last_line
 from unspool.unrolling import layer_rules
@@ -81,24 +82,21 @@ def _is_known(operation: Any) -> bool:
 
 def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
     results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
-    for result in results:
-        if result.refused:
-            detail = f"{result.refused}; {instead(verdict.kind)}"
-            return replace(verdict, action="refuse", detail=detail)
+    refused = next((result.refused for result in results if result.refused), "")
+    on_cpu = next((result.on_cpu for result in results if result.on_cpu), "")
+    if refused:
+        detail = f"{refused}; {instead(verdict.kind)}"
+        return replace(verdict, action="refuse", detail=detail)
     if verdict.action == "cpu":  # as the rules have it, which do not know the target
-        return (
-            verdict
-            if any(result.on_cpu for result in results)
-            else replace(verdict, action="keep", detail="looks up token ids")
-        )
-    for result in results:
-        if result.on_cpu:
-            detail = f"{result.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
-            return replace(verdict, action="cpu", detail=detail)
+        looked_up = replace(verdict, action="keep", detail="looks up token ids")
+        return verdict if on_cpu else looked_up
+    if on_cpu:
+        detail = f"{on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
+        return replace(verdict, action="cpu", detail=detail)
     return verdict
 
 
-def _result(call: Any, trials: _Trials) -> Found:
+def _result(call: Any, trials: _Trials) -> Outcome:
     """What one call comes to; layers of Keras's own that are configured alike are tried once."""
     alike = configuration(call)
     if not alike:
@@ -108,14 +106,14 @@ def _result(call: Any, trials: _Trials) -> Found:
     return _RESULTS[alike, trials]
 
 
-_RESULTS: dict[tuple[str, _Trials], Found] = {}
+_RESULTS: dict[tuple[str, _Trials], Outcome] = {}
 
 
-def _try(call: Any, trials: _Trials) -> Found:
+def _try(call: Any, trials: _Trials) -> Outcome:
     try:
         network = call_alone(call, trials.time_steps)
         return attempt(network, trials.activations, trials.target)
     except UnspoolError as error:
-        return Found(refused=error.reason or str(error))
+        return Outcome(refused=error.reason or str(error))
     except Exception as error:  # of Keras, TensorFlow or LiteRT: `deploy` would meet it, too
-        return Found(refused=f"tried alone, it fails: {last_line(error)}")
+        return Outcome(refused=f"tried alone, it fails: {last_line(error)}")

@@ -17,7 +17,7 @@ from unspool.unrolling.conversion import convert
 
 
 @dataclass(frozen=True)
-class Found:
+class Outcome:
     """What was found by trying.
 
     Attributes:
@@ -29,7 +29,7 @@ class Found:
     on_cpu: str = ""
 
 
-def attempt(network: Alone, activations: str, target: Target) -> Found:
+def attempt(network: Alone, activations: str, target: Target) -> Outcome:
     """Convert, quantize and compile a network, and say what it came to.
 
     Args:
@@ -44,8 +44,8 @@ def attempt(network: Alone, activations: str, target: Target) -> Found:
     ranges = _ranges(float_tflite, network, activations)
     compiled = vela.compile(quantize(float_tflite, ranges, activations), target)
     for _, fault in tflm_limits.faults(flatbuffer.look(compiled.tflite)):
-        return Found(refused=f"in TFLM, {fault}")
-    return Found(on_cpu=_listed(compiled.cpu_operators))
+        return Outcome(refused=f"in TFLM, {fault}")
+    return Outcome(on_cpu=_listed(compiled.cpu_operators))
 
 
 def _ranges(tflite: bytes, network: Alone, activations: str) -> Mapping[str, Range]:

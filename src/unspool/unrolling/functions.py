@@ -7,7 +7,7 @@ Truth values are the numbers 1 and 0.
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from unspool.support._tensorflow import keras, tf
 from unspool.unrolling import movements, reductions
 from unspool.unrolling.activations import curves
 from unspool.unrolling.activations.forms import of_operation
-
-Form: TypeAlias = Callable[..., Any]
+from unspool.unrolling.movements import Form
 
 
 def form(operation: Any) -> Form | None:
@@ -155,11 +154,6 @@ def _log_of_sum(x: Any, y: Any) -> Any:
     return _larger(x, y) + curves.of(lambda d: tf.math.log(1.0 + tf.exp(-tf.abs(d))))(x - y)
 
 
-def _clean(operation: Any) -> Form:
-    """A deployed network has no value that is not a number."""
-    return tf.identity  # type: ignore[no-any-return]
-
-
 def _thresholded(operation: Any) -> Form:
     limit, other = operation.threshold, operation.default_value
     return curves.of(lambda x: tf.where(x > limit, x, other))
@@ -204,8 +198,8 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Logsumexp": reductions.log_of_sum,
     "Max": reductions.largest,
     "Multiply": _always(operator.mul),
-    "NanToNum": _clean,
-    "NotEqual": _always(lambda x, y: 1.0 - _zero(_difference(x, y))),
+    "NanToNum": _always(tf.identity),  # a deployed network has no value that is not a number
+    "NotEqual": _always(lambda x, y: _not(_zero(_difference(x, y)))),
     "Power": _always(_power),
     "Prod": reductions.product,
     "Ptp": reductions.span,

@@ -33,7 +33,7 @@ def check_graph(model: Any) -> None:
 
 def _check_weights(model: Any) -> None:
     for weight in model.weights:
-        if not weight.dtype.startswith(("float", "bfloat")):
+        if not graph.is_real(weight):
             continue
         values = np.asarray(weight, np.float32)
         bad = values.size - int(np.isfinite(values).sum())
@@ -53,7 +53,7 @@ def _check_ends(model: Any) -> None:
                 f"input {tensor.name!r}: no layer reads it; build the model without it"
             )
     for tensor, name in zip(model.outputs, structure.output_names(model), strict=True):
-        if not str(tensor.dtype).startswith(("float", "bfloat")):
+        if not graph.is_real(tensor):
             raise UnspoolError(
                 f"output {name!r}: holds {tensor.dtype}, but a deployed network gives real "
                 f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "

@@ -36,11 +36,17 @@ def flip(operation: Any) -> Form:
 
 def _side_by_side(x: Any, count: int, axis: int) -> Any:
     """`count` copies of a tensor one after the other."""
-    if count == 1:
-        return x
-    shape = list(x.shape)
-    shape[axis] *= count
-    return tf.reshape(tf.stack([x] * count, axis=axis), shape)
+    return x if count == 1 else _joined(tf.stack([x] * count, axis=axis), axis)
+
+
+def each_repeated(x: Any, count: int, axis: int) -> Any:
+    """A tensor in which each slice along an axis stands `count` times."""
+    return _joined(tf.stack([x] * count, axis=axis + 1), axis)
+
+
+def _joined(x: Any, axis: int) -> Any:
+    """An axis and the next one as one."""
+    return tf.reshape(x, (*x.shape[:axis], -1, *x.shape[axis + 2 :]))
 
 
 def tile(operation: Any) -> Form:

@@ -9,6 +9,7 @@ from unspool.frontend import graph
 from unspool.frontend.graph import is_graph
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
+from unspool.support.drawn import drawn
 from unspool.unrolling.leading import leading
 
 
@@ -28,8 +29,8 @@ def check_streams(model: Any) -> None:
         UnspoolError: one would; the message names it.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
-    stills = _stills(model)
-    for layer in graph.functional(model).operations:
+    stills, whole = _stills(model), graph.functional(model)
+    for layer in whole.operations:
         if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
@@ -41,9 +42,8 @@ def check_streams(model: Any) -> None:
                 f"{where}: reads the sequence from its end, which a stream does not have yet; "
                 "deploy it without states, or train it forwards only"
             )
-        nodes = graph.calls(model, layer)
-        if all(tensor.dtype == "bool" for node in nodes for tensor in node.outputs):
-            continue  # a mask, which is computed before the network
+        # What only computes a mask is computed before the network.
+        nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
         has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
         begins = any(_has_time(node.outputs, stills) for node in nodes if not node.is_input)
         if not has_time and begins:
@@ -82,11 +82,11 @@ def _keeps_to_steps(node: Any, stills: set[int]) -> bool:
 
 
 def _drawn(tensor: Any, rng: np.random.Generator, stills: set[int]) -> np.ndarray:
-    """Values, (1, ...), that every function is defined for."""
+    """Values of a tensor's shape, (1, ...)."""
     shape = [size or _STEPS for size in (1, *tensor.shape[1:])]
     if _has_time([tensor], stills):
         shape[1] = _STEPS
-    return rng.uniform(0.1, 0.9, shape).astype(tensor.dtype)
+    return drawn(rng, shape, tensor.dtype)
 
 
 def _computed(node: Any, values: dict[int, np.ndarray]) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling import reductions
+from unspool.unrolling import movements, reductions
 from unspool.unrolling.activations.forms import form, has_form
 
 
@@ -27,32 +27,35 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
         return tf.gather(tf.convert_to_tensor(self.table), ids)
 
 
-class LayerNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Keras's layer over the last axis, with operators that have an int8 form: no NEG."""
+class _Normalization(keras.layers.Layer):  # type: ignore[misc]
+    """A layer of Keras's that divides by a deviation, with operators that have an int8 form."""
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.source = source
 
-    def call(self, x: Any) -> Any:
-        """Normalise `x`, (..., width), by its last axis."""
-        centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
-        variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
+    def scaled(self, centred: Any, variance: Any) -> Any:
+        """What deviates from the mean, (..., width), in units of its deviation and of the layer."""
         y = centred * tf.math.rsqrt(variance + self.source.epsilon)
         if self.source.scale:
             y *= tf.convert_to_tensor(self.source.gamma)
         return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
 
 
-class GroupNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Keras's layer, with means that the NPU takes: over time, then over each group of features.
+class LayerNormalization(_Normalization):
+    """Over the last axis: no NEG."""
+
+    def call(self, x: Any) -> Any:
+        """Normalise `x`, (..., width), by its last axis."""
+        centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        return self.scaled(centred, tf.reduce_mean(centred * centred, axis=-1, keepdims=True))
+
+
+class GroupNormalization(_Normalization):
+    """With means that the NPU takes: over time, then over each group of features.
 
     The latter is a product with a constant matrix, which spreads the means again.
     """
-
-    def __init__(self, source: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.source = source
 
     def call(self, x: Any) -> Any:
         """Normalise `x`, (1, ..., width), by all axes within each group of its features."""
@@ -61,16 +64,9 @@ class GroupNormalization(keras.layers.Layer):  # type: ignore[misc]
         groups = np.arange(width) // size
         spread = tf.constant((groups[:, None] == groups) / size, tf.float32)
         rows = tf.reshape(x, (1, -1, width))
-        centred = rows - _mean_over_rows(rows) @ spread
-        variance = _mean_over_rows(centred * centred) @ spread
-        y = tf.reshape(centred * tf.math.rsqrt(variance + self.source.epsilon), x.shape)
-        if self.source.scale:
-            y *= tf.convert_to_tensor(self.source.gamma)
-        return y + tf.convert_to_tensor(self.source.beta) if self.source.center else y
-
-
-def _mean_over_rows(rows: Any) -> Any:
-    return tf.reduce_mean(rows, axis=1)
+        centred = rows - tf.reduce_mean(rows, axis=1) @ spread
+        variance = tf.reduce_mean(centred * centred, axis=1) @ spread
+        return tf.reshape(self.scaled(centred, variance), x.shape)
 
 
 def _repeats_each(counts: Sequence[int]) -> Callable[[Any], Any]:
@@ -78,9 +74,7 @@ def _repeats_each(counts: Sequence[int]) -> Callable[[Any], Any]:
 
     def repeated(x: Any) -> Any:
         for axis, count in enumerate(counts, start=1):
-            shape = list(x.shape)
-            shape[axis] *= count
-            x = tf.reshape(tf.stack([x] * count, axis=axis + 1), shape)
+            x = movements.each_repeated(x, count, axis)
         return x
 
     return repeated
