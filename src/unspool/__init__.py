@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from unspool.deployment import Deployment, Options, deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
-    from unspool.frontend.keras_file import load
     from unspool.inspection.inspecting import inspect
+    from unspool.loading import load
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.quantization.quantizer import quantize
     from unspool.quantization.ranges import Range
@@ -100,7 +100,7 @@ _HOME = {
     "evaluate": "runtime.evaluation",
     "inspect": "inspection.inspecting",
     "keep_resident": "compilation.residency.keeping",
-    "load": "frontend.keras_file",
+    "load": "loading",
     "quantize": "quantization.quantizer",
     "search": "compression.searching",
     "sweep": "compilation.sweeping",

@@ -74,7 +74,7 @@ def compress_command(
 
     inputs = Inputs(
         tuning=training.fine_tuning(),  # what is wrong with it is told before a model is loaded
-        trained=_loaded(given.model, config, training.loss),
+        trained=_loaded(given.model, config, time_steps, training.loss),
         arrays=arrays,
         quantization_aware=kernels.quantization_aware,
         target=chosen,
@@ -98,11 +98,11 @@ def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting:
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
 
 
-def _loaded(model: Path, config: Path | None, loss: str | None) -> Any:
+def _loaded(model: Path, config: Path | None, time_steps: int | None, loss: str | None) -> Any:
     from unspool.compression.trained_loss import known_loss
-    from unspool.frontend.keras_file import load
+    from unspool.loading import load
 
-    trained = load(model, config)
+    trained = load(model, config, time_steps=time_steps)
     if loss:
         trained.compile(loss=known_loss(loss))
     return trained

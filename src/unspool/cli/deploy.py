@@ -9,7 +9,7 @@ from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
 from unspool.cli.grouping import grouped
-from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib
+from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib, shapes
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
@@ -26,7 +26,7 @@ def deploy_command(
     target: TargetOptions,
     budget: BudgetOptions,
 ) -> None:
-    """Take a trained Keras model to the NPU: unroll, quantize, test, compile."""
+    """Take a trained model to the NPU: unroll, quantize, test, compile."""
     chosen = target.chosen()
     resident_kib(quantization.resident_weights)  # what is wrong is told before any work
     limits = budget.chosen()
@@ -40,7 +40,7 @@ def deploy_command(
 
     from unspool.cli.results import Source, finish
 
-    trained = _loaded(given, quantization.full_length, screen)
+    trained = _loaded(given, stream, quantization.full_length, screen)
     options = quantization.options(chosen)
     with watching() as watch:
         deployment = stream.deploy(trained, calibration, test, options, watch)
@@ -57,12 +57,13 @@ def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:
         raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
 
 
-def _loaded(given: ModelFiles, full_length: bool, screen: Console) -> Any:
+def _loaded(given: ModelFiles, stream: StreamOptions, full_length: bool, screen: Console) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
-    from unspool.frontend.keras_file import load
+    from unspool.loading import load
     from unspool.unrolling.layer_rules import by_rules
 
-    trained = load(given.model, given.config)
+    steps = None if stream.states else stream.time_steps  # with states, of a chunk
+    trained = load(given.model, given.config, time_steps=steps, input_shapes=shapes(given.shape))
     for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")

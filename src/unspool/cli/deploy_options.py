@@ -10,6 +10,7 @@ from unspool.cli.options import (
     DEFAULT_ROUNDS,
     CalibrationRounds,
     FullLength,
+    InputShapes,
     ModelConfig,
     QuantizationOptions,
     ResidentWeights,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class ModelFiles:
     """The trained model, and the samples to calibrate and to test it with."""
 
-    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")]
+    model: Annotated[Path, typer.Argument(help="A trained model: Keras or ONNX.", metavar="MODEL")]
     calibration: Annotated[
         Path,
         typer.Option(
@@ -47,6 +48,7 @@ class ModelFiles:
         ),
     ] = None
     config: ModelConfig = None
+    shape: InputShapes = None
 
 
 @dataclass(frozen=True)

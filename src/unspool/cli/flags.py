@@ -8,6 +8,7 @@ NAMED = (
     "config",
     "feature_scales",
     "full_length",
+    "input_shapes",
     "max_accuracy_drop",
     "max_flash_kib",
     "max_ms",
@@ -25,7 +26,7 @@ NAMED = (
 
 def flag(name: str) -> str:
     """The flag of an argument: "max_ms" is `--max-ms`."""
-    return "--" + name.replace("_", "-")
+    return "--shape" if name == "input_shapes" else "--" + name.replace("_", "-")
 
 
 def with_flags(text: str) -> str:

@@ -14,9 +14,11 @@ from unspool.cli.options import (
     Activations,
     ActivationType,
     FullLength,
+    InputShapes,
     ModelConfig,
     TargetOptions,
     TimeSteps,
+    shapes,
 )
 from unspool.compilation.targets import Target
 from unspool.support import files
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
 def inspect_command(
     *,
     file: Annotated[
-        Path, typer.Argument(help="A trained Keras model, or a .tflite.", metavar="MODEL|FILE")
+        Path,
+        typer.Argument(help="A trained model (Keras, ONNX), or a .tflite.", metavar="MODEL|FILE"),
     ],
     config: ModelConfig = None,
     time_steps: TimeSteps = None,
+    shape: InputShapes = None,
     activations: ActivationType = Activations.int8,
     full_length: FullLength = False,
     target: TargetOptions,
@@ -43,11 +47,11 @@ def inspect_command(
     if file.suffix == ".tflite":
         table = _operators(file, files.read(file), chosen)
     else:
-        from unspool.frontend.keras_file import load
         from unspool.inspection.inspecting import inspect
+        from unspool.loading import load
 
         verdicts = inspect(
-            load(file, config),
+            load(file, config, time_steps=time_steps, input_shapes=shapes(shape)),
             time_steps=time_steps,
             activations=activations.value,
             target=chosen,

@@ -92,6 +92,31 @@ ModelConfig = Annotated[
     ),
 ]
 
+InputShapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        help="Shape of an input, with the batch, where an ONNX file leaves sizes open.",
+        metavar="NAME=1,16,8",
+    ),
+]
+
+
+def shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Input name -> shape, of what --shape was given.
+
+    Raises:
+        UnspoolError: a shape is not of whole numbers above zero.
+    """
+    found = {}
+    for text in given or []:
+        name, _, sizes = text.rpartition("=")
+        numbers = sizes.split(",")
+        if not name or not all(number.strip().isdecimal() and int(number) for number in numbers):
+            raise UnspoolError(f"--shape {text}: expected NAME=SIZES, such as x=1,16,8")
+        found[name] = tuple(map(int, numbers))
+    return found
+
 
 @dataclass(frozen=True)
 class TargetOptions:

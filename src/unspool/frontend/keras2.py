@@ -24,13 +24,13 @@ _RECURRENT = frozenset({"SimpleRNN", "GRU", "LSTM", "RNN", "ConvLSTM1D", "ConvLS
 _FUNCTIONAL = {"module": "keras.src.models.functional", "registered_name": "Functional"}
 
 
-def _hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Any) -> Any:
     """`0.2 x + 0.5`, at least 0 and at most 1; Keras 3's has the slope 1/6."""
     return keras.ops.relu6(1.2 * x + 3.0) * (1 / 6)
 
 
-_hard_sigmoid.__name__ = "hard_sigmoid_of_keras_2"
-keras.saving.register_keras_serializable("unspool")(_hard_sigmoid)
+hard_sigmoid.__name__ = "hard_sigmoid_of_keras_2"
+keras.saving.register_keras_serializable("unspool")(hard_sigmoid)
 
 
 def load(path: Path, described: Config, training: Config | None) -> Any:

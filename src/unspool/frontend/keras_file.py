@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from unspool.errors import UnspoolError
 from unspool.frontend import keras2, own_objects, saved
@@ -22,23 +22,12 @@ _STARTS = {b"\x89HDF": ".h5", b"PK\3\4": ".keras"}
 def load(path: AnyPath, config: AnyPath | None = None) -> Any:
     """Load a trained model from a .keras or a Keras HDF5 file, with Keras's safe mode on.
 
-    Files of Keras 2 are read too, with the meaning that functions had in Keras 2. Regularizers,
-    constraints and initializers of the user's own are left out: inference needs none. The model is
-    compiled with the loss and the metrics that it was saved with, if these are Keras's own.
-
     Args:
         path: the file; its content says which kind it is.
         config: what `model.to_json()` wrote, where the file has the weights alone.
 
     Raises:
-        UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, or
-            asks to run code (a Lambda layer), or has a class or function that Keras does not know.
-
-    Example:
-        >>> model.save(tmp_path / "gru.keras")
-        >>> loaded = unspool.load(tmp_path / "gru.keras")
-        >>> loaded.count_params() == model.count_params()
-        True
+        UnspoolError: as `unspool.load`.
     """
     path = Path(path)
     ending = _ending(path)
@@ -55,6 +44,12 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
             ) from None
         reason = " ".join(str(error).split())
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as Keras's HDF5 files do, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\x89HDF"
 
 
 def _load(path: Path, described: Saved) -> Any:
@@ -125,6 +120,6 @@ def _check_unpacked_size(path: Path) -> None:
     try:
         with ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except BadZipFile as error:
+    except Exception as error:  # BadZipFile, and others where numbers in it are damaged
         raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
     files.check_fits_memory(path, size, "unpacks to ")

@@ -1,0 +1,204 @@
+"""Activations of ONNX by Keras's names: in recurrent nodes, and as nodes of their own."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.frontend import keras2
+from unspool.frontend.onnx.building import Build, Scope
+from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
+from unspool.support._tensorflow import keras
+
+_IN_CELLS = {
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "Softsign": "softsign",
+    "Softplus": "softplus",
+}
+
+_SLOPES = {"HardSigmoid": 0.2, "LeakyRelu": 0.01, "Elu": 1.0}
+"""Activations with a parameter -> what ONNX takes where none is given."""
+
+
+def of_cell(node: Node, usual: Sequence[str], direction: int) -> dict[str, Any]:
+    """Keras's settings for the activations of a recurrent node.
+
+    Args:
+        node: the recurrent node.
+        usual: its activations where it names none.
+        direction: 0 forwards or the only one, 1 the second of two.
+
+    Raises:
+        UnspoolError: Keras's layer cannot have them.
+    """
+    told = list(node.attributes.get("activations", ())) or list(usual) * 2
+    mine = told[direction * len(usual) : (direction + 1) * len(usual)]
+    alphas = list(node.attributes.get("activation_alpha", ()))
+    betas = list(node.attributes.get("activation_beta", ()))
+    if len(mine) == 3 and mine[1] != mine[2]:
+        raise UnspoolError(
+            f"has the attribute activations={told}: {mine[1]} for the cell and {mine[2]} for the "
+            "output have no form on the NPU; train with one for both"
+        )
+    found = [_activation(kind, alphas, betas) for kind in mine]
+    if len(found) == 1:
+        return {"activation": found[0]}
+    return {"recurrent_activation": found[0], "activation": found[1]}
+
+
+def _activation(kind: str, alphas: list[float], betas: list[float]) -> Any:
+    """One of a cell's; those with parameters take them from the front of the lists."""
+    if kind in _IN_CELLS:
+        return _IN_CELLS[kind]
+    if kind not in _SLOPES:
+        raise UnspoolError(
+            f"has the activation {kind}, which has no form on the NPU; expected one of "
+            f"{', '.join((*_IN_CELLS, *_SLOPES))}"
+        )
+    slope = alphas.pop(0) if alphas else _SLOPES[kind]
+    if kind == "HardSigmoid":
+        return _hard_sigmoid(slope, betas.pop(0) if betas else 0.5)
+    if kind == "Elu" and slope == 1:
+        return "elu"
+    if kind == "LeakyRelu":
+        return keras.layers.LeakyReLU(negative_slope=slope)
+    return keras.layers.ELU(alpha=slope)
+
+
+def _hard_sigmoid(alpha: float, beta: float) -> Any:
+    if abs(beta - 0.5) < 1e-6 and abs(alpha - 1 / 6) < 1e-6:
+        return "hard_sigmoid"
+    if abs(beta - 0.5) < 1e-6 and abs(alpha - 0.2) < 1e-6:
+        return keras2.hard_sigmoid
+    raise UnspoolError(
+        f"is a HardSigmoid of alpha={alpha:g} and beta={beta:g}, which has no form on the NPU; "
+        "expected 1/6 or 0.2, and 0.5"
+    )
+
+
+def _named(activation: Any) -> Build:
+    """A node whose function Keras knows by a name."""
+
+    def build(node: Node, scope: Scope) -> Value:
+        value = scope.value(node)
+        return value.like(keras.layers.Activation(activation, name=node.name)(value.tensor))
+
+    return build
+
+
+def _layered(make: Any) -> Build:
+    """A node of a layer that works on each entry, made of the node."""
+
+    def build(node: Node, scope: Scope) -> Value:
+        value = scope.value(node)
+        return value.like(make(node)(value.tensor))
+
+    return build
+
+
+def _gelu(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    approximate = node.attributes.get("approximate", "none") == "tanh"
+    return value.like(keras.ops.gelu(value.tensor, approximate=approximate))
+
+
+def _log_softmax(node: Node, scope: Scope) -> Value:
+    """The order of classes is Softmax's; a logarithm of small numbers has no good int8 form."""
+    if node.outputs[0] not in scope.graph.outputs:
+        raise UnspoolError("is read by other nodes, and has no form on the NPU; use Softmax")
+    warnings.warn(
+        f"node {node.name!r}: output {node.outputs[0]!r} gives probabilities (Softmax) in place of "
+        "their logarithms (LogSoftmax): the order of classes is the same",
+        UnspoolWarning,
+        stacklevel=2,
+    )
+    return _softmax(node, scope)
+
+
+def _softmax(node: Node, scope: Scope) -> Value:
+    """Over one axis; before opset 13 over all from one on, the others of which are of size one."""
+    value = scope.value(node)
+    rank = len(value.axes)
+    axis = node.attributes.get("axis", -1 if scope.graph.opset >= 13 else 1) % rank
+    if scope.graph.opset < 13:
+        over = [n for n in range(axis, rank) if value.axes[n] is not None] or [axis]
+        if len(over) > 1:
+            raise UnspoolError(f"goes over axes {over} at once; expected one (opset 13 or later)")
+        axis = over[0]
+    order = natural_order(value)
+    if axis not in order:
+        order = [*order, axis]
+    place = order.index(axis) + 1
+    tensor = arranged(value, order)
+    last = place == len(order)
+    layer = keras.layers.Softmax(axis=-1 if last else place, name=node.name)
+    return laid_out(layer(tensor), order, rank)
+
+
+def _prelu(node: Node, scope: Scope) -> Value:
+    value, slopes = scope.value(node), scope.needs(node, 1)
+    if slopes.size == 1:
+        layer = keras.layers.LeakyReLU(negative_slope=float(slopes.ravel()[0]), name=node.name)
+        return value.like(layer(value.tensor))
+    rank = len(value.axes)
+    axes = [rank - slopes.ndim + n for n, size in enumerate(slopes.shape) if size != 1]
+    order = [axis for axis in natural_order(value) if axis not in axes] + axes
+    tensor = arranged(value, order)
+    shared = list(range(1, len(order) - len(axes) + 1))
+    layer = keras.layers.PReLU(shared_axes=shared, name=node.name)
+    result = layer(tensor)
+    sizes = [size for size in slopes.shape if size != 1]
+    layer.set_weights([slopes.reshape((*[1] * len(shared), *sizes))])
+    return laid_out(result, order, rank)
+
+
+def _clip(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    low, high = scope.given(node, 1, "min"), scope.given(node, 2, "max")
+    if low is not None and high is not None and low == 0 and high == 6:
+        return value.like(keras.layers.Activation("relu6", name=node.name)(value.tensor))
+    if low is not None and high is None and low == 0:
+        return value.like(keras.layers.Activation("relu", name=node.name)(value.tensor))
+    lowest = -np.inf if low is None else float(low)
+    highest = np.inf if high is None else float(high)
+    return value.like(keras.ops.clip(value.tensor, lowest, highest))
+
+
+def _hard_sigmoid_node(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    found = _hard_sigmoid(node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
+    return value.like(keras.layers.Activation(found, name=node.name)(value.tensor))
+
+
+FORMS: dict[str, Build] = {
+    "Celu": _layered(
+        lambda node: lambda x: keras.ops.celu(x, alpha=node.attributes.get("alpha", 1.0))
+    ),
+    "Clip": _clip,
+    "Elu": _layered(lambda node: keras.layers.ELU(node.attributes.get("alpha", 1.0))),
+    "Gelu": _gelu,
+    "HardSigmoid": _hard_sigmoid_node,
+    "HardSwish": _named("hard_silu"),
+    "LeakyRelu": _layered(
+        lambda node: keras.layers.LeakyReLU(
+            negative_slope=node.attributes.get("alpha", 0.01), name=node.name
+        )
+    ),
+    "LogSoftmax": _log_softmax,
+    "Mish": _named("mish"),
+    "PRelu": _prelu,
+    "Relu": _named("relu"),
+    "Selu": _named("selu"),
+    "Sigmoid": _named("sigmoid"),
+    "Softmax": _softmax,
+    "Softplus": _named("softplus"),
+    "Softsign": _named("softsign"),
+    "Swish": _named("silu"),
+    "Tanh": _named("tanh"),
+}
+"""Operators of one value, entry by entry or over one axis."""

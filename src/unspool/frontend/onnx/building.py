@@ -1,0 +1,155 @@
+"""A graph of ONNX's nodes as a Keras functional model of real layers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.values import Value, arranged, laid_out
+from unspool.support._tensorflow import keras
+
+Given: TypeAlias = Value | np.ndarray
+
+
+@dataclass
+class Scope:
+    """What a node's builder may look at.
+
+    Attributes:
+        graph: that is built.
+        values: name -> what was built so far, or a constant.
+        read: for each recurrent node, which outputs are read in the end; empty when not known.
+    """
+
+    graph: Graph
+    values: dict[str, Given]
+    read: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def given(self, node: Node, position: int, attribute: str = "") -> np.ndarray | None:
+        """A constant that older versions of ONNX have as an attribute, newer ones as an input.
+
+        Raises:
+            UnspoolError: it is computed.
+        """
+        name = node.reads(position)
+        if not name:
+            value = node.attributes.get(attribute)
+            return None if value is None else np.asarray(value)
+        value = self.values[name]
+        if isinstance(value, Value):
+            raise UnspoolError(f"takes {name!r} as it is computed; expected a constant")
+        return value
+
+    def needs(self, node: Node, position: int) -> np.ndarray:
+        """A constant input.
+
+        Raises:
+            UnspoolError: it is computed.
+        """
+        value = self.given(node, position)
+        if value is None:
+            raise UnspoolError(f"lacks its input {position}")
+        return value
+
+    def value(self, node: Node, position: int = 0) -> Value:
+        """An input that depends on a sample.
+
+        Raises:
+            UnspoolError: it is constant.
+        """
+        value = self.values[node.inputs[position]]
+        if not isinstance(value, Value):
+            raise UnspoolError(f"reads the constant {node.inputs[position]!r} as a sample")
+        return value
+
+
+Build: TypeAlias = Callable[[Node, Scope], Sequence[Value] | Value]
+
+
+def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
+    """Make a Keras model of a graph.
+
+    Args:
+        graph: whose nodes are built.
+        forms: operator -> what builds one.
+
+    Returns:
+        a functional model, its inputs named as the graph's, its outputs a dictionary by name.
+
+    Raises:
+        UnspoolError: a node has no form.
+    """
+    _check_forms(graph, forms)
+    model, layers = _built(graph, forms, {})
+    return _built(graph, forms, _read(model, layers))[0] if layers else model
+
+
+def _check_forms(graph: Graph, forms: Mapping[str, Build]) -> None:
+    for node in graph.nodes:
+        if node.op not in forms:
+            raise UnspoolError(
+                f"node {node.name!r}: the operator {node.op} has no form on the NPU; leave it out "
+                "of the exported model, or let it be computed before or behind the network"
+            )
+
+
+def _built(
+    graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozenset[int]]
+) -> tuple[Any, dict[str, Any]]:
+    """The model, and its recurrent nodes' Keras tensors by name."""
+    inputs = {}
+    scope = Scope(graph, dict(graph.constants), read)
+    for end in graph.inputs:
+        shape = (*end.shape[: end.batch], *end.shape[end.batch + 1 :])
+        dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
+        inputs[end.name] = keras.Input(shape, dtype=dtype, name=_input_name(end.name))
+        order = [axis for axis in range(len(end.shape)) if axis != end.batch]
+        scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
+    made: dict[str, Any] = {}
+    for node in graph.nodes:
+        try:
+            results = forms[node.op](node, scope)
+        except UnspoolError as error:
+            raise UnspoolError(f"node {node.name!r}: its {node.op} {error}") from None
+        listed = [results] if isinstance(results, Value) else list(results)
+        scope.values.update(zip(node.outputs, listed, strict=False))
+        if node.op in ("GRU", "LSTM", "RNN"):
+            made[node.name] = [_tensors(value) for value in listed]
+    outputs = {name: _output(scope.values[name], name) for name in graph.outputs}
+    return keras.Model(list(inputs.values()), outputs), made
+
+
+def _input_name(name: str) -> str:
+    return name.replace("/", "_").strip("_") or "input"
+
+
+def _output(value: Given, name: str) -> Any:
+    """The tensor of an output, its axes as in the file, the batch in front."""
+    if not isinstance(value, Value):
+        raise UnspoolError(f"output {name!r}: is constant")
+    batch = next((axis for axis, place in enumerate(value.axes) if place is None), None)
+    if batch is None:
+        raise UnspoolError(f"output {name!r}: {value.shape} has no axis of one for the batch")
+    order = [axis for axis in range(len(value.axes)) if axis != batch]
+    return arranged(value, order or [batch])
+
+
+def _tensors(value: Value) -> list[Any]:
+    """The tensors that a state of one direction or of two is in."""
+    whole = value.along == 0 and len(value.pieces) > 1
+    return [value.tensor, *(piece.tensor for _, piece in value.pieces if whole)]
+
+
+def _read(model: Any, made: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[int]]:
+    """For each recurrent node, the outputs that the model's outputs depend on."""
+    from unspool.frontend.graph import nodes
+
+    wanted = {id(tensor) for node in nodes(model) for tensor in node.input_tensors}
+    wanted |= {id(tensor) for tensor in model.outputs}
+    return {
+        name: frozenset(n for n, tensors in enumerate(outputs) if wanted & set(map(id, tensors)))
+        for name, outputs in made.items()
+    }

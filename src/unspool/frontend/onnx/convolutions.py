@@ -1,0 +1,206 @@
+"""Convolutions and pools: channels behind, as Keras and the NPU have them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.building import Build, Scope
+from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.values import Value, arranged, laid_out
+from unspool.support._tensorflow import keras
+
+L = keras.layers
+_LAYERS = {
+    "Conv": (L.Conv1D, L.Conv2D),
+    "depthwise": (L.DepthwiseConv1D, L.DepthwiseConv2D),
+    "ConvTranspose": (L.Conv1DTranspose, L.Conv2DTranspose),
+    "MaxPool": (L.MaxPooling1D, L.MaxPooling2D),
+    "AveragePool": (L.AveragePooling1D, L.AveragePooling2D),
+    "GlobalMaxPool": (L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
+    "GlobalAveragePool": (L.GlobalAveragePooling1D, L.GlobalAveragePooling2D),
+    "pad": (L.ZeroPadding1D, L.ZeroPadding2D),
+    "crop": (L.Cropping1D, L.Cropping2D),
+}
+
+
+def _kind(kind: str, dimensions: int) -> Any:
+    """Keras's layer for one or two axes that are slid over."""
+    if dimensions not in (1, 2):
+        raise UnspoolError(f"slides over {dimensions} axes; expected one or two")
+    return _LAYERS[kind][dimensions - 1]
+
+
+def _spatial(value: Value) -> list[int]:
+    return list(range(2, len(value.axes)))
+
+
+def _applied(layer: Any, value: Value) -> Value:
+    """A layer on (None, ..., channels); a batch of frames is one of Keras's axes."""
+    rank, order = len(value.axes), [*_spatial(value), 1]
+    if value.axes[0] is None:
+        return laid_out(layer(arranged(value, order)), order, rank)
+    result = L.TimeDistributed(layer)(arranged(value, [0, *order]))
+    return laid_out(result, [0, *order], rank)
+
+
+def _pads(node: Node, value: Value, kernel: Sequence[int]) -> list[tuple[int, int]]:
+    """Entries that are added in front of and behind each axis."""
+    auto = node.attributes.get("auto_pad", "NOTSET")
+    count = len(kernel)
+    if auto in ("NOTSET", ""):
+        flat = list(node.attributes.get("pads", [0] * 2 * count))
+        return list(zip(flat[:count], flat[count:], strict=True))
+    if auto == "VALID":
+        return [(0, 0)] * count
+    sides = []
+    spans, strides = _spans(node, kernel), _strides(node, count)
+    for axis, span, stride in zip(_spatial(value), spans, strides, strict=True):
+        size = value.shape[axis]
+        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        small, large = total // 2, total - total // 2
+        sides.append((small, large) if auto == "SAME_UPPER" else (large, small))
+    return sides
+
+
+def _strides(node: Node, count: int) -> list[int]:
+    return list(node.attributes.get("strides", [1] * count))
+
+
+def _dilations(node: Node, count: int) -> list[int]:
+    return list(node.attributes.get("dilations", [1] * count))
+
+
+def _spans(node: Node, kernel: Sequence[int]) -> list[int]:
+    """How many entries a kernel reaches over."""
+    dilations = _dilations(node, len(kernel))
+    return [(size - 1) * far + 1 for size, far in zip(kernel, dilations, strict=True)]
+
+
+def _padding(node: Node, value: Value, kernel: Sequence[int]) -> tuple[str, Value]:
+    """Keras's padding, and the value with zeros around it where Keras has no name for them."""
+    pads = _pads(node, value, kernel)
+    if not any(map(any, pads)):
+        return "valid", value
+    if set(_strides(node, len(kernel))) == {1} and all(
+        pad == ((span - 1) // 2, span - 1 - (span - 1) // 2)
+        for pad, span in zip(pads, _spans(node, kernel), strict=True)
+    ):
+        return "same", value
+    around = pads[0] if len(pads) == 1 else tuple(pads)
+    return "valid", _applied(_kind("pad", len(pads))(around), value)
+
+
+def _weighted(layer: Any, value: Value, weights: Sequence[np.ndarray]) -> Value:
+    result = _applied(layer, value)
+    layer.set_weights(list(weights))
+    return result
+
+
+def _conv(node: Node, scope: Scope) -> Value:
+    value, kernel, bias = scope.value(node), scope.needs(node, 1), scope.given(node, 2)
+    sizes = kernel.shape[2:]
+    groups, channels = node.attributes.get("group", 1), value.shape[1]
+    padding, padded = _padding(node, value, sizes)
+    settings = {
+        "strides": _strides(node, len(sizes)),
+        "dilation_rate": _dilations(node, len(sizes)),
+        "padding": padding,
+        "use_bias": bias is not None,
+        "name": node.name,
+    }
+    behind = [*range(2, kernel.ndim), 1, 0]
+    if groups == channels > 1:
+        layer = _kind("depthwise", len(sizes))(
+            sizes, depth_multiplier=kernel.shape[0] // groups, **settings
+        )
+        shaped = kernel.transpose(behind).reshape(*sizes, groups, -1)
+    else:
+        layer = _kind("Conv", len(sizes))(kernel.shape[0], sizes, groups=groups, **settings)
+        shaped = kernel.transpose(behind)
+    return _weighted(layer, padded, [shaped, *([] if bias is None else [bias])])
+
+
+def _conv_transpose(node: Node, scope: Scope) -> Value:
+    value, kernel, bias = scope.value(node), scope.needs(node, 1), scope.given(node, 2)
+    sizes = kernel.shape[2:]
+    count = len(sizes)
+    more = node.attributes.get("output_padding", [0] * count)
+    if node.attributes.get("group", 1) != 1 or any(more) or "output_shape" in node.attributes:
+        raise UnspoolError("has groups, output_padding or output_shape, which have no form yet")
+    if set(_dilations(node, count)) != {1}:
+        raise UnspoolError("has dilations, which have no form on the NPU")
+    layer = _kind("ConvTranspose", count)(
+        kernel.shape[1],
+        sizes,
+        strides=_strides(node, count),
+        padding="valid",
+        use_bias=bias is not None,
+        name=node.name,
+    )
+    shaped = kernel.transpose([*range(2, kernel.ndim), 1, 0])
+    whole = _weighted(layer, value, [shaped, *([] if bias is None else [bias])])
+    pads = _pads(node, value, sizes)
+    if not any(map(any, pads)):
+        return whole
+    return _applied(_kind("crop", count)(pads[0] if count == 1 else tuple(pads)), whole)
+
+
+def _pool(node: Node, scope: Scope) -> Value:
+    value, sizes = scope.value(node), node.attributes["kernel_shape"]
+    if node.attributes.get("ceil_mode") and _has_rest(node, value, sizes):
+        raise UnspoolError("pools what is left over at the end (ceil_mode=1); expected ceil_mode=0")
+    if set(_dilations(node, len(sizes))) != {1}:
+        raise UnspoolError("has dilations, which have no form on the NPU")
+    strides = _strides(node, len(sizes))
+    pads = _pads(node, value, sizes)
+    padding = "valid"
+    if any(map(any, pads)):
+        padding = "same"
+        _check_same(node, value, sizes, pads)
+    layer = _kind(node.op, len(sizes))(sizes, strides=strides, padding=padding, name=node.name)
+    return _applied(layer, value)
+
+
+def _has_rest(node: Node, value: Value, sizes: Sequence[int]) -> bool:
+    strides = _strides(node, len(sizes))
+    pads = _pads(node, value, sizes)
+    return any(
+        (value.shape[axis] + sum(pad) - size) % stride
+        for axis, size, stride, pad in zip(_spatial(value), sizes, strides, pads, strict=True)
+    )
+
+
+def _check_same(
+    node: Node, value: Value, sizes: Sequence[int], pads: Sequence[tuple[int, int]]
+) -> None:
+    """Check that padding is Keras's "same": a pool looks at no padded entry, a mean counts none."""
+    for axis, size, stride, pad in zip(
+        _spatial(value), sizes, _strides(node, len(sizes)), pads, strict=True
+    ):
+        length = value.shape[axis]
+        total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        counted = node.op == "AveragePool" and node.attributes.get("count_include_pad", 0)
+        if tuple(pad) != (total // 2, total - total // 2) or counted:
+            raise UnspoolError(
+                f"pads axis {axis} of {length} entries by {tuple(pad)}, which has no form yet; "
+                "expected none, or as many as keep the length"
+            )
+
+
+def _global_pool(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    layer = _kind(node.op, len(value.axes) - 2)(keepdims=True, name=node.name)
+    return _applied(layer, value)
+
+
+FORMS: dict[str, Build] = {
+    "AveragePool": _pool,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "MaxPool": _pool,
+}
+"""Operators that slide over axes of space or time."""

@@ -1,0 +1,163 @@
+"""What an ONNX graph is fed: which axis is the batch, which is time, and every size fixed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import RECURRENT, Ends
+
+_ANY_LENGTH = 16
+"""Steps that a graph is built with where its time stays open in the end."""
+
+_BATCHED = ("Conv", "ConvTranspose", "Gemm", "BatchNormalization", "MaxPool", "AveragePool")
+"""Operators whose first input has the batch in front."""
+
+
+def fixed(
+    model: Any, time_steps: int | None, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[tuple[Ends, ...], dict[int, int]]:
+    """Give every input of a model a shape with a batch of one.
+
+    Args:
+        model: ONNX's; its inputs are changed, and what it says of other shapes is dropped.
+        time_steps: length of the sequence; None takes the file's, or any where it is open.
+        shapes: input name -> shape, where the file leaves other sizes open.
+
+    Returns:
+        the inputs, and which sizes of the file's own example are others now.
+
+    Raises:
+        UnspoolError: a size is open and not given, or what was given does not fit.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
+    given = [value for value in model.graph.input if value.name not in weights]
+    told = {value.name: _sizes(value) for value in given}
+    _check_names(shapes, told)
+    batch_axes, time_axes = _roles(model, told)
+    ends: list[Ends] = []
+    changed: dict[int | str, int | str] = {}
+    for value in given:
+        name, sizes = value.name, list(shapes.get(value.name, told[value.name]))
+        if len(sizes) != len(told[name]):
+            raise UnspoolError(
+                f"input {name!r}: shape {tuple(sizes)} is given, expected {len(told[name])} sizes "
+                f"for {_spelled(told[name])}"
+            )
+        batch_axis = batch_axes.get(name, _likely_batch(sizes))
+        before = list(sizes)
+        if sizes:
+            sizes[batch_axis] = 1
+        time = time_axes.get(name, batch_axis)
+        opened = time != batch_axis and not time_steps and isinstance(sizes[time], str)
+        if time != batch_axis:
+            sizes[time] = time_steps or (_ANY_LENGTH if opened else sizes[time])
+        changed |= {old: new for old, new in zip(before, sizes, strict=True) if old != new}
+        ends.append(
+            Ends(name, _closed(name, sizes), batch_axis, _dtype(value), time if opened else None)
+        )
+    _write(model, given, ends)
+    return tuple(ends), {old: int(new) for old, new in changed.items() if isinstance(old, int)}
+
+
+def _closed(name: str, sizes: list[int | str]) -> tuple[int, ...]:
+    for axis, size in enumerate(sizes):
+        if isinstance(size, str):
+            raise UnspoolError(
+                f"input {name!r}: the file leaves axis {axis} of {_spelled(sizes)} open; give its "
+                f"shape (`input_shapes`), such as {name}={_example(sizes)}"
+            )
+    return tuple(int(size) for size in sizes)
+
+
+def _example(sizes: list[int | str]) -> str:
+    return ",".join("16" if isinstance(size, str) else str(size) for size in sizes)
+
+
+def _check_names(shapes: Mapping[str, tuple[int, ...]], told: Mapping[str, Any]) -> None:
+    for name in shapes:
+        if name not in told:
+            raise UnspoolError(
+                f"a shape for {name!r} is given; expected one of the inputs "
+                f"{', '.join(map(repr, told))}"
+            )
+
+
+def _sizes(value: Any) -> list[int | str]:
+    """Sizes of an input, with a name where one is open."""
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        raise UnspoolError(f"input {value.name!r}: the file does not say its shape; export it anew")
+    return [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in kind.shape.dim]
+
+
+def _spelled(sizes: list[int | str]) -> str:
+    return f"({', '.join(map(str, sizes))})"
+
+
+def _likely_batch(sizes: list[int | str]) -> int:
+    """The batch's axis where no operator tells: by its name, the first of one entry, or axis 0."""
+    for axis, size in enumerate(sizes):
+        if isinstance(size, str) and size.lower().startswith(("batch", "n", "b")):
+            return axis
+    return next((axis for axis, size in enumerate(sizes) if size in (1, "1")), 0)
+
+
+def _roles(
+    model: Any, told: Mapping[str, list[int | str]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Input name -> the axis of its batch, and that of its time, as operators read them.
+
+    Every size is given a name of its own; where ONNX's shape inference finds that name again, in
+    the input of an operator that has an axis for it, is what it means.
+    """
+    import onnx
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.value_info[:], probe.graph.output[:]
+    for value in probe.graph.input:
+        if value.name in told:
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+                dim.dim_param = f"{value.name}//{axis}"
+    try:
+        inferred = onnx.shape_inference.infer_shapes(probe)
+    except Exception:  # what cannot be inferred tells nothing
+        inferred = probe
+    symbols = {
+        value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+        for value in (*inferred.graph.value_info, *probe.graph.input)
+    }
+    batches: dict[str, int] = {}
+    times: dict[str, int] = {}
+
+    def note(found: dict[str, int], value: str, axis: int) -> None:
+        sizes = symbols.get(value, [])
+        name, mark, place = (sizes[axis] if axis < len(sizes) else "").rpartition("//")
+        if mark:
+            found.setdefault(name, int(place))
+
+    for node in model.graph.node:
+        if node.op_type in RECURRENT:
+            first = any(a.name == "layout" and a.i == 1 for a in node.attribute)
+            note(batches, node.input[0], 0 if first else 1)
+            note(times, node.input[0], 1 if first else 0)
+            for state in list(node.input)[5:7]:
+                note(batches, state, 0 if first else 1)
+        elif node.op_type in _BATCHED:
+            note(batches, node.input[0], 0)
+    return batches, times
+
+
+def _dtype(value: Any) -> str:
+    import onnx
+
+    return str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+
+
+def _write(model: Any, given: list[Any], ends: list[Ends]) -> None:
+    del model.graph.value_info[:]
+    for value, end in zip(given, ends, strict=True):
+        for dim, size in zip(value.type.tensor_type.shape.dim, end.shape, strict=True):
+            dim.dim_value = size
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")

@@ -1,0 +1,83 @@
+"""Inputs that are first states of recurrent nodes, and outputs that are their final ones.
+
+Both are left out: a sequence starts at zero, and a stream gets states of Unspool's own.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from unspool.frontend.onnx.graph import RECURRENT, Ends, Node, State, readers
+
+_MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
+"""What a state passes on its way into a layer, and out of it."""
+
+
+def numbered(nodes: Iterable[Node], ends: Iterable[Ends]) -> dict[str, np.ndarray]:
+    """Inputs of which nothing is read but first states, with a number for each of their entries.
+
+    Where these numbers arrive shows which part of an input is the state of which node.
+    """
+    reading = readers(tuple(nodes))
+
+    def ends_in_states(name: str) -> bool:
+        return name in reading and all(takes_state(node, name) for node in reading[name])
+
+    def takes_state(node: Node, name: str) -> bool:
+        if node.op in RECURRENT:
+            return name in node.inputs[5:7]
+        moves = node.op in _MOVES and node.inputs[0] == name
+        return node.op == "Shape" or (moves and all(map(ends_in_states, node.outputs)))
+
+    found: dict[str, np.ndarray] = {}
+    first = 1
+    for end in ends:
+        if ends_in_states(end.name):
+            size = int(np.prod(end.shape))
+            values = np.arange(first, first + size, dtype=np.float32)
+            found[end.name] = values.reshape(end.shape)
+            first += size
+    return found
+
+
+def left_out(
+    nodes: tuple[Node, ...],
+    constants: Mapping[str, np.ndarray],
+    sources: Mapping[str, np.ndarray],
+) -> tuple[tuple[Node, ...], tuple[State, ...]]:
+    """The nodes without first states that are inputs, and what these were."""
+    if not sources:
+        return nodes, ()
+    states, kept = [], []
+    for node in nodes:
+        inputs = list(node.inputs)
+        for position, state in ((5, "h"), (6, "c")):
+            start = constants.get(node.reads(position))
+            if node.op in RECURRENT and start is not None:
+                source = _source(start, sources)
+                if source is not None:
+                    states.append(State(*source, node.name, state))
+                    inputs[position] = ""
+        kept.append(Node(node.op, node.name, tuple(inputs), node.outputs, node.attributes))
+    return tuple(kept), tuple(states)
+
+
+def _source(start: np.ndarray, sources: Mapping[str, np.ndarray]) -> tuple[str, int | None] | None:
+    """The input that a first state comes from, and which part of it, by its numbers."""
+    for name, whole in sources.items():
+        entries = np.flatnonzero(np.isin(whole, start))
+        if np.array_equal(whole.flat[entries], np.sort(start.ravel())):
+            return name, None if len(entries) == whole.size else int(entries[0] // start.size)
+    return None
+
+
+def is_final(name: str, nodes: tuple[Node, ...]) -> bool:
+    """Whether a value is made of nothing but final states."""
+    maker = next((node for node in nodes if name in node.outputs), None)
+    if maker is None:
+        return False
+    if maker.op in RECURRENT:
+        return name != maker.outputs[0]
+    if maker.op == "Concat":
+        return all(is_final(part, nodes) for part in maker.inputs)
+    return maker.op in _MOVES and is_final(maker.inputs[0], nodes)

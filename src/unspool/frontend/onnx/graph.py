@@ -1,0 +1,138 @@
+"""A graph of nodes with ONNX's meaning, whatever file it came from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+
+RECURRENT = ("GRU", "LSTM", "RNN")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator with its ends.
+
+    Attributes:
+        op: as ONNX calls it, such as "Gemm".
+        name: of the layer that it becomes; no two nodes have one name.
+        inputs: names of values; "" where one is left out.
+        outputs: names of values.
+        attributes: by ONNX's names: numbers, strings, lists and arrays.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def reads(self, position: int) -> str:
+        """The name of an input, "" where it is left out."""
+        return self.inputs[position] if position < len(self.inputs) else ""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """An input of the graph.
+
+    Attributes:
+        name: of the value.
+        shape: with a batch of one.
+        batch: the axis of the batch.
+        dtype: NumPy's name of its type.
+        open: the axis of time where its length is open, and the one in `shape` arbitrary.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    batch: int
+    dtype: str
+    open: int | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A part of an input that is the first state of a recurrent node.
+
+    Attributes:
+        source: the input.
+        index: of the part, where the input holds several; else None.
+        node: the recurrent node.
+        state: "h" or "c".
+    """
+
+    source: str
+    index: int | None
+    node: str
+    state: str
+
+    def __str__(self) -> str:
+        part = "" if self.index is None else f"[{self.index}]"
+        return f"{self.source}{part} -> {self.node}/{self.state}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in the order in which they run, every shape fixed.
+
+    Attributes:
+        inputs: what is fed, without states.
+        outputs: names of values, without states.
+        nodes: none of them reads constants alone.
+        constants: name -> value.
+        opset: the version of ONNX's operators.
+        exported: sizes of the file's example that are others now -> those; constants that are
+            shapes may hold them.
+        states: what was left out, for sequences start at zero.
+    """
+
+    inputs: tuple[Ends, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, np.ndarray]
+    opset: int
+    exported: Mapping[int, int] = field(default_factory=dict)
+    states: tuple[State, ...] = ()
+
+
+def readers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
+    """Name of a value -> the nodes that read it."""
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        for name in dict.fromkeys(node.inputs):
+            if name:
+                found.setdefault(name, []).append(node)
+    return found
+
+
+def check_links(graph: Graph) -> None:
+    """Check that whatever is read is fed, constant, or computed before.
+
+    Raises:
+        UnspoolError: something is not: the file is damaged.
+    """
+    known = {end.name for end in graph.inputs} | set(graph.constants)
+    for node in graph.nodes:
+        for name in node.inputs:
+            if name and name not in known:
+                raise UnspoolError(
+                    f"node {node.name!r}: reads {name!r}, which nothing computes; the file is "
+                    "damaged"
+                )
+        known.update(node.outputs)
+    for name in graph.outputs:
+        if name not in known:
+            raise UnspoolError(f"output {name!r}: nothing computes it; the file is damaged")
+
+
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:
+    """The nodes that outputs depend on, in their order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.outputs):
+            wanted |= set(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))

@@ -1,0 +1,218 @@
+"""GRU, LSTM and RNN of ONNX as Keras's layers: gates, biases, directions, states.
+
+ONNX orders gates z, r, h and i, o, f, c; Keras z, r, h and i, f, c, o.
+https://onnx.ai/onnx/operators/onnx__GRU.html, onnx__LSTM.html, onnx__RNN.html
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx import activations
+from unspool.frontend.onnx.building import Scope
+from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.values import Value, arranged, joined, laid_out, sliced, with_shape
+from unspool.support._tensorflow import keras
+
+_LAYERS = {
+    "GRU": keras.layers.GRU,
+    "LSTM": keras.layers.LSTM,
+    "RNN": keras.layers.SimpleRNN,
+}
+
+_GATES = {"GRU": (0, 1, 2), "LSTM": (0, 2, 3, 1), "RNN": (0,)}
+"""For each of Keras's gates, its place in ONNX."""
+
+_STATES = {"GRU": 1, "LSTM": 2, "RNN": 1}
+
+_DEFAULT = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
+
+
+def recurrent(node: Node, scope: Scope) -> list[Value]:
+    """The outputs Y, Y_h and, of an LSTM, Y_c.
+
+    What nothing reads in the end is a stand-in: the layer returns no more than it must.
+    """
+    _check(node, scope)
+    value = scope.value(node)
+    layout = node.attributes.get("layout", 0)
+    time, batch = (1, 0) if layout else (0, 1)
+    if value.shape[batch] != 1:
+        raise UnspoolError(
+            f"reads {value.shape[batch]} sequences at once where a batch of one is expected"
+        )
+    x = arranged(value, [time, 2])
+    starts = [_start(node, scope, 5 + n, x) for n in range(_STATES[node.op])]
+    read = scope.read.get(node.name, frozenset((0, 1, 2)))
+    both = _directions(node) == 2
+    sequence, states = (_bidirectional if both else _one_way)(node, scope, x, starts, read)
+    y = _sequence(sequence, layout, _directions(node))
+    finals = [_state(tensors, layout) for tensors in states]
+    if node.attributes.get("direction", "forward") == "forward":  # the last step is the state
+        last = with_shape(finals[0], [1, 1, 1, y.shape[-1]])
+        y = replace(y, along=time, pieces=((y.shape[time] - 1, last),))
+    return [y, *finals]
+
+
+def _sequence(tensor: Any, layout: int, directions: int) -> Value:
+    """Y: (time, directions, batch, width), or with the batch in front."""
+    steps, features = tensor.shape[1:]
+    whole = laid_out(tensor, [0, 1], 2)
+    apart = with_shape(whole, (steps, directions, features // directions))
+    time, direction, unit = apart.axes
+    axes = (None, time, direction, unit) if layout else (time, direction, None, unit)
+    return Value(apart.tensor, apart.dims, axes)
+
+
+def _state(tensors: Sequence[Any], layout: int) -> Value:
+    """Y_h or Y_c: (directions, batch, width), or with the batch in front."""
+    parts = [laid_out(tensor, [2], 3) for tensor in tensors]
+    return parts[0] if len(parts) == 1 else joined(parts, 1 if layout else 0)
+
+
+def _one_way(
+    node: Node, scope: Scope, x: Any, starts: Sequence[Any], read: frozenset[int]
+) -> tuple[Any, list[list[Any]]]:
+    """The sequence, and for h and c a list of one tensor."""
+    backwards = node.attributes.get("direction") == "reverse"
+    wants_state = 2 in read or {0, 1} <= read
+    layer = _layer(node, scope, 0, 0 in read, wants_state, node.name)
+    outputs = _called(layer, x, _initial(starts, 1))
+    layer.set_weights(_weights(node, scope, 0))
+    sequence, *states = outputs if wants_state else [outputs]
+    if not layer.return_sequences:
+        sequence, states = _stand_in(x.shape[1], layer.units), states or [outputs]
+    elif backwards:
+        sequence = keras.ops.flip(sequence, axis=1)  # Keras has the last step in front
+    missing = _STATES[node.op] - len(states)
+    return sequence, [[state] for state in (*states, *[_stand_in(layer.units)] * missing)]
+
+
+def _bidirectional(
+    node: Node, scope: Scope, x: Any, starts: Sequence[Any], read: frozenset[int]
+) -> tuple[Any, list[list[Any]]]:
+    """The sequence, (None, time, both widths), and for h and c both directions' tensors."""
+    wants_state = bool(read & {1, 2})
+    forward, backward = (
+        _layer(node, scope, n, 0 in read, wants_state, f"{node.name}_{'back' if n else 'forth'}")
+        for n in (0, 1)
+    )
+    layer = keras.layers.Bidirectional(forward, backward_layer=backward, name=node.name)
+    outputs = _called(layer, x, _initial(starts, 2))
+    layer.set_weights([*_weights(node, scope, 0), *_weights(node, scope, 1)])
+    count, units = _STATES[node.op], forward.units
+    sequence, *states = outputs if wants_state else [outputs]
+    if not forward.return_sequences:
+        sequence = _stand_in(x.shape[1], 2 * units)
+    if not states:
+        states = [_stand_in(units)] * 2 * count
+    return sequence, [[states[n], states[n + count]] for n in range(count)]
+
+
+def _stand_in(*shape: int) -> Any:
+    """A tensor in place of one that nothing reads in the end."""
+    return keras.KerasTensor((None, *shape), "float32")
+
+
+def _called(layer: Any, x: Any, initial: list[Any]) -> Any:
+    return layer(x, initial_state=initial) if initial else layer(x)
+
+
+def _layer(
+    node: Node, scope: Scope, direction: int, sequences: bool, state: bool, name: str
+) -> Any:
+    settings = {
+        "return_sequences": sequences,
+        "return_state": state,
+        "go_backwards": direction == 1 or node.attributes.get("direction") == "reverse",
+        "use_bias": bool(node.reads(3)),
+        "name": name,
+        **activations.of_cell(node, _DEFAULT[node.op], direction),
+    }
+    if node.op == "GRU":
+        settings["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
+    return _LAYERS[node.op](scope.needs(node, 2).shape[-1], **settings)
+
+
+def _weights(node: Node, scope: Scope, direction: int) -> list[np.ndarray]:
+    """Keras's kernel, recurrent kernel and bias of one direction."""
+    gates = _GATES[node.op]
+
+    def ordered(array: np.ndarray) -> np.ndarray:
+        parts = np.split(array, len(gates))
+        return np.concatenate([parts[gate] for gate in gates])
+
+    kernel, recurrent_kernel = (ordered(scope.needs(node, n)[direction]).T for n in (1, 2))
+    if not node.reads(3):
+        return [kernel, recurrent_kernel]
+    biases = [ordered(half) for half in np.split(scope.needs(node, 3)[direction], 2)]
+    apart = node.op == "GRU" and node.attributes.get("linear_before_reset", 0)
+    return [kernel, recurrent_kernel, np.stack(biases) if apart else biases[0] + biases[1]]
+
+
+def _start(node: Node, scope: Scope, position: int, x: Any) -> list[Any] | None:
+    """The first state of each direction, (None, width), or None where it is zero."""
+    name = node.reads(position)
+    if not name:
+        return None
+    value = scope.values[name]
+    count, width = _directions(node), scope.needs(node, 2).shape[-1]
+    axis = 1 if node.attributes.get("layout", 0) else 0
+    if isinstance(value, Value):
+        return [arranged(sliced(value, axis, n, n + 1), [2]) for n in range(count)]
+    if not value.any():
+        return None
+    whole = np.moveaxis(value, axis, 0)
+    if (whole != whole[:, :1]).any():
+        raise UnspoolError("starts each sequence of a batch in another state; expected one")
+    return [_constant(x, row[0]) for row in whole.reshape(count, -1, width)]
+
+
+def _constant(x: Any, values: np.ndarray) -> Any:
+    """A tensor that is the same for every sample: a bias, behind a kernel of zeros."""
+    layer = keras.layers.Dense(len(values), kernel_initializer="zeros")
+    state = layer(x[:, 0])
+    layer.set_weights([np.zeros((x.shape[-1], len(values)), np.float32), values])
+    return state
+
+
+def _initial(starts: Sequence[list[Any] | None], directions: int) -> list[Any]:
+    """First states as Keras takes them, direction by direction; empty if all are zero."""
+    like = next((states[0] for states in starts if states), None)
+    if like is None:
+        return []
+    return [
+        states[n] if states else keras.ops.zeros_like(like)
+        for n in range(directions)
+        for states in starts
+    ]
+
+
+def _directions(node: Node) -> int:
+    return 2 if node.attributes.get("direction", "forward") == "bidirectional" else 1
+
+
+def _check(node: Node, scope: Scope) -> None:
+    """Check that a node has nothing that Keras's layers, and the NPU, have no form for."""
+    if node.attributes.get("clip"):
+        raise UnspoolError(
+            f"has the attribute clip={node.attributes['clip']:g}, which has no form on the NPU; "
+            "train without it"
+        )
+    if node.attributes.get("input_forget"):
+        raise UnspoolError(
+            "has the attribute input_forget=1, which has no form on the NPU; train with a forget "
+            "gate of its own"
+        )
+    peepholes = scope.given(node, 7)
+    if peepholes is not None and peepholes.any():
+        raise UnspoolError("has peepholes, which have no form on the NPU; train without them")
+    lengths = scope.given(node, 4)
+    steps = scope.value(node).shape[1 if node.attributes.get("layout", 0) else 0]
+    if lengths is not None and (lengths != steps).any():
+        raise UnspoolError(
+            f"is given sequences of {lengths.ravel()[0]} of {steps} steps; export it for full ones"
+        )

@@ -1,0 +1,228 @@
+"""What moves values about: most of it becomes no layer."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.building import Build, Scope
+from unspool.frontend.onnx.dense import lookup
+from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.values import (
+    Value,
+    arranged,
+    joined,
+    laid_out,
+    natural_order,
+    sliced,
+    transposed,
+    with_shape,
+)
+from unspool.support._tensorflow import keras
+
+
+def _same(node: Node, scope: Scope) -> Value:
+    return scope.value(node)
+
+
+def _dropout(node: Node, scope: Scope) -> Value:
+    training = scope.given(node, 2)
+    if training is not None and bool(training):
+        raise UnspoolError("was exported in training mode; call model.eval() before the export")
+    return scope.value(node)
+
+
+def _transpose(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    backwards = tuple(reversed(range(len(value.axes))))
+    return transposed(value, node.attributes.get("perm", backwards))
+
+
+def _axes(node: Node, scope: Scope, rank: int) -> list[int] | None:
+    given = scope.given(node, 1, "axes")
+    return None if given is None else sorted(int(axis) % rank for axis in given.ravel())
+
+
+def _squeeze(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    axes = _axes(node, scope, len(value.axes))
+    if axes is None:
+        axes = [axis for axis, size in enumerate(value.shape) if size == 1]
+    return with_shape(value, [size for axis, size in enumerate(value.shape) if axis not in axes])
+
+
+def _unsqueeze(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    count = scope.given(node, 1, "axes")
+    if count is None:
+        raise UnspoolError("does not say which axes it adds")
+    shape = list(value.shape)
+    for axis in _axes(node, scope, len(shape) + count.size) or []:
+        shape.insert(axis, 1)
+    return with_shape(value, shape)
+
+
+def _reshape(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    given = scope.given(node, 1, "shape")
+    if given is None:
+        raise UnspoolError("does not say the shape")
+    shape = [int(size) for size in given]
+    if not node.attributes.get("allowzero", 0):
+        shape = [value.shape[n] if size == 0 else size for n, size in enumerate(shape)]
+    return with_shape(value, _fitting(shape, prod(value.shape), scope.graph.exported))
+
+
+def _fitting(shape: list[int], count: int, exported: Mapping[int, int]) -> list[int]:
+    """A shape of `count` entries; one that was written for another batch or length is adapted."""
+    for old, new in exported.items():
+        known = prod(size for size in shape if size != -1)
+        misfit = count % known > 0 or shape[0] == old if -1 in shape else known != count
+        if misfit and old in shape:
+            shape[shape.index(old)] = new
+    if -1 in shape:
+        known = prod(size for size in shape if size != -1)
+        shape[shape.index(-1)] = count // max(known, 1)
+    return shape
+
+
+def _flatten(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    axis = node.attributes.get("axis", 1)
+    axis = axis + len(value.axes) if axis < 0 else axis
+    return with_shape(value, (prod(value.shape[:axis]), prod(value.shape[axis:])))
+
+
+def _concat(node: Node, scope: Scope) -> Value:
+    parts = [scope.values[name] for name in node.inputs]
+    values = [part for part in parts if isinstance(part, Value)]
+    if len(values) < len(parts):
+        raise UnspoolError("joins samples and constants, which has no form yet; expected samples")
+    axis = node.attributes["axis"] % len(values[0].axes)
+    return joined(values, axis) if len(values) > 1 else values[0]
+
+
+def _split(node: Node, scope: Scope) -> list[Value]:
+    value = scope.value(node)
+    axis = node.attributes.get("axis", 0) % len(value.axes)
+    size, count = value.shape[axis], len(node.outputs)
+    given = scope.given(node, 1, "split")
+    sizes = [-(-size // count)] * count if given is None else [int(n) for n in given]
+    stops = np.minimum(np.cumsum(sizes), size)
+    return [
+        sliced(value, axis, int(stop) - min(length, int(stop)), int(stop))
+        for length, stop in zip(sizes, stops, strict=True)
+    ]
+
+
+def _slice(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    starts, stops = (scope.given(node, n, key) for n, key in ((1, "starts"), (2, "ends")))
+    if starts is None or stops is None:
+        raise UnspoolError("does not say where it starts and ends")
+    axes, steps = scope.given(node, 3, "axes"), scope.given(node, 4)
+    for n, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        axis = (n if axes is None else int(axes[n])) % len(value.axes)
+        step = 1 if steps is None else int(steps[n])
+        limit = value.shape[axis]
+        if step < 0 and int(stop) < -limit:
+            bounds: tuple[int, int, int] = slice(int(start), None, step).indices(limit)
+        else:
+            bounds = slice(int(start), int(stop), step).indices(limit)
+        value = sliced(value, axis, *bounds)
+    return value
+
+
+def _gather(node: Node, scope: Scope) -> Value:
+    found = lookup(node, scope)
+    if found is not None:
+        return found
+    value, indices = scope.value(node), scope.needs(node, 1)
+    axis = node.attributes.get("axis", 0) % len(value.axes)
+    flat = [int(index) % value.shape[axis] for index in indices.ravel()]
+    if flat != list(range(flat[0], flat[0] + len(flat))):
+        parts = [sliced(value, axis, index, index + 1) for index in flat]
+        picked = joined(parts, axis)
+    else:
+        picked = sliced(value, axis, flat[0], flat[-1] + 1)
+    shape = list(picked.shape)
+    return with_shape(picked, [*shape[:axis], *indices.shape, *shape[axis + 1 :]])
+
+
+def _expand(node: Node, scope: Scope) -> Value:
+    """Broadcasting, which those who read it do themselves where an axis is of size one."""
+    shape = scope.needs(node, 1)
+    value = scope.value(node)
+    rank = max(len(shape), len(value.axes))
+    padded = with_shape(value, [1] * (rank - len(value.axes)) + list(value.shape))
+    wanted = [1] * (rank - len(shape)) + [int(size) for size in shape]
+    counts = [size if have == 1 else 1 for size, have in zip(wanted, padded.shape, strict=True)]
+    return _repeated(padded, counts)
+
+
+def _tile(node: Node, scope: Scope) -> Value:
+    return _repeated(scope.value(node), [int(n) for n in scope.needs(node, 1)])
+
+
+def _repeated(value: Value, counts: Sequence[int]) -> Value:
+    for axis, count in enumerate(counts):
+        if count == 1:
+            continue
+        order = natural_order(value)
+        if value.axes[axis] is None and len(order) == 1 and value.dims:
+            vector = keras.layers.RepeatVector(count)(arranged(value, order))
+            value = laid_out(vector, [axis, *order], len(value.axes))
+            continue
+        if axis not in order:
+            order = sorted([*order, axis])
+        tensor = arranged(value, order)
+        repeats = [count if other == axis else 1 for other in order]
+        value = laid_out(keras.ops.tile(tensor, [1, *repeats]), order, len(value.axes))
+    return value
+
+
+def _pad(node: Node, scope: Scope) -> Value:
+    value = scope.value(node)
+    pads = scope.given(node, 1, "pads")
+    fill = scope.given(node, 2, "value")
+    mode = node.attributes.get("mode", "constant")
+    if pads is None or mode != "constant" or (fill is not None and float(fill) != 0):
+        raise UnspoolError(f"pads with mode={mode!r}; expected zeros")
+    if (pads < 0).any():
+        raise UnspoolError("pads by less than nothing; expected a Slice")
+    rank = len(value.axes)
+    axes = scope.given(node, 3)
+    places = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    by_axis = dict(zip(places, zip(*np.split(pads.astype(int), 2), strict=True), strict=True))
+    order = natural_order(value)
+    order = (
+        sorted({*order, *(a for a, sides in by_axis.items() if any(sides))})
+        if any(any(sides) and axis not in order for axis, sides in by_axis.items())
+        else order
+    )
+    tensor = arranged(value, order)
+    sides = [tuple(map(int, by_axis.get(axis, (0, 0)))) for axis in order]
+    if not any(map(any, sides)):
+        return value
+    return laid_out(keras.ops.pad(tensor, [(0, 0), *sides]), order, rank)
+
+
+FORMS: dict[str, Build] = {
+    "Cast": _same,
+    "Concat": _concat,
+    "Dropout": _dropout,
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Gather": _gather,
+    "Identity": _same,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Split": _split,
+    "Squeeze": _squeeze,
+    "Tile": _tile,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}
+"""Operators that compute nothing."""

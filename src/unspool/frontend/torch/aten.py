@@ -1,0 +1,305 @@
+"""ATen's operators, as torch.export writes them, by ONNX's.
+
+https://docs.pytorch.org/docs/stable/user_guide/torch_compiler/torch.compiler_ir.html
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.torch.program import Call, Ref
+from unspool.frontend.torch.recurrent import recurrent
+from unspool.frontend.torch.translation import Translation
+
+Translate: TypeAlias = Callable[[Call, Translation], Any]
+
+
+def _as(op: str, **attributes: str) -> Translate:
+    """One operand, and attributes by ONNX's names from arguments by ATen's."""
+
+    def translate(call: Call, to: Translation) -> None:
+        given = {name: call[own] for name, own in attributes.items() if own in call.arguments}
+        to.add(op, [_operand(call, to, "self", "input")], call.outputs[0], **given)
+
+    return translate
+
+
+def _operand(call: Call, to: Translation, *names: str) -> str:
+    """A tensor's name, or that of a constant that a number is kept as."""
+    value = next(call[name] for name in names if name in call.arguments)
+    return value.name if isinstance(value, Ref) else to.constant(np.float32(value))
+
+
+def _of_two(op: str) -> Translate:
+    def translate(call: Call, to: Translation) -> None:
+        left, right = _operand(call, to, "self"), _operand(call, to, "other", "exponent")
+        if call.get("alpha", 1) != 1:
+            right = to.add("Mul", [right, to.constant(np.float32(call["alpha"]))])
+        to.add(op, [left, right], call.outputs[0])
+
+    return translate
+
+
+def _reversed(call: Call, to: Translation) -> None:
+    to.add("Sub", [_operand(call, to, "other"), _operand(call, to, "self")], call.outputs[0])
+
+
+def _same(call: Call, to: Translation) -> None:
+    if call.target.endswith("dropout") and call.get("train", False):
+        raise UnspoolError("was exported in training mode; call model.eval() before the export")
+    to.add("Identity", [_operand(call, to, "self", "input")], call.outputs[0])
+
+
+def _constant(call: Call, to: Translation) -> None:
+    fill = {"zeros": 0.0, "ones": 1.0}.get(call.target, call.get("fill_value", 0.0))
+    to.constants[call.outputs[0]] = np.full(call["size"], fill, np.float32)
+
+
+def _linear(call: Call, to: Translation) -> None:
+    refs = [call["input"].name, call["weight"].name]
+    bias = call.get("bias")
+    to.add("Gemm", [*refs, *([bias.name] if bias else [])], call.outputs[0], transB=1)
+
+
+def _conv(call: Call, to: Translation) -> None:
+    kernel = to.constants[call["weight"].name]
+    count = kernel.ndim - 2
+    padding = call.get("padding", 0)
+    if isinstance(padding, str):
+        attributes: dict[str, Any] = {"auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[padding]}
+    else:
+        attributes = {"pads": _each(padding, count) * 2}
+    bias = call.get("bias")
+    op = "ConvTranspose" if "transpose" in call.target else "Conv"
+    if op == "ConvTranspose":
+        attributes["output_padding"] = _each(call.get("output_padding", 0), count)
+    to.add(
+        op,
+        [call["input"].name, call["weight"].name, *([bias.name] if bias else [])],
+        call.outputs[0],
+        strides=_each(call.get("stride", 1), count),
+        dilations=_each(call.get("dilation", 1), count),
+        group=call.get("groups", 1),
+        kernel_shape=list(kernel.shape[2:]),
+        **attributes,
+    )
+
+
+def _each(value: int | Sequence[int], count: int) -> list[int]:
+    """A number for each axis, of one for all or of a list of one."""
+    values = [value] if isinstance(value, int) else list(value)
+    return values * count if len(values) == 1 else values
+
+
+def _pool(op: str, count: int) -> Translate:
+    def translate(call: Call, to: Translation) -> None:
+        kernel = _each(call["kernel_size"], count)
+        attributes = {"count_include_pad": 1} if op == "AveragePool" else {}
+        if call.get("count_include_pad") is False:
+            attributes = {}
+        to.add(
+            op,
+            [call["self"].name],
+            call.outputs[0],
+            kernel_shape=kernel,
+            strides=_each(call.get("stride") or kernel, count),
+            pads=_each(call.get("padding", 0), count) * 2,
+            dilations=_each(call.get("dilation", 1), count),
+            ceil_mode=int(call.get("ceil_mode", False)),
+            **attributes,
+        )
+
+    return translate
+
+
+def _global_pool(op: str) -> Translate:
+    def translate(call: Call, to: Translation) -> None:
+        if set(call["output_size"]) != {1}:
+            raise UnspoolError(f"pools to {call['output_size']}; expected 1, or a plain pool")
+        to.add(op, [call["self"].name], call.outputs[0])
+
+    return translate
+
+
+def _batch_norm(call: Call, to: Translation) -> None:
+    if call.get("training", False):
+        raise UnspoolError("was exported in training mode; call model.eval() before the export")
+    names = [call[name].name for name in ("input", "weight", "bias", "running_mean", "running_var")]
+    to.add("BatchNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
+
+
+def _layer_norm(call: Call, to: Translation) -> None:
+    shape = call["normalized_shape"]
+    weight, bias = call.get("weight"), call.get("bias")
+    scale = weight.name if weight else to.constant(np.ones(shape, np.float32))
+    names = [call["input"].name, scale, *([bias.name] if bias else [])]
+    epsilon = call.get("eps", 1e-5)
+    to.add("LayerNormalization", names, call.outputs[0], axis=-len(shape), epsilon=epsilon)
+
+
+def _group_norm(call: Call, to: Translation) -> None:
+    names = [call[name].name for name in ("input", "weight", "bias")]
+    groups, epsilon = call["num_groups"], call.get("eps", 1e-5)
+    to.add("GroupNormalization", names, call.outputs[0], num_groups=groups, epsilon=epsilon)
+
+
+def _clip(call: Call, to: Translation) -> None:
+    hard = call.target == "hardtanh"
+    low = call.get("min_val", -1.0) if hard else call.get("min")
+    high = call.get("max_val", 1.0) if hard else call.get("max")
+    bounds = ["" if value is None else to.constant(np.float32(value)) for value in (low, high)]
+    to.add("Clip", [call["self"].name, *bounds], call.outputs[0])
+
+
+def _relu6(call: Call, to: Translation) -> None:
+    bounds = [to.constant(np.float32(value)) for value in (0, 6)]
+    to.add("Clip", [call["self"].name, *bounds], call.outputs[0])
+
+
+def _inverse_root(call: Call, to: Translation) -> None:
+    to.add("Reciprocal", [to.add("Sqrt", [call["self"].name])], call.outputs[0])
+
+
+def _silu(call: Call, to: Translation) -> None:
+    to.add("Swish", [call["self"].name], call.outputs[0])
+
+
+def _softplus(call: Call, to: Translation) -> None:
+    if call.get("beta", 1) != 1:
+        raise UnspoolError(f"has beta={call['beta']}; expected 1")
+    to.add("Softplus", [call["self"].name], call.outputs[0])
+
+
+def _hard_sigmoid(call: Call, to: Translation) -> None:
+    to.add("HardSigmoid", [call["self"].name], call.outputs[0], alpha=1 / 6, beta=0.5)
+
+
+def _prelu(call: Call, to: Translation) -> None:
+    slopes = to.constants[call["weight"].name]
+    to.add("PRelu", [call["self"].name, to.constant(slopes)], call.outputs[0])
+
+
+def _reduction(op: str) -> Translate:
+    def translate(call: Call, to: Translation) -> None:
+        axes = call.get("dim")
+        listed = [] if axes is None else [axes] if isinstance(axes, int) else list(axes)
+        names = [call["self"].name]
+        if listed:
+            names.append(to.constant(np.array(listed, np.int64)))
+        to.add(op, names, call.outputs[0], keepdims=int(call.get("keepdim", False)))
+
+    return translate
+
+
+def _embedding(call: Call, to: Translation) -> None:
+    to.add("Gather", [call["weight"].name, call["indices"].name], call.outputs[0], axis=0)
+
+
+def _matmul(call: Call, to: Translation) -> None:
+    to.add("MatMul", [call["self"].name, _operand(call, to, "other", "mat2")], call.outputs[0])
+
+
+def _addmm(call: Call, to: Translation) -> None:
+    names = [call["mat1"].name, call["mat2"].name, call["self"].name]
+    scales = {"alpha": call.get("alpha", 1), "beta": call.get("beta", 1)}
+    to.add("Gemm", names, call.outputs[0], **scales)
+
+
+TRANSLATIONS: dict[str, Translate] = {
+    "abs": _as("Abs"),
+    "adaptive_avg_pool1d": _global_pool("GlobalAveragePool"),
+    "adaptive_avg_pool2d": _global_pool("GlobalAveragePool"),
+    "adaptive_max_pool1d": _global_pool("GlobalMaxPool"),
+    "adaptive_max_pool2d": _global_pool("GlobalMaxPool"),
+    "add.Scalar": _of_two("Add"),
+    "add.Tensor": _of_two("Add"),
+    "addmm": _addmm,
+    "alias": _same,
+    "alpha_dropout": _same,
+    "amax": _reduction("ReduceMax"),
+    "amin": _reduction("ReduceMin"),
+    "avg_pool1d": _pool("AveragePool", 1),
+    "avg_pool2d": _pool("AveragePool", 2),
+    "batch_norm": _batch_norm,
+    "bmm": _matmul,
+    "celu": _as("Celu", alpha="alpha"),
+    "clamp": _clip,
+    "clamp_max": _clip,
+    "clamp_min": _clip,
+    "clone": _same,
+    "contiguous": _same,
+    "conv1d": _conv,
+    "conv1d.padding": _conv,
+    "conv2d": _conv,
+    "conv2d.padding": _conv,
+    "conv_transpose1d": _conv,
+    "conv_transpose2d.input": _conv,
+    "cos": _as("Cos"),
+    "detach": _same,
+    "div.Scalar": _of_two("Div"),
+    "div.Tensor": _of_two("Div"),
+    "dropout": _same,
+    "elu": _as("Elu", alpha="alpha"),
+    "embedding": _embedding,
+    "exp": _as("Exp"),
+    "feature_dropout": _same,
+    "full": _constant,
+    "gelu": _as("Gelu", approximate="approximate"),
+    "group_norm": _group_norm,
+    "gru.data": partial(recurrent, kind="GRU"),
+    "gru.input": partial(recurrent, kind="GRU"),
+    "hardsigmoid": _hard_sigmoid,
+    "hardswish": _as("HardSwish"),
+    "hardtanh": _clip,
+    "layer_norm": _layer_norm,
+    "leaky_relu": _as("LeakyRelu", alpha="negative_slope"),
+    "lift_fresh_copy": _same,
+    "linear": _linear,
+    "log": _as("Log"),
+    "log_softmax.int": _as("LogSoftmax", axis="dim"),
+    "lstm.data": partial(recurrent, kind="LSTM"),
+    "lstm.input": partial(recurrent, kind="LSTM"),
+    "matmul": _matmul,
+    "max_pool1d": _pool("MaxPool", 1),
+    "max_pool2d": _pool("MaxPool", 2),
+    "maximum": _of_two("Max"),
+    "mean": _reduction("ReduceMean"),
+    "mean.dim": _reduction("ReduceMean"),
+    "minimum": _of_two("Min"),
+    "mish": _as("Mish"),
+    "mm": _matmul,
+    "mul.Scalar": _of_two("Mul"),
+    "mul.Tensor": _of_two("Mul"),
+    "neg": _as("Neg"),
+    "ones": _constant,
+    "pow.Tensor_Scalar": _of_two("Pow"),
+    "prelu": _prelu,
+    "reciprocal": _as("Reciprocal"),
+    "relu": _as("Relu"),
+    "relu6": _relu6,
+    "rnn_relu.data": partial(recurrent, kind="RNN", activation="Relu"),
+    "rnn_relu.input": partial(recurrent, kind="RNN", activation="Relu"),
+    "rnn_tanh.data": partial(recurrent, kind="RNN", activation="Tanh"),
+    "rnn_tanh.input": partial(recurrent, kind="RNN", activation="Tanh"),
+    "rsqrt": _inverse_root,
+    "rsub.Scalar": _reversed,
+    "rsub.Tensor": _reversed,
+    "selu": _as("Selu"),
+    "sigmoid": _as("Sigmoid"),
+    "silu": _silu,
+    "sin": _as("Sin"),
+    "softmax.int": _as("Softmax", axis="dim"),
+    "softplus": _softplus,
+    "sqrt": _as("Sqrt"),
+    "sub.Scalar": _of_two("Sub"),
+    "sub.Tensor": _of_two("Sub"),
+    "sum": _reduction("ReduceSum"),
+    "sum.dim_IntList": _reduction("ReduceSum"),
+    "tanh": _as("Tanh"),
+    "to.dtype": _same,
+    "zeros": _constant,
+}
+"""Operators that compute something -> what writes a call of one."""

@@ -1,0 +1,122 @@
+"""Load a .pt2 file as a Keras model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx import first_states
+from unspool.frontend.onnx.assembling import assembled
+from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, needed
+from unspool.frontend.onnx.names import distinct
+from unspool.frontend.torch import archive, aten, moves, program
+from unspool.frontend.torch.archive import Program
+from unspool.frontend.torch.program import Call, Fed, Ref
+from unspool.frontend.torch.translation import Translation
+
+TRANSLATIONS = {**aten.TRANSLATIONS, **moves.TRANSLATIONS}
+
+_OPSET = 20
+"""The version of ONNX's operators that programs are written in."""
+
+
+def load_program(path: Path, time_steps: int | None, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """A Keras functional model of a program that torch.export.save wrote, its layers real ones.
+
+    Args:
+        path: the file.
+        time_steps: length of the sequence; None takes the file's, or leaves it open as the file.
+        shapes: none: a program leaves nothing open that is not told by its example.
+
+    Raises:
+        UnspoolError: the file cannot be read, or a call has no form; the message names it.
+    """
+    if shapes:
+        raise UnspoolError("shapes are given for an ONNX file; this is none")
+    return assembled(_graph(archive.read(path), time_steps))
+
+
+def _graph(found: Program, time_steps: int | None) -> Graph:
+    listed = program.calls(found)
+    ends = [_end(one, listed, time_steps) for one in program.fed(found)]
+    weights = program.weights(found)
+    shapes = program.shapes(found)
+    first = _translated(listed, Translation(dict(weights), shapes))
+    numbered = first_states.numbered(first.nodes, ends)
+    written = _translated(listed, Translation({**weights, **numbered}, shapes))
+    names = distinct(
+        [node.name or node.op for node in written.nodes],
+        [node.op in (*RECURRENT, "Gemm", "Conv", "MatMul") for node in written.nodes],
+    )
+    nodes = tuple(replace(n, name=name) for n, name in zip(written.nodes, names, strict=True))
+    nodes, states = first_states.left_out(nodes, written.constants, numbered)
+    outputs = program.outputs(found)
+    if states:
+        outputs = tuple(name for name in outputs if not first_states.is_final(name, nodes))
+    return Graph(
+        inputs=tuple(end for end in ends if end.name not in numbered),
+        outputs=outputs,
+        nodes=needed(nodes, outputs),
+        constants=written.constants,
+        opset=_OPSET,
+        exported=_changed(program.fed(found), ends),
+        states=states,
+    )
+
+
+def _translated(listed: list[Call], to: Translation) -> Translation:
+    for call in listed:
+        where = call.module or call.outputs[0]
+        translate = TRANSLATIONS.get(call.target)
+        if translate is None:
+            raise UnspoolError(
+                f"module {where!r}: the operator {call.target} has no form on the NPU; leave it "
+                "out of the exported model, or let it be computed before or behind the network"
+            )
+        to.module = call.module
+        try:
+            translate(call, to)
+        except UnspoolError as error:
+            raise UnspoolError(f"module {where!r}: its {call.target} {error}") from None
+    return to
+
+
+def _end(one: Fed, listed: list[Call], time_steps: int | None) -> Ends:
+    """An input with a batch of one, and the length that is asked for."""
+    batch, time = _roles(one, listed)
+    shape = list(one.shape)
+    if shape:
+        shape[batch] = 1
+    opened = time is not None and time in one.open and time_steps is None
+    if time is not None and time_steps is not None:
+        shape[time] = time_steps
+    return Ends(one.name, tuple(shape), batch, one.dtype, time if opened else None)
+
+
+def _roles(one: Fed, listed: list[Call]) -> tuple[int, int | None]:
+    """The axes of batch and time: as a recurrent layer reads the input, else by their sizes."""
+    for call in listed:
+        reads = call.get("input")
+        if reads == Ref(one.name) and call.target.split(".")[0] in ("gru", "lstm", *_PLAIN):
+            return (0, 1) if call.get("batch_first", False) else (1, 0)
+        states = call.get("hx")
+        if Ref(one.name) in (states if isinstance(states, list) else [states]):
+            return 1, None
+    if len(one.shape) < 3:
+        return 0, None
+    batch = next((axis for axis, size in enumerate(one.shape) if size == 1), 0)
+    return batch, next((axis for axis in one.open if axis != batch), None)
+
+
+_PLAIN = ("rnn_tanh", "rnn_relu")
+
+
+def _changed(fed: tuple[Fed, ...], ends: list[Ends]) -> dict[int, int]:
+    """Sizes of the example that are others now."""
+    pairs = [
+        pair
+        for one, end in zip(fed, ends, strict=True)
+        for pair in zip(one.shape, end.shape, strict=True)
+    ]
+    return {old: new for old, new in pairs if old != new}

@@ -1,0 +1,113 @@
+"""Read a trained model from a file: Keras's, or PyTorch's and ONNX's as a Keras model."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+from zipfile import ZipFile
+
+from unspool.errors import UnspoolError
+from unspool.frontend import keras_file
+from unspool.frontend.torch.archive import is_program
+from unspool.support.files import AnyPath
+
+_WEIGHTS_ALONE = (".pt", ".pth", ".jit", ".ckpt", ".safetensors", ".bin")
+"""Endings of files of PyTorch's users that hold weights or code, not a graph that can be read."""
+
+
+def load(
+    path: AnyPath,
+    config: AnyPath | None = None,
+    *,
+    time_steps: int | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Any:
+    """Load a trained model from a file of Keras (.keras, .h5), of ONNX or of torch.export (.pt2).
+
+    Nothing that a file holds is executed. Files of Keras 2 are read too, with the meaning that
+    functions had in Keras 2. Regularizers, constraints and initializers of the user's own are left
+    out: inference needs none. A Keras model is compiled with the loss and the metrics that it was
+    saved with, if these are Keras's own.
+
+    An ONNX graph or an exported program becomes a Keras functional model of real layers; its inputs
+    have the file's axes, without that of the batch, its outputs are a dictionary by the file's
+    names, and inputs that are first states are left out.
+
+    Args:
+        path: the file; its content says which kind it is.
+        config: what `model.to_json()` wrote, where a Keras file has the weights alone.
+        time_steps: of an ONNX file: length of the sequence; None takes the file's.
+        input_shapes: of an ONNX file: input name -> shape with the batch, for sizes it leaves open.
+
+    Raises:
+        UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, asks
+            to run code (a Lambda layer), or has a class, function or operator without a form.
+
+    Example:
+        >>> model.save(tmp_path / "gru.keras")
+        >>> loaded = unspool.load(tmp_path / "gru.keras")
+        >>> loaded.count_params() == model.count_params()
+        True
+    """
+    path = Path(path)
+    read = _reader(path)
+    if read is None:
+        if input_shapes:
+            raise UnspoolError(f"{path}: shapes are given for an ONNX file; this is none")
+        return keras_file.load(path, config)
+    try:
+        return read(path, time_steps, input_shapes or {})
+    except UnspoolError as error:
+        raise UnspoolError(f"{path}: {error}") from None
+    except Exception as error:  # of protobuf, zip or Keras, where a file is damaged
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UnspoolError(
+            f"{path}: cannot be read: it is damaged, or of a form that is not known ({reason})"
+        ) from None
+
+
+_Read: TypeAlias = Callable[[Path, int | None, Mapping[str, tuple[int, ...]]], Any]
+
+
+def _reader(path: Path) -> _Read | None:
+    """What reads a file of PyTorch's or ONNX's; None for all others, which Keras is asked about."""
+    if _is_onnx(path):
+        from unspool.frontend.onnx.loading import load_onnx
+
+        return load_onnx
+    if is_program(path):
+        from unspool.frontend.torch.loading import load_program
+
+        return load_program
+    _check_not_torch(path)
+    return None
+
+
+def _is_onnx(path: Path) -> bool:
+    """By its ending, or by its first bytes: the version of ONNX's format, a small number."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() == ".onnx":
+        return True
+    with path.open("rb") as file:
+        field, version, following = (*file.read(3), 0, 0, 0)[:3]
+    return field == 0x08 and 1 <= version < 32 and following in b"\x12\x1a\x3a\x42"
+
+
+def _check_not_torch(path: Path) -> None:
+    """Check that a file is none of PyTorch's that hold weights, a pickle or code."""
+    if not path.is_file():
+        return
+    named_so = path.suffix.lower() in _WEIGHTS_ALONE and not keras_file.is_hdf5(path)
+    if named_so or _has_pickle(path):
+        raise UnspoolError(
+            f"{path}: a file of PyTorch's without a graph that can be read safely; save the model "
+            "with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
+        )
+
+
+def _has_pickle(path: Path) -> bool:
+    try:
+        with ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except Exception:  # not a zip, or one that is damaged in any way
+        return False

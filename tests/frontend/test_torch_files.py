@@ -1,0 +1,222 @@
+"""Models of PyTorch by each of its exporters; what PyTorch computed is in torch/torch.tar.xz."""
+
+import re
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import operators_page
+import pytest
+
+import unspool
+from unspool.compilation.targets import target
+from unspool.errors import UnspoolError, UnspoolWarning
+
+pytestmark = pytest.mark.usefixtures("computing")
+ARCHIVE = Path(__file__).parent / "torch" / "torch.tar.xz"
+with tarfile.open(ARCHIVE) as archive:
+    NAMES = sorted(name for name in archive.getnames() if not name.endswith(".npz"))
+WRITTEN_OUT = ("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx")
+"""What the newer exporter writes step by step: no recurrent layer is left in it."""
+
+LAYERS = {
+    "attention": "Bidirectional LayerNormalization Dense Softmax Dense Dense Activation",
+    "autoencoder": "GRU RepeatVector GRU Dense",
+    "conv_lstm": "Permute Conv1D Activation MaxPooling1D Conv1D LeakyReLU LSTM LSTM Dense",
+    "crnn": "ZeroPadding2D Conv2D Activation DepthwiseConv2D Conv2D Activation MaxPooling2D "
+    "Permute GRU Dense Softmax",
+    "gru_last": "GRU Dense",
+    "gru_stack_hidden": "GRU GRU GRU Dense",
+    "gru_time_first": "GRU Dense",
+    "gru_without_bias": "GRU Dense Activation",
+    "lstm_both_hidden": "Bidirectional Bidirectional Concatenate Dense",
+    "lstm_last": "LSTM Dense",
+    "rnn_relu": "SimpleRNN Dense Activation",
+    "rnn_tanh": "SimpleRNN Dense",
+    "started": "Dense Activation GRU Dense",
+    "stateful": "Dense Activation GRU GRU Dense Activation",
+}
+"""Model -> the layers that it has in PyTorch, moves of values but for one Permute left out."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("torch")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _loaded(path: Path, **options: Any) -> Any:
+    if path.name.startswith("stateful"):
+        with pytest.warns(UnspoolWarning, match=r"h0\[0\] -> rnn/h, h0\[1\] -> rnn_1/h"):
+            return unspool.load(path, **options)
+    return unspool.load(path, **options)
+
+
+def _stored(path: Path) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """Samples by input, and PyTorch's outputs in its order, without states."""
+    stored = np.load(path.parent / f"{path.name.split('.')[0]}.npz")
+    given = {key: stored[key] for key in stored if not key.startswith("out:") and key != "h0"}
+    return given, [stored[key] for key in stored if key.startswith("out:") and key != "out:hn"]
+
+
+def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    outputs = model.predict([given[tensor.name] for tensor in model.inputs], verbose=0)
+    return [outputs[name] for name in outputs]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_gives_what_pytorch_gave(files: Path, name: str) -> None:
+    model = _loaded(files / name)
+    given, expected = _stored(files / name)
+    found = _outputs(model, given)
+    assert len(found) == len(expected)
+    for values, torch_values in zip(found, expected, strict=True):
+        np.testing.assert_allclose(values, torch_values.reshape(values.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WRITTEN_OUT])
+def test_its_layers_are_those_of_the_model(files: Path, name: str) -> None:
+    """A BatchNormalization is folded into its convolution by PyTorch, by some exporters."""
+    kinds = [type(layer).__name__ for layer in _loaded(files / name).layers]
+    left_out = ("InputLayer", "Reshape", "BatchNormalization")
+    assert " ".join(kind for kind in kinds if kind not in left_out) == LAYERS[name.split(".")[0]]
+
+
+@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".pt2")])
+def test_no_layer_is_refused_or_left_to_the_cpu(files: Path, name: str, accelerator: str) -> None:
+    steps = 12 if name.startswith("gru_last") else None
+    verdicts = unspool.inspect(_loaded(files / name), time_steps=steps, target=target(accelerator))
+    assert {verdict.action for verdict in verdicts} <= {"keep", "fold", "unroll", "input"}
+
+
+QUICK = ("crnn.script.onnx", "attention.pt2", "stateful.dynamo.onnx")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name in NAMES
+        if name not in WRITTEN_OUT
+    ],
+)
+def test_it_runs_on_the_npu_with_tflms_bytes(files: Path, name: str) -> None:
+    model = _loaded(files / name)
+    rng = np.random.default_rng(0)
+    steps = 33 if model.inputs[0].shape[1] is None else None
+    data = {
+        tensor.name: rng.normal(size=[40, *(size or steps or 0 for size in tensor.shape[1:])])
+        for tensor in model.inputs
+    }
+    samples = {key: values.astype(np.float32) for key, values in data.items()}
+    options = unspool.Options(remedy_seconds=0)
+    deployment = unspool.deploy(model, samples, time_steps=steps, options=options)
+    simulation, quality = deployment.measured.simulation, deployment.measured.quality
+    assert simulation is not None and simulation.equal == simulation.samples == 40
+    assert not deployment.compiled.cpu_operators
+    assert quality is not None and quality.worst is not None
+    assert quality.worst.mean < 2.5  # % of a column's range
+
+
+@pytest.mark.parametrize("name", ["stateful.script.onnx", "stateful.dynamo.onnx", "stateful.pt2"])
+def test_states_that_the_file_has_as_inputs_are_a_streams(files: Path, name: str) -> None:
+    """Fed step by step, the float network gives what PyTorch gave for the sequence."""
+    model = _loaded(files / name)
+    given, (expected,) = _stored(files / name)
+    session = unspool.Session(unspool.convert(unspool.unroll_stream(model, time_steps=2)))
+    assert session.state_names == ("rnn/h", "rnn_1/h")
+    (found,) = session.predict(given["x"])
+    np.testing.assert_allclose(found, expected[:, 0, -2:], atol=1e-5)
+
+
+def test_an_open_length_stays_open(files: Path) -> None:
+    """The older exporter's dynamic axes: one file for every length."""
+    model = _loaded(files / "gru_last.script.onnx")
+    assert model.inputs[0].shape == (None, None, 6)
+    fixed = _loaded(files / "gru_last.script.onnx", time_steps=33)
+    given, (expected,) = _stored(files / "gru_last.script.onnx")
+    for one in (model, fixed):
+        np.testing.assert_allclose(_outputs(one, given)[0], expected[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gru_last.dynamo.onnx", "gru_last.pt2"])
+def test_a_fixed_length_can_be_another(files: Path, name: str) -> None:
+    model = _loaded(files / name, time_steps=20)
+    data = {"x": _stored(files / name)[0]["x"][:, :20]}
+    open_twin = _loaded(files / "gru_last.script.onnx")
+    np.testing.assert_allclose(_outputs(model, data)[0], _outputs(open_twin, data)[0], atol=1e-6)
+    assert _loaded(files / name).inputs[0].shape[1] == 33
+
+
+REFUSED = {
+    "model.pt": (b"PK\3\4", r"torch\.export\.save\(torch\.export\.export\(model"),
+    "model.safetensors": (b"{}", r"without a graph that can be read safely"),
+    "model.onnx": (b"\x08\x07\x12", r"not an ONNX file, or damaged"),
+    "empty.onnx": (b"", r"has no output"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_files_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    content, reason = REFUSED[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnspoolError, match=reason) as refused:
+        unspool.load(tmp_path / name)
+    assert "\n" not in str(refused.value) and str(tmp_path / name) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["attention.script.onnx", "attention.pt2"])
+def test_damaged_files_are_refused_or_read_never_a_traceback(
+    files: Path, tmp_path: Path, name: str
+) -> None:
+    content = (files / name).read_bytes()
+    rng = np.random.default_rng(0)
+    for cut in rng.integers(1, len(content), 20):
+        _read(tmp_path / name, content[:cut])
+    for places in rng.integers(0, len(content), (60, 4)):
+        damaged = bytearray(content)
+        for place in places:
+            damaged[place] ^= 1 << int(place) % 8
+        _read(tmp_path / name, bytes(damaged))
+
+
+def _read(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    try:
+        unspool.load(path)
+    except UnspoolError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_pickle_in_a_program_is_never_opened(files: Path, tmp_path: Path) -> None:
+    """Weights that are said to be pickled."""
+    path = tmp_path / "model.pt2"
+    with ZipFile(files / "gru_last.pt2") as source, ZipFile(path, "w") as made:
+        for name in source.namelist():
+            content = source.read(name)
+            made.writestr(name, content.replace(b'"use_pickle": false', b'"use_pickle": true'))
+    with pytest.raises(UnspoolError, match=r"weights 'rnn\.weight_ih_l0' are pickled"):
+        unspool.load(path)
+
+
+def test_the_page_lists_the_operators_that_there_are() -> None:
+    assert operators_page.PAGE.read_text() == operators_page.page(), "run operators_page.py"
+
+
+def test_the_pages_five_lines_run(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those behind the export: the file is torch.export's, and nothing of torch is imported."""
+    (code,) = re.findall(r"```python\n(.*?)```", operators_page.PAGE.read_text(), re.DOTALL)
+    data = np.random.default_rng(0).normal(size=(30, 33, 6)).astype(np.float32)
+    (tmp_path / "model.pt2").write_bytes((files / "gru_last.pt2").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(code.split("\n\n")[1], {"unspool": unspool, "Path": Path, "calibration": data})
+    assert Path("model_vela.tflite").is_file()
+    assert "torch" not in sys.modules

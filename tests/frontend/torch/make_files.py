@@ -1,0 +1,310 @@
+"""Make the files of PyTorch models that the tests read, and what PyTorch computes with them.
+
+Run in an environment that has torch, onnx and onnxscript; the tests need neither torch nor this:
+
+    python make_files.py FOLDER && tar -cJf torch.tar.xz -C FOLDER .
+
+Each model is written three times: `NAME.script.onnx` by PyTorch's older exporter,
+`NAME.dynamo.onnx` by its newer one, `NAME.pt2` by torch.export.save; `NAME.npz` holds samples and
+PyTorch's outputs.
+Paths of the machine, which PyTorch writes for debugging, are taken out.
+"""
+
+# mypy: disable-error-code="misc,arg-type"
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+SAMPLES = 6
+
+
+class Last(nn.Module):
+    """A recurrent layer, and a Dense behind its last step."""
+
+    def __init__(self, rnn: nn.Module, width: int) -> None:
+        super().__init__()
+        self.rnn, self.head = rnn, nn.Linear(width, 3)
+
+    def forward(self, x: Any) -> Any:
+        y, _ = self.rnn(x)
+        return self.head(y[:, -1] if self.rnn.batch_first else y[-1])
+
+
+class Hidden(nn.Module):
+    """A recurrent layer, and a Dense behind its last layer's final state."""
+
+    def __init__(self, rnn: nn.Module, width: int) -> None:
+        super().__init__()
+        self.rnn, self.head = rnn, nn.Linear(width, 3)
+
+    def forward(self, x: Any) -> Any:
+        _, h = self.rnn(x)
+        h = h[0] if isinstance(h, tuple) else h
+        if self.rnn.bidirectional:
+            return self.head(torch.cat((h[-2], h[-1]), dim=1))
+        return self.head(h[-1])
+
+
+class Sequence(nn.Module):
+    """A recurrent layer's whole sequence, through a Dense."""
+
+    def __init__(self, rnn: nn.Module, width: int) -> None:
+        super().__init__()
+        self.rnn, self.head = rnn, nn.Linear(width, 2)
+
+    def forward(self, x: Any) -> Any:
+        return torch.sigmoid(self.head(self.rnn(x)[0]))
+
+
+class Crnn(nn.Module):
+    """Keyword spotting: two convolutions over a spectrogram, then a GRU over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = nn.Sequential(
+            nn.Conv2d(1, 8, (3, 5), padding=(1, 2), stride=(1, 2)),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=1, groups=8),
+            nn.Conv2d(8, 12, 1),
+            nn.ReLU(),
+            nn.MaxPool2d((1, 2)),
+        )
+        self.rnn, self.head = nn.GRU(12 * 5, 16, batch_first=True), nn.Linear(16, 4)
+
+    def forward(self, x: Any) -> Any:  # (N, 1, time, mel)
+        y = self.front(x)
+        y = y.permute(0, 2, 1, 3).flatten(2)
+        y, _ = self.rnn(y)
+        return torch.softmax(self.head(y[:, -1]), dim=1)
+
+
+class ConvLstm(nn.Module):
+    """Human activity: 1D convolutions, two LSTMs, as many do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv1d(6, 12, 5, padding=2),
+            nn.BatchNorm1d(12),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Conv1d(12, 16, 3, dilation=2, padding=2),
+            nn.LeakyReLU(0.1),
+        )
+        self.rnn = nn.LSTM(16, 12, num_layers=2, dropout=0.3)
+        self.drop, self.head = nn.Dropout(0.5), nn.Linear(12, 5)
+
+    def forward(self, x: Any) -> Any:  # (N, channels, time)
+        y = self.conv(x).permute(2, 0, 1)
+        _, (h, _) = self.rnn(y)
+        return self.head(self.drop(h[-1]))
+
+
+class Attention(nn.Module):
+    """A bidirectional LSTM, LayerNorm, GELU, and a weighted mean over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(5, 8, bidirectional=True, batch_first=True)
+        self.norm, self.score = nn.LayerNorm(16), nn.Linear(16, 1)
+        self.head = nn.Sequential(nn.Linear(16, 12), nn.GELU(), nn.Linear(12, 2), nn.Tanh())
+
+    def forward(self, x: Any) -> Any:
+        y = self.norm(self.rnn(x)[0])
+        weights = torch.softmax(self.score(y), dim=1)
+        return self.head((weights * y).sum(dim=1))
+
+
+class Autoencoder(nn.Module):
+    """An encoder's last state, repeated, decoded again: two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.GRU(4, 10, batch_first=True)
+        self.decoder, self.head = nn.GRU(10, 8, batch_first=True), nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        _, h = self.encoder(x)
+        code = h[-1]
+        repeated = code.unsqueeze(1).repeat(1, x.shape[1], 1)
+        return self.head(self.decoder(repeated)[0]), code
+
+
+class Started(nn.Module):
+    """A GRU whose first state is computed from a static input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start, self.rnn = nn.Linear(3, 9), nn.GRU(4, 9, batch_first=True)
+        self.head = nn.Linear(9, 2)
+
+    def forward(self, x: Any, static: Any) -> Any:
+        h0 = torch.tanh(self.start(static)).unsqueeze(0)
+        return self.head(self.rnn(x, h0)[0][:, -1])
+
+
+class Stateful(nn.Module):
+    """A stack with its states in and out, as streaming code has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.rnn = nn.Linear(5, 8), nn.GRU(8, 7, num_layers=2, batch_first=True)
+        self.head = nn.Linear(7, 5)
+
+    def forward(self, x: Any, h0: Any) -> Any:
+        y, h = self.rnn(torch.relu(self.inner(x)), h0)
+        return torch.sigmoid(self.head(y)), h
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model, the shapes of its samples (without the batch) and the names of its ends."""
+
+    module: Callable[[], nn.Module]
+    shapes: tuple[tuple[int, ...], ...]
+    inputs: tuple[str, ...] = ("x",)
+    outputs: tuple[str, ...] = ("y",)
+    batch_axis: int = 0
+    zeros: tuple[int, ...] = ()  # inputs that are states
+
+
+MODELS = {
+    "gru_last": Made(lambda: Last(nn.GRU(6, 16, batch_first=True), 16), ((33, 6),)),
+    "gru_time_first": Made(lambda: Last(nn.GRU(6, 10), 10), ((20, 6),), batch_axis=1),
+    "gru_stack_hidden": Made(
+        lambda: Hidden(nn.GRU(3, 8, num_layers=3, batch_first=True, dropout=0.2), 8), ((40, 3),)
+    ),
+    "gru_without_bias": Made(
+        lambda: Sequence(nn.GRU(4, 8, bias=False, batch_first=True), 8), ((12, 4),)
+    ),
+    "lstm_last": Made(lambda: Last(nn.LSTM(5, 12, batch_first=True), 12), ((33, 5),)),
+    "lstm_both_hidden": Made(
+        lambda: Hidden(nn.LSTM(4, 6, bidirectional=True, num_layers=2, batch_first=True), 12),
+        ((24, 4),),
+    ),
+    "rnn_tanh": Made(lambda: Last(nn.RNN(4, 9, batch_first=True), 9), ((30, 4),)),
+    "rnn_relu": Made(
+        lambda: Sequence(nn.RNN(4, 9, nonlinearity="relu", batch_first=True), 9), ((15, 4),)
+    ),
+    "crnn": Made(Crnn, ((1, 25, 20),)),
+    "conv_lstm": Made(ConvLstm, ((6, 64),)),
+    "attention": Made(Attention, ((36, 5),)),
+    "autoencoder": Made(Autoencoder, ((18, 4),), outputs=("rebuilt", "code")),
+    "started": Made(Started, ((16, 4), (3,)), inputs=("x", "static")),
+    "stateful": Made(Stateful, ((14, 5), (2, 7)), ("x", "h0"), ("y", "hn"), zeros=(1,)),
+}
+
+
+def strip_onnx(path: Path) -> None:
+    """Take out where on the machine each node was written; keep its module."""
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        kept = [entry for entry in node.metadata_props if entry.key.endswith("name_scopes")]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+    onnx.save(model, str(path))
+
+
+def strip_program(path: Path) -> None:
+    """The same for a .pt2 file."""
+    with ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            if name.endswith("models/model.json"):
+                program = json.loads(content)
+                program["guards_code"] = []
+                for node in program["graph_module"]["graph"]["nodes"]:
+                    node["metadata"].pop("stack_trace", None)
+                content = json.dumps(program).encode()
+            archive.writestr(name, content)
+
+
+def make(name: str, made: Made, folder: Path) -> None:
+    """Write the files of one model."""
+    torch.manual_seed(sum(map(ord, name)))
+    module = made.module()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1.7)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.3, 0.3)
+            layer.running_var.uniform_(0.5, 1.5)
+    module.eval()
+    rng = np.random.default_rng(1)
+    samples = [
+        np.zeros((SAMPLES, *shape), np.float32)
+        if n in made.zeros
+        else rng.normal(size=(SAMPLES, *shape)).astype(np.float32)
+        for n, shape in enumerate(made.shapes)
+    ]
+
+    def batched(array: np.ndarray, n: int) -> torch.Tensor:
+        axis = 1 if n in made.zeros else made.batch_axis
+        return torch.from_numpy(np.expand_dims(array, axis).copy())
+
+    outputs = []
+    for k in range(SAMPLES):
+        with torch.no_grad():
+            got = module(*(batched(array[k], n) for n, array in enumerate(samples)))
+        outputs.append([t.numpy() for t in (got if isinstance(got, tuple) else (got,))])
+    stored = dict(zip(made.inputs, samples, strict=True))
+    for n, output in enumerate(made.outputs):
+        stored[f"out:{output}"] = np.stack([one[n] for one in outputs])
+    np.savez_compressed(folder / f"{name}.npz", **stored)
+
+    example = tuple(batched(array[0], n) for n, array in enumerate(samples))
+    ends = {"input_names": list(made.inputs), "output_names": list(made.outputs)}
+    time = {axis: "time" for axis in (1, 0) if axis != made.batch_axis}
+    for exporter in ("script", "dynamo"):
+        path = folder / f"{name}.{exporter}.onnx"
+        options = {}
+        if exporter == "script" and name == "gru_last":
+            options["dynamic_axes"] = {"x": {made.batch_axis: "batch", **time}}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    module,
+                    example,
+                    str(path),
+                    dynamo=exporter == "dynamo",
+                    **ends,
+                    **options,
+                    **({"external_data": False} if exporter == "dynamo" else {}),
+                )
+        except Exception as error:
+            print(f"{path.name}: {type(error).__name__}: {str(error)[:300]}")
+            path.unlink(missing_ok=True)
+        else:
+            strip_onnx(path)
+    program = folder / f"{name}.pt2"
+    torch.export.save(torch.export.export(module, example), str(program))
+    strip_program(program)
+    again = torch.export.load(str(program)).module()(*example)
+    first = again[0] if isinstance(again, tuple) else again
+    np.testing.assert_allclose(first.detach().numpy(), outputs[0][0], atol=1e-6)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    for title, model in MODELS.items():
+        make(title, model, target)
