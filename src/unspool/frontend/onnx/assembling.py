@@ -13,6 +13,7 @@ from unspool.frontend.onnx import (
     shapes,
 )
 from unspool.frontend.onnx.building import Build, build
+from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links
 from unspool.frontend.onnx.recurrent import recurrent
@@ -53,7 +54,10 @@ def assembled(graph: Graph) -> Any:
             UnspoolWarning,
             stacklevel=4,
         )
-    model = build(fused(graph), FORMS)
+    graph = fused(graph)
+    if graph.states and one_step(build(graph, FORMS)):
+        graph = of_frames(graph)
+    model = build(graph, FORMS)
     return _opened(model, graph) if any(end.open is not None for end in graph.inputs) else model
 
 
@@ -64,7 +68,8 @@ def _opened(model: Any, graph: Graph) -> Any:
         sizes: list[int | None] = list(end.shape)
         if end.open is not None:
             sizes[end.open] = None
-        del sizes[end.batch]
+        if end.batch is not None:
+            del sizes[end.batch]
         inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
     try:
         opened = keras.models.clone_model(model, input_tensors=inputs)

@@ -41,7 +41,7 @@ def _applied(layer: Any, value: Value) -> Value:
     rank, order = len(value.axes), [*_spatial(value), 1]
     if value.axes[0] is None:
         return laid_out(layer(arranged(value, order)), order, rank)
-    result = L.TimeDistributed(layer)(arranged(value, [0, *order]))
+    result = L.TimeDistributed(layer, name=layer.name)(arranged(value, [0, *order]))
     return laid_out(result, [0, *order], rank)
 
 

@@ -33,10 +33,10 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
     }
     nodes = list(model.graph.node)
     while True:
-        shapes = _shapes(model, nodes, constants)
+        known = shapes(model, nodes, constants)
         left = []
         for node in nodes:
-            values = _computed(node, constants, shapes, model)
+            values = _computed(node, constants, known, model)
             if values is None:
                 left.append(node)
             else:
@@ -49,21 +49,21 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
 def _computed(
     node: Any,
     constants: Mapping[str, np.ndarray],
-    shapes: Mapping[str, tuple[int, ...]],
+    known: Mapping[str, tuple[int, ...]],
     model: Any,
 ) -> list[np.ndarray] | None:
     """A node's outputs, or None where they depend on a sample."""
-    if node.op_type == "Shape" and node.input[0] in shapes:
+    if node.op_type == "Shape" and node.input[0] in known:
         ends = {a.name: a.i for a in node.attribute}
-        shape = shapes[node.input[0]][ends.get("start", 0) : ends.get("end")]
+        shape = known[node.input[0]][ends.get("start", 0) : ends.get("end")]
         return [np.array(shape, np.int64)]
     if node.op_type in _RANDOM or any(name and name not in constants for name in node.input):
         return None
     for name in node.output:
-        if prod(shapes.get(name, ())) > _MOST:
+        if prod(known.get(name, ())) > _MOST:
             raise UnspoolError(
                 f"node {node.name or name!r}: would compute a constant of "
-                f"{prod(shapes[name]):,} entries; expected at most {_MOST:,}"
+                f"{prod(known[name]):,} entries; expected at most {_MOST:,}"
             )
     return _evaluated(node, constants, model)
 
@@ -91,7 +91,7 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     return [np.asarray(value) for value in outputs]
 
 
-def _shapes(
+def shapes(
     model: Any, nodes: list[Any], constants: Mapping[str, np.ndarray]
 ) -> dict[str, tuple[int, ...]]:
     """Name -> shape, of the values whose shape follows from the inputs'."""
@@ -109,7 +109,7 @@ def _shapes(
             kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
             probe.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, value.shape))
     try:
-        probe = onnx.shape_inference.infer_shapes(probe, data_prop=True)
+        probe = onnx.shape_inference.infershapes(probe, data_prop=True)
     except Exception:  # what cannot be inferred is not folded
         return {}
     found = {name: value.shape for name, value in constants.items()}

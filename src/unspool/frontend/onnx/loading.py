@@ -1,28 +1,22 @@
 """Load an .onnx file as a Keras model."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from unspool.frontend.onnx.assembling import assembled
-from unspool.frontend.onnx.reading import read
+from unspool.frontend.onnx.reading import Piece, read
 
-_NOTHING: Mapping[str, tuple[int, ...]] = {}
+_WHOLE = Piece()
 
 
-def load_onnx(
-    path: Path,
-    time_steps: int | None = None,
-    input_shapes: Mapping[str, tuple[int, ...]] = _NOTHING,
-) -> Any:
+def load_onnx(path: Path, piece: Piece = _WHOLE) -> Any:
     """A Keras functional model of an .onnx file, its layers real ones.
 
     Args:
         path: the file.
-        time_steps: length of the sequence; None takes the file's, or leaves it open as the file.
-        input_shapes: input name -> shape, with the batch, where the file leaves sizes open.
+        piece: what of it is read, and for which sizes.
 
     Raises:
         UnspoolError: the file cannot be read, or a node has no form; the message names it.
     """
-    return assembled(read(path, time_steps, input_shapes))
+    return assembled(read(path, piece))
