@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.errors import UnspoolWarning
 from unspool.frontend.onnx import (
     activations,
     arithmetic,
@@ -16,7 +16,6 @@ from unspool.frontend.onnx.building import Build, build
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links
 from unspool.frontend.onnx.recurrent import recurrent
-from unspool.support._tensorflow import keras
 
 FORMS: dict[str, Build] = {
     **activations.FORMS,
@@ -53,26 +52,4 @@ def assembled(graph: Graph) -> Any:
             UnspoolWarning,
             stacklevel=4,
         )
-    model = build(fused(graph), FORMS)
-    return _opened(model, graph) if any(end.open is not None for end in graph.inputs) else model
-
-
-def _opened(model: Any, graph: Graph) -> Any:
-    """The same model for sequences of any length, as the file has it."""
-    inputs = []
-    for tensor, end in zip(model.inputs, graph.inputs, strict=True):
-        sizes: list[int | None] = list(end.shape)
-        if end.open is not None:
-            sizes[end.open] = None
-        del sizes[end.batch]
-        inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
-    try:
-        opened = keras.models.clone_model(model, input_tensors=inputs)
-    except Exception:  # a layer that knows one length alone
-        name = next(end.name for end in graph.inputs if end.open is not None)
-        raise UnspoolError(
-            f"input {name!r}: the file leaves the length of the sequence open, but a node needs "
-            "it; give it (`time_steps`)"
-        ) from None
-    opened.set_weights(model.get_weights())
-    return opened
+    return build(fused(graph), FORMS)

@@ -1,10 +1,12 @@
 """Load an .onnx file as a Keras model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unspool.frontend.onnx.assembling import assembled
+from unspool.frontend.onnx.opening import OTHER_LENGTH, is_open, opened
 from unspool.frontend.onnx.reading import read
 
 _NOTHING: Mapping[str, tuple[int, ...]] = {}
@@ -25,4 +27,9 @@ def load_onnx(
     Raises:
         UnspoolError: the file cannot be read, or a node has no form; the message names it.
     """
-    return assembled(read(path, time_steps, input_shapes))
+    graph = read(path, time_steps, input_shapes)
+    model = assembled(graph)
+    if not is_open(graph):
+        return model
+    other = read(path, OTHER_LENGTH, input_shapes)
+    return opened(model, graph, assembled(replace(other, states=())))  # of which was told
