@@ -25,44 +25,60 @@ _SLOPES = {"HardSigmoid": 0.2, "LeakyRelu": 0.01, "Elu": 1.0}
 """Activations with a parameter -> what ONNX takes where none is given."""
 
 
-def of_cell(node: Node, usual: Sequence[str], direction: int) -> dict[str, Any]:
+def of_cell(node: Node, usual: Sequence[str], direction: int, directions: int) -> dict[str, Any]:
     """Keras's settings for the activations of a recurrent node.
 
     Args:
         node: the recurrent node.
         usual: its activations where it names none.
         direction: 0 forwards or the only one, 1 the second of two.
+        directions: how many there are.
 
     Raises:
         UnspoolError: Keras's layer cannot have them.
     """
-    told = list(node.attributes.get("activations", ())) or list(usual) * 2
-    mine = told[direction * len(usual) : (direction + 1) * len(usual)]
+    told = list(node.attributes.get("activations", ())) or list(usual) * directions
+    if len(told) != len(usual) * directions:
+        raise UnspoolError(f"has {len(told)} activations; expected {len(usual) * directions}")
     alphas = list(node.attributes.get("activation_alpha", ()))
     betas = list(node.attributes.get("activation_beta", ()))
-    if len(mine) == 3 and mine[1] != mine[2]:
+    numbers = [_numbers(kind, alphas, betas) for kind in told]
+    mine = slice(direction * len(usual), (direction + 1) * len(usual))
+    kinds, parameters = told[mine], numbers[mine]
+    if len(kinds) == 3 and kinds[1] != kinds[2]:
         raise UnspoolError(
-            f"has the attribute activations={told}: {mine[1]} for the cell and {mine[2]} for the "
+            f"has the attribute activations={told}: {kinds[1]} for the cell and {kinds[2]} for the "
             "output have no form on the NPU; train with one for both"
         )
-    found = [_activation(kind, alphas, betas) for kind in mine]
+    if len(kinds) == 3 and parameters[1] != parameters[2]:
+        raise UnspoolError(
+            f"has the attribute activations={told}, of other parameters for the cell than for the "
+            "output, which has no form on the NPU; train with one for both"
+        )
+    found = [_activation(kind, *pair) for kind, pair in zip(kinds, parameters, strict=True)]
     if len(found) == 1:
         return {"activation": found[0]}
     return {"recurrent_activation": found[0], "activation": found[1]}
 
 
-def _activation(kind: str, alphas: list[float], betas: list[float]) -> Any:
-    """One of a cell's; those with parameters take them from the front of the lists."""
+def _numbers(kind: str, alphas: list[float], betas: list[float]) -> tuple[float, float]:
+    """Parameters of an activation; those that have some take them from the front of the lists."""
     if kind in _IN_CELLS:
-        return _IN_CELLS[kind]
+        return 0.0, 0.0
     if kind not in _SLOPES:
         raise UnspoolError(
             f"has the activation {kind}, which has no form on the NPU; expected one of "
             f"{', '.join((*_IN_CELLS, *_SLOPES))}"
         )
     slope = alphas.pop(0) if alphas else _SLOPES[kind]
+    return slope, (betas.pop(0) if betas else 0.5) if kind == "HardSigmoid" else 0.0
+
+
+def _activation(kind: str, slope: float, beta: float) -> Any:
+    if kind in _IN_CELLS:
+        return _IN_CELLS[kind]
     if kind == "HardSigmoid":
-        return _hard_sigmoid(slope, betas.pop(0) if betas else 0.5)
+        return _hard_sigmoid(slope, beta)
     if kind == "Elu" and slope == 1:
         return "elu"
     if kind == "LeakyRelu":
@@ -107,9 +123,24 @@ def _gelu(node: Node, scope: Scope) -> Value:
     return value.like(keras.ops.gelu(value.tensor, approximate=approximate))
 
 
+def _selu(node: Node, scope: Scope) -> Value:
+    for name, usual in (("alpha", 1.67326), ("gamma", 1.0507)):
+        told = node.attributes.get(name, usual)
+        if abs(told - usual) > 1e-4:
+            raise UnspoolError(f"has {name}={told:g}; expected {usual:g}, as Keras's selu")
+    return _named("selu")(node, scope)  # type: ignore[return-value]
+
+
+def _swish(node: Node, scope: Scope) -> Value:
+    if node.attributes.get("alpha", 1.0) != 1:
+        raise UnspoolError(f"has alpha={node.attributes['alpha']:g}; expected 1")
+    return _named("silu")(node, scope)  # type: ignore[return-value]
+
+
 def _log_softmax(node: Node, scope: Scope) -> Value:
     """The order of classes is Softmax's; a logarithm of small numbers has no good int8 form."""
-    if node.outputs[0] not in scope.graph.outputs:
+    read = any(node.outputs[0] in other.inputs for other in scope.graph.nodes)
+    if read or node.outputs[0] not in scope.graph.outputs:
         raise UnspoolError("is read by other nodes, and has no form on the NPU; use Softmax")
     warnings.warn(
         f"node {node.name!r}: output {node.outputs[0]!r} gives probabilities (Softmax) in place of "
@@ -130,9 +161,11 @@ def _softmax(node: Node, scope: Scope) -> Value:
         if len(over) > 1:
             raise UnspoolError(f"goes over axes {over} at once; expected one (opset 13 or later)")
         axis = over[0]
+    if value.shape[axis] == 1:
+        raise UnspoolError(
+            f"goes over axis {axis} of {value.shape}, of which it makes ones; expected more entries"
+        )
     order = natural_order(value)
-    if axis not in order:
-        order = [*order, axis]
     place = order.index(axis) + 1
     tensor = arranged(value, order)
     last = place == len(order)
@@ -142,11 +175,13 @@ def _softmax(node: Node, scope: Scope) -> Value:
 
 def _prelu(node: Node, scope: Scope) -> Value:
     value, slopes = scope.value(node), scope.needs(node, 1)
-    if slopes.size == 1:
-        layer = keras.layers.LeakyReLU(negative_slope=float(slopes.ravel()[0]), name=node.name)
+    if slopes.size == 1 and slopes.item() >= 0:
+        layer = keras.layers.LeakyReLU(negative_slope=slopes.item(), name=node.name)
         return value.like(layer(value.tensor))
     rank = len(value.axes)
     axes = [rank - slopes.ndim + n for n, size in enumerate(slopes.shape) if size != 1]
+    if any(slopes.shape[axis - rank] != value.shape[axis] for axis in axes):
+        raise UnspoolError(f"has slopes of {slopes.shape} for {value.shape}")
     order = [axis for axis in natural_order(value) if axis not in axes] + axes
     tensor = arranged(value, order)
     shared = list(range(1, len(order) - len(axes) + 1))
@@ -164,8 +199,8 @@ def _clip(node: Node, scope: Scope) -> Value:
         return value.like(keras.layers.Activation("relu6", name=node.name)(value.tensor))
     if low is not None and high is None and low == 0:
         return value.like(keras.layers.Activation("relu", name=node.name)(value.tensor))
-    lowest = -np.inf if low is None else float(low)
-    highest = np.inf if high is None else float(high)
+    lowest = -np.inf if low is None else float(low.item())
+    highest = np.inf if high is None else float(high.item())
     return value.like(keras.ops.clip(value.tensor, lowest, highest))
 
 
@@ -193,12 +228,12 @@ FORMS: dict[str, Build] = {
     "Mish": _named("mish"),
     "PRelu": _prelu,
     "Relu": _named("relu"),
-    "Selu": _named("selu"),
+    "Selu": _selu,
     "Sigmoid": _named("sigmoid"),
     "Softmax": _softmax,
     "Softplus": _named("softplus"),
     "Softsign": _named("softsign"),
-    "Swish": _named("silu"),
+    "Swish": _swish,
     "Tanh": _named("tanh"),
 }
 """Operators of one value, entry by entry or over one axis."""

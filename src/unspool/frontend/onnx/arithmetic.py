@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from unspool.errors import UnspoolError
 from unspool.frontend.onnx.building import Build, Given, Scope
 from unspool.frontend.onnx.graph import Node
-from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
+from unspool.frontend.onnx.values import Value, arranged, deeper, laid_out, natural_order
 from unspool.support._tensorflow import keras
 
 K = keras.ops
@@ -24,7 +25,7 @@ def _of_two(function: Callable[[Any, Any], Any]) -> Build:
 def combined(function: Callable[[Any, Any], Any], left: Given, right: Given) -> Value:
     """A function of two values, or of a value and a constant, with ONNX's broadcasting."""
     rank = max(_rank(left), _rank(right))
-    order = _order([_padded(value, rank) for value in (left, right) if isinstance(value, Value)])
+    order = _order([deeper(value, rank) for value in (left, right) if isinstance(value, Value)])
     constants = [np.asarray(v) for v in (left, right) if not isinstance(v, Value)]
     for constant in constants:
         shape = (1,) * (rank - constant.ndim) + constant.shape
@@ -37,10 +38,6 @@ def _rank(value: Given) -> int:
     return len(value.axes) if isinstance(value, Value) else np.ndim(value)
 
 
-def _padded(value: Value, rank: int) -> Value:
-    return Value(value.tensor, value.dims, (None,) * (rank - len(value.axes)) + value.axes)
-
-
 def _order(values: list[Value]) -> list[int]:
     """ONNX's axes as the value with most of them has them, the others' in front."""
     first, *others = sorted(values, key=lambda value: -len(value.dims))
@@ -51,10 +48,10 @@ def _order(values: list[Value]) -> list[int]:
 
 def _operand(value: Given, order: list[int], rank: int) -> Any:
     if isinstance(value, Value):
-        return arranged(_padded(value, rank), order)
+        return arranged(deeper(value, rank), order)
     constant = np.asarray(value, np.float32)
     if constant.size == 1:
-        return float(constant.ravel()[0])
+        return constant.item()
     whole = constant.reshape((1,) * (rank - constant.ndim) + constant.shape)
     left = [axis for axis in range(rank) if axis not in order]
     return whole.transpose([*left, *order]).reshape([1, *(whole.shape[axis] for axis in order)])
@@ -62,9 +59,9 @@ def _operand(value: Given, order: list[int], rank: int) -> Any:
 
 def _of_many(function: Callable[[Any, Any], Any]) -> Build:
     def build(node: Node, scope: Scope) -> Value:
-        values = [scope.values[name] for name in node.inputs]
-        result = values[0]
-        for value in values[1:]:
+        given = [scope.values[name] for name in node.inputs]
+        result, *others = sorted(given, key=lambda value: not isinstance(value, Value))
+        for value in others:  # what is computed comes first
             result = combined(function, result, value)
         assert isinstance(result, Value)
         return result
@@ -81,13 +78,25 @@ def _of_one(function: Callable[[Any], Any]) -> Build:
 
 
 def _power(node: Node, scope: Scope) -> Value:
-    exponent = scope.given(node, 1)
-    if exponent is not None and exponent.size == 1:
-        value = scope.value(node)
-        power = float(exponent.ravel()[0])
+    base, exponent = (scope.values[name] for name in node.inputs)
+    if isinstance(base, Value) and not isinstance(exponent, Value) and exponent.size == 1:
+        power = float(exponent.item())
         known = {1.0: lambda x: x, 2.0: K.square, 0.5: K.sqrt, -1.0: K.reciprocal}
-        return value.like(known.get(power, lambda x: K.power(x, power))(value.tensor))
-    return combined(K.power, *(scope.values[name] for name in node.inputs))
+        result = base.like(known.get(power, lambda x: K.power(x, power))(base.tensor))
+        return deeper(result, max(len(base.axes), exponent.ndim))
+    return combined(K.power, base, exponent)
+
+
+def _divided(node: Node, scope: Scope) -> Value:
+    left, right = (scope.values[name] for name in node.inputs)
+    if all(_is_whole(value) for value in (left, right)):
+        raise UnspoolError("divides whole numbers, which has no form on the NPU; divide floats")
+    return combined(K.divide, left, right)
+
+
+def _is_whole(value: Given) -> bool:
+    kind = value.tensor.dtype if isinstance(value, Value) else str(value.dtype)
+    return "int" in str(kind)
 
 
 def _mean_of(node: Node, scope: Scope) -> Value:
@@ -107,9 +116,8 @@ def _reduced(
         value = scope.value(node)
         rank = len(value.axes)
         given = scope.given(node, 1, "axes")
-        if given is None and node.attributes.get("noop_with_empty_axes", 0):
-            return value
-        over = range(rank) if given is None else [int(axis) % rank for axis in given.ravel()]
+        told = [] if given is None else [int(axis) % rank for axis in given.ravel()]
+        over = told or ([] if node.attributes.get("noop_with_empty_axes", 0) else range(rank))
         value = value.like(before(value.tensor)) if before else value
         whole = reduced(value, list(over), bool(node.attributes.get("keepdims", 1)), function)
         return whole.like(after(whole.tensor)) if after else whole
@@ -142,7 +150,7 @@ FORMS: dict[str, Build] = {
     "Abs": _of_one(K.absolute),
     "Add": _of_two(K.add),
     "Cos": _of_one(K.cos),
-    "Div": _of_two(K.divide),
+    "Div": _divided,
     "Erf": _of_one(K.erf),
     "Exp": _of_one(K.exp),
     "Floor": _of_one(K.floor),

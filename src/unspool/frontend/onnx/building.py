@@ -1,5 +1,6 @@
 """A graph of ONNX's nodes as a Keras functional model of real layers."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -110,24 +111,46 @@ def _built(
         scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
     made: dict[str, Any] = {}
     for node in graph.nodes:
-        try:
-            results = forms[node.op](node, scope)
-        except UnspoolError as error:
-            raise UnspoolError(f"node {node.name!r}: its {node.op} {error}") from None
-        listed = [results] if isinstance(results, Value) else list(results)
+        listed = _results(node, forms[node.op], scope)
         scope.values.update(zip(node.outputs, listed, strict=False))
         if node.op in ("GRU", "LSTM", "RNN"):
             made[node.name] = [_tensors(value) for value in listed]
-    outputs = {name: _output(scope.values[name], name, graph) for name in graph.outputs}
-    return keras.Model(list(inputs.values()), outputs), made
+    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
+    try:
+        return keras.Model(list(inputs.values()), outputs), made
+    except Exception as error:  # names that occur twice
+        raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
+
+
+def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
+    """What a node makes; Keras's errors, too, name the node."""
+    try:
+        for name in node.inputs:
+            if name and name not in scope.values:
+                raise UnspoolError(f"reads {name!r}, which no node makes")
+        results = form(node, scope)
+    except UnspoolError as error:
+        raise UnspoolError(f"node {node.name!r}: its {node.op} {error}") from None
+    except Exception as error:  # of Keras and NumPy, of many kinds
+        raise UnspoolError(
+            f"node {node.name!r}: its {node.op} cannot be built as Keras's layers: {brief(error)}"
+        ) from None
+    return [results] if isinstance(results, Value) else list(results)
+
+
+def brief(error: Exception) -> str:
+    """What an error of another library says, in one line."""
+    return " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200] or type(error).__name__
 
 
 def _input_name(name: str) -> str:
     return name.replace("/", "_").strip("_") or "input"
 
 
-def _output(value: Given, name: str, graph: Graph) -> Any:
+def _output(value: Given | None, name: str, graph: Graph) -> Any:
     """The tensor of an output, its axes as in the file, the batch in front."""
+    if value is None:
+        raise UnspoolError(f"output {name!r}: no node makes it")
     if not isinstance(value, Value):
         raise UnspoolError(f"output {name!r}: is constant")
     if graph.frames:

@@ -36,13 +36,46 @@ def _spatial(value: Value) -> list[int]:
     return list(range(2, len(value.axes)))
 
 
-def _applied(layer: Any, value: Value) -> Value:
+def _applied(layer: Any, value: Value, weights: Sequence[np.ndarray] = ()) -> Value:
     """A layer on (None, ..., channels); a batch of frames is one of Keras's axes."""
     rank, order = len(value.axes), [*_spatial(value), 1]
-    if value.axes[0] is None:
-        return laid_out(layer(arranged(value, order)), order, rank)
-    result = L.TimeDistributed(layer, name=layer.name)(arranged(value, [0, *order]))
-    return laid_out(result, [0, *order], rank)
+    if value.axes[0] is not None:
+        order = [0, *order]
+        layer = _over_frames(layer)
+        if type(layer).__name__.endswith("2D"):  # over the frames by one, which is no axis of 1-D
+            weights = [w[None] if w.ndim == 3 else w for w in weights]
+    result = layer(arranged(value, order))
+    layer.set_weights(list(weights))
+    return laid_out(result, order, rank)
+
+
+_TWINS: dict[str, Any] = {
+    "Conv1D": L.Conv2D,
+    "DepthwiseConv1D": L.DepthwiseConv2D,
+    "Conv1DTranspose": L.Conv2DTranspose,
+    "MaxPooling1D": L.MaxPooling2D,
+    "AveragePooling1D": L.AveragePooling2D,
+    "ZeroPadding1D": L.ZeroPadding2D,
+    "Cropping1D": L.Cropping2D,
+}
+
+_BY_ONE = {"kernel_size": 1, "strides": 1, "pool_size": 1, "dilation_rate": 1}
+_BY_NONE = ("padding", "cropping")
+
+
+def _over_frames(layer: Any) -> Any:
+    """The layer on each of many frames: where it slides over one axis, a twin over two."""
+    twin = _TWINS.get(type(layer).__name__)
+    if twin is None:
+        return L.TimeDistributed(layer, name=layer.name)
+    settings = layer.get_config()
+    for key, one in _BY_ONE.items():
+        if key in settings:
+            settings[key] = (one, *np.ravel(settings[key]).tolist())
+    for key in _BY_NONE:
+        if key in settings and not isinstance(settings[key], str):
+            settings[key] = ((0, 0), tuple(settings[key]))
+    return twin.from_config(settings)
 
 
 def _pads(node: Node, value: Value, kernel: Sequence[int]) -> list[tuple[int, int]]:
@@ -92,16 +125,16 @@ def _padding(node: Node, value: Value, kernel: Sequence[int]) -> tuple[str, Valu
     return "valid", _applied(_kind("pad", len(pads))(around), value)
 
 
-def _weighted(layer: Any, value: Value, weights: Sequence[np.ndarray]) -> Value:
-    result = _applied(layer, value)
-    layer.set_weights(list(weights))
-    return result
+def _check_kernel(value: Value, kernel: np.ndarray, channels: int) -> None:
+    if len(value.axes) != kernel.ndim or value.shape[1] != channels:
+        raise UnspoolError(f"slides a kernel of {kernel.shape} over {value.shape}, which misfit")
 
 
 def _conv(node: Node, scope: Scope) -> Value:
     value, kernel, bias = scope.value(node), scope.needs(node, 1), scope.given(node, 2)
     sizes = kernel.shape[2:]
     groups, channels = node.attributes.get("group", 1), value.shape[1]
+    _check_kernel(value, kernel, kernel.shape[1] * groups)
     padding, padded = _padding(node, value, sizes)
     settings = {
         "strides": _strides(node, len(sizes)),
@@ -119,16 +152,16 @@ def _conv(node: Node, scope: Scope) -> Value:
     else:
         layer = _kind("Conv", len(sizes))(kernel.shape[0], sizes, groups=groups, **settings)
         shaped = kernel.transpose(behind)
-    return _weighted(layer, padded, [shaped, *([] if bias is None else [bias])])
+    return _applied(layer, padded, [shaped, *([] if bias is None else [bias])])
 
 
 def _conv_transpose(node: Node, scope: Scope) -> Value:
     value, kernel, bias = scope.value(node), scope.needs(node, 1), scope.given(node, 2)
     sizes = kernel.shape[2:]
     count = len(sizes)
-    more = node.attributes.get("output_padding", [0] * count)
-    if node.attributes.get("group", 1) != 1 or any(more) or "output_shape" in node.attributes:
-        raise UnspoolError("has groups, output_padding or output_shape, which have no form yet")
+    if node.attributes.get("group", 1) != 1 or "output_shape" in node.attributes:
+        raise UnspoolError("has groups or output_shape, which have no form yet")
+    _check_kernel(value, kernel, kernel.shape[0])
     if set(_dilations(node, count)) != {1}:
         raise UnspoolError("has dilations, which have no form on the NPU")
     layer = _kind("ConvTranspose", count)(
@@ -140,11 +173,32 @@ def _conv_transpose(node: Node, scope: Scope) -> Value:
         name=node.name,
     )
     shaped = kernel.transpose([*range(2, kernel.ndim), 1, 0])
-    whole = _weighted(layer, value, [shaped, *([] if bias is None else [bias])])
-    pads = _pads(node, value, sizes)
-    if not any(map(any, pads)):
+    whole = _applied(layer, value, [shaped, *([] if bias is None else [bias])])
+    sides = _cropped(node, value, sizes)
+    if not any(map(any, sides)):
         return whole
-    return _applied(_kind("crop", count)(pads[0] if count == 1 else tuple(pads)), whole)
+    return _applied(_kind("crop", count)(sides[0] if count == 1 else tuple(sides)), whole)
+
+
+def _cropped(node: Node, value: Value, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Entries that Keras's layer makes and ONNX's node does not, in front of and behind each axis.
+
+    Raises:
+        UnspoolError: ONNX's node makes more.
+    """
+    if node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID", ""):
+        raise UnspoolError(f"has auto_pad={node.attributes['auto_pad']!r}; expected pads")
+    more = node.attributes.get("output_padding", [0] * len(sizes))
+    strides = _strides(node, len(sizes))
+    sides = [
+        (front, behind - extra + max(stride - size, 0))  # Keras fills up the last stride
+        for (front, behind), extra, stride, size in zip(
+            _pads(node, value, sizes), more, strides, sizes, strict=True
+        )
+    ]
+    if min(map(min, sides)) < 0:
+        raise UnspoolError(f"adds output_padding={list(more)} to what it makes; expected less")
+    return sides
 
 
 def _pool(node: Node, scope: Scope) -> Value:
@@ -156,9 +210,11 @@ def _pool(node: Node, scope: Scope) -> Value:
     strides = _strides(node, len(sizes))
     pads = _pads(node, value, sizes)
     padding = "valid"
-    if any(map(any, pads)):
+    if any(map(any, pads)) and node.attributes.get("count_include_pad", 0):
+        value = _applied(_kind("pad", len(pads))(pads[0] if len(pads) == 1 else tuple(pads)), value)
+    elif any(map(any, pads)):
         padding = "same"
-        _check_same(node, value, sizes, pads)
+        _check_same(value, sizes, strides, pads)
     layer = _kind(node.op, len(sizes))(sizes, strides=strides, padding=padding, name=node.name)
     return _applied(layer, value)
 
@@ -173,16 +229,13 @@ def _has_rest(node: Node, value: Value, sizes: Sequence[int]) -> bool:
 
 
 def _check_same(
-    node: Node, value: Value, sizes: Sequence[int], pads: Sequence[tuple[int, int]]
+    value: Value, sizes: Sequence[int], strides: Sequence[int], pads: Sequence[tuple[int, int]]
 ) -> None:
     """Check that padding is Keras's "same": a pool looks at no padded entry, a mean counts none."""
-    for axis, size, stride, pad in zip(
-        _spatial(value), sizes, _strides(node, len(sizes)), pads, strict=True
-    ):
+    for axis, size, stride, pad in zip(_spatial(value), sizes, strides, pads, strict=True):
         length = value.shape[axis]
         total = max((-(-length // stride) - 1) * stride + size - length, 0)
-        counted = node.op == "AveragePool" and node.attributes.get("count_include_pad", 0)
-        if tuple(pad) != (total // 2, total - total // 2) or counted:
+        if tuple(pad) != (total // 2, total - total // 2):
             raise UnspoolError(
                 f"pads axis {axis} of {length} entries by {tuple(pad)}, which has no form yet; "
                 "expected none, or as many as keep the length"

@@ -1,13 +1,15 @@
 """What an ONNX graph is fed: which axis is the batch, which is time, and every size fixed."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import RECURRENT, Ends
+from unspool.frontend.onnx.opening import ANY_LENGTH
 
-_ANY_LENGTH = 16
-"""Steps that a graph is built with where its time stays open in the end."""
+_MOST = 2**24
+"""Entries of an input: no network for an NPU has more, and numbers up to it are exact."""
 
 _BATCHED = ("Conv", "ConvTranspose", "Gemm", "BatchNormalization", "MaxPool", "AveragePool")
 """Operators whose first input has the batch in front."""
@@ -50,7 +52,7 @@ def fixed(
         time = time_axes.get(name, batch_axis)
         opened = time != batch_axis and not time_steps and isinstance(sizes[time], str)
         if time != batch_axis:
-            sizes[time] = time_steps or (_ANY_LENGTH if opened else sizes[time])
+            sizes[time] = time_steps or (ANY_LENGTH if opened else sizes[time])
         changed |= {old: new for old, new in zip(before, sizes, strict=True) if old != new}
         ends.append(
             Ends(name, _closed(name, sizes), batch_axis, _dtype(value), time if opened else None)
@@ -66,7 +68,13 @@ def _closed(name: str, sizes: list[int | str]) -> tuple[int, ...]:
                 f"input {name!r}: the file leaves axis {axis} of {_spelled(sizes)} open; give its "
                 f"shape (`input_shapes`), such as {name}={_example(sizes)}"
             )
-    return tuple(int(size) for size in sizes)
+    closed = tuple(int(size) for size in sizes)
+    if prod(closed) > _MOST:
+        raise UnspoolError(
+            f"input {name!r}: {_spelled(sizes)} has {prod(closed):,} entries; expected at most "
+            f"{_MOST:,}"
+        )
+    return closed
 
 
 def _example(sizes: list[int | str]) -> str:

@@ -109,7 +109,7 @@ def shapes(
             kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
             probe.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, value.shape))
     try:
-        probe = onnx.shape_inference.infershapes(probe, data_prop=True)
+        probe = onnx.shape_inference.infer_shapes(probe, data_prop=True)
     except Exception:  # what cannot be inferred is not folded
         return {}
     found = {name: value.shape for name, value in constants.items()}

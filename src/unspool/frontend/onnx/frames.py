@@ -7,9 +7,6 @@ from unspool.frontend.graph import nodes
 from unspool.frontend.onnx.graph import Ends, Graph
 from unspool.support._tensorflow import keras
 
-_FRAMES = 16
-"""Steps that a graph is built with; their number stays open in the end."""
-
 
 def one_step(model: Any) -> bool:
     """Whether every recurrent layer of a model reads a sequence of one step."""
@@ -21,18 +18,18 @@ def one_step(model: Any) -> bool:
     return bool(steps) and set(steps) == {1}
 
 
-def of_frames(graph: Graph) -> Graph:
-    """The same graph with many steps in the place of the batch, in front of each input."""
+def of_frames(graph: Graph, count: int) -> Graph:
+    """The same graph with a number of steps in the place of the batch of each input."""
     return replace(
         graph,
-        inputs=tuple(map(_of_frames, graph.inputs)),
-        exported={**graph.exported, 1: _FRAMES},
+        inputs=tuple(_of_frames(end, count) for end in graph.inputs),
+        exported={**graph.exported, 1: count},
         frames=True,
     )
 
 
-def _of_frames(end: Ends) -> Ends:
+def _of_frames(end: Ends, count: int) -> Ends:
     shape = list(end.shape)
     axis = end.batch or 0
-    shape[axis] = _FRAMES
+    shape[axis] = count
     return replace(end, shape=tuple(shape), batch=None, open=axis)

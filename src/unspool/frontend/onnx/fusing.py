@@ -39,4 +39,4 @@ def _bias(node: Node, by_value: Mapping[str, list[Node]], graph: Graph) -> Node 
 
 
 def _is_row(constant: np.ndarray, width: int) -> bool:
-    return constant.ndim >= 1 and constant.size == constant.shape[-1] == width
+    return constant.ndim in (1, 2) and constant.size == constant.shape[-1] == width

@@ -1,9 +1,11 @@
 """Load an .onnx file as a Keras model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unspool.frontend.onnx.assembling import assembled
+from unspool.frontend.onnx.graph import Graph
 from unspool.frontend.onnx.reading import Piece, read
 
 _WHOLE = Piece()
@@ -19,4 +21,8 @@ def load_onnx(path: Path, piece: Piece = _WHOLE) -> Any:
     Raises:
         UnspoolError: the file cannot be read, or a node has no form; the message names it.
     """
-    return assembled(read(path, piece))
+
+    def again(time_steps: int) -> Graph:
+        return read(path, replace(piece, time_steps=time_steps))
+
+    return assembled(read(path, piece), again)

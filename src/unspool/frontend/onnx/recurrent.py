@@ -47,6 +47,7 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
             f"reads {value.shape[batch]} sequences at once where a batch of one is expected"
         )
     x = arranged(value, [time, 2])
+    _check_weights(node, scope, x.shape[-1])
     starts = [_start(node, scope, 5 + n, x) for n in range(_STATES[node.op])]
     read = scope.read.get(node.name, frozenset((0, 1, 2)))
     both = _directions(node) == 2
@@ -147,7 +148,7 @@ def _layer(
         "go_backwards": direction == 1 or node.attributes.get("direction") == "reverse",
         "use_bias": bool(node.reads(3)),
         "name": name,
-        **activations.of_cell(node, _DEFAULT[node.op], direction),
+        **activations.of_cell(node, _DEFAULT[node.op], direction, _directions(node)),
     }
     if node.op == "GRU":
         settings["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
@@ -179,18 +180,28 @@ def _start(node: Node, scope: Scope, position: int, x: Any) -> list[Any] | None:
     count, width = _directions(node), scope.needs(node, 2).shape[-1]
     axis = 1 if node.attributes.get("layout", 0) else 0
     if isinstance(value, Value):
+        if value.shape != ((1, count, width) if axis else (count, 1, width)):
+            raise UnspoolError(_misfit(value.shape, count, width))
         return [arranged(sliced(value, axis, n, n + 1), [2]) for n in range(count)]
     if not value.any():
         return None
+    if value.shape[axis] != count or value.shape[-1] != width:
+        raise UnspoolError(_misfit(value.shape, count, width))
     whole = np.moveaxis(value, axis, 0)
     if (whole != whole[:, :1]).any():
         raise UnspoolError("starts each sequence of a batch in another state; expected one")
-    return [_constant(x, row[0]) for row in whole.reshape(count, -1, width)]
+    names = (f"{node.name}_{'hc'[position - 5]}{n or ''}_at_first" for n in range(count))
+    return [_constant(x, row[0], name) for row, name in zip(whole, names, strict=True)]
 
 
-def _constant(x: Any, values: np.ndarray) -> Any:
+def _misfit(shape: Sequence[int], count: int, width: int) -> str:
+    directions = f"{count} direction{'s' if count > 1 else ''}"
+    return f"has a first state of {tuple(shape)}; expected {width} units in {directions}"
+
+
+def _constant(x: Any, values: np.ndarray, name: str) -> Any:
     """A tensor that is the same for every sample: a bias, behind a kernel of zeros."""
-    layer = keras.layers.Dense(len(values), kernel_initializer="zeros")
+    layer = keras.layers.Dense(len(values), kernel_initializer="zeros", name=name)
     state = layer(x[:, 0])
     layer.set_weights([np.zeros((x.shape[-1], len(values)), np.float32), values])
     return state
@@ -214,6 +225,11 @@ def _directions(node: Node) -> int:
 
 def _check(node: Node, scope: Scope) -> None:
     """Check that a node has nothing that Keras's layers, and the NPU, have no form for."""
+    direction = node.attributes.get("direction", "forward")
+    if direction not in ("forward", "reverse", "bidirectional"):
+        raise UnspoolError(
+            f"has the attribute direction={direction!r}; expected forward, reverse or bidirectional"
+        )
     if node.attributes.get("clip"):
         raise UnspoolError(
             f"has the attribute clip={node.attributes['clip']:g}, which has no form on the NPU; "
@@ -231,5 +247,20 @@ def _check(node: Node, scope: Scope) -> None:
     steps = scope.value(node).shape[1 if node.attributes.get("layout", 0) else 0]
     if lengths is not None and (lengths != steps).any():
         raise UnspoolError(
-            f"is given sequences of {lengths.ravel()[0]} of {steps} steps; export it for full ones"
+            f"is given sequences of {lengths[lengths != steps][0]} of {steps} steps; export it for "
+            "full ones"
         )
+
+
+def _check_weights(node: Node, scope: Scope, features: int) -> None:
+    """Check shapes, before Keras makes weights as large as an input."""
+    units, gates = scope.needs(node, 2).shape[-1], len(_GATES[node.op])
+    lead = (_directions(node), gates * units)
+    for position, shape in (
+        (1, (*lead, features)),
+        (2, (*lead, units)),
+        (3, (lead[0], 2 * lead[1])),
+    ):
+        weights = scope.given(node, position)
+        if weights is not None and weights.shape != shape:
+            raise UnspoolError(f"has weights of {weights.shape}; expected {shape}")

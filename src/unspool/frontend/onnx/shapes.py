@@ -21,9 +21,25 @@ from unspool.frontend.onnx.values import (
 )
 from unspool.support._tensorflow import keras
 
+_MOST_PIECES = 256
+"""Entries that a Gather takes in an order of its own: each is a layer."""
+
+_FLOAT, _WHOLE = (1, 10, 11, 16), (6, 7)
+"""ONNX's numbers of types that a Cast may lead to."""
+
 
 def _same(node: Node, scope: Scope) -> Value:
     return scope.value(node)
+
+
+def _cast(node: Node, scope: Scope) -> Value:
+    value, to = scope.value(node), node.attributes.get("to")
+    if to not in _FLOAT + _WHOLE:
+        raise UnspoolError(f"leads to type {to}; expected floats, int32 or int64")
+    dtype = "float32" if to in _FLOAT else "int32"
+    if value.tensor.dtype == dtype:
+        return value
+    return value.like(keras.ops.cast(value.tensor, dtype))
 
 
 def _dropout(node: Node, scope: Scope) -> Value:
@@ -108,11 +124,13 @@ def _split(node: Node, scope: Scope) -> list[Value]:
     axis = node.attributes.get("axis", 0) % len(value.axes)
     size, count = value.shape[axis], len(node.outputs)
     given = scope.given(node, 1, "split")
-    sizes = [-(-size // count)] * count if given is None else [int(n) for n in given]
-    stops = np.minimum(np.cumsum(sizes), size)
+    most = -(-size // count)
+    sizes = [most] * (count - 1) + [size - most * (count - 1)] if given is None else given.tolist()
+    if len(sizes) != count or sum(sizes) != size:
+        raise UnspoolError(f"splits {size} entries into {sizes}; expected {count} parts of them")
+    stops = np.cumsum(sizes).tolist()
     return [
-        sliced(value, axis, int(stop) - min(length, int(stop)), int(stop))
-        for length, stop in zip(sizes, stops, strict=True)
+        sliced(value, axis, stop - length, stop) for length, stop in zip(sizes, stops, strict=True)
     ]
 
 
@@ -125,11 +143,7 @@ def _slice(node: Node, scope: Scope) -> Value:
     for n, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         axis = (n if axes is None else int(axes[n])) % len(value.axes)
         step = 1 if steps is None else int(steps[n])
-        limit = value.shape[axis]
-        if step < 0 and int(stop) < -limit:
-            bounds: tuple[int, int, int] = slice(int(start), None, step).indices(limit)
-        else:
-            bounds = slice(int(start), int(stop), step).indices(limit)
+        bounds = slice(int(start), int(stop), step).indices(value.shape[axis])
         value = sliced(value, axis, *bounds)
     return value
 
@@ -140,8 +154,13 @@ def _gather(node: Node, scope: Scope) -> Value:
         return found
     value, indices = scope.value(node), scope.needs(node, 1)
     axis = node.attributes.get("axis", 0) % len(value.axes)
-    flat = [int(index) % value.shape[axis] for index in indices.ravel()]
+    size = value.shape[axis]
+    if not indices.size or indices.min() < -size or indices.max() >= size:
+        raise UnspoolError(f"takes what is not there of axis {axis} of {value.shape}")
+    flat = [int(index) % size for index in indices.ravel()]
     if flat != list(range(flat[0], flat[0] + len(flat))):
+        if len(flat) > _MOST_PIECES:
+            raise UnspoolError(f"takes {len(flat)} entries one by one; expected a Slice")
         parts = [sliced(value, axis, index, index + 1) for index in flat]
         picked = joined(parts, axis)
     else:
@@ -187,7 +206,7 @@ def _pad(node: Node, scope: Scope) -> Value:
     pads = scope.given(node, 1, "pads")
     fill = scope.given(node, 2, "value")
     mode = node.attributes.get("mode", "constant")
-    if pads is None or mode != "constant" or (fill is not None and float(fill) != 0):
+    if pads is None or mode != "constant" or (fill is not None and fill.any()):
         raise UnspoolError(f"pads with mode={mode!r}; expected zeros")
     if (pads < 0).any():
         raise UnspoolError("pads by less than nothing; expected a Slice")
@@ -209,7 +228,7 @@ def _pad(node: Node, scope: Scope) -> Value:
 
 
 FORMS: dict[str, Build] = {
-    "Cast": _same,
+    "Cast": _cast,
     "Concat": _concat,
     "Dropout": _dropout,
     "Expand": _expand,

@@ -100,7 +100,17 @@ def reshaped(tensor: Any, sizes: tuple[int, ...]) -> Any:
 def natural_order(value: Value) -> list[int]:
     """ONNX's axes of more than one entry (or the last one), in the order the tensor has them."""
     found = [(place, axis) for axis, place in enumerate(value.axes) if place is not None]
-    return [axis for _, axis in sorted(found)] or [len(value.axes) - 1]
+    return [axis for _, axis in sorted(found)] or list(range(len(value.axes)))[-1:]
+
+
+def deeper(value: Value, rank: int) -> Value:
+    """The same with axes of one entry in front, as ONNX broadcasts."""
+    return replace_axes(value, (None,) * (rank - len(value.axes)) + value.axes)
+
+
+def replace_axes(value: Value, axes: tuple[int | None, ...]) -> Value:
+    """The same elements with another account of the axes."""
+    return Value(value.tensor, value.dims, axes)
 
 
 def transposed(value: Value, permutation: Sequence[int]) -> Value:
@@ -187,10 +197,15 @@ def joined(parts: Sequence[Value], axis: int) -> Value:
 
 
 def sliced(value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
-    """Entries of one axis, as Python's slices have them; the axis stays."""
-    size = value.shape[axis]
-    indices = range(size)[start:stop:step]
-    if len(indices) == size and step == 1:
+    """Entries of one axis, as Python's ranges have them; the axis stays.
+
+    Raises:
+        UnspoolError: there are none.
+    """
+    size, indices = value.shape[axis], range(start, stop, step)
+    if not indices:
+        raise UnspoolError(f"takes no entry of axis {axis} of {value.shape}; expected some")
+    if len(indices) == size and (step == 1 or size == 1):
         return value
     for first, piece in value.pieces if axis == value.along and step == 1 else ():
         if first <= start and stop <= first + piece.shape[axis]:
@@ -200,7 +215,14 @@ def sliced(value: Value, axis: int, start: int, stop: int, step: int = 1) -> Val
     picked: list[Any] = [slice(None)] * len(tensor.shape)
     place = order.index(axis)
     if len(indices) == 1:
-        picked[place + 1] = indices[0]
+        picked[place + 1] = _from_the_end(indices[0], size)
         return laid_out(tensor[tuple(picked)], order[:place] + order[place + 1 :], len(value.axes))
-    picked[place + 1] = slice(start, stop if stop >= 0 else None, step)
+    stop = indices[-1] + (1 if step > 0 else -1)
+    end = _from_the_end(stop, size) if 0 <= stop < size else None
+    picked[place + 1] = slice(_from_the_end(start, size), end, step)
     return laid_out(tensor[tuple(picked)], order, len(value.axes))
+
+
+def _from_the_end(index: int, size: int) -> int:
+    """An index counted from the nearer end: of an axis whose length is open, it means that one."""
+    return index - size if 2 * index >= size else index

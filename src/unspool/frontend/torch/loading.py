@@ -1,6 +1,7 @@
 """Load a .pt2 file as a Keras model."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
     Raises:
         UnspoolError: the file cannot be read, or a call has no form; the message names it.
     """
-    return assembled(_graph(archive.read(path), time_steps))
+    program_ = archive.read(path)
+    return assembled(_graph(program_, time_steps), partial(_graph, program_))
 
 
 def _graph(found: Program, time_steps: int | None) -> Graph:

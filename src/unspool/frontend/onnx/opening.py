@@ -1,0 +1,78 @@
+"""A model that was built for one length of the sequence, for any length, as its file has it."""
+
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import Graph
+from unspool.support._tensorflow import keras
+
+ANY_LENGTH = 1009
+"""Steps that a graph is built with where its time stays open in the end: a prime, which shows."""
+
+OTHER_LENGTH = 50
+"""Steps that it is tried with."""
+
+
+def is_open(graph: Graph) -> bool:
+    """Whether the length of the sequence is open."""
+    return any(end.open is not None for end in graph.inputs)
+
+
+def opened(model: Any, graph: Graph, other: Any) -> Any:
+    """The same model for sequences of any length.
+
+    Args:
+        model: of a graph with sequences of ANY_LENGTH.
+        graph: which says where that is.
+        other: the model of the same file with OTHER_LENGTH.
+
+    Raises:
+        UnspoolError: it computes something else than `other`: something in it needs the length.
+    """
+    inputs = []
+    for tensor, end in zip(model.inputs, graph.inputs, strict=True):
+        sizes: list[int | None] = list(end.shape)
+        if end.open is not None:
+            sizes[end.open] = None
+        if end.batch is not None:
+            del sizes[end.batch]
+        inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
+    try:
+        result = keras.models.clone_model(model, input_tensors=inputs, clone_function=_cloned)
+        result.set_weights(model.get_weights())
+        same = _agree(result, other)
+    except Exception:  # a layer that knows one length alone
+        same = False
+    if not same:
+        name = next(end.name for end in graph.inputs if end.open is not None)
+        raise UnspoolError(
+            f"input {name!r}: the file leaves the length of the sequence open, but a node needs "
+            "it; give it (`time_steps`)"
+        )
+    return result
+
+
+def _cloned(layer: Any) -> Any:
+    """A layer of the same settings; one that is a Reshape leaves the length open."""
+    if not isinstance(layer, keras.layers.Reshape):
+        return layer.__class__.from_config(layer.get_config())
+    sizes = [-1 if size % ANY_LENGTH == 0 else size for size in layer.target_shape]
+    return keras.layers.Reshape(sizes, name=layer.name)
+
+
+def _agree(model: Any, other: Any) -> bool:
+    """Whether two models compute the same of sequences of the second's length."""
+    rng = np.random.default_rng(0)
+    feed = {}
+    for tensor in other.inputs:
+        shape = (1, *tensor.shape[1:])
+        drawn = rng.normal(0, 1, shape) if tensor.dtype == "float32" else np.zeros(shape)
+        feed[tensor.name] = drawn.astype(tensor.dtype)
+    found, expected = model(feed), other(feed)
+    return all(
+        found[name].shape == value.shape
+        and np.allclose(found[name], value, rtol=1e-3, atol=1e-4, equal_nan=True)
+        for name, value in expected.items()
+    )

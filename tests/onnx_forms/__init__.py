@@ -1,0 +1,1 @@
+"""Tables of ONNX graphs, each around one operator, for a comparison with onnxruntime."""
