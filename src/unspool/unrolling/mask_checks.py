@@ -16,12 +16,13 @@ _BY_VALUE = (
     keras.layers.AdditiveAttention,
     keras.layers.MultiHeadAttention,
     keras.layers.GroupQueryAttention,
-    keras.layers.GlobalAveragePooling1D,
     keras.layers.Maximum,
     keras.layers.Minimum,
     keras.layers.Softmax,
 )
 """Keras's layers, but for recurrent ones, whose values depend on a mask."""
+
+_LAST = "channels_last"
 
 _CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
 
@@ -106,7 +107,9 @@ def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
         if problem:
             found.refused[id(layer)] = problem
         is_masked = any(mask is not None for mask in received)
-        if is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+        if is_masked and isinstance(layer, keras.layers.GlobalAveragePooling1D):
+            found.notes[id(layer)] = "averages the valid steps alone"
+        elif is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             is_read = reads_mask(layer, kwargs.get("mask"), kwargs)
             found.notes[id(layer)] = (
                 "keeps its states in padded steps"
@@ -140,6 +143,8 @@ def _problem(layer: Any, masks: Sequence[Any]) -> str:
             "else in every call, which the NPU has no operator for; take the recurrent layer's "
             "last output, or accept sequences that are always full (`full_length`)"
         )
+    if isinstance(layer, keras.layers.GlobalAveragePooling1D) and layer.data_format != _LAST:
+        return "it averages masked steps of the last axis (channels_first); use channels_last"
     if isinstance(layer, keras.layers.Concatenate) and layer.axis in (1, -2):
         return "it joins masked sequences one after the other; join their features instead"
     is_own = not type(layer).__module__.startswith("keras.")
