@@ -124,8 +124,8 @@ def _deploy_model(
     scopes = rebuilder.scopes
     _scale_inputs(model, rebuilder)
     names = structure.output_names(model)
-    rebuilt = zip(rebuilder.rebuild(model, inputs), names, strict=True)
-    outputs = [_named(tensor, name, scopes) for tensor, name in rebuilt]
+    rebuilt = rebuilder.rebuild(model, inputs)
+    outputs = [_named(*each, scopes) for each in zip(rebuilt, names, strict=True)]
     before = [state.before for state in states]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
@@ -150,6 +150,7 @@ def _deploy_model(
             heads=heads(model),
             masks=masks,
             fed_back=by_hand,
+            padding=rebuilder.masks.padding(rebuilt) if rebuilder.masks else (),
         ),
     )
     return deploy_model
