@@ -157,6 +157,11 @@ def test_a_mask_that_is_an_input_cannot_be_left_out() -> None:
         unspool.unroll(given(), full_length=True)
 
 
+def test_a_mask_that_is_an_input_is_not_cut_into_chunks() -> None:
+    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself, and a stream is cut"):
+        unspool.unroll_stream(given())
+
+
 def test_a_given_mask_is_no_feature_that_does_not_vary() -> None:
     x, valid = padded()[0], np.ones((60, T), bool)
     assert unspool.deploy(given(), [x, valid], options=QUICK).warnings == ()

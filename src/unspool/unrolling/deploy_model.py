@@ -13,7 +13,7 @@ from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
 from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
-from unspool.unrolling.mask_checks import check_full_length
+from unspool.unrolling.mask_checks import check_full_length, check_stream
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
@@ -103,6 +103,7 @@ def unroll_stream(
     if full_length:
         check_full_length(model)
     check_streams(model)
+    check_stream(model)
     states: list[DeployState] = []
     scopes = Scopes()
     inputs = _chunk_inputs(model, time_steps, scopes)

@@ -78,6 +78,21 @@ def check_full_length(model: Any) -> None:
         )
 
 
+def check_stream(model: Any) -> None:
+    """Check that the masks of a model can be cut into chunks.
+
+    Raises:
+        UnspoolError: one is an input, (time,): only those of (time, features) are cut.
+    """
+    given = [mask.input for mask in masks_of(model) if not mask.source]
+    if given:
+        raise UnspoolError(
+            f"input {given[0]!r} is a mask itself, and a stream is cut into chunks of (time, "
+            "features) alone; use a Masking layer, whose mask is computed from the samples, or "
+            "deploy it without states"
+        )
+
+
 def masks_of(model: Any) -> list[Mask]:
     """What a trained model calls padded; the masks have no names of their own yet."""
     names = [tensor.name for tensor in structure.inputs(model)]
