@@ -96,9 +96,7 @@ def check(model: Any, folder: Path, batch: int = 0, **options: Any) -> Any:
     """
     loaded = load_onnx(saved(model, folder), **options)
     feeds = samples(model)
-    together = {
-        name: np.stack([feed[name].squeeze(batch) for feed in feeds]) for name in feeds[0]
-    }
+    together = {name: np.stack([feed[name].squeeze(batch) for feed in feeds]) for name in feeds[0]}
     found = answers(loaded, together)
     for n, feed in enumerate(feeds):
         expected = run(model, feed)

@@ -5,7 +5,15 @@ from typing import Any
 
 import onnx_models
 import pytest
-from onnx_forms import convolutions, elementwise, normalizations, products, reductions, refused, shapes
+from onnx_forms import (
+    convolutions,
+    elementwise,
+    normalizations,
+    products,
+    reductions,
+    refused,
+    shapes,
+)
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx

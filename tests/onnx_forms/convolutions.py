@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+from onnx_models import node
 
 from onnx_forms.form import Form, behind_gru, of_channels, one, turned, w
-from onnx_models import node
 
 IMAGE, SERIES = (1, 4, 7, 6), (1, 4, 9)
 

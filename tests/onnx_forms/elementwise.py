@@ -1,8 +1,9 @@
 """Activations, arithmetic and Softmax."""
 
 import numpy as np
-from onnx_forms.form import Form, behind_gru, of_channels, one, plus, turned, w
 from onnx_models import node
+
+from onnx_forms.form import Form, behind_gru, of_channels, one, plus, turned, w
 
 _PLAIN = {
     op: one(op)

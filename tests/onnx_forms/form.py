@@ -23,9 +23,7 @@ class Form:
 
     def model(self) -> Any:
         inputs = {"x": self.shape, **self.more}
-        return made(
-            self.nodes, inputs, self.outputs, self.constants, self.opset, {"x": self.dtype}
-        )
+        return made(self.nodes, inputs, self.outputs, self.constants, self.opset, {"x": self.dtype})
 
 
 def w(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from onnx_forms.form import Form, behind_gru, of_channels, one, plus, turned, w
 from onnx_models import node
+
+from onnx_forms.form import Form, behind_gru, of_channels, one, plus, turned, w
 
 
 def batch(channels: int) -> list[np.ndarray]:

@@ -1,8 +1,9 @@
 """Gemm, MatMul, Embedding."""
 
 import numpy as np
-from onnx_forms.form import Form, behind_gru, of_channels, one, turned, w
 from onnx_models import node
+
+from onnx_forms.form import Form, behind_gru, of_channels, one, turned, w
 
 FORMS = {
     "gemm": one("Gemm", w(5, 4), shape=(1, 5)),

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from onnx_forms.form import Form, behind_gru, of_channels, one, turned
 from onnx_models import node
+
+from onnx_forms.form import Form, behind_gru, of_channels, one, turned
 
 KINDS = ("ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum",
          "ReduceSumSquare")  # fmt: skip

@@ -1,9 +1,9 @@
 """Graphs that have no form, and the line that says so, behind the node's name."""
 
 import numpy as np
-from onnx_forms.form import Form, one, plus, w
 from onnx_models import node
 
+from onnx_forms.form import Form, one, plus, w
 from onnx_forms.shapes import ints
 
 _TRAINING = "was exported in training mode; call model.eval() before the export"

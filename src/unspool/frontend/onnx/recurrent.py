@@ -239,7 +239,11 @@ def _check_weights(node: Node, scope: Scope, features: int) -> None:
     """Check shapes, before Keras makes weights as large as an input."""
     units, gates = scope.needs(node, 2).shape[-1], len(_GATES[node.op])
     lead = (_directions(node), gates * units)
-    for position, shape in ((1, (*lead, features)), (2, (*lead, units)), (3, (lead[0], 2 * lead[1]))):
+    for position, shape in (
+        (1, (*lead, features)),
+        (2, (*lead, units)),
+        (3, (lead[0], 2 * lead[1])),
+    ):
         weights = scope.given(node, position)
         if weights is not None and weights.shape != shape:
             raise UnspoolError(f"has weights of {weights.shape}; expected {shape}")

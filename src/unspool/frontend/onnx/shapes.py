@@ -21,7 +21,6 @@ from unspool.frontend.onnx.values import (
 )
 from unspool.support._tensorflow import keras
 
-
 _MOST_PIECES = 256
 """Entries that a Gather takes in an order of its own: each is a layer."""
 
