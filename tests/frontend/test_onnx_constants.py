@@ -1,5 +1,6 @@
 """Constants of ONNX graphs: what is computed when a file is read, and what is not."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ _THIRD = [
 ]
 _FOURTH = [*_THIRD[:3], node("Less", "n three", "c")]
 
-FOLDED = {
+FOLDED: dict[str, Callable[[], Any]] = {
     "flattened": _flattened,
     "halves": _halves,
     "filled": _filled,

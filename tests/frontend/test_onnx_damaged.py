@@ -1,6 +1,5 @@
 """Files that are cut, changed or made to do harm: one line, and no other exception."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,8 +88,8 @@ def folder(tmp_path: Path) -> Path:
     (inside / "sub").mkdir(parents=True)
     for place in (tmp_path, inside, inside / "sub"):
         (place / "weights.bin").write_bytes(w(5, 4).tobytes())
-    os.symlink(tmp_path / "weights.bin", inside / "link.bin")
-    os.symlink(tmp_path, inside / "link")
+    (inside / "link.bin").symlink_to(tmp_path / "weights.bin")
+    (inside / "link").symlink_to(tmp_path)
     (inside / "short.bin").write_bytes(b"1234")
     return inside
 
@@ -170,7 +169,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "node 'it': FusedGRU of domain 'com.acme' is not ONNX's own; expected operators of ONNX "
         "alone",
     ),
-    "operator": (_one("NonMaxSuppression"), f"node 'it': the operator NonMaxSuppression {_NO_FORM}"),
+    "operator": (
+        _one("NonMaxSuppression"), f"node 'it': the operator NonMaxSuppression {_NO_FORM}"
+    ),
     "no such operator": (_one("Frobnicate"), f"node 'it': the operator Frobnicate {_NO_FORM}"),
     "old": (
         _one("Add", "x x", opset=6),
