@@ -33,7 +33,7 @@ REFUSED: dict[str, tuple[Case, str]] = {
     ),
     "unknown": (
         Case("RNN", activations=("ScaledTanh",)),
-        "has the activation ScaledTanh, which has no form on the NPU; expected one of Sigmoid, "
+        "has the activation 'ScaledTanh', which has no form on the NPU; expected one of Sigmoid, "
         "Tanh, Relu, Softsign, Softplus, HardSigmoid, LeakyRelu, Elu",
     ),
     "hard sigmoid": (

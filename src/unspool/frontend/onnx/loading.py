@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unspool.errors import UnspoolError
 from unspool.frontend.onnx.assembling import assembled
-from unspool.frontend.onnx.opening import OTHER_LENGTH, is_open, opened
+from unspool.frontend.onnx.opening import OTHER_LENGTH, is_open, opened, with_cause
 from unspool.frontend.onnx.reading import read
 
 _NOTHING: Mapping[str, tuple[int, ...]] = {}
@@ -28,8 +29,11 @@ def load_onnx(
         UnspoolError: the file cannot be read, or a node has no form; the message names it.
     """
     graph = read(path, time_steps, input_shapes)
-    model = assembled(graph)
     if not is_open(graph):
-        return model
+        return assembled(graph)
+    try:
+        model = assembled(graph)
+    except UnspoolError as error:
+        raise with_cause(error) from None
     other = read(path, OTHER_LENGTH, input_shapes)
     return opened(model, graph, assembled(replace(other, states=())))  # of which was told

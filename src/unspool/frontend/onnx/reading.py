@@ -63,11 +63,10 @@ def _graph(model: Any, time_steps: int | None, shapes: Mapping[str, tuple[int, .
 
 def _read_within(node: Any) -> Iterator[str]:
     """What graphs in a node read, of which their own values are no part that matters."""
-    for entry in node.attribute:
-        for inner in (entry.g, *entry.graphs):
-            yield from (value.name for value in inner.output)
-            for one in inner.node:
-                yield from (*one.input, *_read_within(one))
+    for inner in _graphs_in(node):
+        yield from (value.name for value in inner.output)
+        for one in inner.node:
+            yield from (*one.input, *_read_within(one))
 
 
 def _library() -> Any:
@@ -103,8 +102,21 @@ def _tensors(graph: Any) -> Iterator[Any]:
     for node in graph.node:
         for entry in node.attribute:
             yield from (entry.t, *entry.tensors)
-            for inner in (entry.g, *entry.graphs):
-                yield from _tensors(inner)
+        for inner in _graphs_in(node):
+            yield from _tensors(inner)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph, and of graphs in them."""
+    for node in graph.node:
+        yield node
+        for inner in _graphs_in(node):
+            yield from _nodes(inner)
+
+
+def _graphs_in(node: Any) -> Iterator[Any]:
+    for entry in node.attribute:
+        yield from (entry.g, *entry.graphs)
 
 
 def _check_data(tensors: Iterable[Any], folder: Path) -> None:
@@ -127,8 +139,10 @@ def _check_data(tensors: Iterable[Any], folder: Path) -> None:
 
 def _check(model: Any) -> None:
     """Check that a model is one that inference needs: ONNX's operators, no loops."""
-    for node in model.graph.node:
-        where = f"node {node.name or node.output[0]!r}"
+    for node in _nodes(model.graph):
+        where = f"node {node.name or next(iter(node.output), '')!r}"
+        if not node.op_type.isidentifier():
+            raise UnspoolError(f"{where}: {node.op_type!r} is no operator; the file is damaged")
         if node.domain not in ("", "ai.onnx"):
             raise UnspoolError(
                 f"{where}: {node.op_type} of domain {node.domain!r} is not ONNX's own; expected "
