@@ -28,12 +28,13 @@ class Form:
 
 def w(*shape: int, seed: int = 0) -> np.ndarray:
     """Weights."""
-    return np.random.default_rng([seed, *shape]).normal(0, 0.7, shape).astype(np.float32)
+    drawn = np.random.default_rng([seed, *shape]).normal(0, 0.7, shape)
+    return np.asarray(drawn, np.float32)
 
 
 def plus(*shape: int, seed: int = 0) -> np.ndarray:
     """Weights above zero."""
-    return np.abs(w(*shape, seed=seed)) + 0.3
+    return np.asarray(np.abs(w(*shape, seed=seed)) + 0.3)
 
 
 def one(op: str, *constants: Any, shape: Sequence[int] = (1, 3, 5), **attributes: Any) -> Form:
@@ -53,7 +54,7 @@ def turned(perm: Sequence[int], op: str, *constants: Any, **told: Any) -> Form:
     return Form([turn, *form.nodes], form.shape, form.constants, form.opset)
 
 
-def behind_gru(*nodes: Any, opset: int = 17, **constants: Any) -> Form:
+def behind_gru(*nodes: Any, opset: Any = 17, **constants: Any) -> Form:
     """Nodes that read "g": a GRU's Y, (5 steps, 1 direction, 1, 4 units); x is (5, 1, 3)."""
     weights = {"W": w(1, 12, 3), "R": w(1, 12, 4), "B": w(1, 24)}
     gru = node("GRU", "x W R B", "g", hidden_size=4, linear_before_reset=1)

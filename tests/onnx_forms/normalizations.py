@@ -59,7 +59,8 @@ FORMS = {
     "instance turned": turned([0, 2, 1], "InstanceNormalization", plus(5), w(5)),
     "instance behind": of_channels(node("InstanceNormalization", "c s m", "y"), s=plus(4), m=w(4)),
     "by hand": Form(
-        [node("ReduceMean", "x", "m", axes=[-1]), node("Sub", "x m", "d"), node("Pow", "d two", "q"),
+        [node("ReduceMean", "x", "m", axes=[-1]), node("Sub", "x m", "d"),
+         node("Pow", "d two", "q"),
          node("ReduceMean", "q", "v", axes=[-1]), node("Add", "v e", "a"), node("Sqrt", "a", "r"),
          node("Div", "d r", "n"), node("Mul", "n s", "t"), node("Add", "t b", "y")],
         constants={"two": np.float32(2), "e": np.float32(1e-5), "s": w(5), "b": w(5, seed=1)},

@@ -58,7 +58,10 @@ FORMS: dict[str, tuple[Form, str]] = {
         Form([node("Split", "x c", "y z", axis=2)], constants={"c": ints(2, 2)}),
         "splits 5 entries into [2, 2]; expected 2 parts of them",
     ),
-    "Pad": (one("Pad", ints(0, 0, 1, 0, 0, 1), mode="edge"), "pads with mode='edge'; expected zeros"),
+    "Pad": (
+        one("Pad", ints(0, 0, 1, 0, 0, 1), mode="edge"),
+        "pads with mode='edge'; expected zeros",
+    ),
     "Pad with ones": (
         one("Pad", ints(0, 0, 1, 0, 0, 1), np.float32(1)),
         "pads with mode='constant'; expected zeros",

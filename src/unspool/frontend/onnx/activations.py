@@ -67,7 +67,7 @@ def _numbers(kind: str, alphas: list[float], betas: list[float]) -> tuple[float,
         return 0.0, 0.0
     if kind not in _SLOPES:
         raise UnspoolError(
-            f"has the activation {kind}, which has no form on the NPU; expected one of "
+            f"has the activation {kind!r}, which has no form on the NPU; expected one of "
             f"{', '.join((*_IN_CELLS, *_SLOPES))}"
         )
     slope = alphas.pop(0) if alphas else _SLOPES[kind]

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from unspool.errors import UnspoolWarning
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend.onnx import (
     activations,
     arithmetic,
@@ -17,7 +17,7 @@ from unspool.frontend.onnx.building import Build, build
 from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links
-from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, is_open, opened
+from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, is_open, opened, with_cause
 from unspool.frontend.onnx.recurrent import recurrent
 
 FORMS: dict[str, Build] = {
@@ -57,7 +57,10 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
             stacklevel=4,
         )
     graph = fused(graph)
-    model = build(graph, FORMS)
+    try:
+        model = build(graph, FORMS)
+    except UnspoolError as error:
+        raise (with_cause(error) if is_open(graph) else error) from None
     if graph.states and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
         return opened(build(many, FORMS), many, build(other, FORMS))

@@ -1,8 +1,9 @@
 """A graph of ONNX's nodes as a Keras functional model of real layers."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -84,8 +85,22 @@ def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
         UnspoolError: a node has no form.
     """
     _check_forms(graph, forms)
+    graph = _apart(graph)
     model, layers = _built(graph, forms, {})
     return _built(graph, forms, _read(model, layers))[0] if layers else model
+
+
+def _apart(graph: Graph) -> Graph:
+    """The same graph, no node named as an input: Keras wants names of their own for both."""
+    taken = {_input_name(end.name) for end in graph.inputs} | {node.name for node in graph.nodes}
+    nodes = []
+    for node in graph.nodes:
+        name = node.name
+        if name in {_input_name(end.name) for end in graph.inputs}:
+            name = next(n for n in (f"{name}_{k}" for k in itertools.count(1)) if n not in taken)
+            taken.add(name)
+        nodes.append(replace(node, name=name))
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _check_forms(graph: Graph, forms: Mapping[str, Build]) -> None:
@@ -127,7 +142,9 @@ def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
     try:
         for name in node.inputs:
             if name and name not in scope.values:
-                raise UnspoolError(f"reads {name!r}, which no node makes")
+                raise UnspoolError(
+                    f"reads {name!r}, which is not computed here; read another output"
+                )
         results = form(node, scope)
     except UnspoolError as error:
         raise UnspoolError(f"node {node.name!r}: its {node.op} {error}") from None

@@ -71,6 +71,11 @@ def _source(start: np.ndarray, sources: Mapping[str, np.ndarray]) -> tuple[str, 
     return None
 
 
+def without_final(outputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    """Outputs without those that are final states, or all if there are no others."""
+    return tuple(name for name in outputs if not is_final(name, nodes)) or outputs
+
+
 def is_final(name: str, nodes: tuple[Node, ...]) -> bool:
     """Whether a value is made of nothing but final states."""
     maker = next((node for node in nodes if name in node.outputs), None)

@@ -1,15 +1,23 @@
 """What of an ONNX graph is constant once shapes are fixed, computed by ONNX's own evaluator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.choices import chosen
 
 _MOST = 2**26
 """Entries of a constant: no network for an NPU has one of more."""
+
+_GROWING = (
+    *("BlackmanWindow", "CenterCropPad", "Col2Im", "ConstantOfShape", "ConvTranspose", "DFT"),
+    *("Einsum", "Expand", "HammingWindow", "HannWindow", "MaxUnpool", "MelWeightMatrix", "OneHot"),
+    *("Pad", "Range", "Resize", "STFT", "SequenceMap", "Tile", "Upsample"),
+)
+"""Operators that make more of less: none is computed before its size is known."""
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
@@ -32,39 +40,43 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
         tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
     }
     nodes = list(model.graph.node)
-    while True:
-        known = shapes(model, nodes, constants)
-        left = []
+    known = {*constants, *(name for node in nodes for name in node.output)}
+    changed = True
+    while changed:
+        sizes = shapes(model, nodes, constants)
+        left: list[Any] = []
+        changed = False
         for node in nodes:
-            values = _computed(node, constants, known, model)
+            if node.op_type == "If" and node.input[0] in constants:
+                branch, more = chosen(node, constants[node.input[0]], known)
+                known.update(more, *(one.output for one in branch))
+                constants.update(more)
+                left.extend(branch)
+                changed = True
+                continue
+            values = _computed(node, constants, sizes, model)
             if values is None:
                 left.append(node)
-            else:
-                constants.update(zip(node.output, values, strict=False))
-        if len(left) == len(nodes):
-            return left, constants
+                continue
+            constants.update(zip(node.output, values, strict=False))
+            changed = True
         nodes = left
+    return nodes, constants
 
 
 def _computed(
     node: Any,
     constants: Mapping[str, np.ndarray],
-    known: Mapping[str, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
     model: Any,
 ) -> list[np.ndarray] | None:
     """A node's outputs, or None where they depend on a sample."""
-    if node.op_type == "Shape" and node.input[0] in known:
+    if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
         ends = {a.name: a.i for a in node.attribute}
-        shape = known[node.input[0]][ends.get("start", 0) : ends.get("end")]
-        return [np.array(shape, np.int64)]
+        shape = shapes[node.input[0]][ends.get("start", 0) : ends.get("end")]
+        return [np.array(shape if node.op_type == "Shape" else prod(shape), np.int64)]
     if node.op_type in _RANDOM or any(name and name not in constants for name in node.input):
         return None
-    for name in node.output:
-        if prod(known.get(name, ())) > _MOST:
-            raise UnspoolError(
-                f"node {node.name or name!r}: would compute a constant of "
-                f"{prod(known[name]):,} entries; expected at most {_MOST:,}"
-            )
     return _evaluated(node, constants, model)
 
 
@@ -72,7 +84,24 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    given = list(dict.fromkeys(name for name in node.input if name))
+    given = {name: constants[name] for name in node.input if name}
+    bare = onnx.ModelProto(opset_import=model.opset_import, ir_version=8)
+    bare.graph.name = "constant"
+    _check_size(node, shapes(bare, [node], given))
+    try:
+        outputs = ReferenceEvaluator(_alone(node, given, model)).run(None, given)
+    except Exception as error:
+        raise UnspoolError(
+            f"node {node.name or node.output[0]!r}: its {node.op_type} of constants cannot be "
+            f"computed: {' '.join(str(error).split())[:200]}"
+        ) from None
+    return [np.asarray(value) for value in outputs]
+
+
+def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
+    """A model of one node."""
+    import onnx
+
     untyped = onnx.TypeProto()
     graph = onnx.helper.make_graph(
         [node],
@@ -80,15 +109,22 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
         [onnx.helper.make_value_info(name, untyped) for name in given],
         [onnx.helper.make_value_info(name, untyped) for name in node.output if name],
     )
-    alone = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
-    try:
-        outputs = ReferenceEvaluator(alone).run(None, {name: constants[name] for name in given})
-    except Exception as error:
+    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
+
+
+def _check_size(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check that what a node would compute is no larger than a network's constants are."""
+    where = f"node {node.name or node.output[0]!r}"
+    for name in node.output:
+        if prod(shapes.get(name, ())) > _MOST:
+            raise UnspoolError(
+                f"{where}: would compute a constant of {prod(shapes[name]):,} entries; expected at "
+                f"most {_MOST:,}"
+            )
+    if node.op_type in _GROWING and node.output[0] not in shapes:
         raise UnspoolError(
-            f"node {node.name or node.output[0]!r}: its {node.op_type} of constants cannot be "
-            f"computed: {' '.join(str(error).split())[:200]}"
-        ) from None
-    return [np.asarray(value) for value in outputs]
+            f"{where}: its {node.op_type} of constants may be of any size; export it as a constant"
+        )
 
 
 def shapes(
@@ -108,8 +144,8 @@ def shapes(
         elif name not in inputs and value.dtype.kind in "fiub":
             kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
             probe.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, value.shape))
-    try:
-        probe = onnx.shape_inference.infer_shapes(probe, data_prop=True)
+    try:  # without data_prop, which takes as long as a constant in the file says it is large
+        probe = onnx.shape_inference.infer_shapes(probe)
     except Exception:  # what cannot be inferred is not folded
         return {}
     found = {name: value.shape for name, value in constants.items()}

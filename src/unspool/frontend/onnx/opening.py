@@ -1,5 +1,6 @@
 """A model that was built for one length of the sequence, for any length, as its file has it."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,16 @@ OTHER_LENGTH = 50
 def is_open(graph: Graph) -> bool:
     """Whether the length of the sequence is open."""
     return any(end.open is not None for end in graph.inputs)
+
+
+def with_cause(error: UnspoolError) -> UnspoolError:
+    """An error of a model with an open length, which says so where it is the cause."""
+    if not any(int(number) % ANY_LENGTH == 0 for number in re.findall(r"[1-9]\d*", str(error))):
+        return error
+    return UnspoolError(
+        f"{error}; the file leaves the length of the sequence open, which is tried with "
+        f"{ANY_LENGTH}: give it (`time_steps`)"
+    )
 
 
 def opened(model: Any, graph: Graph, other: Any) -> Any:

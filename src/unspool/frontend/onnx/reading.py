@@ -1,6 +1,6 @@
 """An .onnx file as a graph: checked, every shape fixed, what is constant computed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.graph import Graph, Node, needed
 from unspool.support import files
+
+_OLDEST = 7
+"""The version since which operators broadcast, and mean inference where they do not say."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,24 @@ def read(path: Path, piece: Piece) -> Graph:
     Raises:
         UnspoolError: it is not such a file, is damaged, or holds what has no place on an NPU.
     """
-    onnx = _library()
     model = _parsed(path)
+    try:
+        return _graph(model, piece)
+    except UnspoolError:
+        raise
+    except Exception as error:  # what protobuf lets pass and ONNX does not mean
+        raise UnspoolError(f"a damaged ONNX file: {_brief(error)}") from None
+
+
+def _graph(model: Any, piece: Piece) -> Graph:
+    onnx = _library()
     _check(model)
     if piece.start or piece.stop:
         cut(model, piece.start, piece.stop, piece.shapes)
     ends, exported = fixed(model, piece.time_steps, piece.shapes)
     links = [
-        Node(node.op_type, "", tuple(node.input), tuple(node.output)) for node in model.graph.node
+        Node(node.op_type, "", (*node.input, *_read_within(node)), tuple(node.output))
+        for node in model.graph.node
     ]
     numbered = first_states.numbered(links, ends)
     for name, value in numbered.items():
@@ -56,7 +69,7 @@ def read(path: Path, piece: Piece) -> Graph:
     nodes, states = first_states.left_out(names.named(left), constants, numbered)
     outputs = tuple(value.name for value in model.graph.output)
     if states:
-        outputs = tuple(name for name in outputs if not first_states.is_final(name, nodes))
+        outputs = first_states.without_final(outputs, nodes)
     return Graph(
         inputs=tuple(end for end in ends if end.name not in numbered),
         outputs=outputs,
@@ -66,6 +79,14 @@ def read(path: Path, piece: Piece) -> Graph:
         exported=exported,
         states=states,
     )
+
+
+def _read_within(node: Any) -> Iterator[str]:
+    """What graphs in a node read, of which their own values are no part that matters."""
+    for inner in _graphs_in(node):
+        yield from (value.name for value in inner.output)
+        for one in inner.node:
+            yield from (*one.input, *_read_within(one))
 
 
 def _library() -> Any:
@@ -86,7 +107,7 @@ def _parsed(path: Path) -> Any:
     content = files.read(path)
     try:
         model = onnx.load_model_from_string(content)
-        _check_data(model, path.parent)
+        _check_data(_tensors(model.graph), path.parent)
         onnx.load_external_data_for_model(model, str(path.parent))
         return model
     except UnspoolError:
@@ -95,9 +116,32 @@ def _parsed(path: Path) -> Any:
         raise UnspoolError(f"not an ONNX file, or damaged: {_brief(error)}") from None
 
 
-def _check_data(model: Any, folder: Path) -> None:
+def _tensors(graph: Any) -> Iterator[Any]:
+    """The tensors of a graph: weights, and those in attributes, of graphs in it, too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for entry in node.attribute:
+            yield from (entry.t, *entry.tensors)
+        for inner in _graphs_in(node):
+            yield from _tensors(inner)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph, and of graphs in them."""
+    for node in graph.node:
+        yield node
+        for inner in _graphs_in(node):
+            yield from _nodes(inner)
+
+
+def _graphs_in(node: Any) -> Iterator[Any]:
+    for entry in node.attribute:
+        yield from (entry.g, *entry.graphs)
+
+
+def _check_data(tensors: Iterable[Any], folder: Path) -> None:
     """Check that data outside of the file lies in its folder, and fits in memory."""
-    for tensor in model.graph.initializer:
+    for tensor in tensors:
         if tensor.data_location != type(tensor).EXTERNAL:
             continue
         told = {entry.key: entry.value for entry in tensor.external_data}
@@ -115,8 +159,10 @@ def _check_data(model: Any, folder: Path) -> None:
 
 def _check(model: Any) -> None:
     """Check that a model is one that inference needs: ONNX's operators, no loops."""
-    for node in model.graph.node:
-        where = f"node {node.name or node.output[0]!r}"
+    for node in _nodes(model.graph):
+        where = f"node {node.name or next(iter(node.output), '')!r}"
+        if not node.op_type.isidentifier():
+            raise UnspoolError(f"{where}: {node.op_type!r} is no operator; the file is damaged")
         if node.domain not in ("", "ai.onnx"):
             raise UnspoolError(
                 f"{where}: {node.op_type} of domain {node.domain!r} is not ONNX's own; expected "
@@ -129,6 +175,13 @@ def _check(model: Any) -> None:
             )
     if not model.graph.output:
         raise UnspoolError("the ONNX graph has no output")
+    if model.graph.sparse_initializer:
+        raise UnspoolError("the ONNX graph has sparse weights; export it with dense ones")
+    if _opset(model) < _OLDEST:
+        raise UnspoolError(
+            f"a file of version {_opset(model)} of ONNX's operators; expected {_OLDEST} or later; "
+            "export it anew (`opset_version`)"
+        )
 
 
 def _opset(model: Any) -> int:

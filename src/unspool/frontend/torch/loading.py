@@ -52,7 +52,7 @@ def _graph(found: Program, time_steps: int | None) -> Graph:
     nodes, states = first_states.left_out(nodes, written.constants, numbered)
     outputs = program.outputs(found)
     if states:
-        outputs = tuple(name for name in outputs if not first_states.is_final(name, nodes))
+        outputs = first_states.without_final(outputs, nodes)
     return Graph(
         inputs=tuple(end for end in ends if end.name not in numbered),
         outputs=outputs,

@@ -1,0 +1,40 @@
+"""The branch of an If whose condition is constant, in the If's place."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+
+
+def chosen(
+    node: Any, condition: np.ndarray, taken: Collection[str]
+) -> tuple[list[Any], dict[str, np.ndarray]]:
+    """Nodes and constants that stand for an If.
+
+    Args:
+        node: ONNX's If.
+        condition: of one entry.
+        taken: names of values around it.
+
+    Raises:
+        UnspoolError: a name in the branch means another value outside.
+    """
+    import onnx
+
+    name = "then_branch" if condition.item() else "else_branch"
+    branch = next(entry.g for entry in node.attribute if entry.name == name)
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in branch.initializer}
+    inner = {*constants, *(value for one in branch.node for value in one.output if value)}
+    twice = sorted(inner.intersection(taken))
+    if twice:
+        raise UnspoolError(
+            f"node {node.name or node.output[0]!r}: {twice[0]!r} in the branch of the If is the "
+            "name of another value, too; export the model without it"
+        )
+    ends = [
+        onnx.helper.make_node("Identity", [value.name], [output])
+        for value, output in zip(branch.output, node.output, strict=True)
+    ]
+    return [*branch.node, *ends], constants
