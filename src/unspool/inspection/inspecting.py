@@ -90,9 +90,9 @@ def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
         looked_up = replace(verdict, action="keep", detail="looks up token ids")
         return verdict if came_to.on_cpu else looked_up
     if came_to.on_cpu:
-        detail = f"{came_to.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
-        if _in_int8(found, trials) == Outcome():
-            detail += "; in int8 it runs on the NPU (`activations`)"
+        in_int8 = _in_int8(found, trials) == Outcome()
+        where = "in int8 (`activations`) it runs on the NPU, here" if in_int8 else "it runs"
+        detail = f"{came_to.on_cpu}; {where} on the CPU (accept it with `allow_cpu`)"
         return replace(verdict, action="cpu", detail=detail)
     return verdict
 

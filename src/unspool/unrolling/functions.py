@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling import movements, reductions
+from unspool.unrolling import movements, reductions, resizing
 from unspool.unrolling.activations import curves
 from unspool.unrolling.activations.forms import of_operation
 from unspool.unrolling.movements import Form
@@ -159,7 +159,20 @@ def _thresholded(operation: Any) -> Form:
     return curves.of(lambda x: tf.where(x > limit, x, other))
 
 
+def _never(x: Any) -> Any:
+    """No value of a deployed network is infinite, or not a number."""
+    return 0.0 * x
+
+
+def _numbers(name: str) -> Callable[[Any], Form]:
+    """A function that leaves out what is not a number: as one of this name, which does not."""
+    function = getattr(keras.ops, name)
+    return lambda operation: lambda x: function(x, operation.axis, keepdims=operation.keepdims)
+
+
 _FORMS: dict[str, Callable[[Any], Form | None]] = {
+    "AdaptiveAveragePool": resizing.adaptive_average,
+    "AdaptiveMaxPool": resizing.adaptive_largest,
     "Add": _always(operator.add),
     "All": _all,
     "Amax": reductions.largest,
@@ -188,6 +201,11 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Greater": _always(_greater),
     "GreaterEqual": _always(lambda x, y: _not(_greater(y, x))),
     "Hypot": _always(lambda x, y: tf.sqrt(tf.square(x) + tf.square(y))),
+    "Isfinite": _always(lambda x: 1.0 - _never(x)),
+    "Isinf": _always(_never),
+    "Isnan": _always(_never),
+    "Isneginf": _always(_never),
+    "Isposinf": _always(_never),
     "Less": _always(lambda x, y: _greater(y, x)),
     "LessEqual": _always(lambda x, y: _not(_greater(x, y))),
     "Logaddexp": _always(_log_of_sum),
@@ -199,6 +217,14 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Max": reductions.largest,
     "Multiply": _always(operator.mul),
     "NanToNum": _always(tf.identity),  # a deployed network has no value that is not a number
+    "Nancumsum": reductions.running_sum,
+    "Nanmax": reductions.largest,
+    "Nanmean": _numbers("mean"),
+    "Nanmin": _numbers("min"),
+    "Nanprod": reductions.product,
+    "Nanstd": _numbers("std"),
+    "Nansum": _numbers("sum"),
+    "Nanvar": _numbers("var"),
     "NotEqual": _always(lambda x, y: _not(_zero(_difference(x, y)))),
     "Power": _always(_power),
     "Prod": reductions.product,

@@ -8,7 +8,7 @@ import numpy as np
 
 from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling import movements, reductions
+from unspool.unrolling import movements, reductions, resizing
 from unspool.unrolling.activations.forms import form, has_form
 
 
@@ -133,6 +133,17 @@ def activated(layer: Any) -> Callable[[Any], Any] | None:
     return form(activation) if activation is not None and has_form(activation) else None
 
 
+def _adaptive(layer: Any) -> Callable[[Any], Any] | None:
+    """The form of an adaptive pooling, of whichever kind this Keras has."""
+    if "Average" in type(layer).__name__:
+        return resizing.adaptive_average(layer)
+    return resizing.adaptive_largest(layer)
+
+
+def _function(form: Callable[[Any], Any] | None, name: str) -> Function | None:
+    return form and Function(form, name=name)
+
+
 def substitute(layer: Any, name: str) -> Any | None:
     """A layer that computes the same and has an int8 form, or None where the layer has one."""
     match layer:
@@ -154,6 +165,10 @@ def substitute(layer: Any, name: str) -> Any | None:
             return Function(_repeats_each(layer.size), name=name)
         case _ if isinstance(layer, _GLOBAL_MAX) and layer.data_format == "channels_last":
             return Function(lambda x: global_max(x, layer.keepdims), name=name)
+        case _ if type(layer).__name__.startswith("Adaptive"):
+            return _function(_adaptive(layer), name)
+        case keras.layers.Resizing():
+            return _function(resizing.resizing(layer), name)
         case keras.layers.Add():
             return Function(added, name=name)
         case keras.layers.Average():
