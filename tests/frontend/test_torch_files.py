@@ -97,8 +97,23 @@ def test_its_layers_are_those_of_the_model(files: Path, name: str) -> None:
     assert " ".join(kind for kind in kinds if kind not in left_out) == LAYERS[name.split(".")[0]]
 
 
-@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".pt2")])
+ALL_TARGETS = ("autoencoder.pt2", "cells.pt2")
+"""Quick ones; of the others one NPU in every run, and the deployments below on another."""
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator"),
+    [
+        pytest.param(
+            name,
+            accelerator,
+            marks=[] if name in ALL_TARGETS or accelerator == "ethos-u85-256" else pytest.mark.slow,
+        )
+        for name in NAMES
+        if name.endswith(".pt2")
+        for accelerator in ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
+    ],
+)
 def test_no_layer_is_refused_or_left_to_the_cpu(files: Path, name: str, accelerator: str) -> None:
     steps = 12 if name.startswith("gru_last") else None
     verdicts = unspool.inspect(_loaded(files / name), time_steps=steps, target=target(accelerator))
