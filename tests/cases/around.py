@@ -87,6 +87,10 @@ def over_time(reduce: Callable[[Any], Any]) -> Build:
     return functional(lambda x: L.Dense(3)(reduce(L.GRU(6, return_sequences=True)(x))))
 
 
+def span(h: Any) -> Any:
+    return ops.concatenate([ops.max(h, axis=1), ops.min(h, axis=1)], axis=-1)
+
+
 def both_pools(x: Any) -> Any:
     h = L.Bidirectional(L.LSTM(6, return_sequences=True))(x)
     return L.Dense(3)(L.Concatenate()([L.GlobalMaxPooling1D()(h), L.GlobalAveragePooling1D()(h)]))
@@ -324,6 +328,8 @@ AROUND = [
     Case(OVER_TIME, "keras.ops.sum", over_time(lambda h: ops.sum(h, axis=1))),
     Case(OVER_TIME, "keras.ops.mean", over_time(lambda h: ops.mean(h, axis=1))),
     Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),
+    # Vela's REDUCE_MIN gave other values where a pooling reads the same sequence.
+    Case(OVER_TIME, "keras.ops.max beside keras.ops.min", over_time(span), often=True),
     Case(OVER_TIME, "the last step of a sequence", over_time(lambda h: h[:, -1])),
     Case(OVER_TIME, "RepeatVector (an autoencoder)", functional(autoencoder), often=True),
 ]

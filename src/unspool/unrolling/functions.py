@@ -215,6 +215,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "LogicalXor": _always(lambda x, y: tf.abs(_number(x) - _number(y))),
     "Logsumexp": reductions.log_of_sum,
     "Max": reductions.largest,
+    "Min": reductions.smallest,
     "Multiply": _always(operator.mul),
     "NanToNum": _always(tf.identity),  # a deployed network has no value that is not a number
     "Nancumsum": reductions.running_sum,

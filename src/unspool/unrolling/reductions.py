@@ -31,6 +31,14 @@ def largest_over(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return tf.reshape(pooled, shape)
 
 
+def smallest(operation: Any) -> Callable[[Any], Any]:
+    """The form of `min` and `amin`, by the largest of what is negative.
+
+    Vela's own REDUCE_MIN gives other values where a pooling reads the same tensor.
+    """
+    return lambda x: -largest_over(-x, _axes(operation, x), operation.keepdims)
+
+
 def _window(sizes: list[int]) -> tuple[int, int]:
     """Rows and columns of one window over all of them."""
     return (sizes[0], math.prod(sizes[1:])) if sizes else (1, 1)
