@@ -28,6 +28,7 @@ REFUSALS = {
     "stream: backwards": r"reads the sequence from its end",
     "stream: mixes time": r"mixes time steps, so chunk by chunk",
     "stream: begins a sequence": r"begins a sequence of its own in every call",
+    "stream: token ids": r"takes token ids, and a stream is cut into chunks",
     "stream: initial state": r"the model gives it an initial state itself",
     "overflow": r"computes NaN or infinity|labels are NaN or infinite",  # Keras's own
     "table": r"gives wrong values at an input scale of 8 or more in int8",  # relu gates

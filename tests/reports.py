@@ -24,7 +24,7 @@ from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.report import Advice, Check, Report
 from unspool.report.verdict import verdict
 from unspool.runtime.drift import drift
-from unspool.runtime.evaluation import Accuracy
+from unspool.runtime.scores import Accuracy
 from unspool.runtime.verification import Simulation
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from unspool.quantization.ranges import Range
     from unspool.remedies.trying import Remedy
     from unspool.runtime.drift import Curve, Drift
-    from unspool.runtime.evaluation import Accuracy, Regression, evaluate
+    from unspool.runtime.evaluation import evaluate
     from unspool.runtime.measuring import Measured, NotMeasured
     from unspool.runtime.quality import Agreement, ColumnError, OutputError, Quality
+    from unspool.runtime.scores import Accuracy, Regression
     from unspool.runtime.session import Session
     from unspool.runtime.verification import Simulation
     from unspool.tflite.input_scaling import InputScaling
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from unspool.unrolling.layer_rules import Verdict
 
 _HOME = {
-    "Accuracy": "runtime.evaluation",
+    "Accuracy": "runtime.scores",
     "Agreement": "runtime.quality",
     "Breach": "compilation.budgets",
     "Budget": "compilation.budgets",
@@ -75,7 +76,7 @@ _HOME = {
     "Outside": "tflite.signature",
     "Quality": "runtime.quality",
     "Range": "quantization.ranges",
-    "Regression": "runtime.evaluation",
+    "Regression": "runtime.scores",
     "Remedy": "remedies.trying",
     "Resident": "compilation.residency.keeping",
     "Round": "quantization.calibration",

@@ -21,10 +21,10 @@ from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import Calibration
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
-from unspool.runtime.evaluation import Accuracy, Regression
 from unspool.runtime.labels import check_test
 from unspool.runtime.measuring import Forms, Measured, Test, measure
 from unspool.runtime.quality import OutputError
+from unspool.runtime.scores import Accuracy, Regression
 from unspool.runtime.verification import Simulation
 from unspool.stages import Way
 from unspool.support import files, samples

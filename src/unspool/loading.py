@@ -1,12 +1,13 @@
 """Read a trained model from a file: Keras's, or PyTorch's and ONNX's as a Keras model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from zipfile import ZipFile
 
 from unspool.errors import UnspoolError
 from unspool.frontend import keras_file
+from unspool.frontend.onnx.reading import Piece
 from unspool.frontend.torch.archive import is_program
 from unspool.support.files import AnyPath
 
@@ -20,6 +21,8 @@ def load(
     *,
     time_steps: int | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    from_tensor: str | None = None,
+    to_tensor: str | None = None,
 ) -> Any:
     """Load a trained model from a file of Keras (.keras, .h5), of ONNX or of torch.export (.pt2).
 
@@ -35,8 +38,10 @@ def load(
     Args:
         path: the file; its content says which kind it is.
         config: what `model.to_json()` wrote, where a Keras file has the weights alone.
-        time_steps: of an ONNX file: length of the sequence; None takes the file's.
+        time_steps: of an ONNX file or a program: length of the sequence; None takes the file's.
         input_shapes: of an ONNX file: input name -> shape with the batch, for sizes it leaves open.
+        from_tensor: of an ONNX file: a tensor that is fed instead of computed.
+        to_tensor: of an ONNX file: a tensor that is the only output.
 
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, asks
@@ -49,13 +54,18 @@ def load(
         True
     """
     path = Path(path)
-    read = _reader(path)
-    if read is None:
-        if input_shapes:
-            raise UnspoolError(f"{path}: shapes are given for an ONNX file; this is none")
-        return keras_file.load(path, config)
+    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor)
     try:
-        return read(path, time_steps, input_shapes or {})
+        if _is_onnx(path):
+            from unspool.frontend.onnx.loading import load_onnx
+
+            return load_onnx(path, piece)
+        _check_whole(piece)
+        if is_program(path):
+            from unspool.frontend.torch.loading import load_program
+
+            return load_program(path, time_steps)
+        _check_not_torch(path)
     except UnspoolError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:  # of protobuf, zip or Keras, where a file is damaged
@@ -63,23 +73,18 @@ def load(
         raise UnspoolError(
             f"{path}: cannot be read: it is damaged, or of a form that is not known ({reason})"
         ) from None
+    return keras_file.load(path, config)
 
 
-_Read: TypeAlias = Callable[[Path, int | None, Mapping[str, tuple[int, ...]]], Any]
-
-
-def _reader(path: Path) -> _Read | None:
-    """What reads a file of PyTorch's or ONNX's; None for all others, which Keras is asked about."""
-    if _is_onnx(path):
-        from unspool.frontend.onnx.loading import load_onnx
-
-        return load_onnx
-    if is_program(path):
-        from unspool.frontend.torch.loading import load_program
-
-        return load_program
-    _check_not_torch(path)
-    return None
+def _check_whole(piece: Piece) -> None:
+    """Check that nothing is asked for that only ONNX files have."""
+    for name, given in (
+        ("input_shapes", piece.shapes),
+        ("from_tensor", piece.start),
+        ("to_tensor", piece.stop),
+    ):
+        if given:
+            raise UnspoolError(f"not an ONNX file, which alone takes `{name}`")
 
 
 def _is_onnx(path: Path) -> bool:
@@ -100,7 +105,7 @@ def _check_not_torch(path: Path) -> None:
     named_so = path.suffix.lower() in _WEIGHTS_ALONE and not keras_file.is_hdf5(path)
     if named_so or _has_pickle(path):
         raise UnspoolError(
-            f"{path}: a file of PyTorch's without a graph that can be read safely; save the model "
+            "a file of PyTorch's without a graph that can be read safely; save the model "
             "with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
         )
 

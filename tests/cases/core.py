@@ -27,6 +27,7 @@ class Case:
         build: makes the untrained model at a number of steps.
         lengths: the numbers of steps that it is tested at: a few, and many.
         is_open: the model leaves its length open, and is unrolled to the number of steps.
+        least: of a padded sample, how many steps are valid at least.
         mean: bound of the int8 model's mean error in any column of an output, as a share of what
             the column ranges over.
         largest: the same of its largest error.
@@ -41,6 +42,7 @@ class Case:
     build: Build
     lengths: tuple[int, ...] = (6, 33)
     is_open: bool = False
+    least: int = 0
     mean: float = 0.02
     largest: float = 0.12
     mean_int16: float = 0.01

@@ -48,6 +48,12 @@ def _residual(x: Any) -> Any:
     return L.GRU(4)(L.Add()([y, L.LSTM(8, return_sequences=True)(L.Dropout(0.2)(y))]))
 
 
+def _both_means(x: Any) -> Any:
+    """Of the valid steps, by the layer; of all of them, by the function, which takes no mask."""
+    y = L.LSTM(8, return_sequences=True)(L.Masking(PAD)(x))
+    return L.Dense(3)(L.Concatenate()([L.GlobalAveragePooling1D()(y), keras.ops.mean(y, axis=1)]))
+
+
 def _nested(steps: int) -> Any:
     x = keras.Input((steps, 5), name="x")
     inner = keras.Sequential([keras.Input((steps, 5)), L.GRU(8, return_sequences=True)])
@@ -113,6 +119,40 @@ CASES = [
     Case(MASKS, "Masking, and the input beside it", functional(_beside)),
     Case(MASKS, "Masking, residual", functional(_residual)),
     Case(MASKS, "Masking, a nested model", _nested),
+    Case(
+        MASKS,
+        "Masking, GRU, GlobalAveragePooling1D",
+        _masked(L.GRU(8, return_sequences=True), L.GlobalAveragePooling1D()),
+        least=1,
+        often=True,
+    ),
+    Case(
+        MASKS,
+        "Masking, GlobalAveragePooling1D(keepdims) of Dense, Dense",
+        _masked(
+            L.GRU(8, return_sequences=True),
+            L.Dense(6, activation="relu"),
+            L.GlobalAveragePooling1D(keepdims=True),
+            L.Dense(3),
+        ),
+        least=1,
+    ),
+    Case(
+        MASKS,
+        "Masking, GlobalAveragePooling1D, and mean over all steps",
+        functional(_both_means),
+        least=1,
+    ),
+    Case(
+        MASKS,
+        "Masking, GlobalMaxPooling1D, which Keras gives no mask",
+        _masked(L.GRU(8, return_sequences=True), L.GlobalMaxPooling1D()),
+    ),
+    Case(
+        MASKS,
+        "Masking, Flatten, which Keras gives no mask",
+        _masked(L.GRU(8, return_sequences=True), L.Flatten(), L.Dense(3)),
+    ),
     Case(MASKS, "two masked inputs", _two),
     Case(MASKS, "mask= an input", _given),
     Case(MASKS, "mask= computed from an input", _compared),

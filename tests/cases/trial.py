@@ -41,7 +41,8 @@ def attempt(case: Case, steps: int, activations: str) -> Trial:
     data = [samples(shape, 2 + number) for number, shape in enumerate(shapes)]
     if case.group == MASKS:
         data = [
-            padded(a, t.dtype, n) for n, (a, t) in enumerate(zip(data, model.inputs, strict=True))
+            padded(a, t.dtype, n, case.least)
+            for n, (a, t) in enumerate(zip(data, model.inputs, strict=True))
         ]
     done = deploy(
         model,
@@ -72,7 +73,7 @@ def _strokes() -> np.ndarray:
     return rows.astype(np.float32) / 255
 
 
-def padded(values: np.ndarray, dtype: str, number: int) -> np.ndarray:
+def padded(values: np.ndarray, dtype: str, number: int, least: int) -> np.ndarray:
     """Sequences (samples, steps, ...) that end early, have a gap, or begin late; or their mask."""
     rng = np.random.default_rng(number)
     count, steps = values.shape[:2]
@@ -81,6 +82,7 @@ def padded(values: np.ndarray, dtype: str, number: int) -> np.ndarray:
     valid = np.arange(steps) < rng.integers(0, steps + 1, (count, 1))
     valid[1::4] = rng.random((len(valid[1::4]), steps)) < 0.7
     valid[2::8] = ~valid[2::8]
+    valid[~valid.any(axis=1), :least] = True
     return valid if dtype == "bool" else np.where(valid[..., None], values, PAD).astype(np.float32)
 
 

@@ -5,13 +5,16 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Any, TypeAlias
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+import unspool
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget
 from unspool.compilation.sweeping import SORTS, Sweep, order, sweep
@@ -20,7 +23,9 @@ from unspool.compilation.vela_host import Host
 from unspool.errors import UnspoolError
 from unspool.page.sweep import sweep_html
 from unspool.report.sweep_files import sweep_csv, sweep_json
+from unspool.report.sweep_words import summary, verdict
 from unspool.report.terminal.sweep import as_sweep_table
+from unspool.support._tensorflow import keras
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 Some: TypeAlias = Sequence[str]
@@ -194,6 +199,41 @@ def test_the_table_says_what_fits_and_what_failed(swept: Sweep) -> None:
     assert "4 targets, 3 compiled." in text
     assert "2 of them fit the budget: SRAM at most 1 KiB, no operators on the CPU." in text
     assert "did not compile" in text and "Did not compile: ethos-u55-64" in text
+
+
+@pytest.fixture(scope="module")
+def tokens_swept() -> Sweep:
+    """Token ids are looked up on an Ethos-U85 alone."""
+    keras.utils.set_random_seed(1)
+    layers = keras.layers.Embedding(9, 6), keras.layers.GRU(8)
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *layers])
+    ids = np.random.default_rng(0).integers(0, 9, (40, 6)).astype(np.int32)
+    float_tflite = unspool.convert(unspool.unroll(model, allow_cpu=True))
+    int8 = unspool.quantize(float_tflite, unspool.calibrate(float_tflite, ids).ranges)
+    return sweep(int8, (target("ethos-u55-256"), target("ethos-u85-128"), target("ethos-u65-256")))
+
+
+@pytest.mark.parametrize("by", ["ms", "cycles"])
+def test_what_leaves_operators_to_the_cpu_is_not_the_fastest(tokens_swept: Sweep, by: str) -> None:
+    u85, *others = order(tokens_swept.trials, by)
+    assert u85.cost and u85.cost.cpu_operators == 0
+    for trial in others:
+        assert trial.cost and trial.cost.cpu_operators == 1
+        assert trial.cost.cycles < u85.cost.cycles
+        assert verdict(trial) == "yes, but for 1 on the CPU"
+    lines = summary(tokens_swept)
+    assert any(line.startswith("Fastest: ethos-u85-128") for line in lines)
+    assert any(line.startswith("Least SRAM: ethos-u85-128") for line in lines)
+    assert (
+        "2 of them do not run all operators on the NPU: 1 is left to the CPU, and the time that "
+        "takes is in none of these figures." in lines
+    )
+
+
+def test_where_no_target_runs_all_none_is_the_fastest(tokens_swept: Sweep) -> None:
+    lines = summary(replace(tokens_swept, trials=tokens_swept.trials[::2]))
+    assert lines[1].startswith("None of them runs all operators on the NPU: 1 is left to the CPU")
+    assert not any(line.startswith(("Fastest", "Least")) for line in lines)
 
 
 @pytest.mark.parametrize("width", [80, 139, 140, 200])

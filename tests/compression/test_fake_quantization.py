@@ -38,8 +38,17 @@ def _bidirectional_sequences() -> Any:
     return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
 
 
+def _curves() -> Any:
+    """Activations that are convolutions in the int8 file, one of them the output."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.Dense(6, activation="gelu")(LAYERS.GRU(6)(x))
+    return keras.Model(x, LAYERS.Dense(3, activation="softplus")(h))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "bidirectional, stacked": _bidirectional_sequences,
+    "curves": _curves,
     "gru": lambda: small_model("gru"),
     "lstm": lambda: small_model("lstm"),
     "simple": lambda: small_model("simple"),

@@ -12,6 +12,7 @@ from onnx_models import made, node
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx
+from unspool.frontend.onnx.reading import Piece
 
 LAST = 2**63 - 1
 
@@ -108,5 +109,5 @@ def test_a_model_that_needs_its_length_asks_for_it(name: str, tmp_path: Path) ->
     ):
         load_onnx(path)
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
-    found = load_onnx(path, time_steps=shape[1])({"x": x})["y"]
+    found = load_onnx(path, Piece(time_steps=shape[1]))({"x": x})["y"]
     np.testing.assert_allclose(found, onnx_models.run(model, {"x": x})["y"], 1e-5, 1e-5)

@@ -8,6 +8,8 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
+import onnx
+import onnxruntime
 import operators_page
 import pytest
 
@@ -18,7 +20,11 @@ from unspool.errors import UnspoolError, UnspoolWarning
 pytestmark = pytest.mark.usefixtures("computing")
 ARCHIVE = Path(__file__).parent / "torch" / "torch.tar.xz"
 with tarfile.open(ARCHIVE) as archive:
-    NAMES = sorted(name for name in archive.getnames() if not name.endswith(".npz"))
+    EVERY = sorted(name for name in archive.getnames() if not name.endswith(".npz"))
+NAMES = [name for name in EVERY if not name.startswith("step.")]
+STEPS = [name for name in EVERY if name.startswith("step.")]
+"""Files that compute one frame of a stream, with their states in and out."""
+
 WRITTEN_OUT = ("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx")
 """What the newer exporter writes step by step: no recurrent layer is left in it."""
 
@@ -133,6 +139,59 @@ def test_states_that_the_file_has_as_inputs_are_a_streams(files: Path, name: str
     assert session.state_names == ("rnn/h", "rnn_1/h")
     (found,) = session.predict(given["x"])
     np.testing.assert_allclose(found, expected[:, 0, -2:], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_file_of_one_step_is_a_stream(files: Path, name: str) -> None:
+    """PyTorch was called frame by frame; the Keras model takes sequences of frames."""
+    with pytest.warns(UnspoolWarning, match=r"state\[0\] -> rnn/h, state\[1\] -> rnn/c"):
+        model = unspool.load(files / name)
+    assert model.inputs[0].shape == (None, None, 9, 4)
+    given, (expected,) = _stored(files / name)
+    (found,) = _outputs(model, {model.inputs[0].name: given["x"]})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    data = np.random.default_rng(3).normal(size=(24, 33, 9, 4)).astype(np.float32)
+    options = unspool.Options(remedy_seconds=0)
+    deployment = unspool.deploy_stream(model, data, options=options)
+    simulation = deployment.measured.simulation
+    assert simulation is not None and simulation.equal == simulation.samples == 24
+    assert not deployment.compiled.cpu_operators
+    calls = unspool.Session(deployment.float_tflite).predict_calls(given["x"])
+    np.testing.assert_allclose(calls[0].reshape(expected.shape), expected, atol=1e-5)
+
+
+def test_a_piece_of_a_file_begins_and_ends_where_it_is_told(files: Path) -> None:
+    """The middle of a network, fed with what onnxruntime computes in front of it."""
+    path = files / "crnn.script.onnx"
+    start, stop = "/front/front.6/MaxPool_output_0", "/head/Gemm_output_0"
+    model = unspool.load(path, from_tensor=start, to_tensor=stop)
+    whole = onnx.load(str(path))
+    for name in (start, stop):
+        whole.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
+    session = onnxruntime.InferenceSession(whole.SerializeToString())
+    for sample in _stored(path)[0]["x"]:
+        fed, expected = session.run([start, stop], {"x": sample[None]})
+        (found,) = model([fed]).values()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+CUTS = {
+    "from": (
+        "from_tensor",
+        r"no node computes a tensor 'Pool'; expected one such as '/front/.*Pool",
+    ),
+    "to": ("to_tensor", r"no node computes a tensor 'Pool'"),
+}
+
+
+@pytest.mark.parametrize("which", CUTS)
+def test_a_tensor_that_is_not_there_is_told(files: Path, which: str) -> None:
+    argument, reason = CUTS[which]
+    with pytest.raises(UnspoolError, match=reason):
+        unspool.load(files / "crnn.script.onnx", **{argument: "Pool"})  # type: ignore[arg-type]
+    with pytest.raises(UnspoolError, match=rf"crnn\.pt2: not an ONNX file.*`{argument}`"):
+        unspool.load(files / "crnn.pt2", **{argument: "Pool"})  # type: ignore[arg-type]
 
 
 def test_an_open_length_stays_open(files: Path) -> None:

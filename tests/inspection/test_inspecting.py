@@ -107,6 +107,26 @@ def test_the_type_of_the_activations_and_the_target_decide() -> None:
     assert actions["int16", "ethos-u55-128"] == "cpu"
 
 
+def test_what_int16_lacks_is_told_with_what_has_it() -> None:
+    ids = keras.Input((6,), dtype="int32")
+    model = keras.Model(ids, L.GRU(5)(L.Embedding(9, 4, name="words")(ids)))
+    told = {
+        chip: inspect(model, activations="int16", target=target(chip))[0].detail
+        for chip in ("ethos-u55-128", "ethos-u85-256")
+    }
+    on_u55 = (
+        "in TFLM, GATHER takes float32 or int8, not int16; use int8 (`activations`), where it runs "
+        "on the CPU (accept it with `allow_cpu`), or look ids up in front of the network, and give "
+        "the vectors in as an input"
+    )
+    assert told == {"ethos-u55-128": on_u55, "ethos-u85-256": "looks up token ids"}
+    x = keras.Input((12, 4))
+    h = L.GRU(5, return_sequences=True)(x)
+    model = keras.Model(x, L.GRU(3)(L.Attention(name="a")([h, h])))
+    (_, attention, _) = inspect(model, activations="int16")
+    assert attention.detail.endswith("; in int8 it runs on the NPU (`activations`)")
+
+
 def test_an_open_length_is_tried_at_the_length_that_is_given() -> None:
     x = keras.Input((None, 4))
     model = keras.Model(x, L.GRU(5)(K.flip(x, axis=1)))

@@ -9,9 +9,10 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.heads import heads
 from unspool.frontend.keras_file import load
-from unspool.runtime.evaluation import Accuracy, Regression, Score, evaluate, predict, score
+from unspool.runtime.evaluation import evaluate, predict
 from unspool.runtime.labels import check_test, fitted
 from unspool.runtime.quality import agreement, columns, difference, judge
+from unspool.runtime.scores import Accuracy, Regression, Score, score
 from unspool.support._tensorflow import keras
 from unspool.tflite.heads import VALUES, Head
 

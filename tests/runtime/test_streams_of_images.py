@@ -109,6 +109,15 @@ def test_what_mixes_steps_is_no_stream(reduce: Any, message: str) -> None:
         check_streams(reduced(reduce))
 
 
+def test_a_stream_of_token_ids_is_refused_in_a_true_line() -> None:
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, L.GRU(4)(L.Embedding(9, 6, name="words")(ids)))
+    message = r"'words' \(Embedding\): takes token ids, and .* give it the vectors, \(time, 6\), or"
+    with pytest.raises(UnspoolError, match=message) as refused:
+        check_streams(model)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "keep",
     [

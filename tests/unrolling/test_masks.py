@@ -20,6 +20,7 @@ from unspool.support._tensorflow import keras
 L = keras.layers
 T = 12
 QUICK = Options(remedy_seconds=0)
+SEQUENCES: dict[str, Any] = {"return_sequences": True}
 
 
 def padded(count: int = 60, value: float = -1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +157,11 @@ def test_a_mask_that_is_an_input_cannot_be_left_out() -> None:
         unspool.unroll(given(), full_length=True)
 
 
+def test_a_mask_that_is_an_input_is_not_cut_into_chunks() -> None:
+    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself, and a stream is cut"):
+        unspool.unroll_stream(given())
+
+
 def test_a_given_mask_is_no_feature_that_does_not_vary() -> None:
     x, valid = padded()[0], np.ones((60, T), bool)
     assert unspool.deploy(given(), [x, valid], options=QUICK).warnings == ()
@@ -174,6 +180,38 @@ def test_only_what_masking_clears_is_cleared() -> None:
     assert cleared == {-1.0: True, 0.5: False}
     (output,) = Session(unspool.convert(deploy_model)).predict(data)
     np.testing.assert_allclose(output, model.predict(data, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 33])
+def test_the_mean_of_the_valid_steps_at_every_length(steps: int) -> None:
+    """As exact at one valid step as at all: a mean is off by one level of a step, on the whole."""
+    rng = np.random.default_rng(3)
+    lengths = np.arange(50 + 8 * steps) % steps + 1
+    x = rng.normal(0.2, 1, (50 + 8 * steps, steps, 5)).astype(np.float32)
+    x[np.arange(steps) >= lengths[:, None]] = -1
+    layers = L.Masking(-1.0), L.GRU(8, **SEQUENCES), L.GlobalAveragePooling1D()
+    model = sequential(*layers, shape=(steps, 5))
+    done = unspool.deploy(model, x, options=QUICK)
+    exact = model.predict(x, verbose=0)
+    (output,) = Session(done.float_tflite).predict(x)
+    np.testing.assert_allclose(output, exact, atol=1e-6)
+    assert done.compiled.cpu_operators == ()
+    (output,) = Session(done.compiled.tflite, "npu").predict(x)
+    errors = np.abs(output - exact)
+    for length in range(1, steps + 1):
+        assert errors[lengths == length].mean() < 2 / 255
+
+
+def test_the_mean_of_no_valid_step_is_zero() -> None:
+    """Keras divides by zero there."""
+    layers = L.Masking(-1.0), L.GRU(8, **SEQUENCES), L.GlobalAveragePooling1D()
+    model, (x, _) = sequential(*layers), padded()
+    done = unspool.deploy(model, x, options=QUICK)
+    x[:2] = -1
+    assert np.isnan(model.predict(x[:2], verbose=0)).all()
+    for content, runtime in ((done.float_tflite, "litert"), (done.compiled.tflite, "npu")):
+        (output,) = Session(content, runtime).predict(x[:2])
+        np.testing.assert_array_equal(output, 0)
 
 
 def through(*layers: Any) -> Any:
@@ -212,12 +250,20 @@ def after_each_other() -> Any:
     return keras.Model(x, L.GRU(4)(L.Concatenate(axis=1, name="join")([y, y])))
 
 
-SEQUENCES = {"return_sequences": True}
+def attending() -> Any:
+    x = keras.Input((T, 3), name="x")
+    y = L.GRU(4, return_sequences=True)(L.Masking(-1.0)(x))
+    return keras.Model(x, L.Attention(name="a")([y, y]))
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "average": (
-        lambda: through(L.GRU(4, **SEQUENCES), L.GlobalAveragePooling1D(name="p")),
-        r"layer 'p' \(GlobalAveragePooling1D\): its input is masked.*`full_length`",
+        lambda: through(
+            L.GRU(T, **SEQUENCES), L.GlobalAveragePooling1D("channels_first", name="p")
+        ),
+        r"layer 'p' \(GlobalAveragePooling1D\): it averages masked steps of the last axis",
     ),
+    "attention": (attending, r"layer 'a' \(Attention\): its input is masked.*`full_length`"),
     "softmax": (
         lambda: through(L.GRU(4, **SEQUENCES), L.Softmax(name="s")),
         r"layer 's' \(Softmax\): its input is masked",
@@ -248,6 +294,8 @@ def test_inspect_tells_where_masks_go() -> None:
     verdicts = {v.kind: v.detail for v in unspool.inspect(through(
         L.GRU(4, **SEQUENCES), L.Conv1D(4, 3), L.LSTM(3)
     ))}  # fmt: skip
+    averaged = unspool.inspect(through(L.GRU(4, **SEQUENCES), L.GlobalAveragePooling1D()))
+    assert averaged[-1].detail == "averages the valid steps alone"
     assert verdicts["Masking"] == "padded steps are told by an input"
     assert verdicts["GRU"] == "keeps its states in padded steps"
     assert verdicts["Conv1D"] == "the mask ends here, as it does in Keras"
@@ -265,10 +313,12 @@ def test_firmware_fills_the_mask(done: unspool.Deployment, tmp_path: Path) -> No
         np.testing.assert_array_equal(mask, np.arange(T) < steps)
 
 
-def test_quantization_aware_training_sees_the_mask() -> None:
+@pytest.mark.parametrize("kind", ["states", "mean"])
+def test_quantization_aware_training_sees_the_mask(kind: str) -> None:
     """The graph that is trained gives what the int8 file gives, padded steps included."""
     x, _ = padded()
-    model = masked()
+    layers = L.Masking(-1.0), L.GRU(12, **SEQUENCES), L.GlobalAveragePooling1D(), L.Dense(4)
+    model = masked() if kind == "states" else sequential(*layers)
     graph = FakeQuantized(model, x)
     outputs = np.asarray(graph(keras.ops.convert_to_tensor(x)))
     done = unspool.deploy(model, x, options=QUICK)

@@ -63,7 +63,14 @@ def _loaded(given: ModelFiles, stream: StreamOptions, full_length: bool, screen:
     from unspool.unrolling.layer_rules import by_rules
 
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
-    trained = load(given.model, given.config, time_steps=steps, input_shapes=shapes(given.shape))
+    trained = load(
+        given.model,
+        given.config,
+        time_steps=steps,
+        input_shapes=shapes(given.shape),
+        from_tensor=given.from_tensor,
+        to_tensor=given.to_tensor,
+    )
     for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")

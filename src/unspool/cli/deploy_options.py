@@ -9,6 +9,7 @@ import typer
 from unspool.cli.options import (
     DEFAULT_ROUNDS,
     CalibrationRounds,
+    FromTensor,
     FullLength,
     InputShapes,
     ModelConfig,
@@ -16,6 +17,7 @@ from unspool.cli.options import (
     ResidentWeights,
     States,
     TimeSteps,
+    ToTensor,
     resident_kib,
 )
 from unspool.compilation.targets import Target
@@ -49,6 +51,8 @@ class ModelFiles:
     ] = None
     config: ModelConfig = None
     shape: InputShapes = None
+    from_tensor: FromTensor = None
+    to_tensor: ToTensor = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ NAMED = (
     "allow_cpu",
     "config",
     "feature_scales",
+    "from_tensor",
     "full_length",
     "input_shapes",
     "max_accuracy_drop",
@@ -20,13 +21,17 @@ NAMED = (
     "states",
     "test",
     "time_steps",
+    "to_tensor",
 )
 """Those that the library's messages name, in backticks."""
 
 
+_SHORT = {"from_tensor": "--from", "input_shapes": "--shape", "to_tensor": "--to"}
+
+
 def flag(name: str) -> str:
     """The flag of an argument: "max_ms" is `--max-ms`."""
-    return "--shape" if name == "input_shapes" else "--" + name.replace("_", "-")
+    return _SHORT.get(name) or "--" + name.replace("_", "-")
 
 
 def with_flags(text: str) -> str:

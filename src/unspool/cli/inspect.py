@@ -13,11 +13,13 @@ from unspool.cli.grouping import grouped
 from unspool.cli.options import (
     Activations,
     ActivationType,
+    FromTensor,
     FullLength,
     InputShapes,
     ModelConfig,
     TargetOptions,
     TimeSteps,
+    ToTensor,
     shapes,
 )
 from unspool.compilation.targets import Target
@@ -38,6 +40,8 @@ def inspect_command(
     config: ModelConfig = None,
     time_steps: TimeSteps = None,
     shape: InputShapes = None,
+    from_tensor: FromTensor = None,
+    to_tensor: ToTensor = None,
     activations: ActivationType = Activations.int8,
     full_length: FullLength = False,
     target: TargetOptions,
@@ -51,7 +55,14 @@ def inspect_command(
         from unspool.loading import load
 
         verdicts = inspect(
-            load(file, config, time_steps=time_steps, input_shapes=shapes(shape)),
+            load(
+                file,
+                config,
+                time_steps=time_steps,
+                input_shapes=shapes(shape),
+                from_tensor=from_tensor,
+                to_tensor=to_tensor,
+            ),
             time_steps=time_steps,
             activations=activations.value,
             target=chosen,

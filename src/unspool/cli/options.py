@@ -101,6 +101,15 @@ InputShapes = Annotated[
     ),
 ]
 
+FromTensor = Annotated[
+    str | None,
+    typer.Option("--from", help="A tensor of an ONNX file to begin with.", metavar="TENSOR"),
+]
+ToTensor = Annotated[
+    str | None,
+    typer.Option("--to", help="A tensor of an ONNX file to end with.", metavar="TENSOR"),
+]
+
 
 def shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
     """Input name -> shape, of what --shape was given.

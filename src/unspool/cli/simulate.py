@@ -13,7 +13,7 @@ from unspool.support.progress import Clock
 from unspool.support.text import printable
 
 if TYPE_CHECKING:
-    from unspool.runtime.evaluation import Score
+    from unspool.runtime.scores import Score
     from unspool.runtime.session import Session
     from unspool.support.samples import Samples
 
@@ -58,7 +58,7 @@ def simulate_command(
     for outside in session.outside(arrays):
         screen.print(f"Attention: {outside_text(outside)}.")
     if right is not None:
-        _print_scores(session, outputs, right, screen)
+        _print_scores(session, arrays, outputs, right, screen)
     elif not out:
         for name, array in zip(session.output_names, outputs, strict=True):
             screen.print(f"{printable(name)}: {_shape(array, session.is_stream)}")
@@ -76,14 +76,18 @@ def _run(content: bytes, session: "Session", arrays: "list[np.ndarray]") -> "lis
 
 
 def _print_scores(
-    session: "Session", outputs: "list[np.ndarray]", labels: "Samples", screen: Console
+    session: "Session",
+    arrays: "list[np.ndarray]",
+    outputs: "list[np.ndarray]",
+    labels: "Samples",
+    screen: Console,
 ) -> None:
     """Print how good each output is that has labels; of a stream, after its last call."""
     from unspool.runtime.evaluation import scored
 
     last = [array[:, -1] for array in outputs] if session.is_stream else outputs
     names = session.output_names
-    for name, score in zip(names, scored(session, last, labels), strict=True):
+    for name, score in zip(names, scored(session, arrays, last, labels), strict=True):
         if score is not None:
             screen.print(_as_line(score, name if len(names) > 1 else ""))
 
@@ -99,19 +103,18 @@ def _shape(array: np.ndarray, is_stream: bool) -> str:
 
 
 def _as_line(score: "Score", output: str) -> str:
-    from unspool.runtime.evaluation import Accuracy
+    from unspool.report.numbers import left_out
+    from unspool.runtime.scores import Accuracy
 
     of = f" of output {printable(output)!r}" if output else ""
+    counted = f"{score.samples:,} samples{left_out(score.padded)}"
     if isinstance(score, Accuracy):
         return (
-            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {score.samples:,} samples "
+            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {counted} "
             f"(npu, simulated{'; ' * bool(score.how)}{score.how})"
         )
     r2 = "" if score.r2 is None else f", R2 {score.r2:.4f}"
-    return (
-        f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {score.samples:,} samples "
-        "(npu, simulated)"
-    )
+    return f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {counted} (npu, simulated)"
 
 
 def disassemble_command(

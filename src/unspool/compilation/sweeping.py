@@ -27,8 +27,8 @@ class Cost:
     Attributes:
         npu_operators: how many operators run on the NPU.
         cpu_operators: how many fall back to the CPU.
-        cycles: NPU cycles of one inference.
-        milliseconds: of one inference, at the system configuration's clock.
+        cycles: NPU cycles of one inference; Vela does not estimate what the CPU takes.
+        milliseconds: of these cycles, at the system configuration's clock.
         sram_kib: KiB of SRAM, with the weights where the memory mode puts them there.
         flash_kib: KiB of flash: of the compiled file, measured.
         dram_kib: KiB of DRAM, with the weights where they lie there.
@@ -94,6 +94,8 @@ _KEYS: dict[str, Callable[[Cost], float]] = {
     "cpu": lambda cost: cost.cpu_operators,
 }
 
+_TIMES = ("cycles", "ms")
+
 SORTS = ("target", *_KEYS)
 """What trials can be sorted by."""
 
@@ -155,6 +157,9 @@ def sweep(
 def order(trials: Sequence[Trial], by: str) -> tuple[Trial, ...]:
     """Sort trials by one of `SORTS`, the smallest first; those that did not compile come last.
 
+    By time, targets that leave operators to the CPU come behind all others: what these take is not
+    known.
+
     Raises:
         UnspoolError: `by` is something else.
     """
@@ -163,8 +168,10 @@ def order(trials: Sequence[Trial], by: str) -> tuple[Trial, ...]:
     if by == "target":
         return tuple(trials)
 
-    def key(trial: Trial) -> float:
-        return _KEYS[by](trial.cost) if trial.cost else math.inf
+    def key(trial: Trial) -> tuple[bool, float]:
+        if trial.cost is None:
+            return True, math.inf
+        return by in _TIMES and trial.cost.cpu_operators > 0, _KEYS[by](trial.cost)
 
     return tuple(sorted(trials, key=key))
 

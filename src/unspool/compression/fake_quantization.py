@@ -221,10 +221,13 @@ def _roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
         for op in graph.operators
         if flatbuffer.operator_kind(int8, op) == "QUANTIZE"
     }
+    # Of a curve (`quantization/curves.py`) the traced graph has nothing but what comes out last.
+    within = {n for n, t in enumerate(graph.tensors) if t.name.endswith((b"/knots", b"/sum"))}
     for op in graph.operators:
         index = op.outputs[0]
         kind = flatbuffer.operator_kind(int8, op)
-        if kind == "QUANTIZE" or (kind in _SAME and not rescaled & {*map(int, op.inputs)}):
+        moves = kind in _SAME and not (rescaled | within) & {*map(int, op.inputs)}
+        if kind == "QUANTIZE" or index in within or moves:
             continue
         tensor = graph.tensors[index]
         source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)

@@ -129,12 +129,7 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
         arrays: one (samples, ...) for each of `model.inputs`.
         batch_size: samples that run at once.
     """
-    is_sequence = isinstance(model, keras.Sequential)
-    fed = (
-        arrays[0]
-        if is_sequence
-        else keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
-    )
+    fed = packed(model, arrays)
     scopes = keras.src.backend.common.global_state.get_global_attribute(
         "name_scope_stack", default=[], set_to_default=True
     )
@@ -145,6 +140,13 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
         del scopes[open_before:]  # Keras leaves one, which all later names would begin with
         outputs = _eagerly(model, fed, batch_size)
     return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
+
+
+def packed(model: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """Arrays in the order of `model.inputs`, in the structure that a call of the model takes."""
+    if isinstance(model, keras.Sequential):
+        return arrays[0]
+    return keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
 
 
 def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from unspool.inspection.alone import call_alone, configuration
 from unspool.inspection.trying import Outcome, attempt
 from unspool.support._tensorflow import keras
 from unspool.support.text import last_line
+from unspool.tflite.tflm_limits import IN_INT8
 from unspool.unrolling import layer_rules
 from unspool.unrolling.activations.forms import has_form
 from unspool.unrolling.layer_rules import Verdict
@@ -81,19 +82,44 @@ def _is_known(operation: Any) -> bool:
 
 
 def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
-    results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
-    refused = next((result.refused for result in results if result.refused), "")
-    on_cpu = next((result.on_cpu for result in results if result.on_cpu), "")
-    if refused:
-        detail = f"{refused}; {instead(verdict.kind)}"
+    came_to = _worst(found, trials)
+    if came_to.refused:
+        detail = f"{came_to.refused.removesuffix(IN_INT8)}; {_instead(verdict.kind, found, trials)}"
         return replace(verdict, action="refuse", detail=detail)
     if verdict.action == "cpu":  # as the rules have it, which do not know the target
         looked_up = replace(verdict, action="keep", detail="looks up token ids")
-        return verdict if on_cpu else looked_up
-    if on_cpu:
-        detail = f"{on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
+        return verdict if came_to.on_cpu else looked_up
+    if came_to.on_cpu:
+        detail = f"{came_to.on_cpu}; it runs on the CPU (accept it with `allow_cpu`)"
+        if _in_int8(found, trials) == Outcome():
+            detail += "; in int8 it runs on the NPU (`activations`)"
         return replace(verdict, action="cpu", detail=detail)
     return verdict
+
+
+def _worst(found: graph.Found, trials: _Trials) -> Outcome:
+    """What the calls of a layer come to: the first reason of each kind."""
+    results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
+    return Outcome(
+        refused=next((result.refused for result in results if result.refused), ""),
+        on_cpu=next((result.on_cpu for result in results if result.on_cpu), ""),
+    )
+
+
+def _in_int8(found: graph.Found, trials: _Trials) -> Outcome | None:
+    """What a layer would come to in int8; None where that was tried."""
+    if trials.activations == "int8":
+        return None
+    return _worst(found, replace(trials, activations="int8"))
+
+
+def _instead(kind: str, found: graph.Found, trials: _Trials) -> str:
+    """What to do where a layer is refused."""
+    int8 = _in_int8(found, trials)
+    if int8 is None or int8.refused:
+        return instead(kind)
+    where = "CPU (accept it with `allow_cpu`)" if int8.on_cpu else "NPU"
+    return f"use int8 (`activations`), where it runs on the {where}, or {instead(kind)}"
 
 
 def _result(call: Any, trials: _Trials) -> Outcome:

@@ -43,7 +43,9 @@ def selections(model: flatbuffer.Model) -> Iterator[tuple[str, ...]]:
     for op in flatbuffer.graph_operators(model):
         masked = [name for name in op.inputs if name in holding]
         if op.kind == "MUL" and len(masked) == 1:
-            chosen.update(op.outputs)
-            yield (*(name for name in op.inputs if name not in holding), *op.outputs)
+            (whole,) = (n for n, name in enumerate(op.inputs) if name not in holding)
+            if not flatbuffer.constant_bytes(model, op.indices[whole]):
+                chosen.update(op.outputs)
+                yield (op.inputs[whole], *op.outputs)
         elif op.kind == "ADD" and chosen.issuperset(op.inputs):
             yield (*op.inputs, *op.outputs)

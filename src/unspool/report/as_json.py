@@ -12,9 +12,9 @@ from unspool.report.document import SCHEMA_VERSION
 from unspool.report.figure import Figure
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
-from unspool.runtime.evaluation import Accuracy
 from unspool.runtime.measuring import Measured
 from unspool.runtime.quality import Quality
+from unspool.runtime.scores import Accuracy
 
 
 def as_json(report: Report) -> str:
@@ -100,6 +100,7 @@ def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
         "output": accuracy.output,
         "how": accuracy.how,
         "samples": accuracy.samples,
+        "padded": accuracy.padded,
         "correct": accuracy.correct,
         "percent": accuracy.percent,
         "per_class_percent": accuracy.per_class,

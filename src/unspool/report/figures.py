@@ -13,9 +13,10 @@ from unspool.compilation.waiting import Wait
 from unspool.deployment import Deployment
 from unspool.quantization.calibration import Round
 from unspool.report.figure import Figure, Origin, figure
-from unspool.runtime.evaluation import Accuracy, Regression
+from unspool.report.numbers import left_out
 from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
+from unspool.runtime.scores import Accuracy, Regression
 from unspool.runtime.verification import Simulation
 
 _RUNTIMES = {
@@ -117,7 +118,7 @@ def _ran(score: Accuracy | Regression, activations: str) -> tuple[Origin, str, s
     who, how = (text.format(activations) for text in _RUNTIMES[score.runtime])
     origin: Origin = "simulated" if score.runtime == "npu" else "measured"
     where = f"output {score.output!r}, " if score.output else ""
-    return origin, who, f"{where}{how}, {score.samples:,} test samples"
+    return origin, who, f"{where}{how}, {score.samples:,} test samples{left_out(score.padded)}"
 
 
 def _errors(measured: Measured, activations: str) -> Iterator[Figure]:

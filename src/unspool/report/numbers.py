@@ -32,6 +32,11 @@ def number(figure: Figure, value: float | None) -> str:
     return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
+def left_out(padded: int) -> str:
+    """How many padded time steps a score leaves out, to be said behind its samples."""
+    return f", {padded:,} padded time step{'s' * (padded != 1)} left out" if padded else ""
+
+
 def kib(value: float) -> str:
     """KiB or milliseconds: one digit behind the point, two where the value is small."""
     return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"

@@ -14,8 +14,8 @@ from unspool.remedies.trying import Remedy
 from unspool.report.compression import Compression
 from unspool.report.figure import Figure
 from unspool.runtime.drift import Drift
-from unspool.runtime.evaluation import Accuracy
 from unspool.runtime.measuring import Measured
+from unspool.runtime.scores import Accuracy
 from unspool.runtime.verification import Simulation
 from unspool.tflite.names import Steps
 

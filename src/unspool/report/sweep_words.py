@@ -1,5 +1,7 @@
 """A sweep in words, for terminal and page."""
 
+from collections.abc import Sequence
+
 from unspool.compilation.budgets import Breach, as_text
 from unspool.compilation.sweeping import Cost, Sweep, Trial
 
@@ -37,7 +39,8 @@ def numbers(cost: Cost) -> list[str]:
 def verdict(trial: Trial) -> str:
     """Whether a target fits the budget; if not, by how much it exceeds it."""
     if trial.fits:
-        return "yes"
+        left = trial.cost.cpu_operators if trial.cost else 0
+        return f"yes, but for {left} on the CPU" if left else "yes"
     return "no: " + ("; ".join(map(_short, trial.breaches)) or "did not compile")
 
 
@@ -47,14 +50,18 @@ def estimate(sweep: Sweep) -> str:
 
 
 def summary(sweep: Sweep) -> list[str]:
-    """Sentences below the table: how many fit, which are the best, which did not compile."""
+    """Sentences below the table: how many fit, which are the best, which did not compile.
+
+    The best are those that leave nothing to the CPU, whose time is in no figure.
+    """
     count = len(sweep.trials)
     there = [trial for trial in sweep.trials if trial.cost]
     lines = [f"{count} target{'s' * (count != 1)}, {len(there)} compiled."]
     fitting = [trial for trial in there if trial.fits]
     if sweep.budget:
         lines.append(f"{len(fitting)} of them fit the budget: {sweep.budget}.")
-    costs = [(trial.cost, trial) for trial in fitting if trial.cost]
+    costs = [(t.cost, t) for t in fitting if t.cost and not t.cost.cpu_operators]
+    lines += _left_to_cpu([trial.cost for trial in there if trial.cost])
     if costs:
         cost, trial = min(costs, key=lambda pair: pair[0].milliseconds)
         lines.append(f"Fastest: {trial.target}: {as_text(cost.milliseconds)} ms.")
@@ -62,6 +69,21 @@ def summary(sweep: Sweep) -> list[str]:
         lines.append(f"Least SRAM: {trial.target}: {cost.sram_kib:,.1f} KiB.")
     lines += [f"Did not compile: {t.target}: {t.problem}." for t in sweep.trials if t.problem]
     return lines
+
+
+def _left_to_cpu(costs: Sequence[Cost]) -> list[str]:
+    """How many targets leave operators to the CPU, and how many operators."""
+    counts = sorted(cost.cpu_operators for cost in costs if cost.cpu_operators)
+    if not counts:
+        return []
+    least, most = counts[0], counts[-1]
+    many = f"{most}" if least == most else f"{least} to {most}"
+    left = f"{many} {'are' if most > 1 else 'is'} left to the CPU"
+    who = "None of them runs" if len(counts) == len(costs) else f"{len(counts)} of them do not run"
+    return [
+        f"{who} all operators on the NPU: {left}, and the time that takes is in none of these "
+        "figures."
+    ]
 
 
 def _short(breach: Breach) -> str:

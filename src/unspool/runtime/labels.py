@@ -12,7 +12,13 @@ from unspool.support.samples import Samples, check_classes
 from unspool.tflite.heads import Head
 
 
-def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) -> "Targets":
+def fitted(
+    head: Head,
+    labels: Any,
+    shape: tuple[int | None, ...],
+    what: str,
+    valid: np.ndarray | None = None,
+) -> "Targets":
     """Labels of an output, checked before any work, and how the output is read with them.
 
     Integers are classes where the output has several columns; where it has one column, 0 and 1 mean
@@ -23,11 +29,18 @@ def fitted(head: Head, labels: Any, shape: tuple[int | None, ...], what: str) ->
         labels: (samples, ...).
         shape: of the output, (samples, ..., width); None where a length is not known yet.
         what: the data, for messages.
+        valid: (samples, time), False where a step is padded; None where none is. Labels of padded
+            steps may be anything.
 
     Raises:
         UnspoolError: the labels do not fit the output.
     """
     array = np.asarray(labels)
+    if valid is not None and array.ndim > 1:
+        valid = valid[:, -array.shape[1] :]  # those of a stream's last call
+        if array.shape[:2] == valid.shape:
+            filled = _filled(array, valid, what)
+            return replace(fitted(head, filled, shape, what), valid=valid)
     if array.dtype.kind not in "fiub":
         raise UnspoolError(f"{what}: labels have the type {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
@@ -57,11 +70,13 @@ class Targets:
         head: how the output is read.
         wanted: classes (samples, ...), yes or no (samples, ..., n), or values (samples, ..., n).
         classes: how many there are; 2 for yes and no, 0 for values.
+        valid: (samples, time), False where a step is padded and does not count; None where all do.
     """
 
     head: Head
     wanted: np.ndarray
     classes: int
+    valid: np.ndarray | None = None
 
 
 def by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
@@ -100,19 +115,34 @@ def check_test(
     """
     from unspool.frontend import structure  # TensorFlow, which a .tflite file does not need
     from unspool.frontend.heads import heads
+    from unspool.frontend.output_masks import output_masks
 
     data, labels = test
     arrays = samples.check(data, structure.inputs(model), "test data")
     names, output_heads = structure.output_names(model), heads(model)
     labels = by_output(labels, names)
     shapes = structure.output_shapes(model, time_steps)
+    valid = output_masks(model, arrays)
     targets = {}
     for number, name in enumerate(names):
         if name in labels:
             what = "test data" if len(names) == 1 else f"test data, output {name!r}"
             shape = (len(arrays[0]), *shapes[number][1:])
-            targets[number] = fitted(output_heads[number], labels[name], shape, what)
+            head = output_heads[number]
+            targets[number] = fitted(head, labels[name], shape, what, valid[number])
     return arrays, targets
+
+
+def _filled(labels: np.ndarray, valid: np.ndarray, what: str) -> np.ndarray:
+    """Labels (samples, time, ...) with one that counts in each padded step."""
+    if not valid.any():
+        raise UnspoolError(
+            f"{what}: all {valid.size} time steps are padded, so that no label counts; expected "
+            "steps that are not"
+        )
+    labels = labels.copy()
+    labels[~valid] = labels[valid][0]
+    return labels
 
 
 def _classes(head: Head, labels: np.ndarray, count: int, what: str) -> Targets:

@@ -12,9 +12,9 @@ import numpy as np
 
 from unspool.compilation.compiled import Compiled
 from unspool.runtime import evaluation, quality, session
-from unspool.runtime.evaluation import Accuracy, Regression, Score, score
 from unspool.runtime.labels import Targets
 from unspool.runtime.quality import OutputError, Quality
+from unspool.runtime.scores import Accuracy, Regression, Score, score
 from unspool.runtime.unroll_error import unroll_error
 from unspool.runtime.verification import Simulation, compare
 from unspool.support.progress import Clock

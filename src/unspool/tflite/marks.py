@@ -35,6 +35,8 @@ class Marks:
         scalings: of inputs, before they are stored.
         masks: inputs that say which time steps are padded.
         fed_back: states that the trained model takes as inputs and gives as outputs itself.
+        padding: for each output that is not a state, in order, the masks of which one is 1 in every
+            step that is not padded; empty for an output without a mask.
     """
 
     layers: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class Marks:
     scalings: tuple[InputScaling, ...] = ()
     masks: tuple[Mask, ...] = ()
     fed_back: tuple[State, ...] = ()
+    padding: tuple[tuple[Mask, ...], ...] = ()
 
     @property
     def carried(self) -> tuple[State, ...]:
@@ -123,6 +126,9 @@ def read(model: flatbuffer.Model) -> Marks:
                 # Files of Unspool 0.1 have no masks.
                 masks=tuple(Mask(**mask) for mask in content.get("masks", ())),
                 fed_back=_states(content.get("fed_back", ())),
+                padding=tuple(
+                    tuple(Mask(**mask) for mask in masks) for masks in content.get("padding", ())
+                ),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(

@@ -1,6 +1,6 @@
 """Masks: inputs that say which time steps are padded, computed from the samples themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,6 +48,17 @@ class Mask:
 def computed(masks: Sequence[Mask]) -> dict[str, Mask]:
     """Input -> mask, of the masks that are computed from another input's samples."""
     return {mask.input: mask for mask in masks if mask.source and mask.input}
+
+
+def valid(masks: Sequence[Mask], given: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Where one of the masks is 1, (samples, time) of bool; None where there are no masks.
+
+    Args:
+        masks: of one output.
+        given: input -> its samples.
+    """
+    read = [mask.of(given[mask.source]) if mask.source else given[mask.input] for mask in masks]
+    return np.any([values != 0 for values in read], axis=0) if read else None
 
 
 def cleared(

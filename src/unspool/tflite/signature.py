@@ -59,7 +59,7 @@ class Signature:
         inputs, outputs = flatbuffer.inputs_and_outputs(model)
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
-        self.masks = file_marks.masks
+        self.masks, self._padding = file_marks.masks, file_marks.padding
         self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
         self.keeps_states = bool(variables(model))
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
@@ -143,6 +143,16 @@ class Signature:
     def cleared(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Samples, as `check` returns them, without what only says that a step is padded."""
         return masks.cleared(self.masks, [t.name for t in self.inputs], arrays)
+
+    def valid(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        """For each output (samples, time), False where a step is padded; None where none can be.
+
+        Args:
+            arrays: samples, as `check` returns them.
+        """
+        given = dict(zip((tensor.name for tensor in self.inputs), arrays, strict=True))
+        padding = self._padding or ((),) * len(self.outputs)
+        return [masks.valid(each, given) for each in padding]
 
     def fed(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Samples, as `check` returns them, as the network takes them: still real values.

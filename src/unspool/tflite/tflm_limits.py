@@ -73,6 +73,10 @@ def _tensor(model: flatbuffer.Model, tensor: Any) -> Tensor:
     )
 
 
+IN_INT8 = "; quantize it to int8"
+"""The end of what is wrong with an operator that is only wrong in int16."""
+
+
 def _problem(op: Operator) -> str:
     """What is wrong with an operator and what to do, or nothing."""
     limit = LIMITS.get(op.kind)
@@ -86,12 +90,8 @@ def _type(op: Operator, limit: Limit) -> str:
     data = _data(op, limit)
     taken, written = limit.types.split(), limit.makes.split()
     if data is not None and taken and data.type not in taken:
-        mend = (
-            "quantize it to int8"
-            if "int8" in taken and data.type == "int16"
-            else "replace it by others"
-        )
-        return f"takes {_listed(taken)}, not {data.type}; {mend}"
+        mend = IN_INT8 if "int8" in taken and data.type == "int16" else "; replace it by others"
+        return f"takes {_listed(taken)}, not {data.type}{mend}"
     if op.outputs and written and op.outputs[0].type not in written:
         return f"writes {_listed(written)}, not {op.outputs[0].type}; replace it by others"
     return ""

@@ -13,7 +13,7 @@ from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
 from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
-from unspool.unrolling.mask_checks import check_full_length
+from unspool.unrolling.mask_checks import check_full_length, check_stream
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
@@ -103,6 +103,7 @@ def unroll_stream(
     if full_length:
         check_full_length(model)
     check_streams(model)
+    check_stream(model)
     states: list[DeployState] = []
     scopes = Scopes()
     inputs = _chunk_inputs(model, time_steps, scopes)
@@ -124,8 +125,8 @@ def _deploy_model(
     scopes = rebuilder.scopes
     _scale_inputs(model, rebuilder)
     names = structure.output_names(model)
-    rebuilt = zip(rebuilder.rebuild(model, inputs), names, strict=True)
-    outputs = [_named(tensor, name, scopes) for tensor, name in rebuilt]
+    rebuilt = rebuilder.rebuild(model, inputs)
+    outputs = [_named(*each, scopes) for each in zip(rebuilt, names, strict=True)]
     before = [state.before for state in states]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
@@ -150,6 +151,7 @@ def _deploy_model(
             heads=heads(model),
             masks=masks,
             fed_back=by_hand,
+            padding=rebuilder.masks.padding(rebuilt) if rebuilder.masks else (),
         ),
     )
     return deploy_model

@@ -16,12 +16,13 @@ _BY_VALUE = (
     keras.layers.AdditiveAttention,
     keras.layers.MultiHeadAttention,
     keras.layers.GroupQueryAttention,
-    keras.layers.GlobalAveragePooling1D,
     keras.layers.Maximum,
     keras.layers.Minimum,
     keras.layers.Softmax,
 )
 """Keras's layers, but for recurrent ones, whose values depend on a mask."""
+
+_LAST = "channels_last"
 
 _CONV_RNN = tuple(getattr(keras.layers, f"ConvLSTM{n}D") for n in (1, 2, 3))
 
@@ -77,6 +78,21 @@ def check_full_length(model: Any) -> None:
         )
 
 
+def check_stream(model: Any) -> None:
+    """Check that the masks of a model can be cut into chunks.
+
+    Raises:
+        UnspoolError: one is an input, (time,): only those of (time, features) are cut.
+    """
+    given = [mask.input for mask in masks_of(model) if not mask.source]
+    if given:
+        raise UnspoolError(
+            f"input {given[0]!r} is a mask itself, and a stream is cut into chunks of (time, "
+            "features) alone; use a Masking layer, whose mask is computed from the samples, or "
+            "deploy it without states"
+        )
+
+
 def masks_of(model: Any) -> list[Mask]:
     """What a trained model calls padded; the masks have no names of their own yet."""
     names = [tensor.name for tensor in structure.inputs(model)]
@@ -106,7 +122,9 @@ def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
         if problem:
             found.refused[id(layer)] = problem
         is_masked = any(mask is not None for mask in received)
-        if is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+        if is_masked and isinstance(layer, keras.layers.GlobalAveragePooling1D):
+            found.notes[id(layer)] = "averages the valid steps alone"
+        elif is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             is_read = reads_mask(layer, kwargs.get("mask"), kwargs)
             found.notes[id(layer)] = (
                 "keeps its states in padded steps"
@@ -140,6 +158,8 @@ def _problem(layer: Any, masks: Sequence[Any]) -> str:
             "else in every call, which the NPU has no operator for; take the recurrent layer's "
             "last output, or accept sequences that are always full (`full_length`)"
         )
+    if isinstance(layer, keras.layers.GlobalAveragePooling1D) and layer.data_format != _LAST:
+        return "it averages masked steps of the last axis (channels_first); use channels_last"
     if isinstance(layer, keras.layers.Concatenate) and layer.axis in (1, -2):
         return "it joins masked sequences one after the other; join their features instead"
     is_own = not type(layer).__module__.startswith("keras.")

@@ -24,6 +24,7 @@ class MaskInputs(Masks):
         self._names = [tensor.name for tensor in structure.inputs(model)]
         self._give = give
         self._tensors: dict[Source, Any] = {}
+        self._parts: dict[int, set[Source]] = {}  # of the masks, by id
 
     def _begun(self, source: Source) -> Any:
         """The mask, (1, time steps)."""
@@ -34,10 +35,26 @@ class MaskInputs(Masks):
             self._tensors[source] = keras.Input(
                 (own.shape[1],), batch_size=1, name=self._give("mask")
             )
+        self._parts[id(self._tensors[source])] = {source}
         return self._tensors[source]
 
     def _joined_by_layer(self, a: Any, b: Any) -> Any:
-        return keras.layers.Maximum(name=self._give("mask_joined"))([a, b])
+        joined = keras.layers.Maximum(name=self._give("mask_joined"))([a, b])
+        self._parts[id(joined)] = self._parts[id(a)] | self._parts[id(b)]
+        return joined
+
+    def padding(self, tensors: Sequence[Any]) -> tuple[tuple[Mask, ...], ...]:
+        """For each tensor, the masks of which one is 1 in every step that is not padded."""
+        return tuple(tuple(map(self._told, self._sources_of(tensor))) for tensor in tensors)
+
+    def _sources_of(self, tensor: Any) -> list[Source]:
+        found = self._parts.get(id(self.of(tensor)), set())
+        return [source for source in self._tensors if source in found]
+
+    def _told(self, source: Source) -> Mask:
+        """What samples say of a mask, whether or not the network reads it."""
+        name = self._names[source.position]
+        return Mask(name, "") if source.value is None else Mask("", name, source.value)
 
     def read(
         self, states: Sequence[Any], outputs: Sequence[Any]

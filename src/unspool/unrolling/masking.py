@@ -181,11 +181,13 @@ def _value_of_masking(model: Any, tensor: Any) -> float | None:
 
 
 def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
-    """Whether a call of a recurrent layer is given its mask, as an argument or by Keras.
+    """Whether a call of a layer that computes with masks is given one, by Keras or as an argument.
 
     Keras gives the input's own mask only to layers that are called with a single tensor: not to
     one with an `initial_state`.
     """
+    if isinstance(layer, keras.layers.GlobalAveragePooling1D):
+        return True
     if not isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
         return False
     return mask is not None or arguments.get("initial_state") is None

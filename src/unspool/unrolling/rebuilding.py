@@ -14,6 +14,7 @@ from unspool.unrolling import functions, strides
 from unspool.unrolling.attention import attention, is_attention
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.mask_inputs import MaskInputs
+from unspool.unrolling.masked_mean import MaskedMean
 from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
@@ -109,8 +110,9 @@ class Rebuilder:
         if not isinstance(layer, keras.layers.Layer):
             return _operation(layer, name)
         if isinstance(layer, _MASKING):
-            cleared = Cleared(name=name)
-            return lambda sequence, mask=None: cleared(sequence, valid=mask)
+            return _given_mask(Cleared(name=name))
+        if isinstance(layer, keras.layers.GlobalAveragePooling1D):
+            return _given_mask(MaskedMean(layer, name=name))
         if isinstance(layer, keras.layers.Bidirectional):
             return bidirectional(layer, name)
         if isinstance(layer, keras.layers.RNN):
@@ -137,6 +139,11 @@ class Cleared(keras.layers.Layer):  # type: ignore[misc]
         if valid is None:
             return tf.identity(sequence)
         return tf.multiply(sequence, tf.reshape(valid, (1, sequence.shape[1], 1)))
+
+
+def _given_mask(made: Any) -> DeployLayer:
+    """Keras hands on what is called `mask`; here, masks are tensors like others."""
+    return lambda sequence, mask=None: made(sequence, valid=mask)
 
 
 def alone(tensors: Sequence[Any]) -> Any:

@@ -11,12 +11,14 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
 from unspool.unrolling.leading import leading
+from unspool.unrolling.mask_checks import check_stream
 
 
 def is_streamable(model: Any) -> bool:
     """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
     try:
         check_streams(model)
+        check_stream(model)
     except UnspoolError:
         return False
     return True
@@ -46,6 +48,12 @@ def check_streams(model: Any) -> None:
         nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
         has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
         begins = any(_has_time(node.outputs, stills) for node in nodes if not node.is_input)
+        if isinstance(layer, keras.layers.Embedding):
+            raise UnspoolError(
+                f"{where}: takes token ids, and a stream is cut into chunks of (time, features) "
+                "alone; look them up in front of the network and give it the vectors, (time, "
+                f"{layer.output_dim}), or deploy it without states"
+            )
         if not has_time and begins:
             raise UnspoolError(
                 f"{where}: begins a sequence of its own in every call, which has no states to go "

@@ -167,6 +167,28 @@ class Stateful(nn.Module):
         return torch.sigmoid(self.head(y)), h
 
 
+class Step(nn.Module):
+    """One frame of a voice detector: convolutions, one step of an LSTM, states in one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = nn.Sequential(
+            nn.Conv1d(9, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(8, 8, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(8, 8, 2),
+            nn.ReLU(),
+        )
+        self.rnn, self.head = nn.LSTM(8, 8), nn.Conv1d(8, 1, 1)
+
+    def forward(self, x: Any, state: Any) -> Any:  # (1, 9, 4) and (2, 1, 8)
+        y = self.front(x).squeeze(-1).unsqueeze(0)
+        y, (h, c) = self.rnn(y, (state[0:1], state[1:2]))
+        probability = torch.sigmoid(self.head(torch.relu(h[0]).unsqueeze(-1)))
+        return probability.squeeze(-1), torch.cat((h, c))
+
+
 @dataclass(frozen=True)
 class Made:
     """A model, the shapes of its samples (without the batch) and the names of its ends."""
@@ -303,8 +325,38 @@ def make(name: str, made: Made, folder: Path) -> None:
     np.testing.assert_allclose(first.detach().numpy(), outputs[0][0], atol=1e-6)
 
 
+def make_step(folder: Path) -> None:
+    """Write the files of a model that is called once a frame, and what it gives for sequences."""
+    torch.manual_seed(5)
+    module = Step().eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(2.0)
+    frames = np.random.default_rng(2).normal(size=(SAMPLES, 40, 9, 4)).astype(np.float32)
+    outputs = []
+    for sequence in frames:
+        state, given = torch.zeros(2, 1, 8), []
+        for frame in sequence:
+            with torch.no_grad():
+                y, state = module(torch.from_numpy(frame[None]), state)
+            given.append(y.numpy()[0])
+        outputs.append(np.stack(given))
+    stored = {"x": frames, "out:y": np.stack(outputs)}
+    np.savez_compressed(folder / "step.npz", **stored)
+    example = (torch.from_numpy(frames[0, :1]), torch.zeros(2, 1, 8))
+    ends = {"input_names": ["x", "state"], "output_names": ["y", "stateN"]}
+    for exporter in ("script", "dynamo"):
+        path = folder / f"step.{exporter}.onnx"
+        more = {"external_data": False} if exporter == "dynamo" else {}
+        torch.onnx.export(module, example, str(path), dynamo=exporter == "dynamo", **ends, **more)
+        strip_onnx(path)
+    torch.export.save(torch.export.export(module, example), str(folder / "step.pt2"))
+    strip_program(folder / "step.pt2")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     for title, model in MODELS.items():
         make(title, model, target)
+    make_step(target)

@@ -1,9 +1,10 @@
 """A graph of ONNX's nodes as a Keras model, whatever file it came from."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
-from unspool.errors import UnspoolWarning
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend.onnx import (
     activations,
     arithmetic,
@@ -13,8 +14,10 @@ from unspool.frontend.onnx import (
     shapes,
 )
 from unspool.frontend.onnx.building import Build, build
+from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links
+from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, is_open, opened, with_cause
 from unspool.frontend.onnx.recurrent import recurrent
 
 FORMS: dict[str, Build] = {
@@ -31,7 +34,7 @@ FORMS: dict[str, Build] = {
 """ONNX's operators -> what builds a node of one."""
 
 
-def assembled(graph: Graph) -> Any:
+def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
     """A Keras functional model of a graph.
 
     Inputs have the file's axes in their order, (samples, ...), without the axis of the batch;
@@ -40,6 +43,7 @@ def assembled(graph: Graph) -> Any:
 
     Args:
         graph: as a file has it.
+        again: the same graph for sequences of another length.
 
     Raises:
         UnspoolError: a node has no form; the message names it.
@@ -52,4 +56,14 @@ def assembled(graph: Graph) -> Any:
             UnspoolWarning,
             stacklevel=4,
         )
-    return build(fused(graph), FORMS)
+    graph = fused(graph)
+    try:
+        model = build(graph, FORMS)
+    except UnspoolError as error:
+        raise (with_cause(error) if is_open(graph) else error) from None
+    if graph.states and one_step(model):
+        many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
+        return opened(build(many, FORMS), many, build(other, FORMS))
+    if not is_open(graph):
+        return model
+    return opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))

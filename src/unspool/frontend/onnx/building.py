@@ -119,10 +119,10 @@ def _built(
     inputs = {}
     scope = Scope(graph, dict(graph.constants), read)
     for end in graph.inputs:
-        shape = (*end.shape[: end.batch], *end.shape[end.batch + 1 :])
         dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
-        inputs[end.name] = keras.Input(shape, dtype=dtype, name=_input_name(end.name))
         order = [axis for axis in range(len(end.shape)) if axis != end.batch]
+        shape = [end.shape[axis] for axis in order]
+        inputs[end.name] = keras.Input(shape, dtype=dtype, name=_input_name(end.name))
         scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
     made: dict[str, Any] = {}
     for node in graph.nodes:
@@ -130,7 +130,7 @@ def _built(
         scope.values.update(zip(node.outputs, listed, strict=False))
         if node.op in ("GRU", "LSTM", "RNN"):
             made[node.name] = [_tensors(value) for value in listed]
-    outputs = {name: _output(scope.values.get(name), name) for name in graph.outputs}
+    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
     try:
         return keras.Model(list(inputs.values()), outputs), made
     except Exception as error:  # names that occur twice
@@ -164,12 +164,14 @@ def _input_name(name: str) -> str:
     return name.replace("/", "_").strip("_") or "input"
 
 
-def _output(value: Given | None, name: str) -> Any:
+def _output(value: Given | None, name: str, graph: Graph) -> Any:
     """The tensor of an output, its axes as in the file, the batch in front."""
     if value is None:
         raise UnspoolError(f"output {name!r}: no node makes it")
     if not isinstance(value, Value):
         raise UnspoolError(f"output {name!r}: is constant")
+    if graph.frames:
+        return arranged(value, range(len(value.axes)))
     batch = next((axis for axis, place in enumerate(value.axes) if place is None), None)
     if batch is None:
         raise UnspoolError(f"output {name!r}: {value.shape} has no axis of one for the batch")

@@ -36,13 +36,46 @@ def _spatial(value: Value) -> list[int]:
     return list(range(2, len(value.axes)))
 
 
-def _applied(layer: Any, value: Value) -> Value:
+def _applied(layer: Any, value: Value, weights: Sequence[np.ndarray] = ()) -> Value:
     """A layer on (None, ..., channels); a batch of frames is one of Keras's axes."""
     rank, order = len(value.axes), [*_spatial(value), 1]
-    if value.axes[0] is None:
-        return laid_out(layer(arranged(value, order)), order, rank)
-    result = L.TimeDistributed(layer)(arranged(value, [0, *order]))
-    return laid_out(result, [0, *order], rank)
+    if value.axes[0] is not None:
+        order = [0, *order]
+        layer = _over_frames(layer)
+        if type(layer).__name__.endswith("2D"):  # over the frames by one, which is no axis of 1-D
+            weights = [w[None] if w.ndim == 3 else w for w in weights]
+    result = layer(arranged(value, order))
+    layer.set_weights(list(weights))
+    return laid_out(result, order, rank)
+
+
+_TWINS: dict[str, Any] = {
+    "Conv1D": L.Conv2D,
+    "DepthwiseConv1D": L.DepthwiseConv2D,
+    "Conv1DTranspose": L.Conv2DTranspose,
+    "MaxPooling1D": L.MaxPooling2D,
+    "AveragePooling1D": L.AveragePooling2D,
+    "ZeroPadding1D": L.ZeroPadding2D,
+    "Cropping1D": L.Cropping2D,
+}
+
+_BY_ONE = {"kernel_size": 1, "strides": 1, "pool_size": 1, "dilation_rate": 1}
+_BY_NONE = ("padding", "cropping")
+
+
+def _over_frames(layer: Any) -> Any:
+    """The layer on each of many frames: where it slides over one axis, a twin over two."""
+    twin = _TWINS.get(type(layer).__name__)
+    if twin is None:
+        return L.TimeDistributed(layer, name=layer.name)
+    settings = layer.get_config()
+    for key, one in _BY_ONE.items():
+        if key in settings:
+            settings[key] = (one, *np.ravel(settings[key]).tolist())
+    for key in _BY_NONE:
+        if key in settings and not isinstance(settings[key], str):
+            settings[key] = ((0, 0), tuple(settings[key]))
+    return twin.from_config(settings)
 
 
 def _pads(node: Node, value: Value, kernel: Sequence[int]) -> list[tuple[int, int]]:
@@ -92,12 +125,6 @@ def _padding(node: Node, value: Value, kernel: Sequence[int]) -> tuple[str, Valu
     return "valid", _applied(_kind("pad", len(pads))(around), value)
 
 
-def _weighted(layer: Any, value: Value, weights: Sequence[np.ndarray]) -> Value:
-    result = _applied(layer, value)
-    layer.set_weights(list(weights))
-    return result
-
-
 def _check_kernel(value: Value, kernel: np.ndarray, channels: int) -> None:
     if len(value.axes) != kernel.ndim or value.shape[1] != channels:
         raise UnspoolError(f"slides a kernel of {kernel.shape} over {value.shape}, which misfit")
@@ -125,7 +152,7 @@ def _conv(node: Node, scope: Scope) -> Value:
     else:
         layer = _kind("Conv", len(sizes))(kernel.shape[0], sizes, groups=groups, **settings)
         shaped = kernel.transpose(behind)
-    return _weighted(layer, padded, [shaped, *([] if bias is None else [bias])])
+    return _applied(layer, padded, [shaped, *([] if bias is None else [bias])])
 
 
 def _conv_transpose(node: Node, scope: Scope) -> Value:
@@ -146,7 +173,7 @@ def _conv_transpose(node: Node, scope: Scope) -> Value:
         name=node.name,
     )
     shaped = kernel.transpose([*range(2, kernel.ndim), 1, 0])
-    whole = _weighted(layer, value, [shaped, *([] if bias is None else [bias])])
+    whole = _applied(layer, value, [shaped, *([] if bias is None else [bias])])
     sides = _cropped(node, value, sizes)
     if not any(map(any, sides)):
         return whole

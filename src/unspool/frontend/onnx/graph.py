@@ -41,14 +41,14 @@ class Ends:
     Attributes:
         name: of the value.
         shape: with a batch of one.
-        batch: the axis of the batch.
+        batch: the axis of the batch; None where its place is taken by frames.
         dtype: NumPy's name of its type.
         open: the axis of time where its length is open, and the one in `shape` arbitrary.
     """
 
     name: str
     shape: tuple[int, ...]
-    batch: int
+    batch: int | None
     dtype: str
     open: int | None = None
 
@@ -87,6 +87,8 @@ class Graph:
         exported: sizes of the file's example that are others now -> those; constants that are
             shapes may hold them.
         states: what was left out, for sequences start at zero.
+        frames: what the file computes is one step of a stream, and the axis of the batch is that
+            of the steps.
     """
 
     inputs: tuple[Ends, ...]
@@ -96,6 +98,7 @@ class Graph:
     opset: int
     exported: Mapping[int, int] = field(default_factory=dict)
     states: tuple[State, ...] = ()
+    frames: bool = False
 
 
 def readers(nodes: Sequence[Node]) -> dict[str, list[Node]]:

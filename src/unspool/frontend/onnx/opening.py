@@ -47,7 +47,8 @@ def opened(model: Any, graph: Graph, other: Any) -> Any:
         sizes: list[int | None] = list(end.shape)
         if end.open is not None:
             sizes[end.open] = None
-        del sizes[end.batch]
+        if end.batch is not None:
+            del sizes[end.batch]
         inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
     try:
         result = keras.models.clone_model(model, input_tensors=inputs, clone_function=_cloned)

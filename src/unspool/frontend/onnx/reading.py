@@ -1,11 +1,13 @@
 """An .onnx file as a graph: checked, every shape fixed, what is constant computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states, folding, names
+from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.graph import Graph, Node, needed
 from unspool.support import files
@@ -14,30 +16,48 @@ _OLDEST = 7
 """The version since which operators broadcast, and mean inference where they do not say."""
 
 
-def read(path: Path, time_steps: int | None, shapes: Mapping[str, tuple[int, ...]]) -> Graph:
+@dataclass(frozen=True)
+class Piece:
+    """What of a file is read, and for which sizes.
+
+    Attributes:
+        time_steps: length of the sequence; None takes the file's.
+        shapes: input name -> shape with the batch, where the file leaves sizes open.
+        start: a tensor that is fed instead of computed; None begins with the inputs.
+        stop: a tensor that is the only output; None ends with the outputs.
+    """
+
+    time_steps: int | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    start: str | None = None
+    stop: str | None = None
+
+
+def read(path: Path, piece: Piece) -> Graph:
     """Read an .onnx file.
 
     Args:
         path: of the file; data that it keeps outside of itself lies in its folder.
-        time_steps: length of the sequence; None takes the file's.
-        shapes: input name -> shape, where the file leaves others open.
+        piece: what of it.
 
     Raises:
         UnspoolError: it is not such a file, is damaged, or holds what has no place on an NPU.
     """
     model = _parsed(path)
     try:
-        return _graph(model, time_steps, shapes)
+        return _graph(model, piece)
     except UnspoolError:
         raise
     except Exception as error:  # what protobuf lets pass and ONNX does not mean
         raise UnspoolError(f"a damaged ONNX file: {_brief(error)}") from None
 
 
-def _graph(model: Any, time_steps: int | None, shapes: Mapping[str, tuple[int, ...]]) -> Graph:
+def _graph(model: Any, piece: Piece) -> Graph:
     onnx = _library()
     _check(model)
-    ends, exported = fixed(model, time_steps, shapes)
+    if piece.start or piece.stop:
+        cut(model, piece.start, piece.stop, piece.shapes)
+    ends, exported = fixed(model, piece.time_steps, piece.shapes)
     links = [
         Node(node.op_type, "", (*node.input, *_read_within(node)), tuple(node.output))
         for node in model.graph.node

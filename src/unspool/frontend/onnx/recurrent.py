@@ -38,6 +38,8 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
     """
     _check(node, scope)
     value = scope.value(node)
+    if scope.graph.frames:
+        return _of_frames(node, scope, value)
     layout = node.attributes.get("layout", 0)
     time, batch = (1, 0) if layout else (0, 1)
     if value.shape[batch] != 1:
@@ -56,6 +58,21 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
         last = with_shape(finals[0], [1, 1, 1, y.shape[-1]])
         y = replace(y, along=time, pieces=((y.shape[time] - 1, last),))
     return [y, *finals]
+
+
+def _of_frames(node: Node, scope: Scope, value: Value) -> list[Value]:
+    """A node that does one step of a stream, over the steps that stand in the batch's axis."""
+    layout = node.attributes.get("layout", 0)
+    time, batch = (1, 0) if layout else (0, 1)
+    if _directions(node) == 2 or value.shape[time] != 1:
+        raise UnspoolError("reads more than one step of a stream; expected one, forwards")
+    layer = _layer(node, scope, 0, True, False, node.name)
+    sequence = layer(arranged(value, [batch, 2]))
+    layer.set_weights(_weights(node, scope, 0))
+    states = [sequence, _stand_in(*sequence.shape[1:])][: _STATES[node.op]]
+    # Y is (time, directions, batch, width) or (batch, time, directions, width), states without time
+    y = laid_out(sequence, [0, 3] if layout else [2, 3], 4)
+    return [y, *(laid_out(state, [0, 2] if layout else [1, 2], 3) for state in states)]
 
 
 def _sequence(tensor: Any, layout: int, directions: int) -> Value:

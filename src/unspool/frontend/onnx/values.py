@@ -93,7 +93,8 @@ def reshaped(tensor: Any, sizes: tuple[int, ...]) -> Any:
         tensor = history.operation._inbound_nodes[history.node_index].input_tensors[0]
     if tuple(tensor.shape[1:]) == sizes:
         return tensor
-    return keras.layers.Reshape(sizes)(tensor)
+    kept = len(sizes) > 1 and tensor.shape[1] == sizes[0]  # a first axis that may be opened again
+    return keras.layers.Reshape((-1, *sizes[1:]) if kept else sizes)(tensor)
 
 
 def natural_order(value: Value) -> list[int]:

@@ -1,7 +1,7 @@
 """Load a .pt2 file as a Keras model."""
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,18 @@ _OPSET = 20
 """The version of ONNX's operators that programs are written in."""
 
 
-def load_program(path: Path, time_steps: int | None, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+def load_program(path: Path, time_steps: int | None = None) -> Any:
     """A Keras functional model of a program that torch.export.save wrote, its layers real ones.
 
     Args:
         path: the file.
         time_steps: length of the sequence; None takes the file's, or leaves it open as the file.
-        shapes: none: a program leaves nothing open that is not told by its example.
 
     Raises:
         UnspoolError: the file cannot be read, or a call has no form; the message names it.
     """
-    if shapes:
-        raise UnspoolError("shapes are given for an ONNX file; this is none")
-    return assembled(_graph(archive.read(path), time_steps))
+    program_ = archive.read(path)
+    return assembled(_graph(program_, time_steps), partial(_graph, program_))
 
 
 def _graph(found: Program, time_steps: int | None) -> Graph:

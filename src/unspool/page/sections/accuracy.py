@@ -6,10 +6,10 @@ from unspool.page.charts import accuracy as accuracy_chart
 from unspool.page.charts.confusion import confusion
 from unspool.page.sections.parts import Matrix, Picture, Section, Table
 from unspool.report.figure import Figure, Origin
-from unspool.report.numbers import COLUMNS, column_numbers
+from unspool.report.numbers import COLUMNS, column_numbers, left_out
 from unspool.report.report import Report
-from unspool.runtime.evaluation import Accuracy
 from unspool.runtime.measuring import PLACES
+from unspool.runtime.scores import Accuracy
 
 _SMALL, _LARGE = 16, 128  # classes: up to these a table, a picture; beyond, a list of confusions
 _CONFUSIONS = 20
@@ -59,7 +59,7 @@ def _of_output(report: Report, name: str, found: list[Accuracy]) -> Section:
                 f"{_caption(ordered[0])}. Darker: a larger share of the class.",
                 "share of a class's samples",
                 _origin(ordered[0]),
-                f"{ordered[0].samples:,} test samples",
+                f"{ordered[0].samples:,} test samples{left_out(ordered[0].padded)}",
                 (confusion(f"confusion{name}", ordered[0].confusion),),
             )
         )
@@ -92,7 +92,8 @@ def _stages(found: list[Accuracy], figures: Mapping[str, Figure], of: str) -> Pi
         "The same samples in every stage. A difference inside the band may be chance.",
         "%",
         "measured",
-        f"{found[0].samples:,} test samples{simulated}; band: Wilson's interval",
+        f"{found[0].samples:,} test samples{left_out(found[0].padded)}{simulated}; "
+        "band: Wilson's interval",
         (accuracy_chart.stages(points),),
         table=Table(f"Accuracy of each stage{of}", columns, rows),
     )
@@ -142,7 +143,8 @@ def _origin(accuracy: Accuracy) -> Origin:
 
 def _caption(accuracy: Accuracy) -> str:
     name = _STAGES[accuracy.runtime]
-    return f"{name}: {accuracy.samples:,} test samples, {_origin(accuracy)}"
+    left = left_out(accuracy.padded)
+    return f"{name}: {accuracy.samples:,} test samples{left}, {_origin(accuracy)}"
 
 
 def _recall(found: Sequence[Accuracy]) -> Table:
