@@ -167,6 +167,53 @@ class Stateful(nn.Module):
         return torch.sigmoid(self.head(y)), h
 
 
+class Cells(nn.Module):
+    """A GRUCell and an LSTMCell, one above the other, in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.GRUCell(4, 6), nn.LSTMCell(6, 5)
+        self.drop, self.head = nn.Dropout(0.2), nn.Linear(5, 2)
+
+    def forward(self, x: Any) -> Any:
+        h, g = x.new_zeros(x.shape[0], 6), torch.zeros(x.shape[0], 5)
+        c, given = torch.zeros_like(g), []
+        for step in range(x.shape[1]):
+            h = self.first(x[:, step], h)
+            g, c = self.second(self.drop(h), (g, c))
+            given.append(g)
+        return self.head(torch.stack(given, 1))
+
+
+class CellBehind(nn.Module):
+    """An RNNCell that reads what a Dense makes of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.cell, self.head = nn.Linear(4, 6), nn.RNNCell(6, 7), nn.Linear(7, 2)
+
+    def forward(self, x: Any) -> Any:
+        h = None
+        for step in x.unbind(1):
+            h = self.cell(torch.relu(self.inner(step)), h)
+        return self.head(h)
+
+
+class Fed(nn.Module):
+    """A cell that is fed what is made of its own output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(4, 6), nn.Linear(6, 4)
+
+    def forward(self, x: Any) -> Any:
+        h, y = torch.zeros(x.shape[0], 6), x[:, 0]
+        for _ in range(x.shape[1]):
+            h = self.cell(y, h)
+            y = self.head(h)
+        return y
+
+
 class Step(nn.Module):
     """One frame of a voice detector: convolutions, one step of an LSTM, states in one tensor."""
 
@@ -199,9 +246,13 @@ class Made:
     outputs: tuple[str, ...] = ("y",)
     batch_axis: int = 0
     zeros: tuple[int, ...] = ()  # inputs that are states
+    exporters: tuple[str, ...] = ("script", "dynamo")
 
 
 MODELS = {
+    "cells": Made(Cells, ((33, 4),), exporters=()),
+    "cell_behind": Made(CellBehind, ((20, 4),), exporters=()),
+    "fed": Made(Fed, ((12, 4),), exporters=()),
     "gru_last": Made(lambda: Last(nn.GRU(6, 16, batch_first=True), 16), ((33, 6),)),
     "gru_time_first": Made(lambda: Last(nn.GRU(6, 10), 10), ((20, 6),), batch_axis=1),
     "gru_stack_hidden": Made(
@@ -295,7 +346,7 @@ def make(name: str, made: Made, folder: Path) -> None:
     example = tuple(batched(array[0], n) for n, array in enumerate(samples))
     ends = {"input_names": list(made.inputs), "output_names": list(made.outputs)}
     time = {axis: "time" for axis in (1, 0) if axis != made.batch_axis}
-    for exporter in ("script", "dynamo"):
+    for exporter in made.exporters:
         path = folder / f"{name}.{exporter}.onnx"
         options = {}
         if exporter == "script" and name == "gru_last":

@@ -54,8 +54,10 @@ def _same(call: Call, to: Translation) -> None:
 
 
 def _constant(call: Call, to: Translation) -> None:
-    fill = {"zeros": 0.0, "ones": 1.0}.get(call.target, call.get("fill_value", 0.0))
-    to.constants[call.outputs[0]] = np.full(call["size"], fill, np.float32)
+    name = call.target.removeprefix("new_").removesuffix("_like")
+    fill = {"zeros": 0.0, "ones": 1.0}.get(name, call.get("fill_value", 0.0))
+    shape = to.shapes[call["self"].name] if call.target.endswith("_like") else call["size"]
+    to.constants[call.outputs[0]] = np.full(shape, fill, np.float32)
 
 
 def _linear(call: Call, to: Translation) -> None:
@@ -247,6 +249,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "exp": _as("Exp"),
     "feature_dropout": _same,
     "full": _constant,
+    "full_like": _constant,
     "gelu": _as("Gelu", approximate="approximate"),
     "group_norm": _group_norm,
     "gru.data": partial(recurrent, kind="GRU"),
@@ -274,7 +277,11 @@ TRANSLATIONS: dict[str, Translate] = {
     "mul.Scalar": _of_two("Mul"),
     "mul.Tensor": _of_two("Mul"),
     "neg": _as("Neg"),
+    "new_full": _constant,
+    "new_ones": _constant,
+    "new_zeros": _constant,
     "ones": _constant,
+    "ones_like": _constant,
     "pow.Tensor_Scalar": _of_two("Pow"),
     "prelu": _prelu,
     "reciprocal": _as("Reciprocal"),
@@ -301,5 +308,6 @@ TRANSLATIONS: dict[str, Translate] = {
     "tanh": _as("Tanh"),
     "to.dtype": _same,
     "zeros": _constant,
+    "zeros_like": _constant,
 }
 """Operators that compute something -> what writes a call of one."""

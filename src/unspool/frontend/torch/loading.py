@@ -12,6 +12,7 @@ from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, needed
 from unspool.frontend.onnx.names import distinct
 from unspool.frontend.torch import archive, aten, moves, program
 from unspool.frontend.torch.archive import Program
+from unspool.frontend.torch.cells import rolled
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
@@ -36,7 +37,7 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
 
 
 def _graph(found: Program, time_steps: int | None) -> Graph:
-    listed = program.calls(found)
+    listed = rolled(program.calls(found), program.shapes(found))
     ends = [_end(one, listed, time_steps) for one in program.fed(found)]
     weights = program.weights(found)
     shapes = program.shapes(found)
