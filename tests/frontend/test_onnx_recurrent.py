@@ -136,7 +136,7 @@ def cases(draw: Any) -> Case:
     )
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(cases())
 def test_random_nodes(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     check(case, tmp_path_factory.mktemp("model"))

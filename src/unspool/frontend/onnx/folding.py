@@ -40,21 +40,21 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
         tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
     }
     nodes = list(model.graph.node)
-    known = {*constants, *(name for node in nodes for name in node.output)}
+    names = {*constants, *(name for node in nodes for name in node.output)}
     changed = True
     while changed:
-        sizes = shapes(model, nodes, constants)
+        known = shapes(model, nodes, constants)
         left: list[Any] = []
         changed = False
         for node in nodes:
             if node.op_type == "If" and node.input[0] in constants:
-                branch, more = chosen(node, constants[node.input[0]], known)
-                known.update(more, *(one.output for one in branch))
+                branch, more = chosen(node, constants[node.input[0]], names)
+                names.update(more, *(one.output for one in branch))
                 constants.update(more)
                 left.extend(branch)
                 changed = True
                 continue
-            values = _computed(node, constants, sizes, model)
+            values = _computed(node, constants, known, model)
             if values is None:
                 left.append(node)
                 continue
@@ -67,13 +67,13 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
 def _computed(
     node: Any,
     constants: Mapping[str, np.ndarray],
-    shapes: Mapping[str, tuple[int, ...]],
+    known: Mapping[str, tuple[int, ...]],
     model: Any,
 ) -> list[np.ndarray] | None:
     """A node's outputs, or None where they depend on a sample."""
-    if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
+    if node.op_type in ("Shape", "Size") and node.input[0] in known:
         ends = {a.name: a.i for a in node.attribute}
-        shape = shapes[node.input[0]][ends.get("start", 0) : ends.get("end")]
+        shape = known[node.input[0]][ends.get("start", 0) : ends.get("end")]
         return [np.array(shape if node.op_type == "Shape" else prod(shape), np.int64)]
     if node.op_type in _RANDOM or any(name and name not in constants for name in node.input):
         return None
@@ -112,16 +112,16 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
     return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
 
 
-def _check_size(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _check_size(node: Any, known: Mapping[str, tuple[int, ...]]) -> None:
     """Check that what a node would compute is no larger than a network's constants are."""
     where = f"node {node.name or node.output[0]!r}"
     for name in node.output:
-        if prod(shapes.get(name, ())) > _MOST:
+        if prod(known.get(name, ())) > _MOST:
             raise UnspoolError(
-                f"{where}: would compute a constant of {prod(shapes[name]):,} entries; expected at "
+                f"{where}: would compute a constant of {prod(known[name]):,} entries; expected at "
                 f"most {_MOST:,}"
             )
-    if node.op_type in _GROWING and node.output[0] not in shapes:
+    if node.op_type in _GROWING and node.output[0] not in known:
         raise UnspoolError(
             f"{where}: its {node.op_type} of constants may be of any size; export it as a constant"
         )

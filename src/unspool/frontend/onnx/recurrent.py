@@ -14,6 +14,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx import activations
 from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.recurrent_checks import check, check_weights, directions
 from unspool.frontend.onnx.values import Value, arranged, joined, laid_out, sliced, with_shape
 from unspool.support._tensorflow import keras
 
@@ -36,7 +37,7 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
 
     What nothing reads in the end is a stand-in: the layer returns no more than it must.
     """
-    _check(node, scope)
+    check(node, scope)
     value = scope.value(node)
     if scope.graph.frames:
         return _of_frames(node, scope, value)
@@ -47,12 +48,12 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
             f"reads {value.shape[batch]} sequences at once where a batch of one is expected"
         )
     x = arranged(value, [time, 2])
-    _check_weights(node, scope, x.shape[-1])
+    check_weights(node, scope, x.shape[-1])
     starts = [_start(node, scope, 5 + n, x) for n in range(_STATES[node.op])]
     read = scope.read.get(node.name, frozenset((0, 1, 2)))
-    both = _directions(node) == 2
+    both = directions(node) == 2
     sequence, states = (_bidirectional if both else _one_way)(node, scope, x, starts, read)
-    y = _sequence(sequence, layout, _directions(node))
+    y = _sequence(sequence, layout, directions(node))
     finals = [_state(tensors, layout) for tensors in states]
     if node.attributes.get("direction", "forward") == "forward":  # the last step is the state
         last = with_shape(finals[0], [1, 1, 1, y.shape[-1]])
@@ -64,7 +65,7 @@ def _of_frames(node: Node, scope: Scope, value: Value) -> list[Value]:
     """A node that does one step of a stream, over the steps that stand in the batch's axis."""
     layout = node.attributes.get("layout", 0)
     time, batch = (1, 0) if layout else (0, 1)
-    if _directions(node) == 2 or value.shape[time] != 1:
+    if directions(node) == 2 or value.shape[time] != 1:
         raise UnspoolError("reads more than one step of a stream; expected one, forwards")
     layer = _layer(node, scope, 0, True, False, node.name)
     sequence = layer(arranged(value, [batch, 2]))
@@ -148,7 +149,7 @@ def _layer(
         "go_backwards": direction == 1 or node.attributes.get("direction") == "reverse",
         "use_bias": bool(node.reads(3)),
         "name": name,
-        **activations.of_cell(node, _DEFAULT[node.op], direction, _directions(node)),
+        **activations.of_cell(node, _DEFAULT[node.op], direction, directions(node)),
     }
     if node.op == "GRU":
         settings["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
@@ -177,7 +178,7 @@ def _start(node: Node, scope: Scope, position: int, x: Any) -> list[Any] | None:
     if not name:
         return None
     value = scope.values[name]
-    count, width = _directions(node), scope.needs(node, 2).shape[-1]
+    count, width = directions(node), scope.needs(node, 2).shape[-1]
     axis = 1 if node.attributes.get("layout", 0) else 0
     if isinstance(value, Value):
         if value.shape != ((1, count, width) if axis else (count, 1, width)):
@@ -217,50 +218,3 @@ def _initial(starts: Sequence[list[Any] | None], directions: int) -> list[Any]:
         for n in range(directions)
         for states in starts
     ]
-
-
-def _directions(node: Node) -> int:
-    return 2 if node.attributes.get("direction", "forward") == "bidirectional" else 1
-
-
-def _check(node: Node, scope: Scope) -> None:
-    """Check that a node has nothing that Keras's layers, and the NPU, have no form for."""
-    direction = node.attributes.get("direction", "forward")
-    if direction not in ("forward", "reverse", "bidirectional"):
-        raise UnspoolError(
-            f"has the attribute direction={direction!r}; expected forward, reverse or bidirectional"
-        )
-    if node.attributes.get("clip"):
-        raise UnspoolError(
-            f"has the attribute clip={node.attributes['clip']:g}, which has no form on the NPU; "
-            "train without it"
-        )
-    if node.attributes.get("input_forget"):
-        raise UnspoolError(
-            "has the attribute input_forget=1, which has no form on the NPU; train with a forget "
-            "gate of its own"
-        )
-    peepholes = scope.given(node, 7)
-    if peepholes is not None and peepholes.any():
-        raise UnspoolError("has peepholes, which have no form on the NPU; train without them")
-    lengths = scope.given(node, 4)
-    steps = scope.value(node).shape[1 if node.attributes.get("layout", 0) else 0]
-    if lengths is not None and (lengths != steps).any():
-        raise UnspoolError(
-            f"is given sequences of {lengths[lengths != steps][0]} of {steps} steps; export it for "
-            "full ones"
-        )
-
-
-def _check_weights(node: Node, scope: Scope, features: int) -> None:
-    """Check shapes, before Keras makes weights as large as an input."""
-    units, gates = scope.needs(node, 2).shape[-1], len(_GATES[node.op])
-    lead = (_directions(node), gates * units)
-    for position, shape in (
-        (1, (*lead, features)),
-        (2, (*lead, units)),
-        (3, (lead[0], 2 * lead[1])),
-    ):
-        weights = scope.given(node, position)
-        if weights is not None and weights.shape != shape:
-            raise UnspoolError(f"has weights of {weights.shape}; expected {shape}")
