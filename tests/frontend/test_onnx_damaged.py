@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "old": (
         _one("Add", "x x", opset=6),
         "a file of version 6 of ONNX's operators; expected 7 or later; export it anew "
-        "(`opset_version`)",
+        "(opset_version)",
     ),
     "no outputs": (_without("output"), "the ONNX graph has no output"),
     "no shape": (

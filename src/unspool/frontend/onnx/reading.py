@@ -180,7 +180,7 @@ def _check(model: Any) -> None:
     if _opset(model) < _OLDEST:
         raise UnspoolError(
             f"a file of version {_opset(model)} of ONNX's operators; expected {_OLDEST} or later; "
-            "export it anew (`opset_version`)"
+            "export it anew (opset_version)"
         )
 
 
