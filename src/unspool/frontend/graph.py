@@ -3,15 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from unspool.support._tensorflow import keras
 
 
 def functional(model: Any) -> Any:
-    """The graph of layers of a built Sequential or Functional model, as a Functional model."""
-    return (
-        keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
-    )
+    """The graph of layers of a built Sequential or Functional model, as a Functional model.
+
+    That of a Sequential is made once for each time that it is built.
+    """
+    if not isinstance(model, keras.Sequential):
+        return model
+    made = _GRAPHS.get(model)
+    if made is None or made.outputs[0] is not model.outputs[0]:
+        made = _GRAPHS[model] = keras.Model(model.inputs, model.outputs)
+    return made
+
+
+_GRAPHS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 def is_graph(layer: Any) -> bool:

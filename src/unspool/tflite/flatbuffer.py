@@ -1,5 +1,6 @@
 """The .tflite file: its tensors, its signature, and writing it so that every runtime reads it."""
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -58,10 +59,27 @@ class Tensor:
 
 
 def read(content: bytes) -> Model:
-    """Parse a .tflite file.
+    """Parse a .tflite file, for who changes it; files that were read just now are not parsed again.
 
     Raises:
         UnspoolError: the bytes are not a .tflite flatbuffer.
+    """
+    model: Model = pickle.loads(_pickled(content))
+    return model
+
+
+@lru_cache(maxsize=4)
+def _pickled(content: bytes) -> bytes:
+    """A parsed file to take copies of: that takes a tenth of the time that parsing takes."""
+    return pickle.dumps(look(content), pickle.HIGHEST_PROTOCOL)
+
+
+@lru_cache(maxsize=4)
+def look(content: bytes) -> Model:
+    """`read`, for who changes nothing.
+
+    Raises:
+        UnspoolError: as `read`.
     """
     if content[4:8] != b"TFL3":
         raise UnspoolError(
@@ -75,16 +93,6 @@ def read(content: bytes) -> Model:
     if not model.subgraphs:
         raise UnspoolError("the .tflite file has no graph")
     return model
-
-
-@lru_cache(maxsize=4)
-def look(content: bytes) -> Model:
-    """`read`, for who changes nothing: files that were read just now are not parsed again.
-
-    Raises:
-        UnspoolError: as `read`.
-    """
-    return read(content)
 
 
 def write(model: Model) -> bytes:

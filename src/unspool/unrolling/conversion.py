@@ -44,6 +44,7 @@ def convert(deploy_model: Any) -> bytes:
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [_graph(deploy_model)], tf.Module()
         )
+        converter.exclude_conversion_metadata = True  # which TensorFlow parses the file again for
         model = flatbuffer.read(converter.convert())
     _name(model, interface)
     marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
