@@ -1,0 +1,142 @@
+"""Silero's voice detector, called once a frame, from its ONNX file to the NPU; int8 beside int16.
+
+Usage: python bench/silero_vad.py [--minutes 11]
+
+Needs Debian's espeak-ng, `pip install 'unspool[onnx]'`, and `pip download`, which fetches the file
+(package silero-vad, MIT). Speech of espeak-ng with noise at 0 to 20 dB; the spectrum and the
+probabilities that are compared with are onnxruntime's, frame after frame with the states carried.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import onnx
+import onnxruntime
+from rich.console import Console
+from rich.table import Table
+from scipy.signal import resample_poly
+
+import unspool
+
+FILE = "silero_vad/data/silero_vad_openvino_16k.onnx"
+SPECTRUM = "F0::If_0_then_branch__Inline_0__/stft/Sqrt_output_0"
+RATE, FRAME, CONTEXT = 16_000, 512, 64
+STEPS = 125  # of a calibration sequence: 4 s
+VOICES = {
+    "en-us": "The quick brown fox jumps over the lazy dog near the river bank.",
+    "en-gb": "She sells sea shells by the sea shore, and nobody minds.",
+    "fr": "Bonjour, comment allez vous aujourd'hui? Il fait beau.",
+    "de": "Guten Morgen, heute ist ein schoener Tag fuer einen Spaziergang.",
+    "es": "El perro corre por la calle y el gato duerme en la ventana.",
+    "en-us+f3": "One two three four five six seven eight nine ten.",
+    "en-gb+m4": "Weather report: rain in the west, sunshine in the south.",
+}
+
+
+def model_file(folder: Path) -> Path:
+    """The detector's file, from its package."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "silero-vad"]
+    subprocess.run([*command, "-d", str(folder)], check=True)
+    (wheel,) = folder.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        return Path(archive.extract(FILE, folder))
+
+
+def spoken(voice: str, speed: int) -> np.ndarray:
+    """A sentence at 16 kHz, -1 to 1; espeak-ng speaks at 22,050 Hz."""
+    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", VOICES[voice]]
+    wave = subprocess.run(command, capture_output=True, check=True).stdout[44:]
+    samples = np.frombuffer(wave, np.int16).astype(np.float32) / 32_768
+    return np.asarray(resample_poly(samples, 320, 441), np.float32)
+
+
+def recorded(minutes: float, seed: int) -> np.ndarray:
+    """Sentences with silence around them, in noise, (samples,)."""
+    rng = np.random.default_rng(seed)
+    pieces: list[np.ndarray] = []
+    while sum(map(len, pieces)) < minutes * 60 * RATE:
+        speech = spoken(str(rng.choice(list(VOICES))), int(rng.integers(110, 230)))
+        speech *= rng.uniform(0.05, 0.9) / np.abs(speech).max()
+        quiet = np.zeros(int(rng.uniform(0.3, 2.5) * RATE), np.float32)
+        piece = np.concatenate([quiet, speech, quiet])
+        noise = rng.normal(size=len(piece))
+        if rng.random() < 0.5:  # dull
+            noise = np.convolve(noise, np.full(8, 8**-0.5), "same")
+        loudness = np.sqrt((speech**2).mean()) * 10 ** (-rng.uniform(0, 20) / 20)
+        pieces.append((piece + loudness * noise).astype(np.float32))
+    return np.concatenate(pieces)[: int(minutes * 60 * RATE)]
+
+
+def heard(path: Path, sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spectra, (frames, 129, 4), and probabilities, (frames,), of onnxruntime."""
+    model = onnx.load(str(path))
+    model.graph.output.append(onnx.helper.make_tensor_value_info(SPECTRUM, 1, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    state, context = np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32)
+    spectra, probabilities = [], []
+    for frame in sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME):
+        fed = np.concatenate([context, frame])
+        context = fed[-CONTEXT:]
+        probability, state, spectrum = session.run(None, {"input": fed[None], "state": state})
+        spectra.append(spectrum[0])
+        probabilities.append(probability[0, 0])
+    return np.stack(spectra), np.array(probabilities)
+
+
+def measured(path: Path, activations: str, calibration: np.ndarray, test: np.ndarray) -> list[str]:
+    """Deploy, and what is left of the probabilities."""
+    spectra, expected = heard(path, test)
+    model = unspool.load(path, from_tensor=SPECTRUM)
+    options = unspool.Options(activations=activations, remedy_seconds=0)
+    deployment = unspool.deploy_stream(model, calibration, options=options)
+    (found,) = unspool.Session(deployment.quantized_tflite).predict_calls(spectra[None])
+    errors = np.abs(found.ravel() - expected)
+    same = (found.ravel() > 0.5) == (expected > 0.5)
+    compiled, simulation = deployment.compiled, deployment.measured.simulation
+    return [
+        f"{compiled.npu_operators} / {len(compiled.cpu_operators)}",
+        f"{len(compiled.tflite) / 1024:.1f}",
+        f"{compiled.cycles:,}",
+        f"{100 * same.mean():.2f}",
+        f"{errors.mean():.4f}, {errors.max():.3f}",
+        "not run" if simulation is None else f"{simulation.equal} of {simulation.samples}",
+    ]
+
+
+ROWS = (
+    "operators on the NPU / CPU (Vela)",
+    "flash, the whole compiled file, KiB",
+    "cycles of a frame (Vela's estimate)",
+    "frames decided as in float, at 0.5, %",
+    "mean and largest error of the probability",
+    "calibration sequences with TFLM's bytes in the simulator",
+)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=11.0, help="of speech that is tested")
+    minutes = parser.parse_args().minutes
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", unspool.UnspoolWarning)  # of the states that are left out
+        path = model_file(Path(folder))
+        spectra, _ = heard(path, recorded(5, seed=2))
+        count = len(spectra) // STEPS
+        calibration = spectra[: count * STEPS].reshape(count, STEPS, *spectra.shape[1:])
+        test = recorded(minutes, seed=1)
+        columns = [measured(path, kind, calibration, test) for kind in ("int8", "int16")]
+    table = Table("ethos-u55-128", "int8", "int16", title=f"{len(test) // FRAME:,} frames")
+    for name, *values in zip(ROWS, *columns, strict=True):
+        table.add_row(name, *values)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
