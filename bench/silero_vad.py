@@ -32,8 +32,8 @@ VOICES = {
     "en-us": "The quick brown fox jumps over the lazy dog near the river bank.",
     "en-gb": "She sells sea shells by the sea shore, and nobody minds.",
     "fr": "Bonjour, comment allez vous aujourd'hui? Il fait beau.",
-    "de": "Guten Morgen, heute ist ein schoener Tag fuer einen Spaziergang.",
-    "es": "El perro corre por la calle y el gato duerme en la ventana.",
+    "de": "Guten Morgen, heute scheint die Sonne, morgen kommt Regen.",
+    "es": "El perro corre por el parque y el gato duerme en la ventana.",
     "en-us+f3": "One two three four five six seven eight nine ten.",
     "en-gb+m4": "Weather report: rain in the west, sunshine in the south.",
 }
