@@ -77,24 +77,19 @@ def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_gives_what_pytorch_gave(files: Path, name: str) -> None:
+def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name: str) -> None:
     model = _loaded(files / name)
     given, expected = _stored(files / name)
     found = _outputs(model, given)
     assert len(found) == len(expected)
     for values, torch_values in zip(found, expected, strict=True):
         np.testing.assert_allclose(values, torch_values.reshape(values.shape), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [name for name in NAMES if name.split(".")[0] in LAYERS and name not in WRITTEN_OUT],
-)
-def test_its_layers_are_those_of_the_model(files: Path, name: str) -> None:
-    """A BatchNormalization is folded into its convolution by PyTorch, by some exporters."""
-    kinds = [type(layer).__name__ for layer in _loaded(files / name).layers]
-    left_out = ("InputLayer", "Reshape", "BatchNormalization")
-    assert " ".join(kind for kind in kinds if kind not in left_out) == LAYERS[name.split(".")[0]]
+    layers = LAYERS.get(name.split(".")[0])
+    if layers and name not in WRITTEN_OUT:
+        kinds = [type(layer).__name__ for layer in model.layers]
+        # PyTorch folds a BatchNormalization into its convolution, by some exporters.
+        left_out = ("InputLayer", "Reshape", "BatchNormalization")
+        assert " ".join(kind for kind in kinds if kind not in left_out) == layers
 
 
 ALL_TARGETS = ("autoencoder.pt2", "cells.pt2")
@@ -110,7 +105,7 @@ ALL_TARGETS = ("autoencoder.pt2", "cells.pt2")
             marks=[] if name in ALL_TARGETS or accelerator == "ethos-u85-256" else pytest.mark.slow,
         )
         for name in NAMES
-        if name.endswith(".pt2")
+        if name.endswith(".pt2") and name != "cell_behind.pt2"
         for accelerator in ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
     ],
 )
