@@ -3,9 +3,10 @@
 import gc
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -67,12 +68,23 @@ def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def computing_at_once(at_once: bool = True) -> Iterator[None]:
-    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same."""
-    from unspool.support._tensorflow import tf
+    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same.
+
+    A single batch is predicted without a data set, which takes longer to make than the batch.
+    """
+    from unspool.support._tensorflow import keras, tf
+
+    whole = keras.Model.predict
+
+    def predict(model: Any, x: Any, batch_size: int = 32, **options: Any) -> Any:
+        if len(keras.tree.flatten(x)[0]) <= batch_size:
+            return model.predict_on_batch(x)
+        return whole(model, x, batch_size, **options)
 
     tf.config.run_functions_eagerly(at_once)
     try:
-        yield
+        with mock.patch.object(keras.Model, "predict", predict) if at_once else nullcontext():
+            yield
     finally:
         tf.config.run_functions_eagerly(False)
 

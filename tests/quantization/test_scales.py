@@ -104,6 +104,7 @@ def test_a_bias_folded_into_the_first_step_does_not_reach_the_others(activations
     np.testing.assert_array_equal(session.predict(binary, data, "npu"), expected)
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("size", [1e-3, 1e-9])
 def test_a_sigmoid_of_nearly_nothing_is_a_half(size: float) -> None:
     """TFLM's gives 0 or 1 where the scale of its input is below 2^-27."""

@@ -80,6 +80,7 @@ def slices() -> Any:
     return keras.Model([x, s], {"y": L.Dense(2)(y), "t": keras.ops.stack([a, b], axis=1)})
 
 
+@pytest.mark.usefixtures("computing")
 def test_a_pair_that_the_graph_does_not_show() -> None:
     rng = np.random.default_rng(0)
     data = {"x": rng.normal(0, 1, (60, 3, 5)), "s": rng.normal(0, 0.5, (60, 2, 6))}

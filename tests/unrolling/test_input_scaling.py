@@ -127,6 +127,7 @@ KEPT = {
 }
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("head", KEPT.values(), ids=KEPT)
 def test_what_does_more_than_scale_features_stays_in_the_network(
     head: Callable[[Any], Any],
@@ -208,6 +209,7 @@ def raw(reader: Any) -> Any:
     return model
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_feature_scales_change_the_units_and_nothing_else(reader: Callable[[], Any]) -> None:
     model = raw(reader())
