@@ -70,14 +70,14 @@ def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def computing_at_once(at_once: bool = True) -> Iterator[None]:
     """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same.
 
-    A single batch is predicted without a data set, which takes longer to make than the batch.
+    A batch as Unspool asks for is predicted without a data set, which takes longer to make than it.
     """
     from unspool.support._tensorflow import keras, tf
 
     whole = keras.Model.predict
 
-    def predict(model: Any, x: Any, batch_size: int = 32, **options: Any) -> Any:
-        if len(keras.tree.flatten(x)[0]) <= batch_size:
+    def predict(model: Any, x: Any, batch_size: int | None = None, **options: Any) -> Any:
+        if batch_size and len(keras.tree.flatten(x)[0]) <= batch_size:
             return model.predict_on_batch(x)
         return whole(model, x, batch_size, **options)
 
