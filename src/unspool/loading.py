@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 from unspool.errors import UnspoolError
 from unspool.frontend import keras_file
+from unspool.frontend.onnx.loading import load_onnx
 from unspool.frontend.onnx.reading import Piece
-from unspool.frontend.torch.archive import is_program
+from unspool.frontend.torch.archive import has_member, is_program
+from unspool.frontend.torch.loading import load_program
 from unspool.support.files import AnyPath
+from unspool.support.text import brief
 
 _WEIGHTS_ALONE = (".pt", ".pth", ".jit", ".ckpt", ".safetensors", ".bin")
 """Endings of files of PyTorch's users that hold weights or code, not a graph that can be read."""
@@ -57,19 +59,15 @@ def load(
     piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor)
     try:
         if _is_onnx(path):
-            from unspool.frontend.onnx.loading import load_onnx
-
             return load_onnx(path, piece)
         _check_whole(piece)
         if is_program(path):
-            from unspool.frontend.torch.loading import load_program
-
             return load_program(path, time_steps)
         _check_not_torch(path)
     except UnspoolError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:  # of protobuf, zip or Keras, where a file is damaged
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = f"{type(error).__name__}: {brief(error)}"
         raise UnspoolError(
             f"{path}: cannot be read: it is damaged, or of a form that is not known ({reason})"
         ) from None
@@ -103,16 +101,8 @@ def _check_not_torch(path: Path) -> None:
     if not path.is_file():
         return
     named_so = path.suffix.lower() in _WEIGHTS_ALONE and not keras_file.is_hdf5(path)
-    if named_so or _has_pickle(path):
+    if named_so or has_member(path, "data.pkl"):
         raise UnspoolError(
             "a file of PyTorch's without a graph that can be read safely; save the model "
             "with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
         )
-
-
-def _has_pickle(path: Path) -> bool:
-    try:
-        with ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
-    except Exception:  # not a zip, or one that is damaged in any way
-        return False

@@ -1,7 +1,5 @@
 """A graph of ONNX's nodes as a Keras functional model of real layers."""
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -9,9 +7,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.graph import nodes as nodes_of
+from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
+from unspool.frontend.onnx.names import free
 from unspool.frontend.onnx.values import Value, arranged, laid_out
 from unspool.support._tensorflow import keras
+from unspool.support.text import brief
 
 Given: TypeAlias = Value | np.ndarray
 
@@ -92,13 +93,12 @@ def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
 
 def _apart(graph: Graph) -> Graph:
     """The same graph, no node named as an input: Keras wants names of their own for both."""
-    taken = {_input_name(end.name) for end in graph.inputs} | {node.name for node in graph.nodes}
+    inputs = {_input_name(end.name) for end in graph.inputs}
+    taken = inputs | {node.name for node in graph.nodes}
     nodes = []
     for node in graph.nodes:
-        name = node.name
-        if name in {_input_name(end.name) for end in graph.inputs}:
-            name = next(n for n in (f"{name}_{k}" for k in itertools.count(1)) if n not in taken)
-            taken.add(name)
+        name = free(node.name, taken) if node.name in inputs else node.name
+        taken.add(name)
         nodes.append(replace(node, name=name))
     return replace(graph, nodes=tuple(nodes))
 
@@ -128,7 +128,7 @@ def _built(
     for node in graph.nodes:
         listed = _results(node, forms[node.op], scope)
         scope.values.update(zip(node.outputs, listed, strict=False))
-        if node.op in ("GRU", "LSTM", "RNN"):
+        if node.op in RECURRENT:
             made[node.name] = [_tensors(value) for value in listed]
     outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
     try:
@@ -153,11 +153,6 @@ def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
             f"node {node.name!r}: its {node.op} cannot be built as Keras's layers: {brief(error)}"
         ) from None
     return [results] if isinstance(results, Value) else list(results)
-
-
-def brief(error: Exception) -> str:
-    """What an error of another library says, in one line."""
-    return " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200] or type(error).__name__
 
 
 def _input_name(name: str) -> str:
@@ -187,9 +182,7 @@ def _tensors(value: Value) -> list[Any]:
 
 def _read(model: Any, made: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[int]]:
     """For each recurrent node, the outputs that the model's outputs depend on."""
-    from unspool.frontend.graph import nodes
-
-    wanted = {id(tensor) for node in nodes(model) for tensor in node.input_tensors}
+    wanted = {id(tensor) for node in nodes_of(model) for tensor in node.input_tensors}
     wanted |= {id(tensor) for tensor in model.outputs}
     return {
         name: frozenset(n for n, tensors in enumerate(outputs) if wanted & set(map(id, tensors)))

@@ -91,10 +91,15 @@ def _pads(node: Node, value: Value, kernel: Sequence[int]) -> list[tuple[int, in
     spans, strides = _spans(node, kernel), _strides(node, count)
     for axis, span, stride in zip(_spatial(value), spans, strides, strict=True):
         size = value.shape[axis]
-        total = max((-(-size // stride) - 1) * stride + span - size, 0)
-        small, large = total // 2, total - total // 2
+        small, large = _same_sides(size, span, stride)
         sides.append((small, large) if auto == "SAME_UPPER" else (large, small))
     return sides
+
+
+def _same_sides(length: int, span: int, stride: int) -> tuple[int, int]:
+    """What Keras's padding "same" adds in front of an axis and behind it."""
+    total = max((-(-length // stride) - 1) * stride + span - length, 0)
+    return total // 2, total - total // 2
 
 
 def _strides(node: Node, count: int) -> list[int]:
@@ -234,8 +239,7 @@ def _check_same(
     """Check that padding is Keras's "same": a pool looks at no padded entry, a mean counts none."""
     for axis, size, stride, pad in zip(_spatial(value), sizes, strides, pads, strict=True):
         length = value.shape[axis]
-        total = max((-(-length // stride) - 1) * stride + size - length, 0)
-        if tuple(pad) != (total // 2, total - total // 2):
+        if tuple(pad) != _same_sides(length, size, stride):
             raise UnspoolError(
                 f"pads axis {axis} of {length} entries by {tuple(pad)}, which has no form yet; "
                 "expected none, or as many as keep the length"

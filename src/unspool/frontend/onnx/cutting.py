@@ -7,6 +7,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import ends
+from unspool.support.text import brief
 
 
 def cut(
@@ -23,7 +24,8 @@ def cut(
     Raises:
         UnspoolError: there is no such tensor, or its shape does not follow from the inputs'.
     """
-    onnx = _onnx()
+    import onnx
+
     graph = model.graph
     computed = [name for node in graph.node for name in node.output]
     for name in (start, stop):
@@ -45,12 +47,6 @@ def cut(
     graph.input.extend(inputs)
     if start and start not in read:
         raise UnspoolError(f"no output depends on the tensor {start!r}")
-
-
-def _onnx() -> Any:
-    import onnx
-
-    return onnx
 
 
 def _like(name: str, computed: Sequence[str]) -> str:
@@ -78,8 +74,7 @@ def _shape(model: Any, name: str, shapes: Mapping[str, tuple[int, ...]]) -> tupl
         (value,) = ReferenceEvaluator(probe).run(None, zeros)
     except Exception as error:
         raise UnspoolError(
-            f"what is in front of tensor {name!r} cannot be computed: "
-            f"{' '.join(str(error).split())[:200]}"
+            f"what is in front of tensor {name!r} cannot be computed: {brief(error)}"
         ) from None
     return tuple(value.shape)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from unspool.frontend.onnx.graph import RECURRENT, Ends, Node, State, readers
+from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, Node, State, needed, readers
 
 _MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
 """What a state passes on its way into a layer, and out of it."""
@@ -69,6 +69,40 @@ def _source(start: np.ndarray, sources: Mapping[str, np.ndarray]) -> tuple[str, 
         if np.array_equal(whole.flat[entries], np.sort(start.ravel())):
             return name, None if len(entries) == whole.size else int(entries[0] // start.size)
     return None
+
+
+def as_graph(
+    nodes: tuple[Node, ...],
+    constants: Mapping[str, np.ndarray],
+    ends: Iterable[Ends],
+    outputs: tuple[str, ...],
+    sources: Mapping[str, np.ndarray],
+    opset: int,
+    exported: Mapping[int, int],
+) -> Graph:
+    """A graph of what outputs depend on, without states.
+
+    Args:
+        nodes: in their order, with names.
+        constants: name -> value.
+        ends: the inputs, states among them.
+        outputs: names of values, final states among them.
+        sources: what `numbered` found.
+        opset: the version of ONNX's operators.
+        exported: as `Graph` has it.
+    """
+    nodes, states = left_out(nodes, constants, sources)
+    if states:
+        outputs = without_final(outputs, nodes)
+    return Graph(
+        inputs=tuple(end for end in ends if end.name not in sources),
+        outputs=outputs,
+        nodes=needed(nodes, outputs),
+        constants=constants,
+        opset=opset,
+        exported=exported,
+        states=states,
+    )
 
 
 def without_final(outputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
+from unspool.support.text import brief
 
 _MOST = 2**26
 """Entries of a constant: no network for an NPU has one of more."""
@@ -93,7 +94,7 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     except Exception as error:
         raise UnspoolError(
             f"node {node.name or node.output[0]!r}: its {node.op_type} of constants cannot be "
-            f"computed: {' '.join(str(error).split())[:200]}"
+            f"computed: {brief(error)}"
         ) from None
     return [np.asarray(value) for value in outputs]
 

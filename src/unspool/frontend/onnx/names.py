@@ -19,7 +19,7 @@ def named(nodes: Sequence[Any]) -> tuple[Node, ...]:
     What only moves values about becomes no layer, in most cases, and is named last.
     """
     wanted = [_name(node) for node in nodes]
-    names = distinct(wanted, [_has_weights(node) for node in nodes])
+    names = distinct(wanted, [node.op_type for node in nodes])
     return tuple(
         Node(
             node.op_type,
@@ -32,26 +32,26 @@ def named(nodes: Sequence[Any]) -> tuple[Node, ...]:
     )
 
 
-def distinct(wanted: Sequence[str], first: Sequence[bool]) -> list[str]:
+def distinct(wanted: Sequence[str], ops: Sequence[str]) -> list[str]:
     """Names that are wanted, each once: others get a number behind.
 
     Args:
         wanted: names, as the user may have written them.
-        first: for each whether it goes before those that are not.
+        ops: what each names; operators with weights go before all others.
     """
     taken: set[str] = set()
     found = {}
-    for place in sorted(range(len(wanted)), key=lambda place: not first[place]):
-        found[place] = _free(_plain(wanted[place]), taken)
+    for place in sorted(range(len(wanted)), key=lambda place: ops[place] not in _WEIGHTED):
+        found[place] = free(_plain(wanted[place]), taken)
         taken.add(found[place])
     return [found[place] for place in range(len(wanted))]
 
 
-def _has_weights(node: Any) -> bool:
-    return node.op_type in (*RECURRENT, "Gemm", "MatMul", "Conv", "ConvTranspose")
+_WEIGHTED = (*RECURRENT, "Gemm", "MatMul", "Conv", "ConvTranspose")
 
 
-def _free(wanted: str, taken: set[str]) -> str:
+def free(wanted: str, taken: set[str]) -> str:
+    """The name that is wanted, or it with the first number behind that makes it another."""
     return next(
         name
         for name in itertools.chain([wanted], (f"{wanted}_{n}" for n in itertools.count(1)))

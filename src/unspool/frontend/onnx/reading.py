@@ -9,8 +9,9 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states, folding, names
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
-from unspool.frontend.onnx.graph import Graph, Node, needed
+from unspool.frontend.onnx.graph import Graph, Node
 from unspool.support import files
+from unspool.support.text import brief
 
 _OLDEST = 7
 """The version since which operators broadcast, and mean inference where they do not say."""
@@ -49,7 +50,7 @@ def read(path: Path, piece: Piece) -> Graph:
     except UnspoolError:
         raise
     except Exception as error:  # what protobuf lets pass and ONNX does not mean
-        raise UnspoolError(f"a damaged ONNX file: {_brief(error)}") from None
+        raise UnspoolError(f"a damaged ONNX file: {brief(error)}") from None
 
 
 def _graph(model: Any, piece: Piece) -> Graph:
@@ -66,19 +67,9 @@ def _graph(model: Any, piece: Piece) -> Graph:
     for name, value in numbered.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     left, constants = folding.folded(model)
-    nodes, states = first_states.left_out(names.named(left), constants, numbered)
     outputs = tuple(value.name for value in model.graph.output)
-    if states:
-        outputs = first_states.without_final(outputs, nodes)
-    return Graph(
-        inputs=tuple(end for end in ends if end.name not in numbered),
-        outputs=outputs,
-        nodes=needed(nodes, outputs),
-        constants=constants,
-        opset=_opset(model),
-        exported=exported,
-        states=states,
-    )
+    nodes = names.named(left)
+    return first_states.as_graph(nodes, constants, ends, outputs, numbered, _opset(model), exported)
 
 
 def _read_within(node: Any) -> Iterator[str]:
@@ -113,7 +104,7 @@ def _parsed(path: Path) -> Any:
     except UnspoolError:
         raise
     except Exception as error:  # protobuf's and onnx's own are of many kinds
-        raise UnspoolError(f"not an ONNX file, or damaged: {_brief(error)}") from None
+        raise UnspoolError(f"not an ONNX file, or damaged: {brief(error)}") from None
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
@@ -189,7 +180,3 @@ def _opset(model: Any) -> int:
         (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         default=1,
     )
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

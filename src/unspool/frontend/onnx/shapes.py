@@ -12,6 +12,7 @@ from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.values import (
     Value,
     arranged,
+    deeper,
     joined,
     laid_out,
     natural_order,
@@ -174,7 +175,7 @@ def _expand(node: Node, scope: Scope) -> Value:
     shape = scope.needs(node, 1)
     value = scope.value(node)
     rank = max(len(shape), len(value.axes))
-    padded = with_shape(value, [1] * (rank - len(value.axes)) + list(value.shape))
+    padded = deeper(value, rank)
     wanted = [1] * (rank - len(shape)) + [int(size) for size in shape]
     counts = [size if have == 1 else 1 for size, have in zip(wanted, padded.shape, strict=True)]
     return _repeated(padded, counts)

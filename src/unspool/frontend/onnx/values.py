@@ -105,11 +105,7 @@ def natural_order(value: Value) -> list[int]:
 
 def deeper(value: Value, rank: int) -> Value:
     """The same with axes of one entry in front, as ONNX broadcasts."""
-    return replace_axes(value, (None,) * (rank - len(value.axes)) + value.axes)
-
-
-def replace_axes(value: Value, axes: tuple[int | None, ...]) -> Value:
-    """The same elements with another account of the axes."""
+    axes = (None,) * (rank - len(value.axes)) + value.axes
     return Value(value.tensor, value.dims, axes)
 
 

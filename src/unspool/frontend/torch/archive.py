@@ -16,6 +16,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.support import files
+from unspool.support.text import brief
 
 _DTYPES: dict[int, Any] = {
     1: np.uint8,
@@ -47,9 +48,14 @@ class Program:
 
 def is_program(path: Path) -> bool:
     """Whether a file is a zip that torch.export.save wrote."""
+    return has_member(path, "/archive_format")
+
+
+def has_member(path: Path, ending: str) -> bool:
+    """Whether a file is a zip with a member whose name ends so."""
     try:
         with ZipFile(path) as archive:
-            return any(name.endswith("/archive_format") for name in archive.namelist())
+            return any(name.endswith(ending) for name in archive.namelist())
     except Exception:  # not a zip, or one that is damaged in any way
         return False
 
@@ -70,8 +76,8 @@ def read(path: Path) -> Program:
     except KeyError as error:
         raise UnspoolError(f"a .pt2 file without {error}; save it with torch.export.save") from None
     except Exception as error:  # of zip, JSON and what is in it
-        reason = " ".join(str(error).split())[:200]
-        raise UnspoolError(f"a damaged .pt2 file: {type(error).__name__}: {reason}") from None
+        reason = f"{type(error).__name__}: {brief(error)}"
+        raise UnspoolError(f"a damaged .pt2 file: {reason}") from None
 
 
 def _program(archive: ZipFile) -> Program:

@@ -99,9 +99,11 @@ def _each(value: int | Sequence[int], count: int) -> list[int]:
 def _pool(op: str, count: int) -> Translate:
     def translate(call: Call, to: Translation) -> None:
         kernel = _each(call["kernel_size"], count)
-        attributes = {"count_include_pad": 1} if op == "AveragePool" else {}
-        if call.get("count_include_pad") is False:
-            attributes = {}
+        if call.get("divisor_override"):
+            raise UnspoolError(
+                f"divides by divisor_override={call['divisor_override']}, which has no form; leave "
+                "it out"
+            )
         to.add(
             op,
             [call["self"].name],
@@ -111,7 +113,7 @@ def _pool(op: str, count: int) -> Translate:
             pads=_each(call.get("padding", 0), count) * 2,
             dilations=_each(call.get("dilation", 1), count),
             ceil_mode=int(call.get("ceil_mode", False)),
-            **attributes,
+            count_include_pad=int(call.get("count_include_pad", op == "AveragePool")),
         )
 
     return translate
@@ -165,10 +167,6 @@ def _inverse_root(call: Call, to: Translation) -> None:
     to.add("Reciprocal", [to.add("Sqrt", [call["self"].name])], call.outputs[0])
 
 
-def _silu(call: Call, to: Translation) -> None:
-    to.add("Swish", [call["self"].name], call.outputs[0])
-
-
 def _softplus(call: Call, to: Translation) -> None:
     if call.get("beta", 1) != 1:
         raise UnspoolError(f"has beta={call['beta']}; expected 1")
@@ -180,8 +178,10 @@ def _hard_sigmoid(call: Call, to: Translation) -> None:
 
 
 def _prelu(call: Call, to: Translation) -> None:
-    slopes = to.constants[call["weight"].name]
-    to.add("PRelu", [call["self"].name, to.constant(slopes)], call.outputs[0])
+    """PyTorch has a slope for each channel, the axis behind the batch; ONNX for the last axes."""
+    slopes, rank = to.constants[call["weight"].name], len(to.shapes[call["self"].name])
+    behind = slopes.reshape((-1, *[1] * max(rank - 2, 0)))
+    to.add("PRelu", [call["self"].name, to.constant(behind)], call.outputs[0])
 
 
 def _reduction(op: str) -> Translate:
@@ -296,7 +296,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "rsub.Tensor": _reversed,
     "selu": _as("Selu"),
     "sigmoid": _as("Sigmoid"),
-    "silu": _silu,
+    "silu": _as("Swish"),
     "sin": _as("Sin"),
     "softmax.int": _as("Softmax", axis="dim"),
     "softplus": _softplus,

@@ -8,7 +8,7 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
-from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, needed
+from unspool.frontend.onnx.graph import Ends, Graph
 from unspool.frontend.onnx.names import distinct
 from unspool.frontend.torch import archive, aten, moves, program
 from unspool.frontend.torch.archive import Program
@@ -37,30 +37,24 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
 
 
 def _graph(found: Program, time_steps: int | None) -> Graph:
-    listed = rolled(program.calls(found), program.shapes(found))
-    ends = [_end(one, listed, time_steps) for one in program.fed(found)]
+    shapes, fed = program.shapes(found), program.fed(found)
+    listed = rolled(program.calls(found), shapes)
+    ends = [_end(one, listed, time_steps) for one in fed]
     weights = program.weights(found)
-    shapes = program.shapes(found)
-    first = _translated(listed, Translation(dict(weights), shapes))
-    numbered = first_states.numbered(first.nodes, ends)
-    written = _translated(listed, Translation({**weights, **numbered}, shapes))
-    names = distinct(
-        [node.name or node.op for node in written.nodes],
-        [node.op in (*RECURRENT, "Gemm", "Conv", "MatMul") for node in written.nodes],
-    )
+    written = _translated(listed, Translation(dict(weights), shapes))
+    numbered = first_states.numbered(written.nodes, ends)
+    if numbered:
+        written = _translated(listed, Translation({**weights, **numbered}, shapes))
+    names = distinct([n.name or n.op for n in written.nodes], [n.op for n in written.nodes])
     nodes = tuple(replace(n, name=name) for n, name in zip(written.nodes, names, strict=True))
-    nodes, states = first_states.left_out(nodes, written.constants, numbered)
-    outputs = program.outputs(found)
-    if states:
-        outputs = first_states.without_final(outputs, nodes)
-    return Graph(
-        inputs=tuple(end for end in ends if end.name not in numbered),
-        outputs=outputs,
-        nodes=needed(nodes, outputs),
-        constants=written.constants,
-        opset=_OPSET,
-        exported=_changed(program.fed(found), ends),
-        states=states,
+    return first_states.as_graph(
+        nodes,
+        written.constants,
+        ends,
+        program.outputs(found),
+        numbered,
+        _OPSET,
+        _changed(fed, ends),
     )
 
 
