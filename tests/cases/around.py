@@ -88,7 +88,8 @@ def over_time(reduce: Callable[[Any], Any]) -> Build:
 
 
 def span(h: Any) -> Any:
-    return ops.concatenate([ops.max(h, axis=1), ops.min(h, axis=1)], axis=-1)
+    least = [function(h, axis=1) for function in (ops.min, ops.amin, ops.nanmin)]
+    return ops.concatenate([ops.max(h, axis=1), *least], axis=-1)
 
 
 def both_pools(x: Any) -> Any:
