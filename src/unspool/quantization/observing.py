@@ -1,5 +1,6 @@
 """Run a float .tflite on samples, and keep what its activation tensors take."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,9 +82,7 @@ class Observer:
             self._interpreter.allocate_tensors()
         self._minima = np.full(len(self._names), np.inf)
         self._maxima = np.full(len(self._names), -np.inf)
-        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in self._names.values()}
-        self._strides = self._strides_of(graph, calls)
-        self._fed = 0
+        self._values = _Values(self._sizes(graph), self._roles_in_order(), calls)
 
     def feed(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """One inference: arrays of the inputs' shapes in, arrays of the outputs' shapes out.
@@ -95,16 +94,13 @@ class Observer:
         for index, values in zip(graph.inputs, inputs, strict=True):
             self._interpreter.set_tensor(index, values)
         self._interpreter.invoke()
-        tensors = [self._interpreter.get_tensor(index).ravel() for index in self._names]
-        lows = np.array([values.min() for values in tensors])
-        highs = np.array([values.max() for values in tensors])
+        # All in one array: a thousand steps have more tensors than values in each.
+        flat = np.concatenate([self._interpreter.get_tensor(i).ravel() for i in self._names])
+        lows, highs = self._values.extremes(flat)
         self._check_finite(lows, highs)
         self._minima = np.minimum(self._minima, lows)
         self._maxima = np.maximum(self._maxima, highs)
-        for values, name in zip(tensors, self._names.values(), strict=True):
-            stride = self._strides[self._roles[name]]
-            self._kept[name].append(values[self._fed % stride :: stride])
-        self._fed += 1
+        self._values.keep(flat)
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
 
     def _check_finite(self, lows: np.ndarray, highs: np.ndarray) -> None:
@@ -112,7 +108,7 @@ class Observer:
         if bad.size:
             name = list(self._names.values())[bad[0]]
             raise UnspoolError(
-                f"calibration data, run {self._fed + 1}: the trained model computes NaN or "
+                f"calibration data, run {self._values.fed + 1}: the trained model computes NaN or "
                 f"infinity (first in {name!r}), so it has no range; leave such samples out, or "
                 "train it with activations that are bounded"
             )
@@ -137,7 +133,7 @@ class Observer:
         return Observations(
             samples=samples,
             extremes=extremes,
-            values={name: np.concatenate(kept) for name, kept in self._kept.items()},
+            values=dict(zip(self._names.values(), self._values.kept(), strict=True)),
             ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
@@ -149,13 +145,47 @@ class Observer:
         extremes = zip(self._names.values(), self._minima, self._maxima, strict=True)
         return {name: Range(float(low), float(high)) for name, low, high in extremes}
 
-    def _strides_of(self, graph: Any, calls: int) -> dict[str, int]:
-        """Role -> n, where every n-th value is kept: about `_VALUES_PER_ROLE` in all."""
-        sizes: dict[str, int] = {}
-        for index, name in self._names.items():
-            size = int(np.prod(graph.tensors[index].shape))
-            sizes[self._roles[name]] = sizes.get(self._roles[name], 0) + size
-        return {role: max(1, size * calls // _VALUES_PER_ROLE) for role, size in sizes.items()}
+    def _sizes(self, graph: Any) -> list[int]:
+        return [int(np.prod(graph.tensors[index].shape)) for index in self._names]
+
+    def _roles_in_order(self) -> list[str]:
+        return [self._roles[name] for name in self._names.values()]
+
+
+class _Values:
+    """Some values of tensors whose values lie one after the other: about as many for each role."""
+
+    def __init__(self, sizes: Sequence[int], roles: Sequence[str], calls: int) -> None:
+        """Decide how many values of each tensor are kept, if it is written `calls` times."""
+        total: Counter[str] = Counter()
+        for size, role in zip(sizes, roles, strict=True):
+            total[role] += size
+        strides = [max(1, total[role] * calls // _VALUES_PER_ROLE) for role in roles]
+        self._starts = np.cumsum([0, *sizes[:-1]])
+        self._owner = np.repeat(np.arange(len(sizes)), sizes)
+        self._stride = np.repeat(strides, sizes)
+        self._place = np.arange(len(self._owner)) - np.repeat(self._starts, sizes)
+        self._kept: list[np.ndarray] = []
+        self._owners: list[np.ndarray] = []
+        self.fed = 0
+
+    def extremes(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest value of each tensor."""
+        return np.minimum.reduceat(flat, self._starts), np.maximum.reduceat(flat, self._starts)
+
+    def keep(self, flat: np.ndarray) -> None:
+        """Keep every n-th value of each tensor, other ones in each call."""
+        chosen = np.flatnonzero((self._place - self.fed) % self._stride == 0)
+        self._kept.append(flat[chosen])
+        self._owners.append(self._owner[chosen])
+        self.fed += 1
+
+    def kept(self) -> list[np.ndarray]:
+        """What was kept of each tensor, in the order of the calls."""
+        owners = np.concatenate(self._owners)
+        order = np.argsort(owners, kind="stable")
+        ends = np.cumsum(np.bincount(owners, minlength=len(self._starts)))
+        return np.split(np.concatenate(self._kept)[order], ends[:-1])
 
 
 class Stream:

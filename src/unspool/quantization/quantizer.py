@@ -4,13 +4,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from litert_quantizer import qtyping, quantizer, recipe_manager
+from litert_quantizer import qtyping, recipe_manager
+from litert_quantizer.model_modifier import ModelModifier
+from litert_quantizer.params_generator import ParamsGenerator
 
 from unspool.errors import UnspoolError
 from unspool.quantization import curves, kernels, scales, stand_ins
 from unspool.quantization.ranges import Range
+from unspool.quantization.rescaling import rescale
 from unspool.support.quiet import quiet
-from unspool.tflite import flatbuffer
+from unspool.tflite import flatbuffer, marks
+from unspool.tflite.gaps import Irregular
+from unspool.tflite.leaving_out import leave_out, put_back
 
 ACTIVATIONS = {"int8": 8, "int16": 16}
 """Types of the activations, by name, with their bits; weights are int8 in both."""
@@ -51,21 +56,10 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     """
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
-    source = flatbuffer.read(float_tflite)
-    folded = curves.fold(source, activations)
-    statistics = scales.statistics(source, ranges, activations)
-    recipe = _recipe(activations, kernels.unlike_heads(source))
-    replaced = stand_ins.put_in(source, activations)
-    listed = flatbuffer.write(source) if replaced or folded else float_tflite
-    with quiet():  # a progress bar that its own switch does not turn off
-        result = quantizer.Quantizer(bytearray(listed), recipe).quantize(
-            statistics, enable_progress_bar=False, enable_progress_report=False
-        )
-    model = flatbuffer.read(bytes(result.quantized_model))
-    if replaced:
-        stand_ins.put_back(model, replaced)
-    if folded:
-        curves.unfold(model, folded)
+    try:
+        model = _quantized(float_tflite, ranges, activations, leaves_out=True)
+    except Irregular:
+        model = _quantized(float_tflite, ranges, activations, leaves_out=False)
     left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
     if left:
         kinds = ", ".join(sorted({kind for kind, _ in left}))
@@ -77,6 +71,33 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         )
     _undo_requantized_outputs(model)
     return flatbuffer.write(model)
+
+
+def _quantized(
+    float_tflite: bytes, ranges: Mapping[str, Range], activations: str, *, leaves_out: bool
+) -> flatbuffer.Model:
+    """What litert-quantizer makes of a model, which it sees a few steps of if `leaves_out`.
+
+    Raises:
+        Irregular: it does not treat all steps alike.
+    """
+    source = flatbuffer.read(float_tflite)
+    folded = curves.fold(source, activations)
+    statistics = scales.statistics(source, ranges, activations)
+    recipe = _recipe(activations, kernels.unlike_heads(source))
+    replaced = stand_ins.put_in(source, activations)
+    left = leave_out(source, marks.read(source).layers if leaves_out else ())
+    with quiet():  # a progress bar that its own switch does not turn off
+        parameters = ParamsGenerator(source).generate_quantization_parameters(
+            recipe, statistics, enable_progress_bar=False
+        )
+        model = flatbuffer.read(bytes(ModelModifier(source).modify_model(parameters)))
+    rescale(model, put_back(model, left), statistics, activations)
+    if replaced:
+        stand_ins.put_back(model, replaced)
+    if folded:
+        curves.unfold(model, folded)
+    return model
 
 
 def _undo_requantized_outputs(model: Any) -> None:
@@ -100,7 +121,7 @@ def _undo_requantized_outputs(model: Any) -> None:
             output.tensorIndex = before.get(output.tensorIndex, output.tensorIndex)
 
 
-def _recipe(activations: str, by_channel: Iterable[str]) -> list[dict[str, Any]]:
+def _recipe(activations: str, by_channel: Iterable[str]) -> recipe_manager.RecipeManager:
     """litert-quantizer's recipe: static, all operators, one scale per tensor or per channel."""
     manager = recipe_manager.RecipeManager()
     for operation, granularity in _GRANULARITIES:
@@ -124,4 +145,5 @@ def _recipe(activations: str, by_channel: Iterable[str]) -> list[dict[str, Any]]
     for operation in _NOT_LISTED[activations]:
         config = {**general["op_config"], "skip_checks": True}
         recipe.append({**general, "operation": operation.value, "op_config": config})
-    return recipe
+    manager.load_quantization_recipe(recipe)
+    return manager

@@ -1,9 +1,10 @@
 """The .tflite file: its tensors, its signature, and writing it so that every runtime reads it."""
 
 import pickle
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,7 +72,17 @@ def read(content: bytes) -> Model:
 @lru_cache(maxsize=4)
 def _pickled(content: bytes) -> bytes:
     """A parsed file to take copies of: that takes a tenth of the time that parsing takes."""
-    return pickle.dumps(look(content), pickle.HIGHEST_PROTOCOL)
+    return next((pickled for written, pickled in _WRITTEN if written == content), None) or _dumped(
+        _parsed(content)
+    )
+
+
+def _dumped(model: Model) -> bytes:
+    return pickle.dumps(model, pickle.HIGHEST_PROTOCOL)
+
+
+_WRITTEN: deque[tuple[bytes, bytes]] = deque(maxlen=2)
+"""Files that were written just now, and what they were written from."""
 
 
 @lru_cache(maxsize=4)
@@ -81,6 +92,10 @@ def look(content: bytes) -> Model:
     Raises:
         UnspoolError: as `read`.
     """
+    return read(content)
+
+
+def _parsed(content: bytes) -> Model:
     if content[4:8] != b"TFL3":
         raise UnspoolError(
             f"not a .tflite file: {len(content)} bytes that start with {content[:8]!r}; "
@@ -105,7 +120,24 @@ def write(model: Model) -> bytes:
         if buffer.offset > 1 or buffer.size > 1:
             raise ValueError("a buffer is stored outside the flatbuffer and was not read in")
         buffer.offset = buffer.size = 0
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    _as_parsed(model)
+    _WRITTEN.append((content, _dumped(model)))
+    return content
+
+
+def _as_parsed(model: Model) -> None:
+    """Give vectors the types that parsing gives them."""
+    for graph in model.subgraphs:
+        graph.inputs, graph.outputs = list(map(int, graph.inputs)), list(map(int, graph.outputs))
+        for op in graph.operators:
+            op.inputs, op.outputs = list(map(int, op.inputs)), list(map(int, op.outputs))
+        for tensor in graph.tensors:
+            tensor.shape = list(map(int, tensor.shape))
+            numbers = tensor.quantization
+            if numbers and numbers.scale is not None:
+                numbers.scale = np.array(numbers.scale, np.float32)
+                numbers.zeroPoint = np.array(numbers.zeroPoint, np.int64)
 
 
 def inputs_and_outputs(model: Model) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -149,13 +181,13 @@ def graph_operators(model: Model) -> list[Operator]:
     """Every operator of the first graph, in order; omitted inputs are not listed."""
     graph = model.subgraphs[0]
     text = [tensor.name.decode() for tensor in graph.tensors]
+    kinds = [_kind(model, number) for number in range(len(model.operatorCodes))]
     described = []
     for op in graph.operators:
         indices = tuple(int(index) for index in op.inputs if index >= 0)
         written = tuple(text[index] for index in op.outputs)
-        described.append(
-            Operator(operator_kind(model, op), tuple(text[i] for i in indices), written, indices)
-        )
+        kind = kinds[op.opcodeIndex]
+        described.append(Operator(kind, tuple(text[i] for i in indices), written, indices))
     return described
 
 
@@ -219,10 +251,22 @@ def operators(model: Model) -> list[tuple[str, str]]:
 
 def operator_kind(model: Model, operator: Any) -> str:
     """LiteRT's name of an operator's kind, such as `FULLY_CONNECTED`."""
-    code = model.operatorCodes[operator.opcodeIndex]
+    return _kind(model, operator.opcodeIndex)
+
+
+def _kind(model: Model, number: int) -> str:
+    """LiteRT's name of an operator code."""
+    code = model.operatorCodes[number]
     if code.customCode:
         return str(code.customCode.decode())
-    return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _names_of_codes().get(builtin, f"operator {builtin}")
+
+
+@cache
+def _names_of_codes() -> dict[int, str]:
+    """LiteRT's number of an operator -> its name."""
+    return {number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
 def float_operators(model: Model) -> list[tuple[str, str]]:

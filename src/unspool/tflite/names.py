@@ -33,7 +33,11 @@ class State:
 
 def step_scope(layer: str, number: int) -> str:
     """The scope of a step; the slash at the end makes TensorFlow take it from the root."""
-    return f"{layer}/step_{number:03d}/"
+    return f"{_step(layer, number)}/"
+
+
+def _step(layer: str, number: int) -> str:
+    return f"{layer}/step_{number:03d}"
 
 
 def state(layer: str, name: str) -> State:
@@ -87,6 +91,20 @@ class Steps:
     def role(self, name: str) -> str:
         """The name without the steps' numbers: `gru/step_007/h` -> `gru/step/h`."""
         return self._step.sub(r"\1/step", name) if self._step else name
+
+    def later(self, name: str, by: int) -> str:
+        """The same tensor of another step: `gru/step_007/h` two later is `gru/step_009/h`.
+
+        Of several names, those of other steps stay: what all steps share is called after one.
+        """
+        found = self.find(name)
+        if not found:
+            return name
+        own, new = (_step(found[0], found[1] + n) for n in (0, by))
+        return ";".join(
+            new + part.removeprefix(own) if part.startswith(own) else part
+            for part in name.split(";")
+        )
 
     def within(self, name: str) -> str:
         """The name within its layer or step, the last of several: `gru/step_007/h` -> `h`."""

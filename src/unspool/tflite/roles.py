@@ -18,6 +18,9 @@ def roles(model: flatbuffer.Model) -> dict[str, str]:
     steps = marks.steps
     names = [tensor.name.decode() for tensor in graph.tensors]
     role_of = {name: steps.role(name) for name in names}
+    for op in graph.operators:  # parts of one tensor: each step has its own
+        if flatbuffer.operator_kind(model, op) in ("SPLIT", "UNPACK"):
+            role_of |= dict.fromkeys((names[i] for i in op.outputs), role_of[names[op.outputs[0]]])
 
     def recipe(op: Any) -> tuple[str, ...]:
         kind = flatbuffer.operator_kind(model, op)

@@ -12,8 +12,11 @@ from unspool.support._tensorflow import keras, tf
 from unspool.support.quiet import quiet
 from unspool.support.text import last_line
 from unspool.tflite import flatbuffer, marks, rewriting
+from unspool.tflite.filling import fill
+from unspool.tflite.gaps import Irregular
 from unspool.tflite.marks import Interface
 from unspool.unrolling import leading
+from unspool.unrolling.recurrent.loop import with_gaps
 
 
 def convert(deploy_model: Any) -> bytes:
@@ -40,16 +43,29 @@ def convert(deploy_model: Any) -> bytes:
     """
     interface = _interface(deploy_model)
     deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)
-    with quiet(), _one_line_errors(deploy_model):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [_graph(deploy_model)], tf.Module()
-        )
-        converter.exclude_conversion_metadata = True  # which TensorFlow parses the file again for
-        model = flatbuffer.read(converter.convert())
+    model = _converted(deploy_model)
     _name(model, interface)
     marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
     rewriting.rewrite(model)
     return flatbuffer.write(model)
+
+
+def _converted(deploy_model: Any) -> flatbuffer.Model:
+    """What TensorFlow's converter makes of the model, which it sees a few steps of where it can."""
+    with quiet(), _one_line_errors(deploy_model):
+        with with_gaps() as layers:
+            model = _by_tensorflow(deploy_model)
+        try:
+            fill(model, layers)
+        except Irregular:
+            model = _by_tensorflow(deploy_model)
+    return model
+
+
+def _by_tensorflow(deploy_model: Any) -> flatbuffer.Model:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([_graph(deploy_model)], tf.Module())
+    converter.exclude_conversion_metadata = True  # which TensorFlow parses the file again for
+    return flatbuffer.read(converter.convert())
 
 
 def _graph(deploy_model: Any) -> Any:

@@ -1,14 +1,46 @@
 """The time loop that all cells share, unrolled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, replace
 from typing import Any
 
 from unspool.support._tensorflow import keras, tf
+from unspool.tflite import gaps
 from unspool.tflite.names import step_scope
 from unspool.unrolling.recurrent.cell import Array, Cell, States
 from unspool.unrolling.recurrent.masked import Padding, step_masks
 from unspool.unrolling.recurrent.weights import OfTrained
+
+_GAPS: ContextVar[dict[str, int] | None] = ContextVar("_GAPS", default=None)
+
+
+@contextmanager
+def with_gaps() -> Iterator[dict[str, int]]:
+    """Run layers without the steps that are copies of the ones before them (`tflite.gaps`).
+
+    Where the outputs of all steps are put together, the last one before the gap stands for those
+    in it.
+
+    Yields:
+        a dictionary that is filled: layers that were run with a gap -> how many steps they have.
+    """
+    found: dict[str, int] = {}
+    token = _GAPS.set(found)
+    try:
+        yield found
+    finally:
+        _GAPS.reset(token)
+
+
+def _left_out(layer: str, steps: int) -> range:
+    """The numbers of a layer's steps that are not run."""
+    found, gap = _GAPS.get(), gaps.gap(steps)
+    if found is None or not gap:
+        return range(0)
+    found[layer] = max(steps, found.get(layer, 0))
+    return gap
 
 
 class Unrolled(OfTrained):
@@ -64,7 +96,11 @@ class Unrolled(OfTrained):
         goes_on = self._padding.continues or not initial_state
         states: States | None = tuple(initial_state) if initial_state else None
         outputs: list[Array] = []
+        left_out = _left_out(self.name, steps)
         for number in range(steps):
+            if number in left_out:
+                outputs.append(outputs[-1])
+                continue
             time = steps - 1 - number if self.go_backwards else number
             # The slash at the end: the scope is taken as it is, from the root.
             with tf.name_scope(step_scope(self.name, number)):
@@ -116,10 +152,14 @@ class PerStep(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, sequence: Any) -> Array:
         """Run the layer on every step of `sequence`, or of several at once."""
-        outputs = []
+        outputs: list[Array] = []
         several = isinstance(sequence, list)
         unstacked = [tf.unstack(each, axis=1) for each in (sequence if several else [sequence])]
+        left_out = _left_out(self.name, len(unstacked[0]))
         for number, rows in enumerate(zip(*unstacked, strict=True)):
+            if number in left_out:
+                outputs.append(outputs[-1])
+                continue
             with tf.name_scope(step_scope(self.name, number)):
                 outputs.append(self.inner(list(rows) if several else rows[0], training=False))
         return tf.stack(outputs, axis=1, name="sequence")

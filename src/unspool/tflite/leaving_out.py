@@ -1,0 +1,168 @@
+"""Leave out of a float model the steps that are copies of one another, and put them back.
+
+What is done in between has to be done to all steps alike, and to keep the names of the tensors.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from unspool.tflite import flatbuffer
+from unspool.tflite.gaps import (
+    COPIED,
+    JOINS,
+    Gap,
+    Graph,
+    Irregular,
+    gap,
+    number_anew,
+    paired,
+    row,
+    write,
+)
+
+_CUTS = ("SPLIT", "UNPACK")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was left out of a model.
+
+    Attributes:
+        gaps: the steps of each layer.
+        sizes: how many operators a step of each layer has.
+        parts: first output of an operator that cuts a tensor into parts -> all of its outputs.
+    """
+
+    gaps: tuple[Gap, ...] = ()
+    sizes: tuple[int, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def leave_out(model: flatbuffer.Model, layers: Sequence[str]) -> LeftOut:
+    """Leave out steps; layers whose steps are no copies of one another keep them.
+
+    Args:
+        model: is changed.
+        layers: those whose steps have names by the grammar of `names.py`.
+    """
+    graph = Graph(model)
+    gaps, sizes = [], []
+    for layer, steps in graph.by_step(layers).items():
+        try:
+            found = _gap(graph, layer, steps)
+            reads = _reads(graph, found, steps)
+        except Irregular:
+            continue
+        for op, inputs in reads:
+            op.inputs = [graph.numbers.get(name, -1) for name in inputs]
+        removed = {id(op) for number in gap(max(steps) + 1) for op in steps[number]}
+        graph.graph.operators = [op for op in graph.graph.operators if id(op) not in removed]
+        gaps.append(found)
+        sizes.append(len(steps[COPIED]))
+    left = LeftOut(tuple(gaps), tuple(sizes), _cut_down(graph) if gaps else {})
+    if gaps:
+        number_anew(model)
+    return left
+
+
+def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
+    """Write steps that were left out into what was made of the model.
+
+    Returns:
+        new tensor -> the one that it is a copy of.
+
+    Raises:
+        Irregular: operators were added to the steps; the model is of no use then.
+    """
+    graph = Graph(model)
+    steps = graph.by_step([each.layer for each in left.gaps])
+    for each, size in zip(left.gaps, left.sizes, strict=True):
+        if len(steps[each.layer][COPIED]) - _requantized(graph, steps[each.layer][COPIED]) != size:
+            raise Irregular
+    for op in graph.graph.operators:
+        parts = left.parts.get(graph.names[op.outputs[0]])
+        if parts:
+            op.outputs = [graph.named(name, op.outputs[0]) for name in parts]
+    write(graph, left.gaps, steps)
+    if left.gaps:
+        number_anew(model)
+    return graph.copies
+
+
+def _requantized(graph: Graph, step: Sequence[Any]) -> int:
+    """How many operators of a step give its outputs the scale that they have in a PACK."""
+    read = [{*op.inputs} for op in graph.graph.operators if graph.kind(op) not in JOINS]
+    elsewhere = {index for indices in read for index in indices}
+    return sum(graph.kind(op) == "QUANTIZE" and elsewhere.isdisjoint(op.outputs) for op in step)
+
+
+def _gap(graph: Graph, layer: str, steps: Mapping[int, Sequence[Any]]) -> Gap:
+    """The steps of a layer that may be left out, by what they compute."""
+    count = max(steps) + 1
+    if not gap(count) or steps.keys() != {*range(count)}:
+        raise Irregular
+    given = tuple(
+        {
+            read: read if graph.constant(read) else other
+            for read, other in paired(graph, layer, steps[COPIED], steps[number], number - COPIED)
+        }
+        for number in gap(count)
+    )
+    return Gap(layer, given)
+
+
+def _reads(
+    graph: Graph, gap: Gap, steps: Mapping[int, Sequence[Any]]
+) -> list[tuple[Any, list[str]]]:
+    """Operators that read the steps to be left out, and what they read in their place.
+
+    Raises:
+        Irregular: one may not read them.
+    """
+    numbers = range(COPIED + 1, max(steps))
+    gone = {name for number in numbers for op in steps[number] for name in graph.outputs(op)}
+    if not gone.isdisjoint(graph.names[index] for index in graph.graph.outputs):
+        raise Irregular
+    inside = {id(op) for number in numbers for op in steps[number]}
+    last = {id(op) for op in steps[max(steps)]}
+    found = []
+    for op in graph.graph.operators:
+        inputs = graph.inputs(op)
+        if id(op) in inside or gone.isdisjoint(inputs):
+            continue
+        if id(op) in last:
+            by = COPIED - numbers[-1]
+            inputs = [gap.steps.later(name, by) if name in gone else name for name in inputs]
+            if not gone.isdisjoint(inputs):
+                raise Irregular
+        elif graph.kind(op) in JOINS:
+            inputs = _stands(graph, gap, inputs, gone)
+        else:
+            raise Irregular
+        found.append((op, inputs))
+    return found
+
+
+def _stands(graph: Graph, gap: Gap, inputs: Sequence[str], gone: set[str]) -> list[str]:
+    """What a PACK reads, with the copied step in the places of those that are left out."""
+    first = next(name for name in inputs if name in gone)
+    number = gap.steps.find(first)
+    copied = gap.steps.later(first, COPIED - number[1]) if number else first
+    stands = [copied if name in gone else name for name in inputs]
+    if row(gap, stands, {copied}) != list(inputs):
+        raise Irregular
+    return stands
+
+
+def _cut_down(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Drop the parts that only steps read which are left out: not all tools take unread ones."""
+    read = {index for op in graph.graph.operators for index in op.inputs}
+    read.update(graph.graph.outputs)
+    dropped = {}
+    for op in graph.graph.operators:
+        kept = [index for index in op.outputs if index in read]
+        if graph.kind(op) in _CUTS and kept and len(kept) < len(op.outputs):
+            dropped[graph.names[kept[0]]] = tuple(graph.outputs(op))
+            op.outputs = kept
+    return dropped
