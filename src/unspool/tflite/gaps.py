@@ -167,9 +167,9 @@ def write(graph: Graph, gaps: Sequence[Gap], steps: Mapping[str, Mapping[int, li
         ]
     for each in gaps:
         _reread(graph, each, steps[each.layer])
-    graph.graph.operators = [
-        new for op in graph.graph.operators for new in (op, *after.get(id(op), ()))
-    ]
+    graph.graph.operators = _sorted(
+        [new for op in graph.graph.operators for new in (op, *after.get(id(op), ()))]
+    )
 
 
 def _copies(graph: Graph, gap: Gap, number: int, copied: Sequence[Any]) -> list[Any]:
@@ -225,6 +225,32 @@ def row(gap: Gap, read: Sequence[str], copied: set[str]) -> list[str]:
     if read[end:][:1] == [before]:
         return [*read[:start], *reversed(row), *read[end:]]
     raise Irregular
+
+
+def _sorted(operators: Sequence[Any]) -> list[Any]:
+    """Operators in their order, but none before one that it reads.
+
+    What gives a step's output another scale for a PACK may stand behind the last step.
+    """
+    writer = {index: op for op in operators for index in op.outputs}
+    ordered, done = [], set[int]()
+    for op in operators:
+        waiting = [op]
+        while waiting:
+            first = waiting[-1]
+            before = [
+                writer[index]
+                for index in first.inputs
+                if index in writer and id(writer[index]) not in done
+            ]
+            if before:
+                waiting += before
+                continue
+            waiting.pop()
+            if id(first) not in done:
+                done.add(id(first))
+                ordered.append(first)
+    return ordered
 
 
 def number_anew(model: flatbuffer.Model) -> None:

@@ -102,14 +102,21 @@ def _gap(graph: Graph, layer: str, steps: Mapping[int, Sequence[Any]]) -> Gap:
     count = max(steps) + 1
     if not gap(count) or steps.keys() != {*range(count)}:
         raise Irregular
-    given = tuple(
-        {
-            read: read if graph.constant(read) else other
-            for read, other in paired(graph, layer, steps[COPIED], steps[number], number - COPIED)
-        }
-        for number in gap(count)
-    )
-    return Gap(layer, given)
+    cut = {
+        name
+        for op in graph.graph.operators
+        if graph.kind(op) in _CUTS
+        for name in graph.outputs(op)
+    }
+    given = []
+    for number in gap(count):
+        pairs = dict(paired(graph, layer, steps[COPIED], steps[number], number - COPIED))
+        constant = {read for read in pairs if graph.constant(read)}
+        # What else would be left without a reader, which litert-quantizer leaves in float.
+        if not cut.issuperset(other for read, other in pairs.items() if read not in constant):
+            raise Irregular
+        given.append(pairs | dict(zip(constant, constant, strict=True)))
+    return Gap(layer, tuple(given))
 
 
 def _reads(
