@@ -76,7 +76,7 @@ def measured(steps: int, sources: Path) -> dict[str, Any]:
 
 def seconds(figures: dict[str, Any]) -> float:
     """From Keras to the int8 .tflite, without Vela."""
-    return sum(figures["seconds"][stage] for stage in STAGES)
+    return float(sum(figures["seconds"][stage] for stage in STAGES))
 
 
 def plot(found: dict[int, dict[str, Any]], before: dict[int, dict[str, Any]], path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from zoo import ZOO, Architecture, trained
 from zoo.measure import deployed, in_keras, judged, ordered, said
 
-from unspool.deployment import Deployment
+from unspool.deployed import Deployment
 from unspool.runtime import session
 from unspool.runtime.quality import MOST_ERROR
 

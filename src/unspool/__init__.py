@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from unspool.compression.kernels import KernelResult, KernelSetting
     from unspool.compression.search_results import Search
     from unspool.compression.searching import search
-    from unspool.deployment import Deployment, Options, deploy, deploy_stream
+    from unspool.deployed import Deployment, Options
+    from unspool.deployment import deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
     from unspool.inspection.inspecting import inspect
@@ -61,7 +62,7 @@ _HOME = {
     "Compressed": "compression.compressing",
     "Cost": "compilation.sweeping",
     "Curve": "runtime.drift",
-    "Deployment": "deployment",
+    "Deployment": "deployed",
     "Drift": "runtime.drift",
     "Epoch": "compression.fine_tuning",
     "FineTuning": "compression.fine_tuning_run",
@@ -71,7 +72,7 @@ _HOME = {
     "Measured": "runtime.measuring",
     "NotMeasured": "runtime.measuring",
     "Operator": "compilation.compiled",
-    "Options": "deployment",
+    "Options": "deployed",
     "OutputError": "runtime.quality",
     "Outside": "tflite.signature",
     "Quality": "runtime.quality",

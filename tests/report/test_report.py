@@ -9,7 +9,7 @@ from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
-from unspool.deployment import Deployment
+from unspool.deployed import Deployment
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.making import Beside, of_compiled, of_deployment

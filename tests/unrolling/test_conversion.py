@@ -1,9 +1,13 @@
 """What the converter must keep: names, and no arithmetic that could be folded."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 from conftest import small_model
 
-from unspool.support._tensorflow import keras
+from unspool.runtime.session import Session
+from unspool.support._tensorflow import keras, tf
 from unspool.tflite import flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
@@ -60,3 +64,29 @@ def test_conversion_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     convert(unroll(small_model("simple")))
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize("hold", [tf.constant, tf.Variable])
+def test_what_a_layer_holds_beside_its_weights_is_in_the_file(hold: Any) -> None:
+    held = hold(np.array([3.0, -2.0], np.float32))
+
+    class Held(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x * held
+
+    model = keras.Sequential([keras.Input((2,), batch_size=1), Held()])
+    (output,) = Session(convert(model)).predict(np.array([[1.0, 5.0]], np.float32))
+    assert output.tolist() == [[3.0, -10.0]]
+
+
+def test_equal_constants_are_stored_once() -> None:
+    x = keras.Input((64,), batch_size=1)
+    layers = [keras.layers.Dense(64, use_bias=False) for _ in range(2)]
+    model = keras.Model(x, layers[1](keras.ops.tanh(layers[0](x))))
+    layers[1].set_weights(layers[0].get_weights())
+    assert len(convert(model)) < 1.5 * 64 * 64 * 4
+
+
+def test_a_file_is_the_same_each_time() -> None:
+    deploy_model = unroll(small_model("gru"))
+    assert convert(deploy_model) == convert(deploy_model)

@@ -121,7 +121,7 @@ def _outputs(tflite: bytes, samples: np.ndarray) -> list[bytes]:
 def test_the_network_is_that_of_all_steps(name: str) -> None:
     model, samples = _model(MODELS[name]), _samples(12)
     deploy_model = unspool.unroll(model)
-    with mock.patch.object(conversion, "_graph", wraps=conversion._graph) as traced:
+    with mock.patch.object(conversion, "_function", wraps=conversion._function) as traced:
         tflite = unspool.convert(deploy_model)
     # Else nothing below is tried: a layer that is called twice has two lasts.
     assert traced.call_count == (2 if name == "two lengths" else 1)

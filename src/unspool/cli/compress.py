@@ -24,7 +24,7 @@ from unspool.support import files, samples
 
 if TYPE_CHECKING:
     from unspool.compression.fine_tuning_run import FineTuning
-    from unspool.deployment import Deployment, Options
+    from unspool.deployed import Deployment, Options
     from unspool.report.compression import Compression
 
 COMPRESSED_OUT = Path("unspool-compressed")
@@ -124,7 +124,7 @@ def _deployed(inputs: Inputs, model: Any, options: "Options", prefix: str = "") 
 
 def _before(inputs: Inputs) -> dict[str, float]:
     """Figures of the model as it is; before training, as a model may turn out undeployable."""
-    from unspool.deployment import Options
+    from unspool.deployed import Options
     from unspool.report.making import values_of
 
     # Only its values are shown: no remedies are tried against its errors.
@@ -204,7 +204,7 @@ def _save(inputs: Inputs, model: Any) -> Path:
 
 def _finish(inputs: Inputs, model: Any, compression: "Compression", given: TrainedFiles) -> None:
     from unspool.cli.results import Source, finish
-    from unspool.deployment import Options
+    from unspool.deployed import Options
     from unspool.report.making import Beside
 
     deployment = _deployed(inputs, model, Options(target=inputs.target))

@@ -26,7 +26,7 @@ from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
-    from unspool.deployment import Deployment, Options
+    from unspool.deployed import Deployment, Options
 
 
 @dataclass(frozen=True)

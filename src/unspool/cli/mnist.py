@@ -17,7 +17,7 @@ from unspool.support import files, samples
 from unspool.support.progress import Watch
 
 if TYPE_CHECKING:
-    from unspool.deployment import Deployment
+    from unspool.deployed import Deployment
     from unspool.runtime.drift import Drift
 
 DRIFT_STEPS = 10_000

@@ -15,7 +15,7 @@ from unspool.errors import UnspoolError
 from unspool.support import samples
 
 if TYPE_CHECKING:
-    from unspool.deployment import Options
+    from unspool.deployed import Options
 
 DEFAULT_OUT = Path("unspool-out")
 DEFAULT_ROUNDS = 6
@@ -169,7 +169,7 @@ class QuantizationOptions:
 
     def options(self, target: Target) -> "Options":
         """The deployment's options."""
-        from unspool.deployment import Options
+        from unspool.deployed import Options
 
         return Options(
             target=target,

@@ -12,7 +12,7 @@ from unspool import firmware
 from unspool.cli.console import BROKEN, console
 from unspool.cli.options import MODEL
 from unspool.compilation.budgets import Budget
-from unspool.deployment import Deployment, save
+from unspool.deployed import Deployment, save
 from unspool.errors import UnspoolError
 from unspool.page.html import as_html
 from unspool.report.as_json import as_json

@@ -10,7 +10,7 @@ from unspool.compilation import kinds
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import Wait
-from unspool.deployment import Deployment
+from unspool.deployed import Deployment
 from unspool.quantization.calibration import Round
 from unspool.report.figure import Figure, Origin, figure
 from unspool.report.numbers import left_out

@@ -10,7 +10,7 @@ from unspool.compilation.budgets import Budget
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import wait
-from unspool.deployment import Deployment
+from unspool.deployed import Deployment
 from unspool.report import figures
 from unspool.report.advice import advise
 from unspool.report.commands import Request

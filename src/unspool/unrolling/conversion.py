@@ -1,10 +1,12 @@
 """Deploy model -> float .tflite, with its names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
@@ -43,14 +45,14 @@ def convert(deploy_model: Any) -> bytes:
     """
     interface = _interface(deploy_model)
     deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)
-    model = _converted(deploy_model)
+    model = _with_gaps_filled(deploy_model)
     _name(model, interface)
     marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
     rewriting.rewrite(model)
     return flatbuffer.write(model)
 
 
-def _converted(deploy_model: Any) -> flatbuffer.Model:
+def _with_gaps_filled(deploy_model: Any) -> flatbuffer.Model:
     """What TensorFlow's converter makes of the model, which it sees a few steps of where it can."""
     with quiet(), _one_line_errors(deploy_model):
         with with_gaps() as layers:
@@ -63,13 +65,14 @@ def _converted(deploy_model: Any) -> flatbuffer.Model:
 
 
 def _by_tensorflow(deploy_model: Any) -> flatbuffer.Model:
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([_graph(deploy_model)], tf.Module())
-    converter.exclude_conversion_metadata = True  # which TensorFlow parses the file again for
-    return flatbuffer.read(converter.convert())
+    model = flatbuffer.read(_converted(_function(deploy_model)))
+    _drop_place_of_buffers(model)
+    _share_constants(model)
+    return model
 
 
-def _graph(deploy_model: Any) -> Any:
-    """The model's graph with constants in place of its variables, as a concrete function."""
+def _function(deploy_model: Any) -> Any:
+    """The model as a concrete function that captures constants in place of its variables."""
     constants = [(v, tf.constant(v.numpy())) for v in deploy_model.variables]
 
     @tf.function(  # type: ignore[untyped-decorator]
@@ -80,9 +83,73 @@ def _graph(deploy_model: Any) -> Any:
     def serve(*inputs: Any) -> Any:
         with keras.StatelessScope(state_mapping=constants):
             outputs = deploy_model(inputs if len(inputs) > 1 else inputs[0], training=False)
-        return {f"output_{n}": t for n, t in enumerate(tf.nest.flatten(outputs))}
+        return tf.nest.flatten(outputs)
 
     return serve.get_concrete_function()
+
+
+def _converted(function: Any) -> bytes:
+    """A concrete function as TensorFlow's converter writes it, without a signature."""
+    if any(value.dtype == tf.resource for value in function.captured_inputs):
+        # Variables that Keras does not know of: TensorFlow makes constants of them.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        converter.experimental_lower_to_saved_model = False
+    else:
+        converter = tf.compat.v1.lite.TFLiteConverter(*_graph(function))
+    # Else TensorFlow parses the file in Python twice: for metadata, and to share equal constants.
+    converter.exclude_conversion_metadata = True
+    converter._experimental_use_buffer_offset = True
+    content: bytes = converter.convert()
+    return content
+
+
+def _graph(function: Any) -> tuple[Any, list[Any], list[Any]]:
+    """A graph that calls the function on constants, its inputs and its outputs.
+
+    TensorFlow makes the same one by way of a SavedModel on disk, and takes longer for it than all
+    else takes. Without the call, the file would have its operators in another order.
+    """
+
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=function.structured_input_signature[0], autograph=False
+    )
+    def call(*inputs: Any) -> Any:
+        return function(*inputs)
+
+    outer = call.get_concrete_function()
+    definition = outer.graph.as_graph_def()
+    count = len(outer.inputs) - len(outer.captured_inputs)
+    captured = zip(outer.inputs[count:], outer.captured_inputs, strict=True)
+    constants = {tensor.op.name: tf.make_tensor_proto(value.numpy()) for tensor, value in captured}
+    # TensorFlow calls them by numbers of its own, and fused operators by their names too.
+    names = {old: f"Const_{number}" for number, old in enumerate(constants)}
+    for node in definition.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        if node.name in constants:
+            value = constants[node.name]
+            node.CopyFrom(tf.compat.v1.NodeDef(name=names[node.name], op="Const"))
+            node.attr["dtype"].type = value.dtype
+            node.attr["value"].tensor.CopyFrom(value)
+    return definition, outer.inputs[:count], outer.outputs
+
+
+def _drop_place_of_buffers(model: flatbuffer.Model) -> None:
+    """Remove the metadata that tells of buffers behind the flatbuffer: they have been read in."""
+    for entry in [entry for entry in model.metadata if entry.name == b"buffer_location"]:
+        model.metadata.remove(entry)
+        del model.buffers[entry.buffer]
+
+
+def _share_constants(model: flatbuffer.Model) -> None:
+    """Let equal constants have one buffer."""
+    first: dict[bytes, int] = {}
+    for tensor in sorted(model.subgraphs[0].tensors, key=lambda tensor: int(tensor.buffer)):
+        data = model.buffers[tensor.buffer].data
+        if data is not None and len(data):
+            kept = first.setdefault(bytes(data), tensor.buffer)
+            if kept != tensor.buffer:
+                model.buffers[tensor.buffer].data = None
+                tensor.buffer = kept
 
 
 @contextmanager
@@ -120,21 +187,30 @@ def _interface(deploy_model: Any) -> Interface:
 
 
 def _name(model: flatbuffer.Model, interface: Interface) -> None:
-    """Put inputs and outputs into the model's order, and give them the model's names.
+    """Give inputs and outputs the model's names, as tensors and in a signature.
 
-    The converter sorts them, and calls the tensors `PartitionedCall:0` and the like. Vela and the
-    reports know tensors by their names only.
+    The converter calls the tensors `Identity_1` and the like. Vela and the reports know tensors by
+    their names only.
     """
-    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    graph, signature = model.subgraphs[0], schema.SignatureDefT()
+    signature.signatureKey = b"serving_default"
+    signature.inputs = _ports(graph.inputs, interface.inputs)
+    signature.outputs = _ports(graph.outputs, interface.outputs)
+    model.signatureDefs = [signature]
+    ports = [*signature.inputs, *signature.outputs]
+    for number, port in enumerate(ports):  # so that no name is taken by another of them
+        graph.tensors[port.tensorIndex].name = f"port:{number}".encode()
     taken = {tensor.name for tensor in graph.tensors}
-    for entries, names in (
-        (signature.inputs, interface.inputs),
-        (signature.outputs, interface.outputs),
-    ):
-        entries.sort(key=lambda port: int(port.name.decode().rpartition("_")[2]))
-        for port, name in zip(entries, names, strict=True):
-            port.name = name.encode()
-            if port.name not in taken:
-                graph.tensors[port.tensorIndex].name = port.name
-    graph.inputs = [port.tensorIndex for port in signature.inputs]
-    graph.outputs = [port.tensorIndex for port in signature.outputs]
+    for port in ports:
+        if port.name not in taken:
+            graph.tensors[port.tensorIndex].name = port.name
+
+
+def _ports(indices: Sequence[int], names: Sequence[str]) -> list[Any]:
+    """Entries of a signature: a name for each tensor."""
+    ports = []
+    for index, name in zip(indices, names, strict=True):
+        port = schema.TensorMapT()
+        port.name, port.tensorIndex = name.encode(), int(index)
+        ports.append(port)
+    return ports

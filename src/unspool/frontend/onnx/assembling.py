@@ -11,6 +11,7 @@ from unspool.frontend.onnx import (
     convolutions,
     dense,
     normalizations,
+    pools,
     shapes,
 )
 from unspool.frontend.onnx.building import Build, build
@@ -26,6 +27,7 @@ FORMS: dict[str, Build] = {
     **convolutions.FORMS,
     **dense.FORMS,
     **normalizations.FORMS,
+    **pools.FORMS,
     **shapes.FORMS,
     "GRU": recurrent,
     "LSTM": recurrent,
