@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from zoo import ZOO, Architecture, trained
 from zoo.measure import deployed, in_keras, judged, ordered, said
+from zoo.page import recorded
 
+from unspool import inspect
 from unspool.deployed import Deployment
 from unspool.runtime import session
 from unspool.runtime.quality import MOST_ERROR
+from unspool.unrolling.stream_checks import is_streamable
 
 AS_A_CASE = ("noise-suppression-rnnoise", "sentences-lstm-64-with-attention")
 """What `cases` has, smaller, in every run."""
@@ -51,7 +54,9 @@ def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(
 ) -> None:
     entry = shortly(entry)
     model = trained(entry)
+    foretold = inspected(entry, model)
     done = deployed(entry, model)
+    assert foretold == ("cpu" if done.compiled.cpu_operators else "npu")
     quality = done.measured.quality
     assert quality is not None
     assert not done.measured.not_measured
@@ -61,6 +66,27 @@ def test_a_network_of_the_zoo_goes_to_the_npu_and_loses_nothing_unsaid(
     assert quality.is_poor == bool(said(done))
     if quality.values and not entry.states:
         assert quality.is_poor or fresh_error(entry, model, done) <= MOST_ERROR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ZOO, ids=lambda entry: entry.slug)
+def test_inspect_says_of_each_network_what_became_of_it(entry: Architecture) -> None:
+    """What became of it is in docs/zoo.md: to deploy them all takes an hour."""
+    became = recorded()[entry.slug]
+    expected = "refused" if became is None else "cpu" if became.cpu_operators else "npu"
+    assert inspected(entry, entry.build()) == expected
+
+
+def test_the_page_has_every_network_of_the_zoo() -> None:
+    assert list(recorded()) == [entry.slug for entry in ZOO]
+
+
+def inspected(entry: Architecture, model: Any) -> str:
+    """Where a network would run before anything is deployed: "npu", "cpu" (a part), "refused"."""
+    actions = {verdict.action for verdict in inspect(model, time_steps=entry.time_steps)}
+    if "refuse" in actions or (entry.states and not is_streamable(model)):
+        return "refused"
+    return "cpu" if "cpu" in actions else "npu"
 
 
 def fresh_error(entry: Architecture, model: Any, done: Deployment) -> float:

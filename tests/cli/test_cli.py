@@ -211,8 +211,35 @@ def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path: Path) -> Non
     assert "looks up token ids" in run.stdout
     assert "1 operator on the CPU" in run.stdout and "GatherV2" in run.stdout
     assert "was not simulated: 1 operator stays on the CPU" in run.stdout
-    assert "no firmware bundle: " in run.stdout
+    assert "_put_ids(const int32_t *" in (tmp_path / "out/firmware/network_io.h").read_text()
     assert (tmp_path / "out" / "model_vela.tflite").is_file()
+    # What the CPU takes is in no figure: a time cannot be said to be within a budget.
+    line = (
+        "Time of an inference: not known, as 1 operator runs on the CPU, whose time Vela does not "
+        "estimate; the NPU alone takes "
+    )
+    run = unspool("check", tmp_path / "out", "--max-ms", "1000", "--max-sram-kib", "1000")
+    assert run.returncode == 1 and line in run.stdout and run.stderr == ""
+    assert run.stdout.count("kept") == 1
+    assert unspool("check", tmp_path / "out", "--max-sram-kib", "1000").returncode == 0
+    int8 = tmp_path / "out" / "model_int8.tflite"
+    run = unspool("compile", int8, "--max-ms", "1000", "--out", tmp_path / "again")
+    assert run.returncode == 1 and f"Budget. {line}" in run.stdout
+    assert (tmp_path / "again" / "model_int8_vela.tflite").is_file()
+    assert "Not known: Time of an inference. Which targets" in run.stdout
+    run = unspool(
+        "sweep",
+        int8,
+        "--target",
+        "ethos-u55-32",
+        "--memory-mode",
+        "Shared_Sram",
+        "--max-ms",
+        "1000",
+        "--out",
+        tmp_path / "again",
+    )
+    assert run.returncode == 1 and "0 of them fit the budget" in run.stdout
 
 
 def test_simulate_and_disassemble(files: Path, over_budget: Deployed, tmp_path: Path) -> None:

@@ -62,6 +62,22 @@ def test_a_breach_says_what_was_given_and_what_is() -> None:
     assert "0.0004 ms over" in str(little), "not 0.00 over"
 
 
+def test_a_time_is_not_known_where_operators_run_on_the_cpu() -> None:
+    """Vela's cycles are the NPU's."""
+    (time,) = check({**PLAIN, "cpu_operators": 1}, Budget(max_ms=10, max_flash_kib=200))
+    assert str(time) == (
+        "Time of an inference: not known, as 1 operator runs on the CPU, whose time Vela does not "
+        "estimate; the NPU alone takes 9.50 ms of the budget's 10"
+    )
+    assert time.document["over"] is None and time.document["on_cpu"] == 1
+    (time,) = check({**RESIDENT, "cpu_operators": 2}, Budget(max_ms=10))
+    assert "as 2 operators run on the CPU" in str(time) and "alone takes 2.00 ms" in str(time)
+    (item,) = weigh({**PLAIN, "cpu_operators": 1}, Budget(max_ms=10))
+    assert not item.is_kept and not item.is_known
+    (broken,) = check({**PLAIN, "cpu_operators": 1}, Budget(max_ms=5))
+    assert str(broken) == "Time of an inference: 9.50 ms, 4.50 ms over the budget's 5"
+
+
 def test_every_limit_is_weighed_kept_or_broken() -> None:
     items = weigh(PLAIN, Budget(max_ms=5, max_flash_kib=200, no_cpu=True))
     assert [(item.limit, item.value, item.allowed) for item in items] == [

@@ -202,15 +202,21 @@ def test_the_table_says_what_fits_and_what_failed(swept: Sweep) -> None:
 
 
 @pytest.fixture(scope="module")
-def tokens_swept() -> Sweep:
-    """Token ids are looked up on an Ethos-U85 alone."""
+def tokens() -> bytes:
+    """A network of token ids, which an Ethos-U85 alone looks up."""
     keras.utils.set_random_seed(1)
     layers = keras.layers.Embedding(9, 6), keras.layers.GRU(8)
     model = keras.Sequential([keras.Input((6,), dtype="int32"), *layers])
     ids = np.random.default_rng(0).integers(0, 9, (40, 6)).astype(np.int32)
     float_tflite = unspool.convert(unspool.unroll(model, allow_cpu=True))
-    int8 = unspool.quantize(float_tflite, unspool.calibrate(float_tflite, ids).ranges)
-    return sweep(int8, (target("ethos-u55-256"), target("ethos-u85-128"), target("ethos-u65-256")))
+    return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, ids).ranges)
+
+
+@pytest.fixture(scope="module")
+def tokens_swept(tokens: bytes) -> Sweep:
+    return sweep(
+        tokens, (target("ethos-u55-256"), target("ethos-u85-128"), target("ethos-u65-256"))
+    )
 
 
 @pytest.mark.parametrize("by", ["ms", "cycles"])
@@ -228,6 +234,27 @@ def test_what_leaves_operators_to_the_cpu_is_not_the_fastest(tokens_swept: Sweep
         "2 of them do not run all operators on the NPU: 1 is left to the CPU, and the time that "
         "takes is in none of these figures." in lines
     )
+
+
+def test_a_time_budget_is_not_kept_where_the_cpus_time_is_not_known(
+    tokens_swept: Sweep, tokens: bytes
+) -> None:
+    targets = [trial.target for trial in tokens_swept.trials]
+    held = sweep(tokens, targets, Budget(max_ms=1000))
+    assert [(trial.target.accelerator, trial.fits, verdict(trial)) for trial in held.trials] == [
+        ("ethos-u55-256", False, "no: ms not known: 1 on the CPU"),
+        ("ethos-u85-128", True, "yes"),
+        ("ethos-u65-256", False, "no: ms not known: 1 on the CPU"),
+    ]
+    assert "1 of them fit the budget: Time of an inference at most 1000 ms." in summary(held)
+    (row, *_) = json.loads(sweep_json(held, held.trials, "m", NOW))["targets"]
+    assert (row["fits"], row["breaches"][0]["over"], row["breaches"][0]["on_cpu"]) == (
+        False,
+        None,
+        1,
+    )
+    sram = sweep(tokens, targets[:1], Budget(max_sram_kib=1000))
+    assert sram.trials[0].fits and verdict(sram.trials[0]) == "yes, but for 1 on the CPU"
 
 
 def test_where_no_target_runs_all_none_is_the_fastest(tokens_swept: Sweep) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from unspool.support._tensorflow import keras
 
-K = keras.ops
+K, IMAGE = keras.ops, keras.ops.image
 Call = Callable[[Any], Any]
 
 
@@ -64,9 +64,31 @@ OF_SQUARE_CALLS: dict[str, Call] = {
 }
 """Functions of square matrices, (batch, 6, 6)."""
 
+_CORNERS = np.array([[[0, 0], [7, 0], [0, 5], [7, 5]]], np.float32)
+
 OF_IMAGE_CALLS: dict[str, Call] = {
     "adaptive_average_pool": lambda x: K.adaptive_average_pool(x, (2, 2)),
     "adaptive_max_pool": lambda x: K.adaptive_max_pool(x, (2, 2)),
+    "image.affine_transform": lambda x: IMAGE.affine_transform(
+        x, np.array([[1, 0, 1, 0, 1, 0, 0, 0]], np.float32)
+    ),
+    "image.crop_images": lambda x: IMAGE.crop_images(x, 1, 2, target_height=4, target_width=5),
+    "image.extract_patches": lambda x: IMAGE.extract_patches(x, (2, 2)),
+    "image.extract_patches_3d": lambda x: IMAGE.extract_patches_3d(K.expand_dims(x, 1), (1, 2, 2)),
+    "image.gaussian_blur": lambda x: IMAGE.gaussian_blur(x, (3, 3), (1.0, 1.0)),
+    "image.hsv_to_rgb": lambda x: IMAGE.hsv_to_rgb(x[..., :3]),
+    "image.map_coordinates": lambda x: IMAGE.map_coordinates(x[0, :, :, 0], _constant(2, 3, 4), 1),
+    "image.pad_images": lambda x: IMAGE.pad_images(x, 1, 2, target_height=8, target_width=12),
+    "image.perspective_transform": lambda x: IMAGE.perspective_transform(
+        x, _CORNERS, _CORNERS + np.array([0.5, 1.0], np.float32)
+    ),
+    "image.resize": lambda x: IMAGE.resize(x, (9, 16)),
+    "image.rgb_to_grayscale": lambda x: IMAGE.rgb_to_grayscale(x[..., :3]),
+    "image.rgb_to_hsv": lambda x: IMAGE.rgb_to_hsv(x[..., :3]),
+    "image.scale_and_translate": lambda x: IMAGE.scale_and_translate(
+        x, (1, 12, 12, 4), np.array([2.0, 1.5]), np.array([0.0, 1.0]), (1, 2), "linear"
+    ),
+    "image.sobel_edges": lambda x: IMAGE.sobel_edges(x),
     "depth_to_space": lambda x: K.depth_to_space(x, 2),
     "fold": lambda x: K.fold(K.transpose(K.reshape(x, (-1, 48, 4)), (0, 2, 1)), (7, 9), 2),
     "rot90": lambda x: K.rot90(x, axes=(1, 2)),
@@ -217,7 +239,7 @@ NOT_CALLED: dict[str, str] = {
     ),
     **dict.fromkeys(
         _names("""
-            binary_crossentropy categorical_crossentropy ctc_decode ctc_loss psnr
+            image.ssim binary_crossentropy categorical_crossentropy ctc_decode ctc_loss psnr
             sparse_categorical_crossentropy
         """),
         _TRAINS,
@@ -231,6 +253,7 @@ NOT_CALLED: dict[str, str] = {
     ),
     **dict.fromkeys(_names("allclose convert_to_numpy dtype is_tensor ndim shape size"), _LOOKS),
     **dict.fromkeys(_names("view_as_complex"), _COMPLEX),
+    "image.elastic_transform": "changes images of training data at random",
     **dict.fromkeys(_names("unique"), _OPEN),
     **dict.fromkeys(_names("segment_max segment_min segment_prod segment_sum"), _RAGGED),
 }

@@ -207,20 +207,15 @@ def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled: Compiled) 
     assert check({"milliseconds": 1, "cpu_operators": 0}, budget)
 
 
-@pytest.mark.parametrize(
-    ("shape", "streamable", "count"),
-    [((1, 28, 28), True, 1), ((1, 1, 28), True, 0), ((1, 28, 28), False, 0), ((1, 5), True, 0)],
-)
+@pytest.mark.parametrize(("steps", "count"), [(28, 1), (1, 0), (0, 0)])
 def test_streams_are_a_question_where_they_are_possible(
-    compiled: Compiled, shape: tuple[int, int, int] | tuple[int, int], streamable: bool, count: int
+    compiled: Compiled, steps: int, count: int
 ) -> None:
-    model = {"name": "m", "inputs": [{"name": "x", "shape": list(shape)}]}
     report = replace(
         report_of(bound(compiled, ARITHMETIC)),
-        model=model,
         created=datetime.now(timezone.utc),
     )
-    given = advise(report, replace(DEPLOYED, streamable=streamable))
+    given = advise(report, replace(DEPLOYED, stream_steps=steps))
     assert len(given) == count
     for advice in given:
         assert advice.text.startswith("If you run this on sliding windows of a stream: ")

@@ -158,7 +158,7 @@ def test_a_mask_that_is_an_input_cannot_be_left_out() -> None:
 
 
 def test_a_mask_that_is_an_input_is_not_cut_into_chunks() -> None:
-    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself, and a stream is cut"):
+    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself, which a stream does"):
         unspool.unroll_stream(given())
 
 

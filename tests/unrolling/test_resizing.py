@@ -8,6 +8,7 @@ import pytest
 
 import unspool
 from unspool import Options, Session
+from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 
 L = keras.layers
@@ -30,6 +31,11 @@ def of_steps(layer: Any) -> Any:
     return keras.Model(x, L.GRU(5)(layer(x)))
 
 
+def resized(*size: int, **options: Any) -> Any:
+    """A network of `keras.ops.image.resize`, the function."""
+    return of_frames(lambda x: K.image.resize(x, size, **options))
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "bilinear, 3": lambda: of_frames(L.Resizing(18, 24)),
     "bilinear, 2 and 3": lambda: of_frames(L.Resizing(12, 24)),
@@ -39,6 +45,12 @@ CASES: dict[str, Callable[[], Any]] = {
     "nearest, 3": lambda: of_frames(L.Resizing(18, 24, interpolation="nearest")),
     "nearest, smaller": lambda: of_frames(L.Resizing(3, 5, interpolation="nearest")),
     "bicubic, rows alone": lambda: of_frames(L.Resizing(9, 8, interpolation="bicubic")),
+    "function, bilinear, 2": lambda: resized(12, 16),
+    "function, bilinear, 3 and 2": lambda: resized(18, 16),
+    "function, smaller, antialias": lambda: resized(4, 5, antialias=True),
+    "function, nearest, smaller": lambda: resized(3, 5, interpolation="nearest"),
+    "function, bicubic": lambda: resized(9, 8, interpolation="bicubic"),
+    "function, the same size": lambda: resized(6, 8),
     "average, 2D": lambda: of_frames(L.AdaptiveAveragePooling2D((4, 3))),
     "average, 2D, even": lambda: of_frames(L.AdaptiveAveragePooling2D(2)),
     "largest, 2D": lambda: of_frames(L.AdaptiveMaxPooling2D((4, 3))),
@@ -66,6 +78,28 @@ def test_what_goes_by_the_aspect_ratio_is_as_it_was() -> None:
     layer = L.Resizing(18, 18, crop_to_aspect_ratio=True, name="r")
     model = keras.Model(x, L.GRU(5)(L.Reshape((18, -1))(layer(x))))
     assert unspool.inspect(model)[0].action == "cpu"
+    function = resized(18, 18, crop_to_aspect_ratio=True)
+    assert unspool.inspect(function)[0].action == "cpu"
+    data = np.random.default_rng(0).normal(0, 1, (40, 6, 8, 3)).astype(np.float32)
+    with pytest.raises(UnspoolError, match=r"\(Resize\): ResizeBilinear: .*`allow_cpu`") as refused:
+        unspool.deploy(function, data)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_function_that_would_resize_the_batch_is_refused_in_a_line() -> None:
+    """Keras takes three dimensions for one image, and says nothing."""
+    x = keras.Input((7, 5), name="x")
+    sequence = L.GRU(4, return_sequences=True)(x)
+    model = keras.Model(x, K.image.resize(sequence, (3, 2)))
+    line = (
+        "resizes the batch: three dimensions are to Keras one image, (rows, columns, channels); "
+        "give it four, with keras.ops.expand_dims"
+    )
+    told = unspool.inspect(model)[1]
+    assert (told.action, told.detail) == ("refuse", line)
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy(model, np.zeros((30, 7, 5), np.float32))
+    assert str(refused.value) == f"layer {told.layer!r} (Resize): {line}"
 
 
 def _replaced(h: Any) -> Any:

@@ -5,11 +5,12 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zoo.core import Architecture
+from zoo.core import Architecture, slug
 
 HEAD = """# The zoo
 
@@ -67,6 +68,29 @@ COLUMNS = (
 )
 FLOWS = {"unspool": "Unspool", "guide": "guide's"}
 Rows = dict[str, dict[str, Any]]
+PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What the page says of a network in Unspool's flow.
+
+    Attributes:
+        npu_operators: operators on the NPU.
+        cpu_operators: operators on the CPU.
+    """
+
+    npu_operators: int
+    cpu_operators: int
+
+
+def recorded() -> dict[str, Placed | None]:
+    """Slug of an architecture -> what the page says of it; None where it is not deployed."""
+    found: dict[str, Placed | None] = {}
+    for name, row in re.findall(r"^\| (\S.*?) \| Unspool \| (.*) \|$", PAGE.read_text(), re.M):
+        placed = re.search(r" \| (\d+) / (\d+) \| \d+$", row)
+        found[slug(name.replace("\\", ""))] = placed and Placed(int(placed[1]), int(placed[2]))
+    return found
 
 
 def page(zoo: Sequence[Architecture], folder: Path) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.console import BROKEN, console
@@ -24,7 +23,10 @@ Report = Annotated[
 
 @grouped
 def check_command(*, report: Report, budget: BudgetOptions) -> None:
-    """Hold a report.json against a budget; the exit status is 1 where it is broken."""
+    """Hold a report.json against a budget.
+
+    The exit status is 1 where it is broken, or not known to be kept.
+    """
     limits = budget.chosen()
     if limits is None:
         raise UnspoolError(
@@ -39,7 +41,10 @@ def check_command(*, report: Report, budget: BudgetOptions) -> None:
     screen = console()
     screen.print(f"{read.path}: {read.model} on {_target(read)}")
     screen.print(_table(items, read))
-    if any(item.over > 0 for item in items):
+    for item in items:
+        if item.doubt:
+            screen.print(f"{item.doubt}.")
+    if not all(item.is_kept for item in items):
         raise typer.Exit(BROKEN)
 
 
@@ -48,15 +53,22 @@ def _table(items: Sequence[budgets.Item], read: document.Document) -> Table:
     for column in ("Figure", "Value", "Limit", "Unit", "Verdict", "Origin", "From"):
         table.add_column(column, justify="right" if column in ("Value", "Limit") else "left")
     for item in items:
-        over = f"{budgets.as_text(item.over)} {item.unit}".strip()
         count = item.limit == "no_cpu"
         numbers = [f"{n:.0f}" if count else budgets.as_text(n) for n in (item.value, item.allowed)]
-        bad = item.over > 0
-        verdict = Text(f"{item.over:.0f} too many" if count else f"{over} over") if bad else "kept"
         origins = dict.fromkeys(read.figures[key].origin for key in item.figures)
         came = ", ".join(origins), ", ".join(item.figures)
-        table.add_row(item.label, *numbers, item.unit, verdict, *came)
+        table.add_row(item.label, *numbers, item.unit, _verdict(item), *came)
     return table
+
+
+def _verdict(item: budgets.Item) -> str:
+    if item.is_kept:
+        return "kept"
+    if not item.is_known:
+        return "not known"
+    if item.limit == "no_cpu":
+        return f"{item.over:.0f} too many"
+    return f"{budgets.as_text(item.over)} {item.unit} over"
 
 
 def diff_command(

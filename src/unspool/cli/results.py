@@ -21,6 +21,7 @@ from unspool.report.making import Beside, of_deployment
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
+from unspool.tflite.signature import Signature
 from unspool.unrolling.stream_checks import is_streamable
 
 
@@ -83,6 +84,9 @@ def _trained(folder: Path, source: Source) -> dict[str, int]:
 
 def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
     is_stream = bool(deployment.calibration.rounds)
+    steps = 0
+    if not is_stream and is_streamable(deployment.trained):
+        steps = Signature(deployment.quantized_tflite).time_steps
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
@@ -90,7 +94,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         config=str(source.config or ""),
         again=source.again or command_line(),
         activations=deployment.activations,
-        streamable=not is_stream and is_streamable(deployment.trained),
+        stream_steps=steps,
     )
 
 

@@ -1,7 +1,6 @@
 """`unspool drift` and `unspool bundle`: for what `deploy --states` wrote."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,7 @@ from unspool.support import files, samples
 
 if TYPE_CHECKING:
     from unspool.support.samples import Samples
-    from unspool.tflite.flatbuffer import Tensor
+    from unspool.tflite.signature import Signature
 
 Folder = Annotated[Path, typer.Argument(help="What `unspool deploy` wrote.", metavar="DIR")]
 
@@ -47,7 +46,7 @@ def drift_command(
     from unspool.runtime.drift import drift
     from unspool.tflite.signature import Signature
 
-    stream = _one_after_the_other(sequences, Signature(quantized_tflite).inputs)
+    stream = _one_after_the_other(sequences, Signature(quantized_tflite))
     drifted = drift(float_tflite, quantized_tflite, stream, runtime.value)
     report["drift"] = drift_document(drifted)
     files.write(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
@@ -99,19 +98,19 @@ def _quantized(folder: Path) -> Path:
     return found[0]
 
 
-def _one_after_the_other(data: "Samples", inputs: "Sequence[Tensor]") -> "Samples":
+def _one_after_the_other(data: "Samples", signature: "Signature") -> "Samples":
     """Data as one stream, (time, ...): sequences, (sequences, time, ...), are joined."""
+    dimensions = {
+        tensor.name: len(tensor.shape) for tensor in signature.inputs if signature.has_time(tensor)
+    }
     if isinstance(data, np.ndarray):
-        return _joined(data, inputs[0])
-    tensors = {tensor.name: tensor for tensor in inputs}
+        return _joined(data, dimensions.get(signature.inputs[0].name))
     return {
-        name: _joined(array, tensors[name]) if name in tensors else array
+        name: _joined(array, dimensions.get(name))
         for name, array in dict(data).items()  # type: ignore[arg-type]
     }
 
 
-def _joined(array: np.ndarray, tensor: "Tensor") -> np.ndarray:
-    has_time = len(tensor.shape) > 2
-    if array.ndim != len(tensor.shape) or not has_time:
-        return array
-    return array.reshape(-1, *array.shape[2:])
+def _joined(array: np.ndarray, dimensions: int | None) -> np.ndarray:
+    """Sequences of so many dimensions, joined; anything else as it is."""
+    return array.reshape(-1, *array.shape[2:]) if array.ndim == dimensions else array

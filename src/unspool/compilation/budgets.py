@@ -24,7 +24,8 @@ class Budget:
     """Limits on what a network costs; None is no limit. A value equal to its limit is within it.
 
     Attributes:
-        max_ms: milliseconds of an inference, Vela's estimate.
+        max_ms: milliseconds of an inference, Vela's estimate; not known to be kept where operators
+            run on the CPU.
         max_sram_kib: KiB (1024 bytes) of SRAM, including the weights where they lie in SRAM.
         max_flash_kib: KiB of flash: of the compiled file.
         max_accuracy_drop: points by which the quantized model (TFLM) may be below the trained one.
@@ -82,6 +83,8 @@ class Item:
         allowed: the limit.
         value: what the network costs.
         figures: ids of the figures that the value is from.
+        on_cpu: operators on the CPU, where these cost more than the value tells: time, which Vela
+            does not estimate.
     """
 
     limit: str
@@ -90,6 +93,28 @@ class Item:
     allowed: float
     value: float
     figures: tuple[str, ...]
+    on_cpu: int = 0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the limit is known to be kept."""
+        return self.is_known and self.over <= 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be told if the limit is kept; the NPU alone may break it."""
+        return not self.on_cpu or self.over > 0
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not known whether the limit is kept; empty where it is."""
+        if self.is_known:
+            return ""
+        run = "1 operator runs" if self.on_cpu == 1 else f"{self.on_cpu} operators run"
+        return (
+            f"{self.label}: not known, as {run} on the CPU, whose time Vela does not estimate; the "
+            f"NPU alone takes {as_text(self.value)} {self.unit} of the budget's {self.allowed:g}"
+        )
 
     @property
     def over(self) -> float:
@@ -100,17 +125,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Breach(Item):
-    """A limit that is broken."""
+    """A limit that is broken, or not known to be kept."""
 
     @property
     def document(self) -> dict[str, Any]:
         """The breach as JSON holds it."""
-        return {**asdict(self), "over": self.over}
+        return {**asdict(self), "over": self.over if self.is_known else None}
 
     def __str__(self) -> str:
         if self.limit == "no_cpu":
             return f"{self.label}: {self.value:.0f}, but the budget allows none"
-        return (
+        return self.doubt or (
             f"{self.label}: {as_text(self.value)} {self.unit}, {as_text(self.over)} {self.unit} "
             f"over the budget's {self.allowed:g}"
         )
@@ -150,8 +175,9 @@ _MEASURES = {
 def weigh(figures: Mapping[str, float], budget: Budget) -> tuple[Item, ...]:
     """Put each limit of a budget beside its figure.
 
-    With resident weights, the figures with them count. Where the memory mode puts the weights in
-    SRAM, the figure of SRAM with the weights counts.
+    Where operators run on the CPU, their time is not known, and a limit on it is not known to be
+    kept. With resident weights, the figures with them count. Where the memory mode puts the weights
+    in SRAM, the figure of SRAM with the weights counts.
 
     Args:
         figures: id -> value, as in report.json.
@@ -164,12 +190,12 @@ def weigh(figures: Mapping[str, float], budget: Budget) -> tuple[Item, ...]:
 
 
 def check(figures: Mapping[str, float], budget: Budget) -> tuple[Breach, ...]:
-    """The limits that are broken, as `weigh` takes its arguments.
+    """The limits that are broken or not known to be kept, as `weigh` takes its arguments.
 
     Raises:
         UnspoolError: the figure of a limit is not there.
     """
-    return tuple(Breach(**vars(item)) for item in weigh(figures, budget) if item.over > 0)
+    return tuple(Breach(**vars(item)) for item in weigh(figures, budget) if not item.is_kept)
 
 
 def as_text(value: float) -> str:
@@ -202,4 +228,5 @@ def _item(figures: Mapping[str, float], name: str, limit: float) -> Item:
     else:
         there = there[:1]
         value = figures[there[0]]
-    return Item(name, measure.label, measure.unit, limit, value, there)
+    on_cpu = int(figures.get(CPU_OPERATORS.id, 0)) if name == "max_ms" else 0
+    return Item(name, measure.label, measure.unit, limit, value, there, on_cpu)

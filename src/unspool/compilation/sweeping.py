@@ -55,7 +55,7 @@ class Trial:
     Attributes:
         target: what it was compiled for.
         cost: None where it did not compile.
-        breaches: the limits of the budget that it breaks.
+        breaches: the limits of the budget that it breaks, or is not known to keep.
         problem: why it did not compile; empty where it did.
     """
 
@@ -66,7 +66,7 @@ class Trial:
 
     @property
     def fits(self) -> bool:
-        """Whether it compiled, within the budget."""
+        """Whether it compiled, and is known to be within the budget."""
         return self.cost is not None and not self.breaches
 
 

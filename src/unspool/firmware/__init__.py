@@ -22,7 +22,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
 
     Args:
         int8_tflite: bytes of the int8 .tflite file that was compiled; it names the inputs and
-            outputs, which are int8 or int16.
+            outputs, which are int8 or int16; inputs of ids are int32.
         compiled: what `compile` made of it.
         name: what files, functions and constants are named after; it is made a C identifier.
 
@@ -31,8 +31,8 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
 
     Raises:
         UnspoolError: the two files do not belong together, an input or output is neither int8 nor
-            int16, a state input has no output or differs from it in shape, type, scale or zero
-            point, or the name has no letter.
+            int16 (nor ids), a state input has no output or differs from it in shape, type, scale or
+            zero point, or the name has no letter.
 
     Example:
         >>> texts = unspool.bundle(int8_tflite, compiled, "kws")

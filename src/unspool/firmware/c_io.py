@@ -3,7 +3,8 @@
 import numpy as np
 
 from unspool.firmware.identifiers import printable
-from unspool.firmware.interface import Interface, Port, State
+from unspool.firmware.interface import Interface, State
+from unspool.firmware.ports import Port
 from unspool.firmware.templates import fill
 from unspool.tflite.input_scaling import InputScaling
 
@@ -31,7 +32,7 @@ def source(name: str, interface: Interface) -> str:
     functions = [
         f"{declaration} {{\n{body}}}\n" for _, declaration, body in _functions(name, interface)
     ]
-    if interface.data_inputs:
+    if any(not port.holds_ids for port in interface.data_inputs):
         functions.insert(0, fill("level.c").lstrip("\n"))
     return fill(
         "io.c",
@@ -43,7 +44,10 @@ def source(name: str, interface: Interface) -> str:
 
 def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
     """(comment, declaration, body) of every function, in the order of their use."""
-    functions = [_quantize(name, port) for port in interface.data_inputs]
+    functions = [
+        _put(name, port) if port.holds_ids else _quantize(name, port)
+        for port in interface.data_inputs
+    ]
     functions += [_fill(name, port) for port in interface.data_inputs if port.is_mask]
     functions += [_dequantize(name, port) for port in interface.data_outputs]
     if interface.states:
@@ -70,6 +74,21 @@ def _quantize(name: str, port: Port) -> tuple[str, str, str]:
         f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
         f"        stored[i] = ({stored})to_level({real}, {macro}_SCALE,\n"
         f"                                     {macro}_ZERO_POINT, {limits.min}, {limits.max});\n"
+        f"    }}\n",
+    )
+
+
+def _put(name: str, port: Port) -> tuple[str, str, str]:
+    """Write ids, which are stored as they are."""
+    macro, stored = _macro(name, "input", port), _type(port)
+    known = f", from 0 to {port.rows - 1}" if port.rows else ""
+    return (
+        f"{macro}_COUNT ids{known}, stored as they are.\n"
+        " * TFLM does not check that they are rows of the table.",
+        f"void {name}_put_{port.identifier}(const {stored} *ids, {stored} *stored)",
+        f"    int32_t i;\n\n"
+        f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
+        f"        stored[i] = ids[i];\n"
         f"    }}\n",
     )
 
@@ -185,8 +204,12 @@ def _constants(name: str, kind: str, port: Port) -> str:
         f"#define {macro}_INDEX {port.index}\n"
         f"#define {macro}_SHAPE {{{shape}}}\n"
         f"#define {macro}_COUNT {port.count}\n"
-        f"#define {macro}_SCALE {_float(tensor.scale)}\n"
-        f"#define {macro}_ZERO_POINT ({tensor.zero_point})\n"
+        + (
+            ""
+            if port.holds_ids
+            else f"#define {macro}_SCALE {_float(tensor.scale)}\n"
+            f"#define {macro}_ZERO_POINT ({tensor.zero_point})\n"
+        )
     )
 
 

@@ -3,7 +3,8 @@
 from unspool.compilation.compiled import Compiled
 from unspool.firmware import regions, resolver
 from unspool.firmware.identifiers import printable
-from unspool.firmware.interface import Interface, Port
+from unspool.firmware.interface import Interface
+from unspool.firmware.ports import Port
 from unspool.firmware.regions import Regions
 from unspool.firmware.templates import fill
 from unspool.tflite import flatbuffer
@@ -123,7 +124,7 @@ def _driver(places: Regions) -> str:
 def _loop(name: str, interface: Interface) -> str:
     macro = name.upper()
     lines = [
-        f"{name}_{'fill' if port.is_mask else 'quantize'}_{port.identifier}("
+        f"{name}_{_verb(port)}_{port.identifier}("
         f"{'steps' if port.is_mask else port.identifier}, "
         f"({port.tensor.dtype}_t *)inputs[{macro}_INPUT_{port.identifier.upper()}_INDEX]);"
         f"{'  // steps: how many are not padded' * port.is_mask}"
@@ -141,13 +142,23 @@ def _loop(name: str, interface: Interface) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _verb(port: Port) -> str:
+    """What the function is called that writes an input."""
+    if port.holds_ids:
+        return "put"
+    return "fill" if port.is_mask else "quantize"
+
+
 def _port_rows(interface: Interface) -> str:
     def row(kind: str, port: Port) -> str:
         tensor = port.tensor
         shape = ", ".join(map(str, tensor.shape))
+        meaning = f"{tensor.scale:.9g} | {tensor.zero_point}"
+        if port.holds_ids:
+            meaning = f"ids{f' below {port.rows}' if port.rows else ''} |"
         return (
             f"| {kind}({port.index}) | {printable(tensor.name)} | {tensor.dtype} | ({shape}) "
-            f"| {tensor.scale:.9g} | {tensor.zero_point} |"
+            f"| {meaning} |"
         )
 
     rows = [row("input", port) for port in interface.inputs]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from unspool.support._tensorflow import keras
 
 
@@ -110,19 +112,35 @@ def operations(model: Any, prefix: str = "") -> Iterator[Found]:
 
 def takes_ids(model: Any) -> tuple[bool, ...]:
     """Whether each input of a model is looked up in a table: whole numbers, whatever its type."""
-    return tuple(_looked_up(model, tensor) for tensor in model.inputs)
+    return tuple(bool(_tables(model, tensor)) for tensor in model.inputs)
 
 
-def _looked_up(model: Any, tensor: Any) -> bool:
+def rows_of_ids(model: Any) -> tuple[int, ...]:
+    """How many rows the table has that each input is looked up in; 0 for other inputs."""
+    tables = (_tables(model, tensor) for tensor in model.inputs)
+    return tuple(min(filter(None, sizes), default=0) for sizes in tables)
+
+
+def _tables(model: Any, tensor: Any) -> list[int]:
+    """The rows of each table that a tensor is looked up in; 0 where they are not known."""
+    found = []
     for node in readers(model, tensor):
         operation = node.operation
         if is_graph(operation):
             position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
-            if _looked_up(operation, operation.inputs[position]):
-                return True
+            found += _tables(operation, operation.inputs[position])
         elif looks_up(node, tensor):
-            return True
-    return False
+            found.append(_rows(node))
+    return found
+
+
+def _rows(node: Any) -> int:
+    operation = node.operation
+    if isinstance(operation, keras.layers.Embedding):
+        return int(operation.input_dim)
+    if type(operation).__name__ == "Take" and operation.axis is not None:
+        return int(np.shape(node.arguments.args[0])[operation.axis] or 0)
+    return 0
 
 
 def looks_up(node: Any, tensor: Any) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend.activations import activation_name
-from unspool.frontend.graph import functional, is_graph, takes_ids
+from unspool.frontend.graph import functional, is_graph, rows_of_ids, takes_ids
+from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import OpenInput
 
@@ -61,11 +62,13 @@ def inputs(model: Any) -> tuple[OpenInput, ...]:
     whole = functional(model)
     paths = [path for path, _ in keras.tree.flatten_with_path(whole._inputs_struct)]
     described = []
-    for path, tensor, ids in zip(paths, whole.inputs, takes_ids(model), strict=True):
+    looked_up = zip(takes_ids(whole), rows_of_ids(whole), strict=True)
+    for path, tensor, (ids, rows) in zip(paths, whole.inputs, looked_up, strict=True):
         by_key = any(isinstance(part, str) for part in path)
         name = _joined(path) if by_key else tensor.name
         dtype = "int32" if ids else "float32"
-        described.append(OpenInput(name, tuple(tensor.shape), dtype, tensor.name if by_key else ""))
+        also = tensor.name if by_key else ""
+        described.append(OpenInput(name, tuple(tensor.shape), dtype, also, rows))
     return tuple(described)
 
 
@@ -96,9 +99,9 @@ def output_shapes(model: Any, time_steps: int | None) -> list[tuple[int | None, 
     if time_steps is None:
         return [tuple(tensor.shape) for tensor in whole.outputs]
     given = []
-    for tensor in whole.inputs:
+    for tensor, has_time in zip(whole.inputs, in_time(model), strict=True):
         batch, *shape = tensor.shape
-        if len(shape) > 1 or shape[:1] == [None]:
+        if has_time or shape[:1] == [None]:
             shape[0] = time_steps
         given.append(keras.KerasTensor((batch, *shape), tensor.dtype))
     try:

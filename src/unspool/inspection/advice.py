@@ -13,7 +13,9 @@ _BY_KIND = {
     **dict.fromkeys(("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"), _IN_FRONT),
     **dict.fromkeys(("LogSoftmax", "Sparsemax"), "use softmax, or a linear layer and " + _BEHIND),
     "Embedding": "look ids up in front of the network, and give the vectors in as an input",
-    "Resizing": f"resize without regard to the aspect ratio, or {_IN_FRONT}",
+    **dict.fromkeys(
+        ("Resize", "Resizing"), f"resize without regard to the aspect ratio, or {_IN_FRONT}"
+    ),
     **dict.fromkeys(("Erf", "Erfc"), "use gelu or tanh"),
     **dict.fromkeys(
         ("Conv3D", "Conv3DTranspose", "AveragePooling3D", "MaxPooling3D", "UpSampling3D"),

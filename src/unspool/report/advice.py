@@ -128,9 +128,8 @@ def _accuracy(report: Report, request: Request) -> list[Advice]:
 
 
 def _stream(report: Report, request: Request) -> list[Advice]:
-    shapes = [tensor["shape"] for tensor in report.model.get("inputs", ())]
-    steps = max((shape[1] for shape in shapes if len(shape) > 2), default=1)
-    if not request.streamable or not request.again or steps < 2:
+    steps = request.stream_steps
+    if not request.again or steps < 2:
         return []
     text = (
         f"If you run this on sliding windows of a stream: with states in and out a call computes "

@@ -1,4 +1,4 @@
-"""Advice where a budget is exceeded."""
+"""Advice where a budget is exceeded, or not known to be kept."""
 
 import math
 from shlex import quote
@@ -18,7 +18,8 @@ def over_budget(report: Report, request: Request) -> list[Advice]:
     if not costs or report.budget is None:
         return []
     over = ", ".join(breach.label for breach in costs)
-    text = f"Over the budget: {over}. Which targets and memory modes keep it:"
+    known = "Over the budget" if any(breach.is_known for breach in costs) else "Not known"
+    text = f"{known}: {over}. Which targets and memory modes keep it:"
     limits = report.budget.limits.items()
     kept = [commands.flag(name, limit) for name, limit in limits if name in _SWEPT]
     out = quote(f"{request.out}/sweep")

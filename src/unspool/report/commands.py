@@ -22,7 +22,8 @@ class Request:
         model: path of the trained model; empty where only the .tflite is known.
         again: the command that made the report, to be run again with other options.
         activations: "int8" or "int16"; empty where it is not known.
-        streamable: the model was deployed without states, but could be fed a stream with them.
+        stream_steps: time steps of a call, where the model was deployed without states but could be
+            fed a stream with them; else 0.
         config: path of the trained model's layers in JSON; empty where its file has them.
     """
 
@@ -31,7 +32,7 @@ class Request:
     model: str = ""
     again: str = ""
     activations: str = ""
-    streamable: bool = False
+    stream_steps: int = 0
     config: str = ""
 
 

@@ -82,7 +82,7 @@ class Report:
         compression: how the model was compressed, where it was.
         wait: what the NPU waits for while it reads weights; None where it does not.
         budget: the limits that it is compared with; None where there are none.
-        breaches: the limits of the budget that it breaks.
+        breaches: the limits of the budget that it breaks, or is not known to keep.
         verdict: part by part, what matters most first.
         advice: what to do next, from the figures.
     """

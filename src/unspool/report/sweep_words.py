@@ -37,7 +37,7 @@ def numbers(cost: Cost) -> list[str]:
 
 
 def verdict(trial: Trial) -> str:
-    """Whether a target fits the budget; if not, by how much it exceeds it."""
+    """Whether a target fits the budget; if not, by how much it exceeds it, or what is not known."""
     if trial.fits:
         left = trial.cost.cpu_operators if trial.cost else 0
         return f"yes, but for {left} on the CPU" if left else "yes"
@@ -89,5 +89,7 @@ def _left_to_cpu(costs: Sequence[Cost]) -> list[str]:
 def _short(breach: Breach) -> str:
     if breach.limit == "no_cpu":
         return f"{breach.value:.0f} on the CPU"
+    if not breach.is_known:
+        return f"{breach.unit} not known: {breach.on_cpu} on the CPU"
     label = "" if breach.unit == "ms" else f"{breach.label} "
     return f"{label}+{as_text(breach.over)} {breach.unit}"

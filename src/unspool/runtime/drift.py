@@ -9,7 +9,7 @@ from unspool.errors import UnspoolError
 from unspool.runtime.session import Session
 from unspool.support import samples
 from unspool.support.samples import Samples
-from unspool.tflite.signature import Outside, open_time
+from unspool.tflite.signature import Outside
 
 _POINTS = 200
 _GROWTH = 1.25
@@ -98,11 +98,11 @@ def drift(
 
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
     """The stream as one sequence of whole calls, one array (1, time, ...) per input."""
-    whole = samples.check(_as_one(stream), [*map(open_time, stored.inputs)], "stream")
+    whole = samples.check(_as_one(stream), stored.described(any_length=True), "stream")
     lengths = (
         array.shape[1] // tensor.shape[1]
         for array, tensor in zip(whole, stored.inputs, strict=True)
-        if len(tensor.shape) > 2
+        if stored.has_time(tensor)
     )
     calls = min(lengths, default=1)  # without an input in time, all is one call
     if calls < _FEWEST_CALLS:
@@ -111,7 +111,7 @@ def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
             f"{_FEWEST_CALLS} calls are needed to tell whether an error grows"
         )
     return [
-        array[:, : calls * tensor.shape[1]] if len(tensor.shape) > 2 else array
+        array[:, : calls * tensor.shape[1]] if stored.has_time(tensor) else array
         for array, tensor in zip(whole, stored.inputs, strict=True)
     ]
 

@@ -132,7 +132,8 @@ class Session(Signature):
         Raises:
             UnspoolError: the values do not fit the inputs.
         """
-        arrays = samples.check([np.asarray(v)[None] for v in values], self.inputs, "step")
+        inputs = self.described(any_length=False)
+        arrays = samples.check([np.asarray(v)[None] for v in values], inputs, "step")
         outputs, self._states = self._call(self._carrying, arrays, self._states)
         return [output[0] for output in outputs]
 

@@ -44,12 +44,14 @@ class OpenInput:
         shape: with the batch dimension.
         dtype: of its values.
         also: another name for it that samples may use; empty for none.
+        rows: of the table that it is looked up in, whole numbers from 0; 0 for no table.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: Any
     also: str = ""
+    rows: int = 0
 
 
 def load(path: AnyPath) -> Samples:
@@ -175,7 +177,10 @@ def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
             f"{what}: the array for input {tensor.name!r} has the type {array.dtype}, "
             "expected numbers"
         )
-    array = array.astype(_NUMBERS.get(str(tensor.dtype), np.float32))
+    number = _NUMBERS.get(str(tensor.dtype), np.float32)
+    if number is np.int32:
+        _check_ids(array, tensor, what)
+    array = array.astype(number)
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise UnspoolError(
@@ -183,6 +188,22 @@ def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
             "remove or repair those samples"
         )
     return array
+
+
+def _check_ids(ids: np.ndarray, tensor: HasShape, what: str) -> None:
+    """Check that an input of ids has whole numbers, each a row of its table."""
+    rows = getattr(tensor, "rows", 0)
+    wanted = (
+        f"whole numbers from 0 to {rows - 1}, the rows of its table" if rows else "whole numbers"
+    )
+    fits = np.rint(ids) == ids  # NaN does not
+    if rows:
+        fits &= (ids >= 0) & (ids < rows)
+    if not fits.all():
+        raise UnspoolError(
+            f"{what}: {int((~fits).sum())} of {ids.size} values for input {tensor.name!r}, such "
+            f"as {float(ids[~fits][0]):g}; expected {wanted}"
+        )
 
 
 def check_labels(labels: np.ndarray, samples: int, classes: int, what: str) -> np.ndarray:

@@ -25,6 +25,19 @@ _ENTRY = b"unspool"
 
 
 @dataclass(frozen=True)
+class Ids:
+    """An input that is looked up in a table, and stored as it is.
+
+    Attributes:
+        input: its name.
+        rows: of the table; ids run from 0 to one less. 0 where that is not known.
+    """
+
+    input: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Marks:
     """What Unspool knows of a network.
 
@@ -37,6 +50,8 @@ class Marks:
         fed_back: states that the trained model takes as inputs and gives as outputs itself.
         padding: for each output that is not a state, in order, the masks of which one is 1 in every
             step that is not padded; empty for an output without a mask.
+        ids: inputs that are looked up in a table.
+        in_time: inputs that are sequences, (1, time steps, ...); None where that is not known.
     """
 
     layers: tuple[str, ...] = ()
@@ -46,6 +61,8 @@ class Marks:
     masks: tuple[Mask, ...] = ()
     fed_back: tuple[State, ...] = ()
     padding: tuple[tuple[Mask, ...], ...] = ()
+    ids: tuple[Ids, ...] = ()
+    in_time: tuple[str, ...] | None = None
 
     @property
     def carried(self) -> tuple[State, ...]:
@@ -129,6 +146,10 @@ def read(model: flatbuffer.Model) -> Marks:
                 padding=tuple(
                     tuple(Mask(**mask) for mask in masks) for masks in content.get("padding", ())
                 ),
+                ids=tuple(
+                    Ids(str(ids["input"]), int(ids["rows"])) for ids in content.get("ids", ())
+                ),
+                in_time=_names(content.get("in_time")),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
@@ -136,6 +157,10 @@ def read(model: flatbuffer.Model) -> Marks:
                 "make the file again with unspool"
             ) from None
     return Marks()
+
+
+def _names(content: Any) -> tuple[str, ...] | None:
+    return None if content is None else tuple(map(str, content))
 
 
 def _states(content: Any) -> tuple[State, ...]:

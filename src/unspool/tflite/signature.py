@@ -60,6 +60,8 @@ class Signature:
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
         self.masks, self._padding = file_marks.masks, file_marks.padding
+        self._in_time = file_marks.in_time
+        self._rows = {ids.input: ids.rows for ids in file_marks.ids}
         self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
         self.keeps_states = bool(variables(model))
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
@@ -88,7 +90,23 @@ class Signature:
     @property
     def time_steps(self) -> int:
         """How many time steps one call takes: those of the first input in time."""
-        return next((t.shape[1] for t in self.inputs if len(t.shape) > 2), 1)
+        return next((t.shape[1] for t in self.inputs if self.has_time(t)), 1)
+
+    def has_time(self, tensor: Tensor) -> bool:
+        """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
+        if self._in_time is None:  # files of others
+            return len(tensor.shape) > 2
+        return tensor.name in self._in_time
+
+    def described(self, *, any_length: bool) -> list[OpenInput]:
+        """The inputs; with `any_length`, those that are sequences take any number of time steps."""
+        described = []
+        for tensor in self.inputs:
+            is_open = any_length and self.has_time(tensor)
+            shape = (1, None, *tensor.shape[2:]) if is_open else tensor.shape
+            rows = self._rows.get(tensor.name, 0)
+            described.append(OpenInput(tensor.name, shape, tensor.dtype, rows=rows))
+        return described
 
     def initial_states(self, count: int) -> list[np.ndarray]:
         """Stored states before the first call, for `count` sequences, each (count, ...)."""
@@ -103,11 +121,11 @@ class Signature:
         Raises:
             UnspoolError: they do not fit the inputs.
         """
+        arrays = samples.check(data, self.described(any_length=self.is_stream), what)
         if not self.is_stream:
-            return samples.check(data, self.inputs, what)
-        arrays = samples.check(data, [open_time(tensor) for tensor in self.inputs], what)
+            return arrays
         for array, tensor in zip(arrays, self.inputs, strict=True):
-            if len(tensor.shape) > 2 and (array.shape[1] % tensor.shape[1] or not array.shape[1]):
+            if self.has_time(tensor) and (array.shape[1] % tensor.shape[1] or not array.shape[1]):
                 raise UnspoolError(
                     f"{what}: {array.shape[1]} time steps for input {tensor.name!r}, expected a "
                     f"multiple of {tensor.shape[1]}, which one call takes"
@@ -115,7 +133,7 @@ class Signature:
         calls = {
             tensor.name: array.shape[1] // tensor.shape[1]
             for array, tensor in zip(arrays, self.inputs, strict=True)
-            if len(tensor.shape) > 2
+            if self.has_time(tensor)
         }
         if len(set(calls.values())) > 1:
             told = ", ".join(f"{count} calls for input {name!r}" for name, count in calls.items())
@@ -181,11 +199,11 @@ class Signature:
 
     def calls(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Cut sequences into what one call takes; an input without time goes into every call."""
-        timed = [array for array, t in zip(arrays, self.inputs, strict=True) if len(t.shape) > 2]
+        timed = [array for array, t in zip(arrays, self.inputs, strict=True) if self.has_time(t)]
         count = timed[0].shape[1] // self.time_steps if timed and self.is_stream else 1
         return [
             [
-                array[:, k * t.shape[1] : (k + 1) * t.shape[1]] if len(t.shape) > 2 else array
+                array[:, k * t.shape[1] : (k + 1) * t.shape[1]] if self.has_time(t) else array
                 for array, t in zip(arrays, self.inputs, strict=True)
             ]
             for k in range(count)
@@ -224,10 +242,3 @@ def _outside(tensor: Tensor, array: np.ndarray, scaling: InputScaling | None) ->
     low, high = sorted(map(float, ends))
     worst = float(array.ravel()[farthest])
     return Outside(tensor.name, int(rows.sum()), len(values), worst, low, high)
-
-
-def open_time(tensor: Tensor) -> OpenInput:
-    """The tensor as an input whose length in time is open."""
-    batch, *shape = tensor.shape
-    opened = (None, *shape[1:]) if len(shape) > 1 else tuple(shape)
-    return OpenInput(tensor.name, (batch, *opened), tensor.dtype)

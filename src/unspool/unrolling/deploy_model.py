@@ -6,8 +6,9 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
+from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
-from unspool.tflite.marks import Interface, Marks
+from unspool.tflite.marks import Ids, Interface, Marks
 from unspool.tflite.masks import Mask, computed
 from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
@@ -141,7 +142,8 @@ def _deploy_model(
         alone([*outputs, *after]),
         name=scopes.give(model.name),
     )
-    given = [tensor.name for tensor in structure.inputs(model)]
+    taken = structure.inputs(model)
+    given = [tensor.name for tensor in taken]
     deploy_model.interface = Interface(
         inputs=(*given, *computed(masks), *(state.names.input for state in states)),
         outputs=(*names, *(state.names.output for state in states)),
@@ -151,6 +153,8 @@ def _deploy_model(
             heads=heads(model),
             masks=masks,
             fed_back=by_hand,
+            ids=tuple(Ids(t.name, t.rows) for t in taken if t.dtype == "int32"),
+            in_time=tuple(n for n, timed in zip(given, in_time(model), strict=True) if timed),
             padding=rebuilder.masks.padding(rebuilt) if rebuilder.masks else (),
         ),
     )
@@ -181,13 +185,13 @@ def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
 
 def _chunk_inputs(model: Any, time_steps: int, scopes: Scopes) -> list[Any]:
     """Inputs with batch size 1 for a chunk; what has no time keeps its shape."""
-    taken = structure.inputs(model)
-    lengths = [t.shape[1] for t in taken if len(t.shape) > 2 and t.shape[1]]
-    shortest = min(lengths, default=1)
+    taken, timed = structure.inputs(model), in_time(model)
+    lengths = [t.shape[1] for t, has_time in zip(taken, timed, strict=True) if has_time]
+    shortest = min(filter(None, lengths), default=1)
     inputs = []
-    for tensor in taken:
+    for tensor, has_time in zip(taken, timed, strict=True):
         shape = tensor.shape[1:]
-        if len(shape) > 1:
+        if has_time:
             rate, rest = divmod(shape[0] or shortest, shortest)
             if rest:
                 raise UnspoolError(

@@ -233,6 +233,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Ptp": reductions.span,
     "Reciprocal": _always(_reciprocal),
     "Repeat": movements.repeat,
+    "Resize": resizing.resize,
     "Round": _curve(tf.round),
     "Sign": _curve(tf.sign),
     "Sinh": _curve(lambda x: 0.5 * (tf.exp(x) - tf.exp(-x))),

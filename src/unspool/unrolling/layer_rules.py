@@ -9,7 +9,7 @@ from unspool.frontend import graph, structure
 from unspool.frontend.activations import activation_name
 from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
-from unspool.unrolling import attention
+from unspool.unrolling import attention, resizing
 from unspool.unrolling.activations.forms import FORMS, has_form
 from unspool.unrolling.fed_back import by_layer
 from unspool.unrolling.frames import holds_recurrence
@@ -109,6 +109,9 @@ def _in_graph(found: graph.Found, masks: Findings) -> tuple[Action, str]:
     action, detail = _verdict(layer)
     if attention.is_attention(layer):
         detail = attention.problem(layer, found.calls)
+        action = "refuse" if detail else "keep"
+    if isinstance(layer, keras.src.ops.image.Resize):
+        detail = resizing.problem(found.calls)
         action = "refuse" if detail else "keep"
     if action == "refuse":
         return action, detail

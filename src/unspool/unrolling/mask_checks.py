@@ -82,14 +82,13 @@ def check_stream(model: Any) -> None:
     """Check that the masks of a model can be cut into chunks.
 
     Raises:
-        UnspoolError: one is an input, (time,): only those of (time, features) are cut.
+        UnspoolError: one is an input, (time,), which is not cut.
     """
     given = [mask.input for mask in masks_of(model) if not mask.source]
     if given:
         raise UnspoolError(
-            f"input {given[0]!r} is a mask itself, and a stream is cut into chunks of (time, "
-            "features) alone; use a Masking layer, whose mask is computed from the samples, or "
-            "deploy it without states"
+            f"input {given[0]!r} is a mask itself, which a stream does not cut into chunks; use a "
+            "Masking layer, whose mask is computed from the samples, or deploy it without states"
         )
 
 

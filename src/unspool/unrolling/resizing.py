@@ -16,16 +16,35 @@ _UNEVEN = ("crop_to_aspect_ratio", "pad_to_aspect_ratio")
 
 def resizing(layer: Any) -> Callable[[Any], Any] | None:
     """The form of a Resizing; None for one that goes by the aspect ratio, or channels first."""
-    if layer.data_format != "channels_last" or any(getattr(layer, each) for each in _UNEVEN):
+    return _resized(layer, (layer.height, layer.width))
+
+
+def resize(operation: Any) -> Callable[[Any], Any] | None:
+    """The form of `keras.ops.image.resize`, which has no other arguments than the layer."""
+    return _resized(operation, operation.size)
+
+
+def problem(calls: Sequence[Any]) -> str:
+    """Why calls of `keras.ops.image.resize` cannot be deployed; empty where they can."""
+    if all(len(node.input_tensors[0].shape) == 4 for node in calls):
+        return ""
+    return (
+        "resizes the batch: three dimensions are to Keras one image, (rows, columns, channels); "
+        "give it four, with keras.ops.expand_dims"
+    )
+
+
+def _resized(operation: Any, wanted: Sequence[int]) -> Callable[[Any], Any] | None:
+    uneven = any(getattr(operation, each) for each in _UNEVEN)
+    if operation.data_format != "channels_last" or uneven:
         return None
-    wanted = (layer.height, layer.width)
 
     def resized(x: Any) -> Any:
         sizes = x.shape[1:3]
-        if _is_npus(sizes, wanted, layer.interpolation):
-            return layer.call(x)
+        if _is_npus(sizes, wanted, operation.interpolation):
+            return operation.call(x)
         for axis, (size, new) in enumerate(zip(sizes, wanted, strict=True), start=1):
-            x = _multiplied(x, _resizing(size, new, layer), axis) if size != new else x
+            x = _multiplied(x, _resizing(size, new, operation), axis) if size != new else x
         return x
 
     return resized
@@ -37,15 +56,15 @@ def _is_npus(sizes: Sequence[int], wanted: Sequence[int], interpolation: str) ->
     return factors in [{2}] if interpolation == "bilinear" else factors in [{2}, {4}, {8}]
 
 
-def _resizing(size: int, new: int, layer: Any) -> np.ndarray:
+def _resizing(size: int, new: int, operation: Any) -> np.ndarray:
     """What Keras makes of each unit vector of an axis, (new size, size)."""
     units = np.eye(size, dtype=np.float32)[None, :, None, :]
     with tf.init_scope():  # its values, while a graph is traced
         matrix = keras.ops.image.resize(
             units,
             (new, 1),
-            interpolation=layer.interpolation,
-            antialias=layer.antialias,
+            interpolation=operation.interpolation,
+            antialias=operation.antialias,
             data_format="channels_last",
         )
     return np.asarray(matrix)[0, :, 0]

@@ -7,6 +7,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.frontend.graph import is_graph
+from unspool.frontend.sequences import in_time
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
@@ -31,7 +32,7 @@ def check_streams(model: Any) -> None:
         UnspoolError: one would; the message names it.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
-    stills, whole = _stills(model), graph.functional(model)
+    timed, whole = _timed(model), graph.functional(model)
     for layer in whole.operations:
         if any(layer is other for other in in_front):
             continue
@@ -46,21 +47,16 @@ def check_streams(model: Any) -> None:
             )
         # What only computes a mask is computed before the network.
         nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
-        has_time = any(_has_time(node.input_tensors, stills) for node in nodes)
-        begins = any(_has_time(node.outputs, stills) for node in nodes if not node.is_input)
-        if isinstance(layer, keras.layers.Embedding):
-            raise UnspoolError(
-                f"{where}: takes token ids, and a stream is cut into chunks of (time, features) "
-                "alone; look them up in front of the network and give it the vectors, (time, "
-                f"{layer.output_dim}), or deploy it without states"
-            )
-        if not has_time and begins:
+        is_recurrent = isinstance(layer, keras.layers.RNN)
+        has_time = any(_has_time(node.input_tensors, timed) for node in nodes)
+        begins = any(_has_time(node.outputs, timed) for node in nodes if not node.is_input)
+        if not has_time and (begins or is_recurrent):
             raise UnspoolError(
                 f"{where}: begins a sequence of its own in every call, which has no states to go "
                 "on from; deploy it without states"
             )
-        is_recurrent = isinstance(layer, (keras.layers.RNN, *REMOVED))
-        if has_time and not is_recurrent and not all(_keeps_to_steps(n, stills) for n in nodes):
+        is_known = is_recurrent or isinstance(layer, REMOVED)
+        if has_time and not is_known and not all(_keeps_to_steps(n, timed) for n in nodes):
             raise UnspoolError(
                 f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
                 "deploy it without states, or put it after the last recurrent layer"
@@ -70,14 +66,13 @@ def check_streams(model: Any) -> None:
 _STEPS = 3
 
 
-def _keeps_to_steps(node: Any, stills: set[int]) -> bool:
+def _keeps_to_steps(node: Any, timed: set[int]) -> bool:
     """Whether a call computes the same step by step as on whole sequences, found by trying.
 
     An output without time is the same after the last step: a slice of it, but no mean over time.
     """
     rng = np.random.default_rng(0)
-    values = {id(tensor): _drawn(tensor, rng, stills) for tensor in node.input_tensors}
-    timed = {id(tensor) for tensor in node.input_tensors if _has_time([tensor], stills)}
+    values = {id(tensor): _drawn(tensor, rng, timed) for tensor in node.input_tensors}
     steps = [
         {key: array[:, n : n + 1] if key in timed else array for key, array in values.items()}
         for n in range(_STEPS)
@@ -89,10 +84,10 @@ def _keeps_to_steps(node: Any, stills: set[int]) -> bool:
     return all(_same(output, [part[n] for part in parts]) for n, output in enumerate(whole))
 
 
-def _drawn(tensor: Any, rng: np.random.Generator, stills: set[int]) -> np.ndarray:
+def _drawn(tensor: Any, rng: np.random.Generator, timed: set[int]) -> np.ndarray:
     """Values of a tensor's shape, (1, ...)."""
     shape = [size or _STEPS for size in (1, *tensor.shape[1:])]
-    if _has_time([tensor], stills):
+    if _has_time([tensor], timed):
         shape[1] = _STEPS
     return drawn(rng, shape, tensor.dtype)
 
@@ -110,16 +105,28 @@ def _same(whole: np.ndarray, parts: list[np.ndarray]) -> bool:
     return close(parts[-1]) or (whole.ndim > 2 and close(np.concatenate(parts, axis=1)))
 
 
-def _has_time(tensors: list[Any], stills: set[int]) -> bool:
-    return any(len(tensor.shape) > 2 and id(tensor) not in stills for tensor in tensors)
+def _has_time(tensors: list[Any], timed: set[int]) -> bool:
+    return not timed.isdisjoint(map(id, tensors))
+
+
+def _timed(model: Any) -> set[int]:
+    """Tensors, by id, whose first dimension after the batch is time."""
+    stills, inputs = _stills(model), graph.functional(model).inputs
+    found = {id(given) for given, timed in zip(inputs, in_time(model), strict=True) if timed}
+    tensors = (output for node in graph.nodes(model) for output in node.outputs)
+    return found | {id(t) for t in tensors if len(t.shape) > 2 and id(t) not in stills}
 
 
 def _stills(model: Any) -> set[int]:
     """Tensors that have more than two dimensions and no time: images that are no sequence.
 
-    They begin as the last output of a convolutional recurrence, or as its states.
+    They begin as the last output of a convolutional recurrence, as its states, or as ids that are
+    no sequence.
     """
-    found: set[int] = set()
+    inputs = zip(
+        graph.functional(model).inputs, graph.takes_ids(model), in_time(model), strict=True
+    )
+    found = {id(given) for given, ids, timed in inputs if ids and not timed}
     for node in graph.nodes(model):
         layer, outputs = node.operation, []
         if isinstance(layer, keras.layers.RNN) and not node.is_input:

@@ -159,7 +159,10 @@ def _budget(report: Report) -> list[RenderableType]:
         return []
     if not report.breaches:
         return [Text(f"Within the budget: {report.budget}.")]
-    return [Text(f"Over the budget. {breach}", style="bold") for breach in report.breaches]
+    return [
+        Text(f"{'Over the budget' if breach.is_known else 'Budget'}. {breach}", style="bold")
+        for breach in report.breaches
+    ]
 
 
 def what_next(report: Report) -> RenderableType:
