@@ -10,6 +10,7 @@ from unspool.frontend.onnx import (
     arithmetic,
     convolutions,
     dense,
+    einsum,
     normalizations,
     shapes,
 )
@@ -25,6 +26,7 @@ FORMS: dict[str, Build] = {
     **arithmetic.FORMS,
     **convolutions.FORMS,
     **dense.FORMS,
+    **einsum.FORMS,
     **normalizations.FORMS,
     **shapes.FORMS,
     "GRU": recurrent,
