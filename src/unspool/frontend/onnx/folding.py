@@ -8,6 +8,8 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
+from unspool.frontend.onnx.first_states import MOVES
+from unspool.frontend.onnx.graph import Node
 from unspool.support.text import brief
 
 _MOST = 2**26
@@ -63,6 +65,31 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
             changed = True
         nodes = left
     return nodes, constants
+
+
+def moved(nodes: Iterable[Node], constants: dict[str, np.ndarray], model: Any) -> tuple[Node, ...]:
+    """The nodes that are left when those that move constants about are computed.
+
+    Args:
+        nodes: in their order.
+        constants: name -> value; those that are made are added.
+        model: ONNX's, for the version of its operators.
+    """
+    import onnx
+
+    left = []
+    for node in nodes:
+        if node.op not in MOVES or any(name and name not in constants for name in node.inputs):
+            left.append(node)
+            continue
+        versions = (
+            [onnx.helper.make_opsetid("", 13)] if len(node.inputs) > 1 else model.opset_import
+        )
+        bare = onnx.ModelProto(opset_import=versions)
+        written = onnx.helper.make_node(node.op, node.inputs, node.outputs, **node.attributes)
+        values = _evaluated(written, constants, bare)
+        constants.update(zip(node.outputs, values, strict=False))
+    return tuple(left)
 
 
 def _computed(

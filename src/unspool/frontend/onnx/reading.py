@@ -7,9 +7,11 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states, folding, names
+from unspool.frontend.onnx.cells import cells
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.rolling import rolled
 from unspool.support import files
 from unspool.support.text import brief
 
@@ -69,6 +71,15 @@ def _graph(model: Any, piece: Piece) -> Graph:
     left, constants = folding.folded(model)
     outputs = tuple(value.name for value in model.graph.output)
     nodes = names.named(left)
+    steps = cells(nodes, constants, outputs)
+    if steps:
+        sizes = folding.shapes(model, left, constants)
+        nodes = names.renamed(rolled(nodes, steps, constants, sizes, outputs))
+        first = 1 + sum(value.size for value in numbered.values())
+        more = first_states.numbered(nodes, ends, first)
+        constants |= more
+        numbered |= more
+        nodes = folding.moved(nodes, constants, model)
     return first_states.as_graph(nodes, constants, ends, outputs, numbered, _opset(model), exported)
 
 
