@@ -58,6 +58,13 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
             UnspoolWarning,
             stacklevel=4,
         )
+    if graph.rounded:
+        warnings.warn(
+            f"the file rounds {graph.rounded} tensors to whole numbers (QuantizeLinear): their "
+            "scales are left out, and chosen anew by the calibration data",
+            UnspoolWarning,
+            stacklevel=4,
+        )
     graph = fused(graph)
     try:
         model = build(graph, FORMS)

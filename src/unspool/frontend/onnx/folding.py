@@ -22,6 +22,9 @@ _GROWING = (
 )
 """Operators that make more of less: none is computed before its size is known."""
 
+_LATER = ("QuantizeLinear", "DequantizeLinear")
+"""Operators that the evaluator knows from version 19 on, where they mean what they did before."""
+
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
 
@@ -137,7 +140,10 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
         [onnx.helper.make_value_info(name, untyped) for name in given],
         [onnx.helper.make_value_info(name, untyped) for name in node.output if name],
     )
-    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
+    versions = model.opset_import
+    if node.op_type in _LATER and max((v.version for v in versions), default=0) < 19:
+        versions = [onnx.helper.make_opsetid("", 19)]
+    return onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
 def _check_size(node: Any, known: Mapping[str, tuple[int, ...]]) -> None:

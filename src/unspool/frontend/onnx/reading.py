@@ -1,7 +1,7 @@
 """An .onnx file as a graph: checked, every shape fixed, what is constant computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from unspool.frontend.onnx.cells import cells
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
 from unspool.support import files
 from unspool.support.text import brief
@@ -70,7 +71,7 @@ def _graph(model: Any, piece: Piece) -> Graph:
         model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     left, constants = folding.folded(model)
     outputs = tuple(value.name for value in model.graph.output)
-    nodes = names.named(left)
+    nodes, rounded = without_pairs(names.named(left), constants, outputs)
     steps = cells(nodes, constants, outputs)
     if steps:
         sizes = folding.shapes(model, left, constants)
@@ -80,7 +81,10 @@ def _graph(model: Any, piece: Piece) -> Graph:
         constants |= more
         numbered |= more
         nodes = folding.moved(nodes, constants, model)
-    return first_states.as_graph(nodes, constants, ends, outputs, numbered, _opset(model), exported)
+    graph = first_states.as_graph(
+        nodes, constants, ends, outputs, numbered, _opset(model), exported
+    )
+    return replace(graph, rounded=rounded)
 
 
 def _read_within(node: Any) -> Iterator[str]:
