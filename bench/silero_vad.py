@@ -8,8 +8,6 @@ probabilities that are compared with are onnxruntime's, frame after frame with t
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -20,7 +18,7 @@ import onnx
 import onnxruntime
 from rich.console import Console
 from rich.table import Table
-from scipy.signal import resample_poly
+from speech import downloaded, recorded
 
 import unspool
 
@@ -28,49 +26,12 @@ FILE = "silero_vad/data/silero_vad_openvino_16k.onnx"
 SPECTRUM = "F0::If_0_then_branch__Inline_0__/stft/Sqrt_output_0"
 RATE, FRAME, CONTEXT = 16_000, 512, 64
 STEPS = 125  # of a calibration sequence: 4 s
-VOICES = {
-    "en-us": "The quick brown fox jumps over the lazy dog near the river bank.",
-    "en-gb": "She sells sea shells by the sea shore, and nobody minds.",
-    "fr": "Bonjour, comment allez vous aujourd'hui? Il fait beau.",
-    "de": "Guten Morgen, heute scheint die Sonne, morgen kommt Regen.",
-    "es": "El perro corre por el parque y el gato duerme en la ventana.",
-    "en-us+f3": "One two three four five six seven eight nine ten.",
-    "en-gb+m4": "Weather report: rain in the west, sunshine in the south.",
-}
 
 
 def model_file(folder: Path) -> Path:
     """The detector's file, from its package."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "silero-vad"]
-    subprocess.run([*command, "-d", str(folder)], check=True)
-    (wheel,) = folder.glob("*.whl")
-    with ZipFile(wheel) as archive:
+    with ZipFile(downloaded("silero-vad", folder)) as archive:
         return Path(archive.extract(FILE, folder))
-
-
-def spoken(voice: str, speed: int) -> np.ndarray:
-    """A sentence at 16 kHz, -1 to 1; espeak-ng speaks at 22,050 Hz."""
-    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", VOICES[voice]]
-    wave = subprocess.run(command, capture_output=True, check=True).stdout[44:]
-    samples = np.frombuffer(wave, np.int16).astype(np.float32) / 32_768
-    return np.asarray(resample_poly(samples, 320, 441), np.float32)
-
-
-def recorded(minutes: float, seed: int) -> np.ndarray:
-    """Sentences with silence around them, in noise, (samples,)."""
-    rng = np.random.default_rng(seed)
-    pieces: list[np.ndarray] = []
-    while sum(map(len, pieces)) < minutes * 60 * RATE:
-        speech = spoken(str(rng.choice(list(VOICES))), int(rng.integers(110, 230)))
-        speech *= rng.uniform(0.05, 0.9) / np.abs(speech).max()
-        quiet = np.zeros(int(rng.uniform(0.3, 2.5) * RATE), np.float32)
-        piece = np.concatenate([quiet, speech, quiet])
-        noise = rng.normal(size=len(piece))
-        if rng.random() < 0.5:  # dull
-            noise = np.convolve(noise, np.full(8, 8**-0.5), "same")
-        loudness = np.sqrt((speech**2).mean()) * 10 ** (-rng.uniform(0, 20) / 20)
-        pieces.append((piece + loudness * noise).astype(np.float32))
-    return np.concatenate(pieces)[: int(minutes * 60 * RATE)]
 
 
 def heard(path: Path, sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,10 +88,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", unspool.UnspoolWarning)  # of the states that are left out
         path = model_file(Path(folder))
-        spectra, _ = heard(path, recorded(5, seed=2))
+        spectra, _ = heard(path, recorded(5, 2, RATE))
         count = len(spectra) // STEPS
         calibration = spectra[: count * STEPS].reshape(count, STEPS, *spectra.shape[1:])
-        test = recorded(minutes, seed=1)
+        test = recorded(minutes, 1, RATE)
         columns = [measured(path, kind, calibration, test) for kind in ("int8", "int16")]
     table = Table("ethos-u55-128", "int8", "int16", title=f"{len(test) // FRAME:,} frames")
     for name, *values in zip(ROWS, *columns, strict=True):

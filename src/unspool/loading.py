@@ -1,7 +1,9 @@
 """Read a trained model from a file: Keras's, or PyTorch's and ONNX's as a Keras model."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from unspool.errors import UnspoolError
@@ -9,6 +11,7 @@ from unspool.frontend import keras_file
 from unspool.frontend.onnx.loading import load_onnx
 from unspool.frontend.onnx.reading import Piece
 from unspool.frontend.torch.archive import has_member, is_program
+from unspool.frontend.torch.exporting import export, is_module
 from unspool.frontend.torch.loading import load_program
 from unspool.support.files import AnyPath
 from unspool.support.text import brief
@@ -18,8 +21,8 @@ _WEIGHTS_ALONE = (".pt", ".pth", ".jit", ".ckpt", ".safetensors", ".bin")
 
 
 def load(
-    path: AnyPath,
-    config: AnyPath | None = None,
+    path: Any,
+    config: Any = None,
     *,
     time_steps: int | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
@@ -35,11 +38,13 @@ def load(
 
     An ONNX graph or an exported program becomes a Keras functional model of real layers; its inputs
     have the file's axes, without that of the batch, its outputs are a dictionary by the file's
-    names, and inputs that are first states are left out.
+    names, and inputs that are first states are left out. Where torch is installed, a
+    torch.nn.Module is exported and read in the same way: `unspool.load(module, (example,))`.
 
     Args:
-        path: the file; its content says which kind it is.
-        config: what `model.to_json()` wrote, where a Keras file has the weights alone.
+        path: the file; its content says which kind it is. Or a torch.nn.Module.
+        config: what goes with it: for a Keras file that has the weights alone, the file that
+            `model.to_json()` wrote; for a module, the tuple of tensors that it is called with.
         time_steps: of an ONNX file or a program: length of the sequence; None takes the file's.
         input_shapes: of an ONNX file: input name -> shape with the batch, for sizes it leaves open.
         from_tensor: of an ONNX file: a tensor that is fed instead of computed.
@@ -55,21 +60,43 @@ def load(
         >>> loaded.count_params() == model.count_params()
         True
     """
-    path = Path(path)
     piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor)
+    if is_module(path):
+        return _of_module(path, config, piece)
+    if not isinstance(path, str | os.PathLike):
+        raise UnspoolError(
+            f"a {type(path).__name__} is given to load; expected the path of a file, or a "
+            "torch.nn.Module"
+        )
+    return _of_file(Path(path), config, piece, str(path))
+
+
+def _of_module(module: Any, example_inputs: Any, piece: Piece) -> Any:
+    name = type(module).__name__
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt2"
+        try:
+            export(module, example_inputs, path)
+        except UnspoolError as error:
+            raise UnspoolError(f"{name}: {error}") from None
+        return _of_file(path, None, piece, name)
+
+
+def _of_file(path: Path, config: AnyPath | None, piece: Piece, name: str) -> Any:
+    """The model of a file; `name` is what the user calls it."""
     try:
         if _is_onnx(path):
             return load_onnx(path, piece)
         _check_whole(piece)
         if is_program(path):
-            return load_program(path, time_steps)
+            return load_program(path, piece.time_steps)
         _check_not_torch(path)
     except UnspoolError as error:
-        raise UnspoolError(f"{path}: {error}") from None
+        raise UnspoolError(f"{name}: {error}") from None
     except Exception as error:  # of protobuf, zip or Keras, where a file is damaged
         reason = f"{type(error).__name__}: {brief(error)}"
         raise UnspoolError(
-            f"{path}: cannot be read: it is damaged, or of a form that is not known ({reason})"
+            f"{name}: cannot be read: it is damaged, or of a form that is not known ({reason})"
         ) from None
     return keras_file.load(path, config)
 

@@ -111,3 +111,35 @@ def test_a_model_that_needs_its_length_asks_for_it(name: str, tmp_path: Path) ->
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
     found = load_onnx(path, Piece(time_steps=shape[1]))({"x": x})["y"]
     np.testing.assert_allclose(found, onnx_models.run(model, {"x": x})["y"], 1e-5, 1e-5)
+
+
+def _in_groups() -> Any:
+    """DeepFilterNet's: sizes are written into the Reshapes in front of the GRU; two inputs of one
+    length, of which no operator tells that it is time."""
+    nodes = [
+        node("Shape", "x", "sizes"), node("Slice", "sizes o two", "n"),
+        node("Concat", "n parts", "shape", axis=0), node("Reshape", "x shape", "a"),
+        node("Einsum", "a e", "m", equation="btgi,gih->btgh"),
+        node("Concat", "n rest", "flat", axis=0), node("Reshape", "m flat", "r"),
+        node("Transpose", "r", "t", perm=[1, 0, 2]), node("GRU", "t W R", "Y", hidden_size=4),
+        node("Squeeze", "Y one", "s"), node("Transpose", "s", "g", perm=[1, 0, 2]),
+        node("ReduceMean", "z", "q", axes=[1], keepdims=0), node("Add", "g q", "y"),
+    ]  # fmt: skip
+    numbers = {"o": np.array([0]), "one": np.array([1]), "two": np.array([2])}
+    shapes = {"parts": np.array([2, 3]), "rest": np.array([-1])}
+    weights = {"e": w(2, 3, 2), "W": w(1, 12, 4), "R": w(1, 12, 4)}
+    inputs: dict[str, Sequence[int | str]] = {"x": [1, "S", 6], "z": [1, 3, "S", 4]}
+    return made(nodes, inputs, ["y"], numbers | shapes | weights)
+
+
+@pytest.mark.parametrize("steps", [None, 8])
+def test_a_length_that_no_operator_tells_is_the_one_that_is_open(
+    steps: int | None, tmp_path: Path
+) -> None:
+    model = _in_groups()
+    loaded = load_onnx(onnx_models.saved(model, tmp_path), Piece(time_steps=steps))
+    assert [tensor.shape for tensor in loaded.inputs] == [(None, steps, 6), (None, 3, steps, 4)]
+    rng = np.random.default_rng(0)
+    x, z = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((1, 8, 6), (1, 3, 8, 4)))
+    found = np.asarray(loaded({"x": x, "z": z})["y"])
+    np.testing.assert_allclose(found, onnx_models.run(model, {"x": x, "z": z})["y"], 1e-5, 1e-5)

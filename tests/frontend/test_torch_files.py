@@ -28,10 +28,8 @@ NAMES = [name for name in EVERY if not name.startswith(("step.", "fed."))]
 STEPS = [name for name in EVERY if name.startswith("step.")]
 """Files that compute one frame of a stream, with their states in and out."""
 
-WRITTEN_OUT = ("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx")
-"""What the newer exporter writes step by step: no recurrent layer is left in it."""
-
 LAYERS = {
+    "carried": "LSTM Dense",
     "cells": "GRU LSTM Dense",
     "attention": "Bidirectional LayerNormalization Dense Softmax Dense Dense Activation",
     "autoencoder": "GRU RepeatVector GRU Dense",
@@ -61,8 +59,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _loaded(path: Path, **options: Any) -> Any:
-    if path.name.startswith("stateful"):
-        with pytest.warns(UnspoolWarning, match=r"h0\[0\] -> rnn/h, h0\[1\] -> rnn_1/h"):
+    states = {
+        "stateful": r"h0\[0\] -> rnn/h, h0\[1\] -> rnn_1/h",
+        "carried": "h0 -> cell/h, c0 -> cell/c",
+    }.get(path.name.split(".")[0])
+    if states:
+        with pytest.warns(UnspoolWarning, match=states):
             return unspool.load(path, **options)
     return unspool.load(path, **options)
 
@@ -70,8 +72,9 @@ def _loaded(path: Path, **options: Any) -> Any:
 def _stored(path: Path) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """Samples by input, and PyTorch's outputs in its order, without states."""
     stored = np.load(path.parent / f"{path.name.split('.')[0]}.npz")
-    given = {key: stored[key] for key in stored if not key.startswith("out:") and key != "h0"}
-    return given, [stored[key] for key in stored if key.startswith("out:") and key != "out:hn"]
+    given = {key: stored[key] for key in stored if ":" not in key and key not in ("h0", "c0")}
+    outputs = [key for key in stored if ":" in key and key not in ("out:hn", "out:cn")]
+    return given, [stored[key] for key in outputs]
 
 
 def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -88,7 +91,7 @@ def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name
     for values, torch_values in zip(found, expected, strict=True):
         np.testing.assert_allclose(values, torch_values.reshape(values.shape), atol=1e-6)
     layers = LAYERS.get(name.split(".")[0])
-    if layers and name not in WRITTEN_OUT:
+    if layers:
         kinds = [type(layer).__name__ for layer in model.layers]
         # PyTorch folds a BatchNormalization into its convolution, by some exporters.
         left_out = ("InputLayer", "Reshape", "BatchNormalization")
@@ -123,11 +126,7 @@ QUICK = ("crnn.script.onnx", "attention.pt2", "stateful.dynamo.onnx")
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-        for name in NAMES
-        if name not in WRITTEN_OUT
-    ],
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NAMES],
 )
 def test_it_runs_on_the_npu_with_tflms_bytes(files: Path, name: str) -> None:
     model = _loaded(files / name)
@@ -178,9 +177,10 @@ def test_a_file_of_one_step_is_a_stream(files: Path, name: str) -> None:
     np.testing.assert_allclose(calls[0].reshape(expected.shape), expected, atol=1e-5)
 
 
-def test_a_cell_that_is_fed_its_own_output_is_refused(files: Path) -> None:
-    with pytest.raises(UnspoolError, match=r"module 'cell': a cell reads what its own outputs are"):
-        unspool.load(files / "fed.pt2")
+@pytest.mark.parametrize("name", ["fed.pt2", "fed.script.onnx", "fed.dynamo.onnx"])
+def test_a_cell_that_is_fed_its_own_output_is_refused(files: Path, name: str) -> None:
+    with pytest.raises(UnspoolError, match=r"'cell': a cell reads what its own outputs are"):
+        unspool.load(files / name)
 
 
 def test_a_piece_of_a_file_begins_and_ends_where_it_is_told(files: Path) -> None:

@@ -85,6 +85,10 @@ FORMS = {
     "up 1d behind": of_channels(
         node("ConvTranspose", "c w b", "y", strides=[2]), w=w(4, 3, 2), b=w(3)
     ),
+    "transposed in groups": one("ConvTranspose", w(4, 3, 2), w(6), shape=(1, 4, 5), group=2),
+    "transposed 2d, channels apart": one(
+        "ConvTranspose", w(4, 1, 2, 3), shape=(1, 4, 3, 5), group=4, strides=[1, 2]
+    ),
     "max 1d": one("MaxPool", shape=SERIES, kernel_shape=[3], strides=[2]),
     "max 1d strides of one": one("MaxPool", shape=SERIES, kernel_shape=[2]),
     "max 1d pads": one("MaxPool", shape=SERIES, kernel_shape=[3], pads=[1, 1], strides=[2]),

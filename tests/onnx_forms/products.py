@@ -74,6 +74,27 @@ FORMS = {
     "matmul of two with ones": Form(
         [node("MatMul", "x z", "y")], (1, 1, 5), more={"z": (1, 5, 1)}
     ),
+    "matmul by several": one("MatMul", w(3, 5, 4), shape=(1, 3, 2, 5)),
+    "matmul by several, to more": one("MatMul", w(3, 5, 4), shape=(1, 1, 2, 5)),
+    "matmul by several on the left": Form(
+        [node("MatMul", "w x", "y")], (1, 3, 5, 2), {"w": w(3, 4, 5)}
+    ),
+    "matmul by several of several": one("MatMul", w(2, 1, 5, 4), shape=(1, 2, 3, 2, 5)),
+    "einsum of groups": one("Einsum", w(2, 5, 4), shape=(1, 3, 2, 5), equation="btgi,gih->btgh"),
+    "einsum of groups, turned": one(
+        "Einsum", w(4, 2, 5), shape=(1, 5, 3, 2), equation="b i t g, h g i -> b h t g"
+    ),
+    "einsum by a matrix": one("Einsum", w(5, 4), equation="bti,ih->bth"),
+    "einsum of two axes": one("Einsum", w(3, 5, 4), equation="bti,tih->bh"),
+    "einsum of a constant first": Form(
+        [node("Einsum", "w x", "y", equation="hi,bti->bth")], (1, 3, 5), {"w": w(4, 5)}
+    ),
+    "einsum of grouped layers": Form(
+        [node("Reshape", "x apart", "a"), node("Einsum", "a w", "e", equation="btgi,gih->btgh"),
+         node("Reshape", "e joined", "y")],
+        (1, 3, 10),
+        {"w": w(2, 5, 4), "apart": np.array([1, 3, 2, 5]), "joined": np.array([0, 0, -1])},
+    ),
     "embedding": Form(
         [node("Gather", "t x", "y")], (1, 6), {"t": w(4, 3)}, dtype="int64"
     ),

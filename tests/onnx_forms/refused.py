@@ -21,9 +21,33 @@ FORMS: dict[str, tuple[Form, str]] = {
         one("Softmax", opset=11),
         "goes over axes [1, 2] at once; expected one (opset 13 or later)",
     ),
-    "MatMul by several": (
-        one("MatMul", w(3, 5, 4), shape=(1, 1, 2, 5)),
-        "multiplies by (3, 5, 4), matrices of their own; expected one",
+    "Einsum of two": (
+        Form([node("Einsum", "x z", "y", equation="bti,bih->bth")], more={"z": (1, 5, 2)}),
+        "multiplies 2 tensors, 0 of them constant; expected one that is computed and one that is "
+        "constant",
+    ),
+    "Einsum with a diagonal": (
+        one("Einsum", w(5, 5), equation="bti,ii->bt"),
+        "has the equation 'bti,ii->bt'; expected one such as 'btgi,gih->btgh', each letter once "
+        "in a term",
+    ),
+    "Einsum with dots": (
+        one("Einsum", w(5, 4), equation="...i,ih->...h"),
+        "has the equation '...i,ih->...h'; expected one such as 'btgi,gih->btgh', each letter "
+        "once in a term",
+    ),
+    "Einsum without a sum": (
+        one("Einsum", w(4), equation="bti,h->btih"),
+        "makes btih of bti and h; expected a sum over axes of both alone",
+    ),
+    "Einsum of other sizes": (
+        one("Einsum", w(3, 5, 4), shape=(1, 2, 4), equation="bti,tih->bth"),
+        "multiplies (1, 2, 4) by (3, 5, 4) as bti,tih: a misfit",
+    ),
+    "Einsum of many": (
+        one("Einsum", w(5000, 2, 2), shape=(1, 5000, 2), equation="bgi,gih->bgh"),
+        "has 5000 kernels of 4 entries, of which one kernel would have 100,000,000; expected at "
+        "most 16,777,216",
     ),
     "MatMul by a vector": (one("MatMul", w(5)), "multiplies by a vector; expected a matrix"),
     "MatMul of a vector": (
@@ -95,9 +119,9 @@ FORMS: dict[str, tuple[Form, str]] = {
         one("Conv", w(2, 3, 1, 1, 1), shape=(1, 3, 4, 4, 4)),
         "slides over 3 axes; expected one or two",
     ),
-    "ConvTranspose with groups": (
-        one("ConvTranspose", w(3, 1, 3), group=3),
-        "has groups or output_shape, which have no form yet",
+    "ConvTranspose to a shape": (
+        one("ConvTranspose", w(3, 1, 3), output_shape=[7]),
+        "has the attribute output_shape, which has no form yet; expected pads",
     ),
     "ConvTranspose that fits itself": (
         one("ConvTranspose", w(3, 1, 3), auto_pad="SAME_UPPER"),

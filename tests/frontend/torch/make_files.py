@@ -214,6 +214,20 @@ class Fed(nn.Module):
         return y
 
 
+class Carried(nn.Module):
+    """An LSTMCell without biases, its states in and out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.head = nn.LSTMCell(4, 7, bias=False), nn.Linear(7, 3)
+
+    def forward(self, x: Any, h0: Any, c0: Any) -> Any:
+        h, c = h0, c0
+        for step in x.unbind(1):
+            h, c = self.cell(step, (h, c))
+        return self.head(h), h, c
+
+
 class Step(nn.Module):
     """One frame of a voice detector: convolutions, one step of an LSTM, states in one tensor."""
 
@@ -250,9 +264,12 @@ class Made:
 
 
 MODELS = {
-    "cells": Made(Cells, ((33, 4),), exporters=()),
-    "cell_behind": Made(CellBehind, ((20, 4),), exporters=()),
-    "fed": Made(Fed, ((12, 4),), exporters=()),
+    "cells": Made(Cells, ((33, 4),)),
+    "cell_behind": Made(CellBehind, ((20, 4),)),
+    "fed": Made(Fed, ((12, 4),)),
+    "carried": Made(
+        Carried, ((16, 4), (7,), (7,)), ("x", "h0", "c0"), ("y", "hn", "cn"), zeros=(1, 2)
+    ),
     "gru_last": Made(lambda: Last(nn.GRU(6, 16, batch_first=True), 16), ((33, 6),)),
     "gru_time_first": Made(lambda: Last(nn.GRU(6, 10), 10), ((20, 6),), batch_axis=1),
     "gru_stack_hidden": Made(
@@ -330,7 +347,7 @@ def make(name: str, made: Made, folder: Path) -> None:
     ]
 
     def batched(array: np.ndarray, n: int) -> torch.Tensor:
-        axis = 1 if n in made.zeros else made.batch_axis
+        axis = 1 if n in made.zeros and array.ndim > 1 else made.batch_axis
         return torch.from_numpy(np.expand_dims(array, axis).copy())
 
     outputs = []

@@ -10,6 +10,7 @@ from unspool.frontend.onnx import (
     arithmetic,
     convolutions,
     dense,
+    einsum,
     normalizations,
     pools,
     shapes,
@@ -26,6 +27,7 @@ FORMS: dict[str, Build] = {
     **arithmetic.FORMS,
     **convolutions.FORMS,
     **dense.FORMS,
+    **einsum.FORMS,
     **normalizations.FORMS,
     **pools.FORMS,
     **shapes.FORMS,
@@ -55,6 +57,13 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         warnings.warn(
             f"first states are left out: {', '.join(map(str, graph.states))}; zero in sequences, "
             "and a stream keeps them (`states`)",
+            UnspoolWarning,
+            stacklevel=4,
+        )
+    if graph.rounded:
+        warnings.warn(
+            f"the file rounds {graph.rounded} tensors to whole numbers (QuantizeLinear): their "
+            "scales are left out, and chosen anew by the calibration data",
             UnspoolWarning,
             stacklevel=4,
         )

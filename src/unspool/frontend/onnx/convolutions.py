@@ -7,6 +7,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import sliding
 from unspool.frontend.onnx.building import Build, Scope
+from unspool.frontend.onnx.dense import diagonal
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.values import Value
 
@@ -58,9 +59,11 @@ def _conv_transpose(node: Node, scope: Scope) -> Value:
     value, kernel, bias = scope.value(node), scope.needs(node, 1), scope.given(node, 2)
     sizes = kernel.shape[2:]
     count = len(sizes)
-    if node.attributes.get("group", 1) != 1 or "output_shape" in node.attributes:
-        raise UnspoolError("has groups or output_shape, which have no form yet")
+    if "output_shape" in node.attributes:
+        raise UnspoolError("has the attribute output_shape, which has no form yet; expected pads")
     _check_kernel(value, kernel, kernel.shape[0])
+    groups = node.attributes.get("group", 1)
+    kernel = diagonal(kernel.reshape(groups, -1, *kernel.shape[1:]))
     if set(sliding.dilations(node, count)) != {1}:
         raise UnspoolError("has dilations, which have no form on the NPU")
     layer = sliding.layer("ConvTranspose", count)(

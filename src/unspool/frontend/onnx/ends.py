@@ -36,6 +36,9 @@ def fixed(
     told = {value.name: _sizes(value) for value in given}
     _check_names(shapes, told)
     batch_axes, time_axes = _roles(model, told)
+    likely = {name: _likely_batch(list(shapes.get(name, told[name]))) for name in told}
+    batch_axes = likely | batch_axes
+    time_axes = _of_same_name(told, batch_axes, time_axes) | time_axes
     ends: list[Ends] = []
     changed: dict[int | str, int | str] = {}
     for value in given:
@@ -45,7 +48,7 @@ def fixed(
                 f"input {name!r}: shape {tuple(sizes)} is given, expected {len(told[name])} sizes "
                 f"for {_spelled(told[name])}"
             )
-        batch_axis = batch_axes.get(name, _likely_batch(sizes))
+        batch_axis = batch_axes[name]
         before = list(sizes)
         if sizes:
             sizes[batch_axis] = 1
@@ -154,6 +157,25 @@ def _roles(
         elif node.op_type in _BATCHED:
             note(batches, node.input[0], 0)
     return batches, times
+
+
+def _of_same_name(
+    told: Mapping[str, list[int | str]], batches: Mapping[str, int], times: Mapping[str, int]
+) -> dict[str, int]:
+    """Input name -> the axis of its time where no operator tells: open by the name of another's.
+
+    Where operators tell of none, it is the one name by which sizes but the batch's are open.
+    """
+    opened = {
+        (name, axis): size
+        for name, sizes in told.items()
+        for axis, size in enumerate(sizes)
+        if isinstance(size, str) and axis != batches[name]
+    }
+    known = {opened[end] for end in times.items() if end in opened} or set(opened.values())
+    if len(known) != 1:
+        return {}
+    return {name: axis for (name, axis), size in opened.items() if size in known}
 
 
 def _dtype(value: Any) -> str:

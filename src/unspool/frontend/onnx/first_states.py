@@ -9,14 +9,19 @@ import numpy as np
 
 from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, Node, State, needed, readers
 
-_MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
+MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
 """What a state passes on its way into a layer, and out of it."""
 
 
-def numbered(nodes: Iterable[Node], ends: Iterable[Ends]) -> dict[str, np.ndarray]:
+def numbered(nodes: Iterable[Node], ends: Iterable[Ends], first: int = 1) -> dict[str, np.ndarray]:
     """Inputs of which nothing is read but first states, with a number for each of their entries.
 
     Where these numbers arrive shows which part of an input is the state of which node.
+
+    Args:
+        nodes: of a graph.
+        ends: its inputs.
+        first: the smallest number.
     """
     reading = readers(tuple(nodes))
 
@@ -26,11 +31,10 @@ def numbered(nodes: Iterable[Node], ends: Iterable[Ends]) -> dict[str, np.ndarra
     def takes_state(node: Node, name: str) -> bool:
         if node.op in RECURRENT:
             return name in node.inputs[5:7]
-        moves = node.op in _MOVES and node.inputs[0] == name
+        moves = node.op in MOVES and node.inputs[0] == name
         return node.op == "Shape" or (moves and all(map(ends_in_states, node.outputs)))
 
     found: dict[str, np.ndarray] = {}
-    first = 1
     for end in ends:
         if ends_in_states(end.name):
             size = int(np.prod(end.shape))
@@ -119,4 +123,4 @@ def is_final(name: str, nodes: tuple[Node, ...]) -> bool:
         return name != maker.outputs[0]
     if maker.op == "Concat":
         return all(is_final(part, nodes) for part in maker.inputs)
-    return maker.op in _MOVES and is_final(maker.inputs[0], nodes)
+    return maker.op in MOVES and is_final(maker.inputs[0], nodes)

@@ -8,6 +8,8 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
+from unspool.frontend.onnx.first_states import MOVES
+from unspool.frontend.onnx.graph import Node
 from unspool.support.text import brief
 
 _MOST = 2**26
@@ -19,6 +21,9 @@ _GROWING = (
     *("Pad", "Range", "Resize", "STFT", "SequenceMap", "Tile", "Upsample"),
 )
 """Operators that make more of less: none is computed before its size is known."""
+
+_LATER = ("QuantizeLinear", "DequantizeLinear")
+"""Operators that the evaluator knows from version 19 on, where they mean what they did before."""
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
@@ -63,6 +68,31 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
             changed = True
         nodes = left
     return nodes, constants
+
+
+def moved(nodes: Iterable[Node], constants: dict[str, np.ndarray], model: Any) -> tuple[Node, ...]:
+    """The nodes that are left when those that move constants about are computed.
+
+    Args:
+        nodes: in their order.
+        constants: name -> value; those that are made are added.
+        model: ONNX's, for the version of its operators.
+    """
+    import onnx
+
+    left = []
+    for node in nodes:
+        if node.op not in MOVES or any(name and name not in constants for name in node.inputs):
+            left.append(node)
+            continue
+        versions = (
+            [onnx.helper.make_opsetid("", 13)] if len(node.inputs) > 1 else model.opset_import
+        )
+        bare = onnx.ModelProto(opset_import=versions)
+        written = onnx.helper.make_node(node.op, node.inputs, node.outputs, **node.attributes)
+        values = _evaluated(written, constants, bare)
+        constants.update(zip(node.outputs, values, strict=False))
+    return tuple(left)
 
 
 def _computed(
@@ -110,7 +140,10 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
         [onnx.helper.make_value_info(name, untyped) for name in given],
         [onnx.helper.make_value_info(name, untyped) for name in node.output if name],
     )
-    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
+    versions = model.opset_import
+    if node.op_type in _LATER and max((v.version for v in versions), default=0) < 19:
+        versions = [onnx.helper.make_opsetid("", 19)]
+    return onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
 def _check_size(node: Any, known: Mapping[str, tuple[int, ...]]) -> None:

@@ -89,6 +89,7 @@ class Graph:
         states: what was left out, for sequences start at zero.
         frames: what the file computes is one step of a stream, and the axis of the batch is that
             of the steps.
+        rounded: tensors that the file rounds to whole numbers, which is left out.
     """
 
     inputs: tuple[Ends, ...]
@@ -99,6 +100,7 @@ class Graph:
     exported: Mapping[int, int] = field(default_factory=dict)
     states: tuple[State, ...] = ()
     frames: bool = False
+    rounded: int = 0
 
 
 def readers(nodes: Sequence[Node]) -> dict[str, list[Node]]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from unspool.errors import UnspoolError
@@ -30,6 +31,12 @@ def named(nodes: Sequence[Any]) -> tuple[Node, ...]:
         )
         for node, name in zip(nodes, names, strict=True)
     )
+
+
+def renamed(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Nodes of which some have no name, or one that another has, each with a name of its own."""
+    wanted = distinct([node.name or node.op for node in nodes], [node.op for node in nodes])
+    return tuple(replace(node, name=name) for node, name in zip(nodes, wanted, strict=True))
 
 
 def distinct(wanted: Sequence[str], ops: Sequence[str]) -> list[str]:

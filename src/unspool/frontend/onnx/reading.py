@@ -1,15 +1,18 @@
 """An .onnx file as a graph: checked, every shape fixed, what is constant computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states, folding, names
+from unspool.frontend.onnx.cells import cells
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.quantized import without_pairs
+from unspool.frontend.onnx.rolling import rolled
 from unspool.support import files
 from unspool.support.text import brief
 
@@ -68,8 +71,20 @@ def _graph(model: Any, piece: Piece) -> Graph:
         model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     left, constants = folding.folded(model)
     outputs = tuple(value.name for value in model.graph.output)
-    nodes = names.named(left)
-    return first_states.as_graph(nodes, constants, ends, outputs, numbered, _opset(model), exported)
+    nodes, rounded = without_pairs(names.named(left), constants, outputs)
+    steps = cells(nodes, constants, outputs)
+    if steps:
+        sizes = folding.shapes(model, left, constants)
+        nodes = names.renamed(rolled(nodes, steps, constants, sizes, outputs))
+        first = 1 + sum(value.size for value in numbered.values())
+        more = first_states.numbered(nodes, ends, first)
+        constants |= more
+        numbered |= more
+        nodes = folding.moved(nodes, constants, model)
+    graph = first_states.as_graph(
+        nodes, constants, ends, outputs, numbered, _opset(model), exported
+    )
+    return replace(graph, rounded=rounded)
 
 
 def _read_within(node: Any) -> Iterator[str]:

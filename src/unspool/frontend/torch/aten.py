@@ -11,7 +11,7 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.torch.program import Call, Ref
-from unspool.frontend.torch.recurrent import recurrent
+from unspool.frontend.torch.recurrent import cell, recurrent
 from unspool.frontend.torch.translation import Translation
 
 Translate: TypeAlias = Callable[[Call, Translation], Any]
@@ -252,6 +252,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "full_like": _constant,
     "gelu": _as("Gelu", approximate="approximate"),
     "group_norm": _group_norm,
+    "gru_cell": partial(cell, kind="GRU"),
     "gru.data": partial(recurrent, kind="GRU"),
     "gru.input": partial(recurrent, kind="GRU"),
     "hardsigmoid": _hard_sigmoid,
@@ -263,6 +264,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "linear": _linear,
     "log": _as("Log"),
     "log_softmax.int": _as("LogSoftmax", axis="dim"),
+    "lstm_cell": partial(cell, kind="LSTM"),
     "lstm.data": partial(recurrent, kind="LSTM"),
     "lstm.input": partial(recurrent, kind="LSTM"),
     "matmul": _matmul,
@@ -289,6 +291,8 @@ TRANSLATIONS: dict[str, Translate] = {
     "relu6": _relu6,
     "rnn_relu.data": partial(recurrent, kind="RNN", activation="Relu"),
     "rnn_relu.input": partial(recurrent, kind="RNN", activation="Relu"),
+    "rnn_relu_cell": partial(cell, kind="RNN", activation="Relu"),
+    "rnn_tanh_cell": partial(cell, kind="RNN", activation="Tanh"),
     "rnn_tanh.data": partial(recurrent, kind="RNN", activation="Tanh"),
     "rnn_tanh.input": partial(recurrent, kind="RNN", activation="Tanh"),
     "rsqrt": _inverse_root,

@@ -1,18 +1,21 @@
 """Load a .pt2 file as a Keras model."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
-from unspool.frontend.onnx.graph import Ends, Graph
-from unspool.frontend.onnx.names import distinct
+from unspool.frontend.onnx.cells import CELLS
+from unspool.frontend.onnx.graph import Ends, Graph, Node
+from unspool.frontend.onnx.names import renamed
+from unspool.frontend.onnx.rolling import rolled
 from unspool.frontend.torch import archive, aten, moves, program
 from unspool.frontend.torch.archive import Program
-from unspool.frontend.torch.cells import rolled
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
@@ -37,25 +40,26 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
 
 
 def _graph(found: Program, time_steps: int | None) -> Graph:
-    shapes, fed = program.shapes(found), program.fed(found)
-    listed = rolled(program.calls(found), shapes)
+    fed, listed = program.fed(found), program.calls(found)
     ends = [_end(one, listed, time_steps) for one in fed]
-    weights = program.weights(found)
-    written = _translated(listed, Translation(dict(weights), shapes))
-    numbered = first_states.numbered(written.nodes, ends)
+    nodes, constants = _written(found, listed, {})
+    numbered = first_states.numbered(nodes, ends)
     if numbered:
-        written = _translated(listed, Translation({**weights, **numbered}, shapes))
-    names = distinct([n.name or n.op for n in written.nodes], [n.op for n in written.nodes])
-    nodes = tuple(replace(n, name=name) for n, name in zip(written.nodes, names, strict=True))
-    return first_states.as_graph(
-        nodes,
-        written.constants,
-        ends,
-        program.outputs(found),
-        numbered,
-        _OPSET,
-        _changed(fed, ends),
-    )
+        nodes, constants = _written(found, listed, numbered)
+    outputs, changed = program.outputs(found), _changed(fed, ends)
+    return first_states.as_graph(nodes, constants, ends, outputs, numbered, _OPSET, changed)
+
+
+def _written(
+    found: Program, listed: list[Call], numbered: Mapping[str, np.ndarray]
+) -> tuple[tuple[Node, ...], dict[str, np.ndarray]]:
+    """The nodes that calls become, steps of cells rolled up, and the constants."""
+    shapes = program.shapes(found)
+    to = _translated(listed, Translation({**program.weights(found), **numbered}, shapes))
+    steps = [node for node in to.nodes if node.op in CELLS]
+    nodes = [node for node in to.nodes if node.op not in CELLS]
+    whole = rolled(nodes, steps, to.constants, shapes, program.outputs(found))
+    return renamed(whole), to.constants
 
 
 def _translated(listed: list[Call], to: Translation) -> Translation:
@@ -94,6 +98,8 @@ def _roles(one: Fed, listed: list[Call]) -> tuple[int, int | None]:
         if reads == Ref(one.name) and call.target.split(".")[0] in ("gru", "lstm", *_PLAIN):
             return (0, 1) if call.get("batch_first", False) else (1, 0)
         states = call.get("hx")
+        if call.target.endswith("_cell"):  # of (batch, features) and (batch, units)
+            continue
         if Ref(one.name) in (states if isinstance(states, list) else [states]):
             return 1, None
     if len(one.shape) < 3:

@@ -5,15 +5,15 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html, torch.nn.LSTM.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.cells import kept, ordered
+from unspool.frontend.onnx.graph import Node
 from unspool.frontend.torch.program import Call, Ref
 from unspool.frontend.torch.translation import Translation
-
-_GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2), "RNN": (0,)}
-"""For each of ONNX's gates, its place in PyTorch."""
 
 
 def recurrent(call: Call, to: Translation, kind: str, activation: str = "") -> None:
@@ -44,6 +44,29 @@ def recurrent(call: Call, to: Translation, kind: str, activation: str = "") -> N
     to.add("Transpose", [x], call.outputs[0], perm=order)
     for name, parts in zip(call.outputs[1:], finals, strict=True):
         to.add("Concat", parts, name, axis=0)
+
+
+def cell(call: Call, to: Translation, kind: str, activation: str = "") -> None:
+    """Write a call of aten.gru_cell, aten.lstm_cell, aten.rnn_tanh_cell or aten.rnn_relu_cell.
+
+    Args:
+        call: one step.
+        to: what is written.
+        kind: ONNX's operator for many steps.
+        activation: of an RNN.
+    """
+    states = call["hx"] if isinstance(call["hx"], list) else [call["hx"]]
+    given = [call.get(name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")]
+    part = [ref for ref in given if ref is not None]
+    weights = (_ordered(to, part, kind, which)[None] for which in (0, 1, 2))
+    names = [kept(to.constants, array) if array.size else "" for array in weights]
+    attributes: dict[str, Any] = {"hidden_size": to.shapes[call["w_hh"].name][-1]}
+    attributes["linear_before_reset"] = 1
+    if activation:
+        attributes["activations"] = [activation]
+    inputs = (call["input"].name, *names, "", *(ref.name for ref in states))
+    name = call.module.split("@")[0]  # "cell@1" in the second step
+    to.nodes.append(Node(f"{kind}Cell", name, inputs, call.outputs, attributes))
 
 
 def _check(call: Call) -> None:
@@ -87,13 +110,7 @@ def _ordered(to: Translation, part: Sequence[Ref], op: str, which: int) -> np.nd
     refs = part[which : which + 1] if which < 2 else part[2:]
     if not refs:
         return np.zeros(0, np.float32)
-    return np.concatenate(
-        [
-            np.split(to.constants[ref.name], len(_GATES[op]))[gate]
-            for ref in refs
-            for gate in _GATES[op]
-        ]
-    )
+    return np.concatenate([ordered(op, to.constants[ref.name]) for ref in refs])
 
 
 def _layers(call: Call, directions: int) -> list[list[list[Ref]]]:
