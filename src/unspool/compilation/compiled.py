@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from unspool.compilation.allocations import Allocation
+from unspool.compilation.placement import NPU
 from unspool.compilation.targets import Target
+from unspool.tflite import flatbuffer
 
 
 @dataclass(frozen=True)
@@ -118,3 +120,14 @@ class Compiled:
     def flash_kib(self) -> float:
         """Size of the file, with weights, constants and the command stream; measured."""
         return len(self.tflite) / 1024
+
+    @property
+    def command_stream_kib(self) -> float:
+        """What the file holds of commands for the NPU, of all parts that run on it; measured."""
+        model = flatbuffer.look(self.tflite)
+        streams = [
+            flatbuffer.constant_bytes(model, op.inputs[0])
+            for op in model.subgraphs[0].operators
+            if flatbuffer.operator_kind(model, op) == NPU
+        ]
+        return sum(map(len, streams)) / 1024

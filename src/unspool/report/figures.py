@@ -169,6 +169,8 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     yield figure(kinds.SRAM, compiled.sram_kib, "estimated", on)
     yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
     yield figure(kinds.FLASH, compiled.flash_kib, "measured", "the compiled file, all of it")
+    how = "of it, what the NPU is told to do"
+    yield figure(kinds.COMMAND_STREAM, compiled.command_stream_kib, "measured", how)
     yield figure(kinds.CONSTANTS, compiled.constants_kib, "estimated", on)
     yield figure(kinds.WEIGHTS, compiled.weights_kib, "estimated", on)
     if compiled.sram_with_weights_kib > compiled.sram_kib:
