@@ -6,9 +6,10 @@ states in variables: there each call goes on where the last one ended, until `re
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -17,7 +18,7 @@ from unspool.errors import UnspoolError
 from unspool.support.quiet import quiet
 from unspool.support.text import last_line
 from unspool.tflite import flatbuffer, tflm_limits
-from unspool.tflite.variables import variables
+from unspool.tflite.variables import resources, variables
 
 Run: TypeAlias = "Callable[[Sequence[np.ndarray]], list[np.ndarray]]"
 """Stored values, one array (samples, ...) per input, to one such array per output."""
@@ -97,7 +98,8 @@ def tflm(content: bytes) -> Engine:
         raise UnspoolError(problem)
     graph = model.subgraphs[0]
     values = sum(math.prod(map(int, tensor.shape)) for tensor in graph.tensors)
-    with quiet():  # in an arena that is large enough even where all tensors are kept
+    # In an arena that is large enough even where all tensors are kept.
+    with quiet(), _counted(runtime, len(resources(model))):
         interpreter = runtime.Interpreter.from_bytes(
             content, arena_size=2**24 + 10 * len(content) + 4 * values
         )
@@ -109,6 +111,17 @@ def tflm(content: bytes) -> Engine:
         return [interpreter.get_output(position) for position in range(len(graph.outputs))]
 
     return Engine(_one_by_one(invoke), interpreter.reset)
+
+
+@contextmanager
+def _counted(runtime: Any, resource_variables: int) -> Iterator[None]:
+    """TFLM's wrapper knows how many there are, without parsing the file in Python to count them."""
+    count = runtime.count_resource_variables
+    runtime.count_resource_variables = lambda _: resource_variables
+    try:
+        yield
+    finally:
+        runtime.count_resource_variables = count
 
 
 def npu(content: bytes) -> Engine:
