@@ -243,7 +243,10 @@ def _deploy(
     check_graph(model)
     model = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
+    way.check(model, arrays, "calibration data")  # before any work
     checked = None if test is None else Test(*check_test(model, test, time_steps))
+    if checked:
+        way.check(model, checked.data, "test data")
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
