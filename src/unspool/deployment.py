@@ -137,7 +137,7 @@ def _deploy(
 ) -> Deployment:
     clock = Clock(watch)
     target = options.target or targets.target()
-    model, arrays, checked = _checked(model, calibration, test, time_steps)
+    model, arrays, checked = _checked(model, calibration, test, time_steps, way)
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
@@ -172,12 +172,18 @@ def _checked(
     calibration: Samples,
     test: tuple[Samples, Labels] | None,
     time_steps: int | None,
+    way: Way,
 ) -> tuple[Any, list[np.ndarray], Test | None]:
     """The model without what only training needs, and the samples, where they fit it."""
     check_graph(model)
     model = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(model), "calibration data")
-    return model, arrays, None if test is None else Test(*check_test(model, test, time_steps))
+    way.check(model, arrays, "calibration data")
+    if test is None:
+        return model, arrays, None
+    checked = Test(*check_test(model, test, time_steps))
+    way.check(model, checked.data, "test data")
+    return model, arrays, checked
 
 
 def _inspected(

@@ -12,6 +12,7 @@ from unspool.quantization.calibration import Calibration, calibrate, calibrate_s
 from unspool.quantization.quantizer import quantize
 from unspool.support.progress import Clock
 from unspool.support.samples import Samples
+from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll, unroll_stream
 
@@ -23,11 +24,13 @@ class Way:
     Attributes:
         unroll: trained model -> deploy model.
         calibrate: float .tflite and samples -> ranges.
+        check: trained model, samples and what they are -> an error if their length does not fit.
         activations: "int8" or "int16".
     """
 
     unroll: Callable[[Any], Any]
     calibrate: Callable[[bytes, Samples], Calibration]
+    check: Callable[[Any, Samples, str], None]
     activations: str = "int8"
 
 
@@ -68,6 +71,7 @@ def sequences(
             fed_back=fed_back,
         ),
         partial(calibrate, method=method, activations=activations),
+        partial(taken.check_sequences, time_steps=time_steps),
         activations,
     )
 
@@ -92,6 +96,7 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
+        partial(taken.check_chunks, time_steps=time_steps),
         activations,
     )
 
@@ -109,6 +114,7 @@ def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = Non
         UnspoolError: as the functions of the way do.
     """
     clock = clock or Clock(None)
+    way.check(model, samples, "calibration data")
     with clock.stage("unroll"):
         deploy_model = way.unroll(model)
     with clock.stage("convert"):

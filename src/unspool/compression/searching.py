@@ -25,6 +25,7 @@ from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
+from unspool.unrolling import taken
 
 LADDER = (
     KernelSetting(0.4, 32),
@@ -116,6 +117,7 @@ def search(
     arrays, kept, held = split(model, data, labels, validation, fine_tuning.seed)
     if calibration is None:
         calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
+    taken.check_sequences(model, held[0], "validation data", time_steps)
     task = Task(
         trained=candidates.to_bytes(model),
         losses=losses(model),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.errors import UnspoolError
 from unspool.support import samples
+from unspool.support.calls import check_calls
 from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import flatbuffer, input_scaling, marks, masks
 from unspool.tflite.flatbuffer import Tensor
@@ -124,20 +124,8 @@ class Signature:
         arrays = samples.check(data, self.described(any_length=self.is_stream), what)
         if not self.is_stream:
             return arrays
-        for array, tensor in zip(arrays, self.inputs, strict=True):
-            if self.has_time(tensor) and (array.shape[1] % tensor.shape[1] or not array.shape[1]):
-                raise UnspoolError(
-                    f"{what}: {array.shape[1]} time steps for input {tensor.name!r}, expected a "
-                    f"multiple of {tensor.shape[1]}, which one call takes"
-                )
-        calls = {
-            tensor.name: array.shape[1] // tensor.shape[1]
-            for array, tensor in zip(arrays, self.inputs, strict=True)
-            if self.has_time(tensor)
-        }
-        if len(set(calls.values())) > 1:
-            told = ", ".join(f"{count} calls for input {name!r}" for name, count in calls.items())
-            raise UnspoolError(f"{what}: time steps for {told}; expected as many for each input")
+        steps = {tensor.name: tensor.shape[1] for tensor in self.inputs if self.has_time(tensor)}
+        check_calls(arrays, [tensor.name for tensor in self.inputs], steps, what)
         return arrays
 
     def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:

@@ -1,17 +1,18 @@
 """Trained model -> deploy model: the same function with batch size 1 and no loop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
+from unspool.support.samples import OpenInput
 from unspool.tflite.marks import Ids, Interface, Marks
 from unspool.tflite.masks import Mask, computed
 from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
+from unspool.unrolling import taken
 from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.mask_checks import check_full_length, check_stream
@@ -64,7 +65,7 @@ def unroll(
     if full_length:
         check_full_length(model)
     scopes = Scopes()
-    inputs = _deploy_inputs(model, time_steps, scopes)
+    inputs = _inputs(taken.sequences(model, time_steps), scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
     by_hand = hand.fed_back(model, fed_back)
     return _deploy_model(model, inputs, Rebuilder(scopes=scopes, masks=masks), [], by_hand)
@@ -107,7 +108,7 @@ def unroll_stream(
     check_stream(model)
     states: list[DeployState] = []
     scopes = Scopes()
-    inputs = _chunk_inputs(model, time_steps, scopes)
+    inputs = _inputs(taken.chunks(model, time_steps), scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
     rebuilder = Rebuilder(
         lambda layer, name: streaming(layer, name, states, scopes.give), scopes, masks
@@ -142,8 +143,8 @@ def _deploy_model(
         alone([*outputs, *after]),
         name=scopes.give(model.name),
     )
-    taken = structure.inputs(model)
-    given = [tensor.name for tensor in taken]
+    described = structure.inputs(model)
+    given = [tensor.name for tensor in described]
     deploy_model.interface = Interface(
         inputs=(*given, *computed(masks), *(state.names.input for state in states)),
         outputs=(*names, *(state.names.output for state in states)),
@@ -153,7 +154,7 @@ def _deploy_model(
             heads=heads(model),
             masks=masks,
             fed_back=by_hand,
-            ids=tuple(Ids(t.name, t.rows) for t in taken if t.dtype == "int32"),
+            ids=tuple(Ids(t.name, t.rows) for t in described if t.dtype == "int32"),
             in_time=tuple(n for n, timed in zip(given, in_time(model), strict=True) if timed),
             padding=rebuilder.masks.padding(rebuilt) if rebuilder.masks else (),
         ),
@@ -183,52 +184,9 @@ def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
     return keras.layers.Identity(name=scopes.give(name))(tensor)
 
 
-def _chunk_inputs(model: Any, time_steps: int, scopes: Scopes) -> list[Any]:
-    """Inputs with batch size 1 for a chunk; what has no time keeps its shape."""
-    taken, timed = structure.inputs(model), in_time(model)
-    lengths = [t.shape[1] for t, has_time in zip(taken, timed, strict=True) if has_time]
-    shortest = min(filter(None, lengths), default=1)
-    inputs = []
-    for tensor, has_time in zip(taken, timed, strict=True):
-        shape = tensor.shape[1:]
-        if has_time:
-            rate, rest = divmod(shape[0] or shortest, shortest)
-            if rest:
-                raise UnspoolError(
-                    f"input {tensor.name!r} has {shape[0]} time steps, another one {shortest}: "
-                    "each call of a stream takes a chunk of both; expected a multiple"
-                )
-            shape = (time_steps * rate, *shape[1:])
-        name = scopes.give(tensor.name)
-        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=name))
-    return inputs
-
-
-def _deploy_inputs(model: Any, time_steps: int | None, scopes: Scopes) -> list[Any]:
-    """Inputs with batch size 1, and `time_steps` where the model leaves the length open."""
-    taken = structure.inputs(model)
-    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in taken]
-    if time_steps is not None and not any(is_open):
-        fixed = {tensor.shape[1] for tensor in taken if len(tensor.shape) > 2}
-        if time_steps not in fixed:
-            raise UnspoolError(
-                f"input {taken[0].name!r} has {taken[0].shape[1]} time steps fixed "
-                f"in the model, got time_steps={time_steps}: leave it out, or build the model "
-                "with (None, features)"
-            )
-    inputs = []
-    for tensor, length_is_open in zip(taken, is_open, strict=True):
-        shape = list(tensor.shape[1:])
-        if length_is_open:
-            shape[0] = time_steps
-        if None in shape:
-            raise UnspoolError(
-                f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
-                "say how many time steps to unroll (`time_steps`)"
-                if length_is_open and None not in shape[1:]
-                else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
-                "only the time steps, the first dimension after the batch, may be open"
-            )
-        name = scopes.give(tensor.name)
-        inputs.append(keras.Input(shape, batch_size=1, dtype=tensor.dtype, name=name))
-    return inputs
+def _inputs(taken: Sequence[OpenInput], scopes: Scopes) -> list[Any]:
+    """Inputs with batch size 1."""
+    return [
+        keras.Input(t.shape[1:], batch_size=1, dtype=t.dtype, name=scopes.give(t.name))
+        for t in taken
+    ]

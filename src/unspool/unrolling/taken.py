@@ -1,0 +1,110 @@
+"""What a deploy model takes in one call, known before any work."""
+
+from dataclasses import replace
+from typing import Any
+
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.frontend.sequences import in_time
+from unspool.support import samples
+from unspool.support.calls import check_calls
+from unspool.support.samples import OpenInput, Samples
+
+
+def sequences(model: Any, time_steps: int | None) -> list[OpenInput]:
+    """A trained model's inputs with no dimension open but the batch.
+
+    Args:
+        model: the trained model.
+        time_steps: to unroll where it leaves them open.
+
+    Raises:
+        UnspoolError: a dimension stays open, or the number of time steps is another.
+    """
+    taken = structure.inputs(model)
+    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in taken]
+    if time_steps is not None and not any(is_open):
+        fixed = {tensor.shape[1] for tensor in taken if len(tensor.shape) > 2}
+        if time_steps not in fixed:
+            raise UnspoolError(
+                f"input {taken[0].name!r} has {taken[0].shape[1]} time steps fixed "
+                f"in the model, got time_steps={time_steps}: leave it out, or build the model "
+                "with (None, features)"
+            )
+    filled = []
+    for tensor, length_is_open in zip(taken, is_open, strict=True):
+        batch, *shape = tensor.shape
+        if length_is_open:
+            shape[0] = time_steps
+        if None in shape:
+            raise UnspoolError(
+                f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
+                "say how many time steps to unroll (`time_steps`)"
+                if length_is_open and None not in shape[1:]
+                else f"input {tensor.name!r} has the open shape {tuple(tensor.shape)}: "
+                "only the time steps, the first dimension after the batch, may be open"
+            )
+        filled.append(replace(tensor, shape=(batch, *shape)))
+    return filled
+
+
+def chunks(model: Any, time_steps: int) -> list[OpenInput]:
+    """A trained model's inputs as one call of a stream takes them.
+
+    Args:
+        model: the trained model.
+        time_steps: of the shortest input; longer ones get as many more. What has no time keeps its
+            shape.
+
+    Raises:
+        UnspoolError: the length of one is no multiple of another's.
+    """
+    taken, timed = structure.inputs(model), in_time(model)
+    lengths = [t.shape[1] for t, has_time in zip(taken, timed, strict=True) if has_time]
+    shortest = min(filter(None, lengths), default=1)
+    cut = []
+    for tensor, has_time in zip(taken, timed, strict=True):
+        batch, *shape = tensor.shape
+        if has_time:
+            rate, rest = divmod(shape[0] or shortest, shortest)
+            if rest:
+                raise UnspoolError(
+                    f"input {tensor.name!r} has {shape[0]} time steps, another one {shortest}: "
+                    "each call of a stream takes a chunk of both; expected a multiple"
+                )
+            shape[0] = time_steps * rate
+        cut.append(replace(tensor, shape=(batch, *shape)))
+    return cut
+
+
+def check_sequences(model: Any, data: Samples, what: str, time_steps: int | None) -> None:
+    """Check that samples have the length that is unrolled.
+
+    Args:
+        model: the trained model.
+        data: the samples.
+        what: what the data is, for messages.
+        time_steps: to unroll where the model leaves them open.
+
+    Raises:
+        UnspoolError: they have not, or as `sequences`.
+    """
+    samples.check(data, sequences(model, time_steps), what)
+
+
+def check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
+    """Check that sequences are made of whole calls of a stream.
+
+    Args:
+        model: the trained model.
+        data: the sequences.
+        what: what the data is, for messages.
+        time_steps: of a call.
+
+    Raises:
+        UnspoolError: they are not, or as `chunks`.
+    """
+    arrays = samples.check(data, structure.inputs(model), what)
+    taken, timed = chunks(model, time_steps), in_time(model)
+    steps = {t.name: int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has}
+    check_calls(arrays, [tensor.name for tensor in taken], steps, what)
