@@ -28,6 +28,7 @@ def load(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     from_tensor: str | None = None,
     to_tensor: str | None = None,
+    fixed_inputs: Mapping[str, float] | None = None,
 ) -> Any:
     """Load a trained model from a file of Keras (.keras, .h5), of ONNX or of torch.export (.pt2).
 
@@ -49,6 +50,7 @@ def load(
         input_shapes: of an ONNX file: input name -> shape with the batch, for sizes it leaves open.
         from_tensor: of an ONNX file: a tensor that is fed instead of computed.
         to_tensor: of an ONNX file: a tensor that is the only output.
+        fixed_inputs: of an ONNX file: inputs that are always one number, such as a rate.
 
     Raises:
         UnspoolError: the file is missing or corrupt, is a SavedModel, has the weights alone, asks
@@ -60,7 +62,7 @@ def load(
         >>> loaded.count_params() == model.count_params()
         True
     """
-    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor)
+    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor, fixed_inputs or {})
     if is_module(path):
         return _of_module(path, config, piece)
     if not isinstance(path, str | os.PathLike):
@@ -107,6 +109,7 @@ def _check_whole(piece: Piece) -> None:
         ("input_shapes", piece.shapes),
         ("from_tensor", piece.start),
         ("to_tensor", piece.stop),
+        ("fixed_inputs", piece.given),
     ):
         if given:
             raise UnspoolError(f"not an ONNX file, which alone takes `{name}`")

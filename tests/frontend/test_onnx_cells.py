@@ -127,6 +127,10 @@ ALIKE = {
     "a residual of Dense": [
         node("MatMul", "x W", "m"), node("Add", "m x", "a"), node("Relu", "a", "y")
     ],
+    "residuals of Dense": [
+        node("MatMul", "x W", "m"), node("Add", "m x", "a"), node("Relu", "a", "b"),
+        node("MatMul", "b V", "n"), node("Add", "n b", "c"), node("Relu", "c", "y"),
+    ],
     "a sum of two Dense": [
         node("MatMul", "x W", "m"), node("MatMul", "z W", "n"), node("Add", "m n", "a"),
         node("Tanh", "a", "y"),
@@ -137,5 +141,5 @@ ALIKE = {
 @pytest.mark.parametrize("name", ALIKE)
 def test_what_looks_like_a_step_stays_as_it_is(name: str, tmp_path: Path) -> None:
     inputs = {"x": [1, 5], **({"z": [1, 5]} if "two" in name else {})}
-    model = made(ALIKE[name], inputs, ["y"], {"W": w(5, 5)})
+    model = made(ALIKE[name], inputs, ["y"], {"W": w(5, 5), "V": w(5, 5, seed=1)})
     assert "SimpleRNN" not in _kinds(onnx_models.check(model, tmp_path))

@@ -13,6 +13,7 @@ from onnx_models import made, node
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx
+from unspool.frontend.onnx.reading import Piece
 
 
 def _flattened() -> Any:
@@ -141,3 +142,54 @@ def test_an_input_too_large_is_refused(tmp_path: Path) -> None:
 def test_a_branch_with_the_name_of_another_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnspoolError, match=r"^node 'the_if': 'n' in the branch of the If is the"):
         load_onnx(onnx_models.saved(_choice(_THIRD, first="n"), tmp_path))
+
+
+def _decided() -> Any:
+    """An If that a rate decides, fed as an input of one number."""
+    return made(
+        [
+            node("Equal", "rate usual", "c"),
+            node(
+                "If",
+                "c",
+                "y",
+                name="the_if",
+                then_branch=_branch("then", node("Add", "x x", "a"), output="a"),
+                else_branch=_branch("else", node("Mul", "x x", "b"), output="b"),
+            ),
+        ],
+        {"x": [1, 3, 5], "rate": []},
+        ["y"],
+        {"usual": np.array(16_000)},
+        dtypes={"rate": "int64"},
+    )
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000])
+def test_an_input_that_is_set_decides_an_if(rate: int, tmp_path: Path) -> None:
+    model = _decided()
+    loaded = load_onnx(onnx_models.saved(model, tmp_path), Piece(given={"rate": rate}))
+    assert [tensor.name for tensor in loaded.inputs] == ["x"]
+    x = np.random.default_rng(0).normal(0, 1, (1, 3, 5)).astype(np.float32)
+    expected = onnx_models.run(model, {"x": x, "rate": np.array(rate)})["y"]
+    np.testing.assert_allclose(loaded({"x": x})["y"], expected, rtol=1e-6)
+
+
+NOT_SET: dict[str, tuple[dict[str, float], str]] = {
+    "nothing": (
+        {},
+        r"^node 'the_if': If chooses .*; set the input that decides",
+    ),
+    "another": ({"sr": 8_000}, r"^'sr' is set to 8000; expected one of the inputs 'x', 'rate'$"),
+    "many": (
+        {"x": 1},
+        r"^'x' is set to 1, but has the shape \(1, 3, 5\); expected an input of one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SET)
+def test_what_cannot_be_set_is_told(name: str, tmp_path: Path) -> None:
+    given, line = NOT_SET[name]
+    with pytest.raises(UnspoolError, match=line):
+        load_onnx(onnx_models.saved(_decided(), tmp_path), Piece(given=given))

@@ -161,8 +161,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "if": (
         _one("If", "c", then_branch=_graph("t"), else_branch=_graph("e")),
-        "node 'it': If chooses between graphs by a value that is not constant; export the model "
-        "without it",
+        "node 'it': If chooses between graphs by a value that is not constant; set the input that "
+        "decides (`fixed_inputs`), or export the model without it",
     ),
     "domain": (
         _one("FusedGRU", domain="com.acme"),

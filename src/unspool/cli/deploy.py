@@ -9,7 +9,7 @@ from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
 from unspool.cli.grouping import grouped
-from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib, shapes
+from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, numbers, resident_kib, shapes
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
@@ -70,6 +70,7 @@ def _loaded(given: ModelFiles, stream: StreamOptions, full_length: bool, screen:
         input_shapes=shapes(given.shape),
         from_tensor=given.from_tensor,
         to_tensor=given.to_tensor,
+        fixed_inputs=numbers(given.fixed),
     )
     for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):

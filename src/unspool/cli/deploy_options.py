@@ -9,6 +9,7 @@ import typer
 from unspool.cli.options import (
     DEFAULT_ROUNDS,
     CalibrationRounds,
+    FixedInputs,
     FromTensor,
     FullLength,
     InputShapes,
@@ -53,6 +54,7 @@ class ModelFiles:
     shape: InputShapes = None
     from_tensor: FromTensor = None
     to_tensor: ToTensor = None
+    fixed: FixedInputs = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ NAMED = (
     "allow_cpu",
     "config",
     "feature_scales",
+    "fixed_inputs",
     "from_tensor",
     "full_length",
     "input_shapes",
@@ -26,7 +27,12 @@ NAMED = (
 """Those that the library's messages name, in backticks."""
 
 
-_SHORT = {"from_tensor": "--from", "input_shapes": "--shape", "to_tensor": "--to"}
+_SHORT = {
+    "fixed_inputs": "--set",
+    "from_tensor": "--from",
+    "input_shapes": "--shape",
+    "to_tensor": "--to",
+}
 
 
 def flag(name: str) -> str:

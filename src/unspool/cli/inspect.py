@@ -13,6 +13,7 @@ from unspool.cli.grouping import grouped
 from unspool.cli.options import (
     Activations,
     ActivationType,
+    FixedInputs,
     FromTensor,
     FullLength,
     InputShapes,
@@ -20,6 +21,7 @@ from unspool.cli.options import (
     TargetOptions,
     TimeSteps,
     ToTensor,
+    numbers,
     shapes,
 )
 from unspool.compilation.targets import Target
@@ -42,6 +44,7 @@ def inspect_command(
     shape: InputShapes = None,
     from_tensor: FromTensor = None,
     to_tensor: ToTensor = None,
+    fixed: FixedInputs = None,
     activations: ActivationType = Activations.int8,
     full_length: FullLength = False,
     target: TargetOptions,
@@ -62,6 +65,7 @@ def inspect_command(
                 input_shapes=shapes(shape),
                 from_tensor=from_tensor,
                 to_tensor=to_tensor,
+                fixed_inputs=numbers(fixed),
             ),
             time_steps=time_steps,
             activations=activations.value,

@@ -109,6 +109,35 @@ ToTensor = Annotated[
     str | None,
     typer.Option("--to", help="A tensor of an ONNX file to end with.", metavar="TENSOR"),
 ]
+FixedInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="An input of an ONNX file that is always one number, such as a rate.",
+        metavar="NAME=16000",
+    ),
+]
+
+
+def numbers(given: list[str] | None) -> dict[str, float]:
+    """Input name -> number, of what --set was given.
+
+    Raises:
+        UnspoolError: something is no number.
+
+    >>> numbers(["sr=16000"])
+    {'sr': 16000.0}
+    """
+    found = {}
+    for text in given or []:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UnspoolError(f"--set {text}: expected NAME=NUMBER, such as sr=16000")
+    return found
 
 
 def shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:

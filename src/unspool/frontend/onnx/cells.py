@@ -158,16 +158,18 @@ def cells(
             if step is not None:
                 found[node.outputs[0]] = step
     known = [_with_state(step, found.values(), constants) for step in found.values()]
-    steps = {step.bound["out"]: step for step in known if step is not None}
-    read = {step.state.source for step in steps.values() if isinstance(step.state, _Linear)}
-    written = []
-    for out, step in steps.items():
-        source = step.state.source if isinstance(step.state, _Linear) else ""
-        alone = out not in read and source not in steps
-        carried = out in outputs and out.lower() == f"{source.rstrip('0').lower()}n"  # h0, hn
-        if step.kind in ("GRU", "LSTM") or not alone or carried:  # else any sum of two Dense
-            written.append(_cell(links, step, constants))
-    return [cell for cell in written if cell is not None]
+    written = [cell for step in known if step and (cell := _cell(links, step, constants))]
+    given = {(cell.inputs[1:4], cell.outputs[0]) for cell in written}
+    taken = {(cell.inputs[1:4], cell.inputs[5]) for cell in written}
+
+    def is_cell(cell: Node) -> bool:
+        """Whether it is more than a sum of two Dense, as which a single RNN's step may be meant."""
+        weights, state, out = cell.inputs[1:4], cell.inputs[5], cell.outputs[0]
+        carried = out in outputs and out.lower() == f"{state.rstrip('0').lower()}n"  # h0, hn
+        in_chain = (weights, state) in given or (weights, out) in taken
+        return cell.op != "RNNCell" or in_chain or carried
+
+    return [cell for cell in written if is_cell(cell)]
 
 
 def _steps(links: Links, node: Node) -> Iterator[_Step]:

@@ -101,7 +101,8 @@ def _attribute(node: Any, entry: Any) -> Any:
     if isinstance(value, onnx.GraphProto):
         raise UnspoolError(
             f"node {node.name or node.output[0]!r}: {node.op_type} chooses between graphs by a "
-            "value that is not constant; export the model without it"
+            "value that is not constant; set the input that decides (`fixed_inputs`), or export "
+            "the model without it"
         )
     if isinstance(value, list) and value and isinstance(value[0], bytes):
         return [item.decode(errors="replace") for item in value]

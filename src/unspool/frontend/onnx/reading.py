@@ -10,6 +10,7 @@ from unspool.frontend.onnx import first_states, folding, names
 from unspool.frontend.onnx.cells import cells
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
+from unspool.frontend.onnx.giving import give
 from unspool.frontend.onnx.graph import Graph, Node
 from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
@@ -29,12 +30,14 @@ class Piece:
         shapes: input name -> shape with the batch, where the file leaves sizes open.
         start: a tensor that is fed instead of computed; None begins with the inputs.
         stop: a tensor that is the only output; None ends with the outputs.
+        given: input name -> the number that it always is.
     """
 
     time_steps: int | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     start: str | None = None
     stop: str | None = None
+    given: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(path: Path, piece: Piece) -> Graph:
@@ -59,6 +62,7 @@ def read(path: Path, piece: Piece) -> Graph:
 def _graph(model: Any, piece: Piece) -> Graph:
     onnx = _library()
     _check(model)
+    give(model, piece.given)
     if piece.start or piece.stop:
         cut(model, piece.start, piece.stop, piece.shapes)
     ends, exported = fixed(model, piece.time_steps, piece.shapes)
