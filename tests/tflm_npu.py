@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from unspool.support.quiet import quiet
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 
 _TFLM = "_ZN6tflite5micro"
 _CONTEXT = _TFLM + "{}EPNS0_13TfLiteContextE{}"
@@ -159,7 +159,7 @@ def infer(model: flatbuffer.Model, addresses: Addresses, network: Network) -> No
     `addresses`: of the tensors of the compiled `model`, by their indices.
     """
     graph = model.subgraphs[0]
-    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    inputs, outputs = ends.inputs_and_outputs(model)
     read = zip(graph.inputs, inputs, strict=True)
     results = network({t.name: view(addresses[i], t.shape, t.dtype).copy() for i, t in read})
     for i in set(graph.operators[0].inputs[2:4]):  # scratch, fast scratch

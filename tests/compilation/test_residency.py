@@ -24,7 +24,7 @@ from unspool.compilation.residency.tables import reads
 from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
 from unspool.npu.decoder import decode
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 
 AGAIN = residents.STEPS - 1  # times that a GRU from a zero state reads its recurrent kernel
 CASES = [
@@ -155,7 +155,7 @@ def test_the_rest_of_the_file(network: str, accelerator: str, mode: str, grown: 
     assert metadata[0] == metadata[1]
     assert b"OfflineMemoryAllocation" in dict(metadata[1])
     assert (new.description, new.version) == (old.description, old.version)
-    assert flatbuffer.inputs_and_outputs(new) == flatbuffer.inputs_and_outputs(old)
+    assert ends.inputs_and_outputs(new) == ends.inputs_and_outputs(old)
     changed = set()
     for before, after in zip(old.subgraphs[0].tensors, new.subgraphs[0].tensors, strict=True):
         same = list(before.shape) == list(after.shape)

@@ -29,8 +29,8 @@ from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime import engines
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer, marks, names
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite import ends, flatbuffer, marks, names
+from unspool.tflite.ends import Tensor
 from unspool.tflite.marks import Marks
 from unspool.tflite.names import State
 from unspool.unrolling.conversion import convert
@@ -236,7 +236,7 @@ def in_format(
     if chosen:
         mine, velas = (edited(tflite, x=chosen, y=chosen) for tflite in (mine, velas))
     made = bundle(mine, with_content(compiled, velas), "kws")
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(mine))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(mine))
     (x,), (y,) = ([t for t in group if t.name in "xy"] for group in (inputs, outputs))
     assert np.float32(constant(made["kws_io.h"], "KWS_INPUT_X_SCALE")[:-1]) == np.float32(x.scale)
     return build(made, tmp_path_factory.mktemp("c")), x, y
@@ -291,7 +291,7 @@ def test_dequantize_gives_pythons_bytes(in_format: tuple[c.CDLL, Tensor, Tensor]
 def network(int8: bytes) -> tflm_npu.Network:
     """The int8 file in TFLM as a function of named inputs."""
     engine = engines.tflm(int8)
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(int8))
 
     def call(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         results = engine([stored[tensor.name] for tensor in inputs])
@@ -302,7 +302,7 @@ def network(int8: bytes) -> tflm_npu.Network:
 
 def expected_run(int8: bytes, samples: np.ndarray) -> list[list[bytes]]:
     """What the device must give: a loop in Python that copies the states' bytes."""
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(int8))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(int8))
     ins, outs = {t.name: t for t in inputs}, {t.name: t for t in outputs}
     infer, given_out = network(int8), []
     states = {f"{s}_in": np.full((1, UNITS), ins[f"{s}_in"].zero_point, np.int8) for s in STATES}
@@ -421,7 +421,7 @@ def test_state_copy_fits_any_layout(
     made = bundle(int8, with_content(compiled, content), "kws")
     assert ("kept_" in made["kws_io.c"]) == (layout in [(1, 2, 0), (2, 0, 1)] or _swap(layout))
     library, arena = build(made, tmp_path), np.zeros(1024, np.uint8)
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(content))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(content))
     base = arena.ctypes.data
     ins, outs = ([base + places[t.name] for t in group] for group in (inputs, outputs))
     expected = {}

@@ -13,7 +13,7 @@ from unspool.deployment import Deployment
 from unspool.firmware import bundle
 from unspool.runtime import engines
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 
 L = keras.layers
 
@@ -42,7 +42,7 @@ def test_firmware_gives_pythons_bytes(tmp_path: Path) -> None:
     assert "| input(0) | words | int32 | (1, 1) | ids below 20 | |" in made["README.md"]
 
     engine = engines.tflm(done.quantized_tflite)
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
 
     def network(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         stored["words"] = np.clip(stored["words"], 0, 19)  # anything, before the first are put in

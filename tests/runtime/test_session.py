@@ -8,7 +8,7 @@ from conftest import random_samples
 
 from unspool.errors import UnspoolError
 from unspool.runtime.session import Session, predict
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite.ends import Tensor
 
 
 @pytest.mark.parametrize(

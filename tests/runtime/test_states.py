@@ -19,7 +19,7 @@ from unspool.quantization.ranges import Range
 from unspool.runtime.drift import drift
 from unspool.runtime.session import Session, predict
 from unspool.support._tensorflow import keras
-from unspool.tflite import flatbuffer, marks
+from unspool.tflite import ends, flatbuffer, marks
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_stream
 
@@ -112,7 +112,7 @@ def test_a_state_comes_out_as_it_goes_in(name: str, steps: int, activations: str
     """The same scale and zero point: `state_pairs` raises otherwise, and firmware copies bytes."""
     _, _, int8 = made(name, steps, activations)
     content = flatbuffer.read(int8)
-    inputs, outputs = flatbuffer.inputs_and_outputs(content)
+    inputs, outputs = ends.inputs_and_outputs(content)
     pairs = marks.state_pairs(marks.read(content).states, inputs, outputs)
     assert pairs
     for pair in pairs:
@@ -130,7 +130,7 @@ def test_names_survive_into_the_signature_and_through_vela(lstm: Stream) -> None
     compiled = vela.compile(int8, target())
     assert compiled.cpu_operators == ()
     for content in (int8, compiled.tflite):
-        inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(content))
+        inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(content))
         assert {t.name for t in inputs} == {"x", "lstm/h_in", "lstm/c_in"}
         assert {"lstm/h_out", "lstm/c_out"} < {t.name for t in outputs}
         assert Session(content, "npu" if content is compiled.tflite else "tflm").state_names

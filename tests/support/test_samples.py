@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from unspool.errors import UnspoolError
 from unspool.support import samples
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite.ends import Tensor
 
 INPUT = Tensor("x", (1, 3, 2), np.dtype(np.float32))
 OTHER = Tensor("z", (1, 4), np.dtype(np.float32))

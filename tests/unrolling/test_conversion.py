@@ -8,13 +8,13 @@ from conftest import small_model
 
 from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras, tf
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
 
 def test_the_signature_has_the_models_names(float_tflite: bytes) -> None:
-    inputs, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(float_tflite))
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(float_tflite))
     assert [(t.name, t.shape) for t in inputs] == [("x", (1, 6, 5))]
     assert [(t.name, t.shape) for t in outputs] == [("y", (1, 4))]
 
@@ -56,7 +56,7 @@ def test_a_model_with_two_outputs_keeps_their_order_and_names() -> None:
     model = keras.Model(
         x, [keras.layers.Dense(1, name="late")(state), keras.layers.Dense(5, name="all")(sequence)]
     )
-    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.read(convert(unroll(model))))
+    _, outputs = ends.inputs_and_outputs(flatbuffer.read(convert(unroll(model))))
     assert {t.name: t.shape for t in outputs} == {"late": (1, 1), "all": (1, 3, 5)}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from unspool.firmware import arena, ports
 from unspool.firmware.arena import Arena
 from unspool.firmware.ports import Port
-from unspool.tflite import flatbuffer, marks
+from unspool.tflite import ends, flatbuffer, marks
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _states(
 ) -> Iterator[State]:
     targets = {port.tensor.name: port for port in inputs}
     sources = {port.tensor.name: port for port in outputs}
-    before, after = flatbuffer.inputs_and_outputs(source)
+    before, after = ends.inputs_and_outputs(source)
     for pair in marks.state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]

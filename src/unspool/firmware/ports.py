@@ -7,8 +7,8 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.firmware.identifiers import distinct
-from unspool.tflite import flatbuffer, marks
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite import ends, flatbuffer, marks
+from unspool.tflite.ends import Tensor
 from unspool.tflite.input_scaling import InputScaling
 
 
@@ -120,7 +120,7 @@ def _place(name: str, own: str, compiled: flatbuffer.Model, kind: str) -> int:
 
 def _tensors(model: flatbuffer.Model, kind: str) -> dict[int, Tensor]:
     """Tensor index -> input or output, in the graph's order."""
-    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    inputs, outputs = ends.inputs_and_outputs(model)
     return dict(zip(_places(model, kind), inputs if kind == "input" else outputs, strict=True))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from unspool.quantization import curves
 from unspool.quantization.masking import selections
 from unspool.quantization.ranges import Range
-from unspool.tflite import flatbuffer, marks
+from unspool.tflite import ends, flatbuffer, marks
 from unspool.tflite.roles import roles
 
 MOVES = (
@@ -173,7 +173,7 @@ def _only_joined(model: flatbuffer.Model) -> set[str]:
 def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
     """Tensors of each state: where it goes in, where it comes out."""
     graph = model.subgraphs[0]
-    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    inputs, outputs = ends.inputs_and_outputs(model)
     for pair in marks.state_pairs(marks.read(model).carried, inputs, outputs):
         yield graph.tensors[graph.inputs[pair.input]].name.decode()
         yield graph.tensors[graph.outputs[pair.output]].name.decode()

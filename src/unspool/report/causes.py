@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from unspool.report.report import Report
 from unspool.runtime.quality import ColumnError
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 
 _FAR = 4.0  # times a column's own range; a range this wide leaves it too few levels
 _GROWS = 1.4  # times a state's range at half of the steps
@@ -39,7 +39,7 @@ def cause(report: Report, column: ColumnError) -> Cause:
 def _levels(report: Report) -> int:
     """Steps of an output's range."""
     inputs = report.quantized_tflite
-    _, outputs = flatbuffer.inputs_and_outputs(flatbuffer.look(inputs))
+    _, outputs = ends.inputs_and_outputs(flatbuffer.look(inputs))
     return _LEVELS[str(outputs[0].dtype)]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unspool.tflite import flatbuffer
-from unspool.tflite.gaps import COPIED, Gap, Graph, Irregular, gap, number_anew, paired, write
+from unspool.tflite.by_name import Graph
+from unspool.tflite.gaps import COPIED, Gap, Irregular, gap, number_anew, paired, write
 
 
 def fill(model: flatbuffer.Model, layers: Mapping[str, int]) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unspool.tflite import flatbuffer
+from unspool.tflite.by_name import Graph
 from unspool.tflite.gaps import (
     COPIED,
     JOINS,
     Gap,
-    Graph,
     Irregular,
     gap,
     number_anew,

@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite.ends import Tensor
 from unspool.tflite.heads import Head
 from unspool.tflite.input_scaling import InputScaling
 from unspool.tflite.masks import Mask

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from unspool.tflite import flatbuffer
+from unspool.tflite import ends, flatbuffer
 from unspool.tflite.marks import Marks, read, state_pairs
 
 
@@ -47,7 +47,7 @@ def _tied_states(
 ) -> dict[str, str]:
     """Name of a state's input tensor -> role of its output: it goes in as it comes out."""
     graph = model.subgraphs[0]
-    inputs, outputs = flatbuffer.inputs_and_outputs(model)
+    inputs, outputs = ends.inputs_and_outputs(model)
     return {
         graph.tensors[graph.inputs[pair.input]].name.decode(): role_of[
             graph.tensors[graph.outputs[pair.output]].name.decode()

@@ -8,8 +8,8 @@ import numpy as np
 from unspool.support import samples
 from unspool.support.calls import check_calls
 from unspool.support.samples import OpenInput, Samples
-from unspool.tflite import flatbuffer, input_scaling, marks, masks
-from unspool.tflite.flatbuffer import Tensor
+from unspool.tflite import ends, flatbuffer, input_scaling, marks, masks
+from unspool.tflite.ends import Tensor
 from unspool.tflite.input_scaling import InputScaling
 from unspool.tflite.variables import variables
 
@@ -56,7 +56,7 @@ class Signature:
             UnspoolError: not a .tflite file, or a state whose input and output differ in scale.
         """
         model = flatbuffer.look(content)
-        inputs, outputs = flatbuffer.inputs_and_outputs(model)
+        inputs, outputs = ends.inputs_and_outputs(model)
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
         self.masks, self._padding = file_marks.masks, file_marks.padding
