@@ -81,10 +81,12 @@ def test_a_zip_file_of_something_else_is_told(tmp_path: Path) -> None:
         load(tmp_path / "model.pt")
 
 
-def test_weights_and_layers_in_two_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["model.weights.h5", "model.h5", "checkpoint"])
+def test_weights_and_layers_in_two_files(tmp_path: Path, name: str) -> None:
     model, data = small_model("lstm"), random_samples(4)
     weights, config = tmp_path / "model.weights.h5", tmp_path / "model.json"
     model.save_weights(weights)
+    weights = weights.rename(tmp_path / name)
     config.write_text(model.to_json())
     with pytest.raises(UnspoolError, match="holds weights alone"):
         load(weights)

@@ -22,6 +22,7 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_stream
+from unspool.unrolling.stream_checks import is_streamable
 
 T = 8
 MODELS = {
@@ -277,12 +278,14 @@ def given_state() -> Any:
             partial(chain(L.GRU(4, return_sequences=True), L.Flatten(name="f"), L.Dense(2)), T),
             r"layer 'f' \(Flatten\): mixes time steps",
         ),
-        (given_state, "layer 'decoder': the model gives it an initial state itself"),
+        (given_state, r"layer 'decoder' \(LSTM\): the model gives it an initial state itself"),
     ],
 )
 def test_what_cannot_stream_says_so(make: Callable[[], Any], message: str) -> None:
+    model = make()
     with pytest.raises(UnspoolError, match=message):
-        unroll_stream(make())
+        unroll_stream(model)
+    assert not is_streamable(model)  # nor is it advised
 
 
 def test_bad_input_is_refused_and_nothing_is_lost(

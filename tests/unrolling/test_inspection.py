@@ -30,6 +30,17 @@ class OwnCall(keras.layers.GRU):  # type: ignore[misc]
         return 2 * super().call(sequences, initial_state, mask, training)
 
 
+class Doubled(keras.layers.Embedding):  # type: ignore[misc]
+    def call(self, inputs: Any) -> Any:
+        return 2 * super().call(inputs)
+
+
+def reversed_table() -> Any:
+    """Logits of the words that the table has, by its transpose."""
+    ids, table = keras.Input((6,), dtype="int32"), L.ReversibleEmbedding(9, 4, name="e")
+    return keras.Model(ids, table(L.GRU(4, return_sequences=True)(table(ids)), reverse=True))
+
+
 def sequential(*layers: Any, shape: tuple[int | None, ...] = (6, 5), **options: Any) -> Any:
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
@@ -65,6 +76,27 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Embedding": (
         lambda: sequential(L.Embedding(9, 4), L.GRU(4), shape=(6,)),
         r"\(Embedding\): looks up token ids.*`allow_cpu`",
+    ),
+    "an Embedding of one's own": (
+        lambda: sequential(Doubled(9, 4, name="e"), L.GRU(4), shape=(6,)),
+        r"layer 'e' \(Doubled\): its class has a call\(\) of its own, which would be lost; use ",
+    ),
+    "a table in reverse": (
+        reversed_table,
+        r"layer 'e' \(ReversibleEmbedding\): reverse=True: multiplies by its table; use a Dense",
+    ),
+    "Discretization": (
+        lambda: sequential(
+            L.Discretization([0.0], name="d"), L.Embedding(2, 4), L.GRU(4), shape=(6,)
+        ),
+        r"layer 'd' \(Discretization\): makes whole numbers of what it is given, which neither "
+        "TFLM nor an Ethos-U does; use it in front of the network, and give its result in as an ",
+    ),
+    "Hashing": (
+        lambda: sequential(
+            L.Hashing(4, name="h"), L.Embedding(4, 4), L.GRU(4), shape=(6,), dtype="int32"
+        ),
+        r"layer 'h' \(Hashing\): makes whole numbers",
     ),
     "log_softmax": (
         lambda: sequential(L.GRU(4), L.Dense(3, activation="log_softmax", name="t")),

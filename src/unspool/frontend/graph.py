@@ -148,7 +148,7 @@ def looks_up(node: Any, tensor: Any) -> bool:
     operation = node.operation
     if type(operation).__name__ == "Take":
         return any(tensor is given for given in keras.tree.flatten(node.arguments.args[1:]))
-    return type(operation).__name__ in _LOOKUPS
+    return isinstance(operation, keras.layers.Embedding) or type(operation).__name__ in _LOOKUPS
 
 
-_LOOKUPS = ("Embedding", "CategoryEncoding", "IntegerLookup", "Hashing", "OneHot")
+_LOOKUPS = ("CategoryEncoding", "IntegerLookup", "Hashing", "OneHot")

@@ -32,6 +32,8 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
     path = Path(path)
     ending = _ending(path)
     try:
+        if ending == ".h5" and saved.is_of_weights(path):
+            ending = ".weights.h5"
         with _as(path, ending) as named:
             return _load(named, saved.read(named, None if config is None else Path(config)))
     except UnspoolError as error:
@@ -107,7 +109,7 @@ def _ending(path: Path) -> str:
 @contextmanager
 def _as(path: Path, ending: str) -> Iterator[Path]:
     """A name with the ending by which Keras knows the file."""
-    if path.suffix == ending:
+    if path.name.endswith(ending):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:

@@ -57,6 +57,12 @@ def read(path: Path, config: Path | None) -> Saved:
     return found
 
 
+def is_of_weights(path: Path) -> bool:
+    """Whether an HDF5 file, whatever its name, is as `save_weights` of Keras 3 writes it."""
+    with h5py.File(path) as file:
+        return "layers" in file and not {"model_config", "layer_names"} & set(file.attrs)
+
+
 def _archive(path: Path) -> Saved:
     with ZipFile(path) as archive:
         if "config.json" not in archive.namelist():

@@ -10,9 +10,15 @@ _BY_KIND = {
         ("FFT", "FFT2", "RFFT", "STFT", "STFTSpectrogram", "MelSpectrogram", "ExtractSequences"),
         _IN_FRONT,
     ),
-    **dict.fromkeys(("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"), _IN_FRONT),
+    **dict.fromkeys(
+        ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"),
+        _IN_FRONT,
+    ),
     **dict.fromkeys(("LogSoftmax", "Sparsemax"), "use softmax, or a linear layer and " + _BEHIND),
-    "Embedding": "look ids up in front of the network, and give the vectors in as an input",
+    **dict.fromkeys(
+        ("Embedding", "ReversibleEmbedding"),
+        "look ids up in front of the network, and give the vectors in as an input",
+    ),
     **dict.fromkeys(
         ("Resize", "Resizing"), f"resize without regard to the aspect ratio, or {_IN_FRONT}"
     ),

@@ -9,7 +9,7 @@ from unspool.frontend import graph, structure
 from unspool.frontend.activations import activation_name
 from unspool.frontend.graph import is_graph
 from unspool.support._tensorflow import keras
-from unspool.unrolling import attention, resizing
+from unspool.unrolling import attention, lookups, resizing
 from unspool.unrolling.activations.forms import FORMS, has_form
 from unspool.unrolling.fed_back import by_layer
 from unspool.unrolling.frames import holds_recurrence
@@ -107,12 +107,9 @@ def _in_graph(found: graph.Found, masks: Findings) -> tuple[Action, str]:
     """What happens to a layer where it is called: masks reach it, or several tensors."""
     layer = found.operation
     action, detail = _verdict(layer)
-    if attention.is_attention(layer):
-        detail = attention.problem(layer, found.calls)
-        action = "refuse" if detail else "keep"
-    if isinstance(layer, keras.src.ops.image.Resize):
-        detail = resizing.problem(found.calls)
-        action = "refuse" if detail else "keep"
+    for applies, problem in _BY_CALLS:
+        if applies(layer) and action != "refuse" and (why_not := problem(layer, found.calls)):
+            return "refuse", why_not
     if action == "refuse":
         return action, detail
     if id(layer) in masks.refused:
@@ -178,13 +175,6 @@ def _bidirectional(layer: Any) -> tuple[Action, str]:
     return next((v for v in verdicts if v[0] == "refuse"), verdicts[0])
 
 
-def _embedding(layer: Any) -> tuple[Action, str]:
-    return "cpu", (
-        "looks up token ids: an Ethos-U85 does that, U55 and U65 leave it to the CPU (accept it "
-        "with `allow_cpu`)"
-    )
-
-
 def _time_distributed(layer: Any) -> tuple[Action, str]:
     inner = layer.layer
     if begins_mask(inner):
@@ -217,6 +207,13 @@ def _always(action: Action, detail: str) -> Callable[[Any], tuple[Action, str]]:
     return lambda layer: (action, detail)
 
 
+_BY_CALLS: list[tuple[Callable[[Any], bool], Callable[[Any, Sequence[Any]], str]]] = [
+    (attention.is_attention, attention.problem),
+    (resizing.is_function, resizing.problem),
+    (lookups.is_table, lookups.problem),
+]
+"""Whether it is about a layer or function; why that cannot be deployed as it is called, or ""."""
+
 _OVER_CLASSES = ("log_softmax", "sparsemax")
 
 _KERAS_CALLS = {
@@ -241,7 +238,8 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),
     (keras.layers.Masking, _always("keep", "padded steps are told by an input")),
-    (keras.layers.Embedding, _embedding),
+    (keras.layers.Embedding, _always("cpu", lookups.ON_THE_CPU)),
+    (lookups.TO_WHOLE, _always("refuse", lookups.WHY_NOT_WHOLE)),
     (
         keras.layers.Lambda,
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 from unspool.tflite import names
 from unspool.unrolling.recurrent import conv_lstm, gru, keras_cell, lstm, simple_rnn
@@ -87,19 +86,10 @@ def streaming(
         name: of its deploy-time form.
         states: the layer's states are appended to it, each time it is called.
         give: turns a name into one that no other tensor or layer has.
-
-    Raises:
-        UnspoolError: when called with an initial state that the model computes itself.
     """
     unrolled = _unrolled(layer, name, continues=True)
 
-    def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
-        if initial_state is not None:
-            raise UnspoolError(
-                f"layer {name!r}: the model gives it an initial state itself, at the start of each "
-                "call; deploy it without states (a state that is an input and an output of the "
-                "model is fed back all the same)"
-            )
+    def call(sequence: Any, mask: Any = None, **_: Any) -> Any:
         # A layer that is called again has states of its own in each call.
         first = not any(state.layer is layer for state in states)
         initial = iter([tuple(map(float, value.ravel())) for value in initial_values(layer)])

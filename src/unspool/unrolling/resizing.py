@@ -24,7 +24,12 @@ def resize(operation: Any) -> Callable[[Any], Any] | None:
     return _resized(operation, operation.size)
 
 
-def problem(calls: Sequence[Any]) -> str:
+def is_function(operation: Any) -> bool:
+    """Whether it is `keras.ops.image.resize`."""
+    return isinstance(operation, keras.src.ops.image.Resize)
+
+
+def problem(_: Any, calls: Sequence[Any]) -> str:
     """Why calls of `keras.ops.image.resize` cannot be deployed; empty where they can."""
     if all(len(node.input_tensors[0].shape) == 4 for node in calls):
         return ""

@@ -39,28 +39,47 @@ def check_streams(model: Any) -> None:
         if is_graph(layer):
             check_streams(layer)
             continue
-        where = f"layer {layer.name!r} ({type(layer).__name__})"
-        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
-            raise UnspoolError(
-                f"{where}: reads the sequence from its end, which a stream does not have yet; "
-                "deploy it without states, or train it forwards only"
-            )
         # What only computes a mask is computed before the network.
         nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
-        is_recurrent = isinstance(layer, keras.layers.RNN)
-        has_time = any(_has_time(node.input_tensors, timed) for node in nodes)
-        begins = any(_has_time(node.outputs, timed) for node in nodes if not node.is_input)
-        if not has_time and (begins or is_recurrent):
-            raise UnspoolError(
-                f"{where}: begins a sequence of its own in every call, which has no states to go "
-                "on from; deploy it without states"
-            )
-        is_known = is_recurrent or isinstance(layer, REMOVED)
-        if has_time and not is_known and not all(_keeps_to_steps(n, timed) for n in nodes):
-            raise UnspoolError(
-                f"{where}: mixes time steps, so chunk by chunk it would compute something else; "
-                "deploy it without states, or put it after the last recurrent layer"
-            )
+        problem = _problem(layer, nodes, timed)
+        if problem:
+            raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {problem}")
+
+
+def _problem(layer: Any, nodes: list[Any], timed: set[int]) -> str:
+    """Why the calls of a layer or function compute something else chunk by chunk; else ""."""
+    if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
+        return (
+            "reads the sequence from its end, which a stream does not have yet; deploy it without "
+            "states, or train it forwards only"
+        )
+    is_recurrent = isinstance(layer, keras.layers.RNN)
+    if is_recurrent and any(map(_is_given_states, nodes)):
+        return (
+            "the model gives it an initial state itself, at the start of each call; deploy it "
+            "without states (a state that is an input and an output of the model is fed back all "
+            "the same)"
+        )
+    has_time = any(_has_time(node.input_tensors, timed) for node in nodes)
+    begins = any(_has_time(node.outputs, timed) for node in nodes if not node.is_input)
+    if not has_time and (begins or is_recurrent):
+        return (
+            "begins a sequence of its own in every call, which has no states to go on from; deploy "
+            "it without states"
+        )
+    is_known = is_recurrent or isinstance(layer, REMOVED)
+    if has_time and not is_known and not all(_keeps_to_steps(n, timed) for n in nodes):
+        return (
+            "mixes time steps, so chunk by chunk it would compute something else; deploy it "
+            "without states, or put it after the last recurrent layer"
+        )
+    return ""
+
+
+def _is_given_states(node: Any) -> bool:
+    """Whether a call of a recurrent layer has an argument `initial_state`."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    return any(x is not None for x in (*args[1:2], kwargs.get("initial_state")))
 
 
 _STEPS = 3
