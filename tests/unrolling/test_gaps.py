@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases.cells import MinimalGatedCell
 
 import unspool
 from unspool.quantization import quantizer
@@ -67,6 +68,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "masked": _two(L.Masking(), L.Bidirectional(L.LSTM(5, return_sequences=True))),
     "frames": _frames,
     "attention": _attention,
+    "own cell": L.RNN(MinimalGatedCell(6), return_sequences=True),
     "gelu": L.GRU(6, activation="gelu", return_sequences=True),
     "slices": _slices,
     "two lengths": _two_lengths,

@@ -30,12 +30,12 @@ class LeftOut:
 
     Attributes:
         gaps: the steps of each layer.
-        sizes: how many operators a step of each layer has.
+        copied: output of an operator of the steps that are copied -> what it reads.
         parts: first output of an operator that cuts a tensor into parts -> all of its outputs.
     """
 
     gaps: tuple[Gap, ...] = ()
-    sizes: tuple[int, ...] = ()
+    copied: Mapping[str, Sequence[str]] = field(default_factory=dict)
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -47,7 +47,7 @@ def leave_out(model: flatbuffer.Model, layers: Sequence[str]) -> LeftOut:
         layers: those whose steps have names by the grammar of `names.py`.
     """
     graph = Graph(model)
-    gaps, sizes = [], []
+    gaps, copied = [], dict[str, Sequence[str]]()
     for layer, steps in graph.by_step(layers).items():
         try:
             found = _gap(graph, layer, steps)
@@ -59,8 +59,8 @@ def leave_out(model: flatbuffer.Model, layers: Sequence[str]) -> LeftOut:
         removed = {id(op) for number in gap(max(steps) + 1) for op in steps[number]}
         graph.graph.operators = [op for op in graph.graph.operators if id(op) not in removed]
         gaps.append(found)
-        sizes.append(len(steps[COPIED]))
-    left = LeftOut(tuple(gaps), tuple(sizes), _cut_down(graph) if gaps else {})
+        copied |= {graph.names[op.outputs[0]]: graph.inputs(op) for op in steps[COPIED]}
+    left = LeftOut(tuple(gaps), copied, _cut_down(graph) if gaps else {})
     if gaps:
         number_anew(model)
     return left
@@ -77,9 +77,8 @@ def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
     """
     graph = Graph(model)
     steps = graph.by_step([each.layer for each in left.gaps])
-    for each, size in zip(left.gaps, left.sizes, strict=True):
-        if len(steps[each.layer][COPIED]) - _requantized(graph, steps[each.layer][COPIED]) != size:
-            raise Irregular
+    for each in left.gaps:
+        _check_copied(graph, steps[each.layer][COPIED], left.copied)
     for op in graph.graph.operators:
         parts = left.parts.get(graph.names[op.outputs[0]])
         if parts:
@@ -90,11 +89,25 @@ def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
     return graph.copies
 
 
-def _requantized(graph: Graph, step: Sequence[Any]) -> int:
-    """How many operators of a step give its outputs the scale that they have in a PACK."""
-    read = [{*op.inputs} for op in graph.graph.operators if graph.kind(op) not in JOINS]
-    elsewhere = {index for indices in read for index in indices}
-    return sum(graph.kind(op) == "QUANTIZE" and elsewhere.isdisjoint(op.outputs) for op in step)
+def _check_copied(graph: Graph, step: Sequence[Any], before: Mapping[str, Sequence[str]]) -> None:
+    """Check that a step still reads what it read, so that the names say what its copies read.
+
+    What gives its outputs the scale that they have in a PACK may have been added.
+
+    Raises:
+        Irregular: it does not.
+    """
+    readers = [op for op in graph.graph.operators if graph.kind(op) not in JOINS]
+    read = {index for op in readers for index in op.inputs}
+    for op in step:
+        if graph.kind(op) == "QUANTIZE" and read.isdisjoint(op.outputs):
+            continue
+        was = before.get(graph.names[op.outputs[0]])
+        if was is None or len(was) != len(op.inputs):
+            raise Irregular
+        for name, old in zip(graph.inputs(op), was, strict=True):
+            if name != old and not graph.constant(name):
+                raise Irregular
 
 
 def _gap(graph: Graph, layer: str, steps: Mapping[int, Sequence[Any]]) -> Gap:
