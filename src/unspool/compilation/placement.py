@@ -20,6 +20,7 @@ NPU = "ethos-u"
 _UNKNOWN = "None"
 """How Vela spells the kind of an operator that it does not know."""
 
+_ACTIVATED = "_act"  # what Vela adds to the name of an operator that has an activation in it
 _NO_OUTPUT = "placeholder-for-"
 """What Vela's names begin with of the outputs that an operator does not have."""
 
@@ -137,4 +138,9 @@ def _reasons(log: str) -> Callable[[str, str], str]:
     nameless = {
         kind: reason for (kind, name), reason in exact.items() if name.startswith(_NO_OUTPUT)
     }
-    return lambda kind, name: exact.get((kind, name)) or nameless.get(kind) or by_name.get(name, "")
+
+    def reason(kind: str, name: str) -> str:
+        own = exact.get((kind, name)) or exact.get((kind, f"{name}{_ACTIVATED}"))
+        return own or nameless.get(kind) or by_name.get(name, "")
+
+    return reason

@@ -125,6 +125,9 @@ class Rebuilder:
             return strides.in_blocks(layer, name)
         if strides.pools_far(layer):
             return strides.without_padding(layer, name)
+        if strides.pads_far(layer):
+            unpadded, zeros = _clone(layer, name, padding="valid"), strides.padded(layer, name)
+            return lambda x, **_: unpadded(zeros(x))
         return substitute(layer, name) or _clone(layer, name)
 
 
@@ -161,8 +164,9 @@ def _operation(operation: Any, name: str) -> DeployLayer:
     return copied  # type: ignore[no-any-return]
 
 
-def _clone(layer: Any, name: str) -> DeployLayer:
-    clone = type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
+def _clone(layer: Any, name: str, **changes: Any) -> DeployLayer:
+    given = {**layer.get_config(), **changes, "name": name, "dtype": "float32"}
+    clone = type(layer).from_config(given)
     replaced = activated(layer)
     if replaced:
         clone.activation = replaced

@@ -8,7 +8,8 @@ convolution of stride 1 over blocks, with s times the channels and a kernel of c
 padded with zeros at its end. The arithmetic is the same.
 
 Vela takes a far stride of a MaxPooling1D without padding: the windows that padding would fill, the
-first and the last, are pooled by themselves.
+first and the last, are pooled by themselves. So it does of a convolution over images, to which the
+zeros are joined.
 """
 
 from typing import Any
@@ -99,6 +100,39 @@ def without_padding(layer: Any, name: str) -> DeployLayer:
         return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
 
     return Function(pooled, name=name)
+
+
+def pads_far(layer: Any) -> bool:
+    """Whether a layer is a convolution over images that pads at a far stride."""
+    return (
+        isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        and max(layer.strides) > _LARGEST
+        and layer.padding == "same"
+        and set(layer.dilation_rate) == {1}
+        and layer.data_format == "channels_last"
+    )
+
+
+def padded(layer: Any, name: str) -> Function:
+    """The zeros that such a layer adds: (1, height, width, channels) -> the same, larger.
+
+    They are joined to the image: an operator that pads is merged with the convolution, by the
+    converter or by Vela, which then does not run it.
+    """
+
+    def call(x: Any) -> Any:
+        for axis, size, stride in zip((1, 2), layer.kernel_size, layer.strides, strict=True):
+            length = x.shape[axis]
+            total = max((-(-length // stride) - 1) * stride + size - length, 0)
+            shapes = [
+                [*x.shape[:axis], side, *x.shape[axis + 1 :]]
+                for side in (total // 2, total - total // 2)
+            ]
+            before, after = ([tf.zeros(shape)] if shape[axis] else [] for shape in shapes)
+            x = tf.concat([*before, x, *after], axis) if total else x
+        return x
+
+    return Function(call, name=f"{name}_zeros")
 
 
 def _largest(x: Any) -> Any:
