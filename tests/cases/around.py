@@ -148,6 +148,17 @@ AROUND = [
     ),
     Case(
         LAYERS,
+        "Conv2D, padded, with strides beyond 3",
+        chain(
+            L.Reshape((-1, 5, 1)),
+            L.Conv2D(3, (3, 5), strides=(1, 4), padding="same", activation="relu"),
+            L.Reshape((-1, 6)),
+            L.GRU(6),
+        ),
+        lengths=(6, 33),
+    ),
+    Case(
+        LAYERS,
         "MaxPooling1D, padded, with strides beyond 3",
         chain(L.MaxPooling1D(5, padding="same"), L.GRU(6), shape=longer(4)),
         lengths=(6, 33),

@@ -93,6 +93,15 @@ def test_what_runs_on_the_cpu_is_deployed_where_the_user_accepts_it() -> None:
     assert {operator.kind for operator in done.compiled.cpu_operators} == {"ResizeBilinear"}
 
 
+def test_velas_reason_is_found_where_an_activation_is_in_the_operator() -> None:
+    def far(x: Any) -> Any:
+        image = L.DepthwiseConv2D(5, strides=4, padding="same", activation="relu")
+        return L.Reshape((3, -1))(image(L.Reshape((12, 4, 1))(x)))
+
+    (verdict,) = (each for each in inspect(around(far)) if each.action == "cpu")
+    assert "Unsupported kernel stride: 4, 4" in verdict.detail
+
+
 def test_the_type_of_the_activations_and_the_target_decide() -> None:
     x = keras.Input((12, 4))
     h = L.GRU(5, return_sequences=True)(x)

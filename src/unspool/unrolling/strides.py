@@ -103,9 +103,9 @@ def without_padding(layer: Any, name: str) -> DeployLayer:
 
 
 def pads_far(layer: Any) -> bool:
-    """Whether a layer is a convolution over images that pads at a far stride."""
+    """Whether a layer is a Conv2D that pads at a far stride."""
     return (
-        isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        isinstance(layer, keras.layers.Conv2D)
         and max(layer.strides) > _LARGEST
         and layer.padding == "same"
         and set(layer.dilation_rate) == {1}
