@@ -50,7 +50,7 @@ done("calibrate")
 quantized = unspool.quantize(tflite, calibration.ranges)
 done("quantize")
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-compiled = unspool.compile(quantized)
+compiled = unspool.compile(quantized, unspool.target())
 done("Vela")
 print(json.dumps({
     "seconds": seconds,

@@ -10,6 +10,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.quantization.observing import Observations, Observer, Stream
 from unspool.quantization.ranges import LEVELS, METHODS, UNIT, ZERO, Range
+from unspool.support.collecting import uncollected
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Signature
@@ -104,6 +105,7 @@ def choose(
     )
 
 
+@uncollected()
 def calibrate(
     float_tflite: bytes, data: Samples, method: str = "mse", activations: str = "int8"
 ) -> Calibration:

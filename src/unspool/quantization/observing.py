@@ -163,8 +163,8 @@ class _Values:
         strides = [max(1, total[role] * calls // _VALUES_PER_ROLE) for role in roles]
         self._starts = np.cumsum([0, *sizes[:-1]])
         self._owner = np.repeat(np.arange(len(sizes)), sizes)
-        self._stride = np.repeat(strides, sizes)
-        self._place = np.arange(len(self._owner)) - np.repeat(self._starts, sizes)
+        place = np.arange(len(self._owner)) - np.repeat(self._starts, sizes)
+        self._turns = _turns(np.repeat(strides, sizes), place)
         self._kept: list[np.ndarray] = []
         self._owners: list[np.ndarray] = []
         self.fed = 0
@@ -175,7 +175,7 @@ class _Values:
 
     def keep(self, flat: np.ndarray) -> None:
         """Keep every n-th value of each tensor, other ones in each call."""
-        chosen = np.flatnonzero((self._place - self.fed) % self._stride == 0)
+        chosen = np.concatenate([turns[self.fed % len(turns)] for turns in self._turns])
         self._kept.append(flat[chosen])
         self._owners.append(self._owner[chosen])
         self.fed += 1
@@ -186,6 +186,18 @@ class _Values:
         order = np.argsort(owners, kind="stable")
         ends = np.cumsum(np.bincount(owners, minlength=len(self._starts)))
         return np.split(np.concatenate(self._kept)[order], ends[:-1])
+
+
+def _turns(strides: np.ndarray, places: np.ndarray) -> list[list[np.ndarray]]:
+    """For each stride, which values it chooses in its first call, its second and so on."""
+    turns = []
+    for stride in np.unique(strides).tolist():
+        values = np.flatnonzero(strides == stride)
+        phases = places[values] % stride
+        order = np.argsort(phases, kind="stable")
+        ends = np.cumsum(np.bincount(phases, minlength=stride))
+        turns.append(np.split(values[order], ends[:-1]))
+    return turns
 
 
 class Stream:

@@ -12,6 +12,7 @@ from unspool.errors import UnspoolError
 from unspool.quantization import curves, kernels, scales, stand_ins
 from unspool.quantization.ranges import Range
 from unspool.quantization.rescaling import rescale
+from unspool.support.collecting import uncollected
 from unspool.support.quiet import quiet
 from unspool.tflite import flatbuffer, marks
 from unspool.tflite.gaps import Irregular
@@ -30,6 +31,7 @@ _NOT_LISTED = {"int8": (), "int16": (_Operation.SLICE, _Operation.MAX_POOL_2D, _
 """Operators that every runtime has in this type, but litert-quantizer's own list leaves out."""
 
 
+@uncollected()
 def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str = "int8") -> bytes:
     """Quantize weights to int8, and activations, inputs and outputs included, to int8 or int16.
 

@@ -62,7 +62,8 @@ def mse(values: np.ndarray, whole: Range, levels: int) -> Range:
     search costs the same for any number of them.
     """
     counts, edges = np.histogram(values, _BINS, (whole.minimum, whole.maximum))
-    centres = (edges[:-1] + edges[1:]) / 2
+    filled = counts > 0  # few, of a tensor of one step
+    counts, centres = counts[filled], ((edges[:-1] + edges[1:]) / 2)[filled]
     low, high = _SHARES * whole.minimum, _SHARES * whole.maximum
     scale = (high - low) / levels
     zero = np.rint(-low / scale)

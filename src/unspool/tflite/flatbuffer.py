@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from unspool.errors import UnspoolError
+from unspool.support.collecting import uncollected
 
 Model: TypeAlias = Any
 """A `ModelT` of LiteRT's schema."""
@@ -23,7 +24,9 @@ def read(content: bytes) -> Model:
     Raises:
         UnspoolError: the bytes are not a .tflite flatbuffer.
     """
-    model: Model = pickle.loads(_pickled(content))
+    pickled = _pickled(content)
+    with uncollected():
+        model: Model = pickle.loads(pickled)
     return model
 
 

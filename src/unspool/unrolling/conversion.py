@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
+from unspool.support.collecting import uncollected
 from unspool.support.quiet import quiet
 from unspool.support.text import last_line
 from unspool.tflite import flatbuffer, marks, rewriting
@@ -21,6 +22,7 @@ from unspool.unrolling import leading
 from unspool.unrolling.recurrent.loop import with_gaps
 
 
+@uncollected()
 def convert(deploy_model: Any) -> bytes:
     """Convert a deploy model to a float LiteRT flatbuffer.
 
