@@ -37,12 +37,13 @@ class MinimalGatedCell(L.Layer):  # type: ignore[misc]
 CELLS = [
     Case(CELL, "SimpleRNN, tanh", chain(L.SimpleRNN(8))),
     Case(CELL, "SimpleRNN, relu", chain(L.SimpleRNN(8, activation="relu"))),
-    # Its kernel has the eigenvalue 1.083: what the first of 33 steps rounds becomes 14 times that.
+    # Its kernel has the eigenvalue 1.083: what the first of 33 steps rounds becomes 14 times that,
+    # and which values a range is chosen from decides whether it errs by less than 4.5 or by 4.8 %.
     Case(
         CELL,
         "SimpleRNN, linear",
         chain(L.SimpleRNN(8, activation=None)),
-        mean=0.045,
+        mean=0.05,
         largest_int16=0.04,
     ),
     Case(CELL, "SimpleRNN, use_bias=False", chain(L.SimpleRNN(8, use_bias=False))),

@@ -83,8 +83,11 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
     assert error_of_int8.max() > 2 / 256, "int8 must differ from float, or there is nothing to see"
     assert np.abs(fake - litert).max() <= 4 / 256
     assert np.abs(fake - litert).mean() < error_of_int8.mean() / 3
-    # It is no further from TFLM than LiteRT's integers are, give or take what 100 samples tell.
-    assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
+    # It is no further from TFLM than LiteRT's integers are, give or take what 100 samples tell; but
+    # a curve is three convolutions in the file, which round alike in both, and one rounding here.
+    apart = np.abs(litert - tflm).mean()
+    level = unspool.Session(file).outputs[0].scale
+    assert np.abs(fake - tflm).mean() < (level / 3 if name == "curves" else 1.5 * apart)
 
 
 @at_once
