@@ -59,18 +59,23 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
+def check(model: Any, data: np.ndarray) -> None:
+    """Deploy a model: Keras's values in float, TFLM's bytes on the NPU alone, close to Keras's."""
+    done = unspool.deploy(model, data, options=QUICK)
+    exact = model.predict(data, verbose=0)
+    (output,) = Session(done.float_tflite).predict(data)
+    np.testing.assert_allclose(output, exact, atol=1e-5)
+    assert done.compiled.cpu_operators == ()
+    assert done.simulation.equal == len(data)
+    (output,) = Session(done.compiled.tflite, "npu").predict(data)
+    assert np.abs(output - exact).mean() < 0.01 * np.ptp(exact)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_any_size_is_on_the_npu(name: str) -> None:
     model = CASES[name]()
     x = np.random.default_rng(0).normal(0, 1, (40, *model.input_shape[1:])).astype(np.float32)
-    done = unspool.deploy(model, x, options=QUICK)
-    exact = model.predict(x, verbose=0)
-    (output,) = Session(done.float_tflite).predict(x)
-    np.testing.assert_allclose(output, exact, atol=1e-5)
-    assert done.compiled.cpu_operators == ()
-    assert done.simulation.equal == len(x)
-    (output,) = Session(done.compiled.tflite, "npu").predict(x)
-    assert np.abs(output - exact).mean() < 0.01 * np.ptp(exact)
+    check(model, x)
 
 
 def test_what_goes_by_the_aspect_ratio_is_as_it_was() -> None:
@@ -124,11 +129,4 @@ def test_nothing_is_infinite_or_no_number(function: Callable[[Any], Any]) -> Non
     x = keras.Input((STEPS, 5), name="x")
     model = keras.Model(x, function(L.GRU(6, return_sequences=True)(x)))
     data = np.random.default_rng(0).normal(0, 1, (40, STEPS, 5)).astype(np.float32)
-    done = unspool.deploy(model, data, options=QUICK)
-    exact = model.predict(data, verbose=0)
-    (output,) = Session(done.float_tflite).predict(data)
-    np.testing.assert_allclose(output, exact, atol=1e-5)
-    assert done.compiled.cpu_operators == ()
-    assert done.simulation.equal == len(data)
-    (output,) = Session(done.compiled.tflite, "npu").predict(data)
-    assert np.abs(output - exact).mean() < 0.01 * np.ptp(exact)
+    check(model, data)

@@ -1,7 +1,7 @@
 """Ranges -> int8 .tflite, through litert-quantizer."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from litert_quantizer import qtyping, recipe_manager
@@ -58,10 +58,11 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
     """
     if activations not in ACTIVATIONS:
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
+    source = flatbuffer.read(float_tflite)
     try:
-        model = _quantized(float_tflite, ranges, activations, leaves_out=True)
+        model = _quantized(source, ranges, activations, marks.read(source).layers)
     except Irregular:
-        model = _quantized(float_tflite, ranges, activations, leaves_out=False)
+        model = _quantized(flatbuffer.read(float_tflite), ranges, activations, ())
     left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
     if left:
         kinds = ", ".join(sorted({kind for kind, _ in left}))
@@ -76,25 +77,30 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
 
 
 def _quantized(
-    float_tflite: bytes, ranges: Mapping[str, Range], activations: str, *, leaves_out: bool
+    source: flatbuffer.Model, ranges: Mapping[str, Range], activations: str, layers: Sequence[str]
 ) -> flatbuffer.Model:
-    """What litert-quantizer makes of a model, which it sees a few steps of if `leaves_out`.
+    """What litert-quantizer makes of a float model, a few steps of whose layers it sees.
+
+    Args:
+        source: is changed.
+        ranges: as `quantize` takes them.
+        activations: as `quantize` takes it.
+        layers: those of which it sees a few steps, where they are alike.
 
     Raises:
         Irregular: it does not treat all steps alike.
     """
-    source = flatbuffer.read(float_tflite)
     folded = curves.fold(source, activations)
     statistics = scales.statistics(source, ranges, activations)
     recipe = _recipe(activations, kernels.unlike_heads(source))
     replaced = stand_ins.put_in(source, activations)
-    left = leave_out(source, marks.read(source).layers if leaves_out else ())
+    left = leave_out(source, layers)
     with quiet():  # a progress bar that its own switch does not turn off
         parameters = ParamsGenerator(source).generate_quantization_parameters(
             recipe, statistics, enable_progress_bar=False
         )
         model = flatbuffer.read(bytes(ModelModifier(source).modify_model(parameters)))
-    rescale(model, put_back(model, left), statistics, activations)
+    rescale(model, put_back(model, left), statistics, ACTIVATIONS[activations])
     if replaced:
         stand_ins.put_back(model, replaced)
     if folded:

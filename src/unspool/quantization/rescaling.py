@@ -13,11 +13,9 @@ from unspool.quantization.ties import WEIGHTED
 from unspool.tflite import flatbuffer
 from unspool.tflite.gaps import Irregular
 
-_BITS = {"int8": 8, "int16": 16}
-
 
 def rescale(
-    model: flatbuffer.Model, copies: Mapping[str, str], statistics: Statistics, activations: str
+    model: flatbuffer.Model, copies: Mapping[str, str], statistics: Statistics, bits: int
 ) -> None:
     """Give copied tensors the scales and zero points of their own ranges.
 
@@ -25,7 +23,7 @@ def rescale(
         model: a quantized model; is changed.
         copies: tensor -> the one that it is a copy of.
         statistics: the ranges that the model was quantized with.
-        activations: "int8" or "int16".
+        bits: of an activation, 8 or 16.
 
     Raises:
         Irregular: a scale is not that of its range, or a bias was stored for another one.
@@ -37,10 +35,10 @@ def rescale(
         own, others = (statistics.get(name) for name in (tensor.name.decode(), like))
         if own is None or others is None or own == others:
             continue
-        if _parameters(tensor) != _of_range(others, activations):
+        if _parameters(tensor) != _of_range(others, bits):
             raise Irregular
         tensor.quantization = copy(tensor.quantization)
-        scale, zero = _of_range(own, activations)
+        scale, zero = _of_range(own, bits)
         tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero]
         rescaled.add(index)
     for op in graph.operators:
@@ -53,13 +51,13 @@ def _parameters(tensor: Any) -> tuple[float, int]:
     return float(scale), int(zero)
 
 
-def _of_range(range_: Mapping[str, np.ndarray], activations: str) -> tuple[float, int]:
+def _of_range(range_: Mapping[str, np.ndarray], bits: int) -> tuple[float, int]:
     """The scale, as float32, and the zero point that litert-quantizer gives a range."""
     zero, scale = uniform_quantize_tensor.tensor_zp_scale_from_min_max(
         range_["min"],
         range_["max"],
-        _BITS[activations],
-        activations == "int16",
+        bits,
+        bits == 16,
         qtyping.QuantGranularity.TENSORWISE,
     )
     return float(np.float32(scale)), int(zero)

@@ -23,6 +23,8 @@ def fill(model: flatbuffer.Model, layers: Mapping[str, int]) -> None:
         Irregular: a step is not a copy of the one before it, or is read otherwise than the text of
             `gaps` says; the model is then of no use.
     """
+    if not layers:
+        return
     graph = Graph(model)
     steps = graph.by_step(tuple(layers))
     gaps = [_gap(graph, layer, numbers, layers[layer]) for layer, numbers in steps.items()]

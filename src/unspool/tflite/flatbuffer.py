@@ -24,22 +24,26 @@ def read(content: bytes) -> Model:
     Raises:
         UnspoolError: the bytes are not a .tflite flatbuffer.
     """
-    pickled = _pickled(content)
-    with uncollected():
-        model: Model = pickle.loads(pickled)
-    return model
+    return _loaded(_pickled(content))
 
 
 @lru_cache(maxsize=4)
 def _pickled(content: bytes) -> bytes:
     """A parsed file to take copies of: that takes a tenth of the time that parsing takes."""
-    return next((pickled for written, pickled in _WRITTEN if written == content), None) or _dumped(
-        _parsed(content)
-    )
+    return _just_written(content) or _dumped(look(content))
+
+
+def _just_written(content: bytes) -> bytes | None:
+    return next((pickled for written, pickled in _WRITTEN if written == content), None)
 
 
 def _dumped(model: Model) -> bytes:
     return pickle.dumps(model, pickle.HIGHEST_PROTOCOL)
+
+
+def _loaded(pickled: bytes) -> Model:
+    with uncollected():
+        return pickle.loads(pickled)
 
 
 _WRITTEN: deque[tuple[bytes, bytes]] = deque(maxlen=2)
@@ -53,7 +57,8 @@ def look(content: bytes) -> Model:
     Raises:
         UnspoolError: as `read`.
     """
-    return read(content)
+    pickled = _just_written(content)
+    return _loaded(pickled) if pickled else _parsed(content)
 
 
 def _parsed(content: bytes) -> Model:

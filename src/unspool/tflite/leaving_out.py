@@ -60,9 +60,10 @@ def leave_out(model: flatbuffer.Model, layers: Sequence[str]) -> LeftOut:
         graph.graph.operators = [op for op in graph.graph.operators if id(op) not in removed]
         gaps.append(found)
         copied |= {graph.names[op.outputs[0]]: graph.inputs(op) for op in steps[COPIED]}
-    left = LeftOut(tuple(gaps), copied, _cut_down(graph) if gaps else {})
-    if gaps:
-        number_anew(model)
+    if not gaps:
+        return LeftOut()
+    left = LeftOut(tuple(gaps), copied, _cut_down(graph))
+    number_anew(model)
     return left
 
 
@@ -75,34 +76,34 @@ def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
     Raises:
         Irregular: operators were added to the steps; the model is of no use then.
     """
+    if not left.gaps:
+        return {}
     graph = Graph(model)
     steps = graph.by_step([each.layer for each in left.gaps])
-    for each in left.gaps:
-        _check_copied(graph, steps[each.layer][COPIED], left.copied)
+    _check_copied(graph, [op for each in left.gaps for op in steps[each.layer][COPIED]], left)
     for op in graph.graph.operators:
         parts = left.parts.get(graph.names[op.outputs[0]])
         if parts:
             op.outputs = [graph.named(name, op.outputs[0]) for name in parts]
     write(graph, left.gaps, steps)
-    if left.gaps:
-        number_anew(model)
+    number_anew(model)
     return graph.copies
 
 
-def _check_copied(graph: Graph, step: Sequence[Any], before: Mapping[str, Sequence[str]]) -> None:
-    """Check that a step still reads what it read, so that the names say what its copies read.
+def _check_copied(graph: Graph, operators: Sequence[Any], left: LeftOut) -> None:
+    """Check that copied steps still read what they read: then the names say what copies read.
 
     What gives its outputs the scale that they have in a PACK may have been added.
 
     Raises:
-        Irregular: it does not.
+        Irregular: they do not.
     """
     readers = [op for op in graph.graph.operators if graph.kind(op) not in JOINS]
     read = {index for op in readers for index in op.inputs}
-    for op in step:
+    for op in operators:
         if graph.kind(op) == "QUANTIZE" and read.isdisjoint(op.outputs):
             continue
-        was = before.get(graph.names[op.outputs[0]])
+        was = left.copied.get(graph.names[op.outputs[0]])
         if was is None or len(was) != len(op.inputs):
             raise Irregular
         for name, old in zip(graph.inputs(op), was, strict=True):
