@@ -1,6 +1,7 @@
 """Small trained models and their data, made once for the whole run; where its time goes."""
 
 import gc
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -144,11 +145,27 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return mnist.normalised(data.test_images[:200]), data.test_labels[:200]
 
 
+@pytest.hookimpl(optionalhook=True)  # none without pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: tests wait for processes, browsers and compilers of theirs."""
+    return max(2, 3 * (os.cpu_count() or 1) // 2)
+
+
+def pytest_configure() -> None:
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Garbage is looked for seldom, and not among what TensorFlow is made of."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Nothing is looked through once more only to be freed when Python ends."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -79,6 +79,7 @@ def test_the_notebook_runs_in_its_quick_form(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_stream_of_a_watch_runs_in_its_quick_form(example: ModuleType, tmp_path: Path) -> None:
     run = here("watch_exercises", example.main, "--quick", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr

@@ -1,5 +1,6 @@
 """The `unspool` command, and `python -m unspool`."""
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("unspool: interrupted", file=sys.stderr)
         status = 130
+    gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it
     sys.exit(status)
 
 

@@ -38,6 +38,7 @@ SELDOM = frozenset(
         "TimeDistributed(Conv2D), TimeDistributed(Flatten)",
         *("two Bidirectionals, sum", "Bidirectional LSTM, return_sequences"),
         *("RNN([cell, cell]), backwards, return_sequences", "keras.ops.mean", "keras.ops.max"),
+        *("TimeDistributed(Bidirectional(LSTM))", "Masking, two of Bidirectional, sequences"),
         *("softmax head", "softmax head for each step", "sigmoid head", "MultiHeadAttention"),
     )
 )
