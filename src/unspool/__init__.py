@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from unspool.runtime.session import Session
     from unspool.runtime.verification import Simulation
     from unspool.tflite.input_scaling import InputScaling
-    from unspool.tflite.signature import Outside
+    from unspool.tflite.outside import Outside
     from unspool.unrolling.conversion import convert
     from unspool.unrolling.deploy_model import unroll, unroll_stream
     from unspool.unrolling.feature_scales import with_feature_scales
@@ -74,7 +74,7 @@ _HOME = {
     "Operator": "compilation.compiled",
     "Options": "deployed",
     "OutputError": "runtime.quality",
-    "Outside": "tflite.signature",
+    "Outside": "tflite.outside",
     "Quality": "runtime.quality",
     "Range": "quantization.ranges",
     "Regression": "runtime.scores",

@@ -46,6 +46,7 @@ def deploy(
     *,
     test: tuple[Samples, Labels] | None = None,
     time_steps: int | None = None,
+    steps_per_call: int | None = None,
     options: Options = _DEFAULTS,
     watch: Watch | None = None,
 ) -> Deployment:
@@ -58,6 +59,9 @@ def deploy(
         test: samples, and what the outputs should have been, as `evaluate` takes it: an array
             where the model has one output, or output name -> array; None measures nothing.
         time_steps: length of the sequence where the model leaves it open.
+        steps_per_call: time steps of one call of the binary, a divisor of the sequence's length: it
+            is called several times for a sequence, and its command stream is that of a call, as
+            `unroll_calls` has it. None for all steps in one call.
         options: target, calibration and quantization.
         watch: called with a stage's name, how much of it is done, and how much there is in all.
 
@@ -70,15 +74,26 @@ def deploy(
         >>> [accuracy.runtime for accuracy in deployment.accuracies]
         ['keras', 'litert', 'tflm', 'npu']
     """
-    way = stages.sequences(
-        time_steps,
-        method=options.calibration_method,
-        activations=options.activations,
-        allow_cpu=True,  # `inspect` has asked for the user's word, and knows the target
-        full_length=options.full_length,
-        fed_back=options.fed_back,
-    )
+    way = _way(time_steps, steps_per_call, options)
     return _deploy(model, calibration, test, time_steps, way, options, watch)
+
+
+def _way(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
+    """All steps of a sequence in one call of the binary, or some in each of several."""
+    common: dict[str, Any] = {
+        "method": options.calibration_method,
+        "activations": options.activations,
+        "allow_cpu": True,  # `inspect` has asked for the user's word, and knows the target
+        "full_length": options.full_length,
+    }
+    if steps_per_call is None:
+        return stages.sequences(time_steps, fed_back=options.fed_back, **common)
+    if options.fed_back:
+        raise UnspoolError(
+            "`steps_per_call` and states that the model takes and gives itself: expected at most "
+            "one, as such a model is called step by step already"
+        )
+    return stages.calls(steps_per_call, time_steps, **common)
 
 
 def deploy_stream(

@@ -14,7 +14,7 @@ from unspool.support.progress import Clock
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll, unroll_stream
+from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,30 @@ def sequences(
             allow_cpu=allow_cpu,
             full_length=full_length,
             fed_back=fed_back,
+        ),
+        partial(calibrate, method=method, activations=activations),
+        partial(taken.check_sequences, time_steps=time_steps),
+        activations,
+    )
+
+
+def calls(
+    steps_per_call: int,
+    time_steps: int | None = None,
+    *,
+    method: str = "mse",
+    activations: str = "int8",
+    allow_cpu: bool = False,
+    full_length: bool = False,
+) -> Way:
+    """The way for a model that is called several times for a sequence; see `unroll_calls`."""
+    return Way(
+        partial(
+            unroll_calls,
+            steps_per_call=steps_per_call,
+            time_steps=time_steps,
+            allow_cpu=allow_cpu,
+            full_length=full_length,
         ),
         partial(calibrate, method=method, activations=activations),
         partial(taken.check_sequences, time_steps=time_steps),

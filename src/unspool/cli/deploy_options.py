@@ -17,6 +17,7 @@ from unspool.cli.options import (
     QuantizationOptions,
     ResidentWeights,
     States,
+    StepsPerCall,
     TimeSteps,
     ToTensor,
     resident_kib,
@@ -62,6 +63,7 @@ class StreamOptions:
     """Whether sequences are unrolled or a stream is fed, and how long a piece of it is."""
 
     time_steps: TimeSteps = None
+    steps_per_call: StepsPerCall = None
     states: States = False
     calibration_rounds: CalibrationRounds = None
     carry_states: Annotated[
@@ -85,6 +87,11 @@ class StreamOptions:
         for name, value in only.items():
             if value and not self.states:
                 raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
+        if self.steps_per_call and self.states:
+            raise UnspoolError(
+                "--steps-per-call and --states: expected at most one; a stream's calls take "
+                "--time-steps each, of a sequence that never ends"
+            )
 
     def deploy(
         self,
@@ -103,6 +110,7 @@ class StreamOptions:
                 calibration,
                 test=test,
                 time_steps=self.time_steps,
+                steps_per_call=self.steps_per_call,
                 options=options,
                 watch=watch,
             )

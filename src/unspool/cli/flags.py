@@ -5,6 +5,7 @@ import re
 NAMED = (
     "activations",
     "allow_cpu",
+    "call_microseconds",
     "config",
     "feature_scales",
     "fixed_inputs",
@@ -20,6 +21,7 @@ NAMED = (
     "out",
     "sort",
     "states",
+    "steps_per_call",
     "test",
     "time_steps",
     "to_tensor",

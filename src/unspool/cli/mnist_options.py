@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from unspool.cli.deploy_options import StreamOptions
-from unspool.cli.options import CalibrationRounds, States, TimeSteps
+from unspool.cli.options import CalibrationRounds, States, StepsPerCall, TimeSteps
 from unspool.errors import UnspoolError
 
 FULL_UNITS, FULL_EPOCHS = 256, 1
@@ -57,6 +57,7 @@ class RowOptions:
 
     states: States = False
     time_steps: TimeSteps = None
+    steps_per_call: StepsPerCall = None
     calibration_rounds: CalibrationRounds = None
 
     def chosen(self) -> StreamOptions:
@@ -70,6 +71,11 @@ class RowOptions:
                 f"--time-steps {self.time_steps}: expected, with --states, a divisor of the 28 "
                 "rows of an image: 1, 2, 4, 7, 14 or 28"
             )
-        stream = StreamOptions(self.time_steps, self.states, self.calibration_rounds)
+        stream = StreamOptions(
+            time_steps=self.time_steps,
+            steps_per_call=self.steps_per_call,
+            states=self.states,
+            calibration_rounds=self.calibration_rounds,
+        )
         stream.check()
         return stream

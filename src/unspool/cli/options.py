@@ -69,6 +69,14 @@ TimeSteps = Annotated[
         min=1, help="Steps to unroll where the model leaves them open; with --states, of a chunk."
     ),
 ]
+StepsPerCall = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Time steps of one call: the binary is called several times for a sequence, and is as "
+        "much smaller.",
+    ),
+]
 CalibrationRounds = Annotated[
     int | None,
     typer.Option(
@@ -175,6 +183,14 @@ class TargetOptions:
         typer.Option(help="Vela's memory mode; by default Vela's own for the accelerator."),
     ] = None
     vela_config: VelaConfig = None
+    call_microseconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="What a call costs beside the NPU's work, in driver and interpreter; assumed, for "
+            "--steps-per-call.",
+        ),
+    ] = targets.CALL_MICROSECONDS
 
     def chosen(self) -> Target:
         """The target that the options name.
@@ -183,7 +199,11 @@ class TargetOptions:
             UnspoolError: there is none.
         """
         return targets.target(
-            self.accelerator, self.system_config, self.memory_mode, self.vela_config
+            self.accelerator,
+            self.system_config,
+            self.memory_mode,
+            self.vela_config,
+            self.call_microseconds,
         )
 
 

@@ -1,6 +1,6 @@
 """A compiled network, and what Vela says of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unspool.compilation.allocations import Allocation
 from unspool.compilation.placement import NPU
@@ -68,12 +68,15 @@ class Traffic:
 class Compiled:
     """A compiled network and what Vela says of it. All figures are Vela's estimates.
 
+    An inference of a network that is called several times for a sequence is all of these calls.
+
     Attributes:
         tflite: the bytes of the .tflite file for the target.
         target: what it was compiled for.
         vela_version: of the compiler.
         cycles: NPU cycles of one inference.
-        milliseconds: of one inference, at the system configuration's clock.
+        milliseconds: of one inference, at the system configuration's clock; with what its calls
+            cost, where there are several.
         sram_kib: SRAM that an inference needs, in KiB of 1024 bytes.
         dram_kib: DRAM, weights included where they lie there.
         constants_kib: weights and constants in flash, without the command stream; with `Sram_Only`
@@ -90,6 +93,7 @@ class Compiled:
         traffic: of the memories that an inference uses.
         cpu_positions: of each of `cpu_operators`, where it is in the file that was compiled:
             (number of the graph, number of the operator in it).
+        calls: of the network, that an inference takes.
     """
 
     tflite: bytes
@@ -109,6 +113,12 @@ class Compiled:
     allocations: tuple[Allocation, ...] = field(default=(), repr=False)
     traffic: tuple[Traffic, ...] = ()
     cpu_positions: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    calls: int = 1
+
+    @property
+    def call_milliseconds(self) -> float:
+        """What driver and interpreter take in all calls, assumed; 0 where there is only one."""
+        return self.target.call_microseconds * self.calls / 1000 if self.calls > 1 else 0.0
 
     @property
     def sram_with_weights_kib(self) -> float:
@@ -131,3 +141,34 @@ class Compiled:
             if flatbuffer.operator_kind(model, op) == NPU
         ]
         return sum(map(len, streams)) / 1024
+
+
+def of_calls(compiled: Compiled, count: int) -> Compiled:
+    """The figures of an inference that takes several calls, of those of one call."""
+    if count == 1:
+        return compiled
+    whole = replace(
+        compiled,
+        cycles=compiled.cycles * count,
+        macs=compiled.macs * count,
+        operators=tuple(_repeated(operator, count) for operator in compiled.operators),
+        cpu_operators=tuple(_repeated(operator, count) for operator in compiled.cpu_operators),
+        traffic=tuple(
+            replace(each, bytes=each.bytes * count, weight_bytes=each.weight_bytes * count)
+            for each in compiled.traffic
+        ),
+        calls=count,
+    )
+    return replace(whole, milliseconds=compiled.milliseconds * count + whole.call_milliseconds)
+
+
+def _repeated(operator: Operator, count: int) -> Operator:
+    return replace(
+        operator,
+        cycles=operator.cycles * count,
+        npu_cycles=operator.npu_cycles * count,
+        sram_cycles=operator.sram_cycles * count,
+        dram_cycles=operator.dram_cycles * count,
+        flash_cycles=operator.flash_cycles * count,
+        macs=operator.macs * count,
+    )

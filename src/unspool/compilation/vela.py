@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from unspool.compilation import vela_results
-from unspool.compilation.compiled import Compiled
+from unspool.compilation.compiled import Compiled, of_calls
 from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
+from unspool.tflite.signature import Signature
 
 Run: TypeAlias = "Callable[[list[str], Path], subprocess.CompletedProcess[str]]"
 """Runs Vela with its arguments in a folder."""
@@ -62,12 +63,13 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
                 f"{_reason(run)}{_way_out(tflite)}"
             )
         try:
-            return vela_results.read(Path(folder), run.stdout, target, vela_version)
+            call = vela_results.read(Path(folder), run.stdout, target, vela_version)
         except (OSError, KeyError, IndexError, ValueError) as error:
             raise UnspoolError(
                 f"Vela {vela_version} ran, but its results cannot be read ({error!r}): "
                 "expected the files of Vela 5.x"
             ) from error
+    return of_calls(call, Signature(tflite).calls_of_sequence)
 
 
 def _options(target: Target, folder: str) -> list[str]:

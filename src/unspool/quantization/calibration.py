@@ -112,7 +112,8 @@ def calibrate(
     """Run a float .tflite on calibration samples and choose the ranges of its tensors.
 
     Args:
-        float_tflite: a model with batch size 1, as `convert` returns it.
+        float_tflite: a model with batch size 1, as `convert` returns it; one that is called several
+            times for a sequence is run so.
         data: the calibration set, one array (samples, ...) per input.
         method: "mse" (least squared error), "minmax" (every value that occurred) or "percentile"
             (all but the outermost 0.01 % on each side). The ranges of inputs, outputs and states
@@ -131,9 +132,15 @@ def calibrate(
     _check_choice(method, activations)
     model = flatbuffer.read(float_tflite)
     signature = Signature(float_tflite)
-    if signature.state_names:
+    if signature.is_stream:
         raise UnspoolError("the .tflite file has states: calibrate it with calibrate_stream")
-    arrays = signature.fed(signature.check(data, "calibration data"))
+    arrays = signature.check(data, "calibration data")
+    if signature.of_sequence:
+        calls = Stream(float_tflite, signature, arrays, carry_states=False)
+        while not calls.is_over:
+            calls.run_round()
+        return choose(calls.observer.observations(calls.done), method, activations)
+    arrays = signature.fed(arrays)
     observer = Observer(float_tflite, model, len(arrays[0]))
     for sample in zip(*arrays, strict=True):
         observer.feed([values[None] for values in sample])
@@ -179,7 +186,7 @@ def calibrate_stream(
     if rounds < 1:
         raise UnspoolError(f"calibration rounds: {rounds}, expected at least 1")
     signature = Signature(float_tflite)
-    if not signature.state_names:
+    if not signature.is_stream:
         raise UnspoolError(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )

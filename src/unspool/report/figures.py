@@ -18,6 +18,7 @@ from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
 from unspool.runtime.scores import Accuracy, Regression
 from unspool.runtime.verification import Simulation
+from unspool.tflite.signature import Signature
 
 _RUNTIMES = {
     "keras": ("trained model (Keras)", "float, Keras"),
@@ -164,8 +165,11 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     on = str(compiled.target)
     yield figure(kinds.NPU_OPERATORS, compiled.npu_operators, "measured", vela)
     yield figure(kinds.CPU_OPERATORS, len(compiled.cpu_operators), "measured", vela)
+    if compiled.calls > 1:
+        steps = Signature(compiled.tflite).time_steps
+        yield figure(kinds.CALLS, compiled.calls, "measured", f"of {steps} time steps each")
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
-    yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", on)
+    yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     yield figure(kinds.SRAM, compiled.sram_kib, "estimated", on)
     yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
     yield figure(kinds.FLASH, compiled.flash_kib, "measured", "the compiled file, all of it")
@@ -180,6 +184,14 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
 
 
+def _calls(compiled: Compiled) -> str:
+    """What the calls take of an inference's time, at the end of a sentence; or nothing."""
+    if compiled.calls == 1:
+        return ""
+    each = f"{compiled.target.call_microseconds:g}"
+    return f"; {compiled.call_milliseconds:.3g} ms of it calls, assumed at {each} microseconds each"
+
+
 def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]:
     if resident is None or resident.reason:
         return
@@ -187,7 +199,8 @@ def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]
     yield figure(kinds.RESIDENT_SRAM, resident.sram_kib, "estimated", "weights resident")
     if resident.cycles is not None:
         cycles, how = resident.cycles, resident.cycles_how
-        ms = cycles * compiled.milliseconds / compiled.cycles
+        apart = compiled.call_milliseconds
+        ms = cycles * (compiled.milliseconds - apart) / compiled.cycles + apart
         yield figure(kinds.RESIDENT_CYCLES, cycles, "estimated", how)
         yield figure(kinds.RESIDENT_MILLISECONDS, ms, "estimated", how)
 

@@ -7,7 +7,7 @@ from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.tflite import flatbuffer
-from unspool.tflite.signature import Outside
+from unspool.tflite.outside import Outside
 from unspool.tflite.variables import variables
 
 LARGEST_LOSS = 1.0

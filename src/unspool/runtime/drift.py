@@ -9,7 +9,7 @@ from unspool.errors import UnspoolError
 from unspool.runtime.session import Session
 from unspool.support import samples
 from unspool.support.samples import Samples
-from unspool.tflite.signature import Outside
+from unspool.tflite.outside import Outside
 
 _POINTS = 200
 _GROWTH = 1.25
@@ -98,7 +98,7 @@ def drift(
 
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:
     """The stream as one sequence of whole calls, one array (1, time, ...) per input."""
-    whole = samples.check(_as_one(stream), stored.described(any_length=True), "stream")
+    whole = samples.check(_as_one(stream), stored.of_samples(), "stream")
     lengths = (
         array.shape[1] // tensor.shape[1]
         for array, tensor in zip(whole, stored.inputs, strict=True)

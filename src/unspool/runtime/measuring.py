@@ -19,7 +19,8 @@ from unspool.runtime.unroll_error import unroll_error
 from unspool.runtime.verification import Simulation, compare
 from unspool.support.progress import Clock
 from unspool.support.text import last_line
-from unspool.tflite.signature import Outside, Signature
+from unspool.tflite.outside import Outside
+from unspool.tflite.signature import Signature
 
 PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
 

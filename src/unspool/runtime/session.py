@@ -1,7 +1,6 @@
 """Sessions: run a .tflite file, whichever runtime executes it, and carry its states."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import joblib
@@ -62,15 +61,16 @@ class Session(Signature):
         Masks are computed from the samples, as the trained model computes them.
 
         Args:
-            data: the samples, one array (samples, ...) per input. With states, a sample may be
-                a whole sequence: any multiple of the file's time steps.
+            data: the samples, one array (samples, ...) per input. Of a stream, a sample may be
+                any multiple of the file's time steps; of a file that is called several times for a
+                sequence, it is the whole sequence.
             progress: called now and then with the number of samples finished since.
             lengths: how many time steps of each sample are valid, (samples,); the others are taken
                 as padded, whatever they hold. None where the samples say so themselves.
 
         Returns:
-            one float32 array (samples, ...) per output, in the outputs' order; for sequences,
-            the outputs of the last call.
+            one float32 array (samples, ...) per output, in the outputs' order; of a stream, the
+            outputs of the last call.
 
         Raises:
             UnspoolError: the samples do not fit the inputs, or lengths were given and the network
@@ -78,7 +78,7 @@ class Session(Signature):
         """
         if lengths is not None:
             data = self.padded(data, lengths)
-        return self._in_chunks(data, progress, _of_the_last_call)
+        return self._in_chunks(data, progress, self.joined)
 
     def predict_calls(self, data: Samples, progress: Progress | None = None) -> list[np.ndarray]:
         """As `predict`, but with the outputs of every call.
@@ -132,8 +132,7 @@ class Session(Signature):
         Raises:
             UnspoolError: the values do not fit the inputs.
         """
-        inputs = self.described(any_length=False)
-        arrays = samples.check([np.asarray(v)[None] for v in values], inputs, "step")
+        arrays = samples.check([np.asarray(v)[None] for v in values], self.of_a_call(), "step")
         outputs, self._states = self._call(self._carrying, arrays, self._states)
         return [output[0] for output in outputs]
 
@@ -236,11 +235,6 @@ class Session(Signature):
         """Run real values and stored states; returns real outputs and stored states."""
         stored = run(self.merged(self.quantized(arrays), states))
         return self.dequantized(stored), [stored[pair.output] for pair in self.pairs]
-
-
-def _of_the_last_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
-    (outputs,) = deque(calls, maxlen=1)
-    return outputs
 
 
 def _of_every_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:

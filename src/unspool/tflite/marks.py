@@ -38,6 +38,20 @@ class Ids:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """A network that is called several times for one sequence, a part of it each time.
+
+    Attributes:
+        count: how many calls a sequence takes.
+        parts: outputs in time, of which each call gives a part; of the others, the last call's
+            counts.
+    """
+
+    count: int
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Marks:
     """What Unspool knows of a network.
 
@@ -52,6 +66,7 @@ class Marks:
             step that is not padded; empty for an output without a mask.
         ids: inputs that are looked up in a table.
         in_time: inputs that are sequences, (1, time steps, ...); None where that is not known.
+        calls: of a network that is called several times for one sequence; None for others.
     """
 
     layers: tuple[str, ...] = ()
@@ -63,6 +78,7 @@ class Marks:
     padding: tuple[tuple[Mask, ...], ...] = ()
     ids: tuple[Ids, ...] = ()
     in_time: tuple[str, ...] | None = None
+    calls: Calls | None = None
 
     @property
     def carried(self) -> tuple[State, ...]:
@@ -150,6 +166,7 @@ def read(model: flatbuffer.Model) -> Marks:
                     Ids(str(ids["input"]), int(ids["rows"])) for ids in content.get("ids", ())
                 ),
                 in_time=_names(content.get("in_time")),
+                calls=_calls(content.get("calls")),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
@@ -161,6 +178,10 @@ def read(model: flatbuffer.Model) -> Marks:
 
 def _names(content: Any) -> tuple[str, ...] | None:
     return None if content is None else tuple(map(str, content))
+
+
+def _calls(content: Any) -> Calls | None:
+    return Calls(int(content["count"]), tuple(map(str, content["parts"]))) if content else None
 
 
 def _states(content: Any) -> tuple[State, ...]:

@@ -1,7 +1,7 @@
 """A .tflite file's inputs, outputs and states, and the real values that pass through them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -10,29 +10,8 @@ from unspool.support.calls import check_calls
 from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import ends, flatbuffer, input_scaling, marks, masks
 from unspool.tflite.ends import Tensor
-from unspool.tflite.input_scaling import InputScaling
+from unspool.tflite.outside import Outside, outside
 from unspool.tflite.variables import variables
-
-
-@dataclass(frozen=True)
-class Outside:
-    """Samples that lie outside of what an input can hold; their values are cut to its range.
-
-    Attributes:
-        input: the input's name.
-        samples: how many have such a value.
-        of: how many there are.
-        farthest: the value that is farthest outside.
-        minimum: the smallest value that the input can hold.
-        maximum: the largest.
-    """
-
-    input: str
-    samples: int
-    of: int
-    farthest: float
-    minimum: float
-    maximum: float
 
 
 class Signature:
@@ -45,6 +24,7 @@ class Signature:
         keeps_states: whether the file has states in variables, which whatever runs it keeps.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
+        of_sequence: of a file that is called several times for one sequence; None for others.
         scalings: of inputs' real values, before they are quantized.
         masks: inputs that say which time steps are padded.
     """
@@ -59,6 +39,7 @@ class Signature:
         inputs, outputs = ends.inputs_and_outputs(model)
         file_marks = marks.read(model)
         self.heads, self.scalings = file_marks.heads, file_marks.scalings
+        self.of_sequence = file_marks.calls
         self.masks, self._padding = file_marks.masks, file_marks.padding
         self._in_time = file_marks.in_time
         self._rows = {ids.input: ids.rows for ids in file_marks.ids}
@@ -84,13 +65,18 @@ class Signature:
 
     @property
     def is_stream(self) -> bool:
-        """Whether one call goes on where another one ended: the file has states of some kind."""
-        return bool(self.pairs) or self.keeps_states
+        """Whether one call goes on where another one ended, however long that is done."""
+        return (bool(self.pairs) or self.keeps_states) and self.of_sequence is None
 
     @property
     def time_steps(self) -> int:
         """How many time steps one call takes: those of the first input in time."""
         return next((t.shape[1] for t in self.inputs if self.has_time(t)), 1)
+
+    @property
+    def calls_of_sequence(self) -> int:
+        """How many calls a whole sequence takes; 1 for a file that takes it at once."""
+        return self.of_sequence.count if self.of_sequence else 1
 
     def has_time(self, tensor: Tensor) -> bool:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
@@ -98,15 +84,24 @@ class Signature:
             return len(tensor.shape) > 2
         return tensor.name in self._in_time
 
-    def described(self, *, any_length: bool) -> list[OpenInput]:
-        """The inputs; with `any_length`, those that are sequences take any number of time steps."""
+    def of_a_call(self) -> list[OpenInput]:
+        """The inputs as one call takes them."""
+        return [self._described(tensor, tensor.shape) for tensor in self.inputs]
+
+    def of_samples(self) -> list[OpenInput]:
+        """The inputs as samples hold them: whole sequences, of a stream as long as one likes."""
         described = []
         for tensor in self.inputs:
-            is_open = any_length and self.has_time(tensor)
-            shape = (1, None, *tensor.shape[2:]) if is_open else tensor.shape
-            rows = self._rows.get(tensor.name, 0)
-            described.append(OpenInput(tensor.name, shape, tensor.dtype, rows=rows))
+            shape: tuple[int | None, ...] = tensor.shape
+            if self.has_time(tensor):
+                steps = None if self.is_stream else tensor.shape[1] * self.calls_of_sequence
+                shape = (1, steps, *tensor.shape[2:])
+            described.append(self._described(tensor, shape))
         return described
+
+    def _described(self, tensor: Tensor, shape: tuple[int | None, ...]) -> OpenInput:
+        rows = self._rows.get(tensor.name, 0)
+        return OpenInput(tensor.name, shape, tensor.dtype, rows=rows)
 
     def initial_states(self, count: int) -> list[np.ndarray]:
         """Stored states before the first call, for `count` sequences, each (count, ...)."""
@@ -121,7 +116,7 @@ class Signature:
         Raises:
             UnspoolError: they do not fit the inputs.
         """
-        arrays = samples.check(data, self.described(any_length=self.is_stream), what)
+        arrays = samples.check(data, self.of_samples(), what)
         if not self.is_stream:
             return arrays
         steps = {tensor.name: tensor.shape[1] for tensor in self.inputs if self.has_time(tensor)}
@@ -132,10 +127,10 @@ class Signature:
         """Inputs whose range some of the samples, as `check` returns them, exceed."""
         by_name = {scaling.input: scaling for scaling in self.scalings}
         per_input = (
-            _outside(tensor, array, by_name.get(tensor.name))
+            outside(tensor, array, by_name.get(tensor.name))
             for tensor, array in zip(self.inputs, self.cleared(arrays), strict=True)
         )
-        return tuple(outside for outside in per_input if outside is not None)
+        return tuple(found for found in per_input if found is not None)
 
     def padded(self, data: Samples, lengths: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Samples whose steps from `lengths` on are marked as padded, (samples,) of them.
@@ -188,13 +183,31 @@ class Signature:
     def calls(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Cut sequences into what one call takes; an input without time goes into every call."""
         timed = [array for array, t in zip(arrays, self.inputs, strict=True) if self.has_time(t)]
-        count = timed[0].shape[1] // self.time_steps if timed and self.is_stream else 1
+        count = self.calls_of_sequence
+        if timed and self.is_stream:
+            count = timed[0].shape[1] // self.time_steps
         return [
             [
                 array[:, k * t.shape[1] : (k + 1) * t.shape[1]] if self.has_time(t) else array
                 for array, t in zip(arrays, self.inputs, strict=True)
             ]
             for k in range(count)
+        ]
+
+    def joined(self, calls: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
+        """Outputs of a whole sequence, of the outputs of its calls, one (samples, ...) each.
+
+        Parts of an output in time are put together; of others, and of a stream, the last call's
+        count.
+        """
+        parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
+        if not parts:
+            (outputs,) = deque(calls, maxlen=1)
+            return list(outputs)
+        by_output = zip(self.outputs, zip(*calls, strict=True), strict=True)
+        return [
+            np.concatenate(values, axis=1) if tensor.name in parts else values[-1]
+            for tensor, values in by_output
         ]
 
     def merged(
@@ -210,23 +223,3 @@ def _initial(tensor: Tensor, values: Sequence[float]) -> np.ndarray:
     """Real values of a state before the first call, (1, ...)."""
     shape = (1, *tensor.shape[1:])
     return np.asarray(values, np.float32).reshape(shape) if values else np.zeros(shape, np.float32)
-
-
-def _outside(tensor: Tensor, array: np.ndarray, scaling: InputScaling | None) -> Outside | None:
-    if not tensor.scale:
-        return None
-    values = scaling.apply(array) if scaling else array
-    limits = np.iinfo(tensor.dtype)
-    ends = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype))
-    beyond = np.maximum(ends[0] - values, values - ends[1])
-    rows = beyond.reshape(len(values), -1).max(axis=1) > tensor.scale / 2  # else it is rounded
-    if not rows.any():
-        return None
-    farthest = int(np.argmax(beyond))
-    features = array.shape[-1]
-    if scaling:  # the ends of the feature that is farthest outside
-        whole = [scaling.undo(np.full(features, end)) for end in ends]
-        ends = np.stack(whole)[:, farthest % features]
-    low, high = sorted(map(float, ends))
-    worst = float(array.ravel()[farthest])
-    return Outside(tensor.name, int(rows.sum()), len(values), worst, low, high)

@@ -1,6 +1,7 @@
 """Trained model -> deploy model: the same function with batch size 1 and no loop."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from unspool.frontend import structure
@@ -8,7 +9,7 @@ from unspool.frontend.heads import heads
 from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
 from unspool.support.samples import OpenInput
-from unspool.tflite.marks import Ids, Interface, Marks
+from unspool.tflite.marks import Calls, Ids, Interface, Marks
 from unspool.tflite.masks import Mask, computed
 from unspool.tflite.names import State, keras_name
 from unspool.unrolling import fed_back as hand
@@ -114,6 +115,54 @@ def unroll_stream(
         lambda layer, name: streaming(layer, name, states, scopes.give), scopes, masks
     )
     return _deploy_model(model, inputs, rebuilder, states)
+
+
+def unroll_calls(
+    model: Any,
+    steps_per_call: int,
+    time_steps: int | None = None,
+    *,
+    allow_cpu: bool = False,
+    full_length: bool = False,
+) -> Any:
+    """Rebuild a trained Keras model as `unroll` does, to be called several times for a sequence.
+
+    It has states as what `unroll_stream` returns. Run from initial states, its calls give the
+    outputs of the whole sequence: of an output in time a part each, of others the last one counts.
+
+    Args:
+        model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
+        steps_per_call: time steps of one call; a divisor of those of the sequence. Where inputs
+            have different lengths, those of the shortest.
+        time_steps: length of the sequence where the model leaves it open.
+        allow_cpu: accept layers that an Ethos-U55 or U65 does not run, such as Embedding.
+        full_length: no sequence is ever padded, so that masks are left out.
+
+    Raises:
+        UnspoolError: as `unroll`; the steps are no divisor; and for layers that read time steps of
+            other calls: backward recurrence, convolution, pooling or reshaping over time.
+
+    Example:
+        >>> deploy_model = unspool.unroll_calls(model, 2)  # of a GRU with 8 units, 6 time steps
+        >>> [tensor.shape for tensor in deploy_model.inputs]
+        [(1, 2, 5), (1, 8)]
+        >>> deploy_model.interface.marks.calls.count
+        3
+    """
+    count = taken.calls(model, time_steps, steps_per_call)
+    deploy_model = unroll_stream(
+        model, steps_per_call, allow_cpu=allow_cpu, full_length=full_length
+    )
+    interface, whole = deploy_model.interface, structure.output_shapes(model, time_steps)
+    names = structure.output_names(model)
+    parts = [
+        name
+        for name, tensor, shape in zip(names, deploy_model.outputs, whole, strict=False)
+        if count > 1 and len(shape) > 2 and tensor.shape[1] != shape[1]
+    ]
+    calls = Calls(count, tuple(parts))
+    deploy_model.interface = replace(interface, marks=replace(interface.marks, calls=calls))
+    return deploy_model
 
 
 def _deploy_model(

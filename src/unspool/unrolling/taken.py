@@ -77,6 +77,37 @@ def chunks(model: Any, time_steps: int) -> list[OpenInput]:
     return cut
 
 
+def calls(model: Any, time_steps: int | None, steps_per_call: int) -> int:
+    """How many calls a whole sequence takes.
+
+    Args:
+        model: the trained model.
+        time_steps: of a sequence, where the model leaves them open.
+        steps_per_call: of one call; where inputs have different lengths, those of the shortest.
+
+    Raises:
+        UnspoolError: the length is no multiple of it, or as `sequences`.
+    """
+    taken, timed = sequences(model, time_steps), in_time(model)
+    lengths = [int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has]
+    length = min(lengths, default=1)
+    if length % steps_per_call:
+        raise UnspoolError(
+            f"`steps_per_call` {steps_per_call}: a sequence of {length} time steps is not made of "
+            f"whole calls; expected one of {', '.join(map(str, divisors(length)))}"
+        )
+    return length // steps_per_call
+
+
+def divisors(length: int) -> list[int]:
+    """The numbers of steps that a sequence is made of whole calls of, the smallest first.
+
+    >>> divisors(28)
+    [1, 2, 4, 7, 14, 28]
+    """
+    return [steps for steps in range(1, length + 1) if length % steps == 0]
+
+
 def check_sequences(model: Any, data: Samples, what: str, time_steps: int | None) -> None:
     """Check that samples have the length that is unrolled.
 

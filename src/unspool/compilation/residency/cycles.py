@@ -48,7 +48,8 @@ def estimate(
     here, there = (_weighted(network) for network in (compiled, reference))
     if [(op.name, op.macs) for op in here] != [(op.name, op.macs) for op in there]:
         return Estimate(None, f"not estimated: {reference.target} has other operators")
-    groups = _grouped(here, operations)
+    calls = compiled.calls
+    groups = _grouped(here, operations, calls)
     if groups is None:
         return Estimate(None, "not estimated: Vela interleaves its operators' parts")
     cycles, kept = compiled.cycles, 0
@@ -56,10 +57,11 @@ def estimate(
         ranges = [part for op in parts for table in flash_reads(op) for part in table]
         left = [(o, size) for o, size in ranges if not any(c.holds(o, size) for c in copies)]
         if len(left) < len(ranges):
-            from_flash = math.ceil(sum(size for _, size in left) / flash.bytes_per_cycle)
+            from_flash = calls * math.ceil(sum(size for _, size in left) / flash.bytes_per_cycle)
             cycles += max(after.cycles, from_flash) - before.cycles
             kept += 1
-    copying = sum(math.ceil(c.size / flash.bytes_per_cycle) + flash.read_latency for c in copies)
+    once = sum(math.ceil(c.size / flash.bytes_per_cycle) + flash.read_latency for c in copies)
+    copying = calls * once
     return Estimate(
         cycles + copying,
         f"estimate: Vela's cycles, {kept} operators at their cost in "
@@ -72,23 +74,24 @@ def _weighted(network: Compiled) -> list[Operator]:
 
 
 def _grouped(
-    operators: Sequence[Operator], operations: Sequence[Operation]
+    operators: Sequence[Operator], operations: Sequence[Operation], calls: int
 ) -> list[list[Operation]] | None:
     """The stream's operations of each operator, None where they are not in its order.
 
-    Vela may split an operator into several operations. Their multiply-accumulates add up.
+    Vela may split an operator into several operations. Their multiply-accumulates add up, to those
+    of one call.
     """
     stream = _convolutions(operations)
     groups = []
     for operator in operators:
         group, macs = [], 0
-        while macs < operator.macs:
+        while macs < operator.macs // calls:
             operation, more = next(stream, (None, 0))
             if operation is None:
                 return None
             group.append(operation)
             macs += more
-        if macs != operator.macs:
+        if macs != operator.macs // calls:
             return None
         groups.append(group)
     return groups if next(stream, None) is None else None

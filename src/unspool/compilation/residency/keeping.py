@@ -43,7 +43,7 @@ class Resident:
         kept: the weights and scale tables that are copied, in the order of their offsets.
         kept_kib: SRAM for the copies, in KiB of 1024 bytes, with the padding between them.
         sram_kib: SRAM that an inference needs: Vela's figure and the copies.
-        dma_bytes: that the copies read from flash, once per inference.
+        dma_bytes: that the copies read from flash, once per call.
         saved_bytes: that an inference reads from flash less than before.
         cycles: of one inference, an estimate; None where there is none.
         cycles_how: where that estimate comes from, or why there is none.
@@ -143,8 +143,8 @@ def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Esti
         kept=tuple(sorted(kept, key=lambda entry: entry.offset)),
         kept_kib=total(copies) / 1024,
         sram_kib=compiled.sram_kib + (size - old) / 1024,
-        dma_bytes=total(copies),
-        saved_bytes=read - total(copies),
+        dma_bytes=total(copies) * compiled.calls,
+        saved_bytes=(read - total(copies)) * compiled.calls,
         cycles=cycles.cycles,
         cycles_how=cycles.how,
     )
