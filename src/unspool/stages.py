@@ -15,6 +15,7 @@ from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
+from unspool.unrolling.stream_checks import CALLS, check_streams
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,17 @@ def calls(
             full_length=full_length,
         ),
         partial(calibrate, method=method, activations=activations),
-        partial(taken.check_sequences, time_steps=time_steps),
+        partial(_check_calls, time_steps=time_steps, steps_per_call=steps_per_call),
         activations,
     )
+
+
+def _check_calls(
+    model: Any, data: Samples, what: str, time_steps: int | None, steps_per_call: int
+) -> None:
+    check_streams(model, CALLS)
+    taken.calls(model, time_steps, steps_per_call)
+    taken.check_sequences(model, data, what, time_steps)
 
 
 def stream(

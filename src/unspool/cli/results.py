@@ -83,10 +83,9 @@ def _trained(folder: Path, source: Source) -> dict[str, int]:
 
 
 def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
-    is_stream = bool(deployment.calibration.rounds)
-    steps = 0
-    if not is_stream and is_streamable(deployment.trained):
-        steps = Signature(deployment.quantized_tflite).time_steps
+    signature, steps = Signature(deployment.quantized_tflite), 0
+    if not signature.state_names and is_streamable(deployment.trained):
+        steps = signature.time_steps
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),

@@ -48,7 +48,8 @@ def _in_sram(report: Report, request: Request) -> tuple[str, float, str]:
     if repeating:
         command = f"{compile_again} --resident-weights {commands.target_options(target)}"
         out = quote(f"{request.out}/resident")
-        what = f"Copying those that repeat ({repeating:,.1f} KiB) once per inference"
+        often = "inference" if compiled.calls == 1 else "call"
+        what = f"Copying those that repeat ({repeating:,.1f} KiB) once per {often}"
         return f"{command} --out {out}", compiled.sram_kib + repeating, what
     try:
         there = targets.target(target.accelerator, target.system_config, "Sram_Only", target.config)

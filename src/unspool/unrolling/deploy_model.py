@@ -16,12 +16,12 @@ from unspool.unrolling import fed_back as hand
 from unspool.unrolling import taken
 from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
-from unspool.unrolling.mask_checks import check_full_length, check_stream
+from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
-from unspool.unrolling.stream_checks import check_streams
+from unspool.unrolling.stream_checks import CALLS, check_streams
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -102,11 +102,15 @@ def unroll_stream(
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
+    check_streams(model)
+    return _unrolled_stream(model, time_steps, allow_cpu, full_length)
+
+
+def _unrolled_stream(model: Any, time_steps: int, allow_cpu: bool, full_length: bool) -> Any:
+    """What `unroll_stream` returns, of a model that can be cut into chunks."""
     check(by_rules(model, full_length=full_length), model, allow_cpu)
     if full_length:
         check_full_length(model)
-    check_streams(model)
-    check_stream(model)
     states: list[DeployState] = []
     scopes = Scopes()
     inputs = _inputs(taken.chunks(model, time_steps), scopes)
@@ -149,10 +153,9 @@ def unroll_calls(
         >>> deploy_model.interface.marks.calls.count
         3
     """
+    check_streams(model, CALLS)
     count = taken.calls(model, time_steps, steps_per_call)
-    deploy_model = unroll_stream(
-        model, steps_per_call, allow_cpu=allow_cpu, full_length=full_length
-    )
+    deploy_model = _unrolled_stream(model, steps_per_call, allow_cpu, full_length)
     interface, whole = deploy_model.interface, structure.output_shapes(model, time_steps)
     names = structure.output_names(model)
     parts = [

@@ -78,8 +78,13 @@ def check_full_length(model: Any) -> None:
         )
 
 
-def check_stream(model: Any) -> None:
+def check_masks(model: Any, of: str, otherwise: str) -> None:
     """Check that the masks of a model can be cut into chunks.
+
+    Args:
+        model: the trained model.
+        of: what takes the chunks, for messages.
+        otherwise: how the model can be deployed all the same.
 
     Raises:
         UnspoolError: one is an input, (time,), which is not cut.
@@ -87,8 +92,8 @@ def check_stream(model: Any) -> None:
     given = [mask.input for mask in masks_of(model) if not mask.source]
     if given:
         raise UnspoolError(
-            f"input {given[0]!r} is a mask itself, which a stream does not cut into chunks; use a "
-            "Masking layer, whose mask is computed from the samples, or deploy it without states"
+            f"input {given[0]!r} is a mask itself, which {of} does not cut into chunks; use a "
+            f"Masking layer, whose mask is computed from the samples, or deploy it {otherwise}"
         )
 
 

@@ -1,5 +1,6 @@
 """Whether a model computes the same on a stream, chunk by chunk, as on whole sequences."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,51 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
 from unspool.unrolling.leading import leading
-from unspool.unrolling.mask_checks import check_stream
+from unspool.unrolling.mask_checks import check_masks
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a sequence is cut into, for messages.
+
+    Attributes:
+        of: what takes one piece after the other.
+        otherwise: how a model is deployed that cannot be cut.
+    """
+
+    of: str
+    otherwise: str
+
+
+STREAM = Pieces("a stream", "without states")
+CALLS = Pieces("one of several calls", "without `steps_per_call`")
 
 
 def is_streamable(model: Any) -> bool:
     """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
     try:
         check_streams(model)
-        check_stream(model)
     except UnspoolError:
         return False
     return True
 
 
-def check_streams(model: Any) -> None:
-    """Check that no layer would compute something else chunk by chunk than on whole sequences.
+def check_streams(model: Any, pieces: Pieces = STREAM) -> None:
+    """Check that a model computes the same piece by piece as on whole sequences.
+
+    Args:
+        model: the trained model.
+        pieces: what it is to take them for, for messages.
+
+    Raises:
+        UnspoolError: a layer would not, or a mask cannot be cut; the message names it.
+    """
+    _check_layers(model, pieces)
+    check_masks(model, pieces.of, pieces.otherwise)
+
+
+def _check_layers(model: Any, pieces: Pieces) -> None:
+    """Check that no layer would compute something else piece by piece.
 
     Raises:
         UnspoolError: one would; the message names it.
@@ -37,41 +68,41 @@ def check_streams(model: Any) -> None:
         if any(layer is other for other in in_front):
             continue
         if is_graph(layer):
-            check_streams(layer)
+            _check_layers(layer, pieces)
             continue
         # What only computes a mask is computed before the network.
         nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
-        problem = _problem(layer, nodes, timed)
+        problem = _problem(layer, nodes, timed, pieces)
         if problem:
             raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {problem}")
 
 
-def _problem(layer: Any, nodes: list[Any], timed: set[int]) -> str:
+def _problem(layer: Any, nodes: list[Any], timed: set[int], pieces: Pieces) -> str:
     """Why the calls of a layer or function compute something else chunk by chunk; else ""."""
     if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
         return (
-            "reads the sequence from its end, which a stream does not have yet; deploy it without "
-            "states, or train it forwards only"
+            f"reads the sequence from its end, which {pieces.of} does not have yet; deploy it "
+            f"{pieces.otherwise}, or train it forwards only"
         )
     is_recurrent = isinstance(layer, keras.layers.RNN)
     if is_recurrent and any(map(_is_given_states, nodes)):
         return (
             "the model gives it an initial state itself, at the start of each call; deploy it "
-            "without states (a state that is an input and an output of the model is fed back all "
-            "the same)"
+            f"{pieces.otherwise} (a state that is an input and an output of the model is fed back "
+            "all the same)"
         )
     has_time = any(_has_time(node.input_tensors, timed) for node in nodes)
     begins = any(_has_time(node.outputs, timed) for node in nodes if not node.is_input)
     if not has_time and (begins or is_recurrent):
         return (
             "begins a sequence of its own in every call, which has no states to go on from; deploy "
-            "it without states"
+            f"it {pieces.otherwise}"
         )
     is_known = is_recurrent or isinstance(layer, REMOVED)
     if has_time and not is_known and not all(_keeps_to_steps(n, timed) for n in nodes):
         return (
             "mixes time steps, so chunk by chunk it would compute something else; deploy it "
-            "without states, or put it after the last recurrent layer"
+            f"{pieces.otherwise}, or put it after the last recurrent layer"
         )
     return ""
 
