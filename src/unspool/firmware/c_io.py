@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from unspool.firmware import c_run, ports
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface, State
 from unspool.firmware.ports import Port
@@ -13,6 +14,9 @@ def header(name: str, interface: Interface) -> str:
     """The text of `<name>_io.h`."""
     constants = [_constants(name, "input", port) for port in interface.inputs]
     constants += [_constants(name, "output", port) for port in interface.outputs]
+    if interface.calls:
+        calls = f"#define {name.upper()}_CALLS {interface.calls}\n"
+        constants.append(f"\n/* Calls of the network that a sequence takes. */\n{calls}")
     return fill(
         "io.h",
         name=name,
@@ -52,12 +56,14 @@ def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
     functions += [_dequantize(name, port) for port in interface.data_outputs]
     if interface.states:
         functions += [_reset(name, interface.states), _copy(name, interface)]
+    if interface.calls:
+        functions.append(c_run.function(name, interface))
     return functions
 
 
 def _quantize(name: str, port: Port) -> tuple[str, str, str]:
-    macro, limits = _macro(name, "input", port), np.iinfo(port.tensor.dtype)
-    stored = _type(port)
+    macro, limits = ports.macro(name, "input", port), np.iinfo(port.tensor.dtype)
+    stored = port.c_type
     scaling = port.scaling
     real = "(values[i] - shift) * factor" if scaling else "values[i]"
     if scaling and len(scaling.shift) > 1:
@@ -80,7 +86,7 @@ def _quantize(name: str, port: Port) -> tuple[str, str, str]:
 
 def _put(name: str, port: Port) -> tuple[str, str, str]:
     """Write ids, which are stored as they are."""
-    macro, stored = _macro(name, "input", port), _type(port)
+    macro, stored = ports.macro(name, "input", port), port.c_type
     known = f", from 0 to {port.rows - 1}" if port.rows else ""
     return (
         f"{macro}_COUNT ids{known}, stored as they are.\n"
@@ -95,12 +101,12 @@ def _put(name: str, port: Port) -> tuple[str, str, str]:
 
 def _fill(name: str, port: Port) -> tuple[str, str, str]:
     """Write a mask from the number of valid steps."""
-    stored = _type(port)
+    stored = port.c_type
     return (
         "1 for each of the first `steps` time steps, 0 for the padded ones after them.",
         f"void {name}_fill_{port.identifier}(int32_t steps, {stored} *stored)",
         f"    int32_t i;\n\n"
-        f"    for (i = 0; i < {_macro(name, 'input', port)}_COUNT; i++) {{\n"
+        f"    for (i = 0; i < {ports.macro(name, 'input', port)}_COUNT; i++) {{\n"
         f"        stored[i] = ({stored})(i < steps);\n"
         f"    }}\n",
     )
@@ -122,7 +128,7 @@ def _scaling(scaling: InputScaling) -> str:
 
 
 def _dequantize(name: str, port: Port) -> tuple[str, str, str]:
-    macro, stored = _macro(name, "output", port), _type(port)
+    macro, stored = ports.macro(name, "output", port), port.c_type
     return (
         f"{macro}_COUNT stored values to real ones.",
         f"void {name}_dequantize_{port.identifier}(const {stored} *stored, float *values)",
@@ -138,7 +144,7 @@ def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
     body, loop, constants = "", False, ""
     for state in states:
         port = state.target
-        macro = _macro(name, "input", port)
+        macro = ports.macro(name, "input", port)
         target = f"inputs[{macro}_INDEX]"
         if state.initial:
             constants += _array(port, state.initial)
@@ -150,7 +156,7 @@ def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
             loop = True
             body += (
                 f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
-                f"        (({_type(port)} *){target})[i] = {macro}_ZERO_POINT;\n    }}\n"
+                f"        (({port.c_type} *){target})[i] = {macro}_ZERO_POINT;\n    }}\n"
             )
     return (
         f"Set every state to {'what it starts with' if constants else '0'}: before the first "
@@ -165,7 +171,7 @@ def _array(port: Port, values: tuple[int, ...]) -> str:
     lines = [", ".join(map(str, values[i : i + 16])) for i in range(0, len(values), 16)]
     numbers = ",\n        ".join(lines)
     return (
-        f"    static const {_type(port)} first_{port.identifier}[{len(values)}] = {{\n"
+        f"    static const {port.c_type} first_{port.identifier}[{len(values)}] = {{\n"
         f"        {numbers}\n    }};\n"
     )
 
@@ -173,8 +179,11 @@ def _array(port: Port, values: tuple[int, ...]) -> str:
 def _copy(name: str, interface: Interface) -> tuple[str, str, str]:
     declared, read, written = "", "", ""
     for state in interface.states:
-        target, origin = _macro(name, "input", state.target), _macro(name, "output", state.source)
-        stored = _type(state.target)
+        target, origin = (
+            ports.macro(name, "input", state.target),
+            ports.macro(name, "output", state.source),
+        )
+        stored = state.target.c_type
         copied, kept = f"outputs[{origin}_INDEX]", f"kept_{state.target.identifier}"
         size = f"{target}_COUNT * sizeof({stored})"
         if state in interface.kept:
@@ -197,7 +206,7 @@ def _copy(name: str, interface: Interface) -> tuple[str, str, str]:
 
 
 def _constants(name: str, kind: str, port: Port) -> str:
-    macro, tensor = _macro(name, kind, port), port.tensor
+    macro, tensor = ports.macro(name, kind, port), port.tensor
     shape = ", ".join(map(str, tensor.shape))
     return (
         f"\n/* {kind.capitalize()} {printable(tensor.name)}: {tensor.dtype}, shape ({shape}). */\n"
@@ -211,15 +220,6 @@ def _constants(name: str, kind: str, port: Port) -> str:
             f"#define {macro}_ZERO_POINT ({tensor.zero_point})\n"
         )
     )
-
-
-def _macro(name: str, kind: str, port: Port) -> str:
-    """`KWS_INPUT_X`: the kind keeps an input and an output of one name apart."""
-    return f"{name}_{kind}_{port.identifier}".upper()
-
-
-def _type(port: Port) -> str:
-    return f"{port.tensor.dtype}_t"
 
 
 def _float(value: float) -> str:

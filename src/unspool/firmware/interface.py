@@ -38,6 +38,7 @@ class Interface:
         kept: states that must wait in a buffer, because their inputs lie over outputs of other
             states that are yet to be read.
         arena: what the compiled file needs of it.
+        calls: of the network, that a sequence takes; 0 where it is not cut into calls.
     """
 
     inputs: tuple[Port, ...]
@@ -45,6 +46,7 @@ class Interface:
     states: tuple[State, ...]
     kept: tuple[State, ...]
     arena: Arena
+    calls: int = 0
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
@@ -74,7 +76,8 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
     outputs = ports.read(source, compiled, "output")
     states = tuple(_states(source, inputs, outputs))
     ordered, kept = _copy_order(states, plan)
-    return Interface(inputs, outputs, ordered, kept, plan)
+    calls = marks.read(source).calls
+    return Interface(inputs, outputs, ordered, kept, plan, calls.count if calls else 0)
 
 
 def _states(

@@ -26,6 +26,7 @@ class Port:
         padding: the value that only says that a step is padded, and is stored as 0; None for none.
         rows: of the table that ids are looked up in, which are stored as they are; None where it
             holds no ids, 0 where the table's size is not known.
+        is_cut: the network is called several times for a sequence, a part of it each time.
     """
 
     tensor: Tensor
@@ -36,6 +37,12 @@ class Port:
     is_mask: bool = False
     padding: float | None = None
     rows: int | None = None
+    is_cut: bool = False
+
+    @property
+    def c_type(self) -> str:
+        """The type of its elements in C."""
+        return f"{self.tensor.dtype}_t"
 
     @property
     def holds_ids(self) -> bool:
@@ -51,6 +58,11 @@ class Port:
     def size(self) -> int:
         """Bytes."""
         return self.count * self.tensor.dtype.itemsize
+
+
+def macro(name: str, kind: str, port: Port) -> str:
+    """`KWS_INPUT_X`: the kind keeps an input and an output of one name apart."""
+    return f"{name}_{kind}_{port.identifier}".upper()
 
 
 def read(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> tuple[Port, ...]:
@@ -69,12 +81,13 @@ def read(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> tup
     places = _places(compiled, kind)
     wanted = _signature(source, kind)
     identifiers = distinct(list(wanted))
-    known = marks.read(source) if kind == "input" else marks.Marks()
+    known = marks.read(source)
     ports = []
     for name, index in wanted.items():
         place = _place(name, _name(source, index), compiled, kind)
         tensor = replace(described[index], name=name)
-        port = _port(tensor, places.index(place), place, identifiers[name], known)
+        port = Port(tensor, places.index(place), place, identifiers[name])
+        port = _of_input(port, known) if kind == "input" else _of_output(port, known)
         _check(port, seen_by_tflm[place], kind)
         ports.append(port)
     more = [_name(compiled, place) for place in places if place not in {p.place for p in ports}]
@@ -86,19 +99,23 @@ def read(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> tup
     return tuple(sorted(ports, key=lambda port: (port.index, port.identifier)))
 
 
-def _port(tensor: Tensor, index: int, place: int, identifier: str, known: marks.Marks) -> Port:
-    """An input or output, with what the file's marks know of it."""
-    name = tensor.name
-    return Port(
-        tensor,
-        index,
-        place,
-        identifier,
+def _of_input(port: Port, known: marks.Marks) -> Port:
+    """An input, with what the file's marks know of it."""
+    name = port.tensor.name
+    is_mask = any(mask.input == name for mask in known.masks)
+    return replace(
+        port,
         scaling=next((each for each in known.scalings if each.input == name), None),
-        is_mask=any(mask.input == name for mask in known.masks),
+        is_mask=is_mask,
         padding=next((m.value for m in known.masks if m.is_cleared and m.source == name), None),
         rows=next((ids.rows for ids in known.ids if ids.input == name), None),
+        is_cut=known.calls is not None and (is_mask or name in (known.in_time or ())),
     )
+
+
+def _of_output(port: Port, known: marks.Marks) -> Port:
+    """An output, with what the file's marks know of it."""
+    return replace(port, is_cut=known.calls is not None and port.tensor.name in known.calls.parts)
 
 
 def _place(name: str, own: str, compiled: flatbuffer.Model, kind: str) -> int:

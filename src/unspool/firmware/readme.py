@@ -1,7 +1,7 @@
 """The bundle's README.md: what to write around the C, and where everything lies."""
 
 from unspool.compilation.compiled import Compiled
-from unspool.firmware import regions, resolver
+from unspool.firmware import c_run, regions, resolver
 from unspool.firmware.identifiers import printable
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
@@ -39,13 +39,30 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         resolver_size=len(added),
         resolver_calls="\n".join(f"resolver.{call}();" for call in added),
         model_pointer=f"{name}_model_in_sram" if _copied_to_sram(places) else f"{name}_model",
-        reset_call=f"{name}_reset_states(inputs);\n" if interface.states else "",
-        sample="chunk of the stream" if interface.states else "sample",
-        loop=_loop(name, interface),
+        **_use(name, interface),
         port_rows=_port_rows(interface),
         states=_states(name, interface),
         figure_rows=_figure_rows(compiled),
     )
+
+
+def _use(name: str, interface: Interface) -> dict[str, str]:
+    """What is run, and the calls that run it."""
+    if interface.calls:
+        return {
+            "reset_call": "",
+            "sample": "sequence",
+            "loop": c_run.example(name, interface),
+            "calls": f"\n\nA sequence takes {interface.calls} calls of the network, which "
+            f"`{name}_run` makes: it sets the\nstates to what they start with, and carries them "
+            "from call to call.",
+        }
+    return {
+        "reset_call": f"{name}_reset_states(inputs);\n" if interface.states else "",
+        "sample": "chunk of the stream" if interface.states else "sample",
+        "loop": _loop(name, interface),
+        "calls": "",
+    }
 
 
 def _fast_scratch(name: str, interface: Interface, places: Regions) -> dict[str, str]:
@@ -189,6 +206,7 @@ def _states(name: str, interface: Interface) -> str:
 
 def _figure_rows(compiled: Compiled) -> str:
     rows = [
+        *[("calls of an inference", f"{compiled.calls:,}")] * (compiled.calls > 1),
         ("NPU cycles of an inference", f"{compiled.cycles:,}"),
         ("time of an inference", f"{compiled.milliseconds:.3f} ms"),
         ("SRAM", f"{compiled.sram_kib:.1f} KiB"),

@@ -91,7 +91,7 @@ def calls(model: Any, time_steps: int | None, steps_per_call: int) -> int:
     taken, timed = sequences(model, time_steps), in_time(model)
     lengths = [int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has]
     length = min(lengths, default=1)
-    if length % steps_per_call:
+    if steps_per_call < 1 or length % steps_per_call:
         raise UnspoolError(
             f"`steps_per_call` {steps_per_call}: a sequence of {length} time steps is not made of "
             f"whole calls; expected one of {', '.join(map(str, divisors(length)))}"

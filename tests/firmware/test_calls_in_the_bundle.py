@@ -1,0 +1,154 @@
+"""A bundle of a network that is called several times for a sequence: `<name>_run` in C."""
+
+import ctypes as c
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import in_qemu
+import numpy as np
+import pytest
+import tflm_npu
+from in_c import STRICT, address, build, run
+from in_qemu import Recorded
+
+import unspool
+from unspool import Deployment, Options, Session
+from unspool.firmware import bundle, write
+from unspool.runtime import engines
+from unspool.support._tensorflow import keras
+from unspool.tflite import ends, flatbuffer
+
+L = keras.layers
+STEPS, PER_CALL = 60, 12
+NAME = "kws"
+Invoke = c.CFUNCTYPE(c.c_int, c.c_void_p)
+
+
+@pytest.fixture(scope="module")
+def data() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(0, 1, shape).astype(np.float32) for shape in ((20, STEPS, 7), (20, 3))]
+
+
+@pytest.fixture(scope="module")
+def done(data: list[np.ndarray]) -> Deployment:
+    """An output in time, and one that is not; an input in time, and one that is not."""
+    keras.utils.set_random_seed(3)
+    x, still = keras.Input((STEPS, 7), name="x"), keras.Input((3,), name="still")
+    sequence = L.GRU(10, return_sequences=True)(x)
+    last = L.Concatenate()([L.LSTM(6)(sequence), still])
+    model = keras.Model([x, still], [L.Dense(4, name="y")(sequence), L.Dense(2, name="z")(last)])
+    return unspool.deploy(model, data, steps_per_call=PER_CALL, options=Options(remedy_seconds=0))
+
+
+@pytest.fixture(scope="module")
+def made(done: Deployment) -> dict[str, str]:
+    return bundle(done.quantized_tflite, done.compiled, NAME)
+
+
+def stored(done: Deployment, data: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """One sequence as the device has it: what goes in, and what TFLM gives for it."""
+    sample = [array[:1] for array in data]
+    session = Session(done.quantized_tflite, "tflm")
+    given = session.predict(sample)
+    outputs = [t.quantize(values)[0] for t, values in zip(session.outputs, given, strict=True)]
+    return [values[0] for values in session.quantized(session.check(sample))], outputs
+
+
+def network(tflite: bytes) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """The quantized file in TFLM: by name, what goes into a call -> what comes out of it."""
+    engine = engines.tflm(tflite)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(tflite))
+
+    def call(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = engine([values[tensor.name] for tensor in inputs])
+        return {tensor.name: result for tensor, result in zip(outputs, results, strict=True)}
+
+    return call
+
+
+def test_a_sequence_gives_pythons_bytes(
+    done: Deployment, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
+) -> None:
+    taken, expected = stored(done, data)
+    library = build(made, tmp_path)
+    size = re.search(r"KWS_ARENA_SIZE (\d+)", made["kws_model.h"])
+    assert size and "#define KWS_CALLS 5\n" in made["kws_io.h"]
+    board = tflm_npu.Device(done.compiled.tflite, int(size[1]), network(done.quantized_tflite))
+    calls = 0
+
+    def invoke(_: Any) -> int:
+        nonlocal calls
+        calls += 1
+        board.invoke()
+        return 0
+
+    places = [(c.c_void_p * len(each))(*each) for each in (board.inputs, board.outputs)]
+    for _ in range(2):  # the second sequence begins as the first
+        given = [np.empty_like(values) for values in expected]
+        status = library.kws_run(*places, Invoke(invoke), None, *map(address, (*taken, *given)))
+        assert status == 0
+        for got, wanted in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    assert calls == 2 * STEPS // PER_CALL
+
+
+def test_a_call_that_fails_ends_the_sequence(
+    done: Deployment, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
+) -> None:
+    taken, expected = stored(done, data)
+    library = build(made, tmp_path)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
+    rooms = [[np.zeros(t.shape, t.dtype) for t in each] for each in (inputs, outputs)]
+    places = [(c.c_void_p * len(each))(*(a.ctypes.data for a in each)) for each in rooms]
+    statuses = iter((0, 0, 7))
+    given = [np.empty_like(values) for values in expected]
+    invoke = Invoke(lambda _: next(statuses))
+    assert library.kws_run(*places, invoke, None, *map(address, (*taken, *given))) == 7
+    assert list(statuses) == []
+
+
+def test_the_readme_runs_it(made: dict[str, str]) -> None:
+    readme = made["README.md"]
+    assert "A sequence takes 5 calls of the network" in readme
+    assert "static int8_t x_in[KWS_INPUT_X_COUNT * KWS_CALLS];\n" in readme
+    assert "static int8_t still_in[KWS_INPUT_STILL_COUNT];\n" in readme
+    assert "x_in, still_in, y_out, z_out) != 0)" in readme
+    assert "| calls of an inference | 5 |" in readme
+
+
+def test_it_runs_on_a_cortex_m55(
+    done: Deployment, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
+) -> None:
+    """As real target code, in QEMU, which has no NPU: recorded calls stand in for it.
+
+    A call whose inputs are not the recorded ones, to the byte, ends the sequence.
+    """
+    taken, expected = stored(done, data)
+    write(made, tmp_path)
+    program = in_qemu.program(made["kws_io.h"], recorded(done, data), taken, expected)
+    write({"main.c": program, "an547.ld": in_qemu.SCRIPT}, tmp_path)
+    run(
+        *("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2", *STRICT),
+        *("--specs=rdimon.specs", "-T", "an547.ld", "main.c", "kws_io.c", "-o", "it.elf"),
+        at=tmp_path,
+    )
+    ended = in_qemu.run("it.elf", at=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, b"5 calls, all bytes equal\n"), ended.stderr
+
+
+def recorded(done: Deployment, data: list[np.ndarray]) -> Sequence[tuple[Recorded, Recorded]]:
+    """What goes into each call of one sequence, and what comes out of it."""
+    session = Session(done.quantized_tflite, "tflm")
+    call, states = network(done.quantized_tflite), session.initial_states(1)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
+    calls = []
+    for part in session.calls(session.check([array[:1] for array in data])):
+        merged = session.merged(session.quantized(part), states)
+        values = {tensor.name: value for tensor, value in zip(inputs, merged, strict=True)}
+        results = call(values)
+        states = [results[outputs[pair.output].name] for pair in session.pairs]
+        calls.append((values, results))
+    return calls

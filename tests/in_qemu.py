@@ -1,0 +1,139 @@
+"""A program for a Cortex-M55 in QEMU, which runs a bundle's `<name>_run` on recorded calls."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Recorded = Mapping[str, np.ndarray]
+"""Name of an input or output -> what it held in a call."""
+
+
+def run(program: str, at: Path) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program, or skip the test where QEMU is not installed."""
+    if not shutil.which("qemu-system-arm"):
+        pytest.skip("qemu-system-arm is not installed")
+    command = ("qemu-system-arm", "-M", "mps3-an547", "-nographic", "-semihosting", "-kernel")
+    return subprocess.run([*command, program], cwd=at, capture_output=True, check=False)
+
+
+def program(
+    header: str,
+    calls: Sequence[tuple[Recorded, Recorded]],
+    taken: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+) -> str:
+    """C of a program that runs one sequence, with recorded calls in place of the network.
+
+    Args:
+        header: text of `kws_io.h`.
+        calls: what goes into each call and what comes out of it.
+        taken: the sequence, stored; the arguments of `kws_run`.
+        expected: what it is to give.
+    """
+    ports = [_order(header, kind) for kind in ("Input", "Output")]
+    kinds = list(zip(("in", "out"), ports, zip(*calls, strict=True), strict=True))
+    sequences = [_array(f"taken_{i}", values) for i, values in enumerate(taken)]
+    for i, values in enumerate(expected):
+        sequences += [_array(f"wanted_{i}", values), f"static int8_t given_{i}[{values.size}];\n"]
+    arguments = [f"taken_{i}" for i in range(len(taken))]
+    arguments += [f"given_{i}" for i in range(len(expected))]
+    return PROGRAM.format(
+        rooms="".join(_rooms(*each) for each in kinds),
+        sequences="".join(sequences),
+        arguments=", ".join(arguments),
+        checks="".join(
+            f"    if (memcmp(given_{i}, wanted_{i}, sizeof wanted_{i})) return 100 + {i};\n"
+            for i in range(len(expected))
+        ),
+    )
+
+
+def _order(header: str, kind: str) -> list[tuple[str, str]]:
+    """(name, macro) of inputs or outputs, in TFLM's order."""
+    pattern = rf"/\* {kind} (\S+): .*\n#define (KWS_\w+)_INDEX (\d+)"
+    return [entry[:2] for entry in sorted(re.findall(pattern, header), key=lambda e: int(e[2]))]
+
+
+def _rooms(kind: str, order: list[tuple[str, str]], calls: Sequence[Recorded]) -> str:
+    """The tensors of the inputs or outputs, and what they held in each call, one after another."""
+    names = [f"{kind}_{number}" for number in range(len(order))]
+    text = "".join(
+        f"static int8_t {name}[{macro}_COUNT];\n"
+        for name, (_, macro) in zip(names, order, strict=True)
+    )
+    sizes = ", ".join(f"sizeof {name}" for name in names)
+    text += f"static void *{kind}s[] = {{{', '.join(names)}}};\n"
+    text += f"static const size_t {kind}_sizes[] = {{{sizes}}};\n"
+    rows = [np.concatenate([call[name].ravel() for name, _ in order]) for call in calls]
+    values = ",\n".join(f"{{{', '.join(map(str, row))}}}" for row in rows)
+    return text + f"static const int8_t recorded_{kind}[][{rows[0].size}] = {{{values}}};\n"
+
+
+def _array(name: str, values: np.ndarray) -> str:
+    return f"static const int8_t {name}[] = {{{', '.join(map(str, values.ravel()))}}};\n"
+
+
+PROGRAM = """
+#include "kws_io.h"
+#include <stdio.h>
+#include <string.h>
+
+extern void _start(void);
+
+static void reset(void) {{
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the floating-point unit on */
+    _start();
+}}
+
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[] = {{
+    0x20080000u, (uintptr_t)reset}};
+
+{rooms}{sequences}
+static int calls;
+
+static int network(void *context) {{
+    const int8_t *in = recorded_in[calls], *out = recorded_out[calls];
+    size_t i;
+
+    (void)context;
+    for (i = 0; i < KWS_INPUTS; i++) {{
+        if (memcmp(ins[i], in, in_sizes[i])) return 10 + calls;
+        in += in_sizes[i];
+        memset(ins[i], 85, in_sizes[i]); /* an inference destroys its inputs */
+    }}
+    for (i = 0; i < KWS_OUTPUTS; i++) {{
+        memcpy(outs[i], out, out_sizes[i]);
+        out += out_sizes[i];
+    }}
+    calls++;
+    return 0;
+}}
+
+int main(void) {{
+    int status = kws_run(ins, outs, network, NULL, {arguments});
+
+    if (status) return status;
+{checks}    printf("%d calls, all bytes equal\\n", calls);
+    return 0;
+}}
+"""
+
+SCRIPT = """
+MEMORY {
+    code (rx) : ORIGIN = 0x00000000, LENGTH = 512K
+    data (rw) : ORIGIN = 0x20000000, LENGTH = 512K
+}
+SECTIONS {
+    .text : { KEEP(*(.vectors)) *(.text*) *(.init) *(.fini) *(.rodata*) *(.eh_frame*) } > code
+    .exidx : { *(.ARM.exidx*) } > code
+    .data : { *(.data*) *(.init_array*) *(.fini_array*) } > data
+    .bss : { __bss_start__ = .; *(.bss*) *(COMMON) __bss_end__ = .; end = .; __end__ = .; } > data
+    __stack = 0x20080000;
+}
+"""
+"""QEMU's AN547: code from 0, where the core looks for its stack and its first instruction."""

@@ -1,0 +1,258 @@
+"""Networks that are called several times for a sequence: Keras and the unrolled network decide."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import L
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import unspool
+from unspool import Options, Session, UnspoolError
+from unspool.compilation import vela
+from unspool.compilation.targets import target
+from unspool.quantization.quantizer import quantize
+from unspool.quantization.ranges import Range
+from unspool.support._tensorflow import keras
+from unspool.tflite import flatbuffer, marks
+from unspool.tflite.roles import roles
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll_calls
+
+QUICK = Options(remedy_seconds=0)
+STEPS, FEATURES = 30, 5
+
+
+def two_outputs(x: Any) -> list[Any]:
+    h = L.GRU(8, return_sequences=True)(x)
+    return [L.Dense(3, name="each")(h), L.Dense(2, name="last")(L.LSTM(6)(h))]
+
+
+def static(x: Any) -> tuple[list[Any], Any]:
+    still = keras.Input((3,), name="still")
+    h = L.Concatenate()([L.GRU(7)(x), still])
+    return [x, still], L.Dense(2)(h)
+
+
+def masked(x: Any) -> Any:
+    return L.Dense(2)(L.LSTM(8)(L.GRU(6, return_sequences=True)(L.Masking()(x))))
+
+
+MODELS: dict[str, Callable[[Any], Any]] = {
+    "gru": lambda x: L.Dense(3)(L.GRU(8)(x)),
+    "lstm, its sequence": lambda x: L.LSTM(8, return_sequences=True)(x),
+    "simple, before a dense": lambda x: L.Dense(2)(L.SimpleRNN(8)(L.Dense(6, "relu")(x))),
+    "states come out": lambda x: list(L.LSTM(6, return_state=True)(x)),
+    "softmax of each step": lambda x: L.Dense(4, "softmax")(L.GRU(8, return_sequences=True)(x)),
+    "residual": lambda x: L.Add()([L.Dense(8)(x), L.GRU(8, return_sequences=True)(x)]),
+    "stacked cells": lambda x: L.RNN([L.LSTMCell(6), L.GRUCell(5)])(x),
+    "two outputs": two_outputs,
+    "static input": static,
+    "masked": masked,
+}
+
+
+def built(name: str, steps: int | None = STEPS) -> Any:
+    keras.utils.set_random_seed(2)
+    x = keras.Input((steps, FEATURES), name="x")
+    made = MODELS[name](x)
+    inputs, outputs = made if isinstance(made, tuple) else (x, made)
+    return keras.Model(inputs, outputs)
+
+
+def samples(model: Any, count: int = 12, steps: int = STEPS) -> list[np.ndarray]:
+    rng = np.random.default_rng(6)
+    shapes = [tuple(size or steps for size in tensor.shape[1:]) for tensor in model.inputs]
+    arrays = [rng.normal(0, 1, (count, *shape)).astype(np.float32) for shape in shapes]
+    arrays[0][: count // 3, -(steps // 4) :] = 0  # padded, for a Masking layer
+    return arrays
+
+
+def expected(model: Any, data: list[np.ndarray]) -> list[np.ndarray]:
+    given = data if len(data) > 1 else data[0]
+    return [np.asarray(each) for each in keras.tree.flatten(model.predict(given, verbose=0))]
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize("name", MODELS)
+def test_the_float_network_gives_what_keras_does(name: str) -> None:
+    model = built(name)
+    data = samples(model)
+    for steps in (1, 6, STEPS):
+        outputs = Session(convert(unroll_calls(model, steps))).predict(data)
+        for got, wanted in zip(outputs, expected(model, data), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize("name", ["two outputs", "static input", "masked"])
+def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
+    model = built(name)
+    data = samples(model, 40)
+    done = unspool.deploy(model, data, steps_per_call=6, options=QUICK)
+    assert done.compiled.cpu_operators == ()
+    assert (done.simulation.samples, done.simulation.equal) == (40, 40)
+    quality = done.measured.quality
+    assert quality is not None and not quality.is_poor
+
+
+def repeated(
+    part: bytes, ranges: Mapping[str, Range], whole: bytes, per_call: int
+) -> dict[str, Range]:
+    """A call's ranges for the tensors of all steps: step 17 of 5 per call has those of step 2."""
+    known = {place: ranges[n] for n, place in places(part, per_call).items() if n in ranges}
+    return {name: known[place] for name, place in places(whole, per_call).items() if place in known}
+
+
+def places(tflite: bytes, per_call: int) -> dict[str, tuple[str, int]]:
+    """Tensor -> what it is, and the step of a call that computes it; parts are what they are of."""
+    model = flatbuffer.read(tflite)
+    steps, role_of = marks.read(model).steps, roles(model)
+    found = {}
+    for name, role in role_of.items():
+        step = steps.find(name)
+        # A state that comes out is of the last step.
+        last = per_call - 1 if f"{role}/".count("/step/") else 0
+        found[name] = (role, step[1] % per_call if step else last)
+    for op in flatbuffer.graph_operators(model):
+        if op.kind == "SPLIT":
+            found |= dict.fromkeys(op.outputs, found[op.inputs[1]])
+    return found
+
+
+@given(
+    cell=st.sampled_from(["GRU", "LSTM", "SimpleRNN"]),
+    units=st.integers(1, 12),
+    second=st.booleans(),
+    calls=st.integers(1, 6),
+    per_call=st.integers(2, 8),
+    in_time=st.booleans(),
+    activations=st.sampled_from(["int8", "int16"]),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=12, deadline=None)
+def test_calls_give_the_bytes_of_the_unrolled_network(
+    cell: str,
+    units: int,
+    second: bool,
+    calls: int,
+    per_call: int,
+    in_time: bool,
+    activations: str,
+    seed: int,
+) -> None:
+    """The unrolled one with the ranges of a call in each as many steps."""
+    keras.utils.set_random_seed(seed)
+    layer, steps = getattr(L, cell), calls * per_call
+    x = keras.Input((steps, 3), name="x")
+    h = layer(units, return_sequences=in_time or second)(x)
+    if second:
+        h = L.GRU(4, return_sequences=in_time)(h)
+    model = keras.Model(x, L.Dense(2)(h))
+    data = np.random.default_rng(seed).normal(0, 1, (8, steps, 3)).astype(np.float32)
+    part = convert(unroll_calls(model, per_call))
+    ranges = unspool.calibrate(part, data, activations=activations).ranges
+    whole = convert(unroll_calls(model, steps))
+    by_calls = Session(quantize(part, ranges, activations), "tflm")
+    at_once = Session(quantize(whole, repeated(part, ranges, whole, per_call), activations), "tflm")
+    (got,), (wanted,) = by_calls.predict(data), at_once.predict(data)
+    np.testing.assert_array_equal(got, wanted)
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], dict[str, Any], str]] = {
+    "no divisor": (
+        MODELS["gru"],
+        {"steps_per_call": 7},
+        "`steps_per_call` 7: a sequence of 30 time steps is not made of whole calls; expected one "
+        "of 1, 2, 3, 5, 6, 10, 15, 30",
+    ),
+    "none": (
+        MODELS["gru"],
+        {"steps_per_call": 0},
+        "`steps_per_call` 0: a sequence of 30 time steps is not made of whole calls; expected one "
+        "of 1, 2, 3, 5, 6, 10, 15, 30",
+    ),
+    "backwards": (
+        lambda x: L.Bidirectional(L.GRU(4), name="both")(x),
+        {"steps_per_call": 6},
+        "layer 'both' (Bidirectional): reads the sequence from its end, which one of several calls "
+        "does not have yet; deploy it without `steps_per_call`, or train it forwards only",
+    ),
+    "over time": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 3, name="conv")(x)),
+        {"steps_per_call": 6},
+        "layer 'conv' (Conv1D): mixes time steps, so chunk by chunk it would compute something "
+        "else; deploy it without `steps_per_call`, or put it after the last recurrent layer",
+    ),
+    "states of the model": (
+        MODELS["gru"],
+        {"steps_per_call": 6, "options": Options(remedy_seconds=0, fed_back={"a": "b"})},
+        "`steps_per_call` and states that the model takes and gives itself: expected at most one, "
+        "as such a model is called step by step already",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_refused_before_any_work(name: str) -> None:
+    layers, arguments, line = REFUSED[name]
+    x = keras.Input((STEPS, FEATURES), name="x")
+    model = keras.Model(x, layers(x))
+    stages: list[str] = []
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy(
+            model, samples(model), watch=lambda stage, *_: stages.append(stage), **arguments
+        )
+    assert str(refused.value) == line
+    assert stages == []
+
+
+def test_an_open_length_is_given() -> None:
+    model = built("gru", steps=None)
+    data = samples(model, 24, steps=24)
+    done = unspool.deploy(model, data, time_steps=24, steps_per_call=8, options=QUICK)
+    assert done.compiled.calls == 3
+    session = Session(done.compiled.tflite, "npu")
+    (got,) = session.predict(data)
+    np.testing.assert_array_equal(got, Session(done.quantized_tflite, "tflm").predict(data)[0])
+    with pytest.raises(UnspoolError, match=r"input 'x'.*\(samples, 24, 5\)"):
+        session.predict(samples(model, steps=16))
+
+
+def test_an_inference_is_all_calls() -> None:
+    model = built("lstm, its sequence")
+    chosen = target(call_microseconds=50)
+    tflite = quantized(model, 5)
+    whole, alone = vela.compile(tflite, chosen), vela.compile(without_calls(tflite), chosen)
+    assert (whole.calls, alone.calls) == (6, 1)
+    assert whole.cycles == 6 * alone.cycles
+    assert whole.macs == 6 * alone.macs
+    assert whole.milliseconds == pytest.approx(6 * alone.milliseconds + 6 * 0.05)
+    assert sum(op.cycles for op in whole.operators) == 6 * sum(op.cycles for op in alone.operators)
+    assert whole.traffic[0].bytes == 6 * alone.traffic[0].bytes
+    assert (whole.sram_kib, whole.weights_kib) == (alone.sram_kib, alone.weights_kib)
+    kept = unspool.keep_resident(whole, tflite)
+    kept_alone = unspool.keep_resident(alone, without_calls(tflite))
+    assert (kept.reason, kept.kept) == (kept_alone.reason, kept_alone.kept)
+    assert kept.cycles and kept_alone.cycles and kept.cycles == 6 * kept_alone.cycles
+
+
+def quantized(model: Any, steps_per_call: int) -> bytes:
+    tflite = convert(unroll_calls(model, steps_per_call))
+    return quantize(tflite, unspool.calibrate(tflite, samples(model)).ranges)
+
+
+def without_calls(tflite: bytes) -> bytes:
+    """The same network, as one that knows of no sequence."""
+    model = flatbuffer.read(tflite)
+    marks.write(model, replace(marks.read(model), calls=None))
+    return flatbuffer.write(model)
+
+
+@pytest.mark.parametrize("microseconds", [-1.0, float("nan"), float("inf")])
+def test_what_a_call_costs_is_a_number(microseconds: float) -> None:
+    with pytest.raises(UnspoolError, match=r"`call_microseconds`.*expected a finite number"):
+        target(call_microseconds=microseconds)
