@@ -72,6 +72,7 @@ ROOMS: dict[str, set[str]] = {
         "remedies",
         "runtime",
     },
+    "calls": {"compilation", "deployed", "frontend", "stages", "unrolling"},
     "deployment": {
         "compilation",
         "compilation.residency",
@@ -107,6 +108,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "page": {"compilation", "page.sections", "report", "runtime"},
     "cli": {
+        "calls",
         "compilation",
         "compilation.residency",
         "compression",

@@ -5,15 +5,18 @@ The way of the data, one function per arrow:
     trained model --unroll--> deploy model --convert--> float .tflite
       --calibrate--> ranges --quantize--> int8 .tflite --compile--> Vela .tflite
 
-`deploy` is the whole way; `unroll_stream`, `calibrate_stream` and `deploy_stream` are the same with
-states in and out. Names are imported when they are first used: TensorFlow takes seconds.
+`deploy` is the whole way. `unroll_calls` is for a network that is called several times for a
+sequence; `unroll_stream`, `calibrate_stream` and `deploy_stream` are the same with states in and
+out. Names are imported when they are first used: TensorFlow takes seconds.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unspool.calls import call_costs
     from unspool.compilation.budgets import Breach, Budget
+    from unspool.compilation.call_costs import CallCost
     from unspool.compilation.compiled import Compiled, Operator
     from unspool.compilation.residency.keeping import Resident, keep_resident
     from unspool.compilation.sweeping import Cost, Sweep, Trial, sweep
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from unspool.tflite.input_scaling import InputScaling
     from unspool.tflite.outside import Outside
     from unspool.unrolling.conversion import convert
-    from unspool.unrolling.deploy_model import unroll, unroll_stream
+    from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
     from unspool.unrolling.feature_scales import with_feature_scales
     from unspool.unrolling.layer_rules import Verdict
 
@@ -56,6 +59,7 @@ _HOME = {
     "Breach": "compilation.budgets",
     "Budget": "compilation.budgets",
     "Calibration": "quantization.calibration",
+    "CallCost": "compilation.call_costs",
     "Candidate": "compression.candidates",
     "ColumnError": "runtime.quality",
     "Compiled": "compilation.compiled",
@@ -94,6 +98,7 @@ _HOME = {
     "bundle": "firmware",
     "calibrate": "quantization.calibration",
     "calibrate_stream": "quantization.calibration",
+    "call_costs": "calls",
     "compile": "compilation.vela",
     "compress": "compression.compressing",
     "convert": "unrolling.conversion",
@@ -108,6 +113,7 @@ _HOME = {
     "sweep": "compilation.sweeping",
     "target": "compilation.targets",
     "unroll": "unrolling.deploy_model",
+    "unroll_calls": "unrolling.deploy_model",
     "unroll_stream": "unrolling.deploy_model",
     "with_feature_scales": "unrolling.feature_scales",
 }
@@ -118,6 +124,7 @@ __all__ = [
     "Breach",
     "Budget",
     "Calibration",
+    "CallCost",
     "Candidate",
     "ColumnError",
     "Compiled",
@@ -156,6 +163,7 @@ __all__ = [
     "bundle",
     "calibrate",
     "calibrate_stream",
+    "call_costs",
     "compile",
     "compress",
     "convert",
@@ -170,6 +178,7 @@ __all__ = [
     "sweep",
     "target",
     "unroll",
+    "unroll_calls",
     "unroll_stream",
     "with_feature_scales",
 ]

@@ -66,6 +66,8 @@ class _Commands:
         self.run(*deploy, folder / "plain", report="plain")
         self.run(*deploy, folder / "u85", "--target", "ethos-u85-128", report="u85")
         self.run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
+        calls = ("--steps-per-call", "auto", "--call-microseconds", 50)
+        self.run(*deploy, folder / "calls", *calls, report="calls")
         self.run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
 
     def deploy_values(self) -> None:
@@ -126,7 +128,19 @@ def test_the_schema_is_a_schema() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["plain", "u85", "stream", "words", "compiled", "kept", "over", "small", "found", "values"],
+    [
+        "plain",
+        "u85",
+        "stream",
+        "calls",
+        "words",
+        "compiled",
+        "kept",
+        "over",
+        "small",
+        "found",
+        "values",
+    ],
 )
 def test_what_a_command_writes_is_valid(reports: Reports, name: str) -> None:
     assert problems(reports[name]) == []

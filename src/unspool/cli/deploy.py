@@ -39,12 +39,15 @@ def deploy_command(
     screen.print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
+    from unspool.report.making import Beside
 
     trained = _loaded(given, stream, quantization.full_length, screen)
     options = quantization.options(chosen)
     with watching() as watch:
-        deployment = stream.deploy(trained, calibration, test, options, watch)
-    finish(deployment, folder, Source(given.model, given.config), limits)
+        settled, costs = stream.settled(trained, calibration, options, limits, watch)
+        deployment = settled.deploy(trained, calibration, test, options, watch)
+    source = Source(given.model, given.config)
+    finish(deployment, folder, source, limits, Beside(call_costs=costs))
 
 
 def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:

@@ -22,13 +22,18 @@ from unspool.cli.options import (
     ToTensor,
     resident_kib,
 )
+from unspool.compilation.budgets import Budget
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
+    from unspool.compilation.call_costs import CallCost
     from unspool.deployed import Deployment, Options
+
+AUTO = "auto"
+"""Steps per call: the best of some that are tried."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,37 @@ class StreamOptions:
         for name, value in only.items():
             if value and not self.states:
                 raise UnspoolError(f"--{name}: has a meaning with --states only; add --states")
-        if self.steps_per_call and self.states:
+        if self.steps_per_call is None:
+            return
+        if self.states:
             raise UnspoolError(
                 "--steps-per-call and --states: expected at most one; a stream's calls take "
                 "--time-steps each, of a sequence that never ends"
             )
+        if self.steps_per_call != AUTO and not self.steps_per_call.isdecimal():
+            raise UnspoolError(
+                f"--steps-per-call {self.steps_per_call}: expected a number of time steps, or "
+                f"{AUTO}"
+            )
+
+    def settled(
+        self,
+        model: Any,
+        calibration: Samples,
+        options: "Options",
+        budget: Budget | None,
+        watch: Watch,
+    ) -> "tuple[StreamOptions, tuple[CallCost, ...]]":
+        """The options with a number of steps per call in place of "auto", and what each costs."""
+        from unspool.calls import call_costs
+        from unspool.compilation.call_costs import choose
+
+        if self.steps_per_call != AUTO:
+            return self, ()
+        costs = call_costs(
+            model, calibration, time_steps=self.time_steps, options=options, watch=watch
+        )
+        return replace(self, steps_per_call=str(choose(costs, budget).steps_per_call)), costs
 
     def deploy(
         self,
@@ -110,7 +141,7 @@ class StreamOptions:
                 calibration,
                 test=test,
                 time_steps=self.time_steps,
-                steps_per_call=self.steps_per_call,
+                steps_per_call=int(self.steps_per_call) if self.steps_per_call else None,
                 options=options,
                 watch=watch,
             )

@@ -56,13 +56,15 @@ def mnist_command(
         data = _data(quick)
         trained, seconds = _model(model, wanted, data, folder / MODEL, watch)
         calibration, options = data.images[:calibration_samples], quantization.options(chosen)
-        deployment = stream.deploy(trained, calibration, data.test, options, watch)
+        settled, costs = stream.settled(trained, calibration, options, None, watch)
+        deployment = settled.deploy(trained, calibration, data.test, options, watch)
         drifted = _drift(deployment, data.test[0], watch) if stream.states else None
     if model is not None:
         files.replace(folder / MODEL, trained.save)
     guides_own = model is None and not quick and not stream.states
     guide = guides_figures(wanted.cell, wanted.units, chosen) if guides_own else {}
-    finish(deployment, folder, Source(), beside=Beside(guide, seconds, drifted))
+    beside = Beside(guide, seconds, drifted, call_costs=costs)
+    finish(deployment, folder, Source(), beside=beside)
 
 
 @dataclass(frozen=True)

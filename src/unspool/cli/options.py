@@ -70,11 +70,12 @@ TimeSteps = Annotated[
     ),
 ]
 StepsPerCall = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        min=1,
         help="Time steps of one call: the binary is called several times for a sequence, and is as "
-        "much smaller.",
+        "much smaller. auto: the least flash within the budget, or the fastest where that limits "
+        "memory alone.",
+        metavar="K|auto",
     ),
 ]
 CalibrationRounds = Annotated[

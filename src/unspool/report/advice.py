@@ -2,7 +2,14 @@
 
 from shlex import quote
 
-from unspool.compilation.kinds import ACCURACY, CPU_OPERATORS, CYCLES, OUTPUT_ERROR
+from unspool.compilation.kinds import (
+    ACCURACY,
+    COMMAND_STREAM,
+    CPU_OPERATORS,
+    CYCLES,
+    FLASH,
+    OUTPUT_ERROR,
+)
 from unspool.remedies.trying import Remedy
 from unspool.report import commands
 from unspool.report.budget_advice import over_budget
@@ -16,6 +23,10 @@ LEAST_GAIN = 0.1
 
 LOSS_POINTS = 0.5
 """Points of accuracy that quantization may lose before advice is given."""
+
+MOST_COMMANDS = 0.5
+MANY_KIB = 16
+"""Share of the flash that the command stream may take, and KiB of it, before advice is given."""
 
 _MANY = 3  # operators on the CPU that are named
 
@@ -39,6 +50,7 @@ def advise(report: Report, request: Request) -> tuple[Advice, ...]:
         *on_weights(report, request),
         *_accuracy(report, request),
         *_stream(report, request),
+        *_calls(report, request),
     )
     worth = [advice for advice in savings if advice.gain >= LEAST_GAIN]
     return (*urgent, *sorted(worth, key=lambda advice: -advice.gain))
@@ -125,6 +137,20 @@ def _accuracy(report: Report, request: Request) -> list[Advice]:
         text = "Or use int16 activations, for twice the SRAM:"
         advice.append(Advice(text, f"{request.again} --activations int16", because))
     return advice
+
+
+def _calls(report: Report, request: Request) -> list[Advice]:
+    """Call the network several times for a sequence, where its flash is mostly commands."""
+    steps, commands_kib = request.stream_steps, report.compiled.command_stream_kib
+    share = commands_kib / report.compiled.flash_kib
+    if not request.again or steps < 2 or share < MOST_COMMANDS or commands_kib < MANY_KIB:
+        return []
+    text = (
+        f"{100 * share:.0f} % of the flash are commands for the NPU, for each of {steps} time "
+        "steps. Called several times for a sequence, it holds those of one call:"
+    )
+    command = f"{request.again} --steps-per-call auto"
+    return [Advice(text, command, (COMMAND_STREAM.id, FLASH.id), share)]
 
 
 def _stream(report: Report, request: Request) -> list[Advice]:

@@ -57,6 +57,8 @@ def _optional(report: Report) -> dict[str, Any]:
         document["remedies"] = [_remedy(remedy) for remedy in report.remedies]
     if report.rounds:
         document["calibration_rounds"] = [asdict(round_) for round_ in report.rounds]
+    if report.call_costs:
+        document["call_costs"] = [asdict(cost) for cost in report.call_costs]
     if report.drift is not None:
         document["drift"] = drift_document(report.drift)
     if report.resident is not None:

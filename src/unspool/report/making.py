@@ -7,6 +7,7 @@ from typing import Any
 
 from unspool.compilation import budgets
 from unspool.compilation.budgets import Budget
+from unspool.compilation.call_costs import CallCost
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import wait
@@ -31,12 +32,14 @@ class Beside:
         seconds: stage -> seconds of earlier work, such as training.
         drift: of a stream, where it was measured.
         compression: how the model was compressed, where it was.
+        call_costs: what other numbers of steps per call cost, where they were tried.
     """
 
     guide: Mapping[str, float] | None = None
     seconds: Mapping[str, float] | None = None
     drift: Drift | None = None
     compression: Compression | None = None
+    call_costs: tuple[CallCost, ...] = ()
 
 
 _NOTHING = Beside()
@@ -79,6 +82,7 @@ def of_deployment(
         drift=beside.drift,
         resident=deployment.resident,
         compression=beside.compression,
+        call_costs=beside.call_costs,
         wait=waits,
         budget=budget,
     )

@@ -1,5 +1,6 @@
 """Figures as people read them."""
 
+from unspool.compilation.call_costs import CallCost
 from unspool.report.figure import Figure
 from unspool.runtime.quality import ColumnError
 
@@ -16,6 +17,23 @@ def column_numbers(column: ColumnError) -> tuple[str, ...]:
         f"{column.largest:.1f}",
         "" if column.snr is None else f"{column.snr:.1f}",
         f"{column.values:,}",
+    )
+
+
+CALL_COLUMNS = ("Steps per call", "Calls", "Flash, KiB", "Commands", "SRAM, KiB", "Cycles", "ms")
+"""Headings of what `call_numbers` gives."""
+
+
+def call_numbers(cost: CallCost) -> tuple[str, ...]:
+    """What an inference costs by its calls, as people read it."""
+    return (
+        f"{cost.steps_per_call:,}",
+        f"{cost.calls:,}",
+        kib(cost.flash_kib),
+        kib(cost.command_stream_kib),
+        kib(cost.sram_kib),
+        f"{cost.cycles:,}",
+        kib(cost.milliseconds),
     )
 
 

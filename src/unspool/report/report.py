@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from unspool.compilation.budgets import Breach, Budget
+from unspool.compilation.call_costs import CallCost
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import Wait
@@ -80,6 +81,7 @@ class Report:
         drift: of a stream.
         resident: weights that are kept in SRAM; None where that was not requested.
         compression: how the model was compressed, where it was.
+        call_costs: what other numbers of steps per call cost, where they were tried.
         wait: what the NPU waits for while it reads weights; None where it does not.
         budget: the limits that it is compared with; None where there are none.
         breaches: the limits of the budget that it breaks, or is not known to keep.
@@ -102,6 +104,7 @@ class Report:
     drift: Drift | None = None
     resident: Resident | None = None
     compression: Compression | None = None
+    call_costs: tuple[CallCost, ...] = ()
     wait: Wait | None = None
     budget: Budget | None = None
     breaches: tuple[Breach, ...] = ()

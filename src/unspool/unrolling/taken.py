@@ -88,24 +88,37 @@ def calls(model: Any, time_steps: int | None, steps_per_call: int) -> int:
     Raises:
         UnspoolError: the length is no multiple of it, or as `sequences`.
     """
+    whole = length(model, time_steps)
+    if steps_per_call < 1 or whole % steps_per_call:
+        raise UnspoolError(
+            f"`steps_per_call` {steps_per_call}: a sequence of {whole} time steps is not made of "
+            f"whole calls; expected one of {', '.join(map(str, divisors(whole)))}"
+        )
+    return whole // steps_per_call
+
+
+def length(model: Any, time_steps: int | None) -> int:
+    """Time steps of a whole sequence; where inputs have different lengths, of the shortest.
+
+    Args:
+        model: the trained model.
+        time_steps: of a sequence, where the model leaves them open.
+
+    Raises:
+        UnspoolError: as `sequences`.
+    """
     taken, timed = sequences(model, time_steps), in_time(model)
     lengths = [int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has]
-    length = min(lengths, default=1)
-    if steps_per_call < 1 or length % steps_per_call:
-        raise UnspoolError(
-            f"`steps_per_call` {steps_per_call}: a sequence of {length} time steps is not made of "
-            f"whole calls; expected one of {', '.join(map(str, divisors(length)))}"
-        )
-    return length // steps_per_call
+    return min(lengths, default=1)
 
 
-def divisors(length: int) -> list[int]:
+def divisors(whole: int) -> list[int]:
     """The numbers of steps that a sequence is made of whole calls of, the smallest first.
 
     >>> divisors(28)
     [1, 2, 4, 7, 14, 28]
     """
-    return [steps for steps in range(1, length + 1) if length % steps == 0]
+    return [steps for steps in range(1, whole + 1) if whole % steps == 0]
 
 
 def check_sequences(model: Any, data: Samples, what: str, time_steps: int | None) -> None:

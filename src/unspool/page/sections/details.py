@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from unspool.compilation.compiled import Operator
 from unspool.page.sections.parts import Section, Table
 from unspool.report.bounds import bound
-from unspool.report.numbers import number
+from unspool.report.numbers import CALL_COLUMNS, call_numbers, number
 from unspool.report.report import Report
 
 _LISTED = 1_000  # operators
@@ -16,6 +16,11 @@ def details(report: Report) -> Section:
     shown = [_figures(report)]
     if report.compiled.cpu_operators:
         shown.append(_on_cpu(report.compiled.cpu_operators))
+    if report.call_costs:
+        columns = tuple(f">{heading}" for heading in CALL_COLUMNS)
+        shown.append(
+            Table("Steps per call, tried", columns, [call_numbers(c) for c in report.call_costs])
+        )
     folded = []
     if report.compiled.operators:
         folded.append(_operators(report.compiled.operators))

@@ -6,7 +6,13 @@ from rich.text import Text
 
 from unspool.quantization.calibration import Round
 from unspool.report.compression import kernel_table, search_table
-from unspool.report.numbers import COLUMNS, column_numbers, number
+from unspool.report.numbers import (
+    CALL_COLUMNS,
+    COLUMNS,
+    call_numbers,
+    column_numbers,
+    number,
+)
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
 from unspool.runtime.quality import Quality
@@ -43,6 +49,7 @@ def as_table(report: Report) -> RenderableType:
         *_outputs(report),
         *_remedies(report),
         *_compression(report),
+        *_calls(report),
         *_rounds(report.rounds),
         *([drift_table(report.drift)] if report.drift else []),
         *_resident(report),
@@ -118,6 +125,19 @@ def drift_table(drift: Drift) -> RenderableType:
         figures = (f"{value:.5f}" for value in (curve.mean, curve.p99, curve.largest))
         table.add_row(curve.name, *figures, "grows" if curve.grows else "settles")
     return table
+
+
+def _calls(report: Report) -> list[RenderableType]:
+    """What an inference costs by how many steps a call takes."""
+    if not report.call_costs:
+        return []
+    table = Table(title="Steps per call, tried", box=None)
+    table.title_justify = "left"
+    for heading in CALL_COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for cost in report.call_costs:
+        table.add_row(*call_numbers(cost))
+    return [table]
 
 
 def _rounds(rounds: tuple[Round, ...]) -> list[RenderableType]:

@@ -1,0 +1,71 @@
+"""How many time steps a call should take: each number of them tried."""
+
+from typing import Any
+
+from unspool import stages
+from unspool.compilation import call_costs as costs
+from unspool.compilation import targets, vela
+from unspool.compilation.call_costs import CallCost
+from unspool.deployed import Options
+from unspool.frontend import structure
+from unspool.frontend.inference_form import for_inference
+from unspool.stages import Way
+from unspool.support import samples
+from unspool.support.progress import Clock, Watch
+from unspool.support.samples import Samples
+from unspool.unrolling import taken
+
+_SAMPLES = 8  # flash and cycles hardly depend on the ranges
+_STAGE = "try steps per call"
+_DEFAULTS = Options()
+
+
+def call_costs(
+    model: Any,
+    calibration: Samples,
+    *,
+    time_steps: int | None = None,
+    options: Options = _DEFAULTS,
+    watch: Watch | None = None,
+) -> tuple[CallCost, ...]:
+    """What a network costs by how many time steps a call takes: at most eight numbers of them.
+
+    Each is unrolled, quantized with a few of the samples and compiled.
+
+    Args:
+        model: a built Keras model with a recurrent layer.
+        calibration: samples, as `deploy` takes them.
+        time_steps: length of the sequence where the model leaves it open.
+        options: target, calibration and quantization.
+        watch: called with a stage's name, how much of it is done, and how much there is in all.
+
+    Raises:
+        UnspoolError: the model is not one that can be called several times for a sequence, or as
+            `deploy`.
+
+    Example:
+        >>> [(cost.steps_per_call, cost.calls) for cost in unspool.call_costs(model, data)]
+        [(1, 6), (2, 3), (3, 2), (6, 1)]
+    """
+    inferring = for_inference(model)
+    arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
+    whole = taken.length(inferring, time_steps)
+    ways = {k: _way(k, time_steps, options) for k in costs.worth_trying(taken.divisors(whole))}
+    target, found = options.target or targets.target(), []
+    with Clock(watch).stage(_STAGE, len(ways)) as progress:
+        for steps, way in ways.items():
+            _, tflite = stages.quantized(inferring, [a[:_SAMPLES] for a in arrays], way)
+            found.append(costs.of_compiled(steps, vela.compile(tflite, target)))
+            progress(1)
+    return tuple(found)
+
+
+def _way(steps: int, time_steps: int | None, options: Options) -> Way:
+    return stages.calls(
+        steps,
+        time_steps,
+        method=options.calibration_method,
+        activations=options.activations,
+        allow_cpu=options.allow_cpu,
+        full_length=options.full_length,
+    )
