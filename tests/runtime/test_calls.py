@@ -1,6 +1,6 @@
 """Networks that are called several times for a sequence: Keras and the unrolled network decide."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,16 +9,17 @@ import pytest
 from cases import L
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repeated_ranges import repeated
 
 import unspool
 from unspool import Options, Session, UnspoolError
 from unspool.compilation import vela
 from unspool.compilation.targets import target
+from unspool.guide import mnist
+from unspool.guide.model import build, train
 from unspool.quantization.quantizer import quantize
-from unspool.quantization.ranges import Range
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer, marks
-from unspool.tflite.roles import roles
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_calls
 
@@ -97,30 +98,6 @@ def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     assert (done.simulation.samples, done.simulation.equal) == (40, 40)
     quality = done.measured.quality
     assert quality is not None and not quality.is_poor
-
-
-def repeated(
-    part: bytes, ranges: Mapping[str, Range], whole: bytes, per_call: int
-) -> dict[str, Range]:
-    """A call's ranges for the tensors of all steps: step 17 of 5 per call has those of step 2."""
-    known = {place: ranges[n] for n, place in places(part, per_call).items() if n in ranges}
-    return {name: known[place] for name, place in places(whole, per_call).items() if place in known}
-
-
-def places(tflite: bytes, per_call: int) -> dict[str, tuple[str, int]]:
-    """Tensor -> what it is, and the step of a call that computes it; parts are what they are of."""
-    model = flatbuffer.read(tflite)
-    steps, role_of = marks.read(model).steps, roles(model)
-    found = {}
-    for name, role in role_of.items():
-        step = steps.find(name)
-        # A state that comes out is of the last step.
-        last = per_call - 1 if f"{role}/".count("/step/") else 0
-        found[name] = (role, step[1] % per_call if step else last)
-    for op in flatbuffer.graph_operators(model):
-        if op.kind == "SPLIT":
-            found |= dict.fromkeys(op.outputs, found[op.inputs[1]])
-    return found
 
 
 @given(
@@ -256,3 +233,20 @@ def without_calls(tflite: bytes) -> bytes:
 def test_what_a_call_costs_is_a_number(microseconds: float) -> None:
     with pytest.raises(UnspoolError, match=r"`call_microseconds`.*expected a finite number"):
         target(call_microseconds=microseconds)
+
+
+@pytest.mark.slow
+def test_a_thousand_images_give_the_bytes_of_the_unrolled_network() -> None:
+    """The guide's GRU(256), trained for a moment."""
+    data, per_call = mnist.load(), 4
+    images = mnist.normalised(data.train_images[:4000])
+    model = build("gru", 256)
+    train(model, images, data.train_labels[:4000], epochs=1)
+    part, whole = convert(unroll_calls(model, per_call)), convert(unroll_calls(model, 28))
+    ranges = unspool.calibrate(part, images[:200]).ranges
+    files = (quantize(part, ranges), quantize(whole, repeated(part, ranges, whole, per_call)))
+    assert [len(Session(file).calls([images[:1]])) for file in files] == [7, 1]
+    test = mnist.normalised(data.test_images[:1000])
+    (got,), (wanted,) = (Session(file, "tflm").predict(test) for file in files)
+    np.testing.assert_array_equal(got, wanted)
+    assert (got.argmax(1) == data.test_labels[:1000]).mean() > 0.5
