@@ -20,7 +20,8 @@ from unspool.compilation.targets import target
 from unspool.guide import mnist
 from unspool.quantization.calibration import calibrate, calibrate_stream
 from unspool.quantization.quantizer import quantize
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll, unroll_stream
 

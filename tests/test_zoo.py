@@ -12,7 +12,7 @@ from zoo.page import recorded
 
 from unspool import inspect
 from unspool.deployed import Deployment
-from unspool.runtime import session
+from unspool.runtime import prediction
 from unspool.runtime.quality import MOST_ERROR
 from unspool.unrolling.stream_checks import is_streamable
 
@@ -93,7 +93,7 @@ def fresh_error(entry: Architecture, model: Any, done: Deployment) -> float:
     """Percent of a column's range that the worst column errs on samples that are new."""
     data, targets = entry.data(np.random.default_rng(3), entry.tested)
     arrays = ordered(model, data)
-    outputs = session.predict(done.quantized_tflite, arrays, "tflm")
+    outputs = prediction.predict(done.quantized_tflite, arrays, "tflm")
     rows = judged(entry, targets, in_keras(model, arrays), outputs)
     errors: list[float] = [row["error_percent"] for row in rows]
     return max(errors)

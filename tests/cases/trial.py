@@ -12,7 +12,8 @@ from cases.masks import MASKS, PAD
 from unspool import Deployment, Options, deploy
 from unspool.compilation.compiled import Compiled
 from unspool.guide import mnist
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 
 CALIBRATION, UNSEEN = 24, 8
 

@@ -19,7 +19,7 @@ from unspool.quantization.multipliers import (
     rounds_clearly,
 )
 from unspool.quantization.quantizer import quantize
-from unspool.runtime import session, verification
+from unspool.runtime import prediction, verification
 from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
@@ -101,7 +101,7 @@ def test_a_bias_folded_into_the_first_step_does_not_reach_the_others(activations
     quantized = quantize(float_tflite, ranges, activations)
     expected = Session(quantized, "tflm").predict(data)
     binary = vela.compile(quantized, target("ethos-u55-128")).tflite
-    np.testing.assert_array_equal(session.predict(binary, data, "npu"), expected)
+    np.testing.assert_array_equal(prediction.predict(binary, data, "npu"), expected)
 
 
 @pytest.mark.usefixtures("computing")
@@ -132,7 +132,7 @@ def test_a_normalization_of_huge_values_is_right_or_on_the_cpu(size: float) -> N
     assert bool(compiled.cpu_operators) == (size > 3e5)
     if not compiled.cpu_operators:
         expected = Session(quantized, "tflm").predict([data])
-        np.testing.assert_array_equal(session.predict(compiled.tflite, [data], "npu"), expected)
+        np.testing.assert_array_equal(prediction.predict(compiled.tflite, [data], "npu"), expected)
 
 
 @given(st.floats(1e-9, 1e9))
@@ -196,7 +196,7 @@ def test_litert_adds_two_int16_tensors_of_fixed_scales() -> None:
     float_tflite = convert(unroll(model))
     ranges = calibrate(float_tflite, data, activations="int16").ranges
     quantized = quantize(float_tflite, ranges, "int16")
-    litert, tflm = (session.predict(quantized, data, name)[0] for name in ("litert", "tflm"))
+    litert, tflm = (prediction.predict(quantized, data, name)[0] for name in ("litert", "tflm"))
     np.testing.assert_allclose(litert, tflm, atol=1e-3)
 
 
@@ -213,7 +213,7 @@ def test_the_binary_of_many_random_networks_gives_tflms_bytes() -> None:
             compiled,
             int8,
             arrays,
-            session.predict(compiled.tflite, arrays, "npu"),
-            session.predict(int8, arrays, "tflm"),
+            prediction.predict(compiled.tflite, arrays, "npu"),
+            prediction.predict(int8, arrays, "tflm"),
         )
         assert (found.equal, found.first_difference) == (300, ""), name

@@ -7,7 +7,8 @@ import pytest
 from conftest import random_samples
 
 from unspool.errors import UnspoolError
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 from unspool.tflite.ends import Tensor
 
 

@@ -17,7 +17,8 @@ from unspool.quantization.calibration import calibrate_stream
 from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import Range
 from unspool.runtime.drift import drift
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.unrolling.conversion import convert

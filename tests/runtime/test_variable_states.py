@@ -16,7 +16,8 @@ from commands import unspool
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 
 LSTMS = ["lstm_int8", "stream_int8", "two_int8"]
 COUNT = 40

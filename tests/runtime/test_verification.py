@@ -13,7 +13,7 @@ from unspool.compilation.targets import target
 from unspool.deployment import Options, deploy
 from unspool.npu.debug import read_debug
 from unspool.npu.decoder import decode
-from unspool.runtime import session
+from unspool.runtime import prediction
 from unspool.runtime.verification import compare, first_difference
 
 
@@ -33,7 +33,7 @@ def _with_a_wrong_scale(compiled: Compiled, name: str) -> Compiled:
 
 def test_a_good_binary_is_equal(int8_tflite: bytes, data: np.ndarray) -> None:
     compiled = vela.compile(int8_tflite, target())
-    outputs = [session.predict(c, data, r) for c, r in
+    outputs = [prediction.predict(c, data, r) for c, r in
                ((compiled.tflite, "npu"), (int8_tflite, "tflm"))]  # fmt: skip
     found = compare(compiled, int8_tflite, [data], *outputs)
     assert (found.samples, found.equal, found.first_difference) == (40, 40, "")
@@ -41,9 +41,9 @@ def test_a_good_binary_is_equal(int8_tflite: bytes, data: np.ndarray) -> None:
 
 def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: np.ndarray) -> None:
     broken = _with_a_wrong_scale(vela.compile(int8_tflite, target()), "gru/step_002/rh")
-    simulated = session.predict(broken.tflite, data, "npu")
+    simulated = prediction.predict(broken.tflite, data, "npu")
     found = compare(
-        broken, int8_tflite, [data], simulated, session.predict(int8_tflite, data, "tflm")
+        broken, int8_tflite, [data], simulated, prediction.predict(int8_tflite, data, "tflm")
     )
     assert found.equal < 40
     assert found.first_difference == "gru/step_002/rh"
@@ -64,7 +64,7 @@ def test_what_is_not_simulated_says_why(model: Any, data: np.ndarray, accelerato
 def test_outputs_are_compared_sample_by_sample(int8_tflite: bytes) -> None:
     compiled = vela.compile(int8_tflite, target())
     data = np.zeros((3, 6, 5), np.float32)
-    right = session.predict(int8_tflite, data, "tflm")
+    right = prediction.predict(int8_tflite, data, "tflm")
     wrong = [right[0].copy()]
     wrong[0][1, 2] += 1
     found = compare(compiled, int8_tflite, [data], wrong, right)

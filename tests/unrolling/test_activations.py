@@ -12,7 +12,8 @@ from unspool.compilation.targets import target
 from unspool.inspection.inspecting import inspect
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll

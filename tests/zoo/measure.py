@@ -12,7 +12,8 @@ from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import target
 from unspool.report.commands import Request
 from unspool.report.making import of_deployment
-from unspool.runtime.session import Session, predict
+from unspool.runtime.prediction import predict
+from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from zoo import guide
 from zoo.core import Architecture, Arrays

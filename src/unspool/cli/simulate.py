@@ -67,7 +67,7 @@ def simulate_command(
 
 def _run(content: bytes, session: "Session", arrays: "list[np.ndarray]") -> "list[np.ndarray]":
     """Outputs (samples, ...), or of a stream (samples, calls, ...), with the progress shown."""
-    from unspool.runtime.session import predict
+    from unspool.runtime.prediction import predict
 
     with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
         if session.is_stream:

@@ -19,7 +19,7 @@ from unspool.quantization.concerns import feature_shares
 from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import METHODS
 from unspool.remedies import fine_tuning_trial
-from unspool.runtime import quality, session
+from unspool.runtime import prediction, quality
 from unspool.runtime.quality import Quality, last
 from unspool.stages import Calibrated, Way
 from unspool.support import processes
@@ -173,7 +173,7 @@ def _observations(calibration: Calibration) -> Any:
 
 
 def _judged(network: Network, tflite: bytes) -> Quality:
-    outputs = session.predict(tflite, list(network.samples), "tflm")
+    outputs = prediction.predict(tflite, list(network.samples), "tflm")
     signature = Signature(tflite)
     return quality.judge(
         outputs, last(list(network.reference), outputs), signature.output_names, signature.heads

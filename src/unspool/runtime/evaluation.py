@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.runtime import session as runtimes
+from unspool.runtime import prediction
 from unspool.runtime.labels import by_output, fitted
 from unspool.runtime.scores import Accuracy, Score, score
 from unspool.runtime.session import Session
@@ -107,7 +107,7 @@ def predict(
 ) -> list[np.ndarray]:
     """Outputs of a Keras model or a .tflite file, one float32 array (samples, ...) each."""
     if isinstance(model, bytes):
-        return runtimes.predict(model, data, runtime_name, progress)
+        return prediction.predict(model, data, runtime_name, progress)
     from unspool.frontend import structure  # TensorFlow, which a .tflite file does not need
 
     arrays = samples.check(data, structure.inputs(model), "samples")

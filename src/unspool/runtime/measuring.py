@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unspool.compilation.compiled import Compiled
-from unspool.runtime import evaluation, quality, session
+from unspool.runtime import evaluation, prediction, quality
 from unspool.runtime.labels import Targets
 from unspool.runtime.quality import OutputError, Quality
 from unspool.runtime.scores import Accuracy, Regression, Score, score
@@ -161,7 +161,7 @@ class _Work:
                 reference = evaluation.predict(forms.trained, arrays)
             outputs = None
             with self.attempt("the deploy model in LiteRT"):
-                outputs = session.predict(forms.float_tflite, arrays, "litert")
+                outputs = prediction.predict(forms.float_tflite, arrays, "litert")
             if outputs and reference:
                 errors["unroll_error"] = unroll_error(
                     forms.trained, Signature(forms.float_tflite), arrays, outputs, reference
@@ -169,7 +169,7 @@ class _Work:
             for place in ("tflm", "litert"):
                 quantized = None
                 with self.attempt(f"the quantized model in {PLACES[place]}"):
-                    quantized = session.predict(forms.quantized_tflite, arrays, place)
+                    quantized = prediction.predict(forms.quantized_tflite, arrays, place)
                 if quantized:
                     break
             self.tflm = quantized if place == "tflm" else None

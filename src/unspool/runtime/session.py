@@ -1,9 +1,7 @@
 """Sessions: run a .tflite file, whichever runtime executes it, and carry its states."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import joblib
 import numpy as np
 
 from unspool.errors import UnspoolError
@@ -14,7 +12,8 @@ from unspool.support.progress import Progress
 from unspool.support.samples import Samples
 from unspool.tflite.signature import Signature
 
-_CHUNK = 500  # samples between two reports of progress, and per task of a process
+CHUNK = 500
+"""Samples between two reports of progress, and per task of a process."""
 
 
 class Session(Signature):
@@ -101,10 +100,10 @@ class Session(Signature):
         progress: Progress | None,
         kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
     ) -> list[np.ndarray]:
-        """Run `_CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
+        """Run `CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
         arrays = self.check(data)
         results = []
-        size = 1 if self.keeps_states and not self._engine.states_of_each else _CHUNK
+        size = 1 if self.keeps_states and not self._engine.states_of_each else CHUNK
         for start in range(0, len(arrays[0]), size):
             part = [array[start : start + size] for array in arrays]
             results.append(kept(self._calls_of(part)))
@@ -239,32 +238,3 @@ class Session(Signature):
 
 def _of_every_call(calls: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
     return [np.stack(values, axis=1) for values in zip(*calls, strict=True)]
-
-
-def predict(
-    tflite: bytes, data: Samples, runtime: str, progress: Progress | None = None
-) -> list[np.ndarray]:
-    """`Session.predict` on all cores: the same results, sooner for slow runtimes.
-
-    Samples are independent, so chunks of them are spread over one process per core.
-    """
-    session = Session(tflite, runtime)
-    arrays = session.check(data)
-    count = len(arrays[0])
-    cores = len(os.sched_getaffinity(0))
-    if runtime == "litert" or count <= _CHUNK or cores == 1:  # a process costs more than it saves
-        return session.predict(arrays, progress)
-    tasks = (
-        joblib.delayed(_predict_chunk)(tflite, runtime, [a[i : i + _CHUNK] for a in arrays])
-        for i in range(0, count, _CHUNK)
-    )
-    chunks = []
-    for chunk in joblib.Parallel(n_jobs=cores, return_as="generator")(tasks):
-        chunks.append(chunk)
-        if progress:
-            progress(len(chunk[0]))
-    return [np.concatenate(outputs) for outputs in zip(*chunks, strict=True)]
-
-
-def _predict_chunk(tflite: bytes, runtime: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    return Session(tflite, runtime).predict(arrays)

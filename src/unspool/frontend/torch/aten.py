@@ -3,18 +3,16 @@
 https://docs.pytorch.org/docs/stable/user_guide/torch_compiler/torch.compiler_ir.html
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.torch import aten_layers
+from unspool.frontend.torch.aten_layers import Translate
 from unspool.frontend.torch.program import Call, Ref
 from unspool.frontend.torch.recurrent import cell, recurrent
 from unspool.frontend.torch.translation import Translation
-
-Translate: TypeAlias = Callable[[Call, Translation], Any]
 
 
 def _as(op: str, **attributes: str) -> Translate:
@@ -60,96 +58,6 @@ def _constant(call: Call, to: Translation) -> None:
     to.constants[call.outputs[0]] = np.full(shape, fill, np.float32)
 
 
-def _linear(call: Call, to: Translation) -> None:
-    refs = [call["input"].name, call["weight"].name]
-    bias = call.get("bias")
-    to.add("Gemm", [*refs, *([bias.name] if bias else [])], call.outputs[0], transB=1)
-
-
-def _conv(call: Call, to: Translation) -> None:
-    kernel = to.constants[call["weight"].name]
-    count = kernel.ndim - 2
-    padding = call.get("padding", 0)
-    if isinstance(padding, str):
-        attributes: dict[str, Any] = {"auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[padding]}
-    else:
-        attributes = {"pads": _each(padding, count) * 2}
-    bias = call.get("bias")
-    op = "ConvTranspose" if "transpose" in call.target else "Conv"
-    if op == "ConvTranspose":
-        attributes["output_padding"] = _each(call.get("output_padding", 0), count)
-    to.add(
-        op,
-        [call["input"].name, call["weight"].name, *([bias.name] if bias else [])],
-        call.outputs[0],
-        strides=_each(call.get("stride", 1), count),
-        dilations=_each(call.get("dilation", 1), count),
-        group=call.get("groups", 1),
-        kernel_shape=list(kernel.shape[2:]),
-        **attributes,
-    )
-
-
-def _each(value: int | Sequence[int], count: int) -> list[int]:
-    """A number for each axis, of one for all or of a list of one."""
-    values = [value] if isinstance(value, int) else list(value)
-    return values * count if len(values) == 1 else values
-
-
-def _pool(op: str, count: int) -> Translate:
-    def translate(call: Call, to: Translation) -> None:
-        kernel = _each(call["kernel_size"], count)
-        if call.get("divisor_override"):
-            raise UnspoolError(
-                f"divides by divisor_override={call['divisor_override']}, which has no form; leave "
-                "it out"
-            )
-        to.add(
-            op,
-            [call["self"].name],
-            call.outputs[0],
-            kernel_shape=kernel,
-            strides=_each(call.get("stride") or kernel, count),
-            pads=_each(call.get("padding", 0), count) * 2,
-            dilations=_each(call.get("dilation", 1), count),
-            ceil_mode=int(call.get("ceil_mode", False)),
-            count_include_pad=int(call.get("count_include_pad", op == "AveragePool")),
-        )
-
-    return translate
-
-
-def _global_pool(op: str) -> Translate:
-    def translate(call: Call, to: Translation) -> None:
-        if set(call["output_size"]) != {1}:
-            raise UnspoolError(f"pools to {call['output_size']}; expected 1, or a plain pool")
-        to.add(op, [call["self"].name], call.outputs[0])
-
-    return translate
-
-
-def _batch_norm(call: Call, to: Translation) -> None:
-    if call.get("training", False):
-        raise UnspoolError("was exported in training mode; call model.eval() before the export")
-    names = [call[name].name for name in ("input", "weight", "bias", "running_mean", "running_var")]
-    to.add("BatchNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
-
-
-def _layer_norm(call: Call, to: Translation) -> None:
-    shape = call["normalized_shape"]
-    weight, bias = call.get("weight"), call.get("bias")
-    scale = weight.name if weight else to.constant(np.ones(shape, np.float32))
-    names = [call["input"].name, scale, *([bias.name] if bias else [])]
-    epsilon = call.get("eps", 1e-5)
-    to.add("LayerNormalization", names, call.outputs[0], axis=-len(shape), epsilon=epsilon)
-
-
-def _group_norm(call: Call, to: Translation) -> None:
-    names = [call[name].name for name in ("input", "weight", "bias")]
-    groups, epsilon = call["num_groups"], call.get("eps", 1e-5)
-    to.add("GroupNormalization", names, call.outputs[0], num_groups=groups, epsilon=epsilon)
-
-
 def _clip(call: Call, to: Translation) -> None:
     hard = call.target == "hardtanh"
     low = call.get("min_val", -1.0) if hard else call.get("min")
@@ -177,13 +85,6 @@ def _hard_sigmoid(call: Call, to: Translation) -> None:
     to.add("HardSigmoid", [call["self"].name], call.outputs[0], alpha=1 / 6, beta=0.5)
 
 
-def _prelu(call: Call, to: Translation) -> None:
-    """PyTorch has a slope for each channel, the axis behind the batch; ONNX for the last axes."""
-    slopes, rank = to.constants[call["weight"].name], len(to.shapes[call["self"].name])
-    behind = slopes.reshape((-1, *[1] * max(rank - 2, 0)))
-    to.add("PRelu", [call["self"].name, to.constant(behind)], call.outputs[0])
-
-
 def _reduction(op: str) -> Translate:
     def translate(call: Call, to: Translation) -> None:
         axes = call.get("dim")
@@ -194,10 +95,6 @@ def _reduction(op: str) -> Translate:
         to.add(op, names, call.outputs[0], keepdims=int(call.get("keepdim", False)))
 
     return translate
-
-
-def _embedding(call: Call, to: Translation) -> None:
-    to.add("Gather", [call["weight"].name, call["indices"].name], call.outputs[0], axis=0)
 
 
 def _matmul(call: Call, to: Translation) -> None:
@@ -212,10 +109,10 @@ def _addmm(call: Call, to: Translation) -> None:
 
 TRANSLATIONS: dict[str, Translate] = {
     "abs": _as("Abs"),
-    "adaptive_avg_pool1d": _global_pool("GlobalAveragePool"),
-    "adaptive_avg_pool2d": _global_pool("GlobalAveragePool"),
-    "adaptive_max_pool1d": _global_pool("GlobalMaxPool"),
-    "adaptive_max_pool2d": _global_pool("GlobalMaxPool"),
+    "adaptive_avg_pool1d": aten_layers.global_pool("GlobalAveragePool"),
+    "adaptive_avg_pool2d": aten_layers.global_pool("GlobalAveragePool"),
+    "adaptive_max_pool1d": aten_layers.global_pool("GlobalMaxPool"),
+    "adaptive_max_pool2d": aten_layers.global_pool("GlobalMaxPool"),
     "add.Scalar": _of_two("Add"),
     "add.Tensor": _of_two("Add"),
     "addmm": _addmm,
@@ -223,9 +120,9 @@ TRANSLATIONS: dict[str, Translate] = {
     "alpha_dropout": _same,
     "amax": _reduction("ReduceMax"),
     "amin": _reduction("ReduceMin"),
-    "avg_pool1d": _pool("AveragePool", 1),
-    "avg_pool2d": _pool("AveragePool", 2),
-    "batch_norm": _batch_norm,
+    "avg_pool1d": aten_layers.pool("AveragePool", 1),
+    "avg_pool2d": aten_layers.pool("AveragePool", 2),
+    "batch_norm": aten_layers.batch_norm,
     "bmm": _matmul,
     "celu": _as("Celu", alpha="alpha"),
     "clamp": _clip,
@@ -233,43 +130,43 @@ TRANSLATIONS: dict[str, Translate] = {
     "clamp_min": _clip,
     "clone": _same,
     "contiguous": _same,
-    "conv1d": _conv,
-    "conv1d.padding": _conv,
-    "conv2d": _conv,
-    "conv2d.padding": _conv,
-    "conv_transpose1d": _conv,
-    "conv_transpose2d.input": _conv,
+    "conv1d": aten_layers.conv,
+    "conv1d.padding": aten_layers.conv,
+    "conv2d": aten_layers.conv,
+    "conv2d.padding": aten_layers.conv,
+    "conv_transpose1d": aten_layers.conv,
+    "conv_transpose2d.input": aten_layers.conv,
     "cos": _as("Cos"),
     "detach": _same,
     "div.Scalar": _of_two("Div"),
     "div.Tensor": _of_two("Div"),
     "dropout": _same,
     "elu": _as("Elu", alpha="alpha"),
-    "embedding": _embedding,
+    "embedding": aten_layers.embedding,
     "exp": _as("Exp"),
     "feature_dropout": _same,
     "full": _constant,
     "full_like": _constant,
     "gelu": _as("Gelu", approximate="approximate"),
-    "group_norm": _group_norm,
+    "group_norm": aten_layers.group_norm,
     "gru_cell": partial(cell, kind="GRU"),
     "gru.data": partial(recurrent, kind="GRU"),
     "gru.input": partial(recurrent, kind="GRU"),
     "hardsigmoid": _hard_sigmoid,
     "hardswish": _as("HardSwish"),
     "hardtanh": _clip,
-    "layer_norm": _layer_norm,
+    "layer_norm": aten_layers.layer_norm,
     "leaky_relu": _as("LeakyRelu", alpha="negative_slope"),
     "lift_fresh_copy": _same,
-    "linear": _linear,
+    "linear": aten_layers.linear,
     "log": _as("Log"),
     "log_softmax.int": _as("LogSoftmax", axis="dim"),
     "lstm_cell": partial(cell, kind="LSTM"),
     "lstm.data": partial(recurrent, kind="LSTM"),
     "lstm.input": partial(recurrent, kind="LSTM"),
     "matmul": _matmul,
-    "max_pool1d": _pool("MaxPool", 1),
-    "max_pool2d": _pool("MaxPool", 2),
+    "max_pool1d": aten_layers.pool("MaxPool", 1),
+    "max_pool2d": aten_layers.pool("MaxPool", 2),
     "maximum": _of_two("Max"),
     "mean": _reduction("ReduceMean"),
     "mean.dim": _reduction("ReduceMean"),
@@ -285,7 +182,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "ones": _constant,
     "ones_like": _constant,
     "pow.Tensor_Scalar": _of_two("Pow"),
-    "prelu": _prelu,
+    "prelu": aten_layers.prelu,
     "reciprocal": _as("Reciprocal"),
     "relu": _as("Relu"),
     "relu6": _relu6,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.torch.aten import Translate
+from unspool.frontend.torch.aten_layers import Translate
 from unspool.frontend.torch.program import Call
 from unspool.frontend.torch.translation import Translation
 
