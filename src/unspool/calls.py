@@ -7,6 +7,7 @@ from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
 from unspool.deployed import Options
+from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
 from unspool.stages import Way
@@ -14,6 +15,8 @@ from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
+from unspool.unrolling.piecewise import CALLS
+from unspool.unrolling.stream_checks import check_streams
 
 _SAMPLES = 8  # flash and cycles hardly depend on the ranges
 _STAGE = "try steps per call"
@@ -49,8 +52,7 @@ def call_costs(
     """
     inferring = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
-    whole = taken.length(inferring, time_steps)
-    ways = {k: _way(k, time_steps, options) for k in costs.worth_trying(taken.divisors(whole))}
+    ways = {k: _way(k, time_steps, options) for k in _possible(inferring, time_steps)}
     target, found = options.target or targets.target(), []
     with Clock(watch).stage(_STAGE, len(ways)) as progress:
         for steps, way in ways.items():
@@ -58,6 +60,17 @@ def call_costs(
             found.append(costs.of_compiled(steps, vela.compile(tflite, target)))
             progress(1)
     return tuple(found)
+
+
+def _possible(model: Any, time_steps: int | None) -> list[int]:
+    multiple, whole = check_streams(model, CALLS).multiple, taken.length(model, time_steps)
+    possible = [steps for steps in taken.divisors(whole) if steps % multiple == 0]
+    if not possible:
+        raise UnspoolError(
+            f"a sequence of {whole} time steps is not made of whole calls: the model's strides "
+            f"need a multiple of {multiple} in each; deploy it without `steps_per_call`"
+        )
+    return costs.worth_trying(possible)
 
 
 def _way(steps: int, time_steps: int | None, options: Options) -> Way:

@@ -15,7 +15,8 @@ from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
-from unspool.unrolling.stream_checks import CALLS, check_streams
+from unspool.unrolling.piecewise import CALLS
+from unspool.unrolling.stream_checks import check_streams
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ def calls(
 def _check_calls(
     model: Any, data: Samples, what: str, time_steps: int | None, steps_per_call: int
 ) -> None:
-    check_streams(model, CALLS)
+    chunks = check_streams(model, CALLS)
     taken.calls(model, time_steps, steps_per_call)
+    chunks.check(steps_per_call, "steps_per_call")
     taken.check_sequences(model, data, what, time_steps)
 
 
@@ -129,9 +131,14 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(taken.check_chunks, time_steps=time_steps),
+        partial(_check_chunks, time_steps=time_steps),
         activations,
     )
+
+
+def _check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
+    check_streams(model).check(time_steps)
+    taken.check_chunks(model, data, what, time_steps)
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

@@ -161,8 +161,9 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], dict[str, Any], str]] = {
     "over time": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3, name="conv")(x)),
         {"steps_per_call": 6},
-        "layer 'conv' (Conv1D): mixes time steps, so chunk by chunk it would compute something "
-        "else; deploy it without `steps_per_call`, or put it after the last recurrent layer",
+        "layer 'conv' (Conv1D): reads windows of 3 time steps, of which the first are not full; "
+        'train it with padding "causal", or with ZeroPadding of 2 steps in front of it; or deploy '
+        "it without `steps_per_call`",
     ),
     "states of the model": (
         MODELS["gru"],

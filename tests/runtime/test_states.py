@@ -274,7 +274,7 @@ def given_state() -> Any:
             partial(chain(L.GRU(4, go_backwards=True, name="g")), T),
             r"layer 'g' \(GRU\): reads .* from its end",
         ),
-        (conv, r"layer 'c' \(Conv1D\): mixes time steps"),
+        (conv, r"layer 'c' \(Conv1D\): reads steps that are to come"),
         (
             partial(chain(L.GRU(4, return_sequences=True), L.Flatten(name="f"), L.Dense(2)), T),
             r"layer 'f' \(Flatten\): mixes time steps",

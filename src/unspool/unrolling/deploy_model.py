@@ -18,10 +18,12 @@ from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
+from unspool.unrolling.piecewise import CALLS
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
-from unspool.unrolling.stream_checks import CALLS, check_streams
+from unspool.unrolling.stream_checks import Chunks, check_streams
+from unspool.unrolling.windows import Windows
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -102,12 +104,15 @@ def unroll_stream(
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    check_streams(model)
-    return _unrolled_stream(model, time_steps, allow_cpu, full_length)
+    chunks = check_streams(model)
+    chunks.check(time_steps)
+    return _unrolled_stream(model, chunks, time_steps, allow_cpu, full_length)
 
 
-def _unrolled_stream(model: Any, time_steps: int, allow_cpu: bool, full_length: bool) -> Any:
-    """What `unroll_stream` returns, of a model that can be cut into chunks."""
+def _unrolled_stream(
+    model: Any, chunks: Chunks, time_steps: int, allow_cpu: bool, full_length: bool
+) -> Any:
+    """What `unroll_stream` returns, of a model that can be cut so."""
     check(by_rules(model, full_length=full_length), model, allow_cpu)
     if full_length:
         check_full_length(model)
@@ -116,7 +121,10 @@ def _unrolled_stream(model: Any, time_steps: int, allow_cpu: bool, full_length: 
     inputs = _inputs(taken.chunks(model, time_steps), scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
     rebuilder = Rebuilder(
-        lambda layer, name: streaming(layer, name, states, scopes.give), scopes, masks
+        lambda layer, name: streaming(layer, name, states, scopes.give),
+        scopes,
+        masks,
+        Windows(chunks.windows, chunks.reshapes, states, scopes.give),
     )
     return _deploy_model(model, inputs, rebuilder, states)
 
@@ -153,9 +161,10 @@ def unroll_calls(
         >>> deploy_model.interface.marks.calls.count
         3
     """
-    check_streams(model, CALLS)
+    chunks = check_streams(model, CALLS)
     count = taken.calls(model, time_steps, steps_per_call)
-    deploy_model = _unrolled_stream(model, steps_per_call, allow_cpu, full_length)
+    chunks.check(steps_per_call, "steps_per_call")
+    deploy_model = _unrolled_stream(model, chunks, steps_per_call, allow_cpu, full_length)
     interface, whole = deploy_model.interface, structure.output_shapes(model, time_steps)
     names = structure.output_names(model)
     parts = [

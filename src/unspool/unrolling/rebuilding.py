@@ -19,6 +19,7 @@ from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
 from unspool.unrolling.substitutes import activated, substitute
+from unspool.unrolling.windows import Windows
 
 
 class Scopes:
@@ -45,11 +46,14 @@ class Rebuilder:
         unrolled: makes the deploy-time form of a recurrent layer, given the layer and its name.
         scopes: gives the copies their names.
         masks: of the new tensors; None where no time step is ever padded.
+        windows: makes the form of layers that read windows of time, for a stream; None for whole
+            sequences.
     """
 
     unrolled: Callable[[Any, str], DeployLayer] = recurrent
     scopes: Scopes = field(default_factory=Scopes)
     masks: MaskInputs | None = None
+    windows: Windows | None = None
     _copies: dict[int, DeployLayer] = field(default_factory=dict)
 
     def copied(self, layer: Any, prefix: str = "") -> DeployLayer:
@@ -109,6 +113,12 @@ class Rebuilder:
         name = self.scopes.give(prefix + layer.name)
         if not isinstance(layer, keras.layers.Layer):
             return _operation(layer, name)
+        if self.windows and (made := self.windows.form(layer, name, self._form)):
+            return made
+        return self._form(layer, name)
+
+    def _form(self, layer: Any, name: str) -> DeployLayer:
+        """The deploy-time form of a layer, by a name."""
         if isinstance(layer, _MASKING):
             return _given_mask(Cleared(name=name))
         if isinstance(layer, keras.layers.GlobalAveragePooling1D):

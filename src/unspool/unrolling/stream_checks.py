@@ -1,36 +1,19 @@
 """Whether a model computes the same on a stream, chunk by chunk, as on whole sequences."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
-
-import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.frontend.graph import is_graph
 from unspool.frontend.sequences import in_time
-from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
-from unspool.support.drawn import drawn
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """What a sequence is cut into, for messages.
-
-    Attributes:
-        of: what takes one piece after the other.
-        otherwise: how a model is deployed that cannot be cut.
-    """
-
-    of: str
-    otherwise: str
-
-
-STREAM = Pieces("a stream", "without states")
-CALLS = Pieces("one of several calls", "without `steps_per_call`")
+from unspool.unrolling.piecewise import STREAM, ZEROS, Pieces, Step, step
 
 
 def is_streamable(model: Any) -> bool:
@@ -42,7 +25,7 @@ def is_streamable(model: Any) -> bool:
     return True
 
 
-def check_streams(model: Any, pieces: Pieces = STREAM) -> None:
+def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
     """Check that a model computes the same piece by piece as on whole sequences.
 
     Args:
@@ -52,111 +35,99 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> None:
     Raises:
         UnspoolError: a layer would not, or a mask cannot be cut; the message names it.
     """
-    _check_layers(model, pieces)
+    chunks = Chunks()
+    lengths = [tensor.shape[1] for tensor in _timed_inputs(model)]
+    shortest = min(filter(None, lengths), default=1)
+    rates = [Fraction(length or shortest, shortest) for length in lengths]
+    _follow(model, rates, pieces, chunks)
     check_masks(model, pieces.of, pieces.otherwise)
+    return chunks
 
 
-def _check_layers(model: Any, pieces: Pieces) -> None:
-    """Check that no layer would compute something else piece by piece.
+@dataclass
+class Chunks:
+    """How a model takes a sequence in pieces.
 
-    Raises:
-        UnspoolError: one would; the message names it.
+    Attributes:
+        multiple: time steps of a piece are a multiple of it; where inputs have different lengths,
+            those of the shortest.
+        windows: layers, by id, that read windows of time.
+        reshapes: Reshape layers, by id, that keep each time step.
+    """
+
+    multiple: int = 1
+    windows: set[int] = field(default_factory=set)
+    reshapes: set[int] = field(default_factory=set)
+
+    def check(self, time_steps: int, name: str = "time_steps") -> None:
+        """Check the time steps of a piece.
+
+        Raises:
+            UnspoolError: they are no multiple.
+        """
+        if time_steps % self.multiple:
+            raise UnspoolError(
+                f"`{name}` {time_steps}: the model's strides need whole windows in each call; "
+                f"expected a multiple of {self.multiple}"
+            )
+
+
+def _timed_inputs(model: Any) -> list[Any]:
+    inputs = graph.functional(model).inputs
+    return [tensor for tensor, has in zip(inputs, in_time(model), strict=True) if has]
+
+
+def _follow(
+    model: Any, rates: Sequence[Fraction], pieces: Pieces, chunks: Chunks
+) -> list[Fraction]:
+    """Follow the sequences through a model: what `check_streams` does, for one nested in it too.
+
+    Args:
+        model: the model.
+        rates: time steps of each of its sequences, for one of the shortest input's.
+        pieces: for messages.
+        chunks: is filled.
+
+    Returns:
+        the same for its outputs; 1 for those without time.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     timed, whole = _timed(model), graph.functional(model)
-    for layer in whole.operations:
+    rate_of = {id(t): rate for t, rate in zip(_timed_inputs(model), rates, strict=True)}
+    zeros: dict[int, int] = {}
+    for node in graph.nodes(whole):
+        layer = node.operation
+        if node.is_input or graph.makes_mask(whole, node):
+            continue  # what only computes a mask is computed before the network
+        rate = next((rate_of[id(t)] for t in node.input_tensors if id(t) in rate_of), Fraction(1))
         if any(layer is other for other in in_front):
+            rate_of |= dict.fromkeys(map(id, node.outputs), rate)
             continue
         if is_graph(layer):
-            _check_layers(layer, pieces)
+            taken = [rate_of.get(id(t), Fraction(1)) for t in node.input_tensors if id(t) in timed]
+            given = _follow(layer, taken, pieces, chunks)
+            rate_of |= dict(zip(map(id, node.outputs), given, strict=True))
             continue
-        # What only computes a mask is computed before the network.
-        nodes = [node for node in graph.calls(whole, layer) if not graph.makes_mask(whole, node)]
-        problem = _problem(layer, nodes, timed, pieces)
-        if problem:
-            raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {problem}")
+        rows = zeros.get(id(node.input_tensors[0]), 0) if node.input_tensors else 0
+        found = step(node, timed, rows, pieces)
+        if found.problem:
+            raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {found.problem}")
+        _note(layer, found, rate, chunks)
+        rate_of |= dict.fromkeys(map(id, node.outputs), rate * found.given / found.taken)
+        zeros |= dict.fromkeys(map(id, node.outputs), found.zeros)
+    if any(zeros.get(id(tensor)) for tensor in whole.outputs):
+        raise UnspoolError(f"an output begins with zeros, {ZEROS}")
+    return [rate_of.get(id(tensor), Fraction(1)) for tensor in whole.outputs]
 
 
-def _problem(layer: Any, nodes: list[Any], timed: set[int], pieces: Pieces) -> str:
-    """Why the calls of a layer or function compute something else chunk by chunk; else ""."""
-    if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
-        return (
-            f"reads the sequence from its end, which {pieces.of} does not have yet; deploy it "
-            f"{pieces.otherwise}, or train it forwards only"
-        )
-    is_recurrent = isinstance(layer, keras.layers.RNN)
-    if is_recurrent and any(map(_is_given_states, nodes)):
-        return (
-            "the model gives it an initial state itself, at the start of each call; deploy it "
-            f"{pieces.otherwise} (a state that is an input and an output of the model is fed back "
-            "all the same)"
-        )
-    has_time = any(_has_time(node.input_tensors, timed) for node in nodes)
-    begins = any(_has_time(node.outputs, timed) for node in nodes if not node.is_input)
-    if not has_time and (begins or is_recurrent):
-        return (
-            "begins a sequence of its own in every call, which has no states to go on from; deploy "
-            f"it {pieces.otherwise}"
-        )
-    is_known = is_recurrent or isinstance(layer, REMOVED)
-    if has_time and not is_known and not all(_keeps_to_steps(n, timed) for n in nodes):
-        return (
-            "mixes time steps, so chunk by chunk it would compute something else; deploy it "
-            f"{pieces.otherwise}, or put it after the last recurrent layer"
-        )
-    return ""
-
-
-def _is_given_states(node: Any) -> bool:
-    """Whether a call of a recurrent layer has an argument `initial_state`."""
-    args, kwargs = node.arguments.args, node.arguments.kwargs
-    return any(x is not None for x in (*args[1:2], kwargs.get("initial_state")))
-
-
-_STEPS = 3
-
-
-def _keeps_to_steps(node: Any, timed: set[int]) -> bool:
-    """Whether a call computes the same step by step as on whole sequences, found by trying.
-
-    An output without time is the same after the last step: a slice of it, but no mean over time.
-    """
-    rng = np.random.default_rng(0)
-    values = {id(tensor): _drawn(tensor, rng, timed) for tensor in node.input_tensors}
-    steps = [
-        {key: array[:, n : n + 1] if key in timed else array for key, array in values.items()}
-        for n in range(_STEPS)
-    ]
-    try:
-        whole, *parts = [_computed(node, given) for given in (values, *steps)]
-    except Exception:  # it takes sequences of one length alone, or no values such as these
-        return False
-    return all(_same(output, [part[n] for part in parts]) for n, output in enumerate(whole))
-
-
-def _drawn(tensor: Any, rng: np.random.Generator, timed: set[int]) -> np.ndarray:
-    """Values of a tensor's shape, (1, ...)."""
-    shape = [size or _STEPS for size in (1, *tensor.shape[1:])]
-    if _has_time([tensor], timed):
-        shape[1] = _STEPS
-    return drawn(rng, shape, tensor.dtype)
-
-
-def _computed(node: Any, values: dict[int, np.ndarray]) -> list[np.ndarray]:
-    args, kwargs = node.arguments.fill_in(values)
-    kwargs.pop("mask", None)
-    return [np.asarray(each) for each in keras.tree.flatten(node.operation(*args, **kwargs))]
-
-
-def _same(whole: np.ndarray, parts: list[np.ndarray]) -> bool:
-    def close(other: np.ndarray) -> bool:
-        return other.shape == whole.shape and np.allclose(whole, other, atol=1e-5)
-
-    return close(parts[-1]) or (whole.ndim > 2 and close(np.concatenate(parts, axis=1)))
-
-
-def _has_time(tensors: list[Any], timed: set[int]) -> bool:
-    return not timed.isdisjoint(map(id, tensors))
+def _note(layer: Any, found: Step, rate: Fraction, chunks: Chunks) -> None:
+    """Note what a call needs of a piece."""
+    whole = found.taken * rate.denominator
+    chunks.multiple = math.lcm(chunks.multiple, whole // math.gcd(whole, rate.numerator))
+    if found.reads_windows:
+        chunks.windows.add(id(layer))
+    if found.is_reshape:
+        chunks.reshapes.add(id(layer))
 
 
 def _timed(model: Any) -> set[int]:

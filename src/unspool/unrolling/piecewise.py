@@ -1,0 +1,199 @@
+"""Whether one layer or function computes the same piece by piece as on a whole sequence."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool.frontend.structure import REMOVED
+from unspool.support._tensorflow import keras
+from unspool.support.drawn import drawn
+from unspool.unrolling import windows
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a sequence is cut into, for messages.
+
+    Attributes:
+        of: what takes one piece after the other.
+        otherwise: how a model is deployed that cannot be cut.
+    """
+
+    of: str
+    otherwise: str
+
+
+STREAM = Pieces("a stream", "without states")
+CALLS = Pieces("one of several calls", "without `steps_per_call`")
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a call of a layer or function takes a sequence.
+
+    Attributes:
+        problem: why it would compute something else piece by piece; else "".
+        taken: time steps that it takes at once.
+        given: time steps that it gives for these.
+        zeros: rows of zeros that what it gives begins with, on a whole sequence.
+        reads_windows: it reads windows of time, or puts zeros in front of them.
+        is_reshape: it is a Reshape that keeps each time step.
+    """
+
+    problem: str = ""
+    taken: int = 1
+    given: int = 1
+    zeros: int = 0
+    reads_windows: bool = False
+    is_reshape: bool = False
+
+
+ZEROS = (
+    "which a stream has no time steps for; put them right in front of a convolution or pooling "
+    "that reads them"
+)
+"""The end of a message about zeros that a layer puts in front of a sequence."""
+
+
+def step(node: Any, timed: set[int], zeros: int, pieces: Pieces) -> Step:
+    """How a call takes a sequence that begins with so many rows of zeros."""
+    layer = node.operation
+    problem = _problem(layer, node, timed, pieces)
+    if problem or not has_time(node.input_tensors, timed):
+        return Step(problem)
+    if isinstance(layer, REMOVED):
+        return Step(zeros=zeros)
+    added, window = windows.padding(layer), windows.window(layer)
+    if added and added[1]:
+        return Step("puts zeros behind the sequence, whose end a stream does not have")
+    if added:
+        return Step(zeros=zeros + added[0], reads_windows=True)
+    if window and (window.reads_before or zeros):
+        problem = window.problem(zeros)
+        otherwise = f"; or deploy it {pieces.otherwise}" if problem else ""
+        return Step(problem + otherwise, window.stride, reads_windows=True)
+    if zeros:
+        return Step(f"reads zeros in front of the sequence, {ZEROS}")
+    if isinstance(layer, keras.layers.RNN):
+        return Step()
+    if _keeps_time(layer):
+        return Step(is_reshape=True)
+    found = _grain(node, timed)
+    if found is None:
+        return Step(
+            "mixes time steps, so chunk by chunk it would compute something else; deploy it "
+            f"{pieces.otherwise}, or put it after the last recurrent layer"
+        )
+    return Step("", *found)
+
+
+def _keeps_time(layer: Any) -> bool:
+    """Whether a layer is a Reshape of what each of a fixed number of time steps holds."""
+    if not isinstance(layer, keras.layers.Reshape):
+        return False
+    before, after = layer.input.shape, layer.output.shape
+    return len(after) > 2 and before[1] is not None and before[1] == after[1]
+
+
+def _problem(layer: Any, node: Any, timed: set[int], pieces: Pieces) -> str:
+    """Why a call computes something else piece by piece, by what the layer is; else ""."""
+    if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
+        return (
+            f"reads the sequence from its end, which {pieces.of} does not have yet; deploy it "
+            f"{pieces.otherwise}, or train it forwards only"
+        )
+    is_recurrent = isinstance(layer, keras.layers.RNN)
+    if is_recurrent and _is_given_states(node):
+        return (
+            "the model gives it an initial state itself, at the start of each call; deploy it "
+            f"{pieces.otherwise} (a state that is an input and an output of the model is fed back "
+            "all the same)"
+        )
+    begins = has_time(node.outputs, timed) or is_recurrent
+    if begins and not has_time(node.input_tensors, timed):
+        return (
+            "begins a sequence of its own in every call, which has no states to go on from; deploy "
+            f"it {pieces.otherwise}"
+        )
+    return ""
+
+
+def _is_given_states(node: Any) -> bool:
+    """Whether a call of a recurrent layer has an argument `initial_state`."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    return any(x is not None for x in (*args[1:2], kwargs.get("initial_state")))
+
+
+_STEPS = 24  # a layer may look back over many steps
+_MOST_AT_ONCE = 8
+_DRAWS = 2
+
+
+def _grain(node: Any, timed: set[int]) -> tuple[int, int] | None:
+    """(steps that a call takes at once, steps that it gives for them), found by trying.
+
+    None where it mixes time steps. An output without time is the same after the last step: a slice
+    of it, but no mean over time.
+    """
+    for taken in range(1, _MOST_AT_ONCE + 1):
+        given = _given(node, timed, taken)
+        if given is not None:
+            return taken, given
+    return None
+
+
+def _given(node: Any, timed: set[int], taken: int) -> int | None:
+    """How many steps a call gives for so many; None where more at once give something else."""
+    given = [_tried(node, timed, taken, seed) for seed in range(_DRAWS)]
+    return None if None in given else given[0]
+
+
+def _tried(node: Any, timed: set[int], taken: int, seed: int) -> int | None:
+    rng = np.random.default_rng(seed)
+    steps = max(3, _STEPS // taken) * taken
+    values = {id(tensor): _drawn(tensor, rng, timed, steps) for tensor in node.input_tensors}
+    parts = [
+        {key: a[:, n : n + taken] if key in timed else a for key, a in values.items()}
+        for n in range(0, steps, taken)
+    ]
+    try:
+        whole, *pieces = [_computed(node, given) for given in (values, *parts)]
+    except Exception:  # it takes sequences of one length alone, or no values such as these
+        return None
+    if not all(_same(output, [p[n] for p in pieces], taken) for n, output in enumerate(whole)):
+        return None
+    lengths = [p.shape[1] for p in pieces[0] if p.ndim > 2]
+    return min(lengths, default=taken) or None
+
+
+def _drawn(tensor: Any, rng: np.random.Generator, timed: set[int], steps: int) -> np.ndarray:
+    """Values of a tensor's shape, (1, ...)."""
+    shape = [size or steps for size in (1, *tensor.shape[1:])]
+    if has_time([tensor], timed):
+        shape[1] = steps
+    return drawn(rng, shape, tensor.dtype)
+
+
+def _computed(node: Any, values: dict[int, np.ndarray]) -> list[np.ndarray]:
+    args, kwargs = node.arguments.fill_in(values)
+    kwargs.pop("mask", None)
+    return [np.asarray(each) for each in keras.tree.flatten(node.operation(*args, **kwargs))]
+
+
+def _same(whole: np.ndarray, parts: list[np.ndarray], taken: int) -> bool:
+    """Whether an output of a whole sequence is that of its parts, or of the last step.
+
+    Of one step alone: a function such as `any` soon gives the same for several.
+    """
+
+    def close(other: np.ndarray) -> bool:
+        return other.shape == whole.shape and np.allclose(whole, other, atol=1e-5)
+
+    joined = whole.ndim > 2 and close(np.concatenate(parts, axis=1))
+    return joined or (taken == 1 and close(parts[-1]))
+
+
+def has_time(tensors: list[Any], timed: set[int]) -> bool:
+    """Whether one of some tensors is a sequence; `timed` has those that are, by id."""
+    return not timed.isdisjoint(map(id, tensors))

@@ -1,0 +1,282 @@
+"""Streams of layers that read windows of time: the rows in front are states."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import L
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from repeated_ranges import repeated
+
+import unspool
+from unspool import Options, Session, UnspoolError
+from unspool.quantization.quantizer import quantize
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.deploy_model import unroll_calls, unroll_stream
+from unspool.unrolling.stream_checks import check_streams
+
+T, FEATURES = 24, 6
+QUICK = Options(remedy_seconds=0)
+PHASES = tuple(phase for phase in Phase if phase not in (Phase.shrink, Phase.explain))
+"""Smaller examples of what fails would take minutes: each is a network."""
+
+
+def keyword_spotter(x: Any) -> Any:
+    """Two convolutions over (time, frequency), the second depthwise, and a GRU."""
+    h = L.ZeroPadding2D(((4, 0), (1, 1)))(L.Reshape((T, FEATURES, 1))(x))
+    h = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, (5, 3), strides=(2, 1))(h)))
+    h = L.DepthwiseConv2D((3, 3))(L.ZeroPadding2D(((2, 0), (0, 0)))(h))
+    return L.Dense(3)(L.GRU(6)(L.Reshape((T // 2, -1))(h)))
+
+
+def noise_suppressor(x: Any) -> list[Any]:
+    """As RNNoise has been since 0.2: two convolutions in front of GRUs, two outputs."""
+    h = L.Conv1D(8, 3, padding="causal", activation="tanh")(x)
+    h = L.Conv1D(10, 3, padding="causal", activation="tanh")(h)
+    first = L.GRU(6, return_sequences=True)(h)
+    second = L.GRU(5, return_sequences=True)(first)
+    joined = L.Concatenate()([h, first, second])
+    return [
+        L.Dense(4, "sigmoid", name="gains")(joined),
+        L.Dense(1, "sigmoid", name="voice")(second),
+    ]
+
+
+def residual(x: Any) -> Any:
+    """Each path has the same time: what is padded is read by its convolution alone."""
+    left = L.SeparableConv1D(FEATURES, 4)(L.ZeroPadding1D((3, 0))(x))
+    right = L.Conv1D(FEATURES, 3, dilation_rate=4, padding="causal")(x)
+    return L.LSTM(5)(L.Add()([x, left, right]))
+
+
+def causal(width: int, size: int, stride: int = 1, gap: int = 1, **options: Any) -> Any:
+    return L.Conv1D(width, size, stride, "causal", dilation_rate=gap, **options)
+
+
+def chained(*layers: Any) -> Callable[[Any], Any]:
+    """The layers one after the other, a GRU behind them."""
+    return lambda x: L.GRU(5)(keras.Sequential(list(map(copy, layers)))(x))
+
+
+def copy(layer: Any) -> Any:
+    return type(layer).from_config(layer.get_config())
+
+
+def pad(rows: int) -> Any:
+    return L.ZeroPadding1D((rows, 0))
+
+
+def behind(*layers: Any) -> Callable[[Any], Any]:
+    """The layers behind a GRU, whose sequence they read."""
+
+    def made(x: Any) -> Any:
+        h = L.GRU(5, return_sequences=True)(x)
+        for layer in map(copy, layers):
+            h = layer(h)
+        return h
+
+    return made
+
+
+MODELS: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "Conv1D, causal": (chained(causal(8, 5)), 1),
+    "strides": (chained(causal(8, 5, 2)), 2),
+    "far strides": (chained(causal(8, 7, 4)), 4),
+    "strides beyond the kernel": (chained(causal(8, 2, 3)), 3),
+    "dilation": (behind(causal(4, 3, gap=5)), 1),
+    "zeros twice": (chained(pad(1), pad(2), L.Conv1D(8, 4)), 1),
+    "fewer zeros, strides": (chained(pad(3), L.Conv1D(8, 5, 2)), 2),
+    "DepthwiseConv1D, pool": (chained(pad(4), L.DepthwiseConv1D(5), L.MaxPooling1D(2)), 2),
+    "overlapping pools": (chained(pad(2), L.AveragePooling1D(3, 1)), 1),
+    "patches": (chained(L.Conv1D(8, 4, 4)), 4),
+    "every second step": (lambda x: L.GRU(5)(x[:, ::2]), 2),
+    "two strides": (chained(L.MaxPooling1D(3), causal(6, 3, 2)), 6),
+    "upsampling": (behind(L.UpSampling1D(2)), 1),
+    "sequence comes out": (behind(causal(8, 3, 3), L.Dense(2)), 3),
+    "keyword spotter": (keyword_spotter, 2),
+    "noise suppressor": (noise_suppressor, 1),
+    "residual": (residual, 1),
+}
+"""Layers, and the smallest number of steps of a call."""
+
+
+def built(layers: Callable[[Any], Any]) -> Any:
+    keras.utils.set_random_seed(2)
+    x = keras.Input((T, FEATURES), name="x")
+    model = keras.Model(x, layers(x))
+    rng = np.random.default_rng(2)
+    for weight in model.trainable_weights:  # biases too: a zero that is not one would show
+        weight.assign(weight + rng.normal(0, 0.2, weight.shape))
+    return model
+
+
+def sequences(count: int = 24, steps: int = T) -> np.ndarray:
+    return np.random.default_rng(5).normal(0, 1, (count, steps, FEATURES)).astype(np.float32)
+
+
+def whole(model: Any, data: np.ndarray) -> list[np.ndarray]:
+    return [np.asarray(each) for each in keras.tree.flatten(model.predict(data, verbose=0))]
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize("name", MODELS)
+def test_chunks_give_what_keras_gives_for_the_whole_sequence(name: str) -> None:
+    layers, multiple = MODELS[name]
+    model, data = built(layers), sequences(6)
+    assert check_streams(model).multiple == multiple
+    for steps in sorted({multiple, 12, T}):
+        outputs = Session(convert(unroll_calls(model, steps))).predict(data)
+        for got, wanted in zip(outputs, whole(model, data), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize("name", ["far strides", "keyword spotter", "noise suppressor", "residual"])
+def test_a_stream_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
+    layers, multiple = MODELS[name]
+    model, data = built(layers), sequences(40)
+    done = unspool.deploy_stream(model, data, time_steps=multiple, options=QUICK)
+    assert done.compiled.cpu_operators == ()
+    assert (done.simulation.samples, done.simulation.equal) == (40, 40)
+    quality = done.measured.quality
+    assert quality is not None and quality.worst is not None and quality.worst.mean < 2.5
+    session = Session(done.quantized_tflite, "tflm")
+    assert any(state.endswith("/rows") for state in session.state_names)
+
+
+def test_a_state_holds_as_few_rows_as_the_next_call_reads() -> None:
+    model = built(
+        lambda x: L.GRU(5)(L.Conv1D(8, 3, 2, dilation_rate=1, padding="causal", name="c")(x))
+    )
+    deploy_model = unroll_stream(model, 4)
+    shapes = {t.name: t.shape for t in deploy_model.inputs}
+    assert shapes["c.rows_in"] == (1, 2, FEATURES)
+
+
+def test_any_chunks_have_the_same_bytes() -> None:
+    """With the same ranges: what is carried is what was there."""
+    model, data = built(keyword_spotter), sequences()
+    part, at_once = (convert(unroll_calls(model, steps)) for steps in (4, T))
+    ranges = unspool.calibrate(part, data).ranges
+    files = [quantize(part, ranges), quantize(at_once, repeated(part, ranges, at_once, 2))]
+    (got,), (wanted,) = (Session(file, "tflm").predict(data) for file in files)
+    np.testing.assert_array_equal(got, wanted)
+
+
+def drawn(kind: str, width: int, size: int, stride: int, gap: int) -> list[Any]:
+    """A causal layer, or several, of random sizes."""
+    match kind:
+        case "conv":
+            return [causal(width, size, stride, gap if stride == 1 else 1)]
+        case "padded":
+            return [pad(size - 1), L.Conv1D(width, size, stride)]
+        case "depthwise":
+            return [pad(size - 1), L.DepthwiseConv1D(size)]
+        case "pool":
+            return [L.MaxPooling1D(stride)]
+        case "mean":
+            return [pad(size - 1), L.AveragePooling1D(size, 1)]
+        case "gru":
+            return [L.GRU(width, return_sequences=True)]
+        case "norm":
+            return [L.BatchNormalization(), L.ReLU()]
+    return [L.Dropout(0.5)]
+
+
+KINDS = ("conv", "padded", "depthwise", "pool", "mean", "gru", "norm", "dropout")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.integers(1, 6),
+            st.integers(1, 5),
+            st.integers(1, 3),
+            st.integers(1, 3),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(1, 3),
+    st.integers(0, 9),
+)
+@settings(max_examples=20, deadline=None, phases=PHASES)
+def test_random_causal_networks(
+    layers: list[tuple[str, int, int, int, int]], calls: int, seed: int
+) -> None:
+    """Chunk by chunk, of the smallest size, equals Keras on the whole sequence."""
+    keras.utils.set_random_seed(seed)
+    stack = [made for each in layers for made in drawn(*each)]
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, keras.Sequential([*stack, L.GRU(4, return_sequences=True)])(x))
+    steps = check_streams(model).multiple
+    data = np.random.default_rng(seed).normal(0, 1, (3, steps * calls, 3)).astype(np.float32)
+    session = Session(convert(unroll_stream(model, steps)))
+    (parts,) = session.predict_calls(data)  # (samples, calls, steps, features)
+    got = parts.reshape(3, -1, parts.shape[-1])
+    np.testing.assert_allclose(got, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "same": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 3, padding="same", name="c")(x)),
+        "layer 'c' (Conv1D): reads steps that are to come, by its padding \"same\"; train it with "
+        'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or deploy '
+        "it without states",
+    ),
+    "valid": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 5, 2, name="c")(x)),
+        "layer 'c' (Conv1D): reads windows of 5 time steps, of which the first are not full; train "
+        'it with padding "causal", or with ZeroPadding of 3 to 4 steps in front of it; '
+        "or deploy it without states",
+    ),
+    "more zeros than it reads": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 3, name="c")(pad(5)(x))),
+        "layer 'c' (Conv1D): reads windows of 3 time steps behind 5 of zeros, so that what it "
+        "gives comes late; train it with 2 at most; or deploy it without states",
+    ),
+    "zeros behind": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 3)(L.ZeroPadding1D((1, 1), name="z")(x))),
+        "layer 'z' (ZeroPadding1D): puts zeros behind the sequence, whose end a stream does not "
+        "have",
+    ),
+    "zeros for a GRU": (
+        lambda x: L.GRU(4, name="g")(pad(2)(x)),
+        "layer 'g' (GRU): reads zeros in front of the sequence, which a stream has no time steps "
+        "for; put them right in front of a convolution or pooling that reads them",
+    ),
+    "zeros come out": (
+        lambda x: pad(2)(L.GRU(4, return_sequences=True)(x)),
+        "an output begins with zeros, which a stream has no time steps for; put them right in "
+        "front of a convolution or pooling that reads them",
+    ),
+    "looks back far": (
+        lambda x: L.GRU(4)(x[:, 9:] - x[:, :-9]),
+        "mixes time steps, so chunk by chunk it would compute something else; deploy it without "
+        "states, or put it after the last recurrent layer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_refused_with_what_to_do(name: str) -> None:
+    layers, line = REFUSED[name]
+    with pytest.raises(UnspoolError) as refused:
+        unroll_stream(built(layers))
+    assert str(refused.value).endswith(line)
+
+
+def test_a_chunk_is_a_multiple_of_the_strides() -> None:
+    model = built(MODELS["two strides"][0])
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy_stream(model, sequences(), time_steps=4)
+    assert str(refused.value) == (
+        "`time_steps` 4: the model's strides need whole windows in each call; expected a multiple "
+        "of 6"
+    )
+    tried = [cost.steps_per_call for cost in unspool.call_costs(model, sequences())]
+    assert tried == [6, 12, 24]
