@@ -14,7 +14,7 @@ from unspool import inspect
 from unspool.deployed import Deployment
 from unspool.runtime import prediction
 from unspool.runtime.quality import MOST_ERROR
-from unspool.unrolling.stream_checks import is_streamable
+from unspool.unrolling.stream_checks import smallest_chunk
 
 AS_A_CASE = ("noise-suppression-rnnoise", "sentences-lstm-64-with-attention")
 """What `cases` has, smaller, in every run."""
@@ -84,7 +84,7 @@ def test_the_page_has_every_network_of_the_zoo() -> None:
 def inspected(entry: Architecture, model: Any) -> str:
     """Where a network would run before anything is deployed: "npu", "cpu" (a part), "refused"."""
     actions = {verdict.action for verdict in inspect(model, time_steps=entry.time_steps)}
-    if "refuse" in actions or (entry.states and not is_streamable(model)):
+    if "refuse" in actions or (entry.states and not smallest_chunk(model)):
         return "refused"
     return "cpu" if "cpu" in actions else "npu"
 

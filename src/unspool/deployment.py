@@ -30,6 +30,7 @@ from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.layer_rules import check
+from unspool.unrolling.stream_checks import check_streams
 
 __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
 
@@ -100,7 +101,7 @@ def deploy_stream(
     model: Any,
     calibration: Samples,
     *,
-    time_steps: int = 1,
+    time_steps: int | None = None,
     test: tuple[Samples, Labels] | None = None,
     calibration_rounds: int = 6,
     carry_states: bool = False,
@@ -112,7 +113,8 @@ def deploy_stream(
     Args:
         model: a built Keras model with a recurrent layer.
         calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
-        time_steps: of one call of the binary.
+        time_steps: of one call of the binary; the fewest that the model takes where None, 1 or a
+            multiple of its strides.
         test: sequences, and what the outputs after the last call should have been, as `deploy`
             takes it; None measures nothing.
         calibration_rounds: as `calibrate_stream` takes it.
@@ -129,6 +131,8 @@ def deploy_stream(
         >>> unspool.Session(deployment.quantized_tflite).state_names
         ('gru/h',)
     """
+    check_graph(model)
+    time_steps = time_steps or check_streams(model).multiple
     way = stages.stream(
         time_steps,
         method=options.calibration_method,

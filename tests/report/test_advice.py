@@ -227,3 +227,16 @@ def test_commands_for_weights_without_layers_name_both_files() -> None:
     request = replace(SUBJECT, config="my layers.json")
     assert model(request) == "'my model.keras' --config 'my layers.json'"
     assert model(SUBJECT) == "'my model.keras'"
+
+
+@pytest.mark.parametrize(("chunk", "count"), [(4, 1), (28, 0), (56, 0)])
+def test_a_stream_takes_whole_windows_at_once(compiled: Compiled, chunk: int, count: int) -> None:
+    report = replace(
+        report_of(bound(compiled, ARITHMETIC)),
+        created=datetime.now(timezone.utc),
+    )
+    given = advise(report, replace(DEPLOYED, stream_steps=28, chunk=chunk))
+    assert len(given) == count
+    for advice in given:
+        assert "a call computes 4 steps, not 28" in advice.text
+        assert advice.command == f"{DEPLOYED.again} --states --time-steps 4"

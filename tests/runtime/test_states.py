@@ -23,7 +23,7 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_stream
-from unspool.unrolling.stream_checks import is_streamable
+from unspool.unrolling.stream_checks import smallest_chunk
 
 T = 8
 MODELS = {
@@ -286,7 +286,7 @@ def test_what_cannot_stream_says_so(make: Callable[[], Any], message: str) -> No
     model = make()
     with pytest.raises(UnspoolError, match=message):
         unroll_stream(model)
-    assert not is_streamable(model)  # nor is it advised
+    assert not smallest_chunk(model)  # nor is it advised
 
 
 def test_bad_input_is_refused_and_nothing_is_lost(

@@ -278,5 +278,7 @@ def test_a_chunk_is_a_multiple_of_the_strides() -> None:
         "`time_steps` 4: the model's strides need whole windows in each call; expected a multiple "
         "of 6"
     )
+    fewest = unspool.deploy_stream(model, sequences(), options=QUICK)
+    assert Session(fewest.quantized_tflite).time_steps == 6
     tried = [cost.steps_per_call for cost in unspool.call_costs(model, sequences())]
     assert tried == [6, 12, 24]

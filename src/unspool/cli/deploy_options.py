@@ -148,7 +148,7 @@ class StreamOptions:
         return deploy_stream(
             model,
             calibration,
-            time_steps=self.time_steps or 1,
+            time_steps=self.time_steps,
             test=test,
             calibration_rounds=self.calibration_rounds or DEFAULT_ROUNDS,
             carry_states=self.carry_states,

@@ -66,7 +66,9 @@ States = Annotated[
 TimeSteps = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Steps to unroll where the model leaves them open; with --states, of a chunk."
+        min=1,
+        help="Steps to unroll where the model leaves them open; with --states, of a chunk: by "
+        "default the fewest that the model takes.",
     ),
 ]
 StepsPerCall = Annotated[

@@ -22,7 +22,7 @@ from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
 from unspool.tflite.signature import Signature
-from unspool.unrolling.stream_checks import is_streamable
+from unspool.unrolling.stream_checks import smallest_chunk
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def _trained(folder: Path, source: Source) -> dict[str, int]:
 
 def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
     signature, steps = Signature(deployment.quantized_tflite), 0
-    if not signature.state_names and is_streamable(deployment.trained):
+    chunk = smallest_chunk(deployment.trained)
+    if not signature.state_names and chunk:
         steps = signature.time_steps
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
@@ -94,6 +95,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         again=source.again or command_line(),
         activations=deployment.activations,
         stream_steps=steps,
+        chunk=chunk or 1,
     )
 
 

@@ -143,7 +143,8 @@ def _calls(report: Report, request: Request) -> list[Advice]:
     """Call the network several times for a sequence, where its flash is mostly commands."""
     steps, commands_kib = request.stream_steps, report.compiled.command_stream_kib
     share = commands_kib / report.compiled.flash_kib
-    if not request.again or steps < 2 or share < MOST_COMMANDS or commands_kib < MANY_KIB:
+    cut = steps > request.chunk and steps % request.chunk == 0
+    if not request.again or not cut or share < MOST_COMMANDS or commands_kib < MANY_KIB:
         return []
     text = (
         f"{100 * share:.0f} % of the flash are commands for the NPU, for each of {steps} time "
@@ -155,11 +156,12 @@ def _calls(report: Report, request: Request) -> list[Advice]:
 
 def _stream(report: Report, request: Request) -> list[Advice]:
     steps = request.stream_steps
-    if not request.again or steps < 2:
+    if not request.again or steps <= request.chunk:
         return []
+    computed = f"{request.chunk} step{'s' * (request.chunk > 1)}"
     text = (
         f"If you run this on sliding windows of a stream: with states in and out a call computes "
-        f"1 step, not {steps}:"
+        f"{computed}, not {steps}:"
     )
-    command = f"{request.again} --states --time-steps 1"
-    return [Advice(text, command, (CYCLES.id,), 1 - 1 / steps)]
+    command = f"{request.again} --states --time-steps {request.chunk}"
+    return [Advice(text, command, (CYCLES.id,), 1 - request.chunk / steps)]

@@ -24,6 +24,7 @@ class Request:
         activations: "int8" or "int16"; empty where it is not known.
         stream_steps: time steps of a call, where the model was deployed without states but could be
             fed a stream with them; else 0.
+        chunk: the fewest time steps that a call of such a stream takes.
         config: path of the trained model's layers in JSON; empty where its file has them.
     """
 
@@ -33,6 +34,7 @@ class Request:
     again: str = ""
     activations: str = ""
     stream_steps: int = 0
+    chunk: int = 1
     config: str = ""
 
 

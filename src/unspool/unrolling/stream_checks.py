@@ -16,13 +16,16 @@ from unspool.unrolling.mask_checks import check_masks
 from unspool.unrolling.piecewise import STREAM, ZEROS, Pieces, Step, step
 
 
-def is_streamable(model: Any) -> bool:
-    """Whether `unroll_stream` takes a model that `unroll` takes, judging by its layers."""
+def smallest_chunk(model: Any) -> int | None:
+    """The fewest time steps that a call of a stream takes; None where `unroll_stream` refuses it.
+
+    Args:
+        model: a trained model that `unroll` takes.
+    """
     try:
-        check_streams(model)
+        return check_streams(model).multiple
     except UnspoolError:
-        return False
-    return True
+        return None
 
 
 def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
