@@ -27,6 +27,11 @@ CALIBRATION, TEST = 24, 8  # samples
 REFUSALS = {
     "stream: backwards": r"reads the sequence from its end",
     "stream: mixes time": r"mixes time steps, so chunk by chunk",
+    "stream: steps to come": r"reads steps that are to come, by its padding",
+    "stream: windows that are not full": r"reads windows of \d+ time steps, of which the first",
+    "stream: too many zeros": r"so that what it gives comes late",
+    "stream: zeros behind": r"puts zeros behind the sequence",
+    "stream: zeros in front": r"reads zeros in front of the sequence",
     "stream: begins a sequence": r"begins a sequence of its own in every call",
     "stream: token ids": r"takes token ids, and a stream is cut into chunks",
     "stream: initial state": r"the model gives it an initial state itself",

@@ -137,8 +137,9 @@ def stream(
 
 
 def _check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
-    check_streams(model).check(time_steps)
+    chunks = check_streams(model)
     taken.check_chunks(model, data, what, time_steps)
+    chunks.check(time_steps)
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

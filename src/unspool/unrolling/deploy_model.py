@@ -105,6 +105,7 @@ def unroll_stream(
         [(1, 2, 5), (1, 8)]
     """
     chunks = check_streams(model)
+    taken.chunks(model, time_steps)  # what is wrong with the inputs is told first
     chunks.check(time_steps)
     return _unrolled_stream(model, chunks, time_steps, allow_cpu, full_length)
 
