@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import MinimalGatedCell
 from conftest import FEATURES, STEPS, random_samples, small_model
 
 import unspool
@@ -46,6 +47,33 @@ def _curves() -> Any:
     return keras.Model(x, LAYERS.Dense(3, activation="softplus")(h))
 
 
+def _in_several_operators() -> Any:
+    """Sums, squared differences, and many tensors of two scales that are put together."""
+    keras.utils.set_random_seed(4)
+    ops = keras.ops
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.GRU(8, return_sequences=True)(x)
+    parts = [LAYERS.Dense(2, ("tanh", "relu")[n % 2])(h) for n in range(11)]
+    h = ops.layer_normalization(ops.concatenate(parts, axis=-1), np.ones(22), np.zeros(22))
+    over_features = ops.sum(h[:, :, 3:9], axis=-1)
+    h = ops.concatenate([ops.sum(h, axis=1), over_features, ops.var(h, axis=1)], axis=-1)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h / 4.0))
+
+
+def _own_cell() -> Any:
+    keras.utils.set_random_seed(6)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.RNN(MinimalGatedCell(8))(x)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(h))
+
+
+def _one_matrix_for_all_steps() -> Any:
+    keras.utils.set_random_seed(5)
+    x = keras.Input((STEPS, FEATURES))
+    h = LAYERS.EinsumDense("btf,fg->btg", (None, 6))(x)
+    return keras.Model(x, LAYERS.Dense(3, activation="softmax")(LAYERS.GRU(6)(h)))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "bidirectional, stacked": _bidirectional_sequences,
     "curves": _curves,
@@ -56,6 +84,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "gru, no bias": lambda: small_model("gru", use_bias=False),
     "gru, hard sigmoid": lambda: small_model("gru", recurrent_activation="hard_sigmoid"),
     "lstm, backwards": lambda: small_model("lstm", go_backwards=True),
+    "in several operators": _in_several_operators,
+    "one matrix for all steps": _one_matrix_for_all_steps,
+    "a user's own cell": _own_cell,
     "with other layers around": lambda: _around(steps=3),
 }
 
@@ -65,7 +96,7 @@ def int8(model: Any, data: np.ndarray) -> bytes:
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
 
-USUAL = ("gru", "lstm", "simple", "with other layers around")
+USUAL = ("gru", "lstm", "simple", "in several operators", "with other layers around")
 
 
 @at_once
@@ -91,9 +122,11 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
 
 
 @at_once
-def test_gradients_reach_every_trainable_weight() -> None:
-    model = _around(steps=2)
-    fake = FakeQuantized(model, random_samples(20, steps=2))
+@pytest.mark.parametrize("build", [lambda: _around(steps=2), _own_cell])
+def test_gradients_reach_every_trainable_weight(build: Callable[[], Any]) -> None:
+    model = build()
+    steps = model.input_shape[1]
+    fake = FakeQuantized(model, random_samples(20, steps))
 
     @tf.function  # type: ignore[untyped-decorator]
     def gradients(data: np.ndarray) -> Any:
@@ -102,7 +135,7 @@ def test_gradients_reach_every_trainable_weight() -> None:
         return tape.gradient(loss, [w.value for w in model.trainable_weights])
 
     for weight, gradient in zip(
-        model.trainable_weights, gradients(random_samples(16, steps=2)), strict=True
+        model.trainable_weights, gradients(random_samples(16, steps)), strict=True
     ):
         assert gradient is not None, weight.path
         assert np.abs(np.array(gradient)).max() > 0, weight.path

@@ -14,6 +14,7 @@ import numpy as np
 
 from unspool import stages
 from unspool.compression import roundings
+from unspool.compression.copying import copied
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
@@ -38,7 +39,9 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        calibrated, int8_tflite = stages.quantized(model, calibration, stages.sequences(time_steps))
+        # What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
+        way = stages.sequences(time_steps, allow_cpu=True)
+        calibrated, int8_tflite = stages.quantized(model, calibration, way)
         interface = calibrated.deploy_model.interface
         self._masks = tuple(computed(interface.marks.masks).values())
         self._deploy_model, self._scalings = leading.stripped(
@@ -46,7 +49,7 @@ class FakeQuantized:
         )
         self._traced = _traced(self._deploy_model)
         self._kernels = roundings.kernels(self._traced)
-        self._roundings = roundings.roundings(self._traced, flatbuffer.read(int8_tflite))
+        self._rounded = roundings.rounded(self._traced, flatbuffer.read(int8_tflite))
         self._sample = tf.function(self._copied)
 
     def check(self, arrays: Sequence[np.ndarray]) -> None:
@@ -70,6 +73,8 @@ class FakeQuantized:
         tensors = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
             tensors = [inputs[name] for name in self._names]
+        taken = [tensor.dtype for tensor in self._deploy_model.inputs[: len(tensors)]]
+        tensors = [tf.cast(given, dtype) for given, dtype in zip(tensors, taken, strict=True)]
         sources = [self._names.index(mask.source) for mask in self._masks]
         masks = [
             _mask(mask, tensors[position])
@@ -109,22 +114,16 @@ class FakeQuantized:
 
     def _copied(self, weights: list[Any], inputs: list[Any]) -> list[Any]:
         """The traced graph on one sample, copied with its roundings."""
-        graph = tf.compat.v1.get_default_graph()
         fed = zip(self._traced.inputs, [*weights, *inputs], strict=True)
         values = {placeholder.name: tensor for placeholder, tensor in fed}
         for op in self._traced.graph.get_operations():
             if op.type == "Placeholder":
                 results = [values[op.outputs[0].name]]
             else:
-                copy = graph.create_op(
-                    op.type,
-                    [values[tensor.name] for tensor in op.inputs],
-                    [tensor.dtype for tensor in op.outputs],
-                    attrs=dict(op.node_def.attr),
-                )
-                results = copy.outputs
-            if op.name in self._roundings:
-                results = [self._roundings[op.name](result) for result in results]
+                read = [values[tensor.name] for tensor in op.inputs]
+                results = copied(op, read, self._rounded.within)
+            if op.name in self._rounded.results:
+                results = [self._rounded.results[op.name](result) for result in results]
             values |= {
                 tensor.name: result for tensor, result in zip(op.outputs, results, strict=True)
             }

@@ -7,7 +7,7 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.quantization.multipliers import KERNEL_BITS
 from unspool.support._tensorflow import tf
-from unspool.tflite import flatbuffer
+from unspool.tflite import flatbuffer, names
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
 """Operators that move values, whose rounding is their inputs'."""
@@ -27,7 +27,7 @@ class Rounding:
         return clipped + tf.stop_gradient(tf.round(clipped / self.scale) * self.scale - clipped)
 
 
-_PRODUCTS = {"MatMul": None, "Conv2D": -1, "DepthwiseConv2dNative": -2}
+_PRODUCTS = {"MatMul": None, "BatchMatMulV2": None, "Conv2D": -1, "DepthwiseConv2dNative": -2}
 """TensorFlow's operators with a kernel -> its axis of channels, which have a scale each."""
 
 _MOVES = ("Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity")
@@ -64,33 +64,105 @@ def rounded_kernel(kernel: Any, channels: int | None) -> Any:
     return kernel + tf.stop_gradient(rounded - kernel)
 
 
-def roundings(traced: Any, int8: flatbuffer.Model) -> dict[str, Rounding]:
-    """Operator of the traced graph -> how the int8 file rounds what it computes."""
+@dataclass(frozen=True)
+class Rounded:
+    """How an int8 file rounds what the operators of a traced graph compute.
+
+    Attributes:
+        results: operator -> the rounding of what it computes.
+        within: operator that the file has two for -> the rounding of what the first of them does:
+            the mean that becomes a sum, or the difference that is squared.
+    """
+
+    results: Mapping[str, Rounding]
+    within: Mapping[str, Rounding]
+
+
+def rounded(traced: Any, int8: flatbuffer.Model) -> Rounded:
+    """Find the traced operator of each tensor that an int8 file rounds.
+
+    Raises:
+        UnspoolError: a tensor has none.
+    """
     graph = int8.subgraphs[0]
     order = {op.name: number for number, op in enumerate(traced.graph.get_operations())}
+    outputs = dict(zip(graph.outputs, (t.op.inputs[0].op for t in traced.outputs), strict=True))
+
+    def source(index: int) -> Any:
+        found = outputs.get(index)
+        return found or _source(graph.tensors[index].name.decode(), traced.graph, order)
+
     count = len(graph.inputs)
-    found = {
+    results = {
         tensor.op.name: _rounding(graph.tensors[index])
         for tensor, index in zip(traced.inputs[-count:], graph.inputs, strict=True)
+        if _is_quantized(graph.tensors[index])
     }
-    outputs = dict(zip(graph.outputs, (t.op.inputs[0].op for t in traced.outputs), strict=True))
-    rescaled = {  # parts of different scales, put together: rounded once they are
-        int(op.outputs[0])
-        for op in graph.operators
-        if flatbuffer.operator_kind(int8, op) == "QUANTIZE"
-    }
-    # Of a curve (`quantization/curves.py`) the traced graph has nothing but what comes out last.
-    within = {n for n, t in enumerate(graph.tensors) if t.name.endswith((b"/knots", b"/sum"))}
+    within, firsts = {}, _firsts(int8)
+    for index in _computed(int8):
+        rounding, op = _rounding(graph.tensors[index]), source(firsts.get(index, index))
+        if index not in firsts:
+            results[op.name] = rounding
+        elif _unmoved(op).type == "Square":  # the traced graph has both
+            results[_unmoved(op).inputs[0].op.name] = rounding
+        elif _unmoved(op).type in ("Sum", "SquaredDifference"):
+            within[_unmoved(op).name] = rounding
+        else:
+            raise _unknown(graph.tensors[index].name.decode())
+    return Rounded(results, within)
+
+
+def _computed(int8: flatbuffer.Model) -> list[int]:
+    """The tensors of a file that hold what one traced operator computes, rounded.
+
+    What only moves rounded values is left out, and what the file leaves in float.
+    """
+    graph = int8.subgraphs[0]
+    made = {int(index) for op in graph.operators for index in op.outputs}
+    # Among what is moved, a constant; or parts of different scales, which are rounded once they
+    # are put together, as a curve is (`quantization/curves.py`): the traced graph has nothing but
+    # what comes out last.
+    unrounded = set(range(len(graph.tensors))) - made - set(map(int, graph.inputs))
+    computed = []
     for op in graph.operators:
-        index = op.outputs[0]
         kind = flatbuffer.operator_kind(int8, op)
-        moves = kind in _SAME and not (rescaled | within) & {*map(int, op.inputs)}
-        if kind == "QUANTIZE" or index in within or moves:
-            continue
-        tensor = graph.tensors[index]
-        source = outputs.get(index) or _source(tensor.name.decode(), traced.graph, order)
-        found[source.name] = _rounding(tensor)
-    return found
+        for index in map(int, op.outputs[:1]):
+            tensor = graph.tensors[index]
+            read = {int(i) for i in op.inputs if i >= 0 and _is_quantized(graph.tensors[i])}
+            if kind == "QUANTIZE" or _is_inside(kind, tensor.name.decode()):
+                unrounded.add(index)
+            elif _is_quantized(tensor) and not (kind in _SAME and unrounded.isdisjoint(read)):
+                computed.append(index)
+    return computed
+
+
+def _is_inside(kind: str, name: str) -> bool:
+    """Whether the traced graph computes no such tensor: within a curve, or a part of a whole."""
+    ends = {"RESHAPE": ("/values",), "CONV_2D": ("/knots", "/sum")}.get(kind, ())
+    return name.endswith(ends) or (kind == "CONCATENATION" and names.is_part(name))
+
+
+def _firsts(int8: flatbuffer.Model) -> dict[int, int]:
+    """What the first of two operators that stand for one computes -> what the second does."""
+    graph = int8.subgraphs[0]
+    pairs = [
+        (int(op.inputs[0]), int(op.outputs[0]))
+        for op in graph.operators
+        if flatbuffer.operator_kind(int8, op) == "MUL"
+    ]
+    ends = [end.encode() for end in (names.MEAN, names.DIFFERENCE)]
+    return {
+        first: second
+        for first, second in pairs
+        if graph.tensors[first].name in [graph.tensors[second].name + end for end in ends]
+    }
+
+
+def _unmoved(op: Any) -> Any:
+    """The traced operator that computes what others only move."""
+    while op.type in _MOVES:
+        op = op.inputs[0].op
+    return op
 
 
 def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:
@@ -106,7 +178,7 @@ def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:
         if part in order:
             candidates.append(part)
     if not candidates:
-        raise UnspoolError(f"quantization-aware fine-tuning finds no operator for tensor {name!r}")
+        raise _unknown(name)
     op = graph.get_operation_by_name(max(candidates, key=order.__getitem__))
     consumers = op.outputs[0].consumers()
     if op.type in _PRODUCTS and [c.type for c in consumers] == ["BiasAdd"]:
@@ -114,6 +186,16 @@ def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:
     return op
 
 
+def _unknown(name: str) -> UnspoolError:
+    return UnspoolError(f"quantization-aware fine-tuning finds no operator for tensor {name!r}")
+
+
 def _rounding(tensor: Any) -> Rounding:
     scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
     return Rounding(float(scale), int(zero))
+
+
+def _is_quantized(tensor: Any) -> bool:
+    """Whether it has a scale: what holds ids or is left in float has none."""
+    quantization = tensor.quantization
+    return quantization is not None and quantization.scale is not None

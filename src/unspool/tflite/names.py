@@ -3,6 +3,8 @@
 `<layer>/step_007/<role>`          what step 7 of a layer computes; steps are numbered as they run
 `<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last
 `.../unspool_curve/...`            within a function of one value
+`.../mean`, `.../difference`       what an operator is rewritten by way of
+`.../part_0`                       a part of a tensor that is put together in several operators
 
 Keras's names have no slash, so in a Keras model a state is called `<layer>.h_in`. The grammar is
 applied only to layers and states that a file marks as Unspool's (`marks.py`): a user's own tensors
@@ -65,6 +67,25 @@ _CURVE = re.compile(rf"(?:^|[/;]){CURVE}(?:_\d+)?/")
 def is_of_curve(name: str) -> bool:
     """Whether a tensor lies within a function of one value."""
     return bool(_CURVE.search(name))
+
+
+MEAN, DIFFERENCE = "/mean", "/difference"
+"""What the first of two operators that stand for one computes, behind the name of that one: of a
+sum, and of a squared difference (`rewriting.py`)."""
+
+
+_PART = "/part_"
+
+
+def part(name: str, number: int) -> str:
+    """A part of a tensor that is put together in several operators."""
+    return f"{name}{_PART}{number}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a tensor is such a part."""
+    _, mark, number = name.rpartition(_PART)
+    return bool(mark) and number.isdigit()
 
 
 def last_part(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from unspool.tflite import flatbuffer
+from unspool.tflite import flatbuffer, names
 
 TFLM_INPUTS = 10
 """`kMaxInputNum` in tflite-micro's `kernels/concatenation.cc`."""
@@ -26,7 +26,8 @@ TFLM_INPUTS = 10
 def rewrite(model: flatbuffer.Model) -> None:
     """Rewrite a float model; its values stay the same.
 
-    The new tensors are called `<output>/part_0` and so on, and `<output>/mean` for a sum.
+    The new tensors are called `<output>/part_0` and so on, `<output>/mean` for a sum and
+    `<output>/difference` for a squared one.
     """
     graph = model.subgraphs[0]
     operators = []
@@ -58,7 +59,7 @@ def _mean(model: flatbuffer.Model, op: Any) -> Any:
     source = graph.tensors[op.inputs[0]]
     count = math.prod(int(source.shape[axis]) for axis in _whole_numbers(model, op.inputs[1]))
     mean, average = copy(graph.tensors[op.outputs[0]]), copy(op)
-    mean.name += b"/mean"
+    mean.name += names.MEAN.encode()
     average.outputs = [_added(graph, mean)]
     average.opcodeIndex = flatbuffer.code(model, "MEAN")
     _multiply(model, op, average.outputs[0], count)
@@ -74,7 +75,7 @@ def _difference(model: flatbuffer.Model, op: Any) -> Any:
     """Make a SQUARED_DIFFERENCE a square; returns the operator that gives the difference."""
     graph = model.subgraphs[0]
     tensor, difference = copy(graph.tensors[op.outputs[0]]), copy(op)
-    tensor.name += b"/difference"
+    tensor.name += names.DIFFERENCE.encode()
     difference.outputs = [_added(graph, tensor)]
     difference.opcodeIndex = flatbuffer.code(model, "SUB")
     difference.builtinOptionsType = schema.BuiltinOptions.SubOptions
@@ -159,7 +160,7 @@ def _part(
     tensor.shape = list(whole.shape)
     tensor.shapeSignature = None
     tensor.shape[axis] = sum(int(graph.tensors[index].shape[axis]) for index in group)
-    tensor.name = whole.name + f"/part_{len(parts)}".encode()
+    tensor.name = names.part(whole.name.decode(), len(parts)).encode()
     index = _added(graph, tensor)
     part.inputs, part.outputs = list(group), [index]
     parts.append(part)

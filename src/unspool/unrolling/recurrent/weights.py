@@ -23,8 +23,12 @@ class OfTrained(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def trained_values(self) -> list[Array]:
-        """This layer's weights, made anew from the trained layer's, in the order of `weights`."""
-        return list(self._read().values())
+        """This layer's weights, made anew from the trained layer's, in the order of `weights`.
+
+        Those behind its own are of a user's cell, which the trained layer has, too.
+        """
+        made = list(self._read().values())
+        return [*made, *map(tf.convert_to_tensor, self.weights[len(made) :])]
 
     @property
     def names(self) -> frozenset[str]:
