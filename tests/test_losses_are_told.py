@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import worst_mean
 
-from unspool import Options, UnspoolError, UnspoolWarning, deploy
+from unspool import Options, UnspoolError, UnspoolWarning, deploy, stages, target
 from unspool.quantization.concerns import concerns
 from unspool.remedies import fine_tuning_trial, trying
 from unspool.report.commands import Request
@@ -186,6 +186,20 @@ BROKEN: dict[str, tuple[Callable[[Any], object], str]] = {
         r"weight '.*y/kernel': 16 of 16",
     ),
 }
+
+
+def test_fine_tuning_is_tried_of_a_model_that_looks_up_ids(fine_tuning: None) -> None:
+    """What runs on the CPU was accepted before any remedy is tried."""
+    x = keras.Input((4,), dtype="int32")
+    model = keras.Model(x, L.Dense(2)(L.GRU(4)(L.Embedding(9, 3)(x))))
+    ids = [np.random.default_rng(0).integers(0, 9, (32, 4)).astype(np.int32)]
+    way = stages.sequences(allow_cpu=True)
+    made, _ = stages.quantized(model, ids, way)
+    reference = [model.predict(ids[0], verbose=0)]
+    network = trying.Network(model, made, way, target(), ids, reference)
+    *_, tuned = trying.try_remedies(network, 1200)
+    assert tuned.name == "quantization-aware fine-tuning"
+    assert (tuned.reason, tuned.quality is None) == ("", False)
 
 
 @pytest.mark.parametrize(("breaks", "message"), BROKEN.values(), ids=BROKEN)

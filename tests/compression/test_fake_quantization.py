@@ -74,6 +74,16 @@ def _one_matrix_for_all_steps() -> Any:
     return keras.Model(x, LAYERS.Dense(3, activation="softmax")(LAYERS.GRU(6)(h)))
 
 
+def _of_ids(steps: int = STEPS) -> Any:
+    keras.utils.set_random_seed(8)
+    ids = keras.Input((steps,), dtype="int32")
+    h = LAYERS.GRU(8)(LAYERS.Embedding(20, 6, mask_zero=True)(ids))
+    model = keras.Model(ids, LAYERS.Dense(3, activation="softmax")(h))
+    rng = np.random.default_rng(8)
+    model.set_weights([w + rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    return model
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "bidirectional, stacked": _bidirectional_sequences,
     "curves": _curves,
@@ -122,11 +132,13 @@ def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
 
 
 @at_once
-@pytest.mark.parametrize("build", [lambda: _around(steps=2), _own_cell])
+@pytest.mark.parametrize("build", [lambda: _around(steps=2), _own_cell, lambda: _of_ids(steps=2)])
 def test_gradients_reach_every_trainable_weight(build: Callable[[], Any]) -> None:
     model = build()
-    steps = model.input_shape[1]
-    fake = FakeQuantized(model, random_samples(20, steps))
+    shape, dtype = model.input_shape[1:], model.inputs[0].dtype
+    data = np.random.default_rng(3).normal(0, 1, (20, *shape))
+    samples = (np.abs(9 * data) % 20 if dtype == "int32" else data).astype(dtype)
+    fake = FakeQuantized(model, samples)
 
     @tf.function  # type: ignore[untyped-decorator]
     def gradients(data: np.ndarray) -> Any:
@@ -134,11 +146,21 @@ def test_gradients_reach_every_trainable_weight(build: Callable[[], Any]) -> Non
             loss = tf.reduce_mean(fake(data)[:, 0])
         return tape.gradient(loss, [w.value for w in model.trainable_weights])
 
-    for weight, gradient in zip(
-        model.trainable_weights, gradients(random_samples(16, steps)), strict=True
-    ):
+    for weight, gradient in zip(model.trainable_weights, gradients(samples[:16]), strict=True):
         assert gradient is not None, weight.path
-        assert np.abs(np.array(gradient)).max() > 0, weight.path
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, weight.path
+
+
+@at_once
+def test_ids_are_looked_up_in_a_rounded_table() -> None:
+    model, ids = _of_ids(), np.random.default_rng(8).integers(0, 20, (100, STEPS))
+    fake = FakeQuantized(model, ids)(keras.ops.convert_to_tensor(ids)).numpy()
+    float_tflite = unspool.convert(unspool.unroll(model, allow_cpu=True))
+    file = unspool.quantize(float_tflite, unspool.calibrate(float_tflite, ids).ranges)
+    tflm, litert = (unspool.Session(file, runtime).predict(ids)[0] for runtime in RUNTIMES)
+    error_of_int8 = np.abs(model.predict(ids, verbose=0) - tflm)
+    assert np.abs(fake - litert).mean() < error_of_int8.mean() / 3
+    assert np.abs(fake - tflm).mean() < 1.5 * np.abs(litert - tflm).mean()
 
 
 def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:

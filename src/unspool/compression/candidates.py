@@ -73,7 +73,7 @@ class Task:
 def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
-    way = stages.sequences(task.time_steps)
+    way = stages.sequences(task.time_steps, allow_cpu=True)  # `deploy` asks for the user's word
     _, int8_tflite = stages.quantized(model, task.calibration, way)
     compiled = compile(int8_tflite, task.target)
     data, labels = task.validation

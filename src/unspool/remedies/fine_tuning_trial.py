@@ -48,7 +48,8 @@ def main(folder: Path) -> None:
         time_steps=time_steps,
         fine_tuning=FineTuning(quantized_epochs=_EPOCHS, batch_size=min(_BATCH, len(data[0]))),
     )
-    _, tflite = stages.quantized(done.model, data, stages.sequences(time_steps))
+    way = stages.sequences(time_steps, allow_cpu=True)  # `deploy` has asked for the user's word
+    _, tflite = stages.quantized(done.model, data, way)
     (folder / RESULT).write_bytes(tflite)
 
 

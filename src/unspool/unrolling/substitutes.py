@@ -10,21 +10,20 @@ from unspool.frontend import structure
 from unspool.support._tensorflow import keras, tf
 from unspool.unrolling import movements, reductions, resizing
 from unspool.unrolling.activations.forms import form, has_form
+from unspool.unrolling.recurrent.weights import OfTrained
 
 
-class Lookup(keras.layers.Layer):  # type: ignore[misc]
+class Lookup(OfTrained):
     """An Embedding without Keras's wrapping of negative ids, which TFLM has no operators for."""
 
-    def __init__(self, table: np.ndarray, **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
-        self.table = self.add_weight(
-            shape=table.shape, initializer=keras.initializers.Constant(table), name="table"
+    def __init__(self, embedding: Any, **kwargs: Any) -> None:
+        super().__init__(
+            lambda: {"table": tf.convert_to_tensor(embedding.embeddings)}, dtype="float32", **kwargs
         )
-        self.built = True
 
     def call(self, ids: Any) -> Any:
         """Rows of the table, (..., width), for ids (...)."""
-        return tf.gather(tf.convert_to_tensor(self.table), ids)
+        return tf.gather(self.tensor("table"), ids)
 
 
 class _Normalization(keras.layers.Layer):  # type: ignore[misc]
@@ -148,7 +147,7 @@ def substitute(layer: Any, name: str) -> Any | None:
     """A layer that computes the same and has an int8 form, or None where the layer has one."""
     match layer:
         case keras.layers.Embedding():
-            return Lookup(np.array(layer.embeddings), name=name)
+            return Lookup(layer, name=name)
         case keras.layers.Normalization():
             return Function(_normalizes(layer), name=name)
         case keras.layers.LayerNormalization(axis=-1 | [-1], rms_scaling=False):
