@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_models
 import pytest
+from onnx import helper, numpy_helper
 from onnx_forms.form import w
 from onnx_models import made, node
 
@@ -112,6 +113,28 @@ def test_a_first_state_that_is_an_input_is_left_out(count: int, tmp_path: Path) 
         loaded = load_onnx(onnx_models.saved(model, tmp_path))
     assert [tensor.name for tensor in loaded.inputs] == ["x"]
     assert "GRU" in _kinds(loaded)
+
+
+def test_one_step_whose_state_does_not_come_out_is_no_stream(tmp_path: Path) -> None:
+    """Its caller could not give the state to the next call: the file is read as it is."""
+    shapes = {}
+    for given_out in ("h1", "y"):
+        model = _model([_gru(0, False)], 3, None)
+        model.graph.node.append(node("Gemm", "h1 V", "y"))
+        model.graph.initializer.append(numpy_helper.from_array(w(UNITS, 2), "V"))
+        del model.graph.output[:]
+        for name in dict.fromkeys(("y", given_out)):
+            model.graph.output.append(helper.make_tensor_value_info(name, 1, None))
+        with pytest.warns(UnspoolWarning, match="h0 -> .*/h;"):
+            loaded = load_onnx(onnx_models.saved(model, tmp_path))
+        shapes[given_out] = loaded.inputs[0].shape[1]
+        feed = onnx_models.samples(model)[0]
+        feed["h0"] = np.zeros_like(feed["h0"])
+        expected = onnx_models.run(model, feed)["y"]
+    np.testing.assert_allclose(
+        next(iter(loaded([feed["x"]]).values())), expected, rtol=1e-5, atol=1e-5
+    )
+    assert shapes == {"h1": None, "y": STEPS}  # of frames; as in the file
 
 
 def test_one_step_of_an_rnn_is_told_by_the_names_of_its_states(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         model = build(graph, FORMS)
     except UnspoolError as error:
         raise (with_cause(error) if is_open(graph) else error) from None
-    if graph.states and one_step(model):
+    if graph.carried and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
         return opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):

@@ -96,6 +96,7 @@ def as_graph(
         exported: as `Graph` has it.
     """
     nodes, states = left_out(nodes, constants, sources)
+    carried = is_carried(states, outputs, nodes)
     if states:
         outputs = without_final(outputs, nodes)
     return Graph(
@@ -106,7 +107,32 @@ def as_graph(
         opset=opset,
         exported=exported,
         states=states,
+        carried=carried,
     )
+
+
+def is_carried(
+    states: tuple[State, ...], outputs: tuple[str, ...], nodes: tuple[Node, ...]
+) -> bool:
+    """Whether each state is given out, by itself or as a node's output, which ends in it."""
+    given = {source for name in outputs for source in _recurrent_sources(name, nodes)}
+    places = {"h": (0, 1), "c": (2,)}
+    return bool(states) and all(
+        any((state.node, place) in given for place in places[state.state]) for state in states
+    )
+
+
+def _recurrent_sources(name: str, nodes: tuple[Node, ...]) -> set[tuple[str, int]]:
+    """The outputs of recurrent nodes, by number, that a value is put together of."""
+    maker = next((node for node in nodes if name in node.outputs), None)
+    if maker is None:
+        return set()
+    if maker.op in RECURRENT:
+        return {(maker.name, maker.outputs.index(name))}
+    if maker.op not in (*MOVES, "Concat"):
+        return set()
+    parts = maker.inputs if maker.op == "Concat" else maker.inputs[:1]
+    return {source for part in parts for source in _recurrent_sources(part, nodes)}
 
 
 def without_final(outputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:

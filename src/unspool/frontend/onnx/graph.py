@@ -87,6 +87,7 @@ class Graph:
         exported: sizes of the file's example that are others now -> those; constants that are
             shapes may hold them.
         states: what was left out, for sequences start at zero.
+        carried: each of the states comes out again, for the next call.
         frames: what the file computes is one step of a stream, and the axis of the batch is that
             of the steps.
         rounded: tensors that the file rounds to whole numbers, which is left out.
@@ -99,6 +100,7 @@ class Graph:
     opset: int
     exported: Mapping[int, int] = field(default_factory=dict)
     states: tuple[State, ...] = ()
+    carried: bool = False
     frames: bool = False
     rounded: int = 0
 
