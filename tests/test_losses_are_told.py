@@ -222,6 +222,12 @@ def classes() -> Any:
     return keras.Model(x, keras.ops.argmax(L.Dense(4, "softmax")(L.GRU(4)(x)), axis=-1))
 
 
+def marked_classes() -> Any:
+    x = keras.Input((20, 3))
+    best = keras.ops.argmax(L.Dense(4, "softmax")(L.GRU(4)(x)), axis=-1)
+    return keras.Model(x, keras.ops.one_hot(best, 4, dtype="int32"))
+
+
 def sorted_outputs() -> Any:
     x = keras.Input((20, 3))
     return keras.Model(x, keras.ops.fft2((L.GRU(4)(x)[:, None], L.GRU(4)(x)[:, None]))[0])
@@ -232,6 +238,10 @@ REFUSED = {
     "an output of classes": (
         classes,
         r"output 'argmax\w*': holds int32, but a deployed network gives",
+    ),
+    "an output made of classes": (
+        marked_classes,
+        r"output 'one_hot\w*': holds int32, .*; give out what 'argmax\w*' reads, and let firmware",
     ),
     "no form in LiteRT": (sorted_outputs, r"no (LiteRT|int8) form"),
 }

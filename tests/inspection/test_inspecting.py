@@ -35,8 +35,22 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "one_hot": (
         lambda x: K.one_hot(K.argmax(x, axis=-1), 4),
-        "layer 'one_hot' (OneHot): TensorFlow's converter does not take it: no LiteRT form for "
+        "layer 'argmax' (Argmax): TensorFlow's converter does not take it: no LiteRT form for "
         f"BitwiseAnd; {BEHIND}",
+    ),
+    "argmax": (
+        lambda x: x + K.cast(K.argmin(x, axis=-1, keepdims=True), "float32"),
+        "layer 'argmin' (Argmin): TensorFlow's converter does not take it: no LiteRT form for "
+        f"BitwiseAnd; {BEHIND}",
+    ),
+    "argsort": (
+        lambda x: K.cast(K.argsort(x, axis=-1) + 1, "float32"),
+        f"layer 'argsort' (Argsort): CAST, TOPK_V2 has no int8 form; {BEHIND}",
+    ),
+    "isclose": (
+        lambda x: K.cast(K.isclose(x, 0.5), "float32"),
+        "layer 'isclose' (Isclose): CAST has no int8 form; use others (docs/keras.md says of "
+        "each), or do it outside",
     ),
     "erf": (
         K.erf,

@@ -4,7 +4,11 @@ _IN_FRONT = "use it in front of the network, and give its result in as an input"
 _BEHIND = "use it behind the network: give out what it reads"
 
 _BY_KIND = {
-    **dict.fromkeys(("Argmax", "Argmin", "Argsort", "OneHot", "TopK", "InTopK"), _BEHIND),
+    **dict.fromkeys(
+        ("Argmax", "Argmin", "Nanargmax", "Nanargmin", "Argsort", "Argpartition", "Digitize"),
+        _BEHIND,
+    ),
+    **dict.fromkeys(("OneHot", "TopK", "InTopK", "SearchSorted", "Nonzero"), _BEHIND),
     **dict.fromkeys(("Sort", "Median", "Quantile", "Percentile"), f"{_BEHIND}, or {_IN_FRONT}"),
     **dict.fromkeys(
         ("FFT", "FFT2", "RFFT", "STFT", "STFTSpectrogram", "MelSpectrogram", "ExtractSequences"),

@@ -38,6 +38,7 @@ def call_alone(node: Any, time_steps: int) -> Alone:
     """Rebuild one call of a graph on new inputs.
 
     Truth values and positions are not inputs of a network: what computes them is rebuilt with it.
+    They are no outputs either: a call that gives nothing else gives them as numbers.
 
     Args:
         node: the call, of a Keras graph.
@@ -48,7 +49,15 @@ def call_alone(node: Any, time_steps: int) -> Alone:
     """
     network = _Network(time_steps)
     outputs = network.call(node)
+    if not any(map(is_real, outputs)):
+        outputs = [keras.ops.cast(output, "float32") for output in outputs]
     return Alone(keras.Model(alone(network.inputs), alone(outputs), name="network"))
+
+
+def rebuilt_with(node: Any) -> list[Any]:
+    """The calls that are rebuilt with a call, in their order: they give it no real values."""
+    makers = [_maker(tensor) for tensor in node.input_tensors if not _is_given(tensor)]
+    return [each for maker in makers for each in (*rebuilt_with(maker), maker)]
 
 
 def configuration(node: Any) -> str:

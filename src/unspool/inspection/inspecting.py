@@ -9,7 +9,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.frontend.graph import is_real
 from unspool.inspection.advice import instead
-from unspool.inspection.alone import call_alone, configuration
+from unspool.inspection.alone import call_alone, configuration, rebuilt_with
 from unspool.inspection.trying import Outcome, attempt
 from unspool.support._tensorflow import keras
 from unspool.support.text import last_line
@@ -60,10 +60,45 @@ def inspect(
     """
     verdicts = layer_rules.by_rules(model, full_length=full_length)
     trials = _Trials(activations, target or targets.target(), time_steps or _OPEN_LENGTH)
+    return _judged(list(zip(verdicts, graph.operations(model), strict=True)), trials)
+
+
+def _judged(by_rules: list[tuple[Verdict, graph.Found]], trials: _Trials) -> tuple[Verdict, ...]:
+    """Try what the rules do not know all about; what makes a layer refused stands for it."""
+    judged, blamed = [], {}
+    for verdict, found in by_rules:
+        tried = _tried(verdict, found, trials) if _is_tried(verdict, found.operation) else verdict
+        culprit = _culprit(found, trials) if tried != verdict and tried.action == "refuse" else None
+        if culprit:
+            blamed[id(culprit.operation)] = culprit
+        judged.append((verdict if culprit else tried, found.operation))
     return tuple(
-        _tried(verdict, found, trials) if _is_tried(verdict, found.operation) else verdict
-        for verdict, found in zip(verdicts, graph.operations(model), strict=True)
+        _refused(verdict, blamed[id(operation)], trials) if id(operation) in blamed else verdict
+        for verdict, operation in judged
     )
+
+
+def _culprit(found: graph.Found, trials: _Trials) -> graph.Found | None:
+    """The function without which a refused layer would not be: it gives truth values or positions.
+
+    Such a function is tried together with what reads it, and by itself only where that is refused.
+    It is the first that cannot be done; that its whole numbers cannot be cast counts only where the
+    layer is refused for no more than that.
+    """
+    reason = _worst(found, trials).refused
+    for maker in (maker for call in found.calls for maker in rebuilt_with(call)):
+        own = _result(maker, trials).refused
+        if own and (own == reason or not own.startswith("CAST has no")):
+            return graph.Found(maker.operation.name, maker.operation, (maker,))
+    return None
+
+
+def _refused(verdict: Verdict, culprit: graph.Found, trials: _Trials) -> Verdict:
+    if verdict.action == "refuse":  # the rules say it better
+        return verdict
+    reason = _result(culprit.calls[0], trials).refused.removesuffix(IN_INT8)
+    detail = f"{reason}; {instead(verdict.kind)}"
+    return replace(verdict, action="refuse", detail=detail)
 
 
 def _is_tried(verdict: Verdict, operation: Any) -> bool:

@@ -22,12 +22,14 @@ from unspool.tflite import flatbuffer, names
 TFLM_INPUTS = 10
 """`kMaxInputNum` in tflite-micro's `kernels/concatenation.cc`."""
 
+_ARITHMETIC = ("SUM", "NEG", "SQUARED_DIFFERENCE", "SQUARE")
+
 
 def rewrite(model: flatbuffer.Model) -> None:
     """Rewrite a float model; its values stay the same.
 
     The new tensors are called `<output>/part_0` and so on, `<output>/mean` for a sum and
-    `<output>/difference` for a squared one.
+    `<output>/difference` for a squared one. Arithmetic of whole numbers stays as it is.
     """
     graph = model.subgraphs[0]
     operators = []
@@ -36,7 +38,9 @@ def rewrite(model: flatbuffer.Model) -> None:
     }
     for op in graph.operators:
         kind = flatbuffer.operator_kind(model, op)
-        if kind == "CONCATENATION":
+        if kind in _ARITHMETIC and graph.tensors[op.outputs[0]].type != schema.TensorType.FLOAT32:
+            pass
+        elif kind == "CONCATENATION":
             operators += _parts(graph, op)
         elif kind == "SUM":
             operators.append(_mean(model, op))

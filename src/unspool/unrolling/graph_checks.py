@@ -56,6 +56,16 @@ def _check_ends(model: Any) -> None:
         if not graph.is_real(tensor):
             raise UnspoolError(
                 f"output {name!r}: holds {tensor.dtype}, but a deployed network gives real "
-                f"values; give out what {tensor._keras_history.operation.name!r} reads, and let "
+                f"values; give out what {_first_of_whole(tensor).name!r} reads, and let "
                 "firmware do the rest"
             )
+
+
+def _first_of_whole(tensor: Any) -> Any:
+    """The operation that makes whole numbers or truth values of real ones, on a tensor's way."""
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    for read in node.input_tensors:
+        if not graph.is_real(read) and not read._keras_history.operation._inbound_nodes[0].is_input:
+            return _first_of_whole(read)
+    return history.operation
