@@ -76,7 +76,7 @@ def deploy(
         ['keras', 'litert', 'tflm', 'npu']
     """
     way = _way(time_steps, steps_per_call, options)
-    return _deploy(model, calibration, test, time_steps, way, options, watch)
+    return _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
 
 
 def _way(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
@@ -115,8 +115,8 @@ def deploy_stream(
         calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
         time_steps: of one call of the binary; the fewest that the model takes where None, 1 or a
             multiple of its strides.
-        test: sequences, and what the outputs after the last call should have been, as `deploy`
-            takes it; None measures nothing.
+        test: sequences, and what the outputs should have been, as `deploy` takes it: of outputs in
+            time in each step, of others after the last call; None measures nothing.
         calibration_rounds: as `calibrate_stream` takes it.
         carry_states: the device never resets its states; as `calibrate_stream` takes it.
         options: target, calibration and quantization.
@@ -142,13 +142,14 @@ def deploy_stream(
         rounds=calibration_rounds,
         carry_states=carry_states,
     )
-    return _deploy(model, calibration, test, time_steps, way, options, watch)
+    return _deploy(model, calibration, test, None, time_steps, way, options, watch)
 
 
 def _deploy(
     model: Any,
     calibration: Samples,
     test: tuple[Samples, Labels] | None,
+    length: int | None,
     time_steps: int | None,
     way: Way,
     options: Options,
@@ -156,7 +157,7 @@ def _deploy(
 ) -> Deployment:
     clock = Clock(watch)
     target = options.target or targets.target()
-    model, arrays, checked = _checked(model, calibration, test, time_steps, way)
+    model, arrays, checked = _checked(model, calibration, test, length, way)
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
@@ -190,7 +191,7 @@ def _checked(
     model: Any,
     calibration: Samples,
     test: tuple[Samples, Labels] | None,
-    time_steps: int | None,
+    length: int | None,
     way: Way,
 ) -> tuple[Any, list[np.ndarray], Test | None]:
     """The model without what only training needs, and the samples, where they fit it."""
@@ -200,7 +201,7 @@ def _checked(
     way.check(model, arrays, "calibration data")
     if test is None:
         return model, arrays, None
-    checked = Test(*check_test(model, test, time_steps))
+    checked = Test(*check_test(model, test, length))
     way.check(model, checked.data, "test data")
     return model, arrays, checked
 

@@ -48,7 +48,8 @@ def simulate_command(
     content = files.read(file)
     session = Session(content, "npu")
     arrays = session.check(values)
-    outputs = _run(content, session, arrays)
+    by_call = session.is_stream and right is None
+    outputs = _run(content, session, arrays, by_call=by_call)
     screen = console()
     named = dict(zip(session.output_names, outputs, strict=True))
     if out:
@@ -65,12 +66,14 @@ def simulate_command(
             screen.print(np.array2string(array, precision=4, threshold=200))
 
 
-def _run(content: bytes, session: "Session", arrays: "list[np.ndarray]") -> "list[np.ndarray]":
-    """Outputs (samples, ...), or of a stream (samples, calls, ...), with the progress shown."""
+def _run(
+    content: bytes, session: "Session", arrays: "list[np.ndarray]", *, by_call: bool
+) -> "list[np.ndarray]":
+    """Outputs (samples, ...), or of every call (samples, calls, ...), with the progress shown."""
     from unspool.runtime.prediction import predict
 
     with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
-        if session.is_stream:
+        if by_call:
             return session.predict_calls(arrays, progress)
         return predict(content, arrays, "npu", progress)
 
@@ -82,12 +85,11 @@ def _print_scores(
     labels: "Samples",
     screen: Console,
 ) -> None:
-    """Print how good each output is that has labels; of a stream, after its last call."""
+    """Print how good each output is that has labels."""
     from unspool.runtime.evaluation import scored
 
-    last = [array[:, -1] for array in outputs] if session.is_stream else outputs
     names = session.output_names
-    for name, score in zip(names, scored(session, arrays, last, labels), strict=True):
+    for name, score in zip(names, scored(session, arrays, outputs, labels), strict=True):
         if score is not None:
             screen.print(_as_line(score, name if len(names) > 1 else ""))
 

@@ -135,7 +135,7 @@ def calibrate(
     if signature.is_stream:
         raise UnspoolError("the .tflite file has states: calibrate it with calibrate_stream")
     arrays = signature.check(data, "calibration data")
-    if signature.of_sequence:
+    if signature.is_cut:
         calls = Stream(float_tflite, signature, arrays, carry_states=False)
         while not calls.is_over:
             calls.run_round()

@@ -20,7 +20,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import METHODS
 from unspool.remedies import fine_tuning_trial
 from unspool.runtime import prediction, quality
-from unspool.runtime.quality import Quality, last
+from unspool.runtime.quality import Quality
 from unspool.stages import Calibrated, Way
 from unspool.support import processes
 from unspool.support.progress import Watch, unwatched
@@ -175,9 +175,7 @@ def _observations(calibration: Calibration) -> Any:
 def _judged(network: Network, tflite: bytes) -> Quality:
     outputs = prediction.predict(tflite, list(network.samples), "tflm")
     signature = Signature(tflite)
-    return quality.judge(
-        outputs, last(list(network.reference), outputs), signature.output_names, signature.heads
-    )
+    return quality.judge(outputs, list(network.reference), signature.output_names, signature.heads)
 
 
 def _fine_tuned(network: Network, remedy: Remedy, deadline: float) -> Remedy:

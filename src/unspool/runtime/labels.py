@@ -36,11 +36,9 @@ def fitted(
         UnspoolError: the labels do not fit the output.
     """
     array = np.asarray(labels)
-    if valid is not None and array.ndim > 1:
-        valid = valid[:, -array.shape[1] :]  # those of a stream's last call
-        if array.shape[:2] == valid.shape:
-            filled = _filled(array, valid, what)
-            return replace(fitted(head, filled, shape, what), valid=valid)
+    if valid is not None and array.ndim > 1 and array.shape[:2] == valid.shape:
+        filled = _filled(array, valid, what)
+        return replace(fitted(head, filled, shape, what), valid=valid)
     if array.dtype.kind not in "fiub":
         raise UnspoolError(f"{what}: labels have the type {array.dtype}, expected numbers")
     if not np.isfinite(array).all():

@@ -179,7 +179,6 @@ class _Work:
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
         signature = Signature(self.forms.quantized_tflite)
-        reference = quality.last(reference, outputs)
         return {
             "quantization_error": quality.difference(outputs, reference),
             "quality": quality.judge(outputs, reference, signature.output_names, signature.heads),

@@ -90,14 +90,6 @@ def difference(outputs: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -
     )
 
 
-def last(reference: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The reference, with outputs in time cut to the steps that a stream's last call gives."""
-    return [
-        whole[:, -part.shape[1] :] if whole.ndim == part.ndim > 2 else whole
-        for whole, part in zip(reference, outputs, strict=True)
-    ]
-
-
 def columns(name: str, quantized: np.ndarray, exact: np.ndarray) -> tuple[ColumnError, ...]:
     """The error of each column of an output, (samples, ..., columns)."""
     a = quantized.reshape(-1, quantized.shape[-1]).astype(np.float64)

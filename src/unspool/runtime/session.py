@@ -68,8 +68,8 @@ class Session(Signature):
                 as padded, whatever they hold. None where the samples say so themselves.
 
         Returns:
-            one float32 array (samples, ...) per output, in the outputs' order; of a stream, the
-            outputs of the last call.
+            one float32 array (samples, ...) per output, in the outputs' order: of an output in
+            time all calls' parts, one after the other; of others, the last call's.
 
         Raises:
             UnspoolError: the samples do not fit the inputs, or lengths were given and the network

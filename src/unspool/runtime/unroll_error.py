@@ -42,7 +42,7 @@ def unroll_error(
     Raises:
         UnspoolError: the error is larger than rounding explains.
     """
-    error = quality.difference(outputs, quality.last(reference, outputs))
+    error = quality.difference(outputs, reference)
     limit = _LARGEST * max(1.0, *(float(np.abs(array).max()) for array in reference))
     if not error.largest <= limit:
         limit = max(limit, _LAST_BITS * _change(trained, signature, arrays, reference))

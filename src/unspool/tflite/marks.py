@@ -42,7 +42,7 @@ class Calls:
     """A network that is called several times for one sequence, a part of it each time.
 
     Attributes:
-        count: how many calls a sequence takes.
+        count: how many calls a sequence takes; 0 for a stream, which takes any number.
         parts: outputs in time, of which each call gives a part; of the others, the last call's
             counts.
     """
@@ -66,7 +66,7 @@ class Marks:
             step that is not padded; empty for an output without a mask.
         ids: inputs that are looked up in a table.
         in_time: inputs that are sequences, (1, time steps, ...); None where that is not known.
-        calls: of a network that is called several times for one sequence; None for others.
+        calls: of a network that is called several times for a sequence; None for others.
     """
 
     layers: tuple[str, ...] = ()

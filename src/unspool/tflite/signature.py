@@ -24,7 +24,7 @@ class Signature:
         keeps_states: whether the file has states in variables, which whatever runs it keeps.
         state_names: of the pairs, such as ("gru/h",).
         heads: how the outputs are read; empty for a file that Unspool did not make.
-        of_sequence: of a file that is called several times for one sequence; None for others.
+        of_sequence: of a file that is called several times for a sequence; None for others.
         scalings: of inputs' real values, before they are quantized.
         masks: inputs that say which time steps are padded.
     """
@@ -66,7 +66,7 @@ class Signature:
     @property
     def is_stream(self) -> bool:
         """Whether one call goes on where another one ended, however long that is done."""
-        return (bool(self.pairs) or self.keeps_states) and self.of_sequence is None
+        return (bool(self.pairs) or self.keeps_states) and not self.is_cut
 
     @property
     def time_steps(self) -> int:
@@ -74,9 +74,14 @@ class Signature:
         return next((t.shape[1] for t in self.inputs if self.has_time(t)), 1)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether a sequence takes a fixed number of calls."""
+        return self.of_sequence is not None and self.of_sequence.count > 0
+
+    @property
     def calls_of_sequence(self) -> int:
         """How many calls a whole sequence takes; 1 for a file that takes it at once."""
-        return self.of_sequence.count if self.of_sequence else 1
+        return self.of_sequence.count if self.of_sequence and self.is_cut else 1
 
     def has_time(self, tensor: Tensor) -> bool:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
@@ -197,8 +202,7 @@ class Signature:
     def joined(self, calls: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
         """Outputs of a whole sequence, of the outputs of its calls, one (samples, ...) each.
 
-        Parts of an output in time are put together; of others, and of a stream, the last call's
-        count.
+        Parts of an output in time are put together; of others, the last call's count.
         """
         parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
         if not parts:

@@ -107,7 +107,8 @@ def unroll_stream(
     chunks = check_streams(model)
     taken.chunks(model, time_steps)  # what is wrong with the inputs is told first
     chunks.check(time_steps)
-    return _unrolled_stream(model, chunks, time_steps, allow_cpu, full_length)
+    deploy_model = _unrolled_stream(model, chunks, time_steps, allow_cpu, full_length)
+    return _called(deploy_model, model, chunks, 0)
 
 
 def _unrolled_stream(
@@ -166,14 +167,13 @@ def unroll_calls(
     count = taken.calls(model, time_steps, steps_per_call)
     chunks.check(steps_per_call, "steps_per_call")
     deploy_model = _unrolled_stream(model, chunks, steps_per_call, allow_cpu, full_length)
-    interface, whole = deploy_model.interface, structure.output_shapes(model, time_steps)
-    names = structure.output_names(model)
-    parts = [
-        name
-        for name, tensor, shape in zip(names, deploy_model.outputs, whole, strict=False)
-        if count > 1 and len(shape) > 2 and tensor.shape[1] != shape[1]
-    ]
-    calls = Calls(count, tuple(parts))
+    return _called(deploy_model, model, chunks, count)
+
+
+def _called(deploy_model: Any, model: Any, chunks: Chunks, count: int) -> Any:
+    """The deploy model, marked as one that is called so many times for a sequence, 0 for any."""
+    names, interface = structure.output_names(model), deploy_model.interface
+    calls = Calls(count, tuple(names[number] for number in chunks.outputs))
     deploy_model.interface = replace(interface, marks=replace(interface.marks, calls=calls))
     return deploy_model
 

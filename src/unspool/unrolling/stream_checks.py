@@ -43,6 +43,8 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
     shortest = min(filter(None, lengths), default=1)
     rates = [Fraction(length or shortest, shortest) for length in lengths]
     _follow(model, rates, pieces, chunks)
+    timed, given = _timed(model), graph.functional(model).outputs
+    chunks.outputs = tuple(n for n, tensor in enumerate(given) if id(tensor) in timed)
     check_masks(model, pieces.of, pieces.otherwise)
     return chunks
 
@@ -56,11 +58,13 @@ class Chunks:
             those of the shortest.
         windows: layers, by id, that read windows of time.
         reshapes: Reshape layers, by id, that keep each time step.
+        outputs: numbers of the model's outputs that are in time.
     """
 
     multiple: int = 1
     windows: set[int] = field(default_factory=set)
     reshapes: set[int] = field(default_factory=set)
+    outputs: tuple[int, ...] = ()
 
     def check(self, time_steps: int, name: str = "time_steps") -> None:
         """Check the time steps of a piece.
