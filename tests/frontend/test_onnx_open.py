@@ -13,6 +13,7 @@ from onnx_models import made, node
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx
 from unspool.frontend.onnx.reading import Piece
+from unspool.unrolling.deploy_model import unroll
 
 LAST = 2**63 - 1
 
@@ -111,6 +112,14 @@ def test_a_model_that_needs_its_length_asks_for_it(name: str, tmp_path: Path) ->
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
     found = load_onnx(path, Piece(time_steps=shape[1]))({"x": x})["y"]
     np.testing.assert_allclose(found, onnx_models.run(model, {"x": x})["y"], 1e-5, 1e-5)
+
+
+def test_an_input_that_nothing_reads_is_named(tmp_path: Path) -> None:
+    model = _model(node("Relu", "g", "y"))
+    model.graph.input.append(onnx_models.made([], {"z": ["batch", 2]}, []).graph.input[0])
+    loaded = load_onnx(onnx_models.saved(model, tmp_path))
+    with pytest.raises(UnspoolError, match="input 'z': no layer reads it"):
+        unroll(loaded, 6)
 
 
 def _in_groups() -> Any:

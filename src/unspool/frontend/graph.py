@@ -1,6 +1,6 @@
 """A Keras model's graph: its layers and functions, their calls, and who reads a tensor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +24,18 @@ def functional(model: Any) -> Any:
 
 
 _GRAPHS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def admitted(inputs: Sequence[Any]) -> list[Any]:
+    """The same tensors, as inputs of a model that need not read all of them.
+
+    Keras 3.12, the last for Python 3.10, refuses an input on which no layer was called. One that
+    is no part of the model will do.
+    """
+    for tensor in inputs:
+        if not tensor._keras_history.operation._outbound_nodes:
+            keras.layers.Identity()(tensor)
+    return list(inputs)
 
 
 def is_graph(layer: Any) -> bool:

@@ -68,7 +68,8 @@ class MaskInputs(Masks):
         Returns:
             what there is to know of each; the tensors of those that are computed from samples.
         """
-        whole = keras.Model([*self.inputs, *self._made(), *states], list(outputs))
+        inputs = graph.admitted([*self.inputs, *self._made(), *states])
+        whole = keras.Model(inputs, list(outputs))
         described, tensors = [], []
         for source, tensor in self._tensors.items():
             is_read = bool(graph.readers(whole, tensor))

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.graph import admitted
 from unspool.frontend.graph import nodes as nodes_of
 from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
 from unspool.frontend.onnx.names import free
@@ -132,7 +133,7 @@ def _built(
             made[node.name] = [_tensors(value) for value in listed]
     outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
     try:
-        return keras.Model(list(inputs.values()), outputs), made
+        return keras.Model(admitted(list(inputs.values())), _by_layers(outputs, graph)), made
     except Exception as error:  # names that occur twice
         raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
 
@@ -172,6 +173,21 @@ def _output(value: Given | None, name: str, graph: Graph) -> Any:
         raise UnspoolError(f"output {name!r}: {value.shape} has no axis of one for the batch")
     order = [axis for axis in range(len(value.axes)) if axis != batch]
     return arranged(value, order or [batch])
+
+
+def _by_layers(outputs: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
+    """The outputs, an input among them as a layer gives it.
+
+    Keras 3.12 neither copies nor loads a model in which no layer reads an input.
+    """
+    taken = {*(_input_name(end.name) for end in graph.inputs), *(node.name for node in graph.nodes)}
+    found = dict(outputs)
+    for name, tensor in outputs.items():
+        if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
+            layer = keras.layers.Identity(name=free(f"{tensor.name}_given_out", taken))
+            found[name] = layer(tensor)
+            taken.add(layer.name)
+    return found
 
 
 def _tensors(value: Value) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.graph import admitted
 from unspool.frontend.onnx.graph import Graph
 from unspool.support._tensorflow import keras
 
@@ -51,7 +52,9 @@ def opened(model: Any, graph: Graph, other: Any) -> Any:
             del sizes[end.batch]
         inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
     try:
-        result = keras.models.clone_model(model, input_tensors=inputs, clone_function=_cloned)
+        result = keras.models.clone_model(
+            model, input_tensors=admitted(inputs), clone_function=_cloned
+        )
         result.set_weights(model.get_weights())
         same = _agree(result, other)
     except Exception:  # a layer that knows one length alone
