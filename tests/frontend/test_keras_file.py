@@ -1,9 +1,11 @@
 """Model files: every format that holds layers, none that runs code."""
 
+import json
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import h5py
 import numpy as np
 import pytest
 from conftest import random_samples, small_model
@@ -162,3 +164,48 @@ def test_what_computes_something_is_named(tmp_path: Path) -> None:
         load(tmp_path / "model.keras")
     with keras.saving.custom_object_scope({"OwnLayer": OwnLayer, "own_activation": own_activation}):
         assert load(tmp_path / "model.keras").count_params() == model.count_params()
+
+
+def saved_later(path: Path, **arguments: Any) -> None:
+    """A model as a later Keras saves it, whose LSTM and initializers have other arguments, too."""
+    small_model("lstm").save(path)
+    if path.suffix == ".keras":
+        with ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["metadata.json"] = json.dumps({"keras_version": "3.99.0"}).encode()
+        members["config.json"] = _with(members["config.json"], arguments)
+        with ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    else:
+        with h5py.File(path, "a") as file:
+            file.attrs["keras_version"] = "3.99.0"
+            file.attrs["model_config"] = _with(file.attrs["model_config"], arguments)
+
+
+def _with(config: Any, arguments: dict[str, Any]) -> bytes:
+    described = json.loads(config)
+    (lstm,) = (each for each in described["config"]["layers"] if each["class_name"] == "LSTM")
+    lstm["config"].update(arguments)
+    lstm["config"]["kernel_initializer"]["config"]["a_third_axis"] = None
+    return json.dumps(described).encode()
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_a_later_keras_has_and_did_not_use_is_left_out(ending: str, tmp_path: Path) -> None:
+    path, data = tmp_path / f"model.{ending}", random_samples(4)
+    saved_later(path, window=None, gated=False, gated_rate=0.5)
+    expected = small_model("lstm").predict(data, verbose=0)
+    np.testing.assert_array_equal(load(path).predict(data, verbose=0), expected)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_a_later_keras_has_and_used_is_told_with_both(ending: str, tmp_path: Path) -> None:
+    saved_later(tmp_path / f"model.{ending}", window=2)
+    message = (
+        rf"^{tmp_path}/model.{ending}: Keras 3.99.0 saved this model, and Keras "
+        rf"{keras.__version__}, which is installed, cannot load it: .*'window': 2.*; install the "
+        r"later one \(3.13 and above need Python 3.11\), or save the model with the earlier$"
+    )
+    with pytest.raises(UnspoolError, match=message):
+        load(tmp_path / f"model.{ending}")

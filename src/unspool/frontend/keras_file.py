@@ -1,5 +1,6 @@
 """Read a trained Keras model from a file, without running anything that the file asks for."""
 
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from zipfile import ZipFile
 from unspool.errors import UnspoolError
 from unspool.frontend import keras2, own_objects, saved
 from unspool.frontend.saved import Saved
+from unspool.frontend.unknown_arguments import without_unknown
 from unspool.support import files
 from unspool.support._tensorflow import keras
 from unspool.support.files import AnyPath
@@ -31,11 +33,13 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
     """
     path = Path(path)
     ending = _ending(path)
+    described = None
     try:
         if ending == ".h5" and saved.is_of_weights(path):
             ending = ".weights.h5"
         with _as(path, ending) as named:
-            return _load(named, saved.read(named, None if config is None else Path(config)))
+            described = saved.read(named, None if config is None else Path(config))
+            return _load(named, described)
     except UnspoolError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:
@@ -45,7 +49,23 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
                 "which Unspool never does; replace it by a layer and save the model again"
             ) from None
         reason = " ".join(str(error).split())
+        if described is not None and _is_later(described.version):
+            raise UnspoolError(
+                f"{path}: Keras {described.version} saved this model, and Keras "
+                f"{keras.__version__}, which is installed, cannot load it: "
+                f"{reason.rpartition('Exception encountered: ')[2][:300]}; install the later one "
+                "(3.13 and above need Python 3.11), or save the model with the earlier"
+            ) from None
         raise UnspoolError(f"{path}: Keras cannot load this model: {reason[:300]}") from None
+
+
+def _is_later(version: str) -> bool:
+    """Whether a Keras is later than the one that is installed."""
+    return _numbers(version) > _numbers(keras.__version__)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:2]]
 
 
 def is_hdf5(path: Path) -> bool:
@@ -61,11 +81,22 @@ def _load(path: Path, described: Saved) -> Any:
             return keras2.load(path, described.model, described.training)
         layers = own_objects.for_inference(described.model)
         own_objects.check_known(layers)
-        if described.apart or layers != described.model:
-            return _with_weights(layers, path, described)
-        with suppress(Exception):  # a loss of the user's own
-            return keras.models.load_model(path, safe_mode=True)
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        known = without_unknown(layers)  # before Keras reads, and changes, the description
+        all_known = known == layers
+        try:
+            return _of_layers(layers, path, described)
+        except Exception:
+            if all_known:
+                raise
+            return _with_weights(known, path, described)
+
+
+def _of_layers(layers: dict[str, Any], path: Path, described: Saved) -> Any:
+    if described.apart or layers != described.model:
+        return _with_weights(layers, path, described)
+    with suppress(Exception):  # a loss of the user's own
+        return keras.models.load_model(path, safe_mode=True)
+    return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def _with_weights(layers: dict[str, Any], path: Path, described: Saved) -> Any:

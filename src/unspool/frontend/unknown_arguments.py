@@ -1,0 +1,65 @@
+"""Arguments that a later Keras wrote into a file, and the Keras at hand does not know.
+
+Each release of Keras gives some layers and initializers another argument, and writes it into every
+file, where the one before refuses it: Keras 3.12, the last for Python 3.10, cannot read a file with
+a GlorotUniform of Keras 3.15. Most are None or False there: nothing is asked for.
+"""
+
+import inspect
+from typing import Any
+
+from unspool.support._tensorflow import keras
+
+Config = dict[str, Any]
+
+
+def without_unknown(described: Config) -> Config:
+    """A model's description without those that are None or False.
+
+    And without those that one that is False is the beginning of: `renorm_momentum` beside `renorm`.
+    """
+    return _trimmed(described)  # type: ignore[no-any-return]
+
+
+def _trimmed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_trimmed(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    trimmed = {key: _trimmed(part) for key, part in value.items()}
+    kind = _class(trimmed)
+    if kind is not None:
+        given, known = trimmed["config"], _arguments(kind)
+        off = {
+            key
+            for key, part in given.items()
+            if key not in known and (part is None or part is False)
+        }
+        of_them = tuple(f"{key}_" for key in off)
+        trimmed["config"] = {
+            key: part
+            for key, part in given.items()
+            if key in known or not (key in off or key.startswith(of_them))
+        }
+    return trimmed
+
+
+def _class(described: Config) -> type | None:
+    """The class of Keras's own that is described, such as one of `keras.layers`."""
+    # HDF5 names no module for the layers of the model itself.
+    module, name = described.get("module", "keras.layers"), described.get("class_name")
+    if not isinstance(described.get("config"), dict) or not str(module).startswith("keras."):
+        return None
+    home = getattr(keras, str(module).removeprefix("keras."), None)
+    found = getattr(home, str(name), None)
+    return found if inspect.isclass(found) else None
+
+
+def _arguments(kind: type) -> set[str]:
+    """What a class takes, itself or for those that it is made of."""
+    return {
+        name
+        for each in kind.__mro__
+        if "__init__" in vars(each)
+        for name in inspect.signature(vars(each)["__init__"]).parameters
+    }
