@@ -1,18 +1,21 @@
 """GRU, LSTM and RNN nodes of every kind, what is around them, and what onnxruntime computes."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_models
 from onnx_models import node
+from versions import OLD_ONNXRUNTIME
 
 from unspool.errors import UnspoolWarning
 from unspool.frontend.onnx.loading import load_onnx
 
 GATES = {"GRU": 3, "LSTM": 4, "RNN": 1}
+ALPHAS = {"Elu": 1.0, "LeakyRelu": 0.01}
+"""Activation -> its alpha where a node has none."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,19 @@ def _first(
     return []
 
 
+def _as_read(case: Case) -> Case:
+    """The case, its alphas as onnxruntime 1.23 reads those of an RNN: one for each direction.
+
+    It takes 0 where there are none, where ONNX has each activation's own, and the first alpha for
+    the first direction whether or not its activation has one. It was mended later.
+    """
+    if case.op != "RNN" or not OLD_ONNXRUNTIME:
+        return case
+    told = iter(case.alphas)
+    alphas = (next(told, ALPHAS[kind]) if kind in ALPHAS else 0.0 for kind in case.activations)
+    return replace(case, alphas=tuple(alphas))
+
+
 def check(case: Case, folder: Path) -> Any:
     """Compare a case with onnxruntime, which has layout 0 alone."""
     path = onnx_models.saved(model_of(case, case.layout), folder)
@@ -147,7 +163,7 @@ def check(case: Case, folder: Path) -> Any:
         loaded = load_onnx(path)
     left_out = "input" in (case.first_h, case.first_c if case.op == "LSTM" else "")
     assert [warning.category for warning in told] == [UnspoolWarning] * left_out
-    expected = model_of(case, 0)
+    expected = model_of(_as_read(case), 0)
     steps = case.sizes[0]
     feed, fed = {}, {}
     rng = np.random.default_rng(2)

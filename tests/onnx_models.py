@@ -1,6 +1,6 @@
 """ONNX models made node by node, and what onnxruntime says of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from unspool.frontend.onnx.loading import load_onnx
 
@@ -75,6 +76,12 @@ def run(model: Any, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(zip(names, session.run(names, dict(feed)), strict=True))
 
 
+def evaluated(model: Any, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What ONNX's own evaluator computes, by the outputs' names."""
+    evaluator = ReferenceEvaluator(model)
+    return dict(zip(evaluator.output_names, evaluator.run(None, dict(feed)), strict=True))
+
+
 def answers(loaded: Any, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What a loaded model computes of samples, (samples, ...), by the outputs' names."""
     return {name: np.asarray(value) for name, value in loaded(dict(feed)).items()}
@@ -85,13 +92,16 @@ def without_batch(array: np.ndarray) -> np.ndarray:
     return array.squeeze(array.shape.index(1)) if array.ndim > 1 else array
 
 
-def check(model: Any, folder: Path, batch: int = 0, **options: Any) -> Any:
+def check(
+    model: Any, folder: Path, batch: int = 0, reference: Callable[..., Any] = run, **options: Any
+) -> Any:
     """Check a model of a batch of one against onnxruntime, and return it as loaded.
 
     Args:
         model: ONNX's.
         folder: for its file.
         batch: the axis of the batch in inputs.
+        reference: what computes what is expected, as `run` does.
         options: of load_onnx.
     """
     loaded = load_onnx(saved(model, folder), **options)
@@ -99,7 +109,7 @@ def check(model: Any, folder: Path, batch: int = 0, **options: Any) -> Any:
     together = {name: np.stack([feed[name].squeeze(batch) for feed in feeds]) for name in feeds[0]}
     found = answers(loaded, together)
     for n, feed in enumerate(feeds):
-        expected = run(model, feed)
+        expected = reference(model, feed)
         assert set(found) == set(expected)
         for name, value in expected.items():
             np.testing.assert_allclose(
