@@ -7,7 +7,9 @@ import pytest
 from keras_names import functions, layers
 from keras_names.page import ALIASES, PAGE, cell, key, page, recorded
 from keras_names.trial import FUNCTIONS, LAYERS, Name, verdict
+from versions import OLD_KERAS
 
+from unspool.frontend.graph import admitted
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
 from unspool.runtime.session import Session
@@ -49,6 +51,7 @@ def test_every_layer_that_keras_exports_is_there() -> None:
     assert exported <= {name.name for name in LAYERS} | set(layers.NOT_CALLED) | set(ALIASES)
 
 
+@pytest.mark.skipif(OLD_KERAS, reason="the page is written with a later Keras, and says so")
 def test_the_page_is_what_its_verdicts_make() -> None:
     assert set(recorded()) == {key(name) for name in NAMES}
     assert page(recorded()) == PAGE.read_text()
@@ -66,7 +69,8 @@ def test_it_is_as_the_page_says(name: Name, activations: str) -> None:
 def test_what_works_is_what_keras_computes(name: Name) -> None:
     model, data = name.model, name.data
     inputs = [keras.Input(tensor.shape[1:], batch_size=1) for tensor in model.inputs]
-    float_tflite = convert(keras.Model(alone(inputs), alone(Rebuilder().rebuild(model, inputs))))
+    outputs = Rebuilder().rebuild(model, inputs)
+    float_tflite = convert(keras.Model(alone(admitted(inputs)), alone(outputs)))
     answers = [keras.tree.flatten(model(data[n : n + 1], training=False)) for n in range(len(data))]
     expected = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
     for given, wanted in zip(Session(float_tflite).predict(data), expected, strict=True):

@@ -88,7 +88,8 @@ def over_time(reduce: Callable[[Any], Any]) -> Build:
 
 
 def span(h: Any) -> Any:
-    least = [function(h, axis=1) for function in (ops.min, ops.amin, ops.nanmin)]
+    names = ("min", "amin", "nanmin")  # Keras 3.12 has no nanmin
+    least = [getattr(ops, name)(h, axis=1) for name in names if hasattr(ops, name)]
     return ops.concatenate([ops.max(h, axis=1), *least], axis=-1)
 
 

@@ -4,15 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from versions import Known
 
 from unspool.support._tensorflow import keras
 
-K, IMAGE = keras.ops, keras.ops.image
+K, IMAGE = Known(keras.ops), Known(keras.ops.image)
 Call = Callable[[Any], Any]
 
 
 def _names(text: str) -> list[str]:
     return text.split()
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """A function by its name, which is looked up where it is called."""
+    return lambda *args, **kwargs: getattr(K, name)(*args, **kwargs)
 
 
 def _constant(*shape: int) -> np.ndarray:
@@ -55,7 +61,7 @@ OF_SQUARE = _names("""
     trace tril triu
 """)
 OF_SQUARE_CALLS: dict[str, Call] = {
-    **{name: getattr(K, name) for name in OF_SQUARE},
+    **{name: _function(name) for name in OF_SQUARE},
     "eig": lambda x: K.real(K.eig(x)[0]),
     "lstsq": lambda x: K.lstsq(x[0], _constant(6, 2)),
     "matrix_rank": lambda x: _real(K.matrix_rank(x)),
@@ -99,7 +105,7 @@ OF_IMAGE_CALLS: dict[str, Call] = {
 
 
 def _each(names: list[str], called: Callable[[Callable[..., Any]], Call]) -> dict[str, Call]:
-    return {name: called(getattr(K, name)) for name in names}
+    return {name: called(_function(name)) for name in names}
 
 
 CALLS: dict[str, Call] = {

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from versions import Known
+
 from unspool.support._tensorflow import keras
 
-L = keras.layers
+L = Known(keras.layers)
 Call = Callable[[Any], Any]
 
 
@@ -20,8 +22,8 @@ def _states(x: Any) -> Any:
 OF_SEQUENCES: dict[str, Call] = {
     "Activation": L.Activation("tanh"),
     "ActivityRegularization": L.ActivityRegularization(0.1),
-    "AdaptiveAveragePooling1D": L.AdaptiveAveragePooling1D(2),
-    "AdaptiveMaxPooling1D": L.AdaptiveMaxPooling1D(2),
+    "AdaptiveAveragePooling1D": lambda x: L.AdaptiveAveragePooling1D(2)(x),
+    "AdaptiveMaxPooling1D": lambda x: L.AdaptiveMaxPooling1D(2)(x),
     "Add": _on_two(L.Add()),
     "AdditiveAttention": _on_two(L.AdditiveAttention()),
     "AlphaDropout": L.AlphaDropout(0.1),
@@ -92,8 +94,8 @@ OF_SEQUENCES: dict[str, Call] = {
 """Layers of a sequence, (batch, 6, 8)."""
 
 OF_IMAGES: dict[str, Call] = {
-    "AdaptiveAveragePooling2D": L.AdaptiveAveragePooling2D(2),
-    "AdaptiveMaxPooling2D": L.AdaptiveMaxPooling2D(2),
+    "AdaptiveAveragePooling2D": lambda x: L.AdaptiveAveragePooling2D(2)(x),
+    "AdaptiveMaxPooling2D": lambda x: L.AdaptiveMaxPooling2D(2)(x),
     "AugMix": L.AugMix(),
     "AutoContrast": L.AutoContrast(),
     "AveragePooling2D": L.AveragePooling2D(2),
@@ -138,8 +140,8 @@ OF_IMAGES: dict[str, Call] = {
 """Layers of an image, (batch, 6, 8, 3)."""
 
 OF_FRAMES: dict[str, Call] = {
-    "AdaptiveAveragePooling3D": L.AdaptiveAveragePooling3D(2),
-    "AdaptiveMaxPooling3D": L.AdaptiveMaxPooling3D(2),
+    "AdaptiveAveragePooling3D": lambda x: L.AdaptiveAveragePooling3D(2)(x),
+    "AdaptiveMaxPooling3D": lambda x: L.AdaptiveMaxPooling3D(2)(x),
     "AveragePooling3D": L.AveragePooling3D(2),
     "Conv3D": L.Conv3D(4, 3),
     "Conv3DTranspose": L.Conv3DTranspose(4, 3),

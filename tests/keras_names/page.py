@@ -22,10 +22,10 @@ reason why it is refused. What becomes of other shapes and arguments, `unspool i
 [What is supported](supported.md) has the layers in the arrangements that people have."""
 
 ALIASES = {
-    name: next(other.name for other in LAYERS if getattr(keras.layers, other.name) is layer)
+    name: next(other.name for other in LAYERS if getattr(keras.layers, other.name, other) is layer)
     for name, layer in vars(keras.layers).items()
     if name not in {each.name for each in LAYERS}
-    and any(getattr(keras.layers, other.name) is layer for other in LAYERS)
+    and any(getattr(keras.layers, other.name, other) is layer for other in LAYERS)
 }
 """Other name of a layer -> its name in the table."""
 

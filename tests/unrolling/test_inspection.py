@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cases import MinimalGatedCell
 from conftest import small_model
+from versions import taking
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
@@ -132,7 +133,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         masked("use_causal_mask"),
     ),
     "sliding window": (
-        lambda: attention(lambda h: L.MultiHeadAttention(1, 4, sliding_window=2, name="a")(h, h)),
+        lambda: attention(lambda h: taking("sliding_window", L.MultiHeadAttention)(
+            1, 4, sliding_window=2, name="a")(h, h)),
         masked("sliding_window"),
     ),
     "attention mask": (

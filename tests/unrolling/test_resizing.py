@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from versions import Known
 
 import unspool
 from unspool import Options, Session
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 
-L = keras.layers
-K = keras.ops
+L, K = Known(keras.layers), Known(keras.ops)
 QUICK = Options(remedy_seconds=0)
 STEPS = 4
 
