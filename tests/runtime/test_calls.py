@@ -18,6 +18,7 @@ from unspool.compilation.targets import target
 from unspool.guide import mnist
 from unspool.guide.model import build, train
 from unspool.quantization.quantizer import quantize
+from unspool.runtime.drift import drift
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer, marks
 from unspool.unrolling.conversion import convert
@@ -228,6 +229,13 @@ def without_calls(tflite: bytes) -> bytes:
     model = flatbuffer.read(tflite)
     marks.write(model, replace(marks.read(model), calls=None))
     return flatbuffer.write(model)
+
+
+def test_it_is_no_stream_that_could_drift() -> None:
+    model = built("gru")
+    files = convert(unroll_calls(model, 6)), quantized(model, 6)
+    with pytest.raises(UnspoolError, match="is called 5 times for a sequence, and begins anew"):
+        drift(*files, samples(model)[0][0])
 
 
 @pytest.mark.parametrize("microseconds", [-1.0, float("nan"), float("inf")])

@@ -71,11 +71,16 @@ def drift(
         runtime: "tflm" or "litert", for the quantized model.
 
     Raises:
-        UnspoolError: the files have no states, or the stream does not fit.
+        UnspoolError: the files are not of a stream, or the stream does not fit.
     """
     exact, stored = Session(float_tflite), Session(quantized_tflite, runtime)
     if not stored.pairs:
         raise UnspoolError("the .tflite file has no states: drift is a matter of streams")
+    if not stored.is_stream:
+        raise UnspoolError(
+            f"the .tflite file is called {stored.calls_of_sequence} times for a sequence, and "
+            "begins anew with the next: drift is a matter of streams"
+        )
     arrays = _cut(stored, stream)
     calls = stored.calls(arrays)
     names = (*stored.state_names, *stored.output_names)
