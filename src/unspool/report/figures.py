@@ -167,7 +167,8 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     yield figure(kinds.CPU_OPERATORS, len(compiled.cpu_operators), "measured", vela)
     if compiled.calls > 1:
         steps = Signature(compiled.tflite).time_steps
-        yield figure(kinds.CALLS, compiled.calls, "measured", f"of {steps} time steps each")
+        how = f"of {steps} time step{'s' * (steps != 1)} each"
+        yield figure(kinds.CALLS, compiled.calls, "measured", how)
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     yield figure(kinds.SRAM, compiled.sram_kib, "estimated", on)
