@@ -72,7 +72,6 @@ ROOMS: dict[str, set[str]] = {
         "remedies",
         "runtime",
     },
-    "calls": {"compilation", "deployed", "frontend", "stages", "unrolling"},
     "deployment": {
         "compilation",
         "compilation.residency",
@@ -83,6 +82,15 @@ ROOMS: dict[str, set[str]] = {
         "runtime",
         "stages",
         "tflite",
+        "unrolling",
+    },
+    "calls": {
+        "compilation",
+        "deployed",
+        "deployment",
+        "frontend",
+        "inspection",
+        "stages",
         "unrolling",
     },
     "report": {

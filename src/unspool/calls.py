@@ -7,14 +7,16 @@ from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
 from unspool.deployed import Options
+from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
-from unspool.stages import Way
+from unspool.inspection.inspecting import inspect
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
+from unspool.unrolling.layer_rules import check
 from unspool.unrolling.piecewise import CALLS
 from unspool.unrolling.stream_checks import check_streams
 
@@ -52,8 +54,16 @@ def call_costs(
     """
     inferring = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
-    ways = {k: _way(k, time_steps, options) for k in _possible(inferring, time_steps)}
     target, found = options.target or targets.target(), []
+    ways = {k: way_of(time_steps, k, options) for k in _possible(inferring, time_steps)}
+    verdicts = inspect(
+        inferring,
+        time_steps=time_steps,
+        activations=options.activations,
+        target=target,
+        full_length=options.full_length,
+    )
+    check(verdicts, inferring, options.allow_cpu)
     with Clock(watch).stage(_STAGE, len(ways)) as progress:
         for steps, way in ways.items():
             _, tflite = stages.quantized(inferring, [a[:_SAMPLES] for a in arrays], way)
@@ -71,14 +81,3 @@ def _possible(model: Any, time_steps: int | None) -> list[int]:
             f"need a multiple of {multiple} in each; deploy it without `steps_per_call`"
         )
     return costs.worth_trying(possible)
-
-
-def _way(steps: int, time_steps: int | None, options: Options) -> Way:
-    return stages.calls(
-        steps,
-        time_steps,
-        method=options.calibration_method,
-        activations=options.activations,
-        allow_cpu=options.allow_cpu,
-        full_length=options.full_length,
-    )

@@ -75,12 +75,16 @@ def deploy(
         >>> [accuracy.runtime for accuracy in deployment.accuracies]
         ['keras', 'litert', 'tflm', 'npu']
     """
-    way = _way(time_steps, steps_per_call, options)
+    way = way_of(time_steps, steps_per_call, options)
     return _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
 
 
-def _way(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
-    """All steps of a sequence in one call of the binary, or some in each of several."""
+def way_of(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
+    """All steps of a sequence in one call of the binary, or some in each of several.
+
+    Raises:
+        UnspoolError: several calls, and states that the model takes and gives itself.
+    """
     common: dict[str, Any] = {
         "method": options.calibration_method,
         "activations": options.activations,

@@ -101,3 +101,12 @@ def test_many_commands_are_a_reason_for_calls(tmp_path: Path) -> None:
     )
     assert "% of the flash are commands for the NPU, for each of 200 time steps" in run.stdout
     assert "--steps-per-call auto\n" in run.stdout
+
+
+@pytest.mark.parametrize("steps", ["5", "0", "29"])
+def test_rows_of_an_image_are_cut_before_any_training(tmp_path: Path, steps: str) -> None:
+    run = unspool("mnist", "--quick", "--steps-per-call", steps, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert run.stdout == ""
+    line = f"--steps-per-call {steps}: expected a divisor of the 28 rows of an image: 1, 2, 4, "
+    assert run.stderr == f"unspool: error: {line}7, 14 or 28\n"

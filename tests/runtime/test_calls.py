@@ -259,3 +259,15 @@ def test_a_thousand_images_give_the_bytes_of_the_unrolled_network() -> None:
     (got,), (wanted,) = (Session(file, "tflm").predict(test) for file in files)
     np.testing.assert_array_equal(got, wanted)
     assert (got.argmax(1) == data.test_labels[:1000]).mean() > 0.5
+
+
+def test_what_each_number_costs_is_asked_as_it_is_deployed() -> None:
+    """The U85 looks ids up itself; other NPUs leave that to the CPU, which is to be accepted."""
+    keras.utils.set_random_seed(2)
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    model = keras.Model(ids, L.Dense(2)(L.GRU(4)(L.Embedding(9, 3, name="table")(ids))))
+    words = np.random.default_rng(0).integers(0, 9, (24, 6))
+    costs = unspool.call_costs(model, words, options=Options(target=target("ethos-u85-256")))
+    assert [cost.calls for cost in costs] == [6, 3, 2, 1]
+    with pytest.raises(UnspoolError, match="'table'"):
+        unspool.call_costs(model, words)

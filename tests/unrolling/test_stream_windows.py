@@ -231,6 +231,12 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or deploy '
         "it without states",
     ),
+    "same, behind zeros": (
+        lambda x: L.GRU(4)(L.Conv1D(4, 3, 3, padding="same", name="c")(pad(1)(x))),
+        "layer 'c' (Conv1D): reads steps that are to come, by its padding \"same\"; train it with "
+        'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or deploy '
+        "it without states",
+    ),
     "valid": (
         lambda x: L.GRU(4)(L.Conv1D(4, 5, 2, name="c")(x)),
         "layer 'c' (Conv1D): reads windows of 5 time steps, of which the first are not full; train "

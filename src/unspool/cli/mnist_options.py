@@ -12,6 +12,7 @@ from unspool.errors import UnspoolError
 
 FULL_UNITS, FULL_EPOCHS = 256, 1
 QUICK_UNITS, QUICK_EPOCHS = 64, 2
+_ROWS = "28 rows of an image: 1, 2, 4, 7, 14 or 28"
 
 
 class Cell(str, Enum):
@@ -68,9 +69,11 @@ class RowOptions:
         """
         if self.time_steps and (not self.states or 28 % self.time_steps):
             raise UnspoolError(
-                f"--time-steps {self.time_steps}: expected, with --states, a divisor of the 28 "
-                "rows of an image: 1, 2, 4, 7, 14 or 28"
+                f"--time-steps {self.time_steps}: expected, with --states, a divisor of the {_ROWS}"
             )
+        steps = self.steps_per_call or ""
+        if steps.isdecimal() and (not int(steps) or 28 % int(steps)):
+            raise UnspoolError(f"--steps-per-call {steps}: expected a divisor of the {_ROWS}")
         stream = StreamOptions(
             time_steps=self.time_steps,
             steps_per_call=self.steps_per_call,

@@ -52,7 +52,7 @@ class Window:
             in_front: rows of zeros that a layer before it puts in front of the sequence.
         """
         needed = self.size - self.stride
-        if self.is_centred and needed > 0:
+        if self.is_centred and (needed > 0 or in_front):
             return (
                 f'reads steps that are to come, by its padding "same"; train it with padding '
                 f'"causal", or with ZeroPadding of {self.size - 1} steps in front and "valid"'
