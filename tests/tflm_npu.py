@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from unspool.runtime import engines
 from unspool.support.quiet import quiet
 from unspool.tflite import ends, flatbuffer
 
@@ -118,6 +119,18 @@ def _return(function: int, value: int) -> None:
         pytest.skip("this system lets no program change its code")
     c.memmove(function, b"\x48\xb8" + value.to_bytes(8, "little") + b"\xc3", 11)
     libc.mprotect(*pages, 5)
+
+
+def network(int8: bytes) -> Network:
+    """The int8 file in TFLM as a function of named inputs."""
+    engine = engines.tflm(int8)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(int8))
+
+    def call(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = engine([stored[tensor.name] for tensor in inputs])
+        return {tensor.name: r for tensor, r in zip(outputs, results, strict=True)}
+
+    return call
 
 
 class Device:

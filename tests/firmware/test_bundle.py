@@ -27,7 +27,6 @@ from unspool.firmware import arena, bundle, resolver, write
 from unspool.firmware.identifiers import distinct, identifier
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
-from unspool.runtime import engines
 from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks, names
 from unspool.tflite.ends import Tensor
@@ -288,23 +287,11 @@ def test_dequantize_gives_pythons_bytes(in_format: tuple[c.CDLL, Tensor, Tensor]
         assert values.tobytes() == y.dequantize(stored).tobytes()
 
 
-def network(int8: bytes) -> tflm_npu.Network:
-    """The int8 file in TFLM as a function of named inputs."""
-    engine = engines.tflm(int8)
-    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(int8))
-
-    def call(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        results = engine([stored[tensor.name] for tensor in inputs])
-        return {tensor.name: r for tensor, r in zip(outputs, results, strict=True)}
-
-    return call
-
-
 def expected_run(int8: bytes, samples: np.ndarray) -> list[list[bytes]]:
     """What the device must give: a loop in Python that copies the states' bytes."""
     inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(int8))
     ins, outs = {t.name: t for t in inputs}, {t.name: t for t in outputs}
-    infer, given_out = network(int8), []
+    infer, given_out = tflm_npu.network(int8), []
     states = {f"{s}_in": np.full((1, UNITS), ins[f"{s}_in"].zero_point, np.int8) for s in STATES}
     for sample in samples:
         results = infer({"x": ins["x"].quantize(sample), **states})
@@ -367,7 +354,7 @@ def test_stream_gives_pythons_bytes(
     """The C, in an arena of the bundle's size, against a Python loop that copies bytes."""
     made = bundle(int8, for_target(accelerator), "kws")
     arena = int(constant(made["kws_model.h"], "KWS_ARENA_SIZE").rstrip("u"))
-    board = device(for_target(accelerator).tflite, arena, network(int8))
+    board = device(for_target(accelerator).tflite, arena, tflm_npu.network(int8))
     library = build(made, tmp_path)
     for samples in stream(), stream(3):  # a new sequence starts where the first did
         assert firmware_run(library, made, samples, board) == expected_run(int8, samples)
@@ -380,7 +367,9 @@ def test_arena_is_enough_and_not_twice_too_much(
     """Against what TFLM says it used; its pointers are 8 bytes here, 4 on a Cortex-M."""
     header = bundle(int8, for_target(accelerator), "kws")["kws_model.h"]
     arena = int(constant(header, "KWS_ARENA_SIZE").rstrip("u"))
-    tflm_npu.Device(for_target(accelerator).tflite, 2**20, network(int8)).print_allocations()
+    tflm_npu.Device(
+        for_target(accelerator).tflite, 2**20, tflm_npu.network(int8)
+    ).print_allocations()
     used = re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)
     assert used is not None and arena / 2 < int(used[1]) < arena
 

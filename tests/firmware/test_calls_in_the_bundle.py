@@ -2,7 +2,7 @@
 
 import ctypes as c
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from in_qemu import Recorded
 import unspool
 from unspool import Deployment, Options, Session
 from unspool.firmware import bundle, write
-from unspool.runtime import engines
 from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer
 
@@ -57,18 +56,6 @@ def stored(done: Deployment, data: list[np.ndarray]) -> tuple[list[np.ndarray], 
     return [values[0] for values in session.quantized(session.check(sample))], outputs
 
 
-def network(tflite: bytes) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """The quantized file in TFLM: by name, what goes into a call -> what comes out of it."""
-    engine = engines.tflm(tflite)
-    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(tflite))
-
-    def call(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        results = engine([values[tensor.name] for tensor in inputs])
-        return {tensor.name: result for tensor, result in zip(outputs, results, strict=True)}
-
-    return call
-
-
 def test_a_sequence_gives_pythons_bytes(
     done: Deployment, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -76,7 +63,9 @@ def test_a_sequence_gives_pythons_bytes(
     library = build(made, tmp_path)
     size = re.search(r"KWS_ARENA_SIZE (\d+)", made["kws_model.h"])
     assert size and "#define KWS_CALLS 5\n" in made["kws_io.h"]
-    board = tflm_npu.Device(done.compiled.tflite, int(size[1]), network(done.quantized_tflite))
+    board = tflm_npu.Device(
+        done.compiled.tflite, int(size[1]), tflm_npu.network(done.quantized_tflite)
+    )
     calls = 0
 
     def invoke(_: Any) -> int:
@@ -142,7 +131,7 @@ def test_it_runs_on_a_cortex_m55(
 def recorded(done: Deployment, data: list[np.ndarray]) -> Sequence[tuple[Recorded, Recorded]]:
     """What goes into each call of one sequence, and what comes out of it."""
     session = Session(done.quantized_tflite, "tflm")
-    call, states = network(done.quantized_tflite), session.initial_states(1)
+    call, states = tflm_npu.network(done.quantized_tflite), session.initial_states(1)
     inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
     calls = []
     for part in session.calls(session.check([array[:1] for array in data])):

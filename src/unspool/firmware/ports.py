@@ -26,7 +26,7 @@ class Port:
         padding: the value that only says that a step is padded, and is stored as 0; None for none.
         rows: of the table that ids are looked up in, which are stored as they are; None where it
             holds no ids, 0 where the table's size is not known.
-        is_cut: the network is called several times for a sequence, a part of it each time.
+        is_cut: each call of the network takes, or gives, a part of a sequence.
     """
 
     tensor: Tensor

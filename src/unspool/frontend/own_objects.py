@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from unspool.errors import UnspoolError
+from unspool.frontend.descriptions import changed
 from unspool.support._tensorflow import keras
 
 Config = dict[str, Any]
@@ -35,17 +36,13 @@ def _is_registered(name: Any) -> bool:
 
 def for_inference(described: Config) -> Config:
     """A description without regularizers, constraints and initializers of the user's own."""
-    return _trimmed(described)  # type: ignore[no-any-return]
+    return changed(described, _trimmed)  # type: ignore[no-any-return]
 
 
-def _trimmed(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_trimmed(part) for part in value]
-    if not isinstance(value, dict):
-        return value
+def _trimmed(part: Config) -> Config:
     return {
-        key: _without(key) if key.endswith(_FOR_TRAINING) and is_own(part) else _trimmed(part)
-        for key, part in value.items()
+        key: _without(key) if key.endswith(_FOR_TRAINING) and is_own(value) else value
+        for key, value in part.items()
     }
 
 

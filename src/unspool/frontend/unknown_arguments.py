@@ -8,6 +8,7 @@ a GlorotUniform of Keras 3.15. Most are None or False there: nothing is asked fo
 import inspect
 from typing import Any
 
+from unspool.frontend.descriptions import changed
 from unspool.support._tensorflow import keras
 
 Config = dict[str, Any]
@@ -18,30 +19,26 @@ def without_unknown(described: Config) -> Config:
 
     And without those that one that is False is the beginning of: `renorm_momentum` beside `renorm`.
     """
-    return _trimmed(described)  # type: ignore[no-any-return]
+    return changed(described, _trimmed)  # type: ignore[no-any-return]
 
 
-def _trimmed(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_trimmed(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    trimmed = {key: _trimmed(part) for key, part in value.items()}
-    kind = _class(trimmed)
+def _trimmed(described: Config) -> Config:
+    kind = _class(described)
     if kind is not None:
-        given, known = trimmed["config"], _arguments(kind)
+        given, known = described["config"], _arguments(kind)
         off = {
             key
             for key, part in given.items()
             if key not in known and (part is None or part is False)
         }
         of_them = tuple(f"{key}_" for key in off)
-        trimmed["config"] = {
+        kept = {
             key: part
             for key, part in given.items()
             if key in known or not (key in off or key.startswith(of_them))
         }
-    return trimmed
+        return {**described, "config": kept}
+    return described
 
 
 def _class(described: Config) -> type | None:
