@@ -99,13 +99,35 @@ def _quantized(
         parameters = ParamsGenerator(source).generate_quantization_parameters(
             recipe, statistics, enable_progress_bar=False
         )
-        model = flatbuffer.read(bytes(ModelModifier(source).modify_model(parameters)))
+        model = _Modifier(source).modified(parameters)
     rescale(model, put_back(model, left), statistics, ACTIVATIONS[activations])
     if replaced:
         stand_ins.put_back(model, replaced)
     if folded:
         curves.unfold(model, folded)
     return model
+
+
+class _Modifier(ModelModifier):  # type: ignore[misc]
+    """litert-quantizer's, that hands over the model in place of a file of it.
+
+    Writing and parsing a file in Python is a quarter of all that quantizing takes.
+    """
+
+    def modified(self, parameters: Any) -> flatbuffer.Model:
+        self._model_of_file: flatbuffer.Model = None
+        content = self.modify_model(parameters)
+        if self._model_of_file is None:
+            return flatbuffer.read(bytes(content))
+        vars(self._model_of_file).pop("_id_for_buffer_data", None)  # its own, of no file
+        return flatbuffer.as_parsed(self._model_of_file)
+
+    def _serialize_small_model(self, quantized_model: flatbuffer.Model) -> bytearray:
+        self._model_of_file = quantized_model
+        return bytearray()
+
+    def _serialize_model(self, quantized_model: flatbuffer.Model, *_: Any, **__: Any) -> bytearray:
+        return self._serialize_small_model(quantized_model)
 
 
 def _undo_requantized_outputs(model: Any) -> None:

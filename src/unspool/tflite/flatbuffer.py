@@ -87,23 +87,31 @@ def write(model: Model) -> bytes:
             raise ValueError("a buffer is stored outside the flatbuffer and was not read in")
         buffer.offset = buffer.size = 0
     content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-    _as_parsed(model)
+    as_parsed(model)
     _WRITTEN.append((content, _dumped(model)))
     return content
 
 
-def _as_parsed(model: Model) -> None:
-    """Give vectors the types that parsing gives them."""
+def as_parsed(model: Model) -> Model:
+    """Give numbers and names the types that parsing gives them; it returns the model."""
+    for buffer in model.buffers:
+        if isinstance(buffer.data, bytearray):
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    for entry in model.metadata or []:
+        entry.buffer = np.int32(entry.buffer)
     for graph in model.subgraphs:
         graph.inputs, graph.outputs = list(map(int, graph.inputs)), list(map(int, graph.outputs))
         for op in graph.operators:
             op.inputs, op.outputs = list(map(int, op.inputs)), list(map(int, op.outputs))
         for tensor in graph.tensors:
             tensor.shape = list(map(int, tensor.shape))
+            if isinstance(tensor.name, str):
+                tensor.name = tensor.name.encode()
             numbers = tensor.quantization
             if numbers and numbers.scale is not None:
                 numbers.scale = np.array(numbers.scale, np.float32)
                 numbers.zeroPoint = np.array(numbers.zeroPoint, np.int64)
+    return model
 
 
 @dataclass(frozen=True)

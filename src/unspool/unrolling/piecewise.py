@@ -1,7 +1,8 @@
 """Whether one layer or function computes the same piece by piece as on a whole sequence."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -75,11 +76,11 @@ def step(node: Any, timed: set[int], zeros: int, pieces: Pieces) -> Step:
         return Step(problem + otherwise, window.stride, reads_windows=True)
     if zeros:
         return Step(f"reads zeros in front of the sequence, {ZEROS}")
-    if isinstance(layer, keras.layers.RNN):
+    if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
         return Step()
     if _keeps_time(layer):
         return Step(is_reshape=True)
-    found = _grain(node, timed)
+    found = _known_grain(node, timed)
     if found is None:
         return Step(
             "mixes time steps, so chunk by chunk it would compute something else; deploy it "
@@ -130,7 +131,22 @@ _MOST_AT_ONCE = 8
 _DRAWS = 2
 
 
-def _grain(node: Any, timed: set[int]) -> tuple[int, int] | None:
+Grain: TypeAlias = tuple[int, int] | None
+
+_GRAINS: WeakKeyDictionary[Any, dict[tuple[Any, ...], Grain]] = WeakKeyDictionary()
+"""What was found of a call of a layer, by its inputs in time and its weights: it is asked often."""
+
+
+def _known_grain(node: Any, timed: set[int]) -> Grain:
+    weights = tuple(hash(np.asarray(w).tobytes()) for w in getattr(node.operation, "weights", ()))
+    known = _GRAINS.setdefault(node, {})
+    key = (*(id(tensor) in timed for tensor in node.input_tensors), *weights)
+    if key not in known:
+        known[key] = _grain(node, timed)
+    return known[key]
+
+
+def _grain(node: Any, timed: set[int]) -> Grain:
     """(steps that a call takes at once, steps that it gives for them), found by trying.
 
     None where it mixes time steps. An output without time is the same after the last step: a slice
