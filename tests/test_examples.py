@@ -65,6 +65,7 @@ def test_the_notebook_tells_nothing_of_the_machine_it_ran_on(stored: Any) -> Non
         assert trace not in whole
 
 
+@pytest.mark.slow  # the `mnist` command, which every run tries end to end, goes the same way
 def test_the_notebook_runs_in_its_quick_form(
     stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,13 @@ SELDOM = frozenset(
         *("RNN([cell, cell]), backwards, return_sequences", "keras.ops.mean", "keras.ops.max"),
         *("TimeDistributed(Bidirectional(LSTM))", "Masking, two of Bidirectional, sequences"),
         *("softmax head", "softmax head for each step", "sigmoid head", "MultiHeadAttention"),
+        *("TimeDistributed(SimpleRNN), return_sequences", "LSTM, softsign", "Masking(0)"),
+        *("Attention of a query, a value and a key", "GroupQueryAttention"),
+        *(
+            "TimeDistributed(ConvLSTM1D)",
+            "Bidirectional, merge_mode=None",
+            "Masking, a nested model",
+        ),
     )
 )
 """Names of cases near others that every run has: all of theirs are left to `make test-all`."""

@@ -74,6 +74,9 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "two lengths": _two_lengths,
 }
 
+SELDOM = ("gru, reset before", "simple, its sequence", "lstm, its states", "gelu", "two lengths")
+"""Near others: left to `make test-all`."""
+
 
 def _model(build: Callable[[Any], Any]) -> Any:
     keras.utils.set_random_seed(5)
@@ -119,7 +122,10 @@ def _outputs(tflite: bytes, samples: np.ndarray) -> list[bytes]:
     return [values.tobytes() for values in unspool.Session(tflite).predict(samples)]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in MODELS],
+)
 def test_the_network_is_that_of_all_steps(name: str) -> None:
     model, samples = _model(MODELS[name]), _samples(12)
     deploy_model = unspool.unroll(model)
