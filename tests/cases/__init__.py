@@ -47,6 +47,16 @@ SELDOM = frozenset(
             "Bidirectional, merge_mode=None",
             "Masking, a nested model",
         ),
+        *("Bidirectional, mul", "Bidirectional, ave", "Bidirectional, sum", "GRU, softsign"),
+        *("ConvLSTM2D, return_state, initial_state", "ConvLSTM2D, backwards, return_sequences"),
+        *("ConvLSTM2D, dilation, relu, use_bias=False", "keras.ops.std over time", "ELU"),
+        *("MultiHeadAttention, cross, value_dim, use_bias=False", "AdditiveAttention"),
+        *("Masking, Flatten, which Keras gives no mask", "Masking, a stack of cells, backwards"),
+        *("Masking, Conv1D, which Keras gives no mask", "own cell: a stack of own and Keras's"),
+        *("TimeDistributed(GRU), backwards, reset_after=False", "two Bidirectionals, concat"),
+        *("both pools of a Bidirectional", "Concatenate and Add across branches"),
+        *("Conv2D, padded, with strides beyond 3", "own cell: a subclass of GRUCell"),
+        *("Masking, GlobalAveragePooling1D(keepdims) of Dense, Dense", "relu6 for each step"),
     )
 )
 """Names of cases near others that every run has: all of theirs are left to `make test-all`."""
