@@ -68,6 +68,17 @@ def residual(x: Any) -> Any:
     return L.GRU(6)(L.Add()([x, L.Conv1D(5, 3, padding="same", dilation_rate=2)(y)]))
 
 
+def gated_blocks(x: Any) -> Any:
+    y = L.Dense(6)(x)
+    for rate in (1, 2, 4):
+        gates = [
+            L.Conv1D(6, 2, padding="causal", dilation_rate=rate, activation=activation)(y)
+            for activation in ("tanh", "sigmoid")
+        ]
+        y = L.Add()([y, L.Multiply()(gates)])
+    return L.GRU(6)(y)
+
+
 def functions(x: Any) -> Any:
     act = keras.activations
     y = act.elu(act.softplus(L.Dense(6)(x)), 0.5)
@@ -197,6 +208,7 @@ AROUND = [
         lengths=(8, 33),
     ),
     Case(LAYERS, "Conv1D dilated, residual", functional(residual)),
+    Case(LAYERS, "Conv1D dilated, gated (a WaveNet)", functional(gated_blocks)),
     Case(
         LAYERS,
         "Conv1DTranspose",

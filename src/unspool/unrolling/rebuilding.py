@@ -12,6 +12,7 @@ from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
 from unspool.unrolling import functions, strides
 from unspool.unrolling.attention import attention, is_attention
+from unspool.unrolling.dilated import Dilated, is_dilated
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masked_mean import MaskedMean
@@ -131,6 +132,8 @@ class Rebuilder:
             return distributed(layer.layer, name, self.scopes.give, _per_frame)
         if is_attention(layer):
             return attention(layer, name)
+        if is_dilated(layer):
+            return Dilated(layer, name=name)
         if strides.is_far(layer):
             return strides.in_blocks(layer, name)
         if strides.pools_far(layer):
