@@ -13,7 +13,7 @@ from unspool.frontend.onnx.reading import Piece
 from unspool.frontend.torch.archive import has_member, is_program
 from unspool.frontend.torch.exporting import export, is_module
 from unspool.frontend.torch.loading import load_program
-from unspool.support.files import AnyPath
+from unspool.support.files import AnyPath, check_regular
 from unspool.support.text import brief
 
 _WEIGHTS_ALONE = (".pt", ".pth", ".jit", ".ckpt", ".safetensors", ".bin")
@@ -86,6 +86,7 @@ def _of_module(module: Any, example_inputs: Any, piece: Piece) -> Any:
 
 def _of_file(path: Path, config: AnyPath | None, piece: Piece, name: str) -> Any:
     """The model of a file; `name` is what the user calls it."""
+    check_regular(path)
     try:
         if _is_onnx(path):
             return load_onnx(path, piece)

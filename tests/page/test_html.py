@@ -195,6 +195,13 @@ def test_names_of_users_are_texts_and_nothing_else() -> None:
     )
 
 
+def test_codes_and_marks_in_names_are_shown_and_not_obeyed() -> None:
+    """ESC would colour the terminal of who prints the page, U+202E turn the words around."""
+    text = as_html(replace(gru(), model={**gru().model, "name": "a\x1b[2J\u202eb\x00"}))
+    assert "a\\x1b[2J\\u202eb\\x00" in next(Document(text).root.find("h1")).text
+    assert not set("\x1b\u202e\x00") & set(text)
+
+
 def test_figures_are_those_of_the_report() -> None:
     report = gru()
     text = Document(page("deployed")).root.text

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from unspool.errors import UnspoolError
+from unspool.support.files import check_regular
 
 
 def arm_config() -> Path:
@@ -26,6 +27,7 @@ def arm_config() -> Path:
 @cache
 def _read(config: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
+    check_regular(config)
     try:
         with config.open() as file:
             parser.read_file(file)

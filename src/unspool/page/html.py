@@ -13,12 +13,13 @@ from unspool.page.sections.stream import drift, stream
 from unspool.page.templates import environment
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
+from unspool.support.text import visible
 
 
 def as_html(report: Report) -> str:
     """Render a report as a page."""
     values = {"page": _page(report), "report": report}
-    return str(environment().get_template("report.html.jinja").render(values))
+    return visible(environment().get_template("report.html.jinja").render(values))
 
 
 def add_drift(page: str, found: Drift) -> str:
@@ -34,7 +35,7 @@ def add_drift(page: str, found: Drift) -> str:
         _, closed, after = rest.partition(end)
         if not (opened and closed):
             return page
-        page = f"{before}{start}{getattr(parts, part)(section)}{end}{after}"
+        page = f"{before}{start}{visible(getattr(parts, part)(section))}{end}{after}"
     return page
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from unspool.compilation.sweeping import Sweep, Trial
 from unspool.page.templates import environment
 from unspool.report.sweep_words import COLUMNS, estimate, numbers, summary, values, verdict
+from unspool.support.text import visible
 
 
 def sweep_html(sweep: Sweep, trials: Sequence[Trial], name: str, created: datetime) -> str:
@@ -27,7 +28,7 @@ def sweep_html(sweep: Sweep, trials: Sequence[Trial], name: str, created: dateti
         "columns": COLUMNS,
         "rows": [_row(trial) for trial in trials],
     }
-    return str(environment().get_template("sweep.html.jinja").render(page))
+    return visible(environment().get_template("sweep.html.jinja").render(page))
 
 
 def _row(trial: Trial) -> dict[str, Any]:

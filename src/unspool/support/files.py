@@ -1,6 +1,7 @@
-"""Output files: never half-written."""
+"""Files that a user names: read if they are files, and never half-written."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -76,13 +77,32 @@ def check_fits_memory(path: AnyPath, size: int, what: str = "") -> None:
         )
 
 
+def check_regular(path: AnyPath) -> None:
+    """Refuse a pipe or a device, which may never end, and a file larger than memory.
+
+    What is missing, and a folder, are left to who opens it.
+
+    Raises:
+        UnspoolError: it is one of these.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise UnspoolError(f"{path}: is a pipe or a device; expected a file on a disk")
+    check_fits_memory(path, found.st_size)
+
+
 def read(path: AnyPath) -> bytes:
     """Read a file that the user named.
 
     Raises:
-        UnspoolError: it is missing or cannot be read.
+        UnspoolError: it is missing, no file, larger than memory, or cannot be read.
     """
+    check_regular(path)
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise UnspoolError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnspoolError(f"{path}: {reason}") from None

@@ -83,6 +83,7 @@ def load(path: AnyPath) -> Samples:
 
 def _check_size(path: Path) -> None:
     """Refuse a file whose arrays would not fit in memory, before any is allocated."""
+    files.check_regular(path)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more

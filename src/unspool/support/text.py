@@ -1,6 +1,7 @@
-"""Texts that others wrote, such as names of layers and messages of libraries, for a terminal."""
+"""Texts that others wrote, such as names of layers and messages of libraries, made safe to show."""
 
 import re
+import unicodedata
 
 
 def printable(text: str) -> str:
@@ -10,6 +11,17 @@ def printable(text: str) -> str:
     'size\\\\x1b[2J'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def visible(page: str) -> str:
+    """A page whose control characters and marks of direction are shown, lines and tabs kept.
+
+    >>> visible("a\\u202eb\\n")
+    'a\\\\u202eb\\n'
+    """
+    return "".join(
+        repr(c)[1:-1] if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in page
+    )
 
 
 def last_line(error: BaseException) -> str:
