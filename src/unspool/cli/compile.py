@@ -36,16 +36,18 @@ def compile_command(
     screen = console()
     screen.print(f"target: {chosen}")
 
-    from unspool.cli.results import exit_if_broken, publish
+    from unspool.cli.results import exit_if_broken, show, write
     from unspool.report.commands import Request
     from unspool.report.making import of_compiled
 
     compiled, resident = _compiled(content, chosen, kib)
     name = f"{file.stem}_vela.tflite"
-    files.write(folder / name, compiled.tflite)
     request = Request(quantized=str(file), out=str(folder))
     report = of_compiled(file.name, compiled, content, request, limits, resident)
-    publish(report, folder, screen)
+    with files.together(folder) as staged:
+        files.write(staged / name, compiled.tflite)
+        write(report, staged)
+    show(report, screen)
     screen.print(f"written to {folder}: {name}, report.json, report.html")
     exit_if_broken(report)
 

@@ -60,19 +60,28 @@ def finish(
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
     """
     screen = console()
-    sizes = {**_trained(folder, source), **save(deployment, folder)}
-    request = _request(deployment, folder, source)
-    report = of_deployment(deployment, sizes, request, budget, beside or Beside())
-    publish(report, folder, screen)
-    names = [*sizes, "report.json", "report.html", *_bundle(deployment, folder, screen)]
+    with files.together(folder) as staged:
+        sizes = {**_trained(folder, source), **save(deployment, staged)}
+        request = _request(deployment, folder, source)
+        report = of_deployment(deployment, sizes, request, budget, beside or Beside())
+        write(report, staged)
+        bundled, problem = _bundle(deployment, staged)
+    show(report, screen)
+    if problem:
+        screen.print(f"no firmware bundle: {problem}")
+    names = [*sizes, "report.json", "report.html", *bundled]
     screen.print(f"written to {folder}: {', '.join(names)}")
     exit_if_broken(report)
 
 
-def publish(report: Report, folder: Path, screen: Console) -> None:
-    """Write report.json and report.html, and print the table and what to do next."""
+def write(report: Report, folder: Path) -> None:
+    """Write report.json and report.html."""
     files.write(folder / "report.json", as_json(report))
     files.write(folder / "report.html", as_html(report))
+
+
+def show(report: Report, screen: Console) -> None:
+    """Print the table and what to do next."""
     screen.print(as_table(report))
     screen.print(what_next(report), soft_wrap=True)
 
@@ -99,15 +108,14 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
     )
 
 
-def _bundle(deployment: Deployment, folder: Path, screen: Console) -> list[str]:
-    """Write the firmware bundle, if there can be one; returns what was written, for people."""
+def _bundle(deployment: Deployment, folder: Path) -> tuple[list[str], str]:
+    """Write the firmware bundle: (what was written, for people, why there can be none)."""
     try:
         texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
-        firmware.write(texts, folder / "firmware")
     except UnspoolError as error:  # the models are good all the same
-        screen.print(f"no firmware bundle: {error}")
-        return []
-    return ["firmware/"]
+        return [], str(error)
+    firmware.write(texts, folder / "firmware")
+    return ["firmware/"], ""
 
 
 def exit_if_broken(report: Report) -> None:

@@ -49,10 +49,13 @@ def drift_command(
     stream = _one_after_the_other(sequences, Signature(quantized_tflite))
     drifted = drift(float_tflite, quantized_tflite, stream, runtime.value)
     report["drift"] = drift_document(drifted)
-    files.write(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     page = folder / "report.html"
-    if page.is_file():
-        files.write(page, add_drift(files.read(page).decode(errors="replace"), drifted))
+    with files.together(folder) as staged:
+        written = json.dumps(report, indent=1, allow_nan=False)
+        files.write(staged / document.NAME, f"{written}\n")
+        if page.is_file():
+            text = files.read(page).decode(errors="replace")
+            files.write(staged / page.name, add_drift(text, drifted))
     screen = console()
     screen.print(drift_table(drifted))
     for outside in drifted.outside:

@@ -104,6 +104,7 @@ def _write(sweep: "Sweep", trials: "Sequence[Trial]", name: str, folder: Path) -
     from unspool.report.sweep_files import sweep_csv, sweep_json
 
     created = datetime.now(timezone.utc)
-    files.write(folder / "sweep.json", sweep_json(sweep, trials, name, created))
-    files.write(folder / "sweep.csv", sweep_csv(sweep, trials))
-    files.write(folder / "sweep.html", sweep_html(sweep, trials, name, created))
+    with files.together(folder) as staged:
+        files.write(staged / "sweep.json", sweep_json(sweep, trials, name, created))
+        files.write(staged / "sweep.csv", sweep_csv(sweep, trials))
+        files.write(staged / "sweep.html", sweep_html(sweep, trials, name, created))

@@ -51,7 +51,7 @@ def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:
 
 
 def write(texts: Mapping[str, str], folder: AnyPath) -> dict[str, int]:
-    """Write a bundle's files; each is written completely, or not at all.
+    """Write a bundle's files: all of them, or none.
 
     Args:
         texts: what `bundle` returned.
@@ -64,6 +64,7 @@ def write(texts: Mapping[str, str], folder: AnyPath) -> dict[str, int]:
         UnspoolError: the folder cannot be created or written.
     """
     folder = files.output_folder(folder)
-    for name, text in texts.items():
-        files.write(folder / name, text)
+    with files.together(folder) as staged:
+        for name, text in texts.items():
+            files.write(staged / name, text)
     return {name: len(text.encode()) for name, text in texts.items()}

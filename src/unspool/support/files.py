@@ -1,9 +1,13 @@
 """Files that a user names: read if they are files, and never half-written."""
 
+import fcntl
 import os
+import shutil
+import signal
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,7 +37,7 @@ def output_folder(path: AnyPath) -> Path:
 
 
 def write(path: AnyPath, content: bytes | str) -> None:
-    """Write a file under a temporary name, then rename it: it is never there half-written.
+    """Write a file under another name, then rename it: it is never there half-written.
 
     Raises:
         UnspoolError: it cannot be written.
@@ -43,20 +47,84 @@ def write(path: AnyPath, content: bytes | str) -> None:
 
 
 def replace(path: AnyPath, make: Callable[[Path], object]) -> None:
-    """Let `make` write a file of the same suffix beside `path`, then rename it to `path`.
+    """Let `make` write a file of the same name beside `path`, then rename it to `path`.
 
     Raises:
         UnspoolError: it cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        make(temporary)
-        temporary.replace(path)
+        with _beside(path.parent) as folder:
+            make(folder / path.name)
+            (folder / path.name).replace(path)
     except OSError as error:
-        raise UnspoolError(f"{path}: cannot be written ({error.strerror or error})") from None
+        named = Path(*(part for part in path.parts if not part.startswith(_STAGED)))
+        raise UnspoolError(f"{named}: cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
+def together(folder: AnyPath) -> Iterator[Path]:
+    """A place for files that belong together: all of them replace those in `folder`, or none.
+
+    They are renamed when all are there, one right after the other; neither Ctrl-C nor another
+    process that writes to the folder comes between them.
+
+    Raises:
+        UnspoolError: they cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        with _beside(folder) as staged:
+            yield staged
+            with _undisturbed(folder):
+                # Last, what says which files belong together.
+                made = (path for path in staged.rglob("*") if path.is_file())
+                for path in sorted(made, key=lambda path: (path.name == "report.json", path)):
+                    target = folder / path.relative_to(staged)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(target)
+    except OSError as error:
+        raise UnspoolError(f"{folder}: cannot be written ({error.strerror or error})") from None
+
+
+_STAGED = ".unspool-"
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder in another, that nobody else can guess or write to; it is gone afterwards.
+
+    What a process left there that was killed goes, too.
+    """
+    for left in folder.glob(f"{_STAGED}*-*"):
+        process = left.name.removeprefix(_STAGED).partition("-")[0]
+        if process.isdigit() and not _runs(int(process)) and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_STAGED}{os.getpid()}-", dir=folder) as name:
+        yield Path(name)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+@contextmanager
+def _undisturbed(folder: Path) -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM, and other processes that do the same here, waiting."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    locked = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        yield
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(locked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_fits_memory(path: AnyPath, size: int, what: str = "") -> None:
