@@ -73,8 +73,10 @@ def _written(out: Path, err: Path) -> Iterator[None]:
         yield
 
 
-def stopped(hook: str, *arguments: object) -> "CompletedProcess[str]":
-    """A process of its own that gets Ctrl-C where its hook, lines of Python, calls `here()`."""
+def stopped(
+    hook: str, *arguments: object, by: signal.Signals = signal.SIGINT
+) -> "CompletedProcess[str]":
+    """A process of its own that gets a signal where its hook, lines of Python, calls `here()`."""
     code = f"""
 import sys
 
@@ -94,6 +96,6 @@ main()
         while (line := running.stdout.readline()) != "here\n":
             assert line, f"it ended before: {running.communicate()[1]}"
             written.append(line)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(by)
         out, err = running.communicate("\n")
     return CompletedProcess(command, running.returncode, "".join([*written, out]), err)

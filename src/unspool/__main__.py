@@ -2,21 +2,36 @@
 
 import gc
 import os
+import signal
 import sys
+from typing import Any
 
 
 def main() -> None:
-    """Run the command; Ctrl-C while libraries are being imported ends it quietly too."""
+    """Run the command; Ctrl-C and SIGTERM before and after it end it quietly too."""
     _open_standard_streams()
-    try:
-        from unspool.cli import run
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if (
+            signal.getsignal(each) != signal.SIG_IGN
+        ):  # as a shell's script has it for what is behind &
+            signal.signal(each, _end)
+    from unspool.cli import run
 
-        status = run(sys.argv[1:])
-    except KeyboardInterrupt:
-        print("unspool: interrupted", file=sys.stderr)
-        status = 130
+    status = run(sys.argv[1:])
     gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it
     sys.exit(status)
+
+
+def _on_signals(handler: Any) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(each) != signal.SIG_IGN:  # as shells have it for what is behind `&`
+            signal.signal(each, handler)
+
+
+def _end(signum: int, frame: object) -> None:
+    """End at once: libraries that are being imported make other exceptions of one."""
+    os.write(2, b"unspool: interrupted\n")
+    os._exit(128 + signum)
 
 
 def _open_standard_streams() -> None:

@@ -1,6 +1,7 @@
 """The command: its exit status, what it prints, the files it writes."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,49 @@ def test_ctrl_c_in_training_leaves_no_broken_file(tmp_path: Path) -> None:
     assert run.returncode == 130
     assert run.stderr.strip() == "unspool: interrupted"
     assert not list((tmp_path / "out").iterdir())
+
+
+STARTING = """
+import builtins
+here_once, real = [here], builtins.__import__
+
+def watched(name, *arguments, **options):
+    if name == "typer" and here_once:
+        here_once.pop()()
+    return real(name, *arguments, **options)
+
+builtins.__import__ = watched
+"""
+COMPILING = """
+from unspool.compilation import vela
+
+compile_with = vela.compile_with
+
+def watched(*arguments, **options):
+    here()
+    return compile_with(*arguments, **options)
+
+vela.compile_with = watched
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "by"),
+    [(STARTING, signal.SIGINT), (STARTING, signal.SIGTERM), (COMPILING, signal.SIGTERM)],
+    ids=["Ctrl-C, at the start", "SIGTERM, at the start", "SIGTERM, in the middle"],
+)
+def test_a_signal_is_one_line_and_leaves_nothing(
+    hook: str, by: signal.Signals, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("out", "temporary"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = stopped(hook, *arguments, "--out", tmp_path / "out", by=by)
+    assert run.returncode == 128 + by
+    assert run.stderr.strip().splitlines()[-1] == "unspool: interrupted"
+    assert "Traceback" not in run.stderr
+    assert not [*(tmp_path / "out").iterdir(), *(tmp_path / "temporary").iterdir()]
 
 
 def test_inspect_a_model_and_its_tflite(files: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ import typer
 from unspool.cli.check import check_command, diff_command
 from unspool.cli.compile import compile_command
 from unspool.cli.compress import compress_command
-from unspool.cli.console import INTERRUPTED, MISTAKE, interrupted
+from unspool.cli.console import MISTAKE, interrupted
 from unspool.cli.deploy import deploy_command
 from unspool.cli.flags import with_flags
 from unspool.cli.inspect import inspect_command
@@ -79,23 +79,23 @@ def _main(
 def run(arguments: Sequence[str]) -> int:
     """Run a command in this process; returns its exit status.
 
-    A user's mistake gives one line and status 2, Ctrl-C status 130. An unforeseen exception gives
-    one line and status 2 too, with the traceback in a file.
+    A user's mistake gives one line and status 2, Ctrl-C status 130, SIGTERM 143. An unforeseen
+    exception gives one line and status 2 too, with the traceback in a file.
     """
-    with _interruptible(), _own_warnings():
+    with _interruptible() as end, _own_warnings():
         try:
             command = typer.main.get_command(app)
             status = command.main(
                 _with_values(arguments), prog_name="unspool", standalone_mode=False
             )
             if interrupted.is_set():  # Typer makes a status of it
-                return _interrupted()
+                return end()
             sys.stdout.flush()
             return status if isinstance(status, int) else 0
         except typer.Exit as ended:
-            return ended.exit_code
+            return end() if interrupted.is_set() else ended.exit_code
         except (KeyboardInterrupt, typer.Abort):
-            return _interrupted()
+            return end()
         except UnspoolError as error:
             return _mistake(str(error))
         except BrokenPipeError:
@@ -104,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
             return _BROKEN_PIPE
         except Exception as error:
             if interrupted.is_set():  # a library turned it into another exception
-                return _interrupted()
+                return end()
             if isinstance(error, _option_errors()):
                 return _mistake(_of_options(error))
             return _unforeseen(error)
@@ -114,11 +114,6 @@ def _mistake(message: str) -> int:
     line = with_flags(" ".join(message.split()))
     print(f"unspool: error: {printable(line)}", file=sys.stderr)
     return MISTAKE
-
-
-def _interrupted() -> int:
-    print("unspool: interrupted", file=sys.stderr)
-    return INTERRUPTED
 
 
 def _unforeseen(error: Exception) -> int:
@@ -148,19 +143,29 @@ def _of_options(error: Any) -> str:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, and is remembered."""
+def _interruptible() -> Iterator[Callable[[], int]]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt, and are remembered.
+
+    Yields what says that one of them came, and returns the status that shells have for it.
+    """
+    came = [signal.SIGINT.value]
 
     def remember(signum: int, frame: object) -> None:
+        came[:] = [signum]
         interrupted.set()
         raise KeyboardInterrupt
 
+    def end() -> int:
+        print("unspool: interrupted", file=sys.stderr)
+        return 128 + came[0]
+
     interrupted.clear()
-    before = signal.signal(signal.SIGINT, remember)
+    before = {each: signal.signal(each, remember) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield end
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

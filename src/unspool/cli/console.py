@@ -26,9 +26,6 @@ BROKEN = 1
 MISTAKE = 2
 """Exit status where the user's input cannot be worked with."""
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
-
 _PLAIN_WIDTH = 160
 # A name with brackets or colons is no mark-up.
 _AS_IT_IS: Any = {"highlight": False, "markup": False, "emoji": False}
@@ -47,7 +44,7 @@ def console(stderr: bool = False) -> Console:
 
 
 interrupted = threading.Event()
-"""Set by Ctrl-C, since libraries sometimes swallow the exception."""
+"""Set by Ctrl-C and SIGTERM, since libraries sometimes swallow the exception."""
 
 
 @contextmanager
