@@ -10,14 +10,11 @@ from typing import Any
 def main() -> None:
     """Run the command; Ctrl-C and SIGTERM before and after it end it quietly too."""
     _open_standard_streams()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        if (
-            signal.getsignal(each) != signal.SIG_IGN
-        ):  # as a shell's script has it for what is behind &
-            signal.signal(each, _end)
+    _on_signals(_end)
     from unspool.cli import run
 
     status = run(sys.argv[1:])
+    _on_signals(signal.SIG_IGN)  # what is written is written; to end takes less than a second
     gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it
     sys.exit(status)
 

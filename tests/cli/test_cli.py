@@ -184,6 +184,18 @@ def watched(*arguments, **options):
 vela.compile_with = watched
 """
 
+ENDING = """
+import gc
+
+freeze = gc.freeze
+
+def watched():
+    here()
+    freeze()
+
+gc.freeze = watched
+"""
+
 
 @pytest.mark.parametrize(
     ("hook", "by"),
@@ -202,6 +214,13 @@ def test_a_signal_is_one_line_and_leaves_nothing(
     assert run.stderr.strip().splitlines()[-1] == "unspool: interrupted"
     assert "Traceback" not in run.stderr
     assert not [*(tmp_path / "out").iterdir(), *(tmp_path / "temporary").iterdir()]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_when_all_is_written_changes_nothing(by: signal.Signals, files: Path) -> None:
+    run = stopped(ENDING, "inspect", files / "model.keras", by=by)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[-1].split()[0] == "y"
 
 
 def test_inspect_a_model_and_its_tflite(files: Path, tmp_path: Path) -> None:

@@ -68,6 +68,18 @@ def test_each_is_an_operator_and_gives_what_keras_gives(
     assert not kinds & {"SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"}
 
 
+def test_strides_are_kept(computing: None) -> None:
+    """Keras has both for a depthwise convolution; it has a SpaceToBatchND of its own then."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input(SEQUENCE)
+    y = L.DepthwiseConv1D(3, strides=2, dilation_rate=2)(x)
+    model = keras.Model(x, L.GRU(4)(y))
+    data = samples(model, 5)
+    tflite = unspool.convert(unspool.unroll(model))
+    given = Session(tflite).predict(data)[0]
+    np.testing.assert_allclose(given, model.predict(data, verbose=0), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["Conv1D", "SeparableConv2D"])
 def test_it_runs_on_the_npu_with_tflms_bytes(kind: str, computing: None) -> None:
     model = gated(kind, "same")

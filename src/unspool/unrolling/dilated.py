@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling.activations.forms import form, has_form
 from unspool.unrolling.recurrent.cell import Array, weight
 from unspool.unrolling.recurrent.weights import OfTrained
+from unspool.unrolling.substitutes import activated
 
 _L = keras.layers
 _PLAIN = (_L.Conv1D, _L.Conv2D)
@@ -21,10 +21,14 @@ _SEPARABLE = (_L.SeparableConv1D, _L.SeparableConv2D)
 
 
 def is_dilated(layer: Any) -> bool:
-    """Whether a layer is a convolution of Keras's that skips time steps, rows or columns."""
+    """Whether a layer is a convolution of Keras's that skips time steps, rows or columns.
+
+    One whose windows are not side by side, too, is left as it is: few have both.
+    """
     return (
         type(layer) in _PLAIN + _DEPTHWISE + _SEPARABLE
         and max(layer.dilation_rate) > 1
+        and max(layer.strides) == 1
         and layer.data_format == "channels_last"
     )
 
@@ -35,8 +39,7 @@ class Dilated(OfTrained):
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         super().__init__(partial(_weights, layer), dtype="float32", **kwargs)
         self._padding, self._dilations = layer.padding, tuple(layer.dilation_rate)
-        activation = layer.activation
-        self._activation = form(activation) if has_form(activation) else activation
+        self._activation = activated(layer) or layer.activation
 
     def call(self, x: Array) -> Array:
         """Convolve a sequence as an image of one row."""
@@ -49,10 +52,9 @@ class Dilated(OfTrained):
         return self._activation(tf.squeeze(y, 1) if is_sequence else y)
 
     def _padded(self, x: Array) -> Array:
-        if self._padding != "causal":
+        if self._padding != "causal":  # which Keras has for a plain convolution alone
             return x
-        kernel = "kernel" if "kernel" in self.names else "depthwise"
-        before = (self.tensor(kernel).shape[1] - 1) * self._dilations[0]
+        before = (self.tensor("kernel").shape[1] - 1) * self._dilations[0]
         return tf.pad(x, [(0, 0), (before, 0), (0, 0)])
 
     def _convolved(self, x: Array, padding: str, dilations: tuple[int, ...]) -> Array:
