@@ -89,7 +89,6 @@ ROOMS: dict[str, set[str]] = {
         "deployed",
         "deployment",
         "frontend",
-        "inspection",
         "stages",
         "unrolling",
     },

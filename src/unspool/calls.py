@@ -7,11 +7,10 @@ from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
 from unspool.deployed import Options
-from unspool.deployment import way_of
+from unspool.deployment import verdicts_of, way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
-from unspool.inspection.inspecting import inspect
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
@@ -56,13 +55,7 @@ def call_costs(
     arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
     target, found = options.target or targets.target(), []
     ways = {k: way_of(time_steps, k, options) for k in _possible(inferring, time_steps)}
-    verdicts = inspect(
-        inferring,
-        time_steps=time_steps,
-        activations=options.activations,
-        target=target,
-        full_length=options.full_length,
-    )
+    verdicts = verdicts_of(inferring, target, time_steps, options)
     check(verdicts, inferring, options.allow_cpu)
     with Clock(watch).stage(_STAGE, len(ways)) as progress:
         for steps, way in ways.items():

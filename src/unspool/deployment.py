@@ -29,7 +29,7 @@ from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
-from unspool.unrolling.layer_rules import check
+from unspool.unrolling.layer_rules import Verdict, check
 from unspool.unrolling.stream_checks import check_streams
 
 __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
@@ -210,6 +210,19 @@ def _checked(
     return model, arrays, checked
 
 
+def verdicts_of(
+    model: Any, target: Target, time_steps: int | None, options: Options
+) -> tuple[Verdict, ...]:
+    """What `inspect` says of a model that is to be deployed so."""
+    return inspect(
+        model,
+        time_steps=time_steps,
+        activations=options.activations,
+        target=target,
+        full_length=options.full_length,
+    )
+
+
 def _inspected(
     model: Any,
     arrays: Sequence[np.ndarray],
@@ -220,13 +233,7 @@ def _inspected(
 ) -> tuple[str, ...]:
     """Refuse, before any work, what cannot be deployed; warn of what is likely to go wrong."""
     with clock.stage("inspect"):
-        verdicts = inspect(
-            model,
-            time_steps=time_steps,
-            activations=options.activations,
-            target=target,
-            full_length=options.full_length,
-        )
+        verdicts = verdicts_of(model, target, time_steps, options)
     check(verdicts, model, options.allow_cpu)
     if options.full_length:
         calibration_data.check_full(model, arrays)

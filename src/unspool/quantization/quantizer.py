@@ -111,7 +111,7 @@ def _quantized(
 class _Modifier(ModelModifier):  # type: ignore[misc]
     """litert-quantizer's, that hands over the model in place of a file of it.
 
-    Writing and parsing a file in Python is a quarter of all that quantizing takes.
+    To write and parse a file in Python would be two fifths of quantizing (docs/decisions.md).
     """
 
     def modified(self, parameters: Any) -> flatbuffer.Model:

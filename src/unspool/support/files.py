@@ -58,8 +58,13 @@ def replace(path: AnyPath, make: Callable[[Path], object]) -> None:
             make(folder / path.name)
             (folder / path.name).replace(path)
     except OSError as error:
-        named = Path(*(part for part in path.parts if not part.startswith(_STAGED)))
-        raise UnspoolError(f"{named}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> UnspoolError:
+    """Of a path as the user knows it, where it is staged."""
+    named = Path(*(part for part in path.parts if not part.startswith(_STAGED)))
+    return UnspoolError(f"{named}: cannot be written ({error.strerror or error})")
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def together(folder: AnyPath) -> Iterator[Path]:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
     except OSError as error:
-        raise UnspoolError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(folder, error) from None
 
 
 _STAGED = ".unspool-"

@@ -19,9 +19,8 @@ def visible(page: str) -> str:
     >>> visible("a\\u202eb\\n")
     'a\\\\u202eb\\n'
     """
-    return "".join(
-        repr(c)[1:-1] if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in page
-    )
+    shown = {c for c in set(page) - {"\n", "\t"} if unicodedata.category(c).startswith("C")}
+    return page.translate({ord(c): repr(c)[1:-1] for c in shown})
 
 
 def last_line(error: BaseException) -> str:
