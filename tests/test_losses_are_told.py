@@ -189,6 +189,7 @@ BROKEN: dict[str, tuple[Callable[[Any], object], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_fine_tuning_is_tried_of_a_model_that_looks_up_ids(fine_tuning: None) -> None:
     """What runs on the CPU was accepted before any remedy is tried."""
     x = keras.Input((4,), dtype="int32")

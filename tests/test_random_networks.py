@@ -33,7 +33,7 @@ def faults(network: Network) -> list[str]:
     return demand(network).faults
 
 
-SIZES = {"small": (SMALL, 5, 10), "long": (LONG, 1, 3), "streams": (STREAMS, 3, 7)}
+SIZES = {"small": (SMALL, 3, 10), "long": (LONG, 1, 3), "streams": (STREAMS, 2, 7)}
 """What is drawn, how many of it in every run, and in the slow one."""
 
 

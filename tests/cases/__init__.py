@@ -57,6 +57,17 @@ SELDOM = frozenset(
         *("both pools of a Bidirectional", "Concatenate and Add across branches"),
         *("Conv2D, padded, with strides beyond 3", "own cell: a subclass of GRUCell"),
         *("Masking, GlobalAveragePooling1D(keepdims) of Dense, Dense", "relu6 for each step"),
+        *("GRU, linear", "GRU, use_bias=False", "LSTM, use_bias=False", "GRU, hard_sigmoid gates"),
+        *("keras.ops.sum", "RNN([cell, cell])", "three layers", "go_backwards"),
+        *("initial_state from another input", "return_state, LSTM", "Bidirectional, concat"),
+        *("Conv1D dilated, residual", "Average, Minimum", "Conv2D + Reshape (a CRNN)"),
+        *("Conv2D, DepthwiseConv2D, padding", "Conv1D, strides, causal padding"),
+        *("Masking, and the input beside it", "mask= computed from an input"),
+        *("Masking, LSTM, sequences", "two masked inputs", "Dot of weights and steps"),
+        *("MultiHeadAttention, return_attention_scores", "ConvLSTM1D", "own cell: square, split"),
+        *("Masking, GlobalAveragePooling1D, and mean over all steps", "Concatenate of twelve"),
+        *("Dense and Conv1D with selu, elu, relu6", "own cell: projected LSTM"),
+        *("Bidirectional(ConvLSTM2D)", "DeepSpeech: clipped ReLU, LSTM"),
     )
 )
 """Names of cases near others that every run has: all of theirs are left to `make test-all`."""

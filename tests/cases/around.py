@@ -186,7 +186,6 @@ AROUND = [
         LAYERS,
         "two Conv2D and MaxPooling2D + Reshape",
         functional(crnn_deep, longer(2, 0, 12, 1)),
-        often=True,
     ),
     Case(
         LAYERS,
@@ -354,7 +353,7 @@ AROUND = [
     Case(OVER_TIME, "keras.ops.mean", over_time(lambda h: ops.mean(h, axis=1))),
     Case(OVER_TIME, "keras.ops.max", over_time(lambda h: ops.max(h, axis=1))),
     # Vela's REDUCE_MIN gave other values where a pooling reads the same sequence.
-    Case(OVER_TIME, "keras.ops.max beside keras.ops.min", over_time(span), often=True),
+    Case(OVER_TIME, "keras.ops.max beside keras.ops.min", over_time(span)),
     Case(OVER_TIME, "the last step of a sequence", over_time(lambda h: h[:, -1])),
     Case(OVER_TIME, "RepeatVector (an autoencoder)", functional(autoencoder)),
 ]

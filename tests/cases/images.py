@@ -41,7 +41,7 @@ def branches(x: Any) -> Any:
 
 
 SEQUENCES_OF_MORE = [
-    Case(IMAGES, "ConvLSTM2D", images(L.ConvLSTM2D(3, 3), L.Flatten(), L.Dense(3)), often=True),
+    Case(IMAGES, "ConvLSTM2D", images(L.ConvLSTM2D(3, 3), L.Flatten(), L.Dense(3))),
     Case(
         IMAGES,
         "ConvLSTM2D, strides, valid, hard_sigmoid gates",

@@ -124,7 +124,6 @@ CASES = [
         "Masking, GRU, GlobalAveragePooling1D",
         _masked(L.GRU(8, return_sequences=True), L.GlobalAveragePooling1D()),
         least=1,
-        often=True,
     ),
     Case(
         MASKS,

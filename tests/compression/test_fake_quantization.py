@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from cases import MinimalGatedCell
 from conftest import FEATURES, STEPS, random_samples, small_model
 
@@ -106,13 +107,11 @@ def int8(model: Any, data: np.ndarray) -> bytes:
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
 
-USUAL = ("gru", "lstm", "simple", "in several operators", "with other layers around")
+USUAL = ("gru", "in several operators", "with other layers around")
 
 
 @at_once
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in USUAL)) for n in MODELS]
-)
+@pytest.mark.parametrize("name", slow.unless(USUAL, MODELS))
 def test_it_predicts_what_tflm_does_with_the_int8_file(name: str) -> None:
     """Softmax outputs have levels of 1/256; runtimes differ by how they round in between."""
     model = MODELS[name]()

@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import operators_page
 import pytest
+import slow
 
 import unspool
 from unspool.compilation.targets import target
@@ -50,6 +51,10 @@ LAYERS = {
 """Model -> the layers that it has in PyTorch, moves of values but for one Permute left out."""
 
 
+OFTEN = ("cells", "crnn", "gru_last", "rnn_relu", "started", "stateful")
+"""Models of which every run reads ONNX's files, too, not the `.pt2` alone."""
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("torch")
@@ -82,7 +87,12 @@ def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
     return [outputs[name] for name in outputs]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    slow.unless(
+        [name for name in NAMES if name.endswith(".pt2") or name.split(".")[0] in OFTEN], NAMES
+    ),
+)
 def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name: str) -> None:
     model = _loaded(files / name)
     given, expected = _stored(files / name)
@@ -124,10 +134,7 @@ def test_no_layer_is_refused_or_left_to_the_cpu(files: Path, name: str, accelera
 QUICK = ("crnn.script.onnx", "attention.pt2", "stateful.dynamo.onnx")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NAMES],
-)
+@pytest.mark.parametrize("name", slow.unless(QUICK, NAMES))
 def test_it_runs_on_the_npu_with_tflms_bytes(files: Path, name: str) -> None:
     model = _loaded(files / name)
     rng = np.random.default_rng(0)

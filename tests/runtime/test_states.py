@@ -46,8 +46,8 @@ MODELS = {
 }
 
 
-AT_ONCE = ("gru", "lstm", "simple")
-"""Models that every run has in one call, too; what else is in them shows in chunks of four."""
+OFTEN = {1: ("gru", "stacked cells", "open length"), T: ("lstm", "simple")}
+"""Models that every run has step by step, and in one call; it has all in chunks of four."""
 
 Stream: TypeAlias = tuple[Any, bytes, bytes]
 """Trained model, float .tflite, quantized .tflite."""
@@ -85,7 +85,7 @@ def lstm() -> Stream:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        pytest.param(name, steps, marks=[pytest.mark.slow] * (steps == T and name not in AT_ONCE))
+        pytest.param(name, steps, marks=[pytest.mark.slow] * (name not in OFTEN.get(steps, MODELS)))
         for name in MODELS
         for steps in (1, 4, T)
     ],

@@ -80,8 +80,16 @@ def made(network: str, steps: int = 1) -> tuple[Any, Deployment]:
     return model, deploy_stream(model, samples(network), time_steps=steps, options=ON_CPU)
 
 
-@pytest.mark.parametrize("steps", [1, 5])
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("network", "steps"),
+    [
+        pytest.param(
+            name, steps, marks=[pytest.mark.slow] * (steps == 1 and name != "of a speaker")
+        )
+        for name in NETWORKS
+        for steps in (1, 5)
+    ],
+)
 def test_word_by_word_it_computes_what_keras_computes(network: str, steps: int) -> None:
     model, done = made(network, steps)
     fresh = samples(network, seed=1)

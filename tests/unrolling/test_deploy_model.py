@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from conftest import CLASSES, FEATURES, STEPS, random_samples, small_model
 
 from unspool.errors import UnspoolError
@@ -36,7 +37,17 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+OFTEN = (
+    "gru",
+    "gru, reset before, no bias",
+    "lstm, relu",
+    "simple, no bias",
+    "one step",
+    "one unit",
+)
+
+
+@pytest.mark.parametrize("case", slow.unless(OFTEN, CASES))
 def test_deploy_model_equals_trained_model(case: str) -> None:
     model = small_model(**CASES[case])
     data = random_samples(20, CASES[case].get("steps", STEPS))

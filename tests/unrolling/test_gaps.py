@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import slow
 from cases.cells import MinimalGatedCell
 
 import unspool
@@ -74,8 +75,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "two lengths": _two_lengths,
 }
 
-SELDOM = ("gru, reset before", "simple, its sequence", "lstm, its states", "gelu", "two lengths")
-"""Near others: left to `make test-all`."""
+OFTEN = ("gru, backwards", "two bidirectional grus", "masked", "attention", "slices", "own cell")
 
 
 def _model(build: Callable[[Any], Any]) -> Any:
@@ -122,10 +122,7 @@ def _outputs(tflite: bytes, samples: np.ndarray) -> list[bytes]:
     return [values.tobytes() for values in unspool.Session(tflite).predict(samples)]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in MODELS],
-)
+@pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_the_network_is_that_of_all_steps(name: str) -> None:
     model, samples = _model(MODELS[name]), _samples(12)
     deploy_model = unspool.unroll(model)

@@ -10,6 +10,7 @@ from typing import Any
 import in_c
 import numpy as np
 import pytest
+import slow
 
 import unspool
 from unspool import FineTuning, KernelSetting, Options, Session, UnspoolError, compress
@@ -313,7 +314,7 @@ def test_firmware_fills_the_mask(done: unspool.Deployment, tmp_path: Path) -> No
         np.testing.assert_array_equal(mask, np.arange(T) < steps)
 
 
-@pytest.mark.parametrize("kind", ["states", "mean"])
+@pytest.mark.parametrize("kind", slow.unless(["states"], ["states", "mean"]))
 def test_quantization_aware_training_sees_the_mask(kind: str) -> None:
     """The graph that is trained gives what the int8 file gives, padded steps included."""
     x, _ = padded()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from versions import Known
 
 import unspool
@@ -75,9 +76,7 @@ def check(model: Any, data: np.ndarray) -> None:
     assert np.abs(output - exact).mean() < 0.01 * np.ptp(exact)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in OFTEN)) for name in CASES]
-)
+@pytest.mark.parametrize("name", slow.unless(OFTEN, CASES))
 def test_any_size_is_on_the_npu(name: str) -> None:
     model = CASES[name]()
     x = np.random.default_rng(0).normal(0, 1, (40, *model.input_shape[1:])).astype(np.float32)
