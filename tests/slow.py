@@ -1,15 +1,26 @@
 """What is left to `make test-all`, as it is near to something that every run tries."""
 
-from collections.abc import Iterable
+import zlib
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
 
 
-def unless(often: Iterable[str], names: Iterable[str]) -> list[Any]:
+def unless(often: Collection[str], names: Iterable[str]) -> list[Any]:
     """Parameters of a test, one per name: all but those that are tried often are slow."""
-    chosen = frozenset(often)
     return [
-        pytest.param(name, id=name, marks=[] if name in chosen else pytest.mark.slow)
+        pytest.param(name, id=name, marks=[] if name in often else pytest.mark.slow)
         for name in names
     ]
+
+
+def but_one_of(count: int, names: Iterable[str]) -> list[Any]:
+    """Parameters of a test, one per name: of so many, one is tried often, always the same."""
+    names = list(names)
+    return unless([name for name in names if is_drawn(name, count)], names)
+
+
+def is_drawn(name: str, count: int) -> bool:
+    """Whether a name is one of so many: by a hash, so that a new name changes nothing else."""
+    return zlib.crc32(name.encode()) % count == 0

@@ -1,9 +1,8 @@
 """docs/keras.md is true: of every layer and function that Keras exports."""
 
-import zlib
-
 import numpy as np
 import pytest
+import slow
 from keras_names import functions, layers
 from keras_names.page import ALIASES, PAGE, cell, key, page, recorded
 from keras_names.trial import FUNCTIONS, LAYERS, Name, verdict
@@ -19,7 +18,7 @@ from unspool.unrolling.rebuilding import Rebuilder, alone
 
 EXPORTED_MODULES = {"image", "linalg", "nn", "numpy"}
 NAMES = (*LAYERS, *FUNCTIONS)
-DRAWN = 12  # of how many names one is tried in `make test`
+DRAWN = 20  # of how many names one is tried in `make test`
 
 
 def _of(names: list[Name]) -> pytest.MarkDecorator:
@@ -28,15 +27,13 @@ def _of(names: list[Name]) -> pytest.MarkDecorator:
         "name",
         [
             pytest.param(
-                name, marks=[pytest.mark.slow] if not _is_drawn(name) else [], id=key(name)
+                name,
+                id=key(name),
+                marks=[] if slow.is_drawn(name.name, DRAWN) else pytest.mark.slow,
             )
             for name in names
         ],
     )
-
-
-def _is_drawn(name: Name) -> bool:
-    return zlib.crc32(name.name.encode()) % DRAWN == 0
 
 
 def test_every_function_that_keras_exports_is_there() -> None:

@@ -9,6 +9,7 @@ from zipfile import ZipFile
 import h5py
 import numpy as np
 import pytest
+import slow
 
 import unspool
 from unspool.errors import UnspoolError
@@ -39,7 +40,7 @@ def arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return given, expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow.but_one_of(2, NAMES))
 def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> None:
     model = unspool.load(files / name)
     given, expected = arrays(files / name)
@@ -51,7 +52,9 @@ def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> No
     assert model.loss == "mse" or name.startswith("cudnn")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".h5")])
+@pytest.mark.parametrize(
+    "name", slow.but_one_of(2, [name for name in NAMES if name.endswith(".h5")])
+)
 def test_it_goes_to_the_npu(files: Path, name: str) -> None:
     """Its network, rebuilt without loops, gives what Keras 2 gave."""
     model = unspool.load(files / name)
