@@ -4,6 +4,7 @@
 `<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last
 `.../unspool_curve/...`            within a function of one value
 `.../mean`, `.../difference`       what an operator is rewritten by way of
+`.../column_0`                     an entry of the last axis of what is put together of columns
 `.../part_0`                       a part of a tensor that is put together in several operators
 
 Keras's names have no slash, so in a Keras model a state is called `<layer>.h_in`. The grammar is
@@ -80,6 +81,11 @@ _PART = "/part_"
 def part(name: str, number: int) -> str:
     """A part of a tensor that is put together in several operators."""
     return f"{name}{_PART}{number}"
+
+
+def column(name: str, number: int) -> str:
+    """What a tensor is put together of along its last axis, as an axis of one entry."""
+    return f"{name}/column_{number}"
 
 
 def is_part(name: str) -> bool:

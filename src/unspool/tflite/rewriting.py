@@ -1,6 +1,8 @@
 """Rewrite operators that TFLM and Vela do not compute alike into others on which they agree.
 
 - TFLM's CONCATENATION takes ten inputs: if there are more, it becomes a tree.
+- Vela 5.2 writes a PACK along the last axis as if each entry had sixteen bytes, beyond the memory
+  that it has for it: it becomes a CONCATENATION.
 - Vela rounds a SUM once where TFLM rounds twice, and of several axes it sums only one: it becomes a
   MEAN times a constant.
 - NEG and SQUARE, which cells of one's own have, have no int8 form: they become multiplications.
@@ -42,6 +44,9 @@ def rewrite(model: flatbuffer.Model) -> None:
             pass
         elif kind == "CONCATENATION":
             operators += _parts(graph, op)
+        elif kind == "PACK" and _packs_columns(graph, op):
+            operators += _columns(model, op)
+            operators += _parts(graph, op)
         elif kind == "SUM":
             operators.append(_mean(model, op))
         elif kind == "NEG":
@@ -55,6 +60,36 @@ def rewrite(model: flatbuffer.Model) -> None:
             continue
         operators.append(op)
     graph.operators = operators
+
+
+def _packs_columns(graph: Any, op: Any) -> bool:
+    """Whether a PACK makes each input an entry of the last axis."""
+    return op.builtinOptions.axis in (-1, len(graph.tensors[op.outputs[0]].shape) - 1)
+
+
+def _columns(model: flatbuffer.Model, op: Any) -> Iterator[Any]:
+    """Make a PACK along the last axis a CONCATENATION; gives a RESHAPE for each input of it."""
+    graph = model.subgraphs[0]
+    whole = graph.tensors[op.outputs[0]]
+    shape = [*map(int, whole.shape[:-1]), 1]
+    made: dict[int, int] = {}
+    for index in dict.fromkeys(map(int, op.inputs)):
+        column, reshape = copy(graph.tensors[index]), copy(op)
+        column.name = names.column(whole.name.decode(), len(made)).encode()
+        column.shape, column.shapeSignature, column.buffer = shape, None, 0
+        made[index] = _added(graph, column)
+        sizes = _constant(model, column.name + b"/shape", np.array(shape, np.int32))
+        reshape.inputs, reshape.outputs = [index, sizes], [made[index]]
+        reshape.opcodeIndex = flatbuffer.code(model, "RESHAPE")
+        reshape.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+        reshape.builtinOptions = schema.ReshapeOptionsT()
+        reshape.builtinOptions.newShape = shape
+        yield reshape
+    op.inputs = [made[int(index)] for index in op.inputs]
+    op.opcodeIndex = flatbuffer.code(model, "CONCATENATION")
+    op.builtinOptionsType = schema.BuiltinOptions.ConcatenationOptions
+    op.builtinOptions = schema.ConcatenationOptionsT()
+    op.builtinOptions.axis = len(shape) - 1
 
 
 def _mean(model: flatbuffer.Model, op: Any) -> Any:

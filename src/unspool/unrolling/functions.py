@@ -53,7 +53,8 @@ class FunctionForm(keras.layers.Layer):  # type: ignore[misc]
 def called(operation: Any, form: Form, name: str) -> Callable[..., Any]:
     """What is called in place of a function of `keras.ops`: with tensors and constants."""
 
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **named: Any) -> Any:
+        args = (*args, *named.values())
         tensors = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(args)))
         return FunctionForm(form, (operation, args), name)(tensors)
 
@@ -228,6 +229,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Nansum": _numbers("sum"),
     "Nanvar": _numbers("var"),
     "NotEqual": _always(lambda x, y: _not(_zero(_difference(x, y)))),
+    "Pad": movements.pad,
     "Power": _always(_power),
     "Prod": reductions.product,
     "Ptp": reductions.span,

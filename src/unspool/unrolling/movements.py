@@ -34,6 +34,33 @@ def flip(operation: Any) -> Form:
     return flipped
 
 
+def pad(operation: Any) -> Form | None:
+    """The form of `pad` where it mirrors; None where its own operator will do.
+
+    Vela 5.2 compiles a MIRROR_PAD that a convolution reads to other bytes than TFLM's.
+    """
+    if operation.mode == "constant":
+        return None
+    edges = 1 if operation.mode == "reflect" else 0  # which are not repeated
+
+    def mirrored(x: Any, *_: Any) -> Any:
+        rank = len(x.shape)
+        widths = operation.pad_width
+        for axis, (before, behind) in enumerate(widths if len(widths) > 1 else widths * rank):
+            size, around = x.shape[axis], (slice(None),) * axis
+            front = slice(edges, edges + before)
+            back = slice(size - edges - behind, size - edges)
+            parts = [
+                x if part is None else reverse((axis,))(x[(*around, part)])
+                for part, count in ((front, before), (None, size), (back, behind))
+                if count
+            ]
+            x = tf.concat(parts, axis=axis) if len(parts) > 1 else x
+        return x
+
+    return mirrored
+
+
 def _side_by_side(x: Any, count: int, axis: int) -> Any:
     """`count` copies of a tensor one after the other."""
     return x if count == 1 else _joined(tf.stack([x] * count, axis=axis), axis)
