@@ -38,9 +38,9 @@ REFUSED: dict[str, tuple[Case, str]] = {
         "Tanh, Relu, Softsign, Softplus, HardSigmoid, LeakyRelu, Elu",
     ),
     "hard sigmoid": (
-        Case("GRU", activations=("HardSigmoid", "Tanh"), alphas=(0.3,)),
-        "is a HardSigmoid of alpha=0.3 and beta=0.5, which has no form on the NPU; expected 1/6 "
-        "or 0.2, and 0.5",
+        Case("LSTM", activations=("Sigmoid", "HardSigmoid", "HardSigmoid"), alphas=(0.3, 0.3)),
+        "has a HardSigmoid of alpha=0.3 and beta=0.5 for its output, which has no form on the NPU; "
+        "expected 1/6 and 0.5 there",
     ),
     "too few": (
         Case("GRU", "bidirectional", activations=("Sigmoid", "Tanh")),

@@ -38,6 +38,7 @@ FORMS = {
     "Celu 0.5": one("Celu", alpha=0.5),
     "LeakyRelu 0.3": one("LeakyRelu", alpha=0.3),
     "HardSigmoid 1/6": one("HardSigmoid", alpha=1 / 6),
+    "HardSigmoid 0.3": one("HardSigmoid", alpha=0.3, beta=0.4),
     "Selu told": one("Selu", alpha=1.67326, gamma=1.0507),
     "PRelu": one("PRelu", plus(1)),
     "PRelu below zero": one("PRelu", -plus(1)),

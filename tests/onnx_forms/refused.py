@@ -83,12 +83,8 @@ FORMS: dict[str, tuple[Form, str]] = {
         "splits 5 entries into [2, 2]; expected 2 parts of them",
     ),
     "Pad": (
-        one("Pad", ints(0, 0, 1, 0, 0, 1), mode="edge"),
-        "pads with mode='edge'; expected zeros",
-    ),
-    "Pad with ones": (
-        one("Pad", ints(0, 0, 1, 0, 0, 1), np.float32(1)),
-        "pads with mode='constant'; expected zeros",
+        one("Pad", ints(0, 0, 1, 0, 0, 1), mode="wrap", opset=19),
+        "pads with mode='wrap'; expected 'constant', 'edge' or 'reflect'",
     ),
     "Reshape": (one("Reshape", ints(1, 4, 4)), "(1, 3, 5) does not go into (1, 4, 4)"),
     "Dropout": (one("Dropout", np.float32(0.5), np.array(True)), _TRAINING),

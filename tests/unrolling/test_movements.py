@@ -28,10 +28,10 @@ MOVES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "an image turned round": (IMAGES, lambda x: K.flip(x, axis=(2, 3))),
     "mirrored": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [2, 1], [0, 0]], mode="reflect")),
     "mirrored at one end": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [0, 11], [0, 0]], "reflect")),
-    "mirrored with its edges": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [12, 1], [0, 0]], "symmetric")),
+    "its edges too": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [12, 1], [0, 0]], "symmetric")),
     "mirrored features": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [0, 2], [4, 3]], mode="reflect")),
     "a mirrored image": (IMAGES, lambda x: K.pad(x, [[0, 0], [1, 2], [3, 0], [0, 1]], "reflect")),
-    "mirrored by a list": (SEQUENCE, lambda x: K.pad(x, ((0, 0), (1, 1), (1, 1)), mode="symmetric")),
+    "told by tuples": (SEQUENCE, lambda x: K.pad(x, ((0, 0), (1, 1), (1, 1)), mode="symmetric")),
     "ones around": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [2, 1], [1, 0]], constant_values=1.5)),
 }  # fmt: skip
 

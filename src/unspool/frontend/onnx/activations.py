@@ -1,100 +1,16 @@
-"""Activations of ONNX by Keras's names: in recurrent nodes, and as nodes of their own."""
+"""Activations of ONNX as nodes of their own, by Keras's names."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.frontend import keras2
 from unspool.frontend.onnx.building import Build, Scope
+from unspool.frontend.onnx.cell_activations import hard_sigmoid
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
-
-_IN_CELLS = {
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Relu": "relu",
-    "Softsign": "softsign",
-    "Softplus": "softplus",
-}
-
-_SLOPES = {"HardSigmoid": 0.2, "LeakyRelu": 0.01, "Elu": 1.0}
-"""Activations with a parameter -> what ONNX takes where none is given."""
-
-
-def of_cell(node: Node, usual: Sequence[str], direction: int, directions: int) -> dict[str, Any]:
-    """Keras's settings for the activations of a recurrent node.
-
-    Args:
-        node: the recurrent node.
-        usual: its activations where it names none.
-        direction: 0 forwards or the only one, 1 the second of two.
-        directions: how many there are.
-
-    Raises:
-        UnspoolError: Keras's layer cannot have them.
-    """
-    told = list(node.attributes.get("activations", ())) or list(usual) * directions
-    if len(told) != len(usual) * directions:
-        raise UnspoolError(f"has {len(told)} activations; expected {len(usual) * directions}")
-    alphas = list(node.attributes.get("activation_alpha", ()))
-    betas = list(node.attributes.get("activation_beta", ()))
-    numbers = [_numbers(kind, alphas, betas) for kind in told]
-    mine = slice(direction * len(usual), (direction + 1) * len(usual))
-    kinds, parameters = told[mine], numbers[mine]
-    if len(kinds) == 3 and kinds[1] != kinds[2]:
-        raise UnspoolError(
-            f"has the attribute activations={told}: {kinds[1]} for the cell and {kinds[2]} for the "
-            "output have no form on the NPU; train with one for both"
-        )
-    if len(kinds) == 3 and parameters[1] != parameters[2]:
-        raise UnspoolError(
-            f"has the attribute activations={told}, of other parameters for the cell than for the "
-            "output, which has no form on the NPU; train with one for both"
-        )
-    found = [_activation(kind, *pair) for kind, pair in zip(kinds, parameters, strict=True)]
-    if len(found) == 1:
-        return {"activation": found[0]}
-    return {"recurrent_activation": found[0], "activation": found[1]}
-
-
-def _numbers(kind: str, alphas: list[float], betas: list[float]) -> tuple[float, float]:
-    """Parameters of an activation; those that have some take them from the front of the lists."""
-    if kind in _IN_CELLS:
-        return 0.0, 0.0
-    if kind not in _SLOPES:
-        raise UnspoolError(
-            f"has the activation {kind!r}, which has no form on the NPU; expected one of "
-            f"{', '.join((*_IN_CELLS, *_SLOPES))}"
-        )
-    slope = alphas.pop(0) if alphas else _SLOPES[kind]
-    return slope, (betas.pop(0) if betas else 0.5) if kind == "HardSigmoid" else 0.0
-
-
-def _activation(kind: str, slope: float, beta: float) -> Any:
-    if kind in _IN_CELLS:
-        return _IN_CELLS[kind]
-    if kind == "HardSigmoid":
-        return _hard_sigmoid(slope, beta)
-    if kind == "Elu" and slope == 1:
-        return "elu"
-    if kind == "LeakyRelu":
-        return keras.layers.LeakyReLU(negative_slope=slope)
-    return keras.layers.ELU(alpha=slope)
-
-
-def _hard_sigmoid(alpha: float, beta: float) -> Any:
-    if abs(beta - 0.5) < 1e-6 and abs(alpha - 1 / 6) < 1e-6:
-        return "hard_sigmoid"
-    if abs(beta - 0.5) < 1e-6 and abs(alpha - 0.2) < 1e-6:
-        return keras2.hard_sigmoid
-    raise UnspoolError(
-        f"is a HardSigmoid of alpha={alpha:g} and beta={beta:g}, which has no form on the NPU; "
-        "expected 1/6 or 0.2, and 0.5"
-    )
 
 
 def _named(activation: Any) -> Build:
@@ -204,10 +120,13 @@ def _clip(node: Node, scope: Scope) -> Value:
     return value.like(keras.ops.clip(value.tensor, lowest, highest))
 
 
-def _hard_sigmoid_node(node: Node, scope: Scope) -> Value:
+def _hard_sigmoid(node: Node, scope: Scope) -> Value:
     value = scope.value(node)
-    found = _hard_sigmoid(node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
-    return value.like(keras.layers.Activation(found, name=node.name)(value.tensor))
+    found = hard_sigmoid(node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
+    tensor = value.tensor
+    if (found.scale, found.shift) != (1, 0):
+        tensor = keras.layers.Rescaling(found.scale, found.shift)(tensor)
+    return value.like(keras.layers.Activation(found.keras, name=node.name)(tensor))
 
 
 FORMS: dict[str, Build] = {
@@ -217,7 +136,7 @@ FORMS: dict[str, Build] = {
     "Clip": _clip,
     "Elu": _layered(lambda node: keras.layers.ELU(node.attributes.get("alpha", 1.0))),
     "Gelu": _gelu,
-    "HardSigmoid": _hard_sigmoid_node,
+    "HardSigmoid": _hard_sigmoid,
     "HardSwish": _named("hard_silu"),
     "LeakyRelu": _layered(
         lambda node: keras.layers.LeakyReLU(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx import activations
 from unspool.frontend.onnx.building import Scope
+from unspool.frontend.onnx.cell_activations import linear, of_cell, settings
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.recurrent_checks import check, check_weights, directions
 from unspool.frontend.onnx.values import Value, arranged, joined, laid_out, sliced, with_shape
@@ -28,8 +28,6 @@ _GATES = {"GRU": (0, 1, 2), "LSTM": (0, 2, 3, 1), "RNN": (0,)}
 """For each of Keras's gates, its place in ONNX."""
 
 _STATES = {"GRU": 1, "LSTM": 2, "RNN": 1}
-
-_DEFAULT = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
 
 
 def recurrent(node: Node, scope: Scope) -> list[Value]:
@@ -143,33 +141,38 @@ def _called(layer: Any, x: Any, initial: list[Any]) -> Any:
 def _layer(
     node: Node, scope: Scope, direction: int, sequences: bool, state: bool, name: str
 ) -> Any:
-    settings = {
+    activations = of_cell(node, direction, directions(node))
+    told = {
         "return_sequences": sequences,
         "return_state": state,
         "go_backwards": direction == 1 or node.attributes.get("direction") == "reverse",
-        "use_bias": bool(node.reads(3)),
+        "use_bias": bool(node.reads(3)) or any(each.shift for each in activations),
         "name": name,
-        **activations.of_cell(node, _DEFAULT[node.op], direction, directions(node)),
+        **settings(activations),
     }
     if node.op == "GRU":
-        settings["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
-    return _LAYERS[node.op](scope.needs(node, 2).shape[-1], **settings)
+        told["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
+    return _LAYERS[node.op](scope.needs(node, 2).shape[-1], **told)
 
 
 def _weights(node: Node, scope: Scope, direction: int) -> list[np.ndarray]:
     """Keras's kernel, recurrent kernel and bias of one direction."""
-    gates = _GATES[node.op]
+    gates, units = _GATES[node.op], scope.needs(node, 2).shape[-1]
+    scale, shift = linear(node.op, of_cell(node, direction, directions(node)), units)
 
     def ordered(array: np.ndarray) -> np.ndarray:
         parts = np.split(array, len(gates))
-        return np.concatenate([parts[gate] for gate in gates])
+        scaled = np.concatenate([parts[gate] for gate in gates]).T * scale
+        return np.asarray(scaled, np.float32)
 
-    kernel, recurrent_kernel = (ordered(scope.needs(node, n)[direction]).T for n in (1, 2))
-    if not node.reads(3):
-        return [kernel, recurrent_kernel]
-    biases = [ordered(half) for half in np.split(scope.needs(node, 3)[direction], 2)]
+    kernels = [ordered(scope.needs(node, n)[direction]) for n in (1, 2)]
+    if not node.reads(3) and not shift.any():
+        return kernels
+    told = scope.needs(node, 3)[direction] if node.reads(3) else np.zeros(2 * len(shift))
+    biases = [ordered(half) for half in np.split(told, 2)]
+    biases[0] = (biases[0] + shift).astype(np.float32)
     apart = node.op == "GRU" and node.attributes.get("linear_before_reset", 0)
-    return [kernel, recurrent_kernel, np.stack(biases) if apart else biases[0] + biases[1]]
+    return [*kernels, np.stack(biases) if apart else biases[0] + biases[1]]
 
 
 def _start(node: Node, scope: Scope, position: int, x: Any) -> list[Any] | None:

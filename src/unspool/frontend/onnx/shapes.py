@@ -9,6 +9,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.dense import lookup
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.padding import pad
 from unspool.frontend.onnx.values import (
     Value,
     arranged,
@@ -202,32 +203,6 @@ def _repeated(value: Value, counts: Sequence[int]) -> Value:
     return value
 
 
-def _pad(node: Node, scope: Scope) -> Value:
-    value = scope.value(node)
-    pads = scope.given(node, 1, "pads")
-    fill = scope.given(node, 2, "value")
-    mode = node.attributes.get("mode", "constant")
-    if pads is None or mode != "constant" or (fill is not None and fill.any()):
-        raise UnspoolError(f"pads with mode={mode!r}; expected zeros")
-    if (pads < 0).any():
-        raise UnspoolError("pads by less than nothing; expected a Slice")
-    rank = len(value.axes)
-    axes = scope.given(node, 3)
-    places = range(rank) if axes is None else [int(axis) % rank for axis in axes]
-    by_axis = dict(zip(places, zip(*np.split(pads.astype(int), 2), strict=True), strict=True))
-    order = natural_order(value)
-    order = (
-        sorted({*order, *(a for a, sides in by_axis.items() if any(sides))})
-        if any(any(sides) and axis not in order for axis, sides in by_axis.items())
-        else order
-    )
-    tensor = arranged(value, order)
-    sides = [tuple(map(int, by_axis.get(axis, (0, 0)))) for axis in order]
-    if not any(map(any, sides)):
-        return value
-    return laid_out(keras.ops.pad(tensor, [(0, 0), *sides]), order, rank)
-
-
 FORMS: dict[str, Build] = {
     "Cast": _cast,
     "Concat": _concat,
@@ -236,7 +211,7 @@ FORMS: dict[str, Build] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "Identity": _same,
-    "Pad": _pad,
+    "Pad": pad,
     "Reshape": _reshape,
     "Slice": _slice,
     "Split": _split,

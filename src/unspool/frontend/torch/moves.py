@@ -116,15 +116,20 @@ def _expand(call: Call, to: Translation) -> None:
     to.add("Expand", [call["self"].name, _list(to, shape)], call.outputs[0])
 
 
+_PADS = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+"""PyTorch's modes by ONNX's names."""
+
+
 def _pad(call: Call, to: Translation) -> None:
     rank = len(to.shapes[call["self"].name])
-    if call.get("mode", "constant") != "constant":
-        raise UnspoolError(f"pads with mode={call['mode']!r}; expected zeros")
+    mode = call.get("mode", "constant")
+    if mode not in _PADS:
+        raise UnspoolError(f"pads with mode={mode!r}; expected one of {', '.join(_PADS)}")
     pairs = [tuple(call["pad"][n : n + 2]) for n in range(0, len(call["pad"]), 2)]
     sides = [(0, 0)] * (rank - len(pairs)) + pairs[::-1]  # the last axis stands first
     pads = _list(to, [*(before for before, _ in sides), *(after for _, after in sides)])
-    fill = to.constant(np.float32(call.get("value", 0)))
-    to.add("Pad", [call["self"].name, pads, fill], call.outputs[0])
+    fill = to.constant(np.float32(call.get("value") or 0))
+    to.add("Pad", [call["self"].name, pads, fill], call.outputs[0], mode=_PADS[mode])
 
 
 TRANSLATIONS: dict[str, Translate] = {

@@ -1,0 +1,51 @@
+"""Pad: zeros or another constant, the last entries again, or those before them mirrored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError
+from unspool.frontend.onnx.building import Scope
+from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
+from unspool.support._tensorflow import keras
+
+
+def pad(node: Node, scope: Scope) -> Value:
+    """The value of a Pad."""
+    value = scope.value(node)
+    pads = scope.given(node, 1, "pads")
+    fill = scope.given(node, 2, "value")
+    mode = node.attributes.get("mode", "constant")
+    if pads is None or mode not in ("constant", "edge", "reflect"):
+        raise UnspoolError(f"pads with mode={mode!r}; expected 'constant', 'edge' or 'reflect'")
+    if (pads < 0).any():
+        raise UnspoolError("pads by less than nothing; expected a Slice")
+    rank = len(value.axes)
+    axes = scope.given(node, 3)
+    places = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    by_axis = dict(zip(places, zip(*np.split(pads.astype(int), 2), strict=True), strict=True))
+    padded = {axis for axis, sides in by_axis.items() if any(sides)}
+    order = natural_order(value)
+    order = order if padded <= set(order) else sorted({*order, *padded})
+    if not padded:
+        return value
+    sides = [(0, 0), *(tuple(map(int, by_axis.get(axis, (0, 0)))) for axis in order)]
+    tensor = arranged(value, order)
+    if mode == "edge":
+        return laid_out(_with_edges(tensor, sides), order, rank)
+    constant = 0.0 if fill is None or mode == "reflect" else float(fill.item())
+    told = {"constant_values": constant} if constant else {}
+    return laid_out(keras.ops.pad(tensor, sides, mode, **told), order, rank)
+
+
+def _with_edges(tensor: Any, sides: Sequence[tuple[int, ...]]) -> Any:
+    """The first and the last entry of each axis, so many times more."""
+    for axis, (before, behind) in enumerate(sides):
+        first, last = ((*[slice(None)] * axis, part) for part in (slice(1), slice(-1, None)))
+        ends = [keras.ops.repeat(tensor[first], before, axis)] if before else []
+        ends += [tensor]
+        ends += [keras.ops.repeat(tensor[last], behind, axis)] if behind else []
+        tensor = keras.ops.concatenate(ends, axis) if len(ends) > 1 else tensor
+    return tensor
