@@ -7,7 +7,6 @@ import numpy as np
 import onnx_models
 import pytest
 from onnx_cells import Case, model_of
-from onnx_forms.form import w
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx
@@ -79,17 +78,11 @@ INPUTS: dict[str, tuple[Case, int, np.ndarray, str]] = {
         np.ones((1, 12), np.float32),
         "has peepholes, which have no form on the NPU; train without them",
     ),
-    "lengths": (
-        Case(),
-        4,
-        np.array([3], np.int32),
-        "is given sequences of 3 of 5 steps; export it for full ones",
-    ),
     "one of the lengths": (
         Case(batch=2),
         4,
         np.array([5, 3], np.int32),
-        "is given sequences of 3 of 5 steps; export it for full ones",
+        "is given sequences of 3, 5 steps at once; expected one length, or an input that gives it",
     ),
     "states": (
         Case(batch=2),
@@ -118,16 +111,3 @@ def test_refused_inputs(name: str, tmp_path: Path) -> None:
 def test_peepholes_of_zero_are_none(tmp_path: Path) -> None:
     model = _with_input(Case("LSTM"), 7, np.zeros((1, 12), np.float32))
     onnx_models.check(model, tmp_path, batch=1)
-
-
-def test_lengths_that_are_fed_are_refused(tmp_path: Path) -> None:
-    constants = {"W": w(1, 12, 3), "R": w(1, 12, 4)}
-    gru = onnx_models.node("GRU", "x W R _ lengths", "y", hidden_size=4, name="the_gru")
-    inputs = {"x": [5, 1, 3], "lengths": [1]}
-    model = onnx_models.made([gru], inputs, ["y"], constants, dtypes={"lengths": "int32"})
-    with pytest.raises(UnspoolError) as caught:
-        load_onnx(onnx_models.saved(model, tmp_path))
-    assert str(caught.value) == (
-        "node 'the_gru': its GRU is given the lengths of its sequences by 'lengths' "
-        "(sequence_lens), which has no form yet; export it for full sequences"
-    )

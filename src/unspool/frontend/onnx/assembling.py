@@ -11,6 +11,7 @@ from unspool.frontend.onnx import (
     convolutions,
     dense,
     einsum,
+    lengths,
     normalizations,
     pools,
     shapes,
@@ -18,8 +19,8 @@ from unspool.frontend.onnx import (
 from unspool.frontend.onnx.building import Build, build
 from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
-from unspool.frontend.onnx.graph import Graph, check_links
-from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, is_open, opened, with_cause
+from unspool.frontend.onnx.graph import Graph, check_links, is_open
+from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, opened, with_cause
 from unspool.frontend.onnx.recurrent import recurrent
 
 FORMS: dict[str, Build] = {
@@ -53,28 +54,38 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         UnspoolError: a node has no form; the message names it.
     """
     check_links(graph)
-    if graph.states:
-        warnings.warn(
-            f"first states are left out: {', '.join(map(str, graph.states))}; zero in sequences, "
-            "and a stream keeps them (`states`)",
-            UnspoolWarning,
-            stacklevel=4,
-        )
-    if graph.rounded:
-        warnings.warn(
-            f"the file rounds {graph.rounded} tensors to whole numbers (QuantizeLinear): their "
-            "scales are left out, and chosen anew by the calibration data",
-            UnspoolWarning,
-            stacklevel=4,
-        )
-    graph = fused(graph)
+    graph = fused(lengths.read_directly(graph))
     try:
         model = build(graph, FORMS)
     except UnspoolError as error:
         raise (with_cause(error) if is_open(graph) else error) from None
+    _tell(graph)
     if graph.carried and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
         return opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):
         return model
     return opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+
+
+def _tell(graph: Graph) -> None:
+    """Tell what of a file is left out, or is fed in another form."""
+    if graph.states:
+        _warn(
+            f"first states are left out: {', '.join(map(str, graph.states))}; zero in sequences, "
+            "and a stream keeps them (`states`)"
+        )
+    if graph.rounded:
+        _warn(
+            f"the file rounds {graph.rounded} tensors to whole numbers (QuantizeLinear): their "
+            "scales are left out, and chosen anew by the calibration data"
+        )
+    for name in sorted(lengths.fed(graph)):
+        _warn(
+            f"input {name!r} gives lengths of sequences: here it is a mask, (samples, steps), true "
+            "for each step that a sequence has"
+        )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UnspoolWarning, stacklevel=6)

@@ -9,7 +9,8 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import admitted
 from unspool.frontend.graph import nodes as nodes_of
-from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
+from unspool.frontend.onnx import lengths
+from unspool.frontend.onnx.graph import RECURRENT, Graph, Node, is_open
 from unspool.frontend.onnx.names import free
 from unspool.frontend.onnx.values import Value, arranged, laid_out
 from unspool.support._tensorflow import keras
@@ -26,11 +27,15 @@ class Scope:
         graph: that is built.
         values: name -> what was built so far, or a constant.
         read: for each recurrent node, which outputs are read in the end; empty when not known.
+        lengths: inputs that give the lengths of sequences.
+        masks: these -> the masks in their place.
     """
 
     graph: Graph
     values: dict[str, Given]
     read: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    lengths: frozenset[str] = frozenset()
+    masks: dict[str, Any] = field(default_factory=dict)
 
     def given(self, node: Node, position: int, attribute: str = "") -> np.ndarray | None:
         """A constant that older versions of ONNX have as an attribute, newer ones as an input.
@@ -57,6 +62,27 @@ class Scope:
         if value is None:
             raise UnspoolError(f"lacks its input {position}")
         return value
+
+    def mask(self, name: str, steps: int) -> Any:
+        """The mask of sequences of so many steps, (None, steps), whose lengths an input gives.
+
+        Raises:
+            UnspoolError: the input is none, or gives those of sequences of other steps, too.
+        """
+        if name not in self.lengths:
+            raise UnspoolError(f"takes lengths {name!r} that are computed; expected an input")
+        if is_open(self.graph):
+            raise UnspoolError(
+                f"takes lengths {name!r} of sequences of an open length; give it (`time_steps`)"
+            )
+        if name not in self.masks:
+            self.masks[name] = keras.Input((steps,), dtype="bool", name=_input_name(name))
+        if self.masks[name].shape[1] != steps:
+            raise UnspoolError(
+                f"takes lengths {name!r} of {steps} steps, which are others' of "
+                f"{self.masks[name].shape[1]}; expected inputs of their own"
+            )
+        return self.masks[name]
 
     def value(self, node: Node, position: int = 0) -> Value:
         """An input that depends on a sample.
@@ -118,8 +144,10 @@ def _built(
 ) -> tuple[Any, dict[str, Any]]:
     """The model, and its recurrent nodes' Keras tensors by name."""
     inputs = {}
-    scope = Scope(graph, dict(graph.constants), read)
+    scope = Scope(graph, dict(graph.constants), read, lengths.fed(graph))
     for end in graph.inputs:
+        if end.name in scope.lengths:
+            continue
         dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
         order = [axis for axis in range(len(end.shape)) if axis != end.batch]
         shape = [end.shape[axis] for axis in order]
@@ -131,9 +159,11 @@ def _built(
         scope.values.update(zip(node.outputs, listed, strict=False))
         if node.op in RECURRENT:
             made[node.name] = [_tensors(value) for value in listed]
+    inputs |= scope.masks
+    ordered = [inputs[end.name] for end in graph.inputs]
     outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
     try:
-        return keras.Model(admitted(list(inputs.values())), _by_layers(outputs, graph)), made
+        return keras.Model(admitted(ordered), _by_layers(outputs, graph)), made
     except Exception as error:  # names that occur twice
         raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
 
@@ -142,7 +172,7 @@ def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
     """What a node makes; Keras's errors, too, name the node."""
     try:
         for name in node.inputs:
-            if name and name not in scope.values:
+            if name and name not in scope.values and name not in scope.lengths:
                 raise UnspoolError(
                     f"reads {name!r}, which is not computed here; read another output"
                 )

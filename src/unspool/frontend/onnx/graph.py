@@ -105,6 +105,11 @@ class Graph:
     rounded: int = 0
 
 
+def is_open(graph: Graph) -> bool:
+    """Whether the length of the sequence is open."""
+    return any(end.open is not None for end in graph.inputs)
+
+
 def readers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
     """Name of a value -> the nodes that read it."""
     found: dict[str, list[Node]] = {}

@@ -17,11 +17,6 @@ OTHER_LENGTH = 50
 """Steps that it is tried with."""
 
 
-def is_open(graph: Graph) -> bool:
-    """Whether the length of the sequence is open."""
-    return any(end.open is not None for end in graph.inputs)
-
-
 def with_cause(error: UnspoolError) -> UnspoolError:
     """An error of a model with an open length, which says so where it is the cause."""
     if not any(int(number) % ANY_LENGTH == 0 for number in re.findall(r"[1-9]\d*", str(error))):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx import lengths
 from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.cell_activations import linear, of_cell, settings
 from unspool.frontend.onnx.graph import Node
@@ -47,16 +48,34 @@ def recurrent(node: Node, scope: Scope) -> list[Value]:
         )
     x = arranged(value, [time, 2])
     check_weights(node, scope, x.shape[-1])
+    steps = x.shape[1]
+    x, mask = _of_length(node, scope, x)
     starts = [_start(node, scope, 5 + n, x) for n in range(_STATES[node.op])]
     read = scope.read.get(node.name, frozenset((0, 1, 2)))
     both = directions(node) == 2
-    sequence, states = (_bidirectional if both else _one_way)(node, scope, x, starts, read)
+    sequence, states = (_bidirectional if both else _one_way)(node, scope, x, mask, starts, read)
+    whole = x.shape[1] == steps
+    if not whole:
+        sequence = keras.layers.ZeroPadding1D((0, steps - x.shape[1]))(sequence)
     y = _sequence(sequence, layout, directions(node))
     finals = [_state(tensors, layout) for tensors in states]
-    if node.attributes.get("direction", "forward") == "forward":  # the last step is the state
+    forwards = node.attributes.get("direction", "forward") == "forward"
+    if forwards and whole and mask is None:  # the last step is the state
         last = with_shape(finals[0], [1, 1, 1, y.shape[-1]])
         y = replace(y, along=time, pieces=((y.shape[time] - 1, last),))
     return [y, *finals]
+
+
+def _of_length(node: Node, scope: Scope, x: Any) -> tuple[Any, Any]:
+    """The steps that sequences have, and the mask of those that an input tells of, or None."""
+    name = node.reads(lengths.POSITION)
+    if not name:
+        return x, None
+    told = scope.graph.constants.get(name)
+    if told is None:
+        return x, scope.mask(name, x.shape[1])
+    length = lengths.of_all(told, x.shape[1])
+    return (x if length == x.shape[1] else x[:, :length]), None
 
 
 def _of_frames(node: Node, scope: Scope, value: Value) -> list[Value]:
@@ -91,13 +110,13 @@ def _state(tensors: Sequence[Any], layout: int) -> Value:
 
 
 def _one_way(
-    node: Node, scope: Scope, x: Any, starts: Sequence[Any], read: frozenset[int]
+    node: Node, scope: Scope, x: Any, mask: Any, starts: Sequence[Any], read: frozenset[int]
 ) -> tuple[Any, list[list[Any]]]:
     """The sequence, and for h and c a list of one tensor."""
     backwards = node.attributes.get("direction") == "reverse"
     wants_state = 2 in read or {0, 1} <= read
     layer = _layer(node, scope, 0, 0 in read, wants_state, node.name)
-    outputs = _called(layer, x, _initial(starts, 1))
+    outputs = _called(layer, x, mask, _initial(starts, 1))
     layer.set_weights(_weights(node, scope, 0))
     sequence, *states = outputs if wants_state else [outputs]
     if not layer.return_sequences:
@@ -109,7 +128,7 @@ def _one_way(
 
 
 def _bidirectional(
-    node: Node, scope: Scope, x: Any, starts: Sequence[Any], read: frozenset[int]
+    node: Node, scope: Scope, x: Any, mask: Any, starts: Sequence[Any], read: frozenset[int]
 ) -> tuple[Any, list[list[Any]]]:
     """The sequence, (None, time, both widths), and for h and c both directions' tensors."""
     wants_state = bool(read & {1, 2})
@@ -118,7 +137,7 @@ def _bidirectional(
         for n in (0, 1)
     )
     layer = keras.layers.Bidirectional(forward, backward_layer=backward, name=node.name)
-    outputs = _called(layer, x, _initial(starts, 2))
+    outputs = _called(layer, x, mask, _initial(starts, 2))
     layer.set_weights([*_weights(node, scope, 0), *_weights(node, scope, 1)])
     count, units = _STATES[node.op], forward.units
     sequence, *states = outputs if wants_state else [outputs]
@@ -134,8 +153,9 @@ def _stand_in(*shape: int) -> Any:
     return keras.KerasTensor((None, *shape), "float32")
 
 
-def _called(layer: Any, x: Any, initial: list[Any]) -> Any:
-    return layer(x, initial_state=initial) if initial else layer(x)
+def _called(layer: Any, x: Any, mask: Any, initial: list[Any]) -> Any:
+    told = {"initial_state": initial} if initial else {}
+    return layer(x, **told) if mask is None else layer(x, mask=mask, **told)
 
 
 def _layer(
@@ -145,6 +165,7 @@ def _layer(
     told = {
         "return_sequences": sequences,
         "return_state": state,
+        "zero_output_for_mask": sequences and node.reads(lengths.POSITION) in scope.masks,
         "go_backwards": direction == 1 or node.attributes.get("direction") == "reverse",
         "use_bias": bool(node.reads(3)) or any(each.shift for each in activations),
         "name": name,

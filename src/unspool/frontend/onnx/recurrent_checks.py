@@ -3,7 +3,6 @@
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.graph import Node
-from unspool.frontend.onnx.values import Value
 
 _GATES = {"GRU": 3, "LSTM": 4, "RNN": 1}
 
@@ -33,18 +32,6 @@ def check(node: Node, scope: Scope) -> None:
     peepholes = scope.given(node, 7)
     if peepholes is not None and peepholes.any():
         raise UnspoolError("has peepholes, which have no form on the NPU; train without them")
-    if isinstance(scope.values.get(node.reads(4)), Value):
-        raise UnspoolError(
-            f"is given the lengths of its sequences by {node.reads(4)!r} (sequence_lens), which "
-            "has no form yet; export it for full sequences"
-        )
-    lengths = scope.given(node, 4)
-    steps = scope.value(node).shape[1 if node.attributes.get("layout", 0) else 0]
-    if lengths is not None and (lengths != steps).any():
-        raise UnspoolError(
-            f"is given sequences of {lengths[lengths != steps][0]} of {steps} steps; export it for "
-            "full ones"
-        )
 
 
 def check_weights(node: Node, scope: Scope, features: int) -> None:

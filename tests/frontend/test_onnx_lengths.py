@@ -1,0 +1,151 @@
+"""Lengths of sequences (`sequence_lens`), constant or fed: what onnxruntime makes of them."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_models
+import pytest
+from onnx_cells import GATES
+from onnx_forms.form import w
+from onnx_models import node
+
+import unspool
+from unspool import Options, UnspoolError, UnspoolWarning
+from unspool.frontend.onnx.loading import load_onnx
+
+STEPS, FEATURES, UNITS = 7, 3, 4
+LENGTHS = np.array([7, 3, 1, 6, 7])
+FORMS = list(itertools.product(GATES, ("forward", "reverse", "bidirectional")))
+
+
+def _model(
+    op: str = "GRU",
+    direction: str = "forward",
+    constant: int | None = None,
+    outputs: str = "y h",
+    batch: int | str = "n",
+    moved: bool = False,
+    time: int | str = STEPS,
+) -> Any:
+    """A recurrent node whose lengths are an input, or constant."""
+    count = 2 if direction == "bidirectional" else 1
+    rows = GATES[op] * UNITS
+    constants = {"W": w(count, rows, FEATURES), "R": w(count, rows, UNITS)}
+    constants["B"] = w(count, 2 * rows)
+    inputs: dict[str, list[int | str]] = {"x": [time, batch, FEATURES]}
+    nodes = []
+    if constant is not None:
+        assert isinstance(batch, int)
+        constants["lengths"] = np.full(batch, constant, np.int32)
+    elif moved:
+        inputs["lengths"] = [batch]
+        nodes = [node("Cast", "lengths", "whole", to=6), node("Identity", "whole", "again")]
+    else:
+        inputs["lengths"] = [batch]
+    reads = f"x W R B {'again' if moved else 'lengths'}"
+    told = {"hidden_size": UNITS, "direction": direction, "name": "the_cell"}
+    nodes.append(node(op, reads, outputs, **told))
+    dtypes = {"lengths": "int64" if moved else "int32"}
+    names = [name for name in outputs.split() if name != "_"]
+    return onnx_models.made(nodes, inputs, names, constants, dtypes=dtypes)
+
+
+def _samples() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 1, (len(LENGTHS), STEPS, FEATURES)).astype(np.float32)
+
+
+def _expected(model: Any, lengths: np.ndarray | None, dtype: str = "int32") -> list[np.ndarray]:
+    """onnxruntime's outputs, the samples in front: (samples, ...), axes of one left out."""
+    feed = {"x": _samples().swapaxes(0, 1)}
+    if lengths is not None:
+        feed["lengths"] = lengths.astype(dtype)
+    outputs = onnx_models.run(model, feed)
+    batch = {"y": 2, "h": 1, "c": 1}
+    return [np.moveaxis(value, batch[name], 0) for name, value in outputs.items()]
+
+
+def _agree(found: dict[str, np.ndarray], expected: list[np.ndarray]) -> None:
+    for values, wanted in zip(found.values(), expected, strict=True):
+        np.testing.assert_allclose(values.reshape(wanted.shape), wanted, atol=1e-5)
+
+
+def _loaded(model: Any, folder: Path) -> Any:
+    with pytest.warns(UnspoolWarning, match=r"input 'lengths' gives lengths .*: here it is a mask"):
+        return unspool.load(onnx_models.saved(model, folder))
+
+
+@pytest.mark.parametrize(("op", "direction"), FORMS, ids=map(" ".join, FORMS))
+@pytest.mark.parametrize("outputs", ["y", "_ h", "y h"])
+def test_what_is_fed_is_a_mask(op: str, direction: str, outputs: str, tmp_path: Path) -> None:
+    outputs += " c" if op == "LSTM" and outputs == "y h" else ""
+    model = _model(op, direction, outputs=outputs)
+    loaded = _loaded(model, tmp_path)
+    told = {tensor.name: (tensor.dtype, tensor.shape) for tensor in loaded.inputs}
+    assert told["lengths"] == ("bool", (None, STEPS))
+    mask = np.arange(STEPS) < LENGTHS[:, None]
+    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    _agree(found, _expected(model, LENGTHS))
+
+
+@pytest.mark.parametrize(("op", "direction"), FORMS, ids=map(" ".join, FORMS))
+@pytest.mark.parametrize("length", [1, 4, STEPS])
+def test_constant_ones_are_all_that_is_read(
+    op: str, direction: str, length: int, tmp_path: Path
+) -> None:
+    model = _model(op, direction, constant=length, batch=len(LENGTHS))
+    loaded = load_onnx(onnx_models.saved(model, tmp_path))
+    found = onnx_models.answers(loaded, {"x": _samples()})
+    _agree(found, _expected(model, None))
+
+
+def test_they_may_be_cast_on_their_way(tmp_path: Path) -> None:
+    model = _model(moved=True)
+    loaded = _loaded(model, tmp_path)
+    mask = np.arange(STEPS) < LENGTHS[:, None]
+    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    _agree(found, _expected(model, LENGTHS, "int64"))
+
+
+def test_the_binary_is_told_by_a_mask(tmp_path: Path, computing: None) -> None:
+    model = _loaded(_model(direction="bidirectional"), tmp_path)
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, (40, STEPS, FEATURES)).astype(np.float32)
+    mask = np.arange(STEPS) < rng.integers(1, STEPS + 1, (40, 1))
+    done = unspool.deploy(model, [x, mask], options=Options(remedy_seconds=0))
+    assert done.compiled.cpu_operators == ()
+    assert done.simulation is not None and done.simulation.equal == 40
+    assert [tensor.name for tensor in unspool.Session(done.quantized_tflite).inputs] == [
+        "x",
+        "lengths",
+    ]
+
+
+WRONG = {
+    "an open time": (
+        _model(time="t"),
+        "takes lengths 'lengths' of sequences of an open length; give it (`time_steps`)",
+    ),
+    "too long": (
+        _model(constant=9, batch=5),
+        "is given sequences of 9 of 7 steps; expected 1 to 7",
+    ),
+    "none": (_model(constant=0, batch=5), "is given sequences of 0 of 7 steps; expected 1 to 7"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_refused(name: str, tmp_path: Path) -> None:
+    model, message = WRONG[name]
+    with pytest.raises(UnspoolError) as caught:
+        load_onnx(onnx_models.saved(model, tmp_path))
+    assert str(caught.value) == f"node 'the_cell': its GRU {message}"
+
+
+def test_lengths_of_a_computed_kind_are_refused(tmp_path: Path) -> None:
+    model = _model(moved=True)
+    model.graph.node.insert(0, node("Add", "lengths lengths", "twice"))
+    model.graph.node[1].input[0] = "twice"
+    with pytest.raises(UnspoolError, match=r"takes lengths 'twice' that are computed"):
+        load_onnx(onnx_models.saved(model, tmp_path))
