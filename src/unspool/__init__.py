@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unspool.deployment import deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
+    from unspool.frontend.onnx.writing import to_onnx
     from unspool.inspection.inspecting import inspect
     from unspool.loading import load
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
@@ -112,6 +113,7 @@ _HOME = {
     "search": "compression.searching",
     "sweep": "compilation.sweeping",
     "target": "compilation.targets",
+    "to_onnx": "frontend.onnx.writing",
     "unroll": "unrolling.deploy_model",
     "unroll_calls": "unrolling.deploy_model",
     "unroll_stream": "unrolling.deploy_model",
@@ -177,6 +179,7 @@ __all__ = [
     "search",
     "sweep",
     "target",
+    "to_onnx",
     "unroll",
     "unroll_calls",
     "unroll_stream",

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,11 +63,20 @@ def compress_command(
     config: ModelConfig = None,
     time_steps: TimeSteps = None,
     out: Out = COMPRESSED_OUT,
+    out_onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--out-onnx",
+            help="The ONNX file that the model is of, with its new weights.",
+            metavar="FILE.onnx",
+        ),
+    ] = None,
     target: TargetOptions,
 ) -> None:
     """Prune and cluster a trained model's kernels, fine-tune it, and take it to the NPU."""
     chosen, drop = target.chosen(), searched.max_accuracy_drop
     _check(given.model, out, drop, kernels.are_given)
+    onnx_file = _onnx_file(given.model, out_onnx)
     arrays = given.arrays(samples.load if drop is None else classes)
     folder = files.output_folder(out)
     console().print(f"target: {chosen}")
@@ -81,11 +90,33 @@ def compress_command(
         time_steps=time_steps,
         folder=folder,
     )
+    if onnx_file:  # whether its weights can be told apart is known before any work
+        _with_weights_of(inputs.trained, given.model, time_steps)
     if drop is not None:
         smaller, compression = _searched(inputs, drop, searched)
     else:
         smaller, compression = _compressed(inputs, kernels)
+    if onnx_file:
+        content = _with_weights_of(smaller, given.model, time_steps)
+        files.replace(onnx_file, lambda path: path.write_bytes(content))
     _finish(inputs, smaller, compression, given)
+
+
+def _onnx_file(model: Path, asked: Path | None) -> Path | None:
+    """The file for the ONNX graph, where one is asked for."""
+    if asked is None:
+        return None
+    if asked.resolve() == model.resolve():
+        raise UnspoolError(f"--out-onnx {asked}: {model} would be overwritten; choose another file")
+    if model.suffix.lower() != ".onnx":
+        raise UnspoolError(f"--out-onnx {asked}: {model} is not an ONNX file, which alone has it")
+    return files.output_folder(asked.parent) / asked.name
+
+
+def _with_weights_of(model: Any, source: Path, time_steps: int | None) -> bytes:
+    from unspool.frontend.onnx.writing import to_onnx
+
+    return to_onnx(model, source, time_steps=time_steps)
 
 
 def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:

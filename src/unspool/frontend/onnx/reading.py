@@ -50,7 +50,15 @@ def read(path: Path, piece: Piece) -> Graph:
     Raises:
         UnspoolError: it is not such a file, is damaged, or holds what has no place on an NPU.
     """
-    model = _parsed(path)
+    return graph_of(parsed(path), piece)
+
+
+def graph_of(model: Any, piece: Piece) -> Graph:
+    """The graph of an ONNX model, which is changed on the way.
+
+    Raises:
+        UnspoolError: it is damaged, or holds what has no place on an NPU.
+    """
     try:
         return _graph(model, piece)
     except UnspoolError:
@@ -112,12 +120,17 @@ def _library() -> Any:
     return onnx
 
 
-def _parsed(path: Path) -> Any:
+def parsed(path: Path) -> Any:
+    """An ONNX model, with the data that its file keeps outside of itself.
+
+    Raises:
+        UnspoolError: it is no such file.
+    """
     onnx = _library()
     content = files.read(path)
     try:
         model = onnx.load_model_from_string(content)
-        _check_data(_tensors(model.graph), path.parent)
+        _check_data(tensors(model.graph), path.parent)
         onnx.load_external_data_for_model(model, str(path.parent))
         return model
     except UnspoolError:
@@ -126,14 +139,14 @@ def _parsed(path: Path) -> Any:
         raise UnspoolError(f"not an ONNX file, or damaged: {brief(error)}") from None
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
+def tensors(graph: Any) -> Iterator[Any]:
     """The tensors of a graph: weights, and those in attributes, of graphs in it, too."""
     yield from graph.initializer
     for node in graph.node:
         for entry in node.attribute:
             yield from (entry.t, *entry.tensors)
         for inner in _graphs_in(node):
-            yield from _tensors(inner)
+            yield from tensors(inner)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
@@ -149,9 +162,9 @@ def _graphs_in(node: Any) -> Iterator[Any]:
         yield from (entry.g, *entry.graphs)
 
 
-def _check_data(tensors: Iterable[Any], folder: Path) -> None:
+def _check_data(listed: Iterable[Any], folder: Path) -> None:
     """Check that data outside of the file lies in its folder, and fits in memory."""
-    for tensor in tensors:
+    for tensor in listed:
         if tensor.data_location != type(tensor).EXTERNAL:
             continue
         told = {entry.key: entry.value for entry in tensor.external_data}

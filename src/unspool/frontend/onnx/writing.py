@@ -1,0 +1,205 @@
+"""The weights of a Keras model, back into the ONNX file that it was read from."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.frontend.onnx.assembling import assembled
+from unspool.frontend.onnx.graph import RECURRENT, Graph
+from unspool.frontend.onnx.reading import Piece, graph_of, parsed, tensors
+from unspool.support.files import AnyPath
+
+_HALF = 2**23
+"""Of the whole numbers that float32 has exactly, and their sums."""
+
+_BIAS = 3
+"""The last input of a recurrent node that is a weight; others are lengths, states, peepholes."""
+
+
+def to_onnx(
+    model: Any,
+    source: AnyPath,
+    *,
+    time_steps: int | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    from_tensor: str | None = None,
+    to_tensor: str | None = None,
+    fixed_inputs: Mapping[str, float] | None = None,
+) -> bytes:
+    """Write the weights of a model into the ONNX file that it was read from.
+
+    The graph stays as it is, and so do weights that the model does not have. Where two biases of
+    the file are one of the model's, the first takes it and the second is zero.
+
+    Args:
+        model: of `load`, or one with the same weights trained on, such as of `compress`.
+        source: the ONNX file.
+        time_steps: as for `load`.
+        input_shapes: as for `load`.
+        from_tensor: as for `load`.
+        to_tensor: as for `load`.
+        fixed_inputs: as for `load`.
+
+    Raises:
+        UnspoolError: the model is of another file, or one of its weights is computed from the
+            file's, so that no weights of the file give it.
+
+    Example:
+        >>> smaller = unspool.compress(unspool.load("model.onnx"), x, y, setting=setting).model
+        >>> Path("smaller.onnx").write_bytes(unspool.to_onnx(smaller, "model.onnx"))
+    """
+    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor, fixed_inputs or {})
+    file, weights = _File(parsed(Path(source)), piece), model.get_weights()
+    values = file.values()
+    if [each.shape for each in file.weights(values)] != [each.shape for each in weights]:
+        raise UnspoolError(
+            f"{source}: has other weights than model {model.name!r}; expected the file that the "
+            "model was read from"
+        )
+    try:
+        values = _replaced(file, values, weights)
+    except UnspoolError as error:
+        raise UnspoolError(f"{source}: {error}") from None
+    for found, own, path in zip(file.weights(values), weights, _paths(model), strict=True):
+        if not np.allclose(found, own, rtol=0, atol=1e-6):
+            raise UnspoolError(
+                f"{source}: the weight {path!r} is computed from several of the file's, which "
+                "cannot be told from it"
+            )
+    content: bytes = file.filled(values).SerializeToString()
+    return content
+
+
+def _paths(model: Any) -> list[str]:
+    return [weight.path for weight in model.weights]
+
+
+@dataclass(frozen=True)
+class _File:
+    """An ONNX model, and what of it is read."""
+
+    model: Any
+    piece: Piece
+
+    def values(self) -> np.ndarray:
+        """All numbers that may be weights, (numbers,)."""
+        from onnx import numpy_helper
+
+        found = [numpy_helper.to_array(tensor).ravel() for tensor in _floats(self.model)]
+        return np.concatenate([np.zeros(0, np.float32), *found])
+
+    def parts(self) -> list[np.ndarray]:
+        """Which of the numbers belong together: those of a tensor, or of one of two biases."""
+        biases = {
+            node.input[_BIAS]
+            for node in self.model.graph.node
+            if node.op_type in RECURRENT and len(node.input) > _BIAS
+        }
+        found: list[np.ndarray] = []
+        start = 0
+        for tensor in _floats(self.model):
+            numbers = start + np.arange(prod(tensor.dims)).reshape(tensor.dims)
+            start += numbers.size
+            found += np.split(numbers, 2, axis=-1) if tensor.name in biases else [numbers]
+        return [part.ravel() for part in found]
+
+    def filled(self, values: np.ndarray) -> Any:
+        """The model with other numbers."""
+        from onnx import numpy_helper
+
+        copied = type(self.model)()
+        copied.CopyFrom(self.model)
+        start = 0
+        for tensor in _floats(copied):
+            shape = tuple(tensor.dims)
+            own = values[start : start + prod(shape)].astype(np.float32).reshape(shape)
+            tensor.CopyFrom(numpy_helper.from_array(own, tensor.name))
+            start += own.size
+        return copied
+
+    def weights(self, values: np.ndarray) -> list[np.ndarray]:
+        """Of the Keras model, where the file has these numbers."""
+
+        def graph(piece: Piece) -> Graph:
+            return graph_of(self.filled(values), piece)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnspoolWarning)
+            found: list[np.ndarray] = assembled(
+                graph(self.piece), lambda steps: graph(replace(self.piece, time_steps=steps))
+            ).get_weights()
+        return found
+
+
+def _floats(model: Any) -> list[Any]:
+    """The tensors of a model that may be weights: of real numbers, and no states."""
+    states = {
+        name
+        for node in model.graph.node
+        if node.op_type in RECURRENT
+        for name in node.input[_BIAS + 1 :]
+    }
+    return [
+        tensor
+        for tensor in tensors(model.graph)
+        if tensor.data_type == tensor.FLOAT and len(tensor.dims) and tensor.name not in states
+    ]
+
+
+def _replaced(file: _File, values: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+    """The file's numbers, those that are weights of the model replaced.
+
+    Which they are is found by reading the file with a number of its own in place of each: the
+    numbers that arrive in the model tell. Where the sum of two biases arrives, neither does; then
+    each is read without the other, the first takes the weight, and the second is zero.
+    """
+    if 2 * len(values) > _HALF:
+        raise UnspoolError(f"has {len(values):,} weights; expected at most {_HALF // 2:,}")
+    wanted = np.concatenate([np.zeros(0, np.float32), *(each.ravel() for each in weights)])
+    result, arrived = values.copy(), np.zeros(len(values), bool)
+    places = _arrivals(file, np.ones(len(values), bool), len(wanted))
+    known = places >= 0
+    result[places[known]] = wanted[known]
+    arrived[places[known]] = True
+    missing = np.count_nonzero(~known)
+    for part in file.parts():
+        if arrived[part].any() or len(part) > missing:
+            continue
+        read = arrived.copy()
+        read[part] = True
+        places = _arrivals(file, read, len(wanted))
+        new = np.isin(places, part)
+        result[places[new]] = np.where(known[new], 0, wanted[new])
+        known |= new
+    return result
+
+
+def _arrivals(file: _File, read: np.ndarray, count: int) -> np.ndarray:
+    """For each entry of the model's weights, which of the file's numbers it is, or -1.
+
+    Args:
+        file: where the numbers stand.
+        read: (numbers,), those that are to arrive; in place of others stands one for all.
+        count: of the entries.
+
+    Raises:
+        UnspoolError: there are other entries: numbers in the file do not go with others.
+    """
+    odd = 2 * np.arange(len(read)) + 1  # no sum of two is odd
+    found = file.weights(np.where(read, odd, _HALF) / (2 * _HALF))
+    numbers = np.concatenate([np.zeros(0), *(each.ravel() for each in found)]) * (2 * _HALF)
+    if len(numbers) != count:
+        raise UnspoolError(
+            "holds what was computed of its weights when it was exported, such as the first step "
+            "of a cell in a loop; export nn.GRU, nn.LSTM or nn.RNN"
+        )
+    numbers = np.where(numbers > _HALF, numbers - _HALF, numbers)  # of a sum with one not read
+    whole = np.rint(numbers).astype(np.int64)
+    exact = (whole == numbers) & (whole % 2 == 1) & (whole > 0) & (whole < 2 * len(read))
+    return np.where(exact, whole // 2, -1)
