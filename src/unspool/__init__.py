@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unspool.deployment import deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
+    from unspool.frontend.origins import Origin, origins
     from unspool.inspection.inspecting import inspect
     from unspool.loading import load
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
@@ -77,6 +78,7 @@ _HOME = {
     "NotMeasured": "runtime.measuring",
     "Operator": "compilation.compiled",
     "Options": "deployed",
+    "Origin": "frontend.origins",
     "OutputError": "runtime.quality",
     "Outside": "tflite.outside",
     "Quality": "runtime.quality",
@@ -108,6 +110,7 @@ _HOME = {
     "inspect": "inspection.inspecting",
     "keep_resident": "compilation.residency.keeping",
     "load": "loading",
+    "origins": "frontend.origins",
     "quantize": "quantization.quantizer",
     "search": "compression.searching",
     "sweep": "compilation.sweeping",
@@ -142,6 +145,7 @@ __all__ = [
     "NotMeasured",
     "Operator",
     "Options",
+    "Origin",
     "OutputError",
     "Outside",
     "Quality",
@@ -173,6 +177,7 @@ __all__ = [
     "inspect",
     "keep_resident",
     "load",
+    "origins",
     "quantize",
     "search",
     "sweep",

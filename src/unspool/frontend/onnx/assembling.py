@@ -21,6 +21,7 @@ from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links
 from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, is_open, opened, with_cause
 from unspool.frontend.onnx.recurrent import recurrent
+from unspool.frontend.origins import keep, origins
 
 FORMS: dict[str, Build] = {
     **activations.FORMS,
@@ -74,7 +75,14 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         raise (with_cause(error) if is_open(graph) else error) from None
     if graph.carried and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
-        return opened(build(many, FORMS), many, build(other, FORMS))
+        return _opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):
         return model
-    return opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+    return _opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+
+
+def _opened(model: Any, graph: Graph, other: Any) -> Any:
+    """The model for any length, whose layers have the same names and come from the same nodes."""
+    result = opened(model, graph, other)
+    keep(result, origins(model))
+    return result

@@ -11,7 +11,9 @@ from unspool.frontend.graph import admitted
 from unspool.frontend.graph import nodes as nodes_of
 from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
 from unspool.frontend.onnx.names import free
+from unspool.frontend.onnx.tracing import Made, made, made_since, traced
 from unspool.frontend.onnx.values import Value, arranged, laid_out
+from unspool.frontend.origins import keep
 from unspool.support._tensorflow import keras
 from unspool.support.text import brief
 
@@ -88,8 +90,20 @@ def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
     """
     _check_forms(graph, forms)
     graph = _apart(graph)
-    model, layers = _built(graph, forms, {})
-    return _built(graph, forms, _read(model, layers))[0] if layers else model
+    built = _built(graph, forms, {})
+    if built.recurrent:
+        built = _built(graph, forms, _read(built.model, built.recurrent))
+    keep(built.model, traced(graph, built.made))
+    return built.model
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A model, its recurrent nodes' Keras tensors by name, and which node made which layer."""
+
+    model: Any
+    recurrent: dict[str, Any]
+    made: Made
 
 
 def _apart(graph: Graph) -> Graph:
@@ -113,29 +127,41 @@ def _check_forms(graph: Graph, forms: Mapping[str, Build]) -> None:
             )
 
 
-def _built(
-    graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozenset[int]]
-) -> tuple[Any, dict[str, Any]]:
-    """The model, and its recurrent nodes' Keras tensors by name."""
-    inputs = {}
+def _built(graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozenset[int]]) -> _Built:
     scope = Scope(graph, dict(graph.constants), read)
+    inputs = _inputs(graph, scope)
+    recurrent: dict[str, Any] = {}
+    known: dict[int, Any] = {}
+    made_since(inputs.values(), known)
+    by_value: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        listed = _results(node, forms[node.op], scope)
+        scope.values.update(zip(node.outputs, listed, strict=False))
+        by_value |= dict.fromkeys(
+            node.outputs, made_since([value.tensor for value in listed], known)
+        )
+        if node.op in RECURRENT:
+            recurrent[node.name] = [_tensors(value) for value in listed]
+    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
+    outputs = _by_layers(outputs, graph)
+    by_output = {name: made_since([tensor], known) for name, tensor in outputs.items()}
+    try:
+        model = keras.Model(admitted(list(inputs.values())), outputs)
+    except Exception as error:  # names that occur twice
+        raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
+    return _Built(model, recurrent, made(by_value, by_output, model))
+
+
+def _inputs(graph: Graph, scope: Scope) -> dict[str, Any]:
+    """Keras's inputs by the graph's names; the scope gets their values."""
+    inputs = {}
     for end in graph.inputs:
         dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
         order = [axis for axis in range(len(end.shape)) if axis != end.batch]
         shape = [end.shape[axis] for axis in order]
         inputs[end.name] = keras.Input(shape, dtype=dtype, name=_input_name(end.name))
         scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
-    made: dict[str, Any] = {}
-    for node in graph.nodes:
-        listed = _results(node, forms[node.op], scope)
-        scope.values.update(zip(node.outputs, listed, strict=False))
-        if node.op in RECURRENT:
-            made[node.name] = [_tensors(value) for value in listed]
-    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
-    try:
-        return keras.Model(admitted(list(inputs.values())), _by_layers(outputs, graph)), made
-    except Exception as error:  # names that occur twice
-        raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
+    return inputs
 
 
 def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
