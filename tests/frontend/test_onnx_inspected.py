@@ -207,6 +207,21 @@ def test_what_no_output_depends_on_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_what_nothing_but_the_shape_of_is_read_is_told(tmp_path: Path) -> None:
+    nodes = [
+        node("Exp", "x", "e"),
+        node("Shape", "e", "s"),
+        node("Reshape", "x s", "r"),
+        node("Tanh", "r", "y"),
+    ]
+    assert _of(made(nodes, {"x": [1, 3, 5]}, ["y"]), tmp_path) == [
+        ("exp_of_e", "Exp", "", UNREAD),
+        ("shape_of_s", "Shape", "", "constant"),
+        ("reshape_of_r", "Reshape", "", MOVES),
+        ("tanh_of_y", "Tanh", "tanh_of_y", ""),
+    ]
+
+
 def test_a_piece_of_a_file_lists_what_lies_outside_of_it(tmp_path: Path) -> None:
     nodes = [node(op, *ends) for op, *ends in (
         ("Tanh", "x", "a"), ("Sigmoid", "a", "b"), ("Relu", "b", "c"), ("Neg", "c", "y"),

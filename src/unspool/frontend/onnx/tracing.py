@@ -5,7 +5,7 @@ values are gone was put together with those that read them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unspool.frontend.onnx.graph import Graph, Listed
@@ -36,7 +36,7 @@ class Made:
 
     by_value: Mapping[str, tuple[str, ...]]
     by_output: Mapping[str, tuple[str, ...]]
-    unread: frozenset[str] = frozenset()
+    unread: frozenset[str]
 
 
 def made_since(tensors: Iterable[Any], known: dict[int, Any]) -> list[Any]:
@@ -94,10 +94,10 @@ def traced(graph: Graph, layers: Made) -> tuple[Origin, ...]:
     for one in reversed(graph.listed):
         behind = [origin for value in one.gives for origin in reading.get(value, ())]
         names, note = fates.of(one, behind)
-        origin = Origin(one.name, one.op, names, one.note or note)
+        origin = Origin(one.name, one.op, names, note)
         for value in one.reads:
             reading.setdefault(value, []).append(origin)
-        found.append(origin)
+        found.append(replace(origin, note=one.note or note))
     edges = [Origin(name, "output", names, EDGE) for name, names in layers.by_output.items()]
     return (*reversed(found), *(edge for edge in edges if edge.layers))
 
@@ -157,9 +157,10 @@ class _Fates:
             return (), BEFORE
         if readers:
             return readers, ROLLED if any(each.note == ROLLED for each in behind) else PART
-        if behind:
-            return (), behind[0].note
-        return (), FINAL if self.final.intersection(one.gives) else UNREAD
+        if self.final.intersection(one.gives):
+            return (), FINAL
+        notes = [origin.note for origin in behind if origin.note != CONSTANT]  # a Shape of it
+        return (), notes[0] if notes else UNREAD
 
 
 def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
