@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
 
-.PHONY: demo quick test test-all cover docs release-check zoo keras-names bench clean
+.PHONY: demo quick test test-all cover docs release-check zoo keras-names onnx-forms bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -61,6 +61,10 @@ zoo: $(VENV)/.installed
 # Each layer and function that Keras exports, tried alone: docs/keras.md. Some minutes.
 keras-names: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python -m keras_names
+
+# What becomes of each of ONNX's operators: docs/onnx.md. About a minute.
+onnx-forms: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m onnx_forms
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/bench.py

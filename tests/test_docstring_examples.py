@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_models
 import pytest
 from conftest import CLASSES, small_model
+from onnx_cells import Case, model_of
 
 import unspool
 
@@ -46,10 +48,15 @@ def compiled(int8_tflite: bytes) -> unspool.Compiled:
     return unspool.compile(int8_tflite, unspool.target())
 
 
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return onnx_models.saved(model_of(Case(), 0), tmp_path_factory.mktemp("onnx"))
+
+
 def names(request: pytest.FixtureRequest, used: str) -> dict[str, Any]:
     """What examples may use; only what this one uses is made."""
     fixtures = ["model", "data", "float_tflite", "int8_tflite", "calibration"]
-    fixtures += ["labels", "classifier", "compiled", "tmp_path"]
+    fixtures += ["labels", "classifier", "compiled", "tmp_path", "onnx_file"]
     made = {name: request.getfixturevalue(name) for name in fixtures if name in used}
     return {"np": np, "unspool": unspool, **made}
 

@@ -11,7 +11,7 @@ NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
     *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
     *("unroll_calls", "call_costs", "CallCost"),
-    *("inspect", "load", "to_onnx", "target", "Session", "compress", "search"),
+    *("inspect", "origins", "Origin", "load", "to_onnx", "target", "Session", "compress", "search"),
     *("Candidate", "Compressed", "Epoch", "FineTuning", "KernelResult", "KernelSetting", "Search"),
     *("all_targets", "sweep", "Breach", "Budget", "Cost", "Sweep", "Trial"),
     *("Agreement", "ColumnError", "Measured", "NotMeasured", "Regression", "Remedy"),

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from unspool.deployment import deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
     from unspool.firmware import bundle
-    from unspool.frontend.onnx.writing import to_onnx
+    from unspool.frontend.origins import Origin, origins
     from unspool.inspection.inspecting import inspect
-    from unspool.loading import load
+    from unspool.loading import load, to_onnx
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.quantization.quantizer import quantize
     from unspool.quantization.ranges import Range
@@ -78,6 +78,7 @@ _HOME = {
     "NotMeasured": "runtime.measuring",
     "Operator": "compilation.compiled",
     "Options": "deployed",
+    "Origin": "frontend.origins",
     "OutputError": "runtime.quality",
     "Outside": "tflite.outside",
     "Quality": "runtime.quality",
@@ -109,11 +110,12 @@ _HOME = {
     "inspect": "inspection.inspecting",
     "keep_resident": "compilation.residency.keeping",
     "load": "loading",
+    "origins": "frontend.origins",
     "quantize": "quantization.quantizer",
     "search": "compression.searching",
     "sweep": "compilation.sweeping",
     "target": "compilation.targets",
-    "to_onnx": "frontend.onnx.writing",
+    "to_onnx": "loading",
     "unroll": "unrolling.deploy_model",
     "unroll_calls": "unrolling.deploy_model",
     "unroll_stream": "unrolling.deploy_model",
@@ -144,6 +146,7 @@ __all__ = [
     "NotMeasured",
     "Operator",
     "Options",
+    "Origin",
     "OutputError",
     "Outside",
     "Quality",
@@ -175,6 +178,7 @@ __all__ = [
     "inspect",
     "keep_resident",
     "load",
+    "origins",
     "quantize",
     "search",
     "sweep",

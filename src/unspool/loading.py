@@ -1,4 +1,7 @@
-"""Read a trained model from a file: Keras's, or PyTorch's and ONNX's as a Keras model."""
+"""Read a trained model from a file: Keras's, or PyTorch's and ONNX's as a Keras model.
+
+Weights that were trained on go back into an ONNX file.
+"""
 
 import os
 from collections.abc import Mapping
@@ -10,6 +13,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import keras_file
 from unspool.frontend.onnx.loading import load_onnx
 from unspool.frontend.onnx.reading import Piece
+from unspool.frontend.onnx.writing import with_weights
 from unspool.frontend.torch.archive import has_member, is_program
 from unspool.frontend.torch.exporting import export, is_module
 from unspool.frontend.torch.loading import load_program
@@ -71,6 +75,46 @@ def load(
             "torch.nn.Module"
         )
     return _of_file(Path(path), config, piece, str(path))
+
+
+def to_onnx(
+    model: Any,
+    source: AnyPath,
+    *,
+    time_steps: int | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    from_tensor: str | None = None,
+    to_tensor: str | None = None,
+    fixed_inputs: Mapping[str, float] | None = None,
+) -> bytes:
+    """Write the weights of a model into the ONNX file that it was read from.
+
+    The graph stays as it is, and so do weights that the model does not have. Where two biases of
+    the file are one of the model's, the first takes it and the second is zero.
+
+    Args:
+        model: what `load` gave, or one with the same weights trained on, such as of `compress`.
+        source: the ONNX file.
+        time_steps, input_shapes, from_tensor, to_tensor, fixed_inputs: what `load` was given.
+
+    Returns:
+        the content of a file.
+
+    Raises:
+        UnspoolError: the model is of another file, or one of its weights is computed from several
+            of the file's, so that no weights of the file give it.
+
+    Example:
+        >>> model = unspool.load(onnx_file)
+        >>> model.set_weights([np.round(weights, 1) for weights in model.get_weights()])
+        >>> written = (tmp_path / "rounded.onnx").write_bytes(unspool.to_onnx(model, onnx_file))
+    """
+    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor, fixed_inputs or {})
+    check_regular(Path(source))
+    try:
+        return with_weights(Path(source), piece, model)
+    except UnspoolError as error:
+        raise UnspoolError(f"{source}: {error}") from None
 
 
 def _of_module(module: Any, example_inputs: Any, piece: Piece) -> Any:

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_models
 import pytest
 import shared
 from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
+from onnx_cells import Case, model_of
 
 from unspool import deployment
 from unspool.support._tensorflow import keras
@@ -67,6 +70,52 @@ def test_a_compressed_model_is_deployed_and_compared(files: Path, tmp_path: Path
     assert "Before" in run.stdout
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Kernels of the compressed model" in page
+
+
+@pytest.mark.usefixtures("computing")
+def test_an_onnx_file_gets_the_new_weights(tmp_path: Path) -> None:
+    source, smaller = (
+        onnx_models.saved(model_of(Case(outputs=(1,)), 0), tmp_path),
+        tmp_path / "s.onnx",
+    )
+    x = np.random.default_rng(0).normal(0, 1, (60, 5, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.zeros((60, 1, 4), np.float32))
+    run = unspool(
+        *("compress", source, "--data", tmp_path / "x.npy", "--labels", tmp_path / "y.npy"),
+        *("--loss", "mse", "--epochs", "2", "--sparsity", "0.5", "--out", tmp_path / "out"),
+        *("--out-onnx", smaller),
+    )
+    assert run.returncode == 0, run.stderr
+    assert f"the ONNX graph with the new weights: {smaller}" in run.stdout.replace("\n", "")
+    compressed = keras.models.load_model(tmp_path / "out" / "model.keras")
+    for sample, expected in zip(x[:3], compressed.predict(x[:3], verbose=0)["Y_h"], strict=True):
+        outputs = onnx_models.run(onnx.load(smaller), {"x": sample[:, None]})
+        np.testing.assert_allclose(outputs["Y_h"].ravel(), expected.ravel(), atol=1e-5)
+    sparse = [
+        array
+        for array in map(onnx.numpy_helper.to_array, onnx.load(smaller).graph.initializer)
+        if array.ndim == 3 and (array == 0).mean() == 0.5
+    ]
+    assert len(sparse) == 2
+
+
+ONNX_WRONG = {
+    "itself": (("{}/model.onnx", "--out-onnx", "{}/model.onnx"), "would be overwritten"),
+    "of Keras": (("{}/m.keras", "--out-onnx", "{}/s.onnx"), "is not an ONNX file"),
+}
+
+
+@pytest.mark.parametrize("case", ONNX_WRONG)
+def test_an_onnx_file_that_cannot_be_is_refused_before_work(case: str, tmp_path: Path) -> None:
+    words, message = ONNX_WRONG[case]
+    onnx_models.saved(model_of(Case(), 0), tmp_path)
+    run = unspool(
+        *("compress", *(word.format(tmp_path) for word in words), "--data", "x.npy"),
+        *("--labels", "y.npy", "--out", tmp_path / "out"),
+    )
+    assert run.returncode == 2 and message in run.stderr
+    assert not (tmp_path / "s.onnx").exists()
 
 
 @pytest.mark.usefixtures("computing")

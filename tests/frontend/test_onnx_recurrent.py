@@ -10,40 +10,7 @@ import slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_cells import GATES, Case, check
-
-KINDS = {"GRU": 2, "LSTM": 3, "RNN": 1}  # activations of a direction
-
-BASES = {
-    "gru": Case(),
-    "gru reset before": Case(before=0),
-    "lstm": Case("LSTM"),
-    "rnn": Case("RNN"),
-}
-CHANGES: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "reverse": {"direction": "reverse"},
-    "both": {"direction": "bidirectional"},
-    "batch in front": {"layout": 1},
-    "both, batch in front": {"direction": "bidirectional", "layout": 1},
-    "no bias": {"bias": False},
-    "lengths": {"lengths": True},
-    "one step": {"sizes": (1, 3, 4)},
-    "one feature": {"sizes": (5, 1, 4)},
-    "one unit": {"sizes": (5, 3, 1)},
-    "one of all": {"sizes": (1, 1, 1), "direction": "bidirectional"},
-    "four": {"batch": 4, "lengths": True},
-    "four from a state": {"batch": 4, "first_h": "constant"},
-    "open batch": {"batch": "n"},
-    "open time": {"open": True},
-    "open both": {"open": True, "batch": "n", "direction": "bidirectional"},
-    "zeros": {"first_h": "zeros", "first_c": "zeros"},
-    "constant": {"first_h": "constant", "first_c": "zeros"},
-    "constant both": {"first_h": "constant", "first_c": "constant", "direction": "bidirectional"},
-    "input": {"first_h": "input", "first_c": "input"},
-    "computed": {"first_h": "dense", "first_c": "dense"},
-    "computed both": {"first_h": "dense", "direction": "bidirectional", "layout": 1},
-    "computed cell": {"first_c": "dense", "direction": "reverse"},
-}
+from onnx_forms.recurrent import ACTIVATIONS, BASES, CHANGES, OPSETS, of_activations
 
 
 @pytest.mark.parametrize(
@@ -69,56 +36,14 @@ def test_any_outputs(op: str, outputs: tuple[int, ...], direction: str, tmp_path
     check(Case(op, outputs=outputs, direction=direction), tmp_path)
 
 
-@pytest.mark.parametrize("opset", [7, 9, 11, 13, 14, 17, 20, 22])
+@pytest.mark.parametrize("opset", OPSETS)
 def test_any_opset(opset: int, tmp_path: Path) -> None:
     check(Case("LSTM", "bidirectional", outputs=(0, 1, 2), opset=opset), tmp_path)
 
 
-ACTIVATIONS: dict[str, tuple[str, tuple[str, ...], tuple[float, ...], tuple[float, ...]]] = {
-    "relu": ("RNN", ("Relu",), (), ()),
-    "softsign": ("RNN", ("Softsign",), (), ()),
-    "softplus": ("RNN", ("Softplus",), (), ()),
-    "elu": ("RNN", ("Elu",), (), ()),
-    "elu of 0.5": ("RNN", ("Elu",), (0.5,), ()),
-    "leaky": ("RNN", ("LeakyRelu",), (), ()),
-    "leaky 0.3": ("RNN", ("LeakyRelu",), (0.3,), ()),
-    "hard": ("GRU", ("HardSigmoid", "Tanh"), (), ()),
-    "hard told": ("GRU", ("HardSigmoid", "Relu"), (0.2,), (0.5,)),
-    "hard 1/6": ("LSTM", ("HardSigmoid", "Tanh", "Tanh"), (1 / 6,), (0.5,)),
-    "hard of any slope": ("GRU", ("HardSigmoid", "Tanh"), (0.3,), (0.4,)),
-    "hard twice": ("GRU", ("HardSigmoid", "HardSigmoid"), (0.3, 0.7), (0.4, 0.1)),
-    "hard of a simple one": ("RNN", ("HardSigmoid",), (0.3,), (-0.2,)),
-    "hard gates of an lstm": ("LSTM", ("HardSigmoid", "Relu", "Relu"), (0.15,), (0.45,)),
-    "hard, other ways": (
-        "LSTM",
-        ("HardSigmoid", "Tanh", "Tanh", "HardSigmoid", "Softsign", "Softsign"),
-        (0.15, 1 / 6),
-        (0.45, 0.6),
-    ),
-    "two with numbers": ("GRU", ("HardSigmoid", "LeakyRelu"), (1 / 6, 0.3), (0.5,)),
-    "same numbers": ("LSTM", ("Sigmoid", "Elu", "Elu"), (0.5, 0.5), ()),
-    "both": ("GRU", ("Sigmoid", "Relu", "HardSigmoid", "Softsign"), (), ()),
-    "both with numbers": (
-        "GRU",
-        ("HardSigmoid", "LeakyRelu", "HardSigmoid", "Elu"),
-        (0.2, 0.3, 1 / 6, 0.7),
-        (0.5, 0.5),
-    ),
-    "numbers for the second": ("RNN", ("Tanh", "LeakyRelu"), (0.4,), ()),
-    "both lstm": (
-        "LSTM",
-        ("Sigmoid", "Tanh", "Tanh", "HardSigmoid", "Elu", "Elu"),
-        (0.2, 0.5, 0.5),
-        (0.5,),
-    ),
-}
-
-
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str, tmp_path: Path) -> None:
-    op, kinds, alphas, betas = ACTIVATIONS[name]
-    direction = "bidirectional" if len(kinds) > KINDS[op] else "forward"
-    check(Case(op, direction, activations=kinds, alphas=alphas, betas=betas), tmp_path)
+    check(of_activations(name), tmp_path)
 
 
 @st.composite

@@ -7,49 +7,10 @@ import numpy as np
 import onnx_models
 import pytest
 from onnx_cells import Case, model_of
+from onnx_forms.recurrent import REFUSED
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.loading import load_onnx
-
-REFUSED: dict[str, tuple[Case, str]] = {
-    "clip": (
-        Case(more={"clip": 3.0}),
-        "has the attribute clip=3, which has no form on the NPU; train without it",
-    ),
-    "forget": (
-        Case("LSTM", more={"input_forget": 1}),
-        "has the attribute input_forget=1, which has no form on the NPU; train with a forget gate "
-        "of its own",
-    ),
-    "cell and output": (
-        Case("LSTM", activations=("Sigmoid", "Tanh", "Relu")),
-        "has the attribute activations=['Sigmoid', 'Tanh', 'Relu']: Tanh for the cell and Relu "
-        "for the output have no form on the NPU; train with one for both",
-    ),
-    "cell and output by numbers": (
-        Case("LSTM", activations=("Sigmoid", "Elu", "Elu"), alphas=(0.5, 0.7)),
-        "has the attribute activations=['Sigmoid', 'Elu', 'Elu'], of other parameters for the "
-        "cell than for the output, which has no form on the NPU; train with one for both",
-    ),
-    "unknown": (
-        Case("RNN", activations=("ScaledTanh",)),
-        "has the activation 'ScaledTanh', which has no form on the NPU; expected one of Sigmoid, "
-        "Tanh, Relu, Softsign, Softplus, HardSigmoid, LeakyRelu, Elu",
-    ),
-    "hard sigmoid": (
-        Case("LSTM", activations=("Sigmoid", "HardSigmoid", "HardSigmoid"), alphas=(0.3, 0.3)),
-        "has a HardSigmoid of alpha=0.3 and beta=0.5 for its output, which has no form on the NPU; "
-        "expected 1/6 and 0.5 there",
-    ),
-    "too few": (
-        Case("GRU", "bidirectional", activations=("Sigmoid", "Tanh")),
-        "has 2 activations; expected 4",
-    ),
-    "direction": (
-        Case(more={"direction": "sideways"}),
-        "has the attribute direction='sideways'; expected forward, reverse or bidirectional",
-    ),
-}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -10,7 +10,6 @@ from zipfile import ZipFile
 import numpy as np
 import onnx
 import onnxruntime
-import operators_page
 import pytest
 import slow
 
@@ -22,6 +21,7 @@ from unspool.frontend.torch.program import Call, Ref
 from unspool.frontend.torch.translation import Translation
 
 pytestmark = pytest.mark.usefixtures("computing")
+PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
 ARCHIVE = Path(__file__).parent / "torch" / "torch.tar.xz"
 with tarfile.open(ARCHIVE) as archive:
     EVERY = sorted(name for name in archive.getnames() if not name.endswith(".npz"))
@@ -293,15 +293,11 @@ def test_a_pickle_in_a_program_is_never_opened(files: Path, tmp_path: Path) -> N
         unspool.load(path)
 
 
-def test_the_page_lists_the_operators_that_there_are() -> None:
-    assert operators_page.PAGE.read_text() == operators_page.page(), "run operators_page.py"
-
-
 def test_the_pages_five_lines_run(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those behind the export: the file is torch.export's, and nothing of torch is imported."""
-    (code,) = re.findall(r"```python\n(.*?)```", operators_page.PAGE.read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     data = np.random.default_rng(0).normal(size=(30, 33, 6)).astype(np.float32)
     (tmp_path / "model.pt2").write_bytes((files / "gru_last.pt2").read_bytes())
     monkeypatch.chdir(tmp_path)

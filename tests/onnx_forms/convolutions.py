@@ -36,6 +36,7 @@ FORMS = {
     "1d depthwise times 2": conv(8, 1, 3, group=4, pads=[2, 0], dilations=[1]),
     "1d depthwise strides": conv(4, 1, 3, group=4, strides=[2]),
     "1d depthwise dilations": conv(4, 1, 3, group=4, dilations=[2]),
+    "1d told": one("Conv", w(2, 4, 3), shape=SERIES, kernel_shape=[3]),
     "1d one": conv(1, 4, 1),
     "1d upper": conv(5, 4, 4, auto_pad="SAME_UPPER", strides=[2]),
     "1d lower": conv(5, 4, 4, auto_pad="SAME_LOWER", strides=[2]),
@@ -102,6 +103,11 @@ FORMS = {
     ),
     "max 1d behind": of_channels(node("MaxPool", "c", "y", kernel_shape=[2], strides=[2])),
     "mean 1d": one("AveragePool", shape=SERIES, kernel_shape=[3], strides=[2]),
+    "mean upper": one(
+        "AveragePool", shape=SERIES, kernel_shape=[3], strides=[2], auto_pad="SAME_UPPER"
+    ),
+    "mean ceil, none left": one("AveragePool", shape=(1, 3, 8), kernel_shape=[2], strides=[2],
+                                ceil_mode=1),
     "mean 1d pads": one("AveragePool", shape=SERIES, kernel_shape=[3], pads=[1, 1]),
     "mean 2d": one("AveragePool", shape=IMAGE, kernel_shape=[2, 3], strides=[2, 1]),
     "mean 2d kept": one("AveragePool", shape=IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),

@@ -37,6 +37,8 @@ FORMS = {
     "Elu 0.5": one("Elu", alpha=0.5),
     "Celu 0.5": one("Celu", alpha=0.5),
     "LeakyRelu 0.3": one("LeakyRelu", alpha=0.3),
+    "HardSigmoid told": one("HardSigmoid", alpha=0.2, beta=0.5),
+    "Swish": one("Swish", opset=24),
     "HardSigmoid 1/6": one("HardSigmoid", alpha=1 / 6),
     "HardSigmoid 0.3": one("HardSigmoid", alpha=0.3, beta=0.4),
     "Selu told": one("Selu", alpha=1.67326, gamma=1.0507),

@@ -53,6 +53,10 @@ FORMS = {
     "group behind": of_channels(
         node("GroupNormalization", "c s m", "y", num_groups=2), s=plus(4), m=w(4), opset=21
     ),
+    "group told": one(
+        "GroupNormalization", plus(4), w(4), num_groups=2, epsilon=0.01, shape=(1, 4, 5), opset=21
+    ),
+    "instance told": one("InstanceNormalization", plus(3), w(3), epsilon=0.01),
     "instance": one("InstanceNormalization", plus(3), w(3)),
     "instance image": one("InstanceNormalization", plus(3), w(3), shape=(1, 3, 4, 5)),
     "instance of one channel": one("InstanceNormalization", plus(1), w(1), shape=(1, 1, 5)),

@@ -131,6 +131,21 @@ FORMS: dict[str, tuple[Form, str]] = {
         one("MaxPool", kernel_shape=[2], strides=[2], ceil_mode=1),
         "pools what is left over at the end (ceil_mode=1); expected ceil_mode=0",
     ),
+    "MaxPool with dilations": (
+        one("MaxPool", kernel_shape=[2], dilations=[2]),
+        "has dilations, which have no form on the NPU",
+    ),
+    "AveragePool with dilations": (
+        one("AveragePool", kernel_shape=[2], dilations=[2], opset=19),
+        "has dilations, which have no form on the NPU",
+    ),
+    "ConvTranspose with dilations": (
+        one("ConvTranspose", w(3, 1, 3), dilations=[2]),
+        "has dilations, which have no form on the NPU",
+    ),
+    "Swish of another slope": (
+        one("Swish", alpha=0.5, opset=24), "has alpha=0.5; expected 1"
+    ),
     "MaxPool on one side": (
         one("MaxPool", kernel_shape=[3], pads=[2, 0]),
         "pads axis 2 of 5 entries by (2, 0), which has no form yet; expected none, or as many as "

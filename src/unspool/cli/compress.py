@@ -98,7 +98,8 @@ def compress_command(
         smaller, compression = _compressed(inputs, kernels)
     if onnx_file:
         content = _with_weights_of(smaller, given.model, time_steps)
-        files.replace(onnx_file, lambda path: path.write_bytes(content))
+        files.write(onnx_file, content)
+        console().print(f"the ONNX graph with the new weights: {onnx_file}", markup=False)
     _finish(inputs, smaller, compression, given)
 
 
@@ -114,7 +115,7 @@ def _onnx_file(model: Path, asked: Path | None) -> Path | None:
 
 
 def _with_weights_of(model: Any, source: Path, time_steps: int | None) -> bytes:
-    from unspool.frontend.onnx.writing import to_onnx
+    from unspool.loading import to_onnx
 
     return to_onnx(model, source, time_steps=time_steps)
 

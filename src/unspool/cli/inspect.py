@@ -10,6 +10,7 @@ from rich.table import Table
 from unspool.cli.console import console
 from unspool.cli.flags import with_flags
 from unspool.cli.grouping import grouped
+from unspool.cli.nodes import nodes_table
 from unspool.cli.options import (
     Activations,
     ActivationType,
@@ -37,7 +38,9 @@ def inspect_command(
     *,
     file: Annotated[
         Path,
-        typer.Argument(help="A trained model (Keras, ONNX), or a .tflite.", metavar="MODEL|FILE"),
+        typer.Argument(
+            help="A trained model (Keras, ONNX, .pt2), or a .tflite.", metavar="MODEL|FILE"
+        ),
     ],
     config: ModelConfig = None,
     time_steps: TimeSteps = None,
@@ -49,30 +52,34 @@ def inspect_command(
     full_length: FullLength = False,
     target: TargetOptions,
 ) -> None:
-    """Print the layers of a model, or the operators of a .tflite, and what would become of each."""
+    """Print a model's layers, an .onnx file's nodes or a .tflite's operators, and what becomes of
+    each."""
     chosen = target.chosen()
     if file.suffix == ".tflite":
         table = _operators(file, files.read(file), chosen)
     else:
+        from unspool.frontend.origins import origins
         from unspool.inspection.inspecting import inspect
         from unspool.loading import load
 
+        model = load(
+            file,
+            config,
+            time_steps=time_steps,
+            input_shapes=shapes(shape),
+            from_tensor=from_tensor,
+            to_tensor=to_tensor,
+            fixed_inputs=numbers(fixed),
+        )
         verdicts = inspect(
-            load(
-                file,
-                config,
-                time_steps=time_steps,
-                input_shapes=shapes(shape),
-                from_tensor=from_tensor,
-                to_tensor=to_tensor,
-                fixed_inputs=numbers(fixed),
-            ),
+            model,
             time_steps=time_steps,
             activations=activations.value,
             target=chosen,
             full_length=full_length,
         )
-        table = _layers(f"{file}, {activations.value} on {chosen}", verdicts)
+        title, nodes = f"{file}, {activations.value} on {chosen}", origins(model)
+        table = nodes_table(title, nodes, verdicts) if nodes else _layers(title, verdicts)
     console().print(table)
 
 

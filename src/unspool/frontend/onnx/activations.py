@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.cell_activations import hard_sigmoid
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
 

@@ -16,12 +16,14 @@ from unspool.frontend.onnx import (
     pools,
     shapes,
 )
-from unspool.frontend.onnx.building import Build, build
+from unspool.frontend.onnx.building import build
 from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links, is_open
 from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, opened, with_cause
 from unspool.frontend.onnx.recurrent import recurrent
+from unspool.frontend.onnx.scope import Build
+from unspool.frontend.origins import keep, origins
 
 FORMS: dict[str, Build] = {
     **activations.FORMS,
@@ -62,10 +64,17 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
     _tell(graph)
     if graph.carried and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
-        return opened(build(many, FORMS), many, build(other, FORMS))
+        return _opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):
         return model
-    return opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+    return _opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+
+
+def _opened(model: Any, graph: Graph, other: Any) -> Any:
+    """The model for any length, whose layers have the same names and come from the same nodes."""
+    result = opened(model, graph, other)
+    keep(result, origins(model))
+    return result
 
 
 def _tell(graph: Graph) -> None:

@@ -1,102 +1,21 @@
 """A graph of ONNX's nodes as a Keras functional model of real layers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import admitted
 from unspool.frontend.graph import nodes as nodes_of
 from unspool.frontend.onnx import lengths
-from unspool.frontend.onnx.graph import RECURRENT, Graph, Node, is_open
+from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
 from unspool.frontend.onnx.names import free
+from unspool.frontend.onnx.scope import Build, Given, Scope, input_name
+from unspool.frontend.onnx.tracing import Made, made, made_since, traced
 from unspool.frontend.onnx.values import Value, arranged, laid_out
+from unspool.frontend.origins import keep
 from unspool.support._tensorflow import keras
 from unspool.support.text import brief
-
-Given: TypeAlias = Value | np.ndarray
-
-
-@dataclass
-class Scope:
-    """What a node's builder may look at.
-
-    Attributes:
-        graph: that is built.
-        values: name -> what was built so far, or a constant.
-        read: for each recurrent node, which outputs are read in the end; empty when not known.
-        lengths: inputs that give the lengths of sequences.
-        masks: these -> the masks in their place.
-    """
-
-    graph: Graph
-    values: dict[str, Given]
-    read: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    lengths: frozenset[str] = frozenset()
-    masks: dict[str, Any] = field(default_factory=dict)
-
-    def given(self, node: Node, position: int, attribute: str = "") -> np.ndarray | None:
-        """A constant that older versions of ONNX have as an attribute, newer ones as an input.
-
-        Raises:
-            UnspoolError: it is computed.
-        """
-        name = node.reads(position)
-        if not name:
-            value = node.attributes.get(attribute)
-            return None if value is None else np.asarray(value)
-        value = self.values[name]
-        if isinstance(value, Value):
-            raise UnspoolError(f"takes {name!r} as it is computed; expected a constant")
-        return value
-
-    def needs(self, node: Node, position: int) -> np.ndarray:
-        """A constant input.
-
-        Raises:
-            UnspoolError: it is computed.
-        """
-        value = self.given(node, position)
-        if value is None:
-            raise UnspoolError(f"lacks its input {position}")
-        return value
-
-    def mask(self, name: str, steps: int) -> Any:
-        """The mask of sequences of so many steps, (None, steps), whose lengths an input gives.
-
-        Raises:
-            UnspoolError: the input is none, or gives those of sequences of other steps, too.
-        """
-        if name not in self.lengths:
-            raise UnspoolError(f"takes lengths {name!r} that are computed; expected an input")
-        if is_open(self.graph):
-            raise UnspoolError(
-                f"takes lengths {name!r} of sequences of an open length; give it (`time_steps`)"
-            )
-        if name not in self.masks:
-            self.masks[name] = keras.Input((steps,), dtype="bool", name=_input_name(name))
-        if self.masks[name].shape[1] != steps:
-            raise UnspoolError(
-                f"takes lengths {name!r} of {steps} steps, which are others' of "
-                f"{self.masks[name].shape[1]}; expected inputs of their own"
-            )
-        return self.masks[name]
-
-    def value(self, node: Node, position: int = 0) -> Value:
-        """An input that depends on a sample.
-
-        Raises:
-            UnspoolError: it is constant.
-        """
-        value = self.values[node.inputs[position]]
-        if not isinstance(value, Value):
-            raise UnspoolError(f"reads the constant {node.inputs[position]!r} as a sample")
-        return value
-
-
-Build: TypeAlias = Callable[[Node, Scope], Sequence[Value] | Value]
 
 
 def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
@@ -114,13 +33,25 @@ def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
     """
     _check_forms(graph, forms)
     graph = _apart(graph)
-    model, layers = _built(graph, forms, {})
-    return _built(graph, forms, _read(model, layers))[0] if layers else model
+    built = _built(graph, forms, {})
+    if built.recurrent:
+        built = _built(graph, forms, _read(built.model, built.recurrent))
+    keep(built.model, traced(graph, built.made))
+    return built.model
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A model, its recurrent nodes' Keras tensors by name, and which node made which layer."""
+
+    model: Any
+    recurrent: dict[str, Any]
+    made: Made
 
 
 def _apart(graph: Graph) -> Graph:
     """The same graph, no node named as an input: Keras wants names of their own for both."""
-    inputs = {_input_name(end.name) for end in graph.inputs}
+    inputs = {input_name(end.name) for end in graph.inputs}
     taken = inputs | {node.name for node in graph.nodes}
     nodes = []
     for node in graph.nodes:
@@ -139,33 +70,45 @@ def _check_forms(graph: Graph, forms: Mapping[str, Build]) -> None:
             )
 
 
-def _built(
-    graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozenset[int]]
-) -> tuple[Any, dict[str, Any]]:
-    """The model, and its recurrent nodes' Keras tensors by name."""
-    inputs = {}
+def _built(graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozenset[int]]) -> _Built:
     scope = Scope(graph, dict(graph.constants), read, lengths.fed(graph))
+    inputs = _inputs(graph, scope)
+    recurrent: dict[str, Any] = {}
+    known: dict[int, Any] = {}
+    made_since(inputs.values(), known)
+    by_value: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        listed = _results(node, forms[node.op], scope)
+        scope.values.update(zip(node.outputs, listed, strict=False))
+        by_value |= dict.fromkeys(
+            node.outputs, made_since([value.tensor for value in listed], known)
+        )
+        if node.op in RECURRENT:
+            recurrent[node.name] = [_tensors(value) for value in listed]
+    inputs |= scope.masks
+    ordered = [inputs[end.name] for end in graph.inputs]
+    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
+    outputs = _by_layers(outputs, graph)
+    by_output = {name: made_since([tensor], known) for name, tensor in outputs.items()}
+    try:
+        model = keras.Model(admitted(ordered), outputs)
+    except Exception as error:  # names that occur twice
+        raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
+    return _Built(model, recurrent, made(by_value, by_output, model))
+
+
+def _inputs(graph: Graph, scope: Scope) -> dict[str, Any]:
+    """Keras's inputs by the graph's names; the scope gets their values."""
+    inputs = {}
     for end in graph.inputs:
         if end.name in scope.lengths:
             continue
         dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
         order = [axis for axis in range(len(end.shape)) if axis != end.batch]
         shape = [end.shape[axis] for axis in order]
-        inputs[end.name] = keras.Input(shape, dtype=dtype, name=_input_name(end.name))
+        inputs[end.name] = keras.Input(shape, dtype=dtype, name=input_name(end.name))
         scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
-    made: dict[str, Any] = {}
-    for node in graph.nodes:
-        listed = _results(node, forms[node.op], scope)
-        scope.values.update(zip(node.outputs, listed, strict=False))
-        if node.op in RECURRENT:
-            made[node.name] = [_tensors(value) for value in listed]
-    inputs |= scope.masks
-    ordered = [inputs[end.name] for end in graph.inputs]
-    outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}
-    try:
-        return keras.Model(admitted(ordered), _by_layers(outputs, graph)), made
-    except Exception as error:  # names that occur twice
-        raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
+    return inputs
 
 
 def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
@@ -184,10 +127,6 @@ def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
             f"node {node.name!r}: its {node.op} cannot be built as Keras's layers: {brief(error)}"
         ) from None
     return [results] if isinstance(results, Value) else list(results)
-
-
-def _input_name(name: str) -> str:
-    return name.replace("/", "_").strip("_") or "input"
 
 
 def _output(value: Given | None, name: str, graph: Graph) -> Any:
@@ -210,7 +149,7 @@ def _by_layers(outputs: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
 
     Keras 3.12 neither copies nor loads a model in which no layer reads an input.
     """
-    taken = {*(_input_name(end.name) for end in graph.inputs), *(node.name for node in graph.nodes)}
+    taken = {*(input_name(end.name) for end in graph.inputs), *(node.name for node in graph.nodes)}
     found = dict(outputs)
     for name, tensor in outputs.items():
         if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):

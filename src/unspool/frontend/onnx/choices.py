@@ -8,6 +8,12 @@ import numpy as np
 from unspool.errors import UnspoolError
 
 
+def branch_of(node: Any, condition: np.ndarray) -> tuple[str, Any]:
+    """The name of the branch that an If takes, and its graph."""
+    name = "then_branch" if condition.item() else "else_branch"
+    return name, next(entry.g for entry in node.attribute if entry.name == name)
+
+
 def chosen(
     node: Any, condition: np.ndarray, taken: Collection[str]
 ) -> tuple[list[Any], dict[str, np.ndarray]]:
@@ -23,8 +29,7 @@ def chosen(
     """
     import onnx
 
-    name = "then_branch" if condition.item() else "else_branch"
-    branch = next(entry.g for entry in node.attribute if entry.name == name)
+    _, branch = branch_of(node, condition)
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in branch.initializer}
     inner = {*constants, *(value for one in branch.node for value in one.output if value)}
     twice = sorted(inner.intersection(taken))

@@ -6,9 +6,9 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import sliding
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.dense import diagonal
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.arithmetic import combined
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import (
     Value,
     arranged,

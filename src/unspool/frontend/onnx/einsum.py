@@ -5,9 +5,9 @@ import re
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.dense import multiplied
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value
 
 

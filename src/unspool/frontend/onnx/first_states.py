@@ -4,10 +4,20 @@ Both are left out: a sequence starts at zero, and a stream gets states of Unspoo
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from unspool.frontend.onnx.graph import RECURRENT, Ends, Graph, Node, State, needed, readers
+from unspool.frontend.onnx.graph import (
+    RECURRENT,
+    Ends,
+    Graph,
+    Listed,
+    Node,
+    State,
+    needed,
+    readers,
+)
 
 MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
 """What a state passes on its way into a layer, and out of it."""
@@ -62,7 +72,7 @@ def left_out(
                 if source is not None:
                     states.append(State(*source, node.name, state))
                     inputs[position] = ""
-        kept.append(Node(node.op, node.name, tuple(inputs), node.outputs, node.attributes))
+        kept.append(replace(node, inputs=tuple(inputs)))
     return tuple(kept), tuple(states)
 
 
@@ -83,6 +93,7 @@ def as_graph(
     sources: Mapping[str, np.ndarray],
     opset: int,
     exported: Mapping[int, int],
+    listed: tuple[Listed, ...] = (),
 ) -> Graph:
     """A graph of what outputs depend on, without states.
 
@@ -94,20 +105,22 @@ def as_graph(
         sources: what `numbered` found.
         opset: the version of ONNX's operators.
         exported: as `Graph` has it.
+        listed: every node of the file.
     """
     nodes, states = left_out(nodes, constants, sources)
     carried = is_carried(states, outputs, nodes)
-    if states:
-        outputs = without_final(outputs, nodes)
+    kept = without_final(outputs, nodes) if states else outputs
     return Graph(
         inputs=tuple(end for end in ends if end.name not in sources),
-        outputs=outputs,
-        nodes=needed(nodes, outputs),
+        outputs=kept,
+        nodes=needed(nodes, kept),
         constants=constants,
         opset=opset,
         exported=exported,
         states=states,
         carried=carried,
+        final=tuple(name for name in outputs if name not in kept),
+        listed=listed,
     )
 
 

@@ -10,6 +10,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
 from unspool.frontend.onnx.first_states import MOVES
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.quantized import ROUNDING
 from unspool.support.text import brief
 
 _MOST = 2**26
@@ -21,9 +22,6 @@ _GROWING = (
     *("Pad", "Range", "Resize", "STFT", "SequenceMap", "Tile", "Upsample"),
 )
 """Operators that make more of less: none is computed before its size is known."""
-
-_LATER = ("QuantizeLinear", "DequantizeLinear")
-"""Operators that the evaluator knows from version 19 on, where they mean what they did before."""
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
@@ -141,7 +139,8 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
         [onnx.helper.make_value_info(name, untyped) for name in node.output if name],
     )
     versions = model.opset_import
-    if node.op_type in _LATER and max((v.version for v in versions), default=0) < 19:
+    # the evaluator knows them from version 19 on, where they mean what they did before
+    if node.op_type in ROUNDING and max((v.version for v in versions), default=0) < 19:
         versions = [onnx.helper.make_opsetid("", 19)]
     return onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
 

@@ -21,6 +21,8 @@ class Node:
         inputs: names of values; "" where one is left out.
         outputs: names of values.
         attributes: by ONNX's names: numbers, strings, lists and arrays.
+        steps: values of the file, one after the other, that it, or what reads it, makes as one
+            sequence instead.
     """
 
     op: str
@@ -28,6 +30,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
 
     def reads(self, position: int) -> str:
         """The name of an input, "" where it is left out."""
@@ -75,6 +78,25 @@ class State:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A node as the file has it.
+
+    Attributes:
+        name: its own, or that of its first output.
+        op: its operator, as the file spells it.
+        reads: names of values.
+        gives: names of values, those among them that were written for it in between.
+        note: what is known of it beforehand.
+    """
+
+    name: str
+    op: str
+    reads: tuple[str, ...]
+    gives: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Graph:
     """Nodes in the order in which they run, every shape fixed.
 
@@ -91,6 +113,8 @@ class Graph:
         frames: what the file computes is one step of a stream, and the axis of the batch is that
             of the steps.
         rounded: tensors that the file rounds to whole numbers, which is left out.
+        final: outputs that were left out: final states.
+        listed: every node of the file.
     """
 
     inputs: tuple[Ends, ...]
@@ -103,6 +127,8 @@ class Graph:
     carried: bool = False
     frames: bool = False
     rounded: int = 0
+    final: tuple[str, ...] = ()
+    listed: tuple[Listed, ...] = ()
 
 
 def is_open(graph: Graph) -> bool:

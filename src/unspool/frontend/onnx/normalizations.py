@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Scope
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import sliding
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value
 
 

@@ -13,6 +13,9 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.cells import kept
 from unspool.frontend.onnx.graph import Node
 
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
+"""The operators of a pair."""
+
 _ABOVE_ZERO = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt")
 _KEEPS_SIGNS = (
     *("AveragePool", "Concat", "Flatten", "Gather", "GlobalAveragePool", "GlobalMaxPool"),
@@ -103,7 +106,7 @@ class _Floats:
 
 
 def _check(node: Node, whole: set[str]) -> None:
-    if node.op in ("QuantizeLinear", "DequantizeLinear") or whole.intersection(node.inputs):
+    if node.op in ROUNDING or whole.intersection(node.inputs):
         raise UnspoolError(
             f"node {node.name!r}: its {node.op} takes or gives whole numbers; export the model "
             "with QuantizeLinear and DequantizeLinear in pairs, and floats in and out"

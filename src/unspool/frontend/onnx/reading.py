@@ -12,6 +12,7 @@ from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.giving import give
 from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.listing import listed
 from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
 from unspool.support import files
@@ -70,6 +71,7 @@ def graph_of(model: Any, piece: Piece) -> Graph:
 def _graph(model: Any, piece: Piece) -> Graph:
     onnx = _library()
     _check(model)
+    every = list(model.graph.node)
     give(model, piece.given)
     if piece.start or piece.stop:
         cut(model, piece.start, piece.stop, piece.shapes)
@@ -93,8 +95,9 @@ def _graph(model: Any, piece: Piece) -> Graph:
         constants |= more
         numbered |= more
         nodes = folding.moved(nodes, constants, model)
+    in_file = tuple(listed(every, constants))
     graph = first_states.as_graph(
-        nodes, constants, ends, outputs, numbered, _opset(model), exported
+        nodes, constants, ends, outputs, numbered, _opset(model), exported, in_file
     )
     return replace(graph, rounded=rounded)
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import lengths
-from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.cell_activations import linear, of_cell, settings
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.recurrent_checks import check, check_weights, directions
+from unspool.frontend.onnx.scope import Scope
 from unspool.frontend.onnx.values import Value, arranged, joined, laid_out, sliced, with_shape
 from unspool.support._tensorflow import keras
 

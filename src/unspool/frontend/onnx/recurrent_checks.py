@@ -1,8 +1,8 @@
 """Whether a recurrent node is one that Keras's layers, and the NPU, have a form for."""
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.building import Scope
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.scope import Scope
 
 _GATES = {"GRU": 3, "LSTM": 4, "RNN": 1}
 

@@ -5,7 +5,7 @@ node; what they read, step by step, is its sequence.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,12 +87,14 @@ class _Rolling:
         starts, before = self._starts(chain)
         made = [f"{name}_{n}" for n in range(1 + len(starts))]
         inputs = (*given, "", *starts)
-        layer = Node(CELLS[first.op], first.name, inputs, tuple(made), first.attributes)
+        outputs = tuple(output for cell in chain for output in cell.outputs)
+        before = [replace(node, steps=node.steps or outputs) for node in (*read, *before)]
+        layer = Node(CELLS[first.op], first.name, inputs, tuple(made), first.attributes, outputs)
         whole = Node("Squeeze", "", (made[0], self._numbers(1)), (name,))
         steps = [self._step(name, n, cell.outputs[0]) for n, cell in enumerate(chain[:-1])]
         finals = zip(made[1:], chain[-1].outputs, strict=True)
         ends = [self._flat(final, output) for final, output in finals]
-        return [*read, *before, layer, whole, *steps, *ends]
+        return [*before, layer, whole, *steps, *ends]
 
     def joined(self, node: Node) -> Node:
         """A node that puts all steps of a layer side by side, as one that moves an axis."""
@@ -123,7 +125,7 @@ class _Rolling:
         if whole is None or found[0] is None:
             parts = [f"{name}_{n}" for n in range(len(chain))]
             wide = [
-                Node("Unsqueeze", "", (cell.inputs[0], self._numbers(0)), (part,))
+                Node("Unsqueeze", "", (cell.inputs[0], self._numbers(0)), (part,), {}, cell.outputs)
                 for cell, part in zip(chain, parts, strict=True)
             ]
             return [*wide, Node("Concat", "", tuple(parts), (name,), {"axis": 0})], [name, *weights]

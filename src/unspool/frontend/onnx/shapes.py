@@ -6,10 +6,10 @@ from math import prod
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.building import Build, Scope
 from unspool.frontend.onnx.dense import lookup
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.padding import pad
+from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import (
     Value,
     arranged,

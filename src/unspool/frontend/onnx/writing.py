@@ -1,7 +1,7 @@
 """The weights of a Keras model, back into the ONNX file that it was read from."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -13,7 +13,6 @@ from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend.onnx.assembling import assembled
 from unspool.frontend.onnx.graph import RECURRENT, Graph
 from unspool.frontend.onnx.reading import Piece, graph_of, parsed, tensors
-from unspool.support.files import AnyPath
 
 _HALF = 2**23
 """Of the whole numbers that float32 has exactly, and their sums."""
@@ -22,55 +21,31 @@ _BIAS = 3
 """The last input of a recurrent node that is a weight; others are lengths, states, peepholes."""
 
 
-def to_onnx(
-    model: Any,
-    source: AnyPath,
-    *,
-    time_steps: int | None = None,
-    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
-    from_tensor: str | None = None,
-    to_tensor: str | None = None,
-    fixed_inputs: Mapping[str, float] | None = None,
-) -> bytes:
-    """Write the weights of a model into the ONNX file that it was read from.
-
-    The graph stays as it is, and so do weights that the model does not have. Where two biases of
-    the file are one of the model's, the first takes it and the second is zero.
+def with_weights(path: Path, piece: Piece, model: Any) -> bytes:
+    """An ONNX file with the weights of a model that was read from it, or of one trained on.
 
     Args:
-        model: of `load`, or one with the same weights trained on, such as of `compress`.
-        source: the ONNX file.
-        time_steps: as for `load`.
-        input_shapes: as for `load`.
-        from_tensor: as for `load`.
-        to_tensor: as for `load`.
-        fixed_inputs: as for `load`.
+        path: of the file.
+        piece: what of it the model is.
+        model: Keras's.
 
     Raises:
         UnspoolError: the model is of another file, or one of its weights is computed from the
             file's, so that no weights of the file give it.
-
-    Example:
-        >>> smaller = unspool.compress(unspool.load("model.onnx"), x, y, setting=setting).model
-        >>> Path("smaller.onnx").write_bytes(unspool.to_onnx(smaller, "model.onnx"))
     """
-    piece = Piece(time_steps, input_shapes or {}, from_tensor, to_tensor, fixed_inputs or {})
-    file, weights = _File(parsed(Path(source)), piece), model.get_weights()
+    file, weights = _File(parsed(path), piece), model.get_weights()
     values = file.values()
     if [each.shape for each in file.weights(values)] != [each.shape for each in weights]:
         raise UnspoolError(
-            f"{source}: has other weights than model {model.name!r}; expected the file that the "
-            "model was read from"
+            f"has other weights than model {model.name!r}; expected the file that the model was "
+            "read from"
         )
-    try:
-        values = _replaced(file, values, weights)
-    except UnspoolError as error:
-        raise UnspoolError(f"{source}: {error}") from None
-    for found, own, path in zip(file.weights(values), weights, _paths(model), strict=True):
+    values = _replaced(file, values, weights)
+    for found, own, name in zip(file.weights(values), weights, _paths(model), strict=True):
         if not np.allclose(found, own, rtol=0, atol=1e-6):
             raise UnspoolError(
-                f"{source}: the weight {path!r} is computed from several of the file's, which "
-                "cannot be told from it"
+                f"the weight {name!r} is computed from several of the file's, which cannot be told "
+                "from it"
             )
     content: bytes = file.filled(values).SerializeToString()
     return content

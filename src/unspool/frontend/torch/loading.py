@@ -42,24 +42,27 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
 def _graph(found: Program, time_steps: int | None) -> Graph:
     fed, listed = program.fed(found), program.calls(found)
     ends = [_end(one, listed, time_steps) for one in fed]
-    nodes, constants = _written(found, listed, {})
+    nodes, to = _written(found, listed, {})
     numbered = first_states.numbered(nodes, ends)
     if numbered:
-        nodes, constants = _written(found, listed, numbered)
+        nodes, to = _written(found, listed, numbered)
     outputs, changed = program.outputs(found), _changed(fed, ends)
-    return first_states.as_graph(nodes, constants, ends, outputs, numbered, _OPSET, changed)
+    return first_states.as_graph(
+        *(nodes, to.constants, ends, outputs, numbered, _OPSET, changed),
+        program.listed(found, to.between),
+    )
 
 
 def _written(
     found: Program, listed: list[Call], numbered: Mapping[str, np.ndarray]
-) -> tuple[tuple[Node, ...], dict[str, np.ndarray]]:
-    """The nodes that calls become, steps of cells rolled up, and the constants."""
+) -> tuple[tuple[Node, ...], Translation]:
+    """The nodes that calls become, steps of cells rolled up, and what they were written in."""
     shapes = program.shapes(found)
     to = _translated(listed, Translation({**program.weights(found), **numbered}, shapes))
     steps = [node for node in to.nodes if node.op in CELLS]
     nodes = [node for node in to.nodes if node.op not in CELLS]
     whole = rolled(nodes, steps, to.constants, shapes, program.outputs(found))
-    return renamed(whole), to.constants
+    return renamed(whole), to
 
 
 def _translated(listed: list[Call], to: Translation) -> Translation:
@@ -71,11 +74,13 @@ def _translated(listed: list[Call], to: Translation) -> Translation:
                 f"module {where!r}: the operator {call.target} has no form on the NPU; leave it "
                 "out of the exported model, or let it be computed before or behind the network"
             )
-        to.module = call.module
+        to.module, first = call.module, len(to.nodes)
         try:
             translate(call, to)
         except UnspoolError as error:
             raise UnspoolError(f"module {where!r}: its {call.target} {error}") from None
+        made = (name for node in to.nodes[first:] for name in node.outputs)
+        to.between[call.outputs[0]] = tuple(made)
     return to
 
 

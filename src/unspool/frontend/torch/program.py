@@ -1,5 +1,6 @@
 """An exported program's calls, one after the other, with their arguments as Python has them."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import Listed
 from unspool.frontend.torch.archive import Program
 
 _NUMPY = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
@@ -131,6 +133,32 @@ def calls(program: Program) -> list[Call]:
             continue
         found.append(Call(target, arguments, _names(node["outputs"]), _module(node["metadata"])))
     return [call for call in found if call.outputs]
+
+
+def listed(program: Program, between: Mapping[str, tuple[str, ...]]) -> tuple[Listed, ...]:
+    """The nodes of a program, in their order.
+
+    Args:
+        program: with its graph.
+        between: first output of a call -> further values that were written for it.
+    """
+    found = []
+    for node in program.graph["graph"]["nodes"]:
+        reads = [name for entry in node["inputs"] for name in _read(entry["arg"])]
+        own = _names(node["outputs"])
+        gives = dict.fromkeys((*own, *between.get(own[0] if own else "", ())))
+        name = node.get("name") or next(iter(own), node["target"])
+        op = node["target"].removeprefix("torch.ops.").removesuffix(".default")
+        note = "" if own else "gives no tensor: a size, or a check, of the export"
+        found.append(Listed(name, op, tuple(reads), tuple(gives), note))
+    return tuple(found)
+
+
+def _read(argument: Mapping[str, Any]) -> list[str]:
+    """The tensors that an argument is."""
+    value = _value(argument, defaultdict(int))
+    listed = value if isinstance(value, list) else [value]
+    return [item.name for item in listed if isinstance(item, Ref)]
 
 
 def _target(spelled: str) -> str:

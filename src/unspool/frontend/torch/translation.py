@@ -19,12 +19,14 @@ class Translation:
         shapes: name -> the shape that a tensor of the program has in its example.
         nodes: in their order; each has the name of the module that it was written in.
         module: of the call that is translated.
+        between: first output of a call -> the values that were written for it.
     """
 
     constants: dict[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     nodes: list[Node] = field(default_factory=list)
     module: str = ""
+    between: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, op: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         """Write a node of one output; returns the output's name."""

@@ -1,0 +1,52 @@
+"""Where a model's layers come from: the nodes of the file that it was read from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A node of an .onnx or a .pt2 file, and what it became.
+
+    Attributes:
+        node: its name in the file, or that of its first output where it has none; the name of an
+            output of the file where layers only put its axes in order.
+        op: its operator, "Gemm" or "aten.linear"; "output" for an output.
+        layers: names of the Keras layers and functions that it became; none where it is constant,
+            moves values alone, or is left out. Several nodes may have become one layer.
+        note: how, where that is not all: that it is a part of a layer, or why there is none.
+    """
+
+    node: str
+    op: str
+    layers: tuple[str, ...] = ()
+    note: str = ""
+
+
+_ORIGINS: WeakKeyDictionary[Any, tuple[Origin, ...]] = WeakKeyDictionary()
+
+
+def origins(model: Any) -> tuple[Origin, ...]:
+    """The nodes of the file that `load` read a model from, each once, in the file's order.
+
+    Of an If, those of the branch that was taken stand in front of it. What each layer comes to, by
+    its name, says `inspect`.
+
+    Args:
+        model: what `load` returned for an .onnx or a .pt2 file.
+
+    Returns:
+        nothing for any other model, a copy of such a one among them.
+
+    Example:
+        >>> unspool.origins(model)
+        ()
+    """
+    return _ORIGINS.get(model, ())
+
+
+def keep(model: Any, found: Sequence[Origin]) -> None:
+    """Remember the nodes that a model was made of, as long as it lives."""
+    _ORIGINS[model] = tuple(found)
