@@ -21,6 +21,7 @@ from unspool.runtime.prediction import predict
 from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks
+from unspool.tflite.state_pairs import state_pairs
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_stream
 from unspool.unrolling.stream_checks import smallest_chunk
@@ -115,7 +116,7 @@ def test_a_state_comes_out_as_it_goes_in(name: str, steps: int, activations: str
     _, _, int8 = made(name, steps, activations)
     content = flatbuffer.read(int8)
     inputs, outputs = ends.inputs_and_outputs(content)
-    pairs = marks.state_pairs(marks.read(content).states, inputs, outputs)
+    pairs = state_pairs(marks.read(content).states, inputs, outputs)
     assert pairs
     for pair in pairs:
         before, after = inputs[pair.input], outputs[pair.output]

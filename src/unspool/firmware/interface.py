@@ -9,6 +9,7 @@ from unspool.firmware import arena, ports
 from unspool.firmware.arena import Arena
 from unspool.firmware.ports import Port
 from unspool.tflite import ends, flatbuffer, marks
+from unspool.tflite.state_pairs import state_pairs
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Interface:
             states that are yet to be read.
         arena: what the compiled file needs of it.
         calls: of the network, that a sequence takes; 0 where it is not cut into calls.
+        cut: which part of the model's file the network is; "" for all of it.
     """
 
     inputs: tuple[Port, ...]
@@ -47,6 +49,7 @@ class Interface:
     kept: tuple[State, ...]
     arena: Arena
     calls: int = 0
+    cut: str = ""
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
@@ -76,8 +79,9 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
     outputs = ports.read(source, compiled, "output")
     states = tuple(_states(source, inputs, outputs))
     ordered, kept = _copy_order(states, plan)
-    calls = marks.read(source).calls
-    return Interface(inputs, outputs, ordered, kept, plan, calls.count if calls else 0)
+    told = marks.read(source)
+    calls = told.calls.count if told.calls else 0
+    return Interface(inputs, outputs, ordered, kept, plan, calls, str(told.cut or ""))
 
 
 def _states(
@@ -86,7 +90,7 @@ def _states(
     targets = {port.tensor.name: port for port in inputs}
     sources = {port.tensor.name: port for port in outputs}
     before, after = ends.inputs_and_outputs(source)
-    for pair in marks.state_pairs(marks.read(source).carried, before, after):
+    for pair in state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
         yield State(source_port, target, tuple(stored))

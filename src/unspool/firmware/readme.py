@@ -23,6 +23,7 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         npu_operators=compiled.npu_operators,
         cpu_operators=len(compiled.cpu_operators),
         cpu_list=_cpu_list(compiled),
+        cut=_cut(interface),
         io_purpose=_purpose(interface),
         memory_rows=_memory_rows(name, compiled, interface, places),
         planned=arena.planned,
@@ -44,6 +45,12 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
         states=_states(name, interface),
         figure_rows=_figure_rows(compiled),
     )
+
+
+def _cut(interface: Interface) -> str:
+    if not interface.cut:
+        return ""
+    return f"\nIt is a part of the model's file: {printable(interface.cut)}."
 
 
 def _use(name: str, interface: Interface) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""Where a model's layers come from: the nodes of the file that it was read from."""
+"""Where a model's layers come from: the nodes of the file that it was read from, and which part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from unspool.tflite.marks import Cut
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Origin:
     note: str = ""
 
 
+_CUTS: WeakKeyDictionary[Any, Cut] = WeakKeyDictionary()
 _ORIGINS: WeakKeyDictionary[Any, tuple[Origin, ...]] = WeakKeyDictionary()
 
 
@@ -50,3 +53,13 @@ def origins(model: Any) -> tuple[Origin, ...]:
 def keep(model: Any, found: Sequence[Origin]) -> None:
     """Remember the nodes that a model was made of, as long as it lives."""
     _ORIGINS[model] = tuple(found)
+
+
+def cut(model: Any) -> Cut | None:
+    """Which part of its file a model is; None for a whole one."""
+    return _CUTS.get(model)
+
+
+def keep_cut(model: Any, start: str, stop: str, given: Mapping[str, float]) -> None:
+    """Remember which part of its file a model is, as long as it lives; `Cut` says what is what."""
+    _CUTS[model] = Cut(start, stop, tuple(given.items()))

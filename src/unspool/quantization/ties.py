@@ -21,6 +21,7 @@ from unspool.quantization.masking import selections
 from unspool.quantization.ranges import Range
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.tflite.roles import roles
+from unspool.tflite.state_pairs import state_pairs
 
 MOVES = (
     "RESHAPE",
@@ -174,7 +175,7 @@ def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
     """Tensors of each state: where it goes in, where it comes out."""
     graph = model.subgraphs[0]
     inputs, outputs = ends.inputs_and_outputs(model)
-    for pair in marks.state_pairs(marks.read(model).carried, inputs, outputs):
+    for pair in state_pairs(marks.read(model).carried, inputs, outputs):
         yield graph.tensors[graph.inputs[pair.input]].name.decode()
         yield graph.tensors[graph.outputs[pair.output]].name.decode()
 

@@ -118,7 +118,7 @@ def of_compiled(
     """
     waits = wait(compiled)
     report = Report(
-        model={"name": name},
+        model={"name": name, **_cut(quantized_tflite)},
         figures=figures.of_compiled(compiled, len(compiled.tflite), waits, resident),
         compiled=compiled,
         seconds={},
@@ -155,4 +155,11 @@ def _model(deployment: Deployment) -> dict[str, Any]:
         for kind, entries in ports.items()
     }
     trained = deployment.trained
-    return {"name": trained.name, "parameters": trained.count_params(), **described}
+    parts = _cut(deployment.quantized_tflite)
+    return {"name": trained.name, "parameters": trained.count_params(), **described, **parts}
+
+
+def _cut(tflite: bytes) -> dict[str, Any]:
+    """Which part of the model's file a network is, where it is not all."""
+    cut = marks.read(flatbuffer.look(tflite)).cut if tflite else None
+    return {"cut": {"from": cut.start, "to": cut.stop, "given": dict(cut.given)}} if cut else {}

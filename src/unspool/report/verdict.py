@@ -7,6 +7,7 @@ from unspool.report.numbers import kib
 from unspool.report.report import Check, Report
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.tflite import flatbuffer
+from unspool.tflite.marks import Cut
 from unspool.tflite.outside import Outside
 from unspool.tflite.variables import variables
 
@@ -20,7 +21,7 @@ def verdict(report: Report) -> tuple[Check, ...]:
     """Part by part: errors, placement, accuracy, the binary, memory."""
     parts = (
         *(_errors, _placement, _variables, _accuracy, _binary),
-        *(_not_measured, _outside, _drift, _fits),
+        *(_not_measured, _cut, _outside, _drift, _fits),
     )
     return tuple(check for part in parts for check in part(report))
 
@@ -162,6 +163,14 @@ def _binary(report: Report) -> Iterator[Check]:
             f"The binary, simulated, differs from TFLM on {differ:,} of {simulation.samples:,} "
             f"samples, first at {simulation.first_difference}.",
         )
+
+
+def _cut(report: Report) -> Iterator[Check]:
+    """What of the model's file the network is, where it is not all."""
+    part = report.model.get("cut")
+    if part:
+        text = Cut(part["from"], part["to"], tuple(part["given"].items()))
+        yield Check("open", f"The network is a part of the model's file: {text}.")
 
 
 def _not_measured(report: Report) -> Iterator[Check]:

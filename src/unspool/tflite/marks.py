@@ -6,7 +6,6 @@ scaled, and which of them are masks. Vela keeps the metadata.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +14,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
-from unspool.tflite.ends import Tensor
 from unspool.tflite.heads import Head
 from unspool.tflite.input_scaling import InputScaling
 from unspool.tflite.masks import Mask
@@ -52,6 +50,27 @@ class Calls:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """The part of a model's file that a network is.
+
+    Attributes:
+        start: the tensor that is fed instead of computed; "" for the file's inputs.
+        stop: the tensor that is the only output; "" for the file's outputs.
+        given: inputs that are always one number, and the number.
+    """
+
+    start: str = ""
+    stop: str = ""
+    given: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        parts = [f"from tensor {self.start!r}"] if self.start else []
+        parts += [f"to tensor {self.stop!r}"] if self.stop else []
+        parts += [f"with {name!r} always {number:g}" for name, number in self.given]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
 class Marks:
     """What Unspool knows of a network.
 
@@ -67,6 +86,7 @@ class Marks:
         ids: inputs that are looked up in a table.
         in_time: inputs that are sequences, (1, time steps, ...); None where that is not known.
         calls: of a network that is called several times for a sequence; None for others.
+        cut: which part of a model's file it is; None for a whole one.
     """
 
     layers: tuple[str, ...] = ()
@@ -79,6 +99,7 @@ class Marks:
     ids: tuple[Ids, ...] = ()
     in_time: tuple[str, ...] | None = None
     calls: Calls | None = None
+    cut: Cut | None = None
 
     @property
     def carried(self) -> tuple[State, ...]:
@@ -106,27 +127,13 @@ class Interface:
     marks: Marks = Marks()
 
 
-@dataclass(frozen=True)
-class StatePair:
-    """One state of a file.
-
-    Attributes:
-        name: such as "gru/h".
-        input: position among the file's inputs.
-        output: position among the file's outputs.
-        initial: its values before the first call; empty for zeros.
-    """
-
-    name: str
-    input: int
-    output: int
-    initial: tuple[float, ...] = ()
-
-
 def write(model: flatbuffer.Model, marks: Marks) -> None:
     """Put marks into a file's metadata, in place of those that are there."""
     buffer, metadata = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(json.dumps(asdict(marks)).encode(), np.uint8)
+    content = asdict(marks)
+    if marks.cut is None:  # as most are
+        del content["cut"]
+    buffer.data = np.frombuffer(json.dumps(content).encode(), np.uint8)
     model.buffers.append(buffer)
     metadata.name, metadata.buffer = _ENTRY, len(model.buffers) - 1
     others = [other for other in model.metadata or [] if other.name != _ENTRY]
@@ -167,6 +174,7 @@ def read(model: flatbuffer.Model) -> Marks:
                 ),
                 in_time=_names(content.get("in_time")),
                 calls=_calls(content.get("calls")),
+                cut=_cut(content.get("cut")),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
@@ -184,42 +192,15 @@ def _calls(content: Any) -> Calls | None:
     return Calls(int(content["count"]), tuple(map(str, content["parts"]))) if content else None
 
 
+def _cut(content: Any) -> Cut | None:
+    if not content:
+        return None
+    given = tuple((str(name), float(number)) for name, number in content["given"])
+    return Cut(str(content["start"]), str(content["stop"]), given)
+
+
 def _states(content: Any) -> tuple[State, ...]:
     return tuple(
         State(**{**state, "initial": tuple(map(float, state.get("initial", ())))})
         for state in content
     )
-
-
-def state_pairs(
-    states: Sequence[State], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
-) -> tuple[StatePair, ...]:
-    """States of a file, in the order of its inputs.
-
-    A state's input takes the bytes of its output from the call before.
-
-    Raises:
-        UnspoolError: a state that goes in does not come out, or not in the same form.
-    """
-    before = {tensor.name: position for position, tensor in enumerate(inputs)}
-    after = {tensor.name: position for position, tensor in enumerate(outputs)}
-    pairs = []
-    for state in states:
-        if state.input not in before or state.output not in after:
-            raise UnspoolError(
-                f"state {state.name!r}: expected an input {state.input!r} and an output "
-                f"{state.output!r}, the file has {', '.join((*before, *after))}"
-            )
-        pair = StatePair(state.name, before[state.input], after[state.output], state.initial)
-        forms = _form(inputs[pair.input]), _form(outputs[pair.output])
-        if forms[0] != forms[1]:
-            raise UnspoolError(
-                f"state {state.name!r} goes in as {forms[0]} and comes out as {forms[1]}: "
-                "its bytes cannot be fed back; quantize the model with Unspool"
-            )
-        pairs.append(pair)
-    return tuple(sorted(pairs, key=lambda pair: pair.input))
-
-
-def _form(tensor: Tensor) -> str:
-    return f"{tensor.dtype}{tensor.shape}, scale {tensor.scale:.9g}, zero {tensor.zero_point}"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from unspool.tflite import ends, flatbuffer
-from unspool.tflite.marks import Marks, read, state_pairs
+from unspool.tflite.marks import Marks, read
+from unspool.tflite.state_pairs import state_pairs
 
 
 def roles(model: flatbuffer.Model) -> dict[str, str]:

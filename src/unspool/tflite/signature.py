@@ -11,6 +11,7 @@ from unspool.support.samples import OpenInput, Samples
 from unspool.tflite import ends, flatbuffer, input_scaling, marks, masks
 from unspool.tflite.ends import Tensor
 from unspool.tflite.outside import Outside, outside
+from unspool.tflite.state_pairs import state_pairs
 from unspool.tflite.variables import variables
 
 
@@ -43,7 +44,7 @@ class Signature:
         self.masks, self._padding = file_marks.masks, file_marks.padding
         self._in_time = file_marks.in_time
         self._rows = {ids.input: ids.rows for ids in file_marks.ids}
-        self.pairs = marks.state_pairs(file_marks.states, inputs, outputs)
+        self.pairs = state_pairs(file_marks.states, inputs, outputs)
         self.keeps_states = bool(variables(model))
         self._state_tensors = [inputs[pair.input] for pair in self.pairs]
         self._fed = [i for i in range(len(inputs)) if i not in {p.input for p in self.pairs}]

@@ -6,6 +6,7 @@ from typing import Any
 
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
+from unspool.frontend.origins import cut
 from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
 from unspool.support.samples import OpenInput
@@ -219,6 +220,7 @@ def _deploy_model(
             ids=tuple(Ids(t.name, t.rows) for t in described if t.dtype == "int32"),
             in_time=tuple(n for n, timed in zip(given, in_time(model), strict=True) if timed),
             padding=rebuilder.masks.padding(rebuilt) if rebuilder.masks else (),
+            cut=cut(model),
         ),
     )
     return deploy_model

@@ -7,6 +7,7 @@ from typing import Any
 from unspool.frontend.onnx.assembling import assembled
 from unspool.frontend.onnx.graph import Graph
 from unspool.frontend.onnx.reading import Piece, read
+from unspool.frontend.origins import keep_cut
 
 _WHOLE = Piece()
 
@@ -25,4 +26,7 @@ def load_onnx(path: Path, piece: Piece = _WHOLE) -> Any:
     def again(time_steps: int) -> Graph:
         return read(path, replace(piece, time_steps=time_steps))
 
-    return assembled(read(path, piece), again)
+    model = assembled(read(path, piece), again)
+    if piece.start or piece.stop or piece.given:
+        keep_cut(model, piece.start or "", piece.stop or "", piece.given)
+    return model
