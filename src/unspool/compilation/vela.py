@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, takewhile
@@ -12,9 +13,10 @@ from typing import TypeAlias
 
 from unspool.compilation import vela_results
 from unspool.compilation.compiled import Compiled, of_calls
+from unspool.compilation.miscompiled import miscompiled
 from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
-from unspool.errors import UnspoolError
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Signature
 
@@ -24,6 +26,8 @@ Run: TypeAlias = "Callable[[list[str], Path], subprocess.CompletedProcess[str]]"
 
 def compile(tflite: bytes, target: Target) -> Compiled:
     """Compile a quantized .tflite file with Vela, in a process of its own.
+
+    Operators that Vela is known to compile wrongly are warned of (`UnspoolWarning`).
 
     Args:
         tflite: the bytes of an int8 .tflite file.
@@ -38,6 +42,8 @@ def compile(tflite: bytes, target: Target) -> Compiled:
         ()
     """
     check_source(tflite)
+    for text in miscompiled(tflite, target):
+        warnings.warn(text, UnspoolWarning, stacklevel=2)
     return compile_with(_run, tflite, target)
 
 
