@@ -11,6 +11,7 @@ import shared
 from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
 from onnx_cells import Case, model_of
+from onnx_forms.form import w
 
 from unspool import deployment
 from unspool.support._tensorflow import keras
@@ -98,6 +99,30 @@ def test_an_onnx_file_gets_the_new_weights(tmp_path: Path) -> None:
         if array.ndim == 3 and (array == 0).mean() == 0.5
     ]
     assert len(sparse) == 2
+
+
+@pytest.mark.usefixtures("computing")
+def test_a_piece_of_an_onnx_file_gets_the_new_weights(tmp_path: Path) -> None:
+    """What lies in front of the piece stays as it is in the file."""
+    nodes = [
+        onnx_models.node("Mul", "x gain", "power"),
+        onnx_models.node("GRU", "power W R", "y", hidden_size=4, name="cell"),
+    ]
+    weights = {"W": w(1, 12, 3), "R": w(1, 12, 4)}
+    made = onnx_models.made(nodes, {"x": [5, 1, 3], "gain": [1]}, ["y"], weights)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((60, 5, 3), np.float32))
+    np.save(tmp_path / "y.npy", np.zeros((60, 5, 1, 4), np.float32))
+    run = unspool(
+        *("compress", onnx_models.saved(made, tmp_path), "--from", "power", "--set", "gain=3"),
+        *("--data", tmp_path / "x.npy", "--labels", tmp_path / "y.npy", "--loss", "mse"),
+        *("--epochs", "2", "--sparsity", "0.5", "--out", tmp_path / "out"),
+        *("--out-onnx", tmp_path / "s.onnx"),
+    )
+    assert run.returncode == 0, run.stderr
+    after = onnx.load(tmp_path / "s.onnx")
+    assert [node.op_type for node in after.graph.node] == ["Mul", "GRU"]
+    kernels = [onnx.numpy_helper.to_array(tensor) for tensor in after.graph.initializer]
+    assert [(kernel == 0).mean() for kernel in kernels] == [0.5, 0.5]
 
 
 ONNX_WRONG = {

@@ -1,6 +1,7 @@
 """`unspool compress`: fewer, more alike weights, and the same accuracy."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from unspool.cli.compress_options import (
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.options import MODEL, ModelConfig, Out, TargetOptions, classes
+from unspool.cli.piece_options import PieceOptions
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
@@ -57,6 +59,7 @@ class Inputs:
 def compress_command(
     *,
     given: TrainedFiles,
+    piece: PieceOptions,
     kernels: KernelOptions,
     searched: SearchOptions,
     training: TrainingOptions,
@@ -77,13 +80,16 @@ def compress_command(
     chosen, drop = target.chosen(), searched.max_accuracy_drop
     _check(given.model, out, drop, kernels.are_given)
     onnx_file = _onnx_file(given.model, out_onnx)
+    told = {"time_steps": time_steps, **piece.arguments()}
     arrays = given.arrays(samples.load if drop is None else classes)
     folder = files.output_folder(out)
     console().print(f"target: {chosen}")
 
+    from unspool.loading import to_onnx
+
     inputs = Inputs(
         tuning=training.fine_tuning(),  # what is wrong with it is told before a model is loaded
-        trained=_loaded(given.model, config, time_steps, training.loss),
+        trained=_loaded(given.model, config, told, training.loss),
         arrays=arrays,
         quantization_aware=kernels.quantization_aware,
         target=chosen,
@@ -91,14 +97,13 @@ def compress_command(
         folder=folder,
     )
     if onnx_file:  # whether its weights can be told apart is known before any work
-        _with_weights_of(inputs.trained, given.model, time_steps)
+        to_onnx(inputs.trained, given.model, **told)
     if drop is not None:
         smaller, compression = _searched(inputs, drop, searched)
     else:
         smaller, compression = _compressed(inputs, kernels)
     if onnx_file:
-        content = _with_weights_of(smaller, given.model, time_steps)
-        files.write(onnx_file, content)
+        files.write(onnx_file, to_onnx(smaller, given.model, **told))
         console().print(f"the ONNX graph with the new weights: {onnx_file}", markup=False)
     _finish(inputs, smaller, compression, given)
 
@@ -114,12 +119,6 @@ def _onnx_file(model: Path, asked: Path | None) -> Path | None:
     return files.output_folder(asked.parent) / asked.name
 
 
-def _with_weights_of(model: Any, source: Path, time_steps: int | None) -> bytes:
-    from unspool.loading import to_onnx
-
-    return to_onnx(model, source, time_steps=time_steps)
-
-
 def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:
     if max_accuracy_drop is not None and has_setting:
         raise UnspoolError(
@@ -130,11 +129,11 @@ def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting:
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
 
 
-def _loaded(model: Path, config: Path | None, time_steps: int | None, loss: str | None) -> Any:
+def _loaded(model: Path, config: Path | None, told: Mapping[str, Any], loss: str | None) -> Any:
     from unspool.compression.trained_loss import known_loss
     from unspool.loading import load
 
-    trained = load(model, config, time_steps=time_steps)
+    trained = load(model, config, **told)
     if loss:
         trained.compile(loss=known_loss(loss))
     return trained

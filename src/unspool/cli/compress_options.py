@@ -53,7 +53,9 @@ class Arrays:
 class TrainedFiles:
     """The trained model, and what to train, calibrate and test it with."""
 
-    model: Annotated[Path, typer.Argument(help="A trained Keras model.", metavar="MODEL")]
+    model: Annotated[
+        Path, typer.Argument(help="A trained model (Keras, ONNX, .pt2).", metavar="MODEL")
+    ]
     data: Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")]
     labels: Annotated[
         Path, typer.Option(help="What the model's loss takes for them.", metavar="Y.npy")

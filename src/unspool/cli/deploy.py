@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from rich.console import Console
-
 from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
 from unspool.cli.grouping import grouped
-from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, numbers, resident_kib, shapes
+from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib
+from unspool.cli.piece_options import PieceOptions
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
@@ -20,6 +19,7 @@ from unspool.support.text import printable
 def deploy_command(
     *,
     given: ModelFiles,
+    piece: PieceOptions,
     stream: StreamOptions,
     quantization: DeployOptions,
     out: Out = DEFAULT_OUT,
@@ -35,13 +35,12 @@ def deploy_command(
     calibration = samples.load(given.calibration)
     test = (samples.load(given.test[0]), samples.load(given.test[1])) if given.test else None
     folder = files.output_folder(out)
-    screen = console()
-    screen.print(f"target: {chosen}")
+    console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
     from unspool.report.making import Beside
 
-    trained = _loaded(given, stream, quantization.full_length, screen)
+    trained = _loaded(given, piece, stream, quantization.full_length)
     options = quantization.options(chosen)
     with watching() as watch:
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
@@ -60,22 +59,16 @@ def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:
         raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
 
 
-def _loaded(given: ModelFiles, stream: StreamOptions, full_length: bool, screen: Console) -> Any:
+def _loaded(
+    given: ModelFiles, piece: PieceOptions, stream: StreamOptions, full_length: bool
+) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
     from unspool.loading import load
     from unspool.unrolling.layer_rules import by_rules
 
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
-    trained = load(
-        given.model,
-        given.config,
-        time_steps=steps,
-        input_shapes=shapes(given.shape),
-        from_tensor=given.from_tensor,
-        to_tensor=given.to_tensor,
-        fixed_inputs=numbers(given.fixed),
-    )
+    trained = load(given.model, given.config, time_steps=steps, **piece.arguments())
     for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
-            screen.print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
+            console().print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")
     return trained

@@ -9,17 +9,13 @@ import typer
 from unspool.cli.options import (
     DEFAULT_ROUNDS,
     CalibrationRounds,
-    FixedInputs,
-    FromTensor,
     FullLength,
-    InputShapes,
     ModelConfig,
     QuantizationOptions,
     ResidentWeights,
     States,
     StepsPerCall,
     TimeSteps,
-    ToTensor,
     resident_kib,
 )
 from unspool.compilation.budgets import Budget
@@ -57,10 +53,6 @@ class ModelFiles:
         ),
     ] = None
     config: ModelConfig = None
-    shape: InputShapes = None
-    from_tensor: FromTensor = None
-    to_tensor: ToTensor = None
-    fixed: FixedInputs = None
 
 
 @dataclass(frozen=True)

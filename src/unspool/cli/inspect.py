@@ -14,17 +14,12 @@ from unspool.cli.nodes import nodes_table
 from unspool.cli.options import (
     Activations,
     ActivationType,
-    FixedInputs,
-    FromTensor,
     FullLength,
-    InputShapes,
     ModelConfig,
     TargetOptions,
     TimeSteps,
-    ToTensor,
-    numbers,
-    shapes,
 )
+from unspool.cli.piece_options import PieceOptions
 from unspool.compilation.targets import Target
 from unspool.support import files
 from unspool.support.text import printable
@@ -44,10 +39,7 @@ def inspect_command(
     ],
     config: ModelConfig = None,
     time_steps: TimeSteps = None,
-    shape: InputShapes = None,
-    from_tensor: FromTensor = None,
-    to_tensor: ToTensor = None,
-    fixed: FixedInputs = None,
+    piece: PieceOptions,
     activations: ActivationType = Activations.int8,
     full_length: FullLength = False,
     target: TargetOptions,
@@ -62,15 +54,7 @@ def inspect_command(
         from unspool.inspection.inspecting import inspect
         from unspool.loading import load
 
-        model = load(
-            file,
-            config,
-            time_steps=time_steps,
-            input_shapes=shapes(shape),
-            from_tensor=from_tensor,
-            to_tensor=to_tensor,
-            fixed_inputs=numbers(fixed),
-        )
+        model = load(file, config, time_steps=time_steps, **piece.arguments())
         verdicts = inspect(
             model,
             time_steps=time_steps,

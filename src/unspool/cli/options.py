@@ -103,69 +103,6 @@ ModelConfig = Annotated[
     ),
 ]
 
-InputShapes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--shape",
-        help="Shape of an input, with the batch, where an ONNX file leaves sizes open.",
-        metavar="NAME=1,16,8",
-    ),
-]
-
-FromTensor = Annotated[
-    str | None,
-    typer.Option("--from", help="A tensor of an ONNX file to begin with.", metavar="TENSOR"),
-]
-ToTensor = Annotated[
-    str | None,
-    typer.Option("--to", help="A tensor of an ONNX file to end with.", metavar="TENSOR"),
-]
-FixedInputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="An input of an ONNX file that is always one number, such as a rate.",
-        metavar="NAME=16000",
-    ),
-]
-
-
-def numbers(given: list[str] | None) -> dict[str, float]:
-    """Input name -> number, of what --set was given.
-
-    Raises:
-        UnspoolError: something is no number.
-
-    >>> numbers(["sr=16000"])
-    {'sr': 16000.0}
-    """
-    found = {}
-    for text in given or []:
-        name, _, number = text.rpartition("=")
-        try:
-            found[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise UnspoolError(f"--set {text}: expected NAME=NUMBER, such as sr=16000")
-    return found
-
-
-def shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    """Input name -> shape, of what --shape was given.
-
-    Raises:
-        UnspoolError: a shape is not of whole numbers above zero.
-    """
-    found = {}
-    for text in given or []:
-        name, _, sizes = text.rpartition("=")
-        numbers = sizes.split(",")
-        if not name or not all(number.strip().isdecimal() and int(number) for number in numbers):
-            raise UnspoolError(f"--shape {text}: expected NAME=SIZES, such as x=1,16,8")
-        found[name] = tuple(map(int, numbers))
-    return found
-
 
 @dataclass(frozen=True)
 class TargetOptions:
