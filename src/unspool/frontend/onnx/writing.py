@@ -17,6 +17,9 @@ from unspool.frontend.onnx.reading import Piece, graph_of, parsed, tensors
 _HALF = 2**23
 """Of the whole numbers that float32 has exactly, and their sums."""
 
+_SUM, _ZERO = -1, -2
+"""In place of a number: of something that is computed, and of a zero between groups."""
+
 _BIAS = 3
 """The last input of a recurrent node that is a weight; others are lengths, states, peepholes."""
 
@@ -142,7 +145,7 @@ def _replaced(file: _File, values: np.ndarray, weights: Sequence[np.ndarray]) ->
     known = places >= 0
     result[places[known]] = wanted[known]
     arrived[places[known]] = True
-    missing = np.count_nonzero(~known)
+    missing = np.count_nonzero(places == _SUM)
     for part in file.parts():
         if arrived[part].any() or len(part) > missing:
             continue
@@ -156,7 +159,7 @@ def _replaced(file: _File, values: np.ndarray, weights: Sequence[np.ndarray]) ->
 
 
 def _arrivals(file: _File, read: np.ndarray, count: int) -> np.ndarray:
-    """For each entry of the model's weights, which of the file's numbers it is, or -1.
+    """For each entry of the model's weights, which of the file's numbers it is, or why none.
 
     Args:
         file: where the numbers stand.
@@ -177,4 +180,4 @@ def _arrivals(file: _File, read: np.ndarray, count: int) -> np.ndarray:
     numbers = np.where(numbers > _HALF, numbers - _HALF, numbers)  # of a sum with one not read
     whole = np.rint(numbers).astype(np.int64)
     exact = (whole == numbers) & (whole % 2 == 1) & (whole > 0) & (whole < 2 * len(read))
-    return np.where(exact, whole // 2, -1)
+    return np.where(exact, whole // 2, np.where(numbers == 0, _ZERO, _SUM))
