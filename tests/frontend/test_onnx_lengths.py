@@ -90,7 +90,9 @@ def test_what_is_fed_is_a_mask(op: str, direction: str, outputs: str, tmp_path: 
 
 
 @pytest.mark.parametrize(("op", "direction"), FORMS, ids=map(" ".join, FORMS))
-@pytest.mark.parametrize("length", [1, 4, STEPS])
+@pytest.mark.parametrize(
+    "length", [4, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, STEPS))]
+)
 def test_constant_ones_are_all_that_is_read(
     op: str, direction: str, length: int, tmp_path: Path
 ) -> None:

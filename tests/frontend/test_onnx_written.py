@@ -27,7 +27,7 @@ LOOPS = [
 """Files that hold constants which were computed of weights."""
 
 WHOLE = [name for name in NAMES if name not in LOOPS and not name.startswith(("fed.", "step."))]
-QUICK = ("crnn.script.onnx", "stateful.dynamo.onnx", "attention.dynamo.onnx")
+QUICK = ("crnn.script.onnx",)
 
 
 def _loaded(path: Path) -> Any:
@@ -86,6 +86,7 @@ def test_the_file_computes_what_the_model_does(name: str, tmp_path: Path) -> Non
     assert after == before
 
 
+@pytest.mark.slow
 def test_one_step_of_a_stream_takes_weights_too(tmp_path: Path) -> None:
     """Called frame by frame with its state, the file computes what the model does of sequences."""
     path, written = _file("step.script.onnx", tmp_path), tmp_path / "written.onnx"

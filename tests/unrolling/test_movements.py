@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 
 import unspool
 from unspool import Options, UnspoolError
@@ -44,7 +45,16 @@ def _with_gru(shape: tuple[int, ...], move: Callable[[Any], Any]) -> Any:
     return keras.Model(x, [moved, read, L.GRU(2)(L.Reshape((shape[0], -1))(x))])
 
 
-@pytest.mark.parametrize("name", MOVES)
+OFTEN = (
+    "features turned round",
+    "features stacked",
+    "channels stacked",
+    "mirrored",
+    "its edges too",
+)
+
+
+@pytest.mark.parametrize("name", slow.unless(OFTEN, MOVES))
 def test_bytes_are_tflms(name: str, computing: None) -> None:
     shape, move = MOVES[name]
     model = _with_gru(shape, move)
