@@ -86,7 +86,8 @@ def _spoken(voice: str, speed: int) -> np.ndarray:
     wave = subprocess.run(command, capture_output=True, check=True).stdout[44:]
     samples = np.frombuffer(wave, np.int16).astype(np.float32) / 32_768
     places = np.arange(0, len(samples) - 1, SPOKEN / RATE)
-    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    said: np.ndarray = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return said
 
 
 def hear(path: Path, sound: np.ndarray) -> Heard:

@@ -1,6 +1,6 @@
 """Silero's voice detector, called once a frame, from its ONNX file to the NPU: int8 and int16.
 
-Usage: python bench/silero_vad.py [--minutes 11]
+Usage: python bench/silero.py [--minutes 11]
 
 Needs Debian's espeak-ng, `pip install 'unspool[onnx]'`, and `pip download`, which fetches the file
 (package silero-vad, MIT). Speech of espeak-ng with noise at 0 to 20 dB; the spectrum and the
