@@ -2,7 +2,7 @@
 
     pip install 'unspool[onnx]'
     pip install --no-deps silero-vad     # or pip download, and --package silero_vad-....whl
-    python examples/silero_vad.py        # two minutes; --quick: one
+    python examples/silero_vad.py        # a few minutes; --quick: one
 
 The detector (package `silero-vad`, MIT) is called once for every 32 ms of sound. The short-time
 Fourier transform in front of it stays in float, for the device's CPU; from the magnitude spectrum
