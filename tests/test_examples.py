@@ -5,7 +5,10 @@ import io
 import json
 import os
 import pickle
+import re
 import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,10 +20,13 @@ import pytest
 from commands import here
 from nbclient import NotebookClient
 
+import unspool
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GUIDE = EXAMPLES / "guide.ipynb"
 PATIENCE = 1200  # seconds, for a cell on the busiest machine
 WATCH = EXAMPLES / "watch_exercises.py"
+SILERO = EXAMPLES / "silero_vad.py"
 
 
 def texts(notebook: Any) -> list[str]:
@@ -110,12 +116,51 @@ def _as_a_script() -> int:
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("watch_exercises", WATCH)
+    return _module(WATCH)
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclass looks itself up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """The package that Silero's detector comes in; nothing of it is installed."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "silero-vad"]
+    run = subprocess.run([*command, "-d", str(tmp_path)], capture_output=True, check=False)
+    if run.returncode:
+        pytest.skip("silero-vad cannot be downloaded here")
+    (found,) = tmp_path.glob("*.whl")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng speaks")
+def test_the_voice_detector_runs_in_its_quick_form(wheel: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = here("silero_vad", _module(SILERO).main, "--quick", "--package", wheel, "--out", out)
+    assert run.returncode == 0, run.stderr
+    said = run.stdout
+    assert "the same bytes as TFLM (simulated): 1,875 frames" in said
+    assert "operators on the NPU / CPU: 24 / 0" in said
+    (same,) = re.findall(r"decided as in float, at 0.5 \(simulated\): ([\d.]+) %", said)
+    assert float(same) >= 99.5
+    (mean, largest) = re.findall(r"mean ([\d.]+), largest ([\d.]+)", said)[0]
+    assert float(mean) < 0.01 and float(largest) < 0.1
+    assert (out / "speech.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "model_vela.tflite").is_file()
+
+
+def test_the_voice_detector_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = _module(SILERO)
+    monkeypatch.setattr(detector, "find_spec", lambda name: None)
+    with pytest.raises(unspool.UnspoolError, match="pip download --no-deps silero-vad"):
+        detector.model_file(None, Path())
 
 
 def test_nobody_is_trained_on_and_tested(example: ModuleType) -> None:

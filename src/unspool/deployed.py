@@ -36,6 +36,8 @@ class Options:
         remedy_seconds: how long to try remedies where the error is too large; 0 tries none.
         full_length: no sequence is ever padded: the masks of a model with Masking or `mask_zero`
             are left out, which makes the network smaller.
+        refine: choose by the calibration data what each weight is rounded to, and by measured error
+            how far the cell states of LSTMs reach: less error for more time.
         fed_back: input -> output, of states that the model takes and gives itself, as `unroll`
             takes it; those that its graph shows are found.
 
@@ -53,6 +55,7 @@ class Options:
     resident_weights: float | None = None
     remedy_seconds: float = 60.0
     full_length: bool = False
+    refine: bool = False
     fed_back: Mapping[str, str] = field(default_factory=dict)
 
 

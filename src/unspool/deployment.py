@@ -18,6 +18,7 @@ from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
 from unspool.inspection import calibration_data
 from unspool.inspection.inspecting import inspect
+from unspool.remedies.refining import with_best_cells, with_moments
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.labels import check_test
@@ -165,7 +166,11 @@ def _deploy(
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
+    way = with_moments(way) if options.refine else way
     calibrated, tflite = stages.quantized(subject, arrays, way, clock)
+    if options.refine:
+        with clock.stage("refine"):
+            calibrated, tflite = with_best_cells(calibrated, tflite, way, arrays)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
     measured = measure(
         Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock

@@ -25,13 +25,13 @@ class Way:
 
     Attributes:
         unroll: trained model -> deploy model.
-        calibrate: float .tflite and samples -> ranges.
+        calibrate: float .tflite and samples -> ranges; `moments` as `calibrate` takes it.
         check: trained model, samples and what they are -> an error if their length does not fit.
         activations: "int8" or "int16".
     """
 
     unroll: Callable[[Any], Any]
-    calibrate: Callable[[bytes, Samples], Calibration]
+    calibrate: Callable[..., Calibration]
     check: Callable[[Any, Samples, str], None]
     activations: str = "int8"
 
@@ -179,5 +179,6 @@ def quantized(
     clock = clock or Clock(None)
     source = calibrated(model, samples, way, clock)
     with clock.stage("quantize"):
-        tflite = quantize(source.float_tflite, source.calibration.ranges, way.activations)
+        found = source.calibration
+        tflite = quantize(source.float_tflite, found.ranges, way.activations, found.moments)
     return source, tflite

@@ -164,6 +164,14 @@ class DeployOptions(QuantizationOptions):
             "units.",
         ),
     ] = False
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Round weights by what their layers compute on the calibration samples, and cut "
+            "LSTMs' cell states where it errs less.",
+        ),
+    ] = False
     full_length: FullLength = False
     state: Annotated[
         list[str] | None,
@@ -194,6 +202,7 @@ class DeployOptions(QuantizationOptions):
             resident_weights=resident_kib(self.resident_weights),
             remedy_seconds=self.remedy_seconds,
             full_length=self.full_length,
+            refine=self.refine,
             fed_back=_fed_back(self.state or []),
         )
 

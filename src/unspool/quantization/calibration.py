@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.quantization.observing import Observations, Observer, Stream
+from unspool.quantization.moments import Moments
+from unspool.quantization.observing import Observations, Observer
 from unspool.quantization.ranges import LEVELS, METHODS, UNIT, ZERO, Range
+from unspool.quantization.sequences import Stream
 from unspool.support.collecting import uncollected
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
@@ -59,12 +61,18 @@ class Calibration:
     rounds: tuple[Round, ...] = ()
     observations: Observations | None = field(default=None, repr=False)
 
+    @property
+    def moments(self) -> Moments:
+        """What `quantize` rounds weights with; empty where it was not asked for."""
+        return self.observations.moments if self.observations else {}
+
 
 def choose(
     observations: Observations,
     method: str,
     activations: str = "int8",
     rounds: tuple[Round, ...] = (),
+    cell_limit: float | None = None,
 ) -> Calibration:
     """Choose ranges from what was observed.
 
@@ -73,6 +81,7 @@ def choose(
         method: one of `METHODS`.
         activations: "int8" or "int16", for which they are chosen.
         rounds: of calibrating a stream.
+        cell_limit: cuts the ranges of LSTMs' cell states at this magnitude; None for no cut.
     """
     ranges: dict[str, Range] = {}
     empty: list[str] = []
@@ -92,6 +101,8 @@ def choose(
             chosen = METHODS[method](values, whole, LEVELS[activations])
         else:
             chosen = whole
+        if cell_limit is not None and not observations.cells.isdisjoint(tie):
+            chosen = chosen.within(cell_limit)
         ranges |= dict.fromkeys(tie, chosen)
     return Calibration(
         samples=observations.samples,
@@ -107,7 +118,12 @@ def choose(
 
 @uncollected()
 def calibrate(
-    float_tflite: bytes, data: Samples, method: str = "mse", activations: str = "int8"
+    float_tflite: bytes,
+    data: Samples,
+    method: str = "mse",
+    activations: str = "int8",
+    *,
+    moments: bool = False,
 ) -> Calibration:
     """Run a float .tflite on calibration samples and choose the ranges of its tensors.
 
@@ -119,6 +135,7 @@ def calibrate(
             (all but the outermost 0.01 % on each side). The ranges of inputs, outputs and states
             always hold every value that occurred.
         activations: "int8" or "int16", for which the ranges are chosen.
+        moments: also observe what `quantize` rounds weights by.
 
     Raises:
         UnspoolError: not a float .tflite, samples that do not fit its inputs, an unknown method or
@@ -136,12 +153,12 @@ def calibrate(
         raise UnspoolError("the .tflite file has states: calibrate it with calibrate_stream")
     arrays = signature.check(data, "calibration data")
     if signature.is_cut:
-        calls = Stream(float_tflite, signature, arrays, carry_states=False)
+        calls = Stream(float_tflite, signature, arrays, carry_states=False, moments=moments)
         while not calls.is_over:
             calls.run_round()
         return choose(calls.observer.observations(calls.done), method, activations)
     arrays = signature.fed(arrays)
-    observer = Observer(float_tflite, model, len(arrays[0]))
+    observer = Observer(float_tflite, model, len(arrays[0]), moments)
     for sample in zip(*arrays, strict=True):
         observer.feed([values[None] for values in sample])
     return choose(observer.observations(len(arrays[0])), method, activations)
@@ -155,6 +172,7 @@ def calibrate_stream(
     *,
     rounds: int = 6,
     carry_states: bool = False,
+    moments: bool = False,
 ) -> Calibration:
     """Run a float .tflite with states along sequences, so that the states' ranges are observed too.
 
@@ -172,6 +190,7 @@ def calibrate_stream(
         activations: as `calibrate` takes it.
         rounds: the most rounds to run.
         carry_states: the device never resets its states.
+        moments: as `calibrate` takes it.
 
     Raises:
         UnspoolError: as `calibrate`; or the model has no states; or rounds is less than 1.
@@ -191,7 +210,7 @@ def calibrate_stream(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
     arrays = signature.check(data, "calibration data")
-    stream = Stream(float_tflite, signature, arrays, carry_states)
+    stream = Stream(float_tflite, signature, arrays, carry_states, moments)
     finished: list[Round] = []
     while len(finished) < rounds and not stream.is_over:
         stream.run_round()

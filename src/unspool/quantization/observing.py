@@ -11,6 +11,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from unspool.errors import UnspoolError
 from unspool.quantization import curves, saturation
+from unspool.quantization.cells import cells
+from unspool.quantization.moments import Moments, MomentsObserver
 from unspool.quantization.ranges import LEVELS, ZERO, Range
 from unspool.quantization.ties import ties
 from unspool.support.quiet import quiet
@@ -34,6 +36,8 @@ class Observations:
         whole: tensors whose range is not to be cut: inputs, outputs and states.
         roles: tensor name -> what it is, whatever the step.
         ends: type of the activations -> tensor that only tables read -> how far it matters.
+        cells: cell states of LSTMs, see `cells`.
+        moments: see `moments`; empty where they were not asked for.
     """
 
     samples: int
@@ -43,18 +47,23 @@ class Observations:
     whole: frozenset[str]
     roles: Mapping[str, str]
     ends: Mapping[str, Mapping[str, float]]
+    cells: frozenset[str]
+    moments: Moments
 
 
 class Observer:
     """Runs a float .tflite and keeps each tensor's extremes, and some of its values."""
 
-    def __init__(self, float_tflite: bytes, model: flatbuffer.Model, calls: int) -> None:
+    def __init__(
+        self, float_tflite: bytes, model: flatbuffer.Model, calls: int, moments: bool = False
+    ) -> None:
         """Open a float .tflite.
 
         Args:
             float_tflite: its bytes.
             model: the same, parsed.
             calls: how many times it is going to be fed, about.
+            moments: whether they are observed, too.
 
         Raises:
             UnspoolError: it has no float tensors.
@@ -71,6 +80,7 @@ class Observer:
             raise UnspoolError("the .tflite file has no float tensors: it is quantized already")
         self._model = model
         self._roles = roles(model)
+        self._moments = MomentsObserver(model) if moments else None
         with quiet():
             self._interpreter = Interpreter(
                 model_content=float_tflite,
@@ -101,6 +111,8 @@ class Observer:
         self._minima = np.minimum(self._minima, lows)
         self._maxima = np.maximum(self._maxima, highs)
         self._values.keep(flat)
+        if self._moments:
+            self._moments.feed(self._interpreter.get_tensor)
         return [self._interpreter.get_tensor(index) for index in graph.outputs]
 
     def _check_finite(self, lows: np.ndarray, highs: np.ndarray) -> None:
@@ -138,6 +150,8 @@ class Observer:
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
             ends={kind: saturation.ends(self._model, kind, extremes) for kind in LEVELS},
+            cells=cells(self._model),
+            moments=self._moments.moments() if self._moments else {},
         )
 
     def _extremes(self) -> dict[str, Range]:
@@ -198,50 +212,3 @@ def _turns(strides: np.ndarray, places: np.ndarray) -> list[list[np.ndarray]]:
         ends = np.cumsum(np.bincount(phases, minlength=stride))
         turns.append(np.split(values[order], ends[:-1]))
     return turns
-
-
-class Stream:
-    """Runs a float .tflite with states on sequences, one after the other.
-
-    Attributes:
-        observer: keeps what its tensors take.
-        done: how many sequences were run.
-    """
-
-    def __init__(
-        self,
-        float_tflite: bytes,
-        signature: Signature,
-        sequences: Sequence[np.ndarray],
-        carry_states: bool,
-    ) -> None:
-        self._signature, self._sequences = signature, sequences
-        self._carry_states = carry_states
-        self._count = len(sequences[0])
-        self._states = signature.initial_states(1)
-        calls = self._count * len(signature.calls(sequences))
-        self.observer = Observer(float_tflite, flatbuffer.read(float_tflite), calls)
-        self.done = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no sequence is left; with carried states, one is always left."""
-        return not self._carry_states and self.done >= self._count
-
-    def run_round(self) -> None:
-        """Run a quarter of the sequences, or as many as were run before."""
-        target = 2 * self.done or max(1, self._count // 4)
-        if not self._carry_states:
-            target = min(target, self._count)
-        while self.done < target:
-            self._run(self.done % self._count)
-            self.done += 1
-
-    def _run(self, number: int) -> None:
-        """Run one sequence, from initial states or from those that the one before left."""
-        if not self._carry_states:
-            self._states = self._signature.initial_states(1)
-        for call in self._signature.calls([array[number, None] for array in self._sequences]):
-            fed = self._signature.fed(call)
-            outputs = self.observer.feed(self._signature.merged(fed, self._states))
-            self._states = [outputs[pair.output] for pair in self._signature.pairs]

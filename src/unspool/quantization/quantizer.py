@@ -9,7 +9,8 @@ from litert_quantizer.model_modifier import ModelModifier
 from litert_quantizer.params_generator import ParamsGenerator
 
 from unspool.errors import UnspoolError
-from unspool.quantization import curves, kernels, scales, stand_ins
+from unspool.quantization import curves, kernels, rounding, scales, stand_ins
+from unspool.quantization.moments import Moments
 from unspool.quantization.ranges import Range
 from unspool.quantization.rescaling import rescale
 from unspool.support.collecting import uncollected
@@ -31,8 +32,16 @@ _NOT_LISTED = {"int8": (), "int16": (_Operation.SLICE, _Operation.MAX_POOL_2D, _
 """Operators that every runtime has in this type, but litert-quantizer's own list leaves out."""
 
 
+_NO_MOMENTS: Moments = {}
+
+
 @uncollected()
-def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str = "int8") -> bytes:
+def quantize(
+    float_tflite: bytes,
+    ranges: Mapping[str, Range],
+    activations: str = "int8",
+    moments: Moments = _NO_MOMENTS,
+) -> bytes:
     """Quantize weights to int8, and activations, inputs and outputs included, to int8 or int16.
 
     Dense and recurrent kernels get one scale per tensor: with one scale per channel the weights
@@ -44,6 +53,8 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         float_tflite: as `convert` returns it.
         ranges: a range for every activation tensor, as in `Calibration.ranges`.
         activations: "int8", or "int16" for twice the memory and less error.
+        moments: `Calibration.moments`: weights are rounded so that what each layer computes on the
+            calibration data changes least; without them each is rounded to the nearest level.
 
     Returns:
         the bytes of a quantized .tflite file that LiteRT and TFLM read.
@@ -60,9 +71,9 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
         raise UnspoolError(f"activations {activations!r}: expected {' or '.join(ACTIVATIONS)}")
     source = flatbuffer.read(float_tflite)
     try:
-        model = _quantized(source, ranges, activations, marks.read(source).layers)
+        model = _quantized(source, ranges, activations, marks.read(source).layers, moments)
     except Irregular:
-        model = _quantized(flatbuffer.read(float_tflite), ranges, activations, ())
+        model = _quantized(flatbuffer.read(float_tflite), ranges, activations, (), moments)
     left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
     if left:
         kinds = ", ".join(sorted({kind for kind, _ in left}))
@@ -77,7 +88,11 @@ def quantize(float_tflite: bytes, ranges: Mapping[str, Range], activations: str 
 
 
 def _quantized(
-    source: flatbuffer.Model, ranges: Mapping[str, Range], activations: str, layers: Sequence[str]
+    source: flatbuffer.Model,
+    ranges: Mapping[str, Range],
+    activations: str,
+    layers: Sequence[str],
+    moments: Moments,
 ) -> flatbuffer.Model:
     """What litert-quantizer makes of a float model, a few steps of whose layers it sees.
 
@@ -86,6 +101,7 @@ def _quantized(
         ranges: as `quantize` takes them.
         activations: as `quantize` takes it.
         layers: those of which it sees a few steps, where they are alike.
+        moments: as `quantize` takes them.
 
     Raises:
         Irregular: it does not treat all steps alike.
@@ -93,6 +109,7 @@ def _quantized(
     folded = curves.fold(source, activations)
     statistics = scales.statistics(source, ranges, activations)
     recipe = _recipe(activations, kernels.unlike_heads(source))
+    rounding.round_kernels(source, statistics, moments)
     replaced = stand_ins.put_in(source, activations)
     left = leave_out(source, layers)
     with quiet():  # a progress bar that its own switch does not turn off

@@ -18,7 +18,7 @@ from unspool.quantization.calibration import Calibration, choose
 from unspool.quantization.concerns import feature_shares
 from unspool.quantization.quantizer import quantize
 from unspool.quantization.ranges import METHODS
-from unspool.remedies import fine_tuning_trial
+from unspool.remedies import fine_tuning_trial, refining
 from unspool.runtime import prediction, quality
 from unspool.runtime.quality import Quality
 from unspool.stages import Calibrated, Way
@@ -40,7 +40,8 @@ class Remedy:
     Attributes:
         name: such as "int16 activations".
         choice: the option of a deployment that applies it, "activations", "calibration_method",
-            "feature_scales" or "quantization_aware", and its value; empty where it has none.
+            "feature_scales", "refine" or "quantization_aware", and its value; empty where it has
+            none.
         quality: the errors with it, in TFLM on the calibration samples; None where it was not
             tried.
         cycles: of an inference with it, Vela's estimate; None where it changes nothing.
@@ -86,8 +87,9 @@ def try_remedies(
 ) -> tuple[Remedy, ...]:
     """Try each remedy by itself.
 
-    They are: a scale for each feature, where features differ much in size; int16 activations; other
-    calibration methods; quantization-aware fine-tuning.
+    They are: a scale for each feature, where features differ much in size; int16 activations;
+    weights rounded by what layers compute; other calibration methods; quantization-aware
+    fine-tuning.
 
     Args:
         network: the network.
@@ -120,6 +122,9 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
     if network.way.activations == "int8":
         remedy = Remedy("int16 activations", ("activations", "int16"))
         tries.append((remedy, lambda r: _in_int16(network, r)))
+    if not network.made.calibration.moments:
+        remedy = Remedy("weights rounded by what layers compute", ("refine", ""))
+        tries.append((remedy, lambda r: _refined(network, r)))
     for method in METHODS:
         if method != network.made.calibration.method:
             remedy = Remedy(f"calibration by {method}", ("calibration_method", method))
@@ -157,6 +162,11 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
         sram_kib=compiled.sram_kib,
         on_cpu=tuple(operator.kind for operator in compiled.cpu_operators),
     )
+
+
+def _refined(network: Network, remedy: Remedy) -> Remedy:
+    _, tflite = refining.refined(network.made, network.way, network.samples)
+    return replace(remedy, quality=_judged(network, tflite))
 
 
 def _by_method(network: Network, remedy: Remedy) -> Remedy:

@@ -1,0 +1,67 @@
+"""Choices that are made by the error that was measured with them, on the calibration samples."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from unspool.quantization.calibration import choose
+from unspool.quantization.quantizer import quantize
+from unspool.runtime.session import Session
+from unspool.stages import Calibrated, Way
+
+CELL_LIMITS = {"int8": (8.0, 4.0), "int16": (16.0, 8.0)}
+"""Type of the activations -> where the range of cell states is cut, in turn."""
+
+
+def with_moments(way: Way) -> Way:
+    """A way whose weights are rounded by what their layers compute on the calibration samples."""
+    return replace(way, calibrate=partial(way.calibrate, moments=True))
+
+
+def refined(made: Calibrated, way: Way, samples: Sequence[np.ndarray]) -> tuple[Calibrated, bytes]:
+    """Calibrate and quantize a model again, with both choices made."""
+    found = with_moments(way).calibrate(made.float_tflite, list(samples))
+    tflite = quantize(made.float_tflite, found.ranges, way.activations, found.moments)
+    return with_best_cells(replace(made, calibration=found), tflite, way, samples)
+
+
+def with_best_cells(
+    made: Calibrated, tflite: bytes, way: Way, samples: Sequence[np.ndarray]
+) -> tuple[Calibrated, bytes]:
+    """Cut the range of LSTMs' cell states where the outputs then err less.
+
+    Args:
+        made: the model with its ranges.
+        tflite: what it was quantized to.
+        way: how.
+        samples: the calibration samples, one array (samples, ...) per input.
+
+    Returns:
+        the model with the ranges of the least error, and what it is quantized to.
+    """
+    before = made.calibration
+    observed = before.observations
+    if observed is None or not observed.cells:
+        return made, tflite
+    reference = Session(made.float_tflite).predict_calls(samples)
+    best = _error(tflite, samples, reference)
+    for limit in CELL_LIMITS[way.activations]:
+        found = choose(observed, before.method, way.activations, before.rounds, limit)
+        if found.ranges == before.ranges:
+            continue
+        tried = quantize(made.float_tflite, found.ranges, way.activations, found.moments)
+        error = _error(tried, samples, reference)
+        if error < best:
+            made, tflite, best = replace(made, calibration=found), tried, error
+    return made, tflite
+
+
+def _error(tflite: bytes, samples: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
+    """Mean squared error of all outputs, in LiteRT, each as a share of its mean square."""
+    outputs = Session(tflite).predict_calls(samples)
+    return sum(
+        float(np.square(got - right).mean() / max(np.square(right).mean(), 1e-30))
+        for got, right in zip(outputs, reference, strict=True)
+    )
