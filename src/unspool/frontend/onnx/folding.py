@@ -9,12 +9,9 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
 from unspool.frontend.onnx.first_states import MOVES
-from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.graph import MOST, Node
 from unspool.frontend.onnx.quantized import ROUNDING
 from unspool.support.text import brief
-
-_MOST = 2**26
-"""Entries of a constant: no network for an NPU has one of more."""
 
 _GROWING = (
     *("BlackmanWindow", "CenterCropPad", "Col2Im", "ConstantOfShape", "ConvTranspose", "DFT"),
@@ -149,10 +146,10 @@ def _check_size(node: Any, known: Mapping[str, tuple[int, ...]]) -> None:
     """Check that what a node would compute is no larger than a network's constants are."""
     where = f"node {node.name or node.output[0]!r}"
     for name in node.output:
-        if prod(known.get(name, ())) > _MOST:
+        if prod(known.get(name, ())) > MOST:
             raise UnspoolError(
                 f"{where}: would compute a constant of {prod(known[name]):,} entries; expected at "
-                f"most {_MOST:,}"
+                f"most {MOST:,}"
             )
     if node.op_type in _GROWING and node.output[0] not in known:
         raise UnspoolError(
