@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import json
+import os
 import random
 import select
 import subprocess
@@ -15,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fuzz import onnx_files, pt2_files
+
+WORKER: tuple[str, ...] = ("-m", "fuzz.worker")
 
 SECONDS = 20.0
 """How long reading one file may take."""
@@ -73,9 +76,10 @@ class Worker:
         return self._answer(SECONDS * (9 if inspected else 1))
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "fuzz.worker", str(self._log), str(SECONDS - 1)]
+        command = [sys.executable, *WORKER, str(self._log), str(SECONDS - 1)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self._done = 0
         self._answer(_START)
@@ -96,6 +100,9 @@ class Worker:
         """End the process."""
         if self._process is not None:
             self._process.kill()
+            for end in (self._process.stdin, self._process.stdout):
+                if end is not None:
+                    end.close()
             self._process.wait()
             self._process = None
 

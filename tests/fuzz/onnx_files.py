@@ -99,7 +99,7 @@ def _other_numbers(rng: random.Random, graph: Any) -> None:
     tensor = rng.choice(whole)
     try:
         values = numpy_helper.to_array(tensor).copy().ravel()
-    except ValueError:
+    except Exception:  # what another change made of it
         return
     limits = np.iinfo(values.dtype)
     for _ in range(rng.choice((1, 1, 3)) if values.size else 0):

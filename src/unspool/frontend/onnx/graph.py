@@ -14,6 +14,9 @@ RECURRENT = ("GRU", "LSTM", "RNN")
 MOST = 2**26
 """Entries of a tensor: no network for an NPU has one of more."""
 
+MOST_IN_ALL = 2**27
+"""Entries of constants that are computed of others, together."""
+
 _MOST_FED = 2**24
 """Entries of an input: no network for an NPU has more, and numbers up to it are exact."""
 
