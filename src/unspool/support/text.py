@@ -16,8 +16,8 @@ def printable(text: str) -> str:
 def in_a_line(text: str, most: int = 900) -> str:
     r"""A message that quotes what a file says: of one line, and of a long one the two ends.
 
-    >>> in_a_line("node 'a\nb' is not known", 20)
-    "node 'a\\n … ot known"
+    >>> in_a_line("node 'a\nb' is not known", 22)
+    "node 'a\\nb … not known"
     """
     shown = printable(text)
     half = (most - 3) // 2
