@@ -87,7 +87,8 @@ def test_constants_that_are_too_many_together(
     assert "constants computed so far: (1200,) has 1,200 entries; expected at most 1,000" in line
 
 
-def test_data_of_another_file_that_is_read_again_and_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", ["", "-1"])
+def test_data_of_another_file_that_is_read_again_and_again(length: str, tmp_path: Path) -> None:
     half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     with (tmp_path / "weights.bin").open("wb") as sparse:
         sparse.truncate(half)
@@ -97,6 +98,7 @@ def test_data_of_another_file_that_is_read_again_and_again(tmp_path: Path) -> No
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="weights.bin")
+        tensor.external_data.add(key="length", value=length)
     assert "weights read from it have" in _refused(onnx_models.saved(model, tmp_path))
 
 

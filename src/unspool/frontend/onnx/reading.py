@@ -181,7 +181,8 @@ def _check_data(listed: Iterable[Any], folder: Path) -> None:
             )
         if not inside.is_file():
             raise UnspoolError(f"weights {tensor.name!r}: no file {place!r} beside the model")
-        total += min(int(told.get("length") or 2**62), inside.stat().st_size)
+        size, length = inside.stat().st_size, int(told.get("length") or -1)
+        total += size if length < 0 else min(length, size)
         files.check_fits_memory(inside, total, "weights read from it have ")
 
 
