@@ -16,11 +16,22 @@ def _all(message: Any) -> Iterator[Any]:
 
 
 def _repeats(field: Any) -> bool:
-    return hasattr(field, "is_repeated") and bool(field.is_repeated)
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)  # of protobuf before 6.31
 
 
 def changed(rng: random.Random, model: Any) -> None:
-    """Change one field. A kind of field is drawn first, so that weights do not get all of it."""
+    """Change one field."""
+    before = model.SerializeToString(deterministic=True)
+    for _ in range(9):
+        _change(rng, model)
+        if model.SerializeToString(deterministic=True) != before:
+            return
+
+
+def _change(rng: random.Random, model: Any) -> None:
+    """Try to change one field. A kind of field is drawn first, so that weights do not get all of it."""
     messages = list(_all(model))
     kinds: dict[str, list[tuple[Any, Any]]] = {}
     for message in messages:
