@@ -31,7 +31,7 @@ def changed(rng: random.Random, model: Any) -> None:
 
 
 def _change(rng: random.Random, model: Any) -> None:
-    """Try to change one field. A kind of field is drawn first, so that weights do not get all of it."""
+    """A kind of field is drawn first, so that weights do not get all of it."""
     messages = list(_all(model))
     kinds: dict[str, list[tuple[Any, Any]]] = {}
     for message in messages:

@@ -138,13 +138,21 @@ def _other_json(rng: random.Random, members: Members) -> None:
         tree = json.loads(members[at][1])
     except (ValueError, RecursionError):
         return
+    before = json.dumps(tree)
+    for _ in range(9):
+        if isinstance(tree, dict | list) and json.dumps(tree) == before:
+            _change_one(rng, tree)
+    members[at] = (members[at][0], json.dumps(tree).encode())
+
+
+def _change_one(rng: random.Random, tree: Any) -> None:
+    """A kind of entry is drawn first, so that nodes do not get all of it."""
     sites: dict[str, list[tuple[Any, Any]]] = {}
     for parent, key, kind in _sites(tree, ""):
         sites.setdefault(kind, []).append((parent, key))
     if sites:
         alike = sites[rng.choice(sorted(sites))]
         _change(rng, *rng.choice(alike), alike)
-    members[at] = (members[at][0], json.dumps(tree).encode())
 
 
 def _sites(tree: Any, within: str) -> Iterator[tuple[Any, Any, str]]:
