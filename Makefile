@@ -1,6 +1,7 @@
 # make demo: everything from nothing to a binary for the NPU.
 # make quick: while at work.  make test: before a commit.  make test-all: the slow tests too.
 # make cover: what no test runs.  make docs: the site, in docs/_build.
+# make fuzz: damaged files, COUNT=20000 of each KIND=onnx|pt2|both, for SECONDS=1800 at most.
 # make release-check: the packages in dist, tried out.
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +18,7 @@ PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
 
-.PHONY: demo quick test test-all cover docs release-check zoo keras-names onnx-forms bench clean
+.PHONY: demo quick test test-all cover fuzz docs release-check zoo keras-names onnx-forms bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -42,6 +43,14 @@ test: $(VENV)/.installed-test
 # Lines and branches of src/unspool that no test runs, other processes included; less than 95 % fails.
 cover: $(VENV)/.installed-test
 	$(PYTEST) --cov
+
+# Files of ONNX and PyTorch that are damaged or made to do harm; faulty ones are kept in fuzz-out.
+COUNT ?= 20000
+SECONDS ?= 1800
+KIND ?= both
+SEED ?= 0
+fuzz: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --kind $(KIND) --count $(COUNT) --seconds $(SECONDS) --seed $(SEED)
 
 docs: $(VENV)/.installed-test
 	$(SITE)
@@ -90,4 +99,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist unspool-out unspool-compressed bench-out zoo-out docs/_build
+	rm -rf $(VENV) build dist unspool-out unspool-compressed bench-out zoo-out fuzz-out docs/_build

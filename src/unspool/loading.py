@@ -18,7 +18,7 @@ from unspool.frontend.torch.archive import has_member, is_program
 from unspool.frontend.torch.exporting import export, is_module
 from unspool.frontend.torch.loading import load_program
 from unspool.support.files import AnyPath, check_regular
-from unspool.support.text import brief
+from unspool.support.text import brief, in_a_line
 
 _WEIGHTS_ALONE = (".pt", ".pth", ".jit", ".ckpt", ".safetensors", ".bin")
 """Endings of files of PyTorch's users that hold weights or code, not a graph that can be read."""
@@ -114,7 +114,7 @@ def to_onnx(
     try:
         return with_weights(Path(source), piece, model)
     except UnspoolError as error:
-        raise UnspoolError(f"{source}: {error}") from None
+        raise UnspoolError(f"{source}: {in_a_line(str(error))}") from None
 
 
 def _of_module(module: Any, example_inputs: Any, piece: Piece) -> Any:
@@ -124,7 +124,7 @@ def _of_module(module: Any, example_inputs: Any, piece: Piece) -> Any:
         try:
             export(module, example_inputs, path)
         except UnspoolError as error:
-            raise UnspoolError(f"{name}: {error}") from None
+            raise UnspoolError(f"{name}: {in_a_line(str(error))}") from None
         return _of_file(path, None, piece, name)
 
 
@@ -139,7 +139,7 @@ def _of_file(path: Path, config: AnyPath | None, piece: Piece, name: str) -> Any
             return load_program(path, piece.time_steps)
         _check_not_torch(path)
     except UnspoolError as error:
-        raise UnspoolError(f"{name}: {error}") from None
+        raise UnspoolError(f"{name}: {in_a_line(str(error))}") from None
     except Exception as error:  # of protobuf, zip or Keras, where a file is damaged
         reason = f"{type(error).__name__}: {brief(error)}"
         raise UnspoolError(

@@ -13,6 +13,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def in_a_line(text: str, most: int = 900) -> str:
+    r"""A message that quotes what a file says: of one line, and of a long one the two ends.
+
+    >>> in_a_line("node 'a\nb' is not known", 22)
+    "node 'a\\nb … not known"
+    """
+    shown = printable(text)
+    half = (most - 3) // 2
+    return shown if len(shown) <= most else f"{shown[: most - 3 - half]} … {shown[-half:]}"
+
+
 def visible(page: str) -> str:
     """A page whose control characters and marks of direction are shown, lines and tabs kept.
 

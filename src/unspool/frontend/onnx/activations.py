@@ -11,6 +11,7 @@ from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.scope import Build, Scope
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
+from unspool.support.text import in_a_line
 
 
 def _named(activation: Any) -> Build:
@@ -59,8 +60,10 @@ def _log_softmax(node: Node, scope: Scope) -> Value:
     if read or node.outputs[0] not in scope.graph.outputs:
         raise UnspoolError("is read by other nodes, and has no form on the NPU; use Softmax")
     warnings.warn(
-        f"node {node.name!r}: output {node.outputs[0]!r} gives probabilities (Softmax) in place of "
-        "their logarithms (LogSoftmax): the order of classes is the same",
+        in_a_line(
+            f"node {node.name!r}: output {node.outputs[0]!r} gives probabilities (Softmax) in "
+            "place of their logarithms (LogSoftmax): the order of classes is the same"
+        ),
         UnspoolWarning,
         stacklevel=2,
     )

@@ -24,6 +24,7 @@ from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, opened, with
 from unspool.frontend.onnx.recurrent import recurrent
 from unspool.frontend.onnx.scope import Build
 from unspool.frontend.origins import keep, origins
+from unspool.support.text import in_a_line
 
 FORMS: dict[str, Build] = {
     **activations.FORMS,
@@ -97,4 +98,4 @@ def _tell(graph: Graph) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UnspoolWarning, stacklevel=6)
+    warnings.warn(in_a_line(text), UnspoolWarning, stacklevel=6)

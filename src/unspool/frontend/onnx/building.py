@@ -8,7 +8,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.graph import admitted
 from unspool.frontend.graph import nodes as nodes_of
 from unspool.frontend.onnx import lengths
-from unspool.frontend.onnx.graph import RECURRENT, Graph, Node
+from unspool.frontend.onnx.graph import RECURRENT, Graph, Node, check_entries
 from unspool.frontend.onnx.names import free
 from unspool.frontend.onnx.scope import Build, Given, Scope, input_name
 from unspool.frontend.onnx.tracing import Made, made, made_since, traced
@@ -120,13 +120,16 @@ def _results(node: Node, form: Build, scope: Scope) -> list[Value]:
                     f"reads {name!r}, which is not computed here; read another output"
                 )
         results = form(node, scope)
+        listed = [results] if isinstance(results, Value) else list(results)
+        for value in listed:
+            check_entries("makes a tensor that is too large", value.shape)
     except UnspoolError as error:
         raise UnspoolError(f"node {node.name!r}: its {node.op} {error}") from None
     except Exception as error:  # of Keras and NumPy, of many kinds
         raise UnspoolError(
             f"node {node.name!r}: its {node.op} cannot be built as Keras's layers: {brief(error)}"
         ) from None
-    return [results] if isinstance(results, Value) else list(results)
+    return listed
 
 
 def _output(value: Given | None, name: str, graph: Graph) -> Any:

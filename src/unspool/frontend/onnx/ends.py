@@ -1,15 +1,11 @@
 """What an ONNX graph is fed: which axis is the batch, which is time, and every size fixed."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import RECURRENT, Ends
 from unspool.frontend.onnx.opening import ANY_LENGTH
-
-_MOST = 2**24
-"""Entries of an input: no network for an NPU has more, and numbers up to it are exact."""
 
 _BATCHED = ("Conv", "ConvTranspose", "Gemm", "BatchNormalization", "MaxPool", "AveragePool")
 """Operators whose first input has the batch in front."""
@@ -71,13 +67,7 @@ def _closed(name: str, sizes: list[int | str]) -> tuple[int, ...]:
                 f"input {name!r}: the file leaves axis {axis} of {_spelled(sizes)} open; give its "
                 f"shape (`input_shapes`), such as {name}={_example(sizes)}"
             )
-    closed = tuple(int(size) for size in sizes)
-    if prod(closed) > _MOST:
-        raise UnspoolError(
-            f"input {name!r}: {_spelled(sizes)} has {prod(closed):,} entries; expected at most "
-            f"{_MOST:,}"
-        )
-    return closed
+    return tuple(int(size) for size in sizes)
 
 
 def _example(sizes: list[int | str]) -> str:

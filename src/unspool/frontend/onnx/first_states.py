@@ -128,38 +128,36 @@ def is_carried(
     states: tuple[State, ...], outputs: tuple[str, ...], nodes: tuple[Node, ...]
 ) -> bool:
     """Whether each state is given out, by itself or as a node's output, which ends in it."""
-    given = {source for name in outputs for source in _recurrent_sources(name, nodes)}
+    sources = _sources(nodes)
+    given = {source for name in outputs for source in sources.get(name, _OTHER)}
     places = {"h": (0, 1), "c": (2,)}
     return bool(states) and all(
         any((state.node, place) in given for place in places[state.state]) for state in states
     )
 
 
-def _recurrent_sources(name: str, nodes: tuple[Node, ...]) -> set[tuple[str, int]]:
-    """The outputs of recurrent nodes, by number, that a value is put together of."""
-    maker = next((node for node in nodes if name in node.outputs), None)
-    if maker is None:
-        return set()
-    if maker.op in RECURRENT:
-        return {(maker.name, maker.outputs.index(name))}
-    if maker.op not in (*MOVES, "Concat"):
-        return set()
-    parts = maker.inputs if maker.op == "Concat" else maker.inputs[:1]
-    return {source for part in parts for source in _recurrent_sources(part, nodes)}
+_OTHER = frozenset({("", 0)})
+"""What a value is put together of that no recurrent node gives."""
+
+
+def _sources(nodes: tuple[Node, ...]) -> dict[str, frozenset[tuple[str, int]]]:
+    """Value -> the outputs of recurrent nodes, by number, that it is put together of."""
+    found: dict[str, frozenset[tuple[str, int]]] = {}
+    for node in nodes:
+        if node.op in RECURRENT:
+            for place, name in enumerate(node.outputs):
+                found[name] = frozenset({(node.name, place)})
+        elif node.op in (*MOVES, "Concat"):
+            parts = node.inputs if node.op == "Concat" else node.inputs[:1]
+            every = frozenset[tuple[str, int]]().union(*(found.get(n, _OTHER) for n in parts))
+            found.update(dict.fromkeys(node.outputs, every))
+    return found
 
 
 def without_final(outputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
-    """Outputs without those that are final states, or all if there are no others."""
-    return tuple(name for name in outputs if not is_final(name, nodes)) or outputs
-
-
-def is_final(name: str, nodes: tuple[Node, ...]) -> bool:
-    """Whether a value is made of nothing but final states."""
-    maker = next((node for node in nodes if name in node.outputs), None)
-    if maker is None:
-        return False
-    if maker.op in RECURRENT:
-        return name != maker.outputs[0]
-    if maker.op == "Concat":
-        return all(is_final(part, nodes) for part in maker.inputs)
-    return maker.op in MOVES and is_final(maker.inputs[0], nodes)
+    """Outputs without those that are made of nothing but final states, or all if these are all."""
+    sources = _sources(nodes)
+    return (
+        tuple(name for name in outputs if any(place == 0 for _, place in sources.get(name, _OTHER)))
+        or outputs
+    )

@@ -1,6 +1,6 @@
 """What of an ONNX graph is constant once shapes are fixed, computed by ONNX's own evaluator."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -9,12 +9,9 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.choices import chosen
 from unspool.frontend.onnx.first_states import MOVES
-from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.graph import MOST, MOST_IN_ALL, Node, check_entries
 from unspool.frontend.onnx.quantized import ROUNDING
 from unspool.support.text import brief
-
-_MOST = 2**26
-"""Entries of a constant: no network for an NPU has one of more."""
 
 _GROWING = (
     *("BlackmanWindow", "CenterCropPad", "Col2Im", "ConstantOfShape", "ConvTranspose", "DFT"),
@@ -22,6 +19,11 @@ _GROWING = (
     *("Pad", "Range", "Resize", "STFT", "SequenceMap", "Tile", "Upsample"),
 )
 """Operators that make more of less: none is computed before its size is known."""
+
+_SLOW = ("AveragePool", "ConvTranspose", "LpPool", "MaxPool")
+"""Operators that ONNX's evaluator computes entry by entry: no file has one of many constants."""
+
+_MOST_SLOW = 2**12
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
@@ -45,7 +47,7 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
     }
     nodes = list(model.graph.node)
     names = {*constants, *(name for node in nodes for name in node.output)}
-    changed = True
+    changed, total = True, 0
     while changed:
         known = shapes(model, nodes, constants)
         left: list[Any] = []
@@ -63,6 +65,8 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
                 left.append(node)
                 continue
             constants.update(zip(node.output, values, strict=False))
+            total += sum(value.size for value in values)
+            check_entries("constants computed so far", [total], MOST_IN_ALL)
             changed = True
         nodes = left
     return nodes, constants
@@ -116,7 +120,7 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     given = {name: constants[name] for name in node.input if name}
     bare = onnx.ModelProto(opset_import=model.opset_import, ir_version=8)
     bare.graph.name = "constant"
-    _check_size(node, shapes(bare, [node], given))
+    _check_size(node, shapes(bare, [node], given), [value.size for value in given.values()])
     try:
         outputs = ReferenceEvaluator(_alone(node, given, model)).run(None, given)
     except Exception as error:
@@ -145,16 +149,27 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
     return onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
-def _check_size(node: Any, known: Mapping[str, tuple[int, ...]]) -> None:
-    """Check that what a node would compute is no larger than a network's constants are."""
+def _check_size(node: Any, known: Mapping[str, tuple[int, ...]], read: Sequence[int]) -> None:
+    """Check that what a node would compute is no larger than a network's constants are.
+
+    Args:
+        node: ONNX's.
+        known: name -> shape, where it follows.
+        read: entries of each of its inputs: of products and sums, what is made is no more.
+    """
     where = f"node {node.name or node.output[0]!r}"
     for name in node.output:
-        if prod(known.get(name, ())) > _MOST:
+        if prod(known.get(name, ())) > MOST:
             raise UnspoolError(
                 f"{where}: would compute a constant of {prod(known[name]):,} entries; expected at "
-                f"most {_MOST:,}"
+                f"most {MOST:,}"
             )
-    if node.op_type in _GROWING and node.output[0] not in known:
+    if node.op_type in _SLOW and sum(read) > _MOST_SLOW:
+        raise UnspoolError(
+            f"{where}: its {node.op_type} of {sum(read):,} constants takes too long; export it as "
+            "a constant"
+        )
+    if node.output[0] not in known and (node.op_type in _GROWING or prod(read) > MOST):
         raise UnspoolError(
             f"{where}: its {node.op_type} of constants may be of any size; export it as a constant"
         )

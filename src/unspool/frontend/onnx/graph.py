@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,15 @@ import numpy as np
 from unspool.errors import UnspoolError
 
 RECURRENT = ("GRU", "LSTM", "RNN")
+
+MOST = 2**26
+"""Entries of a tensor: no network for an NPU has one of more."""
+
+MOST_IN_ALL = 2**27
+"""Entries of constants that are computed of others, together."""
+
+_MOST_FED = 2**24
+"""Entries of an input: no network for an NPU has more, and numbers up to it are exact."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,9 @@ class Ends:
     batch: int | None
     dtype: str
     open: int | None = None
+
+    def __post_init__(self) -> None:
+        check_entries(f"input {self.name!r}", self.shape, _MOST_FED)
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,25 @@ class Graph:
     rounded: int = 0
     final: tuple[str, ...] = ()
     listed: tuple[Listed, ...] = ()
+
+
+def check_entries(what: str, shape: Sequence[int], most: int = MOST) -> None:
+    """Check the size of a tensor, before memory is taken for it.
+
+    Args:
+        what: begins the message.
+        shape: as a file says it.
+        most: entries that it may have.
+
+    Raises:
+        UnspoolError: it has more, or a size below zero.
+    """
+    if min(shape, default=0) < 0:
+        raise UnspoolError(f"{what}: a size of {tuple(shape)} is below zero; the file is damaged")
+    if prod(shape) > most:
+        raise UnspoolError(
+            f"{what}: {tuple(shape)} has {prod(shape):,} entries; expected at most {most:,}"
+        )
 
 
 def is_open(graph: Graph) -> bool:

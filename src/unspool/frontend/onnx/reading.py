@@ -167,6 +167,7 @@ def _graphs_in(node: Any) -> Iterator[Any]:
 
 def _check_data(listed: Iterable[Any], folder: Path) -> None:
     """Check that data outside of the file lies in its folder, and fits in memory."""
+    total = 0
     for tensor in listed:
         if tensor.data_location != type(tensor).EXTERNAL:
             continue
@@ -180,7 +181,9 @@ def _check_data(listed: Iterable[Any], folder: Path) -> None:
             )
         if not inside.is_file():
             raise UnspoolError(f"weights {tensor.name!r}: no file {place!r} beside the model")
-        files.check_fits_memory(inside, inside.stat().st_size, "has ")
+        size, length = inside.stat().st_size, int(told.get("length") or -1)
+        total += size if length < 0 else min(length, size)
+        files.check_fits_memory(inside, total, "weights read from it have ")
 
 
 def _check(model: Any) -> None:

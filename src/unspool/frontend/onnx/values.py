@@ -15,6 +15,9 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 
+_MOST_PIECES = 4096
+"""Values that are known as pieces of one: joined with itself again and again, it has no end."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -188,8 +191,15 @@ def joined(parts: Sequence[Value], axis: int) -> Value:
         order = sorted((*order, axis)) if order == sorted(order) else [axis, *order]
     tensors = [arranged(part, order) for part in parts]
     whole = laid_out(keras.layers.Concatenate(axis=order.index(axis) + 1)(tensors), order, rank)
+    if sum(map(_count, parts)) > _MOST_PIECES:
+        return whole
     starts = accumulate((part.shape[axis] for part in parts), initial=0)
     return replace(whole, along=axis, pieces=tuple(zip(starts, parts, strict=False)))
+
+
+def _count(value: Value) -> int:
+    """How many values are known of one: itself, its pieces, and theirs."""
+    return 1 + sum(_count(piece) for _, piece in value.pieces)
 
 
 def sliced(value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:

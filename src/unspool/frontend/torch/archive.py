@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import MOST, check_entries
 from unspool.support import files
 from unspool.support.text import brief
 
@@ -68,8 +69,7 @@ def read(path: Path) -> Program:
     """
     try:
         with ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            files.check_fits_memory(path, size, "unpacks to ")
+            _check_sizes(archive, path)
             return _program(archive)
     except UnspoolError:
         raise
@@ -80,21 +80,39 @@ def read(path: Path) -> Program:
         raise UnspoolError(f"a damaged .pt2 file: {reason}") from None
 
 
+def _check_sizes(archive: ZipFile, path: Path) -> None:
+    """Check what a file says that it unpacks to; `_member` unpacks no more than that."""
+    packed, members = path.stat().st_size, archive.infolist()
+    size = sum(member.file_size for member in members)
+    files.check_fits_memory(path, size, "unpacks to ")
+    if any(member.compress_size > packed for member in members) or size > max(packed, MOST):
+        raise UnspoolError(
+            f"a .pt2 file of {packed:,} bytes, which says that it unpacks to {size:,}; save it "
+            "with torch.export.save, which does not compress"
+        )
+
+
+def _member(archive: ZipFile, name: str) -> bytes:
+    with archive.open(name) as member:
+        return member.read(archive.getinfo(name).file_size)
+
+
 def _program(archive: ZipFile) -> Program:
     names = archive.namelist()
     models = [name for name in names if name.endswith(".json") and "/models/" in name]
     if len(models) != 1:
         raise UnspoolError(f"a .pt2 file of {len(models)} programs; expected one")
     root = models[0].split("/models/")[0]
-    if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder").strip() != b"little":
+    if f"{root}/byteorder" in names and _member(archive, f"{root}/byteorder").strip() != b"little":
         raise UnspoolError("a .pt2 file of a big-endian machine; expected little-endian")
-    described = json.loads(archive.read(models[0]))
-    weights = {}
+    described = json.loads(_member(archive, models[0]))
+    weights: dict[str, np.ndarray] = {}
     for kind in ("weights", "constants"):
         config = f"{root}/data/{kind}/model_{kind}_config.json"
         if config in names:
-            for name, entry in json.loads(archive.read(config))["config"].items():
+            for name, entry in json.loads(_member(archive, config))["config"].items():
                 weights[name] = _array(archive, f"{root}/data/{kind}", name, entry)
+                check_entries("weights", [sum(value.size for value in weights.values())])
     return Program(described["graph_module"], weights)
 
 
@@ -105,7 +123,8 @@ def _array(archive: ZipFile, folder: str, name: str, entry: Mapping[str, Any]) -
     shape = [size["as_int"] for size in meta["sizes"]]
     strides = [stride["as_int"] for stride in meta["strides"]]
     dtype = np.dtype(_DTYPES[meta["dtype"]])
-    raw = archive.read(f"{folder}/{entry['path_name']}")
+    check_entries(f"weights {name!r}", shape)
+    raw = _member(archive, f"{folder}/{entry['path_name']}")
     flat = np.frombuffer(raw, dtype, offset=meta["storage_offset"]["as_int"] * dtype.itemsize)
     reach = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if prod(shape) and (min([0, *strides]) < 0 or reach > flat.size):
@@ -114,4 +133,4 @@ def _array(archive: ZipFile, folder: str, name: str, entry: Mapping[str, Any]) -
         flat, shape, [step * dtype.itemsize for step in strides], writeable=False
     )
     values = np.ascontiguousarray(whole)
-    return values.astype(np.float32) if values.dtype.kind not in "iub" else values
+    return values.astype(np.float32, copy=False) if values.dtype.kind not in "iub" else values

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.graph import check_entries
 from unspool.frontend.torch import aten_layers
 from unspool.frontend.torch.aten_layers import Translate
 from unspool.frontend.torch.program import Call, Ref
@@ -55,6 +56,7 @@ def _constant(call: Call, to: Translation) -> None:
     name = call.target.removeprefix("new_").removesuffix("_like")
     fill = {"zeros": 0.0, "ones": 1.0}.get(name, call.get("fill_value", 0.0))
     shape = to.shapes[call["self"].name] if call.target.endswith("_like") else call["size"]
+    check_entries("of constants", shape)
     to.constants[call.outputs[0]] = np.full(shape, fill, np.float32)
 
 

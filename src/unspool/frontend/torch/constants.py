@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from unspool.frontend.onnx.graph import check_entries
+
 
 def _slice(value: np.ndarray, attributes: Mapping[str, Any], *bounds: np.ndarray) -> np.ndarray:
     start, stop, axis, step = (int(bound[0]) for bound in (*bounds, np.array([1]))[:4])
@@ -29,5 +31,14 @@ MOVED: Mapping[str, Callable[..., np.ndarray]] = {
 
 
 def moved(op: str, values: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> np.ndarray:
-    """What an operator that computes nothing makes of constants."""
+    """What an operator that computes nothing makes of constants.
+
+    Raises:
+        UnspoolError: it would be too large.
+    """
+    if op == "Concat":
+        check_entries("joins constants", [sum(value.size for value in values)])
+    if op == "Gather":
+        whole, axis = values[0], attributes.get("axis", 0)
+        check_entries("looks up", [whole.size // max(whole.shape[axis], 1) * values[1].size])
     return np.asarray(MOVED[op](values[0], attributes, *values[1:]))

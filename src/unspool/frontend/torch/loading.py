@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
 from unspool.frontend.onnx.cells import CELLS
-from unspool.frontend.onnx.graph import Ends, Graph, Node
+from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, check_entries
 from unspool.frontend.onnx.names import renamed
 from unspool.frontend.onnx.rolling import rolled
 from unspool.frontend.torch import archive, aten, moves, program
@@ -66,6 +67,7 @@ def _written(
 
 
 def _translated(listed: list[Call], to: Translation) -> Translation:
+    total = 0
     for call in listed:
         where = call.module or call.outputs[0]
         translate = TRANSLATIONS.get(call.target)
@@ -74,9 +76,11 @@ def _translated(listed: list[Call], to: Translation) -> Translation:
                 f"module {where!r}: the operator {call.target} has no form on the NPU; leave it "
                 "out of the exported model, or let it be computed before or behind the network"
             )
-        to.module, first = call.module, len(to.nodes)
+        to.module, first, known = call.module, len(to.nodes), len(to.constants)
         try:
             translate(call, to)
+            total += sum(value.size for value in islice(to.constants.values(), known, None))
+            check_entries("and those before make constants", [total], MOST_IN_ALL)
         except UnspoolError as error:
             raise UnspoolError(f"module {where!r}: its {call.target} {error}") from None
         made = (name for node in to.nodes[first:] for name in node.outputs)

@@ -82,15 +82,14 @@ def _split(call: Call, to: Translation) -> None:
     shape = to.shapes[call["self"].name]
     size = shape[axis]
     if call.target == "chunk":
-        length = -(-size // call["chunks"])
-        sizes = [min(length, size - at) for at in range(0, size, length)]
+        sizes = -(-size // call["chunks"])
     else:
-        given = call.get("split_sizes") or call["split_size"]
-        sizes = (
-            [min(given, size - at) for at in range(0, size, given)]
-            if isinstance(given, int)
-            else given
-        )
+        sizes = call.get("split_sizes") or call["split_size"]
+    if isinstance(sizes, int):
+        starts = range(0, size, sizes)
+        sizes = [min(sizes, size - start) for start in starts[: len(call.outputs) + 1]]
+    if len(sizes) != len(call.outputs):
+        raise UnspoolError(f"gives {len(call.outputs)} parts of {shape}, which are not all")
     start = 0
     for name, length in zip(call.outputs, sizes, strict=True):
         bounds = [_list(to, [n]) for n in (start, start + length, axis)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.graph import Listed
+from unspool.frontend.onnx.graph import Listed, check_entries
 from unspool.frontend.torch.archive import Program
 
 _NUMPY = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
@@ -113,7 +113,10 @@ def outputs(program: Program) -> tuple[str, ...]:
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
     """Tensor -> its shape in the example that the program was exported with."""
     values = program.graph["graph"]["tensor_values"]
-    return {name: tuple(map(_size, meta["sizes"])) for name, meta in values.items()}
+    found = {name: tuple(map(_size, meta["sizes"])) for name, meta in values.items()}
+    for name, shape in found.items():
+        check_entries(f"tensor {name!r}", shape)
+    return found
 
 
 def calls(program: Program) -> list[Call]:

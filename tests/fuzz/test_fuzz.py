@@ -1,0 +1,45 @@
+"""Damaged files in a process that is watched; an hour of them by hand: `make fuzz`."""
+
+from itertools import islice
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from fuzz import campaign
+
+
+@pytest.mark.parametrize("kind", campaign.KINDS)
+@pytest.mark.parametrize("count", [120, pytest.param(4000, marks=pytest.mark.slow)])
+def test_damaged_files_are_read_or_refused_in_one_line(kind: str, count: int) -> None:
+    *_, result = campaign.run(islice(campaign.drawn(kind, seed=count), count), kind)
+    assert result.faults == {}
+    assert result.outcomes["loaded"] > count // 20 and result.outcomes["refused"] > count // 20
+
+
+def test_a_process_that_dies_hangs_or_tells_too_much_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the worker's place, one that answers the first file, hangs, and dies."""
+    worker = tmp_path / "fuzz_worker.py"
+    worker.write_text(
+        dedent("""
+            import json, sys, time
+            print("{}", flush=True)
+            for line in sys.stdin:
+                content = open(json.loads(line)["path"]).read()
+                if content == "two":
+                    time.sleep(100)
+                if content == "three":
+                    sys.exit(1)
+                print('{"outcome": "refused", "text": "", "memory": 1}', flush=True)
+        """)
+    )
+    monkeypatch.setattr(campaign, "WORKER", ("-P", str(worker)))
+    monkeypatch.setattr(campaign, "SECONDS", 1.0)
+    *_, result = campaign.run(iter([b"one", b"two", b"three"]), "onnx", tmp_path / "corpus")
+    assert result.outcomes == {"refused": 1, "fault": 2}
+    told = sorted(text.splitlines()[0] for text in result.faults.values())
+    assert told == ["the process died", "took more than 1 s"]
+    for name in result.faults:
+        assert (tmp_path / "corpus" / name).read_bytes() in (b"two", b"three")

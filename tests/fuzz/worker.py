@@ -1,0 +1,128 @@
+"""Loads files, one after the other, and says what came of each: a process that may die.
+
+It keeps watch: over memory, over files that are opened, and over what would run a file's code.
+"""
+
+import faulthandler
+import gc
+import json
+import os
+import resource
+import sys
+import warnings
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, TextIO
+
+MEMORY = 4 * 2**30
+"""Bytes that reading a file may take beyond those that the libraries have."""
+
+LONGEST = 1000
+"""Characters of a message."""
+
+_NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "ResourceExhausted", "OOM")
+_RUNS_CODE = ("pickle.find_class", "os.system", "os.exec", "subprocess.Popen", "socket.connect")
+
+
+class Watch:
+    """What was done that no reading of a file should do."""
+
+    def __init__(self) -> None:
+        self.folder: str | None = None
+        self.seen: list[str] = []
+        places = (sys.prefix, sys.base_prefix, f"{gettempdir()}/unspool-", "/proc", "/sys")
+        self.known = tuple(map(os.path.realpath, places))
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.folder is None:
+            return
+        if event in _RUNS_CODE:
+            self.seen.append(event)
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            path = os.path.realpath(os.fsdecode(arguments[0]))
+            if not path.startswith((self.folder, *self.known)):
+                self.seen.append(f"opens {path}")
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _one_line(text: str) -> str:
+    if len(text.splitlines()) != 1:
+        return f"a message of {len(text.splitlines())} lines: {text[:LONGEST]!r}"
+    if len(text) > LONGEST:
+        return f"a message of {len(text)} characters: {text[:LONGEST]!r}"
+    if any(word in text for word in _NO_MEMORY):
+        return f"memory ran out: {text[:LONGEST]!r}"
+    return ""
+
+
+def _tried(path: Path, inspected: bool) -> tuple[str, str]:
+    """'loaded', 'refused' or 'fault', and what is said of it."""
+    import unspool
+
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            model = unspool.load(path)
+            if inspected:
+                unspool.inspect(model)
+    except unspool.UnspoolError as error:
+        wrong = _one_line(str(error))
+        return ("fault", wrong) if wrong else ("refused", str(error))
+    except BaseException as error:
+        return "fault", f"{type(error).__name__}: {error}"
+    wrong = next(filter(None, (_one_line(str(w.message)) for w in told)), "")
+    return ("fault", wrong) if wrong else ("loaded", "; ".join(str(w.message)[:200] for w in told))
+
+
+def _answer(path: Path, inspected: bool, watch: Watch) -> dict[str, Any]:
+    before, most = _status("VmRSS"), _status("VmSize") + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak, anew
+    if not inspected:  # which makes files of its own, and processes
+        watch.seen, watch.folder = [], os.path.realpath(path.parent)
+    outcome, text = _tried(path, inspected)
+    watch.folder = None
+    taken = _status("VmHWM") - before
+    if taken > MEMORY:
+        outcome, text = "fault", f"took {taken / 2**30:.1f} GiB; {text}"
+    if watch.seen:
+        outcome, text = "fault", f"{watch.seen[0]}; {text}"
+    watch.seen = []
+    return {"outcome": outcome, "text": text, "memory": taken}
+
+
+def _work(answers: TextIO, log: TextIO, seconds: float) -> None:
+    import unspool
+
+    unspool.load  # noqa: B018  # what is imported late
+    from unspool.support._tensorflow import keras
+
+    gc.collect()
+    gc.freeze()  # TensorFlow and Keras, which are looked through at each collection otherwise
+    watch = Watch()
+    print("{}", file=answers, flush=True)
+    for number, line in enumerate(sys.stdin):
+        order = json.loads(line)
+        faulthandler.dump_traceback_later(seconds, file=log)  # where it hangs
+        answer = _answer(Path(order["path"]), order["inspected"], watch)
+        faulthandler.cancel_dump_traceback_later()
+        if number % 20 == 0:
+            keras.backend.clear_session()
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(1), "w") as answers_, Path(sys.argv[1]).open("w") as log_:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        faulthandler.enable(log_)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _work(answers_, log_, float(sys.argv[2]))
