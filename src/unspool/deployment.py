@@ -23,7 +23,7 @@ from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.labels import check_test
 from unspool.runtime.measuring import Forms, Test, measure
-from unspool.stages import Way
+from unspool.stages import Calibrated, Way
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
@@ -166,11 +166,7 @@ def _deploy(
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
-    way = with_moments(way) if options.refine else way
-    calibrated, tflite = stages.quantized(subject, arrays, way, clock)
-    if options.refine:
-        with clock.stage("refine"):
-            calibrated, tflite = with_best_cells(calibrated, tflite, way, arrays)
+    calibrated, tflite = _quantized(subject, arrays, way, options.refine, clock)
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
     measured = measure(
         Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock
@@ -246,6 +242,18 @@ def _inspected(
     for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=4)
     return texts
+
+
+def _quantized(
+    model: Any, arrays: Sequence[np.ndarray], way: Way, refine: bool, clock: Clock
+) -> tuple[Calibrated, bytes]:
+    """The model with its ranges, and the quantized file."""
+    if not refine:
+        return stages.quantized(model, list(arrays), way, clock)
+    way = with_moments(way)
+    calibrated, tflite = stages.quantized(model, list(arrays), way, clock)
+    with clock.stage("refine"):
+        return with_best_cells(calibrated, tflite, way, arrays)
 
 
 def _compiled(
