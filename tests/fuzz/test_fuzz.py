@@ -10,7 +10,7 @@ from fuzz import campaign
 
 
 @pytest.mark.parametrize("kind", campaign.KINDS)
-@pytest.mark.parametrize("count", [120, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(4000, marks=pytest.mark.slow)])
 def test_damaged_files_are_read_or_refused_in_one_line(kind: str, count: int) -> None:
     *_, result = campaign.run(islice(campaign.drawn(kind, seed=count), count), kind)
     assert result.faults == {}
@@ -35,11 +35,11 @@ def test_a_process_that_dies_hangs_or_tells_too_much_is_a_fault(
                 print('{"outcome": "refused", "text": "", "memory": 1}', flush=True)
         """)
     )
-    monkeypatch.setattr(campaign, "WORKER", ("-P", str(worker)))
-    monkeypatch.setattr(campaign, "SECONDS", 1.0)
+    monkeypatch.setattr(campaign, "WORKER", (str(worker),))
+    monkeypatch.setattr(campaign, "SECONDS", 5.0)
     *_, result = campaign.run(iter([b"one", b"two", b"three"]), "onnx", tmp_path / "corpus")
     assert result.outcomes == {"refused": 1, "fault": 2}
     told = sorted(text.splitlines()[0] for text in result.faults.values())
-    assert told == ["the process died", "took more than 1 s"]
+    assert told == ["the process died", "took more than 5 s"]
     for name in result.faults:
         assert (tmp_path / "corpus" / name).read_bytes() in (b"two", b"three")
