@@ -5,7 +5,6 @@ What is expected is written by hand, from the files' graphs.
 
 import json
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import onnx
 import onnx_models
 import pytest
 import slow
+import torch_archive
 from commands import unspool
 from onnx_forms.form import Form, w
 from onnx_forms.shapes import ints
@@ -27,11 +27,7 @@ from test_onnx_quantized import LARGE
 import unspool as library
 from unspool import Origin, origins
 
-ARCHIVE = Path(__file__).parent / "torch" / "torch.tar.xz"
-with tarfile.open(ARCHIVE) as archive:
-    NAMES = sorted(
-        name for name in archive.getnames() if not name.endswith(".npz") and name[:4] != "fed."
-    )
+NAMES = [name for name in torch_archive.names() if not name.endswith(".npz") and name[:4] != "fed."]
 QUICK = ("carried.dynamo.onnx", "lstm_both_hidden.script.onnx", "rnn_tanh.dynamo.onnx", "step.pt2")
 
 pytestmark = pytest.mark.filterwarnings("ignore::unspool.UnspoolWarning")
@@ -47,10 +43,7 @@ BEFORE = "in front of what is fed (`from_tensor`)"
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("torch")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    return torch_archive.unpacked(tmp_path_factory.mktemp("torch"))
 
 
 def _rows(found: tuple[Origin, ...]) -> list[tuple[str, str, str, str]]:

@@ -145,6 +145,19 @@ def test_what_is_refused(name: str, tmp_path: Path) -> None:
     assert str(caught.value) == f"node 'the_cell': its GRU {message}"
 
 
+def test_one_step_of_a_stream_has_none(tmp_path: Path) -> None:
+    constants = {"W": w(1, 3 * UNITS, FEATURES), "R": w(1, 3 * UNITS, UNITS)}
+    cell = node("GRU", "x W R _ lengths h", "y after", hidden_size=UNITS, name="the_cell")
+    inputs = {"x": [1, 1, FEATURES], "h": [1, 1, UNITS], "lengths": [1]}
+    dtypes = {"lengths": "int32"}
+    model = onnx_models.made([cell], inputs, ["y", "after"], constants, dtypes=dtypes)
+    with (
+        pytest.warns(UnspoolWarning),
+        pytest.raises(UnspoolError, match=r"the_cell.*takes lengths 'lengths' of one step of a"),
+    ):
+        load_onnx(onnx_models.saved(model, tmp_path))
+
+
 def test_lengths_of_a_computed_kind_are_refused(tmp_path: Path) -> None:
     model = _model(moved=True)
     model.graph.node.insert(0, node("Add", "lengths lengths", "twice"))

@@ -1,6 +1,5 @@
 """Weights of a model written back into its ONNX file: onnxruntime says what the file computes."""
 
-import tarfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,14 @@ import onnx_models
 import onnxruntime
 import pytest
 import slow
+import torch_archive
 from onnx_cells import Case, model_of
-from test_torch_files import ARCHIVE
 
 import unspool
 from unspool import UnspoolError, UnspoolWarning
 
 EXPORTERS = ("dynamo", "script")
-with tarfile.open(ARCHIVE) as archive:
-    NAMES = sorted(name for name in archive.getnames() if name.endswith(".onnx"))
+NAMES = [name for name in torch_archive.names() if name.endswith(".onnx")]
 LOOPS = [
     *(f"{name}.{by}.onnx" for name in ("carried", "cell_behind", "cells") for by in EXPORTERS),
     *("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx"),
@@ -61,15 +59,9 @@ def _of_samples(path: Path, x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.stack([row[n] for row in rows]) for n, name in enumerate(names)}
 
 
-def _file(name: str, folder: Path) -> Path:
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extract(name, folder, filter="data")
-    return folder / name
-
-
 @pytest.mark.parametrize("name", slow.unless(QUICK, WHOLE))
 def test_the_file_computes_what_the_model_does(name: str, tmp_path: Path) -> None:
-    path, written = _file(name, tmp_path), tmp_path / "written.onnx"
+    path, written = torch_archive.unpacked(tmp_path, name), tmp_path / "written.onnx"
     model = _trained_on(_loaded(path))
     written.write_bytes(unspool.to_onnx(model, path))
     rng = np.random.default_rng(1)
@@ -89,7 +81,7 @@ def test_the_file_computes_what_the_model_does(name: str, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_one_step_of_a_stream_takes_weights_too(tmp_path: Path) -> None:
     """Called frame by frame with its state, the file computes what the model does of sequences."""
-    path, written = _file("step.script.onnx", tmp_path), tmp_path / "written.onnx"
+    path, written = torch_archive.unpacked(tmp_path, "step.script.onnx"), tmp_path / "written.onnx"
     model = _trained_on(_loaded(path))
     written.write_bytes(unspool.to_onnx(model, path))
     session = onnxruntime.InferenceSession(str(written), providers=["CPUExecutionProvider"])
@@ -106,7 +98,7 @@ def test_one_step_of_a_stream_takes_weights_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", slow.unless(["cells.dynamo.onnx"], LOOPS))
 def test_a_loop_with_computed_steps_is_refused(name: str, tmp_path: Path) -> None:
-    path = _file(name, tmp_path)
+    path = torch_archive.unpacked(tmp_path, name)
     model = _trained_on(_loaded(path))
     with pytest.raises(UnspoolError, match=r"what was computed of its weights|from several of the"):
         unspool.to_onnx(model, path)

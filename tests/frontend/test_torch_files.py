@@ -2,7 +2,6 @@
 
 import re
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -12,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import slow
+import torch_archive
 
 import unspool
 from unspool.compilation.targets import target
@@ -22,9 +22,7 @@ from unspool.frontend.torch.translation import Translation
 
 pytestmark = pytest.mark.usefixtures("computing")
 PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
-ARCHIVE = Path(__file__).parent / "torch" / "torch.tar.xz"
-with tarfile.open(ARCHIVE) as archive:
-    EVERY = sorted(name for name in archive.getnames() if not name.endswith(".npz"))
+EVERY = [name for name in torch_archive.names() if not name.endswith(".npz")]
 NAMES = [name for name in EVERY if not name.startswith(("step.", "fed."))]
 STEPS = [name for name in EVERY if name.startswith("step.")]
 """Files that compute one frame of a stream, with their states in and out."""
@@ -57,10 +55,7 @@ OFTEN = ("cells", "crnn", "gru_last", "rnn_relu", "started", "stateful")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("torch")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    return torch_archive.unpacked(tmp_path_factory.mktemp("torch"))
 
 
 def _loaded(path: Path, **options: Any) -> Any:

@@ -1,26 +1,21 @@
 """Whole files to damage: of PyTorch's exporters, and small graphs around each operator of ONNX."""
 
 import random
-import tarfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import torch_archive
 from onnx_forms.tables import MODELS
-
-ARCHIVE = Path(__file__).parents[1] / "frontend" / "torch" / "torch.tar.xz"
 
 
 @cache
 def exported(ending: str) -> Mapping[str, bytes]:
     """Files that exporters wrote, by their names."""
-    found = {}
-    with tarfile.open(ARCHIVE) as archive:
-        for member in archive.getmembers():
-            content = archive.extractfile(member)
-            if member.name.endswith(ending) and content is not None:
-                found[member.name] = content.read()
-    return found
+    with TemporaryDirectory() as folder:
+        files = sorted(torch_archive.unpacked(Path(folder)).iterdir())
+        return {path.name: path.read_bytes() for path in files if path.name.endswith(ending)}
 
 
 @cache

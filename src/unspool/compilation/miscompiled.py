@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from unspool.compilation.targets import Target
 from unspool.tflite import flatbuffer
+from unspool.tflite.rewriting import packs_columns
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,10 @@ def miscompiled(tflite: bytes, target: Target) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _packs_columns(network: flatbuffer.Model, op: Any) -> bool:
-    rank = len(network.subgraphs[0].tensors[op.outputs[0]].shape)
-    return op.builtinOptions.axis in (-1, rank - 1)
-
-
 def _axes(network: flatbuffer.Model, op: Any) -> list[int]:
     """The axes of a reduction, counted from the front."""
     rank = len(network.subgraphs[0].tensors[op.inputs[0]].shape)
-    axes = np.frombuffer(flatbuffer.constant_bytes(network, op.inputs[1]), np.int32)
-    return [int(axis) % rank for axis in axes]
+    return [int(axis) % rank for axis in flatbuffer.constant(network, op.inputs[1]).ravel()]
 
 
 def _sums_several(network: flatbuffer.Model, op: Any) -> bool:
@@ -72,7 +66,7 @@ def _drops_the_last(network: flatbuffer.Model, op: Any) -> bool:
 
 _WRONG = {
     "PACK": _Wrong(
-        _packs_columns,
+        packs_columns,
         "stacks along the last axis, which Vela 5.2 compiles so that it writes beyond its memory; "
         "stack along another one, or concatenate",
     ),

@@ -5,18 +5,20 @@ steps are rounded away, call after call. From 4 or 7 on tanh gives its last leve
 beyond is memory alone: whether it may be cut is for a measurement to say.
 """
 
+from collections.abc import Mapping
+
 from unspool.tflite import flatbuffer
-from unspool.tflite.roles import roles
 
 
-def cells(model: flatbuffer.Model) -> frozenset[str]:
+def cells(model: flatbuffer.Model, role_of: Mapping[str, str]) -> frozenset[str]:
     """Names of all cell states of a float model, and of the products `f * c` that they are made of.
 
     Args:
         model: with its marks.
+        role_of: tensor name -> what it is, whatever the step, as `roles` tells.
     """
     operators = flatbuffer.graph_operators(model)
-    role_of, readers = roles(model), flatbuffer.readers(operators)
+    readers = flatbuffer.readers(operators)
     products = {op.outputs[0]: op for op in operators if op.kind == "MUL"}
     found: set[str] = set()
     for op in operators:

@@ -64,20 +64,18 @@ class Convolutions:
         options.fusedActivationFunction = kinds.RELU if layer.relu else kinds.NONE
         bias = self._constant(layer.bias, _quantization(scale * layer.scales, 0))
         weights = self._constant(kernel, _quantization(layer.scales, 0))
-        return self._operator("CONV_2D", [source, weights, bias], target, "Conv2D", options)
+        return self._operator("CONV_2D", [source, weights, bias], target, options)
 
     def _reshape(self, source: int, target: int) -> Any:
         options = schema.ReshapeOptionsT()
         options.newShape = [int(n) for n in self._graph.tensors[target].shape]
         shape = self._constant(np.array(options.newShape, np.int32), None)
-        return self._operator("RESHAPE", [source, shape], target, "Reshape", options)
+        return self._operator("RESHAPE", [source, shape], target, options)
 
-    def _operator(self, kind: str, inputs: list[int], output: int, named: str, options: Any) -> Any:
+    def _operator(self, kind: str, inputs: list[int], output: int, options: Any) -> Any:
         op = schema.OperatorT()
-        op.opcodeIndex = flatbuffer.code(self._model, kind)
         op.inputs, op.outputs = inputs, [output]
-        op.builtinOptionsType = getattr(schema.BuiltinOptions, f"{named}Options")
-        op.builtinOptions = options
+        flatbuffer.become(self._model, op, kind, options)
         return op
 
     def _constant(self, values: np.ndarray, quantization: Any) -> int:

@@ -158,6 +158,4 @@ def _alone(model: flatbuffer.Model, region: Sequence[Any], source: int) -> bytes
 def _become_one(model: flatbuffer.Model, op: Any, source: int) -> None:
     """Make the last operator of a curve the curve."""
     op.inputs = [source]
-    op.opcodeIndex = flatbuffer.code(model, KIND)
-    op.builtinOptionsType = schema.BuiltinOptions.GeluOptions
-    op.builtinOptions = schema.GeluOptionsT()
+    flatbuffer.become(model, op, KIND, schema.GeluOptionsT())

@@ -150,7 +150,7 @@ class Observer:
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
             ends={kind: saturation.ends(self._model, kind, extremes) for kind in LEVELS},
-            cells=cells(self._model),
+            cells=cells(self._model, self._roles),
             moments=self._moments.moments() if self._moments else {},
         )
 

@@ -158,6 +158,20 @@ def code(model: Model, kind: str) -> int:
     return len(model.operatorCodes) - 1
 
 
+def become(model: Model, op: Any, kind: str, options: Any) -> None:
+    """Make an operator another one, by LiteRT's name; its inputs and outputs stay.
+
+    Args:
+        model: which the operator is of.
+        op: is changed.
+        kind: such as "RESHAPE".
+        options: of that kind, such as `ReshapeOptionsT`.
+    """
+    op.opcodeIndex = code(model, kind)
+    name = type(options).__name__.removesuffix("T")
+    op.builtinOptionsType, op.builtinOptions = getattr(schema.BuiltinOptions, name), options
+
+
 def drop_unused_codes(model: Model) -> None:
     """Remove the codes of operators that the model does not have."""
     used = sorted({op.opcodeIndex for graph in model.subgraphs for op in graph.operators})

@@ -44,7 +44,7 @@ def rewrite(model: flatbuffer.Model) -> None:
             pass
         elif kind == "CONCATENATION":
             operators += _parts(graph, op)
-        elif kind == "PACK" and _packs_columns(graph, op):
+        elif kind == "PACK" and packs_columns(model, op):
             operators += _columns(model, op)
             operators += _parts(graph, op)
         elif kind == "SUM":
@@ -62,9 +62,10 @@ def rewrite(model: flatbuffer.Model) -> None:
     graph.operators = operators
 
 
-def _packs_columns(graph: Any, op: Any) -> bool:
+def packs_columns(model: flatbuffer.Model, op: Any) -> bool:
     """Whether a PACK makes each input an entry of the last axis."""
-    return op.builtinOptions.axis in (-1, len(graph.tensors[op.outputs[0]].shape) - 1)
+    rank = len(model.subgraphs[0].tensors[op.outputs[0]].shape)
+    return op.builtinOptions.axis in (-1, rank - 1)
 
 
 def _columns(model: flatbuffer.Model, op: Any) -> Iterator[Any]:
@@ -80,16 +81,14 @@ def _columns(model: flatbuffer.Model, op: Any) -> Iterator[Any]:
         made[index] = _added(graph, column)
         sizes = _constant(model, column.name + b"/shape", np.array(shape, np.int32))
         reshape.inputs, reshape.outputs = [index, sizes], [made[index]]
-        reshape.opcodeIndex = flatbuffer.code(model, "RESHAPE")
-        reshape.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-        reshape.builtinOptions = schema.ReshapeOptionsT()
-        reshape.builtinOptions.newShape = shape
+        options = schema.ReshapeOptionsT()
+        options.newShape = shape
+        flatbuffer.become(model, reshape, "RESHAPE", options)
         yield reshape
     op.inputs = [made[int(index)] for index in op.inputs]
-    op.opcodeIndex = flatbuffer.code(model, "CONCATENATION")
-    op.builtinOptionsType = schema.BuiltinOptions.ConcatenationOptions
-    op.builtinOptions = schema.ConcatenationOptionsT()
-    op.builtinOptions.axis = len(shape) - 1
+    joined = schema.ConcatenationOptionsT()
+    joined.axis = len(shape) - 1
+    flatbuffer.become(model, op, "CONCATENATION", joined)
 
 
 def _mean(model: flatbuffer.Model, op: Any) -> Any:
@@ -116,9 +115,7 @@ def _difference(model: flatbuffer.Model, op: Any) -> Any:
     tensor, difference = copy(graph.tensors[op.outputs[0]]), copy(op)
     tensor.name += names.DIFFERENCE.encode()
     difference.outputs = [_added(graph, tensor)]
-    difference.opcodeIndex = flatbuffer.code(model, "SUB")
-    difference.builtinOptionsType = schema.BuiltinOptions.SubOptions
-    difference.builtinOptions = schema.SubOptionsT()
+    flatbuffer.become(model, difference, "SUB", schema.SubOptionsT())
     _become_product(model, op, [difference.outputs[0]] * 2)
     return difference
 
@@ -138,9 +135,7 @@ def _slices(model: flatbuffer.Model, op: Any, kind: str, read: set[int]) -> Iter
             ]
             part = copy(op)
             part.inputs, part.outputs = [op.inputs[source], *ends], [index]
-            part.opcodeIndex = flatbuffer.code(model, "SLICE")
-            part.builtinOptionsType = schema.BuiltinOptions.SliceOptions
-            part.builtinOptions = schema.SliceOptionsT()
+            flatbuffer.become(model, part, "SLICE", schema.SliceOptionsT())
             yield part
         start[along] += out.shape[along]
 
@@ -164,9 +159,7 @@ def _multiply(model: flatbuffer.Model, op: Any, index: int, value: float) -> Non
 
 def _become_product(model: flatbuffer.Model, op: Any, inputs: list[int]) -> None:
     op.inputs = inputs
-    op.opcodeIndex = flatbuffer.code(model, "MUL")
-    op.builtinOptionsType = schema.BuiltinOptions.MulOptions
-    op.builtinOptions = schema.MulOptionsT()
+    flatbuffer.become(model, op, "MUL", schema.MulOptionsT())
 
 
 def _added(graph: Any, tensor: Any) -> int:

@@ -47,14 +47,12 @@ def pad(operation: Any) -> Form | None:
         rank = len(x.shape)
         widths = operation.pad_width
         for axis, (before, behind) in enumerate(widths if len(widths) > 1 else widths * rank):
-            size, around = x.shape[axis], (slice(None),) * axis
-            front = slice(edges, edges + before)
-            back = slice(size - edges - behind, size - edges)
-            parts = [
-                x if part is None else reverse((axis,))(x[(*around, part)])
-                for part, count in ((front, before), (None, size), (back, behind))
-                if count
-            ]
+            size, around, turned = x.shape[axis], (slice(None),) * axis, reverse((axis,))
+            parts = [x]
+            if before:
+                parts.insert(0, turned(x[(*around, slice(edges, edges + before))]))
+            if behind:
+                parts.append(turned(x[(*around, slice(size - edges - behind, size - edges))]))
             x = tf.concat(parts, axis=axis) if len(parts) > 1 else x
         return x
 

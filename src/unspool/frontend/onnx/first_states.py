@@ -5,6 +5,7 @@ Both are left out: a sequence starts at zero, and a stream gets states of Unspoo
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from unspool.frontend.onnx.graph import (
     needed,
     readers,
 )
+
+Sources: TypeAlias = Mapping[str, frozenset[tuple[str, int]]]
+"""Value -> the outputs of recurrent nodes, by number, that it is put together of."""
 
 MOVES = ("Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Split", "Identity")
 """What a state passes on its way into a layer, and out of it."""
@@ -108,8 +112,9 @@ def as_graph(
         listed: every node of the file.
     """
     nodes, states = left_out(nodes, constants, sources)
-    carried = is_carried(states, outputs, nodes)
-    kept = without_final(outputs, nodes) if states else outputs
+    sources_of = _sources(nodes) if states else {}
+    carried = _is_carried(states, outputs, sources_of)
+    kept = _without_final(outputs, sources_of) if states else outputs
     return Graph(
         inputs=tuple(end for end in ends if end.name not in sources),
         outputs=kept,
@@ -124,12 +129,9 @@ def as_graph(
     )
 
 
-def is_carried(
-    states: tuple[State, ...], outputs: tuple[str, ...], nodes: tuple[Node, ...]
-) -> bool:
+def _is_carried(states: tuple[State, ...], outputs: tuple[str, ...], sources_of: Sources) -> bool:
     """Whether each state is given out, by itself or as a node's output, which ends in it."""
-    sources = _sources(nodes)
-    given = {source for name in outputs for source in sources.get(name, _OTHER)}
+    given = {source for name in outputs for source in sources_of.get(name, _OTHER)}
     places = {"h": (0, 1), "c": (2,)}
     return bool(states) and all(
         any((state.node, place) in given for place in places[state.state]) for state in states
@@ -140,8 +142,7 @@ _OTHER = frozenset({("", 0)})
 """What a value is put together of that no recurrent node gives."""
 
 
-def _sources(nodes: tuple[Node, ...]) -> dict[str, frozenset[tuple[str, int]]]:
-    """Value -> the outputs of recurrent nodes, by number, that it is put together of."""
+def _sources(nodes: tuple[Node, ...]) -> Sources:
     found: dict[str, frozenset[tuple[str, int]]] = {}
     for node in nodes:
         if node.op in RECURRENT:
@@ -154,10 +155,9 @@ def _sources(nodes: tuple[Node, ...]) -> dict[str, frozenset[tuple[str, int]]]:
     return found
 
 
-def without_final(outputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
+def _without_final(outputs: tuple[str, ...], sources_of: Sources) -> tuple[str, ...]:
     """Outputs without those that are made of nothing but final states, or all if these are all."""
-    sources = _sources(nodes)
-    return (
-        tuple(name for name in outputs if any(place == 0 for _, place in sources.get(name, _OTHER)))
-        or outputs
+    kept = (
+        name for name in outputs if any(place == 0 for _, place in sources_of.get(name, _OTHER))
     )
+    return tuple(kept) or outputs

@@ -80,6 +80,11 @@ def _of_length(node: Node, scope: Scope, x: Any) -> tuple[Any, Any]:
 
 def _of_frames(node: Node, scope: Scope, value: Value) -> list[Value]:
     """A node that does one step of a stream, over the steps that stand in the batch's axis."""
+    if node.reads(lengths.POSITION) in scope.lengths:
+        raise UnspoolError(
+            f"takes lengths {node.reads(lengths.POSITION)!r} of one step of a stream; export it "
+            "without: a step that is to be skipped is a call that is not made"
+        )
     layout = node.attributes.get("layout", 0)
     time, batch = (1, 0) if layout else (0, 1)
     if directions(node) == 2 or value.shape[time] != 1:
