@@ -16,7 +16,10 @@ from unspool.runtime import prediction
 from unspool.runtime.quality import MOST_ERROR
 from unspool.unrolling.stream_checks import smallest_chunk
 
-AS_A_CASE = ("noise-suppression-rnnoise", "sentences-lstm-64-with-attention")
+AS_A_CASE = (
+    *("noise-suppression-rnnoise", "sentences-lstm-64-with-attention"),
+    "intensive-care-gru-simple",
+)
 """What `cases` has, smaller, in every run."""
 
 QUICK = [

@@ -68,6 +68,16 @@ SELDOM = frozenset(
         *("Masking, GlobalAveragePooling1D, and mean over all steps", "Concatenate of twelve"),
         *("Dense and Conv1D with selu, elu, relu6", "own cell: projected LSTM"),
         *("Bidirectional(ConvLSTM2D)", "DeepSpeech: clipped ReLU, LSTM"),
+        *("TimeDistributed(model of recurrent layers)", "own cell: zoneout"),
+        *("RNNoise: three GRUs, 42 features, two heads", "Conv1D dilated, gated (a WaveNet)"),
+        *("Bidirectional(RNN([cell, cell])), return_sequences", "TimeDistributed(model of Conv2D)"),
+        *("Masking, GRU, GlobalAveragePooling1D", "keras.ops.max beside keras.ops.min"),
+        *("Attention and AdditiveAttention of the last step", "RepeatVector, Permute, Multiply"),
+        *("BatchNormalization between recurrent layers", "Masking, a user's own cell"),
+        *("Conv1D with strides beyond 3", "MaxPooling1D, padded, with strides beyond 3"),
+        *("ConvLSTM2D", "Masking, zero_output_for_mask", "LSTM, relu", "GRU, relu"),
+        *("Bidirectional SimpleRNN", "return_sequences", "Flatten, Dense", "Dropout, removed"),
+        *("mask= and initial_state=", "names with spaces and umlauts", "ReLU(6)"),
     )
 )
 """Names of cases near others that every run has: all of theirs are left to `make test-all`."""

@@ -180,7 +180,7 @@ def _lossy() -> tuple[keras.Model, np.ndarray, np.ndarray]:
 
 def test_int8_is_better_after_it_than_before() -> None:
     model, x, y = _lossy()
-    options = FineTuning(quantized_epochs=2, learning_rate=1e-2, batch_size=30)  # of 2,850
+    options = FineTuning(quantized_epochs=1, learning_rate=1e-2, batch_size=30)  # of 2,850
     done = compress(
         model, x, y, setting=KernelSetting(0.0, None), calibration=x[:100], fine_tuning=options
     )

@@ -40,7 +40,7 @@ def arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return given, expected
 
 
-@pytest.mark.parametrize("name", slow.but_one_of(2, NAMES))
+@pytest.mark.parametrize("name", slow.but_one_of(4, NAMES))
 def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> None:
     model = unspool.load(files / name)
     given, expected = arrays(files / name)
@@ -53,7 +53,7 @@ def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "name", slow.but_one_of(2, [name for name in NAMES if name.endswith(".h5")])
+    "name", slow.but_one_of(4, [name for name in NAMES if name.endswith(".h5")])
 )
 def test_it_goes_to_the_npu(files: Path, name: str) -> None:
     """Its network, rebuilt without loops, gives what Keras 2 gave."""

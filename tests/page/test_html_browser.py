@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import slow
 from browser import BINARY, Browser
 from reports import CASES, page
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no chromium here: apt-get install chromium")
 PICTURES = Path(__file__).parents[2] / "test-screenshots"
 WIDTHS = (375, 1280)
+OFTEN = ("deployed", "stream", "nothing on the NPU", "1,000 classes", "searched", "hostile")
 
 OVERFLOWING = """
 (() => {
@@ -83,7 +85,7 @@ def browser() -> Iterator[Browser]:
     opened.close()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow.unless(OFTEN, CASES))
 def test_nothing_overflows_and_the_console_is_silent(
     case: str, browser: Browser, tmp_path: Path
 ) -> None:

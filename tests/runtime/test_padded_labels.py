@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from commands import unspool as command
 
 import unspool
@@ -75,7 +76,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow.unless(["tagger", "given", "joined"], MODELS))
 def test_accuracy_is_what_keras_evaluates(name: str) -> None:
     model = MODELS[name]()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -55,7 +55,7 @@ PADDED = [
 ]
 
 
-@pytest.mark.parametrize("name", slow.but_one_of(2, PADDED))
+@pytest.mark.parametrize("name", slow.but_one_of(3, PADDED))
 def test_each_is_an_operator_and_gives_what_keras_gives(name: str, computing: None) -> None:
     kind, padding = name.rsplit(" ", 1)
     model = gated(kind, padding)

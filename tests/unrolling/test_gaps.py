@@ -75,7 +75,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "two lengths": _two_lengths,
 }
 
-OFTEN = ("gru, backwards", "two bidirectional grus", "masked", "attention", "slices", "own cell")
+OFTEN = ("gru, backwards", "masked", "slices", "own cell")
 
 
 def _model(build: Callable[[Any], Any]) -> Any:
