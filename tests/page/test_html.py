@@ -345,7 +345,7 @@ def test_allocations_are_read_from_velas_log() -> None:
 def test_the_plan_ends_where_vela_says(report: Callable[[], Report]) -> None:
     compiled = report().compiled
     ends = [a.address + a.size for a in compiled.allocations if a.memory == "Sram"]
-    assert max(ends) <= 1024 * compiled.sram_kib <= max(ends) + 16
+    assert max(ends) <= 1024 * compiled.tensors_sram_kib <= max(ends) + 16
 
 
 def test_the_step_graph_has_the_operators_of_one_step() -> None:

@@ -175,7 +175,7 @@ BROKEN: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "a figure that is text": (lambda d: d["figures"]["flash"].update(value="9"), "'9' is not of"),
     "no placement": (lambda d: d.pop("placement"), "'placement' is a required"),
-    "another version": (lambda d: d.update(schema_version=1), "2 was expected"),
+    "another version": (lambda d: d.update(schema_version=1), "3 was expected"),
     "more than all right": (lambda d: d["accuracy"][0].update(percent=101), "101 is greater"),
     "parameters alone": (lambda d: d["model"].pop("inputs"), "'inputs' is a dependency"),
 }

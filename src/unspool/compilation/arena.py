@@ -1,17 +1,16 @@
-"""Where a compiled file's tensors lie in the arena, and how large the arena must be."""
+"""TFLM's arena for a compiled file: where tensors lie in it, and how large it must be."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from unspool.compilation.placement import NPU
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
-
-NPU_OPERATOR = "ethos-u"
-"""The kind that Vela gives to the operators that run on the NPU."""
 
 _ALIGNMENT = 16
 _BYTES = {
@@ -19,16 +18,20 @@ _BYTES = {
     schema.TensorType.UINT8: 1,
     schema.TensorType.BOOL: 1,
     schema.TensorType.INT16: 2,
+    schema.TensorType.FLOAT16: 2,
     schema.TensorType.FLOAT32: 4,
     schema.TensorType.INT32: 4,
     schema.TensorType.INT64: 8,
 }
-# TFLM keeps an array of base addresses (8 bytes each) and one of sizes (`size_t`) for the
-# operands of each NPU operator.
-_OPERAND_BYTES = 16
-# TFLM's own structures. A 64-bit TFLM (0.dev20261023) takes 1,680 bytes of them for 11 tensors, 8
-# inputs and outputs and 1 operator; this allows 3,584, and pointers on a Cortex-M are half as long.
-_BOOKKEEPING, _BOOKKEEPING_EACH = 1024, 128
+# What TFLM's own structures take with pointers of 8 bytes, measured with its recording allocator
+# (0.dev20261023, `tests/tflm_npu.py`); a Cortex-M's have 4. Its NPU kernel keeps an array of
+# addresses and one of sizes for its operands.
+_OPERAND = 16
+_FIXED, _TENSOR, _OPERATOR, _END, _POINTER = 544, 24, 80, 96, 8
+# An allowance: what other kernels keep differs, and none is Vela's.
+_OTHER_KERNEL = 256
+# While it plans the memory, before it keeps a structure for each input and output.
+_PLANNED_TENSOR = 96
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Arena:
         scratch: Vela's scratch tensor, which starts at 0 and holds inputs and outputs too.
         fast_scratch: what the NPU needs in dedicated SRAM in addition, or 0 where the memory mode
             has none. TFLM reserves it in the arena as well.
-        bookkeeping: an allowance for TFLM's own structures, about twice what it needs.
+        bookkeeping: TFLM's own structures, with pointers of 8 bytes; those of a Cortex-M are half
+            as long.
+        planning: what TFLM needs while it plans the memory, which can be more than all of that.
     """
 
     offsets: dict[int, int]
@@ -49,11 +54,12 @@ class Arena:
     scratch: int
     fast_scratch: int
     bookkeeping: int
+    planning: int
 
     @property
     def size(self) -> int:
         """Bytes to reserve for it."""
-        return _align(self.planned + self.bookkeeping)
+        return _align(max(self.planned + self.bookkeeping, self.planning))
 
 
 def read(model: flatbuffer.Model) -> Arena:
@@ -65,30 +71,48 @@ def read(model: flatbuffer.Model) -> Arena:
     Raises:
         UnspoolError: the file is not Vela's.
     """
-    graph = model.subgraphs[0]
-    offsets = _plan(model)
-    end = max((o + _align(_size(graph.tensors[i])) for i, o in offsets.items()), default=0)
-    scratch = fast_scratch = operands = 0
-    for op in graph.operators:
-        if flatbuffer.operator_kind(model, op) == NPU_OPERATOR:
-            _, _, scratch_index, fast_index = op.inputs[:4]  # the TFLM kernel's contract
-            scratch = max(scratch, _size(graph.tensors[scratch_index]))
-            if fast_index != scratch_index:
-                fast_scratch = max(fast_scratch, _size(graph.tensors[fast_index]))
-            operands += len(op.inputs) + len(op.outputs)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    places = _plan(model, len(tensors))
+    offsets = {i: place for i, place in enumerate(places) if place >= 0}
+    end = max((place + _align(_size(tensors[i])) for i, place in offsets.items()), default=0)
     unplanned = sum(
         _align(_size(tensor))
-        for index, tensor in enumerate(graph.tensors)
+        for index, tensor in enumerate(tensors)
         if index not in offsets and not _is_constant(model, tensor)
     )
-    things = len(graph.tensors) + len(graph.inputs) + len(graph.outputs) + len(graph.operators)
+    scratch, fast_scratch = _scratch(model)
+    operators = [op for graph in model.subgraphs for op in graph.operators or ()]
+    main = model.subgraphs[0]
+    sides = [() if side is None else side for side in (main.inputs, main.outputs)]
+    kept = _FIXED + _TENSOR * len(tensors) + _OPERATOR * len(operators)
+    ends = sum(_END * len(side) + _align(_POINTER * len(side)) for side in sides)
     return Arena(
-        offsets=offsets,
+        offsets={i: place for i, place in offsets.items() if i < len(main.tensors)},
         planned=end + unplanned,
         scratch=scratch,
         fast_scratch=fast_scratch,
-        bookkeeping=_BOOKKEEPING + _BOOKKEEPING_EACH * things + _OPERAND_BYTES * operands,
+        bookkeeping=kept + ends + sum(_kernel(model, op) for op in operators),
+        planning=kept + _PLANNED_TENSOR * (len(tensors) + 2 * len(operators)),
     )
+
+
+def _scratch(model: flatbuffer.Model) -> tuple[int, int]:
+    """Bytes of the scratch tensor, and of the fast one where it is another."""
+    graph, sizes = model.subgraphs[0], [(0, 0)]
+    for op in graph.operators or ():
+        if flatbuffer.operator_kind(model, op) == NPU:
+            _, _, scratch, fast = op.inputs[:4]  # the TFLM kernel's contract
+            apart = _size(graph.tensors[fast]) if fast != scratch else 0
+            sizes.append((_size(graph.tensors[scratch]), apart))
+    slow, fast = zip(*sizes, strict=True)
+    return max(slow), max(fast)
+
+
+def _kernel(model: flatbuffer.Model, op: Any) -> int:
+    """What the kernel of an operator keeps."""
+    if flatbuffer.operator_kind(model, op) == NPU:
+        return _OPERAND * (len(op.inputs) + len(op.outputs))
+    return _OTHER_KERNEL
 
 
 def overlap(arena: Arena, one: int, other: int, size: int, other_size: int) -> bool:
@@ -99,23 +123,24 @@ def overlap(arena: Arena, one: int, other: int, size: int, other_size: int) -> b
     return start < other_start + other_size and other_start < start + size
 
 
-def _plan(model: flatbuffer.Model) -> dict[int, int]:
-    """Tensor index -> offset, from the metadata that TFLM reads too; none without it."""
+def _plan(model: flatbuffer.Model, tensors: int) -> Sequence[int]:
+    """The offset of each tensor of all graphs, from the metadata that TFLM reads too; -1: none."""
     for metadata in model.metadata or []:
         if metadata.name == b"OfflineMemoryAllocation":
             words = np.frombuffer(bytes(model.buffers[metadata.buffer].data), "<i4")
-            # version, subgraph, count, then one offset per tensor; -1 is not planned
-            if len(words) != 3 + len(model.subgraphs[0].tensors):
+            if len(words) != 3 + tensors:  # version, graphs, tensors, then their offsets
                 raise UnspoolError(
                     f"the compiled file's memory plan has {len(words)} numbers, expected "
-                    f"{3 + len(model.subgraphs[0].tensors)}: not a file of Vela 5.x"
+                    f"{3 + tensors}: not a file of Vela 5.x"
                 )
-            return {i: int(offset) for i, offset in enumerate(words[3:]) if offset >= 0}
-    return {}
+            offsets: Sequence[int] = words[3:].tolist()
+            return offsets
+    return [-1] * tensors
 
 
 def _size(tensor: Any) -> int:
-    return math.prod(int(n) for n in tensor.shape) * _BYTES.get(tensor.type, 8)
+    shape = () if tensor.shape is None else tensor.shape  # none for a single number
+    return math.prod(int(n) for n in shape) * _BYTES.get(tensor.type, 8)
 
 
 def _is_constant(model: flatbuffer.Model, tensor: Any) -> bool:

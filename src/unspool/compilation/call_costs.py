@@ -19,7 +19,7 @@ class CallCost:
         calls: of the network, that an inference takes.
         flash_kib: KiB of the compiled file; measured.
         command_stream_kib: what of it is commands for the NPU; measured.
-        sram_kib: KiB of SRAM, Vela's estimate, with the weights where the memory mode puts them
+        sram_kib: KiB of SRAM to reserve, with the network where the memory mode has it read from
             there.
         cycles: of all calls, Vela's estimate.
         milliseconds: of all calls, Vela's estimate, and what they cost beside that.

@@ -1,8 +1,11 @@
 """A compiled network, and what Vela says of it."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from unspool.compilation import arena
 from unspool.compilation.allocations import Allocation
+from unspool.compilation.arena import Arena
 from unspool.compilation.placement import NPU
 from unspool.compilation.targets import Target
 from unspool.tflite import flatbuffer
@@ -66,7 +69,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled network and what Vela says of it. All figures are Vela's estimates.
+    """A compiled network and what Vela says of it. Fields are Vela's estimates.
 
     An inference of a network that is called several times for a sequence is all of these calls.
 
@@ -77,11 +80,9 @@ class Compiled:
         cycles: NPU cycles of one inference.
         milliseconds: of one inference, at the system configuration's clock; with what its calls
             cost, where there are several.
-        sram_kib: SRAM that an inference needs, in KiB of 1024 bytes.
-        dram_kib: DRAM, weights included where they lie there.
-        constants_kib: weights and constants in flash, without the command stream; with `Sram_Only`
-            they are copied from there to SRAM before the first inference, and take that much SRAM
-            in addition to `sram_kib`.
+        tensors_sram_kib: what an inference's tensors take of SRAM, in KiB of 1024 bytes.
+        tensors_dram_kib: what they take of DRAM, weights included where they lie there.
+        constants_kib: weights and constants in flash, without the command stream.
         weights_kib: weights and scales after Vela's compression, wherever they lie.
         macs: multiply-accumulates of one inference.
         npu_operators: how many operators run on the NPU.
@@ -101,8 +102,8 @@ class Compiled:
     vela_version: str
     cycles: int
     milliseconds: float
-    sram_kib: float
-    dram_kib: float
+    tensors_sram_kib: float
+    tensors_dram_kib: float
     constants_kib: float
     weights_kib: float
     macs: int
@@ -120,11 +121,29 @@ class Compiled:
         """What driver and interpreter take in all calls, assumed; 0 where there is only one."""
         return self.target.call_microseconds * self.calls / 1000 if self.calls > 1 else 0.0
 
+    @cached_property
+    def arena(self) -> Arena:
+        """What TFLM needs for an inference: the tensors by Vela's plan, and its own structures."""
+        return arena.read(flatbuffer.look(self.tflite))
+
+    @property
+    def sram_kib(self) -> float:
+        """SRAM to reserve: TFLM's arena, where it lies there; else what the NPU has to itself."""
+        in_sram = self.target.memory_name("arena") == "Sram"
+        return self.arena.size / 1024 if in_sram else self.tensors_sram_kib
+
     @property
     def sram_with_weights_kib(self) -> float:
-        """SRAM that an inference needs, with the weights where the memory mode puts them there."""
+        """The same with the whole file, where the memory mode has the network read from SRAM."""
         in_sram = self.target.memory_name("const") == "Sram"
-        return self.sram_kib + (self.constants_kib if in_sram else 0.0)
+        return self.sram_kib + (self.flash_kib if in_sram else 0.0)
+
+    @property
+    def dram_kib(self) -> float:
+        """DRAM to reserve: weights and TFLM's arena, where they lie there."""
+        if self.target.memory_name("arena") != "Dram":
+            return self.tensors_dram_kib
+        return self.tensors_dram_kib + (self.arena.size - self.arena.scratch) / 1024
 
     @property
     def flash_kib(self) -> float:

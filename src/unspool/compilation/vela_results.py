@@ -41,8 +41,8 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
         vela_version=vela_version,
         cycles=_integer(summary["cycles_total"]),
         milliseconds=1000 * float(summary["inference_time"]),
-        sram_kib=float(summary["sram_memory_used"]),
-        dram_kib=float(summary["dram_memory_used"]),
+        tensors_sram_kib=float(summary["sram_memory_used"]),
+        tensors_dram_kib=float(summary["dram_memory_used"]),
         constants_kib=float(summary["on_chip_flash_memory_used"])
         + float(summary["off_chip_flash_memory_used"]),
         weights_kib=float(summary["total_npu_encoded_weights"]) / 1024,

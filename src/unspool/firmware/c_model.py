@@ -1,8 +1,8 @@
 """The C of `<name>_model.h` and `<name>_model.c`."""
 
+from unspool.compilation.arena import Arena
 from unspool.compilation.compiled import Compiled
 from unspool.firmware import resolver
-from unspool.firmware.arena import Arena
 from unspool.firmware.identifiers import printable
 from unspool.firmware.templates import fill
 from unspool.tflite import flatbuffer

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.firmware import arena, ports
-from unspool.firmware.arena import Arena
+from unspool.compilation import arena
+from unspool.compilation.arena import Arena
+from unspool.firmware import ports
 from unspool.firmware.ports import Port
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.tflite.state_pairs import state_pairs

@@ -1,10 +1,10 @@
 """The calls that tell TFLM which operators a compiled file has."""
 
-from unspool.firmware.arena import NPU_OPERATOR
+from unspool.compilation.placement import NPU
 from unspool.tflite import flatbuffer
 
 _SPELLED = {  # those that differ from the kind's words in capitals
-    NPU_OPERATOR: "AddEthosU",
+    NPU: "AddEthosU",
     "BATCH_MATMUL": "AddBatchMatMul",
     "CUMSUM": "AddCumSum",
     "PADV2": "AddPadV2",

@@ -12,7 +12,7 @@ from unspool.report.figure import Figure
 from unspool.support import files
 from unspool.support.files import AnyPath
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 NAME = "report.json"
 

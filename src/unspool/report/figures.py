@@ -171,7 +171,9 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         yield figure(kinds.CALLS, compiled.calls, "measured", how)
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
-    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", on)
+    how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on
+    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", how)
+    yield figure(kinds.SRAM_TENSORS, compiled.tensors_sram_kib, "estimated", f"of it, {on}")
     yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
     yield figure(kinds.FLASH, compiled.flash_kib, "measured", "the compiled file, all of it")
     how = "of it, what the NPU is told to do"

@@ -55,9 +55,9 @@ def _in_sram(report: Report, request: Request) -> tuple[str, float, str]:
         there = targets.target(target.accelerator, target.system_config, "Sram_Only", target.config)
     except UnspoolError:  # a configuration file without that mode
         return "", 0.0, ""
-    size = compiled.constants_kib or compiled.weights_kib
+    size = compiled.flash_kib
     out = quote(f"{request.out}/sram-only")
-    what = f"Having all weights there ({size:,.1f} KiB)"
+    what = f"Having the whole network there ({size:,.1f} KiB)"
     command = f"{compile_again} {commands.target_options(there)}"
     return f"{command} --out {out}", compiled.sram_kib + size, what
 

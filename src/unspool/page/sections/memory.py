@@ -22,7 +22,7 @@ def memory(report: Report) -> Section:
         end = max(a.address + a.size for a in tensors) / 1024
         used, kept = end, 0.0
         if name == "Sram" and resident:
-            used, kept = resident.sram_kib, resident.kept_kib
+            used, kept = end + resident.kept_kib, resident.kept_kib
         peak, alive = _peak(tensors)
         tables.append(_places(f"Alive when most of {name.upper()} is, at time {peak}", alive))
         pictures.append(
