@@ -16,7 +16,7 @@ from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.layer_rules import check
-from unspool.unrolling.piecewise import CALLS
+from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.stream_checks import check_streams
 
 _SAMPLES = 8  # flash and cycles hardly depend on the ranges

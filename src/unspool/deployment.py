@@ -31,6 +31,7 @@ from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.layer_rules import Verdict, check
+from unspool.unrolling.pieces import LATE_STREAM, STREAM
 from unspool.unrolling.stream_checks import check_streams
 
 __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
@@ -110,6 +111,7 @@ def deploy_stream(
     test: tuple[Samples, Labels] | None = None,
     calibration_rounds: int = 6,
     carry_states: bool = False,
+    lookahead: bool = False,
     options: Options = _DEFAULTS,
     watch: Watch | None = None,
 ) -> Deployment:
@@ -124,6 +126,7 @@ def deploy_stream(
             time in each step, of others after the last call; None measures nothing.
         calibration_rounds: as `calibrate_stream` takes it.
         carry_states: the device never resets its states; as `calibrate_stream` takes it.
+        lookahead: accept outputs that come late, as `unroll_stream` takes it.
         options: target, calibration and quantization.
         watch: called with a stage's name, how much of it is done, and how much there is in all.
 
@@ -137,7 +140,8 @@ def deploy_stream(
         ('gru/h',)
     """
     check_graph(model)
-    time_steps = time_steps or check_streams(model).multiple
+    pieces = LATE_STREAM if lookahead else STREAM
+    time_steps = time_steps or check_streams(model, pieces).multiple
     way = stages.stream(
         time_steps,
         method=options.calibration_method,
@@ -146,6 +150,7 @@ def deploy_stream(
         full_length=options.full_length,
         rounds=calibration_rounds,
         carry_states=carry_states,
+        lookahead=lookahead,
     )
     return _deploy(model, calibration, test, None, time_steps, way, options, watch)
 

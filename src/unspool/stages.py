@@ -15,7 +15,7 @@ from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
-from unspool.unrolling.piecewise import CALLS
+from unspool.unrolling.pieces import CALLS, LATE_STREAM, STREAM
 from unspool.unrolling.stream_checks import check_streams
 
 
@@ -120,10 +120,17 @@ def stream(
     rounds: int,
     carry_states: bool,
     full_length: bool = False,
+    lookahead: bool = False,
 ) -> Way:
     """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
-        partial(unroll_stream, time_steps=time_steps, allow_cpu=allow_cpu, full_length=full_length),
+        partial(
+            unroll_stream,
+            time_steps=time_steps,
+            allow_cpu=allow_cpu,
+            full_length=full_length,
+            lookahead=lookahead,
+        ),
         partial(
             calibrate_stream,
             method=method,
@@ -131,15 +138,21 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(_check_chunks, time_steps=time_steps),
+        partial(_check_chunks, time_steps=time_steps, full_length=full_length, lookahead=lookahead),
         activations,
     )
 
 
-def _check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
-    chunks = check_streams(model)
+def _check_chunks(
+    model: Any, data: Samples, what: str, time_steps: int, full_length: bool, lookahead: bool
+) -> None:
+    chunks = check_streams(model, LATE_STREAM if lookahead else STREAM)
     taken.check_chunks(model, data, what, time_steps)
     chunks.check(time_steps)
+    if chunks.windows:  # how late it is, and whether it may be so, is known when it is rebuilt
+        unroll_stream(
+            model, time_steps, allow_cpu=True, full_length=full_length, lookahead=lookahead
+        )
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

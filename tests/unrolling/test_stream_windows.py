@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import slow
 from cases import L
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from repeated_ranges import repeated
 
@@ -17,6 +17,7 @@ from unspool.quantization.quantizer import quantize
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll_calls, unroll_stream
+from unspool.unrolling.pieces import LATE_STREAM
 from unspool.unrolling.stream_checks import check_streams
 
 T, FEATURES = 24, 6
@@ -225,12 +226,179 @@ def test_random_causal_networks(
     np.testing.assert_allclose(got, model.predict(data, verbose=0), rtol=0, atol=1e-5)
 
 
+SEQUENCES: dict[str, Any] = {"return_sequences": True}
+
+
+def centred(x: Any) -> Any:
+    """A residual around "same": the input waits for the convolution."""
+    return L.GRU(4, **SEQUENCES)(L.Add()([x, L.Conv1D(FEATURES, 3, padding="same")(x)]))
+
+
+def shortened(x: Any) -> Any:
+    """A residual around "valid", as WaveNets and TCNs have it."""
+    return L.GRU(4)(L.Add()([L.Cropping1D((2, 2))(x), L.Conv1D(FEATURES, 5)(x)]))
+
+
+def paths(x: Any) -> Any:
+    near, far = L.GRU(5, **SEQUENCES)(x), L.Conv1D(4, 3)(L.Conv1D(5, 5, dilation_rate=2)(x))
+    return L.Concatenate()([L.Cropping1D((10, 0))(near), L.GRU(5, **SEQUENCES)(far)])
+
+
+def images(x: Any) -> Any:
+    h = L.Conv2D(3, (5, 3), (2, 2), padding="same")(L.Reshape((T, FEATURES, 1))(x))
+    h = L.DepthwiseConv2D((3, 3), padding="same")(h)
+    return L.GRU(4, **SEQUENCES)(L.Reshape((T // 2, -1))(h))
+
+
+def heads(x: Any) -> list[Any]:
+    return [L.GRU(4, **SEQUENCES)(L.Conv1D(5, 4)(x)), L.GRU(3, **SEQUENCES)(x)]
+
+
+def conv(width: int, size: int, stride: int = 1, padding: str = "valid", gap: int = 1) -> Any:
+    return L.Conv1D(width, size, stride, padding, dilation_rate=gap, activation="tanh")
+
+
+STREAMED = L.GRU(5, **SEQUENCES)
+LATE: dict[str, tuple[Callable[[Any], Any], list[tuple[int, int, int]]]] = {
+    "valid": (lambda x: L.GRU(4)(conv(6, 5)(x)), [(1, 4, 0), (2, 2, 0), (4, 1, 0)]),
+    "valid, in time": (lambda x: L.GRU(4, **SEQUENCES)(conv(6, 5)(x)), [(1, 4, 0), (6, 1, 2)]),
+    "valid, states between": (
+        behind(conv(6, 5, 2), conv(6, 3), L.LSTM(4, **SEQUENCES), conv(3, 3)),
+        [(2, 6, 0), (4, 3, 0)],
+    ),
+    "overlapping pools": (behind(conv(6, 3), L.MaxPooling1D(3, 2)), [(2, 2, 0), (4, 2, 4)]),
+    "same": (behind(conv(6, 5, padding="same")), [(1, 2, 2), (2, 1, 2), (4, 1, 4)]),
+    "same, strides, dilation": (
+        behind(
+            *(conv(6, 5, padding="same"), conv(6, 4, 2, "same"), conv(4, 3, 1, "same", 4)),
+            STREAMED,
+        ),
+        [(2, 6, 12)],
+    ),
+    "zeros on both sides": (behind(L.ZeroPadding1D(2), conv(6, 5), STREAMED), [(1, 2, 2)]),
+    "more zeros than it reads": (behind(pad(7), conv(6, 3), STREAMED), [(1, 0, 5), (4, 0, 5)]),
+    "a residual": (centred, [(1, 1, 1), (4, 1, 4)]),
+    "a shortened residual": (shortened, [(1, 4, 0), (2, 2, 0)]),
+    "paths of unlike length": (paths, [(1, 10, 0), (2, 5, 0), (4, 3, 2)]),
+    "images": (images, [(2, 2, 4)]),
+    "heads of unlike length": (heads, [(1, 3, 3), (2, 2, 4)]),
+}
+"""Layers whose first windows are not full, or that read what is to come; of each number of steps of
+a call, the calls until windows are full, and by how many steps outputs come late."""
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize(
+    ("name", "steps", "warm_up", "late"),
+    [
+        pytest.param(name, *case, marks=[pytest.mark.slow] * (number > 0 and name != "valid"))
+        for name, (_, cases) in LATE.items()
+        for number, case in enumerate(cases)
+    ],
+)
+def test_a_stream_that_is_late_gives_what_keras_gives(
+    name: str, steps: int, warm_up: int, late: int
+) -> None:
+    model, data = built(LATE[name][0]), sequences(4)
+    session = Session(convert(unroll_stream(model, steps, lookahead=True)))
+    assert session.of_sequence is not None
+    assert (session.warm_up, session.of_sequence.late) == (warm_up, late)
+    missing = []
+    for got, wanted in zip(session.predict(data), whole(model, data), strict=True):
+        missing.append((wanted.shape[1] - got.shape[1]) * T // wanted.shape[1])
+        np.testing.assert_allclose(got, wanted[:, : got.shape[1]], rtol=0, atol=1e-5)
+    assert max(missing) >= late  # the last steps, which the whole network alone gives
+    calls = session.predict_calls(data[:1])
+    by_step = [session.step(*call) for call in data[0].reshape(-1, 1, steps, FEATURES)]
+    for got, wanted in zip(zip(*by_step, strict=True), calls, strict=True):
+        np.testing.assert_array_equal(np.stack(got), wanted[0])
+    session.reset()
+    for got, wanted in zip(session.run(data[0]), calls, strict=True):
+        np.testing.assert_array_equal(got.reshape(wanted[0].shape), wanted[0])
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize(
+    "name", ["paths of unlike length", pytest.param("images", marks=pytest.mark.slow)]
+)
+def test_a_late_stream_runs_on_the_npu_and_is_measured(name: str) -> None:
+    model, data = built(LATE[name][0]), sequences(40)
+    steps, _, _ = LATE[name][1][0]
+    wanted = whole(model, data)[0]
+    done = unspool.deploy_stream(
+        model, data, time_steps=steps, lookahead=True, test=(data, wanted), options=QUICK
+    )
+    assert done.compiled.cpu_operators == ()
+    assert (done.simulation.samples, done.simulation.equal) == (40, 40)
+    measured = done.measured
+    assert measured.not_measured == ()
+    assert measured.unroll_error is not None and measured.unroll_error.largest < 1e-5
+    assert [score.runtime for score in measured.regressions] == ["keras", "litert", "tflm", "npu"]
+    assert measured.regressions[0].rmse == 0
+    assert 0 < measured.regressions[2].rmse < 0.1
+    score = unspool.evaluate(done.quantized_tflite, data, wanted, "tflm")
+    assert score == measured.regressions[2]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("conv", "crop", "pool", "gru", "residual", "norm")),
+            st.integers(1, 5),
+            st.integers(1, 2),
+            st.integers(1, 3),
+            st.sampled_from(("valid", "same", "causal")),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(1, 3),
+    st.integers(0, 9),
+)
+@settings(max_examples=6, deadline=None, phases=PHASES)
+def test_random_networks_that_are_late(
+    layers: list[tuple[str, int, int, int, str]], calls: int, seed: int
+) -> None:
+    """Whatever the chunk, each output of a stream is Keras's for the whole sequence."""
+    keras.utils.set_random_seed(seed)
+    x = keras.Input((96, 3), name="x")
+    h = x
+    for kind, size, stride, gap, padding in layers:
+        if kind == "conv":
+            h = conv(4, size, stride, padding, gap if stride == 1 else 1)(h)
+        elif kind == "crop":
+            h = L.Cropping1D((size - 1, stride - 1))(h)
+        elif kind == "pool":
+            h = L.AveragePooling1D(size, stride)(h)
+        elif kind == "gru":
+            h = L.GRU(4, **SEQUENCES)(h)
+        elif kind == "residual":
+            h = L.Concatenate()([h, conv(3, size, 1, "same")(h)])
+        else:
+            h = L.LayerNormalization()(h)
+    model = keras.Model(x, L.GRU(4, **SEQUENCES)(h))
+    data = np.random.default_rng(seed).normal(0, 1, (2, 96, 3)).astype(np.float32)
+    try:
+        steps = check_streams(model, LATE_STREAM).multiple * calls
+        assume(96 % steps == 0)
+        session = Session(convert(unroll_stream(model, steps, lookahead=True)))
+    except UnspoolError as error:
+        assert "puts other zeros in front of a sequence" in str(error)
+        return
+    assume(session.warm_up * steps < 96)
+    (got,), wanted = session.predict(data), model.predict(data, verbose=0)
+    np.testing.assert_allclose(got, wanted[:, : got.shape[1]], rtol=0, atol=1e-5)
+    assert session.of_sequence is not None
+    missing = wanted.shape[1] - got.shape[1]
+    assert missing * 96 // wanted.shape[1] <= session.of_sequence.late + 2 * steps
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "same": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3, padding="same", name="c")(x)),
         "layer 'c' (Conv1D): reads steps that are to come, by its padding \"same\"; train it with "
-        'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or deploy '
-        "it without states",
+        'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or take outputs '
+        "that come so many steps late, by `lookahead`; or deploy it without states",
     ),
     "same, behind zeros": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3, 3, padding="same", name="c")(pad(1)(x))),
@@ -238,31 +406,25 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         'padding "causal", or with ZeroPadding of 2 steps in front and "valid"; or deploy '
         "it without states",
     ),
-    "valid": (
-        lambda x: L.GRU(4)(L.Conv1D(4, 5, 2, name="c")(x)),
-        "layer 'c' (Conv1D): reads windows of 5 time steps, of which the first are not full; train "
-        'it with padding "causal", or with ZeroPadding of 3 to 4 steps in front of it; '
-        "or deploy it without states",
-    ),
-    "more zeros than it reads": (
-        lambda x: L.GRU(4)(L.Conv1D(4, 3, name="c")(pad(5)(x))),
-        "layer 'c' (Conv1D): reads windows of 3 time steps behind 5 of zeros, so that what it "
-        "gives comes late; train it with 2 at most; or deploy it without states",
+    "pools that are padded": (
+        lambda x: L.GRU(4)(L.MaxPooling1D(3, 1, "same", name="p")(x)),
+        "layer 'p' (MaxPooling1D): reads steps that are to come, by its padding \"same\", and no "
+        'zeros where there are none; train it with padding "valid"; or deploy it without states',
     ),
     "zeros behind": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3)(L.ZeroPadding1D((1, 1), name="z")(x))),
         "layer 'z' (ZeroPadding1D): puts zeros behind the sequence, whose end a stream does not "
-        "have",
+        "have; or take outputs that come so many steps late, by `lookahead`",
     ),
     "zeros for a GRU": (
         lambda x: L.GRU(4, name="g")(pad(2)(x)),
-        "layer 'g' (GRU): reads zeros in front of the sequence, which a stream has no time steps "
+        "layer 'g' (GRU): reads zeros around the sequence, which a stream has no time steps "
         "for; put them right in front of a convolution or pooling that reads them",
     ),
     "zeros come out": (
         lambda x: pad(2)(L.GRU(4, return_sequences=True)(x)),
-        "an output begins with zeros, which a stream has no time steps for; put them right in "
-        "front of a convolution or pooling that reads them",
+        "an output begins or ends with zeros, which a stream has no time steps for; put them right "
+        "in front of a convolution or pooling that reads them",
     ),
     "looks back far": (
         lambda x: L.GRU(4)(x[:, 9:] - x[:, :-9]),
@@ -292,3 +454,47 @@ def test_a_chunk_is_a_multiple_of_the_strides() -> None:
     assert Session(fewest.quantized_tflite).time_steps == 6
     tried = [cost.steps_per_call for cost in unspool.call_costs(model, sequences())]
     assert tried == [6, 12, 24]
+
+
+LATE_REFUSED: dict[str, tuple[Callable[[Any], Any], int, str]] = {
+    "of the last step": (
+        lambda x: L.GRU(4, name="g")(L.Conv1D(4, 5, padding="same")(x)),
+        1,
+        "output 'g' is of the last time step, which a stream gives 2 steps late; expected outputs "
+        "of each step, by `return_sequences=True`, or smaller `time_steps`",
+    ),
+    "strides of another length": (
+        lambda x: L.GRU(4, **SEQUENCES)(conv(4, 4, 2, "same")(conv(4, 4)(x))),
+        2,
+        'as those behind "valid" windows are; train it with padding "causal"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LATE_REFUSED)
+def test_what_no_stream_gives_is_refused_before_any_work(name: str) -> None:
+    layers, steps, line = LATE_REFUSED[name]
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy_stream(built(layers), sequences(), time_steps=steps, lookahead=True)
+    assert str(refused.value).endswith(line)
+
+
+def test_a_sequence_is_longer_than_the_windows() -> None:
+    x = keras.Input((None, FEATURES))
+    model = keras.Model(x, paths(x))
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy_stream(model, sequences(24, 10), time_steps=1)
+    assert str(refused.value) == (
+        "calibration data: sequences of 10 time steps; the first 10 fill the windows that the "
+        "model reads, expected more"
+    )
+
+
+def test_calls_of_a_sequence_are_never_late() -> None:
+    with pytest.raises(UnspoolError) as refused:
+        unroll_calls(built(LATE["valid"][0]), 4)
+    assert str(refused.value).endswith(
+        "reads windows of 5 time steps, of which the first are not full; train it with padding "
+        '"causal", or with ZeroPadding of 4 steps in front of it; or deploy it without '
+        "`steps_per_call`"
+    )

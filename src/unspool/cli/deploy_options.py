@@ -70,6 +70,14 @@ class StreamOptions:
             help="With --states: the device never resets its states; calibrate so.",
         ),
     ] = False
+    lookahead: Annotated[
+        bool,
+        typer.Option(
+            "--lookahead",
+            help="With --states: accept outputs that come some steps late, as convolutions read "
+            "what is to come.",
+        ),
+    ] = False
 
     def check(self) -> None:
         """Check that what has a meaning for streams only was not given for sequences.
@@ -79,6 +87,7 @@ class StreamOptions:
         """
         only = {
             "carry-states": self.carry_states,
+            "lookahead": self.lookahead,
             "calibration-rounds": self.calibration_rounds,
         }
         for name, value in only.items():
@@ -144,6 +153,7 @@ class StreamOptions:
             test=test,
             calibration_rounds=self.calibration_rounds or DEFAULT_ROUNDS,
             carry_states=self.carry_states,
+            lookahead=self.lookahead,
             options=options,
             watch=watch,
         )

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from unspool.firmware import c_run, ports
+from unspool.firmware import c_run, c_states, ports
 from unspool.firmware.identifiers import printable
-from unspool.firmware.interface import Interface, State
+from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
 from unspool.firmware.templates import fill
 from unspool.tflite.input_scaling import InputScaling
@@ -17,6 +17,8 @@ def header(name: str, interface: Interface) -> str:
     if interface.calls:
         calls = f"#define {name.upper()}_CALLS {interface.calls}\n"
         constants.append(f"\n/* Calls of the network that a sequence takes. */\n{calls}")
+    if interface.warm_up is not None:
+        constants.append(c_states.warm_up(name, interface.warm_up, interface.late))
     return fill(
         "io.h",
         name=name,
@@ -42,6 +44,7 @@ def source(name: str, interface: Interface) -> str:
         "io.c",
         name=name,
         string_h="\n#include <string.h>\n" if interface.states else "",
+        counter=c_states.counter(name, interface),
         functions="\n".join(functions).rstrip("\n"),
     )
 
@@ -55,7 +58,7 @@ def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
     functions += [_fill(name, port) for port in interface.data_inputs if port.is_mask]
     functions += [_dequantize(name, port) for port in interface.data_outputs]
     if interface.states:
-        functions += [_reset(name, interface.states), _copy(name, interface)]
+        functions += [c_states.reset(name, interface), c_states.copy(name, interface)]
     if interface.calls:
         functions.append(c_run.function(name, interface))
     return functions
@@ -137,71 +140,6 @@ def _dequantize(name: str, port: Port) -> tuple[str, str, str]:
         f"        values[i] = (float)(stored[i] - {macro}_ZERO_POINT)\n"
         f"                    * {macro}_SCALE;\n"
         f"    }}\n",
-    )
-
-
-def _reset(name: str, states: tuple[State, ...]) -> tuple[str, str, str]:
-    body, loop, constants = "", False, ""
-    for state in states:
-        port = state.target
-        macro = ports.macro(name, "input", port)
-        target = f"inputs[{macro}_INDEX]"
-        if state.initial:
-            constants += _array(port, state.initial)
-            body += f"    memcpy({target}, first_{port.identifier},\n"
-            body += f"           sizeof first_{port.identifier});\n"
-        elif port.tensor.dtype == np.int8:
-            body += f"    memset({target}, {macro}_ZERO_POINT,\n           {macro}_COUNT);\n"
-        else:
-            loop = True
-            body += (
-                f"    for (i = 0; i < {macro}_COUNT; i++) {{\n"
-                f"        (({port.c_type} *){target})[i] = {macro}_ZERO_POINT;\n    }}\n"
-            )
-    return (
-        f"Set every state to {'what it starts with' if constants else '0'}: before the first "
-        "sample of a sequence.\n * inputs[i] is the data of input i.",
-        f"void {name}_reset_states(void *const inputs[{name.upper()}_INPUTS])",
-        constants + ("    int32_t i;\n\n" if loop else "\n" if constants else "") + body,
-    )
-
-
-def _array(port: Port, values: tuple[int, ...]) -> str:
-    """A C constant: what a state's input holds before the first call."""
-    lines = [", ".join(map(str, values[i : i + 16])) for i in range(0, len(values), 16)]
-    numbers = ",\n        ".join(lines)
-    return (
-        f"    static const {port.c_type} first_{port.identifier}[{len(values)}] = {{\n"
-        f"        {numbers}\n    }};\n"
-    )
-
-
-def _copy(name: str, interface: Interface) -> tuple[str, str, str]:
-    declared, read, written = "", "", ""
-    for state in interface.states:
-        target, origin = (
-            ports.macro(name, "input", state.target),
-            ports.macro(name, "output", state.source),
-        )
-        stored = state.target.c_type
-        copied, kept = f"outputs[{origin}_INDEX]", f"kept_{state.target.identifier}"
-        size = f"{target}_COUNT * sizeof({stored})"
-        if state in interface.kept:
-            declared += f"    {stored} {kept}[{target}_COUNT];\n"
-            read += f"    memcpy({kept}, {copied}, {size});\n"
-            copied = kept
-        written += f"    memmove(inputs[{target}_INDEX], {copied},\n            {size});\n"
-    note = (
-        "    /* Inputs lie over outputs in the arena: by Vela's plan, this order overwrites no\n"
-        "     * output that is still to be copied. */\n"
-    )
-    return (
-        "Feed every state back: after each inference, once the outputs have been read and before\n"
-        " * an input is written. The bytes mean the same on both sides.",
-        f"void {name}_copy_states(void *const inputs[{name.upper()}_INPUTS],\n"
-        f"{' ' * len(f'void {name}_copy_states(')}"
-        f"void *const outputs[{name.upper()}_OUTPUTS])",
-        declared + ("\n" if declared else "") + note + read + written,
     )
 
 

@@ -10,6 +10,7 @@ from unspool.compilation.arena import Arena
 from unspool.firmware import ports
 from unspool.firmware.ports import Port
 from unspool.tflite import ends, flatbuffer, marks
+from unspool.tflite.marks import Calls
 from unspool.tflite.state_pairs import state_pairs
 
 
@@ -21,11 +22,13 @@ class State:
         source: the output that gives it.
         target: the input that takes it next time.
         initial: what the input holds before the first call, stored; flat. Empty for zeros.
+        held: calls at the beginning after which it holds that again.
     """
 
     source: Port
     target: Port
     initial: tuple[int, ...] = ()
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Interface:
         arena: what the compiled file needs of it.
         calls: of the network, that a sequence takes; 0 where it is not cut into calls.
         cut: which part of the model's file the network is; "" for all of it.
+        warm_up: calls of a stream whose outputs are of no use, after a reset; None where the
+            network is none.
+        late: time steps by which a stream's outputs come later than what they are of.
     """
 
     inputs: tuple[Port, ...]
@@ -51,6 +57,8 @@ class Interface:
     arena: Arena
     calls: int = 0
     cut: str = ""
+    warm_up: int | None = None
+    late: int = 0
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
@@ -81,8 +89,18 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
     states = tuple(_states(source, inputs, outputs))
     ordered, kept = _copy_order(states, plan)
     told = marks.read(source)
-    calls = told.calls.count if told.calls else 0
-    return Interface(inputs, outputs, ordered, kept, plan, calls, str(told.cut or ""))
+    calls = told.calls or Calls(0)
+    return Interface(
+        inputs=inputs,
+        outputs=outputs,
+        states=ordered,
+        kept=kept,
+        arena=plan,
+        calls=calls.count,
+        cut=str(told.cut or ""),
+        warm_up=calls.warm_up if told.calls and not calls.count else None,
+        late=calls.late,
+    )
 
 
 def _states(
@@ -94,7 +112,7 @@ def _states(
     for pair in state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
-        yield State(source_port, target, tuple(stored))
+        yield State(source_port, target, tuple(stored), pair.held)
 
 
 def _copy_order(

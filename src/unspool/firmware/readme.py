@@ -203,11 +203,18 @@ def _states(name: str, interface: Interface) -> str:
     kept = sum(state.target.size for state in interface.kept)
     waits = f" {kept} bytes of them wait on the stack meanwhile." if kept else ""
     first = "what they start with" if any(s.initial for s in interface.states) else "0"
+    fills = ""
+    if interface.warm_up:
+        fills = (
+            f"\n\nThe outputs of the first {interface.warm_up} inferences after that, "
+            f"`{name.upper()}_WARM_UP`, are of no use: windows of the\nsequence are not full yet, "
+            f"and `{name}_copy_states` holds the states behind them."
+        )
     return (
         "States, which are the same bytes as output and as input:\n\n"
         f"{pairs}\n\n`{name}_copy_states` feeds them back after each inference, in an order that "
         f"fits Vela's memory\nplan.{waits} `{name}_reset_states` sets them to "
-        f"{first}: before the\nfirst inference, and where a new sequence starts."
+        f"{first}: before the\nfirst inference, and where a new sequence starts.{fills}"
     )
 
 

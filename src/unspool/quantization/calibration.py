@@ -209,7 +209,7 @@ def calibrate_stream(
         raise UnspoolError(
             "the .tflite file has no states: make it with unroll_stream, or calibrate without them"
         )
-    arrays = signature.check(data, "calibration data")
+    arrays = signature.check_whole(data, "calibration data")
     stream = Stream(float_tflite, signature, arrays, carry_states, moments)
     finished: list[Round] = []
     while len(finished) < rounds and not stream.is_over:

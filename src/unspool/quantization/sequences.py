@@ -28,7 +28,7 @@ class Stream:
         self._signature, self._sequences = signature, sequences
         self._carry_states = carry_states
         self._count = len(sequences[0])
-        self._states = signature.initial_states(1)
+        self._states, self._calls = signature.initial_states(1), 0
         calls = self._count * len(signature.calls(sequences))
         self.observer = Observer(float_tflite, flatbuffer.read(float_tflite), calls, moments)
         self.done = 0
@@ -50,8 +50,10 @@ class Stream:
     def _run(self, number: int) -> None:
         """Run one sequence, from initial states or from those that the one before left."""
         if not self._carry_states:
-            self._states = self._signature.initial_states(1)
+            self._states, self._calls = self._signature.initial_states(1), 0
         for call in self._signature.calls([array[number, None] for array in self._sequences]):
             fed = self._signature.fed(call)
             outputs = self.observer.feed(self._signature.merged(fed, self._states))
-            self._states = [outputs[pair.output] for pair in self._signature.pairs]
+            states = [outputs[pair.output] for pair in self._signature.pairs]
+            self._states = self._signature.carried(states, self._calls)
+            self._calls += 1

@@ -169,6 +169,7 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         steps = Signature(compiled.tflite).time_steps
         how = f"of {steps} time step{'s' * (steps != 1)} each"
         yield figure(kinds.CALLS, compiled.calls, "measured", how)
+    yield from _windows(Signature(compiled.tflite))
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on
@@ -185,6 +186,16 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     if waits is not None:
         memory = f" {waits.memory}"
         yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
+
+
+def _windows(signature: Signature) -> Iterator[Figure]:
+    """Of a stream whose windows are not full at once."""
+    if signature.is_late and signature.of_sequence:
+        steps = signature.time_steps
+        how = f"of {steps} time step{'s' * (steps != 1)} each, after a reset"
+        yield figure(kinds.WARM_UP, signature.warm_up, "measured", how)
+        how = "than a network for the whole sequence would give them"
+        yield figure(kinds.LATE, signature.of_sequence.late, "measured", how)
 
 
 def _calls(compiled: Compiled) -> str:

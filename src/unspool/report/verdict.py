@@ -9,6 +9,7 @@ from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Qual
 from unspool.tflite import flatbuffer
 from unspool.tflite.marks import Cut
 from unspool.tflite.outside import Outside
+from unspool.tflite.signature import Signature
 from unspool.tflite.variables import variables
 
 LARGEST_LOSS = 1.0
@@ -21,7 +22,7 @@ def verdict(report: Report) -> tuple[Check, ...]:
     """Part by part: errors, placement, accuracy, the binary, memory."""
     parts = (
         *(_errors, _placement, _variables, _accuracy, _binary),
-        *(_not_measured, _cut, _outside, _drift, _fits),
+        *(_not_measured, _cut, _windows, _outside, _drift, _fits),
     )
     return tuple(check for part in parts for check in part(report))
 
@@ -191,6 +192,17 @@ def outside_text(outside: Outside, what: str = "samples") -> str:
         f"{outside.input!r} was calibrated for, {outside.minimum:.4g} to {outside.maximum:.4g}, "
         f"and are cut there (the farthest value is {outside.farthest:.4g})"
     )
+
+
+def _windows(report: Report) -> Iterator[Check]:
+    """When a stream gives what."""
+    signature = Signature(report.compiled.tflite)
+    late = signature.of_sequence.late if signature.of_sequence else 0
+    if signature.warm_up:
+        calls = f"{signature.warm_up:,} call{'s' * (signature.warm_up != 1)}"
+        yield Check("open", f"The first {calls} after a reset give nothing: windows are not full.")
+    if late:
+        yield Check("open", f"Outputs come {late:,} time step{'s' * (late != 1)} late.")
 
 
 def _drift(report: Report) -> Iterator[Check]:

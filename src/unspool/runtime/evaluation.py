@@ -7,13 +7,14 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.runtime import prediction
-from unspool.runtime.labels import by_output, fitted
+from unspool.runtime.labels import by_output, fitted, so_far
 from unspool.runtime.scores import Accuracy, Score, score
 from unspool.runtime.session import Session
 from unspool.support import samples
 from unspool.support.progress import Progress
 from unspool.support.samples import Samples
 from unspool.tflite.heads import VALUES, Head
+from unspool.tflite.signature import Signature
 
 
 def evaluate(
@@ -55,6 +56,8 @@ def evaluate(
     names, heads, valid = _outputs(model, data, runtime)
     number = _position(output, names)
     values = predict(model, data, runtime, progress)[number]
+    if isinstance(model, bytes) and Signature(model).is_late and values.ndim > 2:
+        labels = so_far(labels, values.shape[1])
     targets = fitted(heads[number], labels, values.shape, "test data", valid[number])
     return score(values, targets, runtime if isinstance(model, bytes) else "keras")
 
@@ -140,6 +143,9 @@ def scored(
         if name not in labels_of:
             scores.append(None)
             continue
-        targets = fitted(head, labels_of[name], values.shape, f"output {name!r}", mask)
+        wanted = labels_of[name]
+        if session.is_late and values.ndim > 2:
+            wanted = so_far(wanted, values.shape[1])
+        targets = fitted(head, wanted, values.shape, f"output {name!r}", mask)
         scores.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
     return scores

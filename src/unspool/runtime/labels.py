@@ -76,6 +76,17 @@ class Targets:
     classes: int
     valid: np.ndarray | None = None
 
+    def so_far(self, values: np.ndarray) -> "Targets":
+        """Those of an output (samples, time, ...) of fewer time steps."""
+        if values.ndim < 3:
+            return self
+        return replace(self, wanted=so_far(self.wanted, values.shape[1]))
+
+
+def so_far(labels: np.ndarray, steps: int) -> np.ndarray:
+    """Labels (samples, time, ...) of the first steps, which a late stream has given."""
+    return labels[:, :steps] if labels.ndim > 1 else labels
+
 
 def by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
     """Labels of the only output, or output name -> labels, as output name -> labels."""

@@ -158,7 +158,7 @@ class _Work:
         with self.clock.stage("compare with the trained model"):
             reference = None
             with self.attempt("the trained model in Keras"):
-                reference = evaluation.predict(forms.trained, arrays)
+                reference = self.so_far(evaluation.predict(forms.trained, arrays), arrays)
             outputs = None
             with self.attempt("the deploy model in LiteRT"):
                 outputs = prediction.predict(forms.float_tflite, arrays, "litert")
@@ -176,6 +176,11 @@ class _Work:
             if quantized and reference:
                 errors |= self._errors(quantized, reference) | {"ran_in": place}
         return errors
+
+    def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of a trained model's outputs of sequences, what a stream has given at their end."""
+        signature = Signature(self.forms.quantized_tflite)
+        return signature.so_far(whole, data) if signature.is_late else whole
 
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
         signature = Signature(self.forms.quantized_tflite)
@@ -201,17 +206,21 @@ class _Work:
                 self.attempt(f"the {kind} in {PLACES[name]}"),
             ):
                 by_runtime[name] = evaluation.predict(subject, list(data), name, progress)
+                if name == "keras":
+                    by_runtime[name] = self.so_far(by_runtime[name], data)
         return by_runtime
 
     def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
         """Each scored output in each runtime."""
-        names = Signature(self.forms.quantized_tflite).output_names
+        signature = Signature(self.forms.quantized_tflite)
+        names = signature.output_names
         scores = []
         for place, values in outputs.items():
             for number, targets in test.targets.items():
                 name = names[number] if len(names) > 1 else ""
                 with self.attempt(f"output {names[number]!r} in {PLACES[place]}"):
-                    scores.append(score(values[number], targets, place, name))
+                    wanted = targets.so_far(values[number]) if signature.is_late else targets
+                    scores.append(score(values[number], wanted, place, name))
         return scores
 
     def simulation(

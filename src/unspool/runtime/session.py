@@ -47,6 +47,7 @@ class Session(Signature):
         # Its variables are those of `step` and `run`, whatever `predict` does between.
         self._carrying = engine(runtime, content) if self.keeps_states else self._engine
         self._states: list[np.ndarray] = self.initial_states(1)
+        self._done = 0  # calls since the states were reset
 
     def predict(
         self,
@@ -69,7 +70,8 @@ class Session(Signature):
 
         Returns:
             one float32 array (samples, ...) per output, in the outputs' order: of an output in
-            time all calls' parts, one after the other; of others, the last call's.
+            time all calls' parts, one after the other, but for those of the first `warm_up` calls;
+            of others, the last call's.
 
         Raises:
             UnspoolError: the samples do not fit the inputs, or lengths were given and the network
@@ -101,7 +103,7 @@ class Session(Signature):
         kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
     ) -> list[np.ndarray]:
         """Run `CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
-        arrays = self.check(data)
+        arrays = self.check_whole(data)
         results = []
         size = 1 if self.keeps_states and not self._engine.states_of_each else CHUNK
         for start in range(0, len(arrays[0]), size):
@@ -115,8 +117,9 @@ class Session(Signature):
         """Outputs of one call after the other, for samples that start together."""
         states: Sequence[np.ndarray] = self.initial_states(len(part[0]))
         self._engine.reset()
-        for call in self.calls(part):
+        for number, call in enumerate(self.calls(part)):
             outputs, states = self._call(self._engine, call, states)
+            states = self.carried(states, number)
             yield outputs
 
     def step(self, *values: np.ndarray) -> list[np.ndarray]:
@@ -132,8 +135,7 @@ class Session(Signature):
             UnspoolError: the values do not fit the inputs.
         """
         arrays = samples.check([np.asarray(v)[None] for v in values], self.of_a_call(), "step")
-        outputs, self._states = self._call(self._carrying, arrays, self._states)
-        return [output[0] for output in outputs]
+        return [output[0] for output in self._continued(arrays)]
 
     def run(self, *sequences: np.ndarray) -> list[np.ndarray]:
         """Feed a sequence, call by call, on the carried states.
@@ -148,15 +150,12 @@ class Session(Signature):
             UnspoolError: the sequences do not fit, or are shorter than one call takes.
         """
         arrays = self.check([np.asarray(sequence)[None] for sequence in sequences])
-        results = []
-        for call in self.calls(arrays):
-            outputs, self._states = self._call(self._carrying, call, self._states)
-            results.append(outputs)
+        results = [self._continued(call) for call in self.calls(arrays)]
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def reset(self) -> None:
         """Set every state to what it is before the first call, mostly zero."""
-        self._states = self.initial_states(1)
+        self._states, self._done = self.initial_states(1), 0
         self._carrying.reset()
 
     @property
@@ -189,7 +188,7 @@ class Session(Signature):
                     f"({tensor.dtype}{tensor.shape})"
                 )
             restored.append(np.frombuffer(states[name], tensor.dtype).reshape(tensor.shape))
-        self._states = restored
+        self._states, self._done = restored, self.warm_up  # they were warm where they come from
 
     def real_states(self) -> list[np.ndarray]:
         """The carried states as real values, each (1, width)."""
@@ -227,6 +226,12 @@ class Session(Signature):
                 "states: this file keeps them in variables, which stay inside the runtime; "
                 "to go back, call reset() and run the sequence again"
             )
+
+    def _continued(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Outputs of a call on the carried states, each (1, ...)."""
+        outputs, states = self._call(self._carrying, arrays, self._states)
+        self._states, self._done = self.carried(states, self._done), self._done + 1
+        return outputs
 
     def _call(
         self, run: Engine, arrays: Sequence[np.ndarray], states: Sequence[np.ndarray]

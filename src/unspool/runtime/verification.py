@@ -108,12 +108,12 @@ def _first_that_differs(
     signature = Signature(quantized_tflite)
     run, program = tflm(quantized_tflite), npu.load(compiled.tflite)
     states: Sequence[np.ndarray] = signature.initial_states(1)
-    for call in signature.calls(sample):
+    for number, call in enumerate(signature.calls(sample)):
         values = signature.merged(signature.quantized(call), states)
         outputs = run(values)
         if any((a != b).any() for a, b in zip(npu.run(program, values), outputs, strict=True)):
             break
-        states = [outputs[pair.output] for pair in signature.pairs]
+        states = signature.carried([outputs[pair.output] for pair in signature.pairs], number)
     return values
 
 

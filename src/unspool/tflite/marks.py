@@ -43,10 +43,15 @@ class Calls:
         count: how many calls a sequence takes; 0 for a stream, which takes any number.
         parts: outputs in time, of which each call gives a part; of the others, the last call's
             counts.
+        warm_up: calls at the beginning whose outputs are none of the sequence's: the windows that
+            they read are not full yet.
+        late: time steps by which outputs come later than the whole sequence's.
     """
 
     count: int
     parts: tuple[str, ...] = ()
+    warm_up: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,10 @@ def _names(content: Any) -> tuple[str, ...] | None:
 
 
 def _calls(content: Any) -> Calls | None:
-    return Calls(int(content["count"]), tuple(map(str, content["parts"]))) if content else None
+    if not content:
+        return None
+    numbers = (int(content.get(name, 0)) for name in ("warm_up", "late"))  # 0.1 had neither
+    return Calls(int(content["count"]), tuple(map(str, content["parts"])), *numbers)
 
 
 def _cut(content: Any) -> Cut | None:

@@ -26,12 +26,15 @@ class State:
         input: the input that takes it, "gru/h_in".
         output: the output that gives it, "gru/h_out".
         initial: its values before the first call; empty for zeros.
+        held: calls at the beginning that it is not carried over, as what its layer reads does not
+            belong to the sequence yet.
     """
 
     name: str
     input: str
     output: str
     initial: tuple[float, ...] = ()
+    held: int = 0
 
 
 def step_scope(layer: str, number: int) -> str:

@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
+from unspool.errors import UnspoolError
 from unspool.support import samples
 from unspool.support.calls import check_calls
 from unspool.support.samples import OpenInput, Samples
@@ -84,6 +86,16 @@ class Signature:
         """How many calls a whole sequence takes; 1 for a file that takes it at once."""
         return self.of_sequence.count if self.of_sequence and self.is_cut else 1
 
+    @property
+    def warm_up(self) -> int:
+        """How many calls of a stream give nothing yet, as windows that it reads are not full."""
+        return self.of_sequence.warm_up if self.of_sequence else 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a stream has given less of a sequence at its end than a network for all of it."""
+        return self.warm_up > 0 or (self.of_sequence is not None and self.of_sequence.late > 0)
+
     def has_time(self, tensor: Tensor) -> bool:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
         if self._in_time is None:  # files of others
@@ -116,6 +128,21 @@ class Signature:
             for tensor, pair in zip(self._state_tensors, self.pairs, strict=True)
         ]
 
+    def carried(self, states: Sequence[np.ndarray], number: int) -> list[np.ndarray]:
+        """Stored states for the next call, of those after a call.
+
+        Args:
+            states: in the order of `pairs`, each (count, ...).
+            number: of the call, from 0 on.
+        """
+        if not any(number < pair.held for pair in self.pairs):
+            return list(states)
+        initial = self.initial_states(len(states[0]))
+        return [
+            first if number < pair.held else state
+            for pair, first, state in zip(self.pairs, initial, states, strict=True)
+        ]
+
     def check(self, data: Samples, what: str = "samples") -> list[np.ndarray]:
         """Check samples, or whole sequences where there are states, as `Session.predict` does.
 
@@ -127,6 +154,22 @@ class Signature:
             return arrays
         steps = {tensor.name: tensor.shape[1] for tensor in self.inputs if self.has_time(tensor)}
         check_calls(arrays, [tensor.name for tensor in self.inputs], steps, what)
+        return arrays
+
+    def check_whole(self, data: Samples, what: str = "samples") -> list[np.ndarray]:
+        """Check samples as `check` does, which begin with initial states.
+
+        Raises:
+            UnspoolError: they do not fit the inputs, or are over before windows are full.
+        """
+        arrays = self.check(data, what)
+        calls = len(self.calls(arrays))
+        if calls <= self.warm_up:
+            raise UnspoolError(
+                f"{what}: sequences of {calls * self.time_steps} time steps; the first "
+                f"{self.warm_up * self.time_steps} fill the windows that the model reads, expected "
+                "more"
+            )
         return arrays
 
     def outside(self, arrays: Sequence[np.ndarray]) -> tuple[Outside, ...]:
@@ -203,8 +246,10 @@ class Signature:
     def joined(self, calls: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
         """Outputs of a whole sequence, of the outputs of its calls, one (samples, ...) each.
 
-        Parts of an output in time are put together; of others, the last call's count.
+        Parts of an output in time are put together, those of calls that warm up left out; of
+        others, the last call's count.
         """
+        calls = islice(calls, self.warm_up, None)
         parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
         if not parts:
             (outputs,) = deque(calls, maxlen=1)
@@ -213,6 +258,20 @@ class Signature:
         return [
             np.concatenate(values, axis=1) if tensor.name in parts else values[-1]
             for tensor, values in by_output
+        ]
+
+    def so_far(self, whole: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of outputs of whole sequences, what the calls of a stream have given at their end.
+
+        Args:
+            whole: one (samples, ...) per output.
+            arrays: the sequences, as `check` returns them.
+        """
+        calls = len(self.calls(arrays)) - self.warm_up
+        parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
+        return [
+            values[:, : calls * tensor.shape[1]] if tensor.name in parts else values
+            for tensor, values in zip(self.outputs, whole, strict=True)
         ]
 
     def merged(

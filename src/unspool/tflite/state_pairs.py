@@ -17,12 +17,14 @@ class StatePair:
         input: position among the file's inputs.
         output: position among the file's outputs.
         initial: its values before the first call; empty for zeros.
+        held: calls at the beginning after which it has these values again.
     """
 
     name: str
     input: int
     output: int
     initial: tuple[float, ...] = ()
+    held: int = 0
 
 
 def state_pairs(
@@ -44,7 +46,9 @@ def state_pairs(
                 f"state {state.name!r}: expected an input {state.input!r} and an output "
                 f"{state.output!r}, the file has {', '.join((*before, *after))}"
             )
-        pair = StatePair(state.name, before[state.input], after[state.output], state.initial)
+        pair = StatePair(
+            state.name, before[state.input], after[state.output], state.initial, state.held
+        )
         forms = _form(inputs[pair.input]), _form(outputs[pair.output])
         if forms[0] != forms[1]:
             raise UnspoolError(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.frontend.origins import cut
@@ -19,12 +20,12 @@ from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.leading import Scaled, leading
 from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
-from unspool.unrolling.piecewise import CALLS
+from unspool.unrolling.pieces import CALLS, LATE_STREAM, STREAM
 from unspool.unrolling.rebuilding import Rebuilder, Scopes, alone
 from unspool.unrolling.recurrent.loop import PerStep, Unrolled
 from unspool.unrolling.recurrent_layers import DeployState, streaming
 from unspool.unrolling.stream_checks import Chunks, check_streams
-from unspool.unrolling.windows import Windows
+from unspool.unrolling.stream_windows import Windows
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -76,7 +77,12 @@ def unroll(
 
 
 def unroll_stream(
-    model: Any, time_steps: int = 1, *, allow_cpu: bool = False, full_length: bool = False
+    model: Any,
+    time_steps: int = 1,
+    *,
+    allow_cpu: bool = False,
+    full_length: bool = False,
+    lookahead: bool = False,
 ) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
@@ -91,31 +97,35 @@ def unroll_stream(
             more, 3 for 1.
         allow_cpu: accept layers that an Ethos-U55 or U65 does not run, such as Embedding.
         full_length: no sequence is ever padded, so that masks are left out.
+        lookahead: accept that outputs come some time steps later than what they are of, where
+            convolutions read what is to come, by padding "same".
 
     Returns:
         a Functional Keras model with the model's inputs, the masks, then the
         states; and its outputs, then the states.
 
     Raises:
-        UnspoolError: as `unroll`, and for layers that read time steps of other chunks: backward
-            recurrence, convolution, pooling or reshaping over time.
+        UnspoolError: as `unroll`, and for layers that compute something else chunk by chunk:
+            backward recurrence, or what mixes all time steps.
 
     Example:
         >>> deploy_model = unspool.unroll_stream(model, time_steps=2)  # of a GRU with 8 units
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    chunks = check_streams(model)
+    chunks = check_streams(model, LATE_STREAM if lookahead else STREAM)
     taken.chunks(model, time_steps)  # what is wrong with the inputs is told first
     chunks.check(time_steps)
-    deploy_model = _unrolled_stream(model, chunks, time_steps, allow_cpu, full_length)
-    return _called(deploy_model, model, chunks, 0)
+    return _unrolled_stream(model, chunks, time_steps, 0, allow_cpu, full_length)
 
 
 def _unrolled_stream(
-    model: Any, chunks: Chunks, time_steps: int, allow_cpu: bool, full_length: bool
+    model: Any, chunks: Chunks, time_steps: int, count: int, allow_cpu: bool, full_length: bool
 ) -> Any:
-    """What `unroll_stream` returns, of a model that can be cut so."""
+    """What `unroll_stream` returns, of a model that can be cut so.
+
+    It is marked as one that is called `count` times for a sequence, 0 for any.
+    """
     check(by_rules(model, full_length=full_length), model, allow_cpu)
     if full_length:
         check_full_length(model)
@@ -123,13 +133,16 @@ def _unrolled_stream(
     scopes = Scopes()
     inputs = _inputs(taken.chunks(model, time_steps), scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
+    windows = Windows(chunks.windows, chunks.reshapes, states, scopes.give, time_steps)
+    windows.begin([each for each, timed in zip(inputs, in_time(model), strict=True) if timed])
     rebuilder = Rebuilder(
-        lambda layer, name: streaming(layer, name, states, scopes.give),
+        lambda layer, name: streaming(layer, name, states, scopes.give, windows.calls_before),
         scopes,
         masks,
-        Windows(chunks.windows, chunks.reshapes, states, scopes.give),
+        windows,
     )
-    return _deploy_model(model, inputs, rebuilder, states)
+    deploy_model = _deploy_model(model, inputs, rebuilder, states)
+    return _called(deploy_model, model, chunks, windows, count)
 
 
 def unroll_calls(
@@ -167,14 +180,27 @@ def unroll_calls(
     chunks = check_streams(model, CALLS)
     count = taken.calls(model, time_steps, steps_per_call)
     chunks.check(steps_per_call, "steps_per_call")
-    deploy_model = _unrolled_stream(model, chunks, steps_per_call, allow_cpu, full_length)
-    return _called(deploy_model, model, chunks, count)
+    return _unrolled_stream(model, chunks, steps_per_call, count, allow_cpu, full_length)
 
 
-def _called(deploy_model: Any, model: Any, chunks: Chunks, count: int) -> Any:
+def _called(deploy_model: Any, model: Any, chunks: Chunks, windows: Windows, count: int) -> Any:
     """The deploy model, marked as one that is called so many times for a sequence, 0 for any."""
     names, interface = structure.output_names(model), deploy_model.interface
-    calls = Calls(count, tuple(names[number] for number in chunks.outputs))
+    outputs = deploy_model.outputs[: len(names)]
+    warm_up, late = max(map(windows.calls_before, outputs)), windows.late(outputs)
+    parts = tuple(names[number] for number in chunks.outputs)
+    last = [name for name in names if name not in parts]
+    if late and last:
+        raise UnspoolError(
+            f"output {last[0]!r} is of the last time step, which a stream gives {late} steps late; "
+            "expected outputs of each step, by `return_sequences=True`, or smaller `time_steps`"
+        )
+    if warm_up and interface.marks.masks:
+        raise UnspoolError(
+            f"padded steps are marked by a mask, which cannot wait the {warm_up} calls in which "
+            "windows fill; expected `full_length`, or convolutions with padding 'causal'"
+        )
+    calls = Calls(count, parts, warm_up, late)
     deploy_model.interface = replace(interface, marks=replace(interface.marks, calls=calls))
     return deploy_model
 
@@ -191,7 +217,12 @@ def _deploy_model(
     _scale_inputs(model, rebuilder)
     names = structure.output_names(model)
     rebuilt = rebuilder.rebuild(model, inputs)
+    if rebuilder.windows:
+        rebuilt = rebuilder.windows.together(model.name, rebuilt)
     outputs = [_named(*each, scopes) for each in zip(rebuilt, names, strict=True)]
+    if rebuilder.windows:
+        for each in zip(rebuilt, outputs, strict=True):
+            rebuilder.windows.follow(*each)
     before = [state.before for state in states]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)

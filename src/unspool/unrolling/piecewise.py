@@ -10,23 +10,7 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
 from unspool.unrolling import windows
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """What a sequence is cut into, for messages.
-
-    Attributes:
-        of: what takes one piece after the other.
-        otherwise: how a model is deployed that cannot be cut.
-    """
-
-    of: str
-    otherwise: str
-
-
-STREAM = Pieces("a stream", "without states")
-CALLS = Pieces("one of several calls", "without `steps_per_call`")
+from unspool.unrolling.pieces import Pieces
 
 
 @dataclass(frozen=True)
@@ -37,15 +21,15 @@ class Step:
         problem: why it would compute something else piece by piece; else "".
         taken: time steps that it takes at once.
         given: time steps that it gives for these.
-        zeros: rows of zeros that what it gives begins with, on a whole sequence.
-        reads_windows: it reads windows of time, or puts zeros in front of them.
+        zeros: rows of zeros that what it gives begins and ends with, on a whole sequence.
+        reads_windows: it reads windows of time, puts zeros around them, or cuts the sequence.
         is_reshape: it is a Reshape that keeps each time step.
     """
 
     problem: str = ""
     taken: int = 1
     given: int = 1
-    zeros: int = 0
+    zeros: tuple[int, int] = (0, 0)
     reads_windows: bool = False
     is_reshape: bool = False
 
@@ -54,39 +38,52 @@ ZEROS = (
     "which a stream has no time steps for; put them right in front of a convolution or pooling "
     "that reads them"
 )
-"""The end of a message about zeros that a layer puts in front of a sequence."""
+"""The end of a message about zeros that a layer puts around a sequence."""
 
 
-def step(node: Any, timed: set[int], zeros: int, pieces: Pieces) -> Step:
-    """How a call takes a sequence that begins with so many rows of zeros."""
+def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> Step:
+    """How a call takes a sequence that begins and ends with so many rows of zeros."""
     layer = node.operation
     problem = _problem(layer, node, timed, pieces)
     if problem or not has_time(node.input_tensors, timed):
         return Step(problem)
     if isinstance(layer, REMOVED):
         return Step(zeros=zeros)
-    added, window = windows.padding(layer), windows.window(layer)
-    if added and added[1]:
-        return Step("puts zeros behind the sequence, whose end a stream does not have")
-    if added:
-        return Step(zeros=zeros + added[0], reads_windows=True)
-    if window and (window.reads_before or zeros):
-        problem = window.problem(zeros)
-        otherwise = f"; or deploy it {pieces.otherwise}" if problem else ""
-        return Step(problem + otherwise, window.stride, reads_windows=True)
-    if zeros:
-        return Step(f"reads zeros in front of the sequence, {ZEROS}")
+    if windows.padding(layer) or windows.window(layer):
+        found = _of_windows(layer, zeros, pieces)
+        if found is not None:
+            return found
+    if any(zeros):
+        return Step(f"reads zeros around the sequence, {ZEROS}")
+    if windows.cropping(layer) and pieces.warms_up:
+        return Step(reads_windows=True)
     if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
         return Step()
     if _keeps_time(layer):
         return Step(is_reshape=True)
-    found = _known_grain(node, timed)
-    if found is None:
+    grain = _known_grain(node, timed)
+    if grain is None:
         return Step(
             "mixes time steps, so chunk by chunk it would compute something else; deploy it "
             f"{pieces.otherwise}, or put it after the last recurrent layer"
         )
-    return Step("", *found)
+    return Step("", *grain)
+
+
+def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | None:
+    """The same of a layer that reads windows or pads; None where its windows need no state."""
+    added, window = windows.padding(layer), windows.window(layer)
+    if added and added[1] and not pieces.looks_ahead:
+        return Step(
+            f"puts zeros behind the sequence, whose end {pieces.of} does not have{pieces.ahead}"
+        )
+    if added:
+        return Step(zeros=(zeros[0] + added[0], zeros[1] + added[1]), reads_windows=True)
+    if window is None or not (window.reads_before or any(zeros)):
+        return None
+    problem = window.problem(zeros[0], pieces)
+    otherwise = f"; or deploy it {pieces.otherwise}" if problem else ""
+    return Step(problem + otherwise, window.stride, reads_windows=True)
 
 
 def _keeps_time(layer: Any) -> bool:

@@ -19,8 +19,8 @@ from unspool.unrolling.masked_mean import MaskedMean
 from unspool.unrolling.masking import reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
+from unspool.unrolling.stream_windows import Windows
 from unspool.unrolling.substitutes import activated, substitute
-from unspool.unrolling.windows import Windows
 
 
 class Scopes:
@@ -89,8 +89,19 @@ class Rebuilder:
     def _call(
         self, layer: Any, copy: DeployLayer, *args: Any, mask: Any = None, **kwargs: Any
     ) -> Any:
-        """Call a copy as the layer was called, and hand masks on as Keras does."""
+        """Call a copy as the layer was called, on tensors that begin together."""
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+        if self.windows is None or is_graph(layer):
+            return self._masked(layer, copy, args, mask, kwargs)
+        args, kwargs = self.windows.together(layer.name, (args, kwargs))
+        outputs = self._masked(layer, copy, args, mask, kwargs)
+        self.windows.follow((args, kwargs), outputs)
+        return outputs
+
+    def _masked(
+        self, layer: Any, copy: DeployLayer, args: Any, mask: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Call a copy, and hand masks on as Keras does."""
         if self.masks is None or is_graph(layer):
             return copy(*args, **kwargs)
         received = self.masks.received(args, mask)

@@ -77,7 +77,11 @@ def recurrent(layer: Any, name: str) -> DeployLayer:
 
 
 def streaming(
-    layer: Any, name: str, states: list[DeployState], give: Callable[[str], str]
+    layer: Any,
+    name: str,
+    states: list[DeployState],
+    give: Callable[[str], str],
+    calls_before: Callable[[Any], int],
 ) -> DeployLayer:
     """A recurrent layer whose states come in and go out.
 
@@ -86,6 +90,7 @@ def streaming(
         name: of its deploy-time form.
         states: the layer's states are appended to it, each time it is called.
         give: turns a name into one that no other tensor or layer has.
+        calls_before: how many first calls give nothing of a tensor that the sequence has.
     """
     unrolled = _unrolled(layer, name, continues=True)
 
@@ -94,8 +99,9 @@ def streaming(
         first = not any(state.layer is layer for state in states)
         initial = iter([tuple(map(float, value.ravel())) for value in initial_values(layer)])
         called = [owner.name if first else give(owner.name) for owner in unrolled]
+        held = calls_before(sequence)
         entries = [
-            (replace(names.state(name, state), initial=next(initial, ())), shape)
+            (replace(names.state(name, state), initial=next(initial, ()), held=held), shape)
             for name, owner in zip(called, unrolled, strict=True)
             for state, shape in zip(_state_names(owner.cell), owner.cell.state_shapes, strict=True)
         ]

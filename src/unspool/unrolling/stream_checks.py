@@ -13,7 +13,8 @@ from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
-from unspool.unrolling.piecewise import STREAM, ZEROS, Pieces, Step, step
+from unspool.unrolling.pieces import STREAM, Pieces
+from unspool.unrolling.piecewise import ZEROS, Step, step
 
 
 def smallest_chunk(model: Any) -> int | None:
@@ -79,6 +80,9 @@ class Chunks:
             )
 
 
+_NONE = (0, 0)
+
+
 def _timed_inputs(model: Any) -> list[Any]:
     inputs = graph.functional(model).inputs
     return [tensor for tensor, has in zip(inputs, in_time(model), strict=True) if has]
@@ -101,7 +105,7 @@ def _follow(
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
     timed, whole = _timed(model), graph.functional(model)
     rate_of = {id(t): rate for t, rate in zip(_timed_inputs(model), rates, strict=True)}
-    zeros: dict[int, int] = {}
+    zeros: dict[int, tuple[int, int]] = {}
     for node in graph.nodes(whole):
         layer = node.operation
         if node.is_input or graph.makes_mask(whole, node):
@@ -115,15 +119,15 @@ def _follow(
             given = _follow(layer, taken, pieces, chunks)
             rate_of |= dict(zip(map(id, node.outputs), given, strict=True))
             continue
-        rows = zeros.get(id(node.input_tensors[0]), 0) if node.input_tensors else 0
+        rows = zeros.get(id(node.input_tensors[0]), _NONE) if node.input_tensors else _NONE
         found = step(node, timed, rows, pieces)
         if found.problem:
             raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {found.problem}")
         _note(layer, found, rate, chunks)
         rate_of |= dict.fromkeys(map(id, node.outputs), rate * found.given / found.taken)
         zeros |= dict.fromkeys(map(id, node.outputs), found.zeros)
-    if any(zeros.get(id(tensor)) for tensor in whole.outputs):
-        raise UnspoolError(f"an output begins with zeros, {ZEROS}")
+    if any(any(zeros.get(id(tensor), _NONE)) for tensor in whole.outputs):
+        raise UnspoolError(f"an output begins or ends with zeros, {ZEROS}")
     return [rate_of.get(id(tensor), Fraction(1)) for tensor in whole.outputs]
 
 
