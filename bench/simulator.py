@@ -23,7 +23,8 @@ from unspool.quantization.quantizer import quantize
 from unspool.runtime.prediction import predict
 from unspool.runtime.session import Session
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll, unroll_stream
+from unspool.unrolling.deploy_model import unroll
+from unspool.unrolling.stream_model import unroll_stream
 
 ACCELERATORS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),

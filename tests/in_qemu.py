@@ -42,14 +42,30 @@ def program(
         sequences += [_array(f"wanted_{i}", values), f"static int8_t given_{i}[{values.size}];\n"]
     arguments = [f"taken_{i}" for i in range(len(taken))]
     arguments += [f"given_{i}" for i in range(len(expected))]
+    checks = (
+        f"    if (memcmp(given_{i}, wanted_{i}, sizeof wanted_{i})) return 100 + {i};\n"
+        for i in range(len(expected))
+    )
     return PROGRAM.format(
         rooms="".join(_rooms(*each) for each in kinds),
         sequences="".join(sequences),
-        arguments=", ".join(arguments),
-        checks="".join(
-            f"    if (memcmp(given_{i}, wanted_{i}, sizeof wanted_{i})) return 100 + {i};\n"
-            for i in range(len(expected))
-        ),
+        main=SEQUENCE.format(arguments=", ".join(arguments), checks="".join(checks)),
+    )
+
+
+def stream(header: str, calls: Sequence[tuple[Recorded, Recorded]]) -> str:
+    """C of a program that feeds a stream, with recorded calls in place of the network.
+
+    Inputs that are no states are written from the recording; states come from the bundle's C. A
+    call whose inputs are not the recorded ones, to the byte, ends the program.
+    """
+    ports = [_order(header, kind) for kind in ("Input", "Output")]
+    kinds = list(zip(("in", "out"), ports, zip(*calls, strict=True), strict=True))
+    own = [i for i, (name, _) in enumerate(ports[0]) if not name.endswith("_in")]
+    return PROGRAM.format(
+        rooms="".join(_rooms(*each) for each in kinds),
+        sequences=f"static const int own[] = {{{', '.join(map(str, own))}}};\n",
+        main=STREAM.format(count=len(calls)),
     )
 
 
@@ -114,7 +130,30 @@ static int network(void *context) {{
     return 0;
 }}
 
-int main(void) {{
+{main}"""
+
+STREAM = """int main(void) {{
+    kws_reset_states(ins);
+    while (calls < {count}) {{
+        const int8_t *in = recorded_in[calls];
+        size_t i, k;
+        int status;
+
+        for (i = 0; i < KWS_INPUTS; i++) {{
+            for (k = 0; k < sizeof own / sizeof *own; k++) {{
+                if ((size_t)own[k] == i) memcpy(ins[i], in, in_sizes[i]);
+            }}
+            in += in_sizes[i];
+        }}
+        if ((status = network(NULL)) != 0) return status;
+        kws_copy_states(ins, outs);
+    }}
+    printf("%d calls, all bytes equal\\n", calls);
+    return 0;
+}}
+"""
+
+SEQUENCE = """int main(void) {{
     int status = kws_run(ins, outs, network, NULL, {arguments});
 
     if (status) return status;

@@ -50,9 +50,10 @@ if TYPE_CHECKING:
     from unspool.tflite.input_scaling import InputScaling
     from unspool.tflite.outside import Outside
     from unspool.unrolling.conversion import convert
-    from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
+    from unspool.unrolling.deploy_model import unroll
     from unspool.unrolling.feature_scales import with_feature_scales
     from unspool.unrolling.layer_rules import Verdict
+    from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
 _HOME = {
     "Accuracy": "runtime.scores",
@@ -117,8 +118,8 @@ _HOME = {
     "target": "compilation.targets",
     "to_onnx": "loading",
     "unroll": "unrolling.deploy_model",
-    "unroll_calls": "unrolling.deploy_model",
-    "unroll_stream": "unrolling.deploy_model",
+    "unroll_calls": "unrolling.stream_model",
+    "unroll_stream": "unrolling.stream_model",
     "with_feature_scales": "unrolling.feature_scales",
 }
 

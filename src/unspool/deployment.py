@@ -33,6 +33,7 @@ from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.layer_rules import Verdict, check
 from unspool.unrolling.pieces import LATE_STREAM, STREAM
 from unspool.unrolling.stream_checks import check_streams
+from unspool.unrolling.stream_model import shortest
 
 __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
 
@@ -152,7 +153,9 @@ def deploy_stream(
         carry_states=carry_states,
         lookahead=lookahead,
     )
-    return _deploy(model, calibration, test, None, time_steps, way, options, watch)
+    # Where the model leaves the length open, layers are tried on as many steps as they read.
+    tried = shortest(model, time_steps, full_length=options.full_length, lookahead=lookahead)
+    return _deploy(model, calibration, test, None, tried, way, options, watch)
 
 
 def _deploy(

@@ -14,9 +14,10 @@ from unspool.support.progress import Clock
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll, unroll_calls, unroll_stream
+from unspool.unrolling.deploy_model import unroll
 from unspool.unrolling.pieces import CALLS, LATE_STREAM, STREAM
 from unspool.unrolling.stream_checks import check_streams
+from unspool.unrolling.stream_model import shortest, unroll_calls, unroll_stream
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,7 @@ def _check_chunks(
     taken.check_chunks(model, data, what, time_steps)
     chunks.check(time_steps)
     if chunks.windows:  # how late it is, and whether it may be so, is known when it is rebuilt
-        unroll_stream(
-            model, time_steps, allow_cpu=True, full_length=full_length, lookahead=lookahead
-        )
+        shortest(model, time_steps, full_length=full_length, lookahead=lookahead)
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

@@ -134,10 +134,12 @@ def recorded(done: Deployment, data: list[np.ndarray]) -> Sequence[tuple[Recorde
     call, states = tflm_npu.network(done.quantized_tflite), session.initial_states(1)
     inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
     calls = []
-    for part in session.calls(session.check([array[:1] for array in data])):
+    parts = session.calls(session.check([array[:1] for array in data]))
+    for number, part in enumerate(parts):
         merged = session.merged(session.quantized(part), states)
         values = {tensor.name: value for tensor, value in zip(inputs, merged, strict=True)}
         results = call(values)
-        states = [results[outputs[pair.output].name] for pair in session.pairs]
+        after = [results[outputs[pair.output].name] for pair in session.pairs]
+        states = session.carried(after, number)
         calls.append((values, results))
     return calls

@@ -12,7 +12,8 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
 from unspool.tflite.roles import roles
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll, unroll_stream
+from unspool.unrolling.deploy_model import unroll
+from unspool.unrolling.stream_model import unroll_stream
 
 STEPS = 400
 

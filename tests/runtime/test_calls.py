@@ -22,7 +22,7 @@ from unspool.runtime.drift import drift
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer, marks
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll_calls
+from unspool.unrolling.stream_model import unroll_calls
 
 QUICK = Options(remedy_seconds=0)
 STEPS, FEATURES = 30, 5

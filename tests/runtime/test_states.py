@@ -23,8 +23,8 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer, marks
 from unspool.tflite.state_pairs import state_pairs
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll_stream
 from unspool.unrolling.stream_checks import smallest_chunk
+from unspool.unrolling.stream_model import unroll_stream
 
 T = 8
 MODELS = {

@@ -1,5 +1,6 @@
 """Streams of layers that read windows of time: the rows in front are states."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,9 @@ from unspool import Options, Session, UnspoolError
 from unspool.quantization.quantizer import quantize
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.deploy_model import unroll_calls, unroll_stream
 from unspool.unrolling.pieces import LATE_STREAM
 from unspool.unrolling.stream_checks import check_streams
+from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
 T, FEATURES = 24, 6
 QUICK = Options(remedy_seconds=0)
@@ -281,6 +282,12 @@ LATE: dict[str, tuple[Callable[[Any], Any], list[tuple[int, int, int]]]] = {
     "a shortened residual": (shortened, [(1, 4, 0), (2, 2, 0)]),
     "paths of unlike length": (paths, [(1, 10, 0), (2, 5, 0), (4, 3, 2)]),
     "images": (images, [(2, 2, 4)]),
+    "spread": (behind(L.Conv1DTranspose(4, 5, 2), STREAMED), [(1, 0, 2), (4, 0, 2)]),
+    "spread, same": (behind(L.Conv1DTranspose(4, 5, 2, "same"), STREAMED), [(1, 1, 1), (4, 1, 4)]),
+    "shortened and spread": (
+        behind(conv(6, 5, 2), L.LSTM(4, **SEQUENCES), L.Conv1DTranspose(4, 6, 2, "same"), STREAMED),
+        [(2, 3, 2)],
+    ),
     "heads of unlike length": (heads, [(1, 3, 3), (2, 2, 4)]),
 }
 """Layers whose first windows are not full, or that read what is to come; of each number of steps of
@@ -305,7 +312,8 @@ def test_a_stream_that_is_late_gives_what_keras_gives(
     assert (session.warm_up, session.of_sequence.late) == (warm_up, late)
     missing = []
     for got, wanted in zip(session.predict(data), whole(model, data), strict=True):
-        missing.append((wanted.shape[1] - got.shape[1]) * T // wanted.shape[1])
+        rate = got.shape[1] / (T - warm_up * steps)
+        missing.append(math.ceil((wanted.shape[1] - got.shape[1]) / rate))
         np.testing.assert_allclose(got, wanted[:, : got.shape[1]], rtol=0, atol=1e-5)
     assert max(missing) >= late  # the last steps, which the whole network alone gives
     calls = session.predict_calls(data[:1])
@@ -482,6 +490,8 @@ def test_what_no_stream_gives_is_refused_before_any_work(name: str) -> None:
 def test_a_sequence_is_longer_than_the_windows() -> None:
     x = keras.Input((None, FEATURES))
     model = keras.Model(x, paths(x))
+    done = unspool.deploy_stream(model, sequences(24, 16), time_steps=1, options=QUICK)
+    assert done.simulation.equal == 24
     with pytest.raises(UnspoolError) as refused:
         unspool.deploy_stream(model, sequences(24, 10), time_steps=1)
     assert str(refused.value) == (

@@ -12,6 +12,7 @@ NAMED = (
     "from_tensor",
     "full_length",
     "input_shapes",
+    "lookahead",
     "max_accuracy_drop",
     "max_flash_kib",
     "max_ms",

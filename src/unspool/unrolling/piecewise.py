@@ -57,6 +57,9 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
         return Step(f"reads zeros around the sequence, {ZEROS}")
     if windows.cropping(layer) and pieces.warms_up:
         return Step(reads_windows=True)
+    spread = windows.spreading(layer)
+    if spread and spread.reads_before and pieces.warms_up:
+        return _of_spread(spread, pieces)
     if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
         return Step()
     if _keeps_time(layer):
@@ -84,6 +87,16 @@ def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | No
     problem = window.problem(zeros[0], pieces)
     otherwise = f"; or deploy it {pieces.otherwise}" if problem else ""
     return Step(problem + otherwise, window.stride, reads_windows=True)
+
+
+def _of_spread(spread: windows.Spreading, pieces: Pieces) -> Step:
+    """The same of a transposed convolution whose rows overlap."""
+    if spread.cut[0] and not pieces.looks_ahead:
+        return Step(
+            'makes steps of some that are to come, by its padding "same"; train it with padding '
+            f'"valid"{pieces.ahead}; or deploy it {pieces.otherwise}'
+        )
+    return Step("", 1, spread.stride, reads_windows=True)
 
 
 def _keeps_time(layer: Any) -> bool:

@@ -95,7 +95,7 @@ class Rebuilder:
             return self._masked(layer, copy, args, mask, kwargs)
         args, kwargs = self.windows.together(layer.name, (args, kwargs))
         outputs = self._masked(layer, copy, args, mask, kwargs)
-        self.windows.follow((args, kwargs), outputs)
+        self.windows.beginnings.follow((args, kwargs), outputs)
         return outputs
 
     def _masked(

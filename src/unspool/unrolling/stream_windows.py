@@ -9,39 +9,20 @@ behind wait as long, and tensors that meet are delayed to the latest.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite import names
+from unspool.unrolling.beginnings import Beginning, Beginnings
 from unspool.unrolling.recurrent_layers import DeployLayer, DeployState
 from unspool.unrolling.substitutes import Function
-from unspool.unrolling.windows import Window, cropping, padding, window
+from unspool.unrolling.windows import Spreading, Window, cropping, padding, spreading, window
 
 _L = keras.layers
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """How a tensor of a stream begins, beside that of the whole sequence.
-
-    Attributes:
-        calls: so many first calls give what the whole sequence does not have.
-        shorter: by so many time steps of the model's (shortest) input the whole sequence is shorter
-            than it: windows without zeros around it and cuts make it so.
-        step: time steps of that input for each of its own.
-        zeros: rows of zeros in front of it, which the window that reads it keeps.
-        behind: rows of zeros behind it.
-    """
-
-    calls: int = 0
-    shorter: Fraction = Fraction(0)
-    step: Fraction = Fraction(1)
-    zeros: int = 0
-    behind: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,15 +34,14 @@ class Windows:
         reshapes: Reshape layers, by id, that keep each time step.
         states: of the deploy model; theirs are appended.
         give: turns a name into one that no other tensor or layer has.
-        time_steps: of one call.
+        beginnings: of the new tensors.
     """
 
     read: Set[int]
     reshapes: Set[int]
     states: list[DeployState]
     give: Callable[[str], str]
-    time_steps: int
-    _beginnings: dict[int, tuple[Any, Beginning]] = field(default_factory=dict)
+    beginnings: Beginnings
 
     def form(
         self, layer: Any, name: str, plain: Callable[[Any, str], DeployLayer]
@@ -83,6 +63,9 @@ class Windows:
             return self._zeros(layer, name, zeros, plain)
         if cut:
             return lambda chunk, **_: self._cut(layer, name, chunk, cut)
+        if spread := spreading(layer):
+            alone = plain(_without_padding(layer), name)
+            return lambda chunk, **_: self._spread(layer, name, chunk, spread, alone)
         if read is None:
             return None
         alone, beside = plain(_without_padding(layer), name), _padded_beside(layer)
@@ -91,68 +74,26 @@ class Windows:
             layer, name, chunk, read, lambda rows: alone(wider(rows))
         )
 
-    def calls_before(self, tensor: Any) -> int:
-        """How many first calls give nothing of a tensor that the whole sequence has."""
-        return self._of(tensor).calls
-
-    def late(self, tensors: Iterable[Any]) -> int:
-        """Time steps by which the latest of some tensors comes later than the whole sequence's."""
-        begin = (self._of(tensor) for tensor in tensors)
-        return max(
-            math.floor((each.calls * self.time_steps - each.shorter) / each.step) * each.step
-            for each in begin
-        ).__ceil__()
-
-    def follow(self, given: Any, outputs: Any) -> None:
-        """Note that outputs of an operation begin as what it was given, unless they are known."""
-        begin = [
-            self._beginnings[id(tensor)][1]
-            for tensor in keras.tree.flatten(given)
-            if id(tensor) in self._beginnings
-        ]
-        if begin:
-            common = Beginning(
-                max(each.calls for each in begin),
-                min(each.shorter for each in begin),
-                max(each.step for each in begin),
-            )
-            for tensor in keras.tree.flatten(outputs):
-                self._beginnings.setdefault(id(tensor), (tensor, common))
-
-    def begin(self, inputs: Sequence[Any]) -> None:
-        """Note the inputs that are sequences."""
-        for tensor in inputs:
-            self._note(tensor, Beginning(step=Fraction(self.time_steps, tensor.shape[1])))
-
     def together(self, name: str, given: Any) -> Any:
         """Tensors that meet, in a structure; those that are ahead are delayed to the latest."""
-        begin = {
-            id(tensor): self._beginnings[id(tensor)]
-            for tensor in keras.tree.flatten(given)
-            if id(tensor) in self._beginnings
-        }
-        latest = max((found.calls for _, found in begin.values()), default=0)
+        known = {id(t): t for t in keras.tree.flatten(given) if t in self.beginnings}
+        calls = {key: self.beginnings.of(tensor).calls for key, tensor in known.items()}
+        latest = max(calls.values(), default=0)
         delayed = {
-            key: self._delayed(name, tensor, latest - found.calls)
-            for key, (tensor, found) in begin.items()
-            if found.calls < latest
+            key: self._delayed(name, tensor, latest - calls[key])
+            for key, tensor in known.items()
+            if calls[key] < latest
         }
         return keras.tree.map_structure(lambda x: delayed.get(id(x), x), given)
 
-    def _of(self, tensor: Any) -> Beginning:
-        return self._beginnings.get(id(tensor), (None, Beginning()))[1]
-
-    def _note(self, tensor: Any, begin: Beginning) -> None:
-        self._beginnings[id(tensor)] = tensor, begin
-
     def _read(self, layer: Any, name: str, chunk: Any, read: Window, alone: DeployLayer) -> Any:
         """Windows over a chunk and the rows before it."""
-        begin, length = self._of(chunk), chunk.shape[1]
+        begin, length = self.beginnings.of(chunk), chunk.shape[1]
         if read.is_centred and (begin.shorter / begin.step) % read.stride:
             raise UnspoolError(
                 f'layer {layer.name!r} ({type(layer).__name__}): its padding "same" puts other '
-                f"zeros in front of a sequence that is no multiple of its stride, {read.stride}, as "
-                'those behind "valid" windows are; train it with padding "causal"'
+                f"zeros in front of a sequence that is no multiple of its stride, {read.stride}, "
+                'as those behind "valid" windows are; train it with padding "causal"'
             )
         zeros, overlap = begin.zeros + read.zeros, read.size - read.stride
         calls = max(0, math.ceil((overlap - zeros) / length))
@@ -163,19 +104,35 @@ class Windows:
         output = alone(whole)
         # A padding "same" makes a sequence of whole strides no shorter.
         lost = 0 if read.is_centred else overlap - zeros - begin.behind
-        step = Fraction(self.time_steps, length)
-        shorter = begin.shorter + lost * step
-        self._note(output, Beginning(begin.calls + calls, shorter, step * read.stride))
+        step = Fraction(self.beginnings.time_steps, length) * read.stride
+        shorter = math.ceil((begin.shorter / begin.step + lost) / read.stride) * step
+        self.beginnings.note(output, Beginning(begin.calls + calls, shorter, step))
         return output
+
+    def _spread(
+        self, layer: Any, name: str, chunk: Any, spread: Spreading, alone: DeployLayer
+    ) -> Any:
+        """What a transposed convolution makes of a chunk and the rows that reach into it."""
+        begin, length = self.beginnings.of(chunk), chunk.shape[1]
+        rows = math.ceil(spread.size / spread.stride) - 1
+        made = alone(self._with_rows(layer, name, chunk, rows, begin.calls))
+        start, count = rows * spread.stride, length * spread.stride
+        own = Function(lambda x: x[:, start : start + count], name=self.give(f"{name}_own"))
+        output, step = own(made), begin.step / spread.stride
+        # The rows at its end to which no more are added are not waited for, and need no cut.
+        shorter = begin.shorter - (spread.size - spread.stride - spread.cut[1]) * step
+        self.beginnings.note(output, Beginning(begin.calls, shorter, step))
+        front = spread.cut[0]
+        return self._cut(None, name, output, (front, 0)) if front else output
 
     def _cut(self, layer: Any, name: str, chunk: Any, cut: tuple[int, int]) -> Any:
         """A sequence that begins later: so are its states, and it ends as it does for Keras."""
-        begin, length = self._of(chunk), chunk.shape[1]
+        begin, length = self.beginnings.of(chunk), chunk.shape[1]
         calls = math.ceil(sum(cut) / length)
         rows = calls * length - cut[0]
         output = self._behind(layer, name, chunk, rows)
         shorter = begin.shorter + sum(cut) * begin.step
-        self._note(output, replace(begin, calls=begin.calls + calls, shorter=shorter))
+        self.beginnings.note(output, replace(begin, calls=begin.calls + calls, shorter=shorter))
         return output
 
     def _zeros(
@@ -187,9 +144,9 @@ class Windows:
         inner: DeployLayer = plain(beside, name) if beside else Function(tf.identity, name=name)
 
         def call(chunk: Any, **_: Any) -> Any:
-            begin, padded = self._of(chunk), inner(chunk)
+            begin, padded = self.beginnings.of(chunk), inner(chunk)
             zeros, behind = begin.zeros + rows[0], begin.behind + rows[1]
-            self._note(padded, replace(begin, zeros=zeros, behind=behind))
+            self.beginnings.note(padded, replace(begin, zeros=zeros, behind=behind))
             return padded
 
         return call
@@ -197,8 +154,8 @@ class Windows:
     def _delayed(self, name: str, tensor: Any, calls: int) -> Any:
         """What a tensor was so many calls ago."""
         output = self._behind(None, f"{name}_delay", tensor, calls * tensor.shape[1])
-        begin = self._of(tensor)
-        self._note(output, replace(begin, calls=begin.calls + calls))
+        begin = self.beginnings.of(tensor)
+        self.beginnings.note(output, replace(begin, calls=begin.calls + calls))
         return output
 
     def _behind(self, layer: Any, name: str, chunk: Any, rows: int) -> Any:

@@ -103,3 +103,34 @@ def cropping(layer: Any) -> tuple[int, int] | None:
     else:
         return None
     return both if any(both) else None
+
+
+@dataclass(frozen=True)
+class Spreading:
+    """What a transposed convolution makes of each row: `size` rows from `stride` times it on.
+
+    Attributes:
+        size: rows that one row is spread over.
+        stride: rows from the first of one to the first of the next.
+        cut: rows cut in front and behind, by padding "same".
+    """
+
+    size: int
+    stride: int
+    cut: tuple[int, int]
+
+    @property
+    def reads_before(self) -> bool:
+        """Whether a row of the output is made of several, so that a call needs those before it."""
+        return self.size > self.stride
+
+
+def spreading(layer: Any) -> Spreading | None:
+    """What a Conv1DTranspose makes of (batch, time, ...); None for any other layer."""
+    if not isinstance(layer, _L.Conv1DTranspose) or layer.data_format != "channels_last":
+        return None
+    (size,), (stride,), (gap,) = layer.kernel_size, layer.strides, layer.dilation_rate
+    if gap != 1 or getattr(layer, "output_padding", None) is not None:
+        return None
+    over = max(size - stride, 0) if layer.padding == "same" else 0
+    return Spreading(size, stride, (over // 2, over - over // 2))

@@ -1,0 +1,82 @@
+"""How the tensors of a stream begin, beside those of the whole sequence."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from unspool.support._tensorflow import keras
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a tensor of a stream begins, beside that of the whole sequence.
+
+    Attributes:
+        calls: so many first calls give what the whole sequence does not have.
+        shorter: by so many time steps of the model's (shortest) input the whole sequence is shorter
+            than it: windows without zeros around it and cuts make it so.
+        step: time steps of that input for each of its own.
+        zeros: rows of zeros in front of it, which the window that reads it keeps.
+        behind: rows of zeros behind it.
+    """
+
+    calls: int = 0
+    shorter: Fraction = Fraction(0)
+    step: Fraction = Fraction(1)
+    zeros: int = 0
+    behind: int = 0
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Those of a deploy model's tensors.
+
+    Attributes:
+        time_steps: of one call, of the (shortest) input.
+    """
+
+    time_steps: int
+    _known: dict[int, tuple[Any, Beginning]] = field(default_factory=dict)
+
+    def __contains__(self, tensor: Any) -> bool:
+        return id(tensor) in self._known
+
+    def of(self, tensor: Any) -> Beginning:
+        """That of a tensor; of one that is no part of a sequence, as if it were there at once."""
+        return self._known.get(id(tensor), (None, Beginning()))[1]
+
+    def note(self, tensor: Any, begin: Beginning) -> None:
+        """Note that of a tensor."""
+        self._known[id(tensor)] = tensor, begin
+
+    def begin(self, inputs: Sequence[Any]) -> None:
+        """Note the inputs that are sequences."""
+        for tensor in inputs:
+            self.note(tensor, Beginning(step=Fraction(self.time_steps, tensor.shape[1])))
+
+    def calls_before(self, tensor: Any) -> int:
+        """How many first calls give nothing of a tensor that the whole sequence has."""
+        return self.of(tensor).calls
+
+    def late(self, tensors: Iterable[Any]) -> int:
+        """Time steps by which the latest of some tensors comes later than the whole sequence's."""
+        begin = [self.of(tensor) for tensor in tensors]
+        return math.ceil(max(each.calls * self.time_steps - each.shorter for each in begin))
+
+    def follow(self, given: Any, outputs: Any) -> None:
+        """Note that outputs of an operation begin as what it was given, unless they are known."""
+        begin = [
+            self._known[id(tensor)][1]
+            for tensor in keras.tree.flatten(given)
+            if id(tensor) in self._known
+        ]
+        if begin:
+            common = Beginning(
+                max(each.calls for each in begin),
+                min(each.shorter for each in begin),
+                max(each.step for each in begin),
+            )
+            for tensor in keras.tree.flatten(outputs):
+                self._known.setdefault(id(tensor), (tensor, common))
