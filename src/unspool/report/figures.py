@@ -169,7 +169,7 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         steps = Signature(compiled.tflite).time_steps
         how = f"of {steps} time step{'s' * (steps != 1)} each"
         yield figure(kinds.CALLS, compiled.calls, "measured", how)
-    yield from _windows(Signature(compiled.tflite))
+    yield from _stream(Signature(compiled.tflite))
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on
@@ -188,8 +188,11 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
 
 
-def _windows(signature: Signature) -> Iterator[Figure]:
-    """Of a stream whose windows are not full at once."""
+def _stream(signature: Signature) -> Iterator[Figure]:
+    """What goes from call to call, and of a stream whose windows are not full at once, when."""
+    if signature.pairs:
+        how = f"in {len(signature.pairs)} states, copied by the CPU after each call"
+        yield figure(kinds.STATE_BYTES, signature.state_bytes, "measured", how)
     if signature.is_late and signature.of_sequence:
         steps = signature.time_steps
         how = f"of {steps} time step{'s' * (steps != 1)} each, after a reset"

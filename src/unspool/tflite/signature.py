@@ -1,5 +1,6 @@
 """A .tflite file's inputs, outputs and states, and the real values that pass through them."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -90,6 +91,11 @@ class Signature:
     def warm_up(self) -> int:
         """How many calls of a stream give nothing yet, as windows that it reads are not full."""
         return self.of_sequence.warm_up if self.of_sequence else 0
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of all states, which firmware copies after each call."""
+        return sum(math.prod(t.shape) * t.dtype.itemsize for t in self._state_tensors)
 
     @property
     def is_late(self) -> bool:
