@@ -225,6 +225,13 @@ def test_random_causal_networks(
     np.testing.assert_allclose(got, model.predict(data, verbose=0), rtol=0, atol=1e-5)
 
 
+def test_a_chunk_of_an_open_sequence_may_be_shorter_than_a_window() -> None:
+    x = keras.Input((None, FEATURES), name="x")
+    h = L.GRU(4, return_sequences=True)(L.Conv1D(4, 5)(pad(4)(x)))
+    done = unspool.deploy_stream(keras.Model(x, h), sequences(), time_steps=1, options=QUICK)
+    assert done.simulation.equal == done.simulation.samples > 0
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "same": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3, padding="same", name="c")(x)),
