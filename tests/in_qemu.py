@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import in_c
 import numpy as np
 import pytest
 
@@ -19,6 +20,17 @@ def run(program: str, at: Path) -> "subprocess.CompletedProcess[bytes]":
         pytest.skip("qemu-system-arm is not installed")
     command = ("qemu-system-arm", "-M", "mps3-an547", "-nographic", "-semihosting", "-kernel")
     return subprocess.run([*command, program], cwd=at, capture_output=True, check=False)
+
+
+def compile_(sources: Sequence[str], at: Path, *libraries: str) -> None:
+    """Compile C for it, without a warning, to `it.elf`; skip where there is no compiler."""
+    (at / "an547.ld").write_text(SCRIPT)
+    in_c.run(
+        *("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2"),
+        *(*in_c.STRICT, "--specs=rdimon.specs", "-T", "an547.ld", *sources, "-o", "it.elf"),
+        *libraries,
+        at=at,
+    )
 
 
 def program(
@@ -43,6 +55,7 @@ def program(
     arguments = [f"taken_{i}" for i in range(len(taken))]
     arguments += [f"given_{i}" for i in range(len(expected))]
     return PROGRAM.format(
+        start=START,
         rooms="".join(_rooms(*each) for each in kinds),
         sequences="".join(sequences),
         arguments=", ".join(arguments),
@@ -78,21 +91,26 @@ def _array(name: str, values: np.ndarray) -> str:
     return f"static const int8_t {name}[] = {{{', '.join(map(str, values.ravel()))}}};\n"
 
 
+START = """
+#include <stdint.h>
+
+extern void _start(void);
+
+static void reset(void) {
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the floating-point unit on */
+    _start();
+}
+
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[] = {
+    0x20080000u, (uintptr_t)reset};
+"""
+"""What the core begins with, of every program."""
+
 PROGRAM = """
 #include "kws_io.h"
 #include <stdio.h>
 #include <string.h>
-
-extern void _start(void);
-
-static void reset(void) {{
-    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the floating-point unit on */
-    _start();
-}}
-
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[] = {{
-    0x20080000u, (uintptr_t)reset}};
-
+{start}
 {rooms}{sequences}
 static int calls;
 
