@@ -13,7 +13,7 @@ extern "C" {
 #define LOG_MEL_WINDOW 400 /* samples that a frame looks at: 25 ms, the last of them its own */
 #define LOG_MEL_SIZE 512   /* of the Fourier transform */
 
-/* Tables and the last samples: 15.2 KiB, yours to place. */
+/* Tables and the last samples: 10.1 KiB, yours to place. */
 typedef struct {
     float window[LOG_MEL_WINDOW];
     float cosine[LOG_MEL_SIZE / 2], sine[LOG_MEL_SIZE / 2];
