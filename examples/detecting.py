@@ -1,11 +1,12 @@
 """What a detector finds of the words in scenes: detections, false alarms, and the threshold."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sounds import RATE
-from words import Scene
+from words import Scene, Word
 
 GRACE = 0.75  # seconds after a word's end in which it may be detected
 
@@ -31,49 +32,65 @@ def detections(probabilities: np.ndarray, rate: float, threshold: float) -> list
 
 @dataclass(frozen=True)
 class Score:
-    """What was detected of the words of scenes, by keyword, and how often without a word."""
+    """What was detected in scenes.
 
-    said: np.ndarray
-    detected: np.ndarray
-    false_alarms: int
+    Attributes:
+        said: how often, by keyword.
+        detected: how many of these were.
+        alarms: false ones, by the word that was said before.
+        seconds: how long the scenes are.
+    """
+
+    said: Counter[str]
+    detected: Counter[str]
+    alarms: Counter[str]
     seconds: float
 
     def __str__(self) -> str:
-        said, detected = self.said.sum(), self.detected.sum()
+        said, detected, alarms = (each.total() for each in (self.said, self.detected, self.alarms))
         share = f"{100 * detected / said:.1f} %" if said else "none was said"
-        hourly = self.false_alarms * 3600 / self.seconds
+        hourly = alarms * 3600 / self.seconds
         return (
             f"{detected} of {said} words detected, {share}; "
-            f"{self.false_alarms} false alarms, {hourly:.0f} an hour"
+            f"{alarms} false alarms, {hourly:.0f} an hour"
         )
 
 
 def score(
+    keywords: Sequence[str],
     scenes: Sequence[Scene],
     probabilities: np.ndarray,
     rate: float,
     threshold: float,
 ) -> Score:
     """Count what a detector finds, scene by scene, by probabilities (scenes, steps, keywords)."""
-    said, detected = (np.zeros(probabilities.shape[2], np.int64) for _ in range(2))
-    alarms = 0
+    said, detected, alarms = (Counter[str]() for _ in range(3))
     for each, given in zip(scenes, probabilities, strict=True):
-        left = list(each.words)
-        np.add.at(said, [word.number for word in left], 1)
+        left = [word for word in each.words if word.text in keywords]
+        said.update(word.text for word in left)
         for time, number in detections(given, rate, threshold):
-            fits = [w for w in left if w.number == number and w.start < time <= w.end + GRACE]
-            alarms += not fits
-            detected[number] += bool(fits)
-            left = [word for word in left if word not in fits[:1]]
+            right = [w for w in left if w.text == keywords[number] and _is_heard_at(w, time)]
+            if right:
+                left.remove(right[0])
+                detected[right[0].text] += 1
+            else:
+                before = [word.text for word in each.words if word.start < time]
+                alarms[before[-1] if before else "(noise)"] += 1
     return Score(said, detected, alarms, sum(len(each.sound) for each in scenes) / RATE)
 
 
-def best_threshold(scenes: Sequence[Scene], probabilities: np.ndarray, rate: float) -> float:
+def _is_heard_at(word: Word, time: float) -> bool:
+    return word.start < time <= word.end + GRACE
+
+
+def best_threshold(
+    keywords: Sequence[str], scenes: Sequence[Scene], probabilities: np.ndarray, rate: float
+) -> float:
     """The threshold with the most words detected, less three for each false alarm."""
 
     def gain(threshold: float) -> int:
-        found = score(scenes, probabilities, rate, threshold)
-        return int(found.detected.sum()) - 3 * found.false_alarms
+        found = score(keywords, scenes, probabilities, rate, threshold)
+        return found.detected.total() - 3 * found.alarms.total()
 
     return float(max(np.arange(0.3, 0.96, 0.05), key=gain))
 
@@ -86,17 +103,18 @@ def tell(
     threshold: float,
 ) -> None:
     """Print what float and int8 detect, from probabilities of each, (scenes, steps, keywords)."""
-    floats, ints = (score(scenes, each, rate, threshold) for each in both)
+    floats, ints = (score(keywords, scenes, each, rate, threshold) for each in both)
     print(
         f"{len(scenes)} scenes, {floats.seconds / 60:.1f} minutes, of voices and accents that were "
         f"never trained on; threshold {threshold:.2f}, chosen on others:"
     )
     print(f"  float, Keras (measured): {floats}")
     print(f"  int8, chunk by chunk (simulated): {ints}")
-    if len(keywords) > 1:
-        for number, word in enumerate(keywords):
-            found = f"{floats.detected[number]} in float, {ints.detected[number]} in int8"
-            print(f"  {word}: said {floats.said[number]} times, detected {found}")
+    for word in keywords:
+        found = f"{floats.detected[word]} in float, {ints.detected[word]} in int8"
+        print(f"  {word}: said {floats.said[word]} times, detected {found}")
+    alarms = ", ".join(f"{word} {count}" for word, count in ints.alarms.most_common(8))
+    print(f"  false alarms in int8 came after: {alarms or 'none'}")
     difference = np.abs(both[1] - both[0])
     print(
         f"  difference of a probability: mean {difference.mean():.4f}, largest "

@@ -85,7 +85,7 @@ def train(scenes: list[Scene], bands: np.ndarray, form: Form) -> keras.Model:
     """A model that says for 0.3 s after a word which one it was."""
     keras.utils.set_random_seed(0)
     model = build(form.units, bands)
-    labels = np.stack([s.labels(bands.shape[1] // 2, STEPS_A_SECOND, 0.3) for s in scenes])
+    labels = np.stack([s.labels(WORDS, bands.shape[1] // 2, STEPS_A_SECOND, 0.3) for s in scenes])
     streams.fit(model, bands, labels, form.epochs, "sparse_categorical_crossentropy")
     return model
 
@@ -110,10 +110,11 @@ def draw(one: Scene, bands: np.ndarray, given: Sequence[np.ndarray], path: Path)
         for number, word in enumerate(WORDS):
             axis.plot(times, probabilities[:, number], label=word, linewidth=1.2)
         for said in one.words:
-            axis.axvspan(said.start, said.end, color=f"C{said.number}", alpha=0.15, linewidth=0)
+            color = f"C{WORDS.index(said.text)}" if said.text in WORDS else "0.6"
+            axis.axvspan(said.start, said.end, color=color, alpha=0.15, linewidth=0)
         axis.set(ylabel=f"probability\n{name}", ylim=(0, 1.02), xlim=(0, seconds))
     axes[1].legend(loc="upper left", bbox_to_anchor=(0, 1.2), ncols=len(WORDS), frameon=False)
-    axes[2].set_xlabel("s; shaded: where a word is said")
+    axes[2].set_xlabel("s; shaded: where a word is said, grey where it is none of these")
     figure.savefig(path, dpi=90)
     plt.close(figure)
 
@@ -129,7 +130,8 @@ def main() -> None:
     streams.save(done, options.out, "keywords")
 
     tried, tried_bands = heard(*form.tried, OTHERS, TRAINED, seed=2)
-    threshold = detecting.best_threshold(tried, probabilities(model, tried_bands), STEPS_A_SECOND)
+    given = probabilities(model, tried_bands)
+    threshold = detecting.best_threshold(WORDS, tried, given, STEPS_A_SECOND)
     tested, test_bands = heard(*form.tested, TEST_OTHERS, TESTED, seed=3)
     run = streams.streamed(done, test_bands)
     both = [probabilities(model, test_bands), run.outputs[0][:, :, 1:]]

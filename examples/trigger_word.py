@@ -86,7 +86,9 @@ def train(scenes: list[Scene], spectrograms: np.ndarray, form: Form) -> keras.Mo
     keras.utils.set_random_seed(0)
     model = build(form, spectrograms)
     steps = spectrograms.shape[1] // STRIDE
-    labels = np.stack([each.labels(steps, STEPS_A_SECOND, 0.4) for each in scenes])[:, :, None]
+    labels = np.stack([each.labels([WORD], steps, STEPS_A_SECOND, 0.4) for each in scenes])[
+        :, :, None
+    ]
     streams.fit(model, spectrograms, labels, form.epochs, "binary_crossentropy")
     return model
 
@@ -109,7 +111,8 @@ def draw(one: Scene, spectrogram: np.ndarray, given: list[np.ndarray], path: Pat
         times = np.arange(1, len(activations) + 1) / STEPS_A_SECOND
         below.plot(times, activations[:, 0], label=name, linewidth=width)
     for word in one.words:
-        below.axvspan(word.start, word.end, color="0.9")
+        if word.text == WORD:
+            below.axvspan(word.start, word.end, color="0.9")
     below.set(xlabel=f"s; shaded: {WORD!r} is said", ylabel="activation", xlim=(0, seconds))
     below.set_ylim(0, 1.02)
     below.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=2, frameon=False)
@@ -128,13 +131,14 @@ def main() -> None:
     streams.save(done, options.out, "trigger")
 
     tried, given = heard(form.tested // 2, form.seconds, OTHERS, TRAINED, seed=2)
-    threshold = detecting.best_threshold(tried, activations(model, given), STEPS_A_SECOND)
+    threshold = detecting.best_threshold([WORD], tried, activations(model, given), STEPS_A_SECOND)
     tested, given = heard(form.tested, form.seconds, TEST_OTHERS, TESTED, seed=3)
     run = streams.streamed(done, given)
     both = [activations(model, given), run.outputs[0]]
     detecting.tell([WORD], tested, both, STEPS_A_SECOND, threshold)
     streams.tell(done, run, RATE / HOP / FRAMES)
-    most = int(np.argmax([len(each.words) for each in tested]))
+    said = [sum(word.text == WORD for word in each.words) for each in tested]
+    most = int(np.argmax(said))
     drawn = [each[most] for each in both]
     draw(tested[most], given[most], drawn, options.out / "trigger.png")
     print(f"written to {options.out}: models, report, firmware and trigger.png")

@@ -109,21 +109,22 @@ def scene_of(*said: Word) -> Scene:
 
 def test_labels_follow_a_word() -> None:
     """At 10 steps a second, 0.3 s from the end at 1.0 s are the steps 10, 11 and 12."""
-    labels = scene_of(Word(1, 0.5, 1.0)).labels(20, 10, 0.3)
-    assert np.flatnonzero(labels).tolist() == [10, 11, 12]
-    assert labels[10] == 1 + 1
+    scene = scene_of(Word("stop", 0.5, 1.0), Word("water", 1.5, 1.8))
+    labels = scene.labels(["left", "stop"], 20, 10, 0.3)
+    assert labels.tolist() == [0] * 10 + [2, 2, 2] + [0] * 7
 
 
 def test_a_word_is_detected_once_and_what_is_none_is_a_false_alarm() -> None:
     """Four peaks of 0.3 s at 10 steps a second: two in a word's time, one wrong, one too late."""
-    scene = scene_of(Word(0, 1.0, 2.0), Word(1, 10.0, 10.5), Word(1, 30.0, 30.5))
+    keywords = ("stop", "left")
+    scene = scene_of(Word("stop", 1.0, 2.0), Word("left", 10.0, 10.5), Word("left", 30.0, 30.5))
     given = np.zeros((1, 600, 2))
     for start, keyword in ((15, 0), (24, 0), (106, 0), (313, 1)):
         given[0, start : start + 3, keyword] = 1
     assert [time for time, _ in detecting.detections(given[0], 10, 0.5)] == [1.6, 2.5, 10.7, 31.4]
-    found = detecting.score([scene], given, 10, 0.5)
-    assert (found.said.tolist(), found.detected.tolist()) == ([1, 2], [1, 0])
-    assert found.false_alarms == 3
+    found = detecting.score(keywords, [scene], given, 10, 0.5)
+    assert (found.said, found.detected) == ({"stop": 1, "left": 2}, {"stop": 1})
+    assert found.alarms == {"stop": 1, "left": 2}
     assert str(found).endswith("1 of 3 words detected, 33.3 %; 3 false alarms, 180 an hour")
 
 
@@ -131,7 +132,8 @@ def test_the_threshold_is_where_most_is_right() -> None:
     """A word at 0.8, and noise at 0.6 that a lower threshold would take for one."""
     given = np.full((1, 600, 1), 0.1)
     given[0, 20:23], given[0, 400:403] = 0.8, 0.6
-    threshold = detecting.best_threshold([scene_of(Word(0, 1.5, 2.0))], given, 10)
+    scene = scene_of(Word("stop", 1.5, 2.0))
+    threshold = detecting.best_threshold(["stop"], [scene], given, 10)
     assert 0.6 <= threshold < 0.8
 
 
