@@ -70,6 +70,11 @@ def pad(rows: int) -> Any:
     return L.ZeroPadding1D((rows, 0))
 
 
+def pad2(image: Any) -> Any:
+    """A row of zeros in front of a sequence of columns, and a column on one side."""
+    return L.ZeroPadding2D(((1, 0), (1, 0)))(image)
+
+
 def behind(*layers: Any) -> Callable[[Any], Any]:
     """The layers behind a GRU, whose sequence they read."""
 
@@ -92,6 +97,12 @@ MODELS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "fewer zeros, strides": (chained(pad(3), L.Conv1D(8, 5, 2)), 2),
     "DepthwiseConv1D, pool": (chained(pad(4), L.DepthwiseConv1D(5), L.MaxPooling1D(2)), 2),
     "overlapping pools": (chained(pad(2), L.AveragePooling1D(3, 1)), 1),
+    "zeros beside, twice": (
+        lambda x: L.GRU(5)(
+            L.Reshape((T, 24))(L.Conv2D(4, (3, 3))(pad2(pad2(L.Reshape((T, FEATURES, 1))(x)))))
+        ),
+        1,
+    ),
     "patches": (chained(L.Conv1D(8, 4, 4)), 4),
     "every second step": (lambda x: L.GRU(5)(x[:, ::2]), 2),
     "two strides": (chained(L.MaxPooling1D(3), causal(6, 3, 2)), 6),
@@ -158,6 +169,13 @@ def test_a_state_holds_as_few_rows_as_the_next_call_reads() -> None:
     deploy_model = unroll_stream(model, 4)
     shapes = {t.name: t.shape for t in deploy_model.inputs}
     assert shapes["c.rows_in"] == (1, 2, FEATURES)
+
+
+def test_zeros_beside_a_sequence_are_no_part_of_a_state() -> None:
+    """Of the first convolution, which is 3 wide: 4 rows of the features alone."""
+    deploy_model = unroll_stream(built(keyword_spotter), 2)
+    rows = [t.shape for t in deploy_model.inputs if t.name.endswith("rows_in")]
+    assert rows[0] == (1, 4, FEATURES, 1)
 
 
 def test_any_chunks_have_the_same_bytes() -> None:

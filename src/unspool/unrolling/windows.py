@@ -95,6 +95,28 @@ def padding(layer: Any) -> tuple[int, int] | None:
     return both if any(both) else None
 
 
+def _as_it_is(x: Any) -> Any:
+    return x
+
+
+@dataclass(frozen=True)
+class _Zeros:
+    """What ZeroPadding layers put around a tensor.
+
+    Attributes:
+        tensor: of the deploy model, without them; None where there are none.
+        rows: in front of the sequence.
+        beside: puts those of other axes there.
+    """
+
+    tensor: Any = None
+    rows: int = 0
+    beside: Callable[[Any], Any] = _as_it_is
+
+
+_NONE = _Zeros()
+
+
 @dataclass(frozen=True)
 class Windows:
     """Makes the forms of such layers, which have states.
@@ -110,7 +132,7 @@ class Windows:
     reshapes: Set[int]
     states: list[DeployState]
     give: Callable[[str], str]
-    _in_front: dict[int, tuple[Any, int]] = field(default_factory=dict)
+    _in_front: dict[int, _Zeros] = field(default_factory=dict)
 
     def form(
         self, layer: Any, name: str, plain: Callable[[Any, str], DeployLayer]
@@ -135,23 +157,31 @@ class Windows:
         alone = plain(_without_padding(layer), name)
 
         def call(chunk: Any, **_: Any) -> Any:
-            rows = self._in_front.get(id(chunk), (None, 0))[1] + read.zeros
-            return alone(self._with_rows(layer, name, chunk, rows) if rows else chunk)
+            zeros = self._in_front.get(id(chunk), _NONE)
+            rows = zeros.rows + read.zeros
+            return alone(zeros.beside(self._with_rows(layer, name, chunk, rows) if rows else chunk))
 
         return call
 
     def _zeros(
         self, layer: Any, name: str, rows: int, plain: Callable[[Any, str], DeployLayer]
     ) -> DeployLayer:
-        """Zeros in front of a sequence, which are the first rows of the window behind them."""
-        beside = _beside_time(layer)
+        """Zeros in front of a sequence, which are the first rows of the window behind them.
+
+        Zeros beside it are put there with these rows: the state does not hold them, and Vela makes
+        them a convolution's own padding.
+        """
+        added = _beside_time(layer)
+        beside = plain(added, self.give(f"{name}_beside")) if added else _as_it_is
         # Another tensor: who else reads the chunk reads no zeros in front of it.
-        inner: DeployLayer = plain(beside, name) if beside else Function(tf.identity, name=name)
+        same = Function(tf.identity, name=name)
 
         def call(chunk: Any, **_: Any) -> Any:
-            before = self._in_front.get(id(chunk), (None, 0))[1]
-            padded = inner(chunk)
-            self._in_front[id(padded)] = padded, before + rows
+            before = self._in_front.get(id(chunk), _NONE)
+            padded = same(chunk)
+            self._in_front[id(padded)] = _Zeros(
+                padded, before.rows + rows, lambda x: beside(before.beside(x))
+            )
             return padded
 
         return call
