@@ -11,8 +11,6 @@ outputs. Speech is made by Debian's `espeak-ng`, with noise at 20 to 0 dB.
 """
 
 import argparse
-import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -25,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import onnx
 import onnxruntime
+from sounds import RATE, check_speaker, speak
 
 import unspool
 from unspool import deployment
@@ -32,9 +31,8 @@ from unspool.support import files
 
 NAME = "silero_vad/data/silero_vad_openvino_16k.onnx"
 SPECTRUM = "F0::If_0_then_branch__Inline_0__/stft/Sqrt_output_0"
-RATE, FRAME, CONTEXT = 16_000, 512, 64  # Hz, samples of a frame, and of the one before it
+FRAME, CONTEXT = 512, 64  # samples of a frame, and of the one before it
 STEPS = 60 * RATE // FRAME  # frames of a minute, a calibration sequence
-SPOKEN = 22_050  # Hz, of espeak-ng
 SENTENCES = {
     "en-us": "Turn the light on in the kitchen, please.",
     "en-gb+f3": "There is a train to the coast at a quarter past nine.",
@@ -72,22 +70,14 @@ def speech(minutes: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     pieces: list[np.ndarray] = []
     while sum(map(len, pieces)) < minutes * 60 * RATE:
-        said = _spoken(str(rng.choice(list(SENTENCES))), int(rng.integers(110, 230)))
+        voice = str(rng.choice(list(SENTENCES)))
+        said = speak(SENTENCES[voice], voice, int(rng.integers(110, 230)))
         said *= rng.uniform(0.05, 0.9) / np.abs(said).max()
         pause = np.zeros(int(rng.uniform(0.3, 2.5) * RATE), np.float32)
         loudness = np.sqrt((said**2).mean()) * 10 ** (-rng.uniform(0, 20) / 20)
         piece = np.concatenate([pause, said, pause])
         pieces.append(piece + loudness * rng.normal(size=len(piece)).astype(np.float32))
     return np.concatenate(pieces)[: int(minutes * 60 * RATE)]
-
-
-def _spoken(voice: str, speed: int) -> np.ndarray:
-    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", SENTENCES[voice]]
-    wave = subprocess.run(command, capture_output=True, check=True).stdout[44:]
-    samples = np.frombuffer(wave, np.int16).astype(np.float32) / 32_768
-    places = np.arange(0, len(samples) - 1, SPOKEN / RATE)
-    said: np.ndarray = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
-    return said
 
 
 def hear(path: Path, sound: np.ndarray) -> Heard:
@@ -164,8 +154,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("silero-out"), help="folder for results")
     parser.add_argument("--quick", action="store_true", help="one minute of speech, not ten")
     options = parser.parse_args()
-    if shutil.which("espeak-ng") is None:
-        raise unspool.UnspoolError("espeak-ng, which speaks, is not installed: apt install it")
+    check_speaker()
     files.output_folder(options.out)
     with tempfile.TemporaryDirectory() as folder:
         path = model_file(options.package, Path(folder))

@@ -18,7 +18,8 @@ def build(made: Mapping[str, str], folder: Path) -> c.CDLL:
     """Compile a bundle's C with the host's compiler; the library that comes out."""
     write(made, folder)
     sources = [name for name in made if name.endswith(".c")]
-    run("gcc", "-std=c99", "-O2", *STRICT, "-shared", "-fPIC", *sources, "-o", "it.so", at=folder)
+    made_of = ("-shared", "-fPIC", *sources, "-o", "it.so", "-lm")
+    run("gcc", "-std=c99", "-O2", *STRICT, *made_of, at=folder)
     return c.CDLL(str(folder / "it.so"))
 
 

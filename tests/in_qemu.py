@@ -1,4 +1,4 @@
-"""A program for a Cortex-M55 in QEMU, which runs a bundle's `<name>_run` on recorded calls."""
+"""Programs for a Cortex-M55 in QEMU, which run a bundle on recorded calls of the network."""
 
 import re
 import shutil
@@ -6,8 +6,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import in_c
 import numpy as np
 import pytest
+
+from unspool import Deployment, Session, npu
+from unspool.tflite import ends, flatbuffer
 
 Recorded = Mapping[str, np.ndarray]
 """Name of an input or output -> what it held in a call."""
@@ -21,52 +25,77 @@ def run(program: str, at: Path) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run([*command, program], cwd=at, capture_output=True, check=False)
 
 
-def program(
-    header: str,
-    calls: Sequence[tuple[Recorded, Recorded]],
-    taken: Sequence[np.ndarray],
-    expected: Sequence[np.ndarray],
-) -> str:
-    """C of a program that runs one sequence, with recorded calls in place of the network.
+def compile_(sources: Sequence[str], at: Path, *libraries: str) -> None:
+    """Compile C for it, without a warning, to `it.elf`; skip where there is no compiler."""
+    (at / "an547.ld").write_text(SCRIPT)
+    in_c.run(
+        *("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2"),
+        *(*in_c.STRICT, "--specs=rdimon.specs", "-T", "an547.ld", *sources, "-o", "it.elf"),
+        *libraries,
+        at=at,
+    )
+
+
+def recorded(done: Deployment, sample: Sequence[np.ndarray]) -> list[tuple[Recorded, Recorded]]:
+    """What goes into each call of one sequence, and what the simulated binary gives for it.
+
+    Args:
+        done: the network.
+        sample: the sequence, (1, ...) for each input.
+    """
+    session = Session(done.quantized_tflite, "tflm")
+    binary, states = npu.load(done.compiled.tflite), session.initial_states(1)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
+    calls = []
+    for number, part in enumerate(session.calls(session.check(list(sample)))):
+        merged = session.merged(session.quantized(part), states)
+        given = npu.run(binary, merged)
+        states = session.carried([given[pair.output] for pair in session.pairs], number)
+        calls.append((_named(inputs, merged), _named(outputs, given)))
+    return calls
+
+
+def _named(tensors: Sequence[ends.Tensor], values: Sequence[np.ndarray]) -> Recorded:
+    return {tensor.name: value for tensor, value in zip(tensors, values, strict=True)}
+
+
+def program(header: str, calls: Sequence[tuple[Recorded, Recorded]], rest: str) -> str:
+    """C of a program with recorded calls in place of the network.
 
     Args:
         header: text of `kws_io.h`.
         calls: what goes into each call and what comes out of it.
+        rest: its `main`, which calls `network`, and what that needs.
+    """
+    ports = [_order(header, kind) for kind in ("Input", "Output")]
+    kinds = zip(("in", "out"), ports, zip(*calls, strict=True), strict=True)
+    return START + HEAD + "".join(_rooms(*each) for each in kinds) + NETWORK + rest
+
+
+def of_a_sequence(taken: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str:
+    """C that runs one sequence by `kws_run`.
+
+    Args:
         taken: the sequence, stored; the arguments of `kws_run`.
         expected: what it is to give.
     """
-    ports = [_order(header, kind) for kind in ("Input", "Output")]
-    kinds = list(zip(("in", "out"), ports, zip(*calls, strict=True), strict=True))
-    sequences = [_array(f"taken_{i}", values) for i, values in enumerate(taken)]
+    text = "".join(array(f"taken_{i}", values) for i, values in enumerate(taken))
     for i, values in enumerate(expected):
-        sequences += [_array(f"wanted_{i}", values), f"static int8_t given_{i}[{values.size}];\n"]
+        text += array(f"wanted_{i}", values) + f"static int8_t given_{i}[{values.size}];\n"
     arguments = [f"taken_{i}" for i in range(len(taken))]
     arguments += [f"given_{i}" for i in range(len(expected))]
-    checks = (
+    checks = "".join(
         f"    if (memcmp(given_{i}, wanted_{i}, sizeof wanted_{i})) return 100 + {i};\n"
         for i in range(len(expected))
     )
-    return PROGRAM.format(
-        rooms="".join(_rooms(*each) for each in kinds),
-        sequences="".join(sequences),
-        main=SEQUENCE.format(arguments=", ".join(arguments), checks="".join(checks)),
-    )
+    return text + RUN.format(arguments=", ".join(arguments), checks=checks)
 
 
-def stream(header: str, calls: Sequence[tuple[Recorded, Recorded]]) -> str:
-    """C of a program that feeds a stream, with recorded calls in place of the network.
-
-    Inputs that are no states are written from the recording; states come from the bundle's C. A
-    call whose inputs are not the recorded ones, to the byte, ends the program.
-    """
-    ports = [_order(header, kind) for kind in ("Input", "Output")]
-    kinds = list(zip(("in", "out"), ports, zip(*calls, strict=True), strict=True))
-    own = [i for i, (name, _) in enumerate(ports[0]) if not name.endswith("_in")]
-    return PROGRAM.format(
-        rooms="".join(_rooms(*each) for each in kinds),
-        sequences=f"static const int own[] = {{{', '.join(map(str, own))}}};\n",
-        main=STREAM.format(count=len(calls)),
-    )
+def of_a_stream(header: str, calls: int) -> str:
+    """C that feeds as many calls: own inputs as recorded, states from the bundle's C."""
+    names = [name for name, _ in _order(header, "Input")]
+    own = [i for i, name in enumerate(names) if not name.endswith("_in")]
+    return array("own", np.array(own), "size_t") + FEED.format(count=calls)
 
 
 def _order(header: str, kind: str) -> list[tuple[str, str]]:
@@ -90,49 +119,58 @@ def _rooms(kind: str, order: list[tuple[str, str]], calls: Sequence[Recorded]) -
     return text + f"static const int8_t recorded_{kind}[][{rows[0].size}] = {{{values}}};\n"
 
 
-def _array(name: str, values: np.ndarray) -> str:
-    return f"static const int8_t {name}[] = {{{', '.join(map(str, values.ravel()))}}};\n"
+def array(name: str, values: np.ndarray, kind: str = "int8_t") -> str:
+    """C of an array of values."""
+    return f"static const {kind} {name}[] = {{{', '.join(map(str, values.ravel().tolist()))}}};\n"
 
 
-PROGRAM = """
+START = """
+#include <stdint.h>
+
+extern void _start(void);
+
+static void reset(void) {
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the floating-point unit on */
+    _start();
+}
+
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[] = {
+    0x20080000u, (uintptr_t)reset};
+"""
+"""What the core begins with, of every program."""
+
+HEAD = """
 #include "kws_io.h"
 #include <stdio.h>
 #include <string.h>
 
-extern void _start(void);
+"""
 
-static void reset(void) {{
-    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the floating-point unit on */
-    _start();
-}}
-
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[] = {{
-    0x20080000u, (uintptr_t)reset}};
-
-{rooms}{sequences}
+NETWORK = """
 static int calls;
 
-static int network(void *context) {{
+static int network(void *context) {
     const int8_t *in = recorded_in[calls], *out = recorded_out[calls];
     size_t i;
 
     (void)context;
-    for (i = 0; i < KWS_INPUTS; i++) {{
+    for (i = 0; i < KWS_INPUTS; i++) {
         if (memcmp(ins[i], in, in_sizes[i])) return 10 + calls;
         in += in_sizes[i];
         memset(ins[i], 85, in_sizes[i]); /* an inference destroys its inputs */
-    }}
-    for (i = 0; i < KWS_OUTPUTS; i++) {{
+    }
+    for (i = 0; i < KWS_OUTPUTS; i++) {
         memcpy(outs[i], out, out_sizes[i]);
         out += out_sizes[i];
-    }}
+    }
     calls++;
     return 0;
-}}
+}
+"""
+"""The recorded call; what is not given what went into it returns 10 and the call's number."""
 
-{main}"""
-
-STREAM = """int main(void) {{
+FEED = """
+int main(void) {{
     kws_reset_states(ins);
     while (calls < {count}) {{
         const int8_t *in = recorded_in[calls];
@@ -141,7 +179,7 @@ STREAM = """int main(void) {{
 
         for (i = 0; i < KWS_INPUTS; i++) {{
             for (k = 0; k < sizeof own / sizeof *own; k++) {{
-                if ((size_t)own[k] == i) memcpy(ins[i], in, in_sizes[i]);
+                if (own[k] == i) memcpy(ins[i], in, in_sizes[i]);
             }}
             in += in_sizes[i];
         }}
@@ -153,7 +191,8 @@ STREAM = """int main(void) {{
 }}
 """
 
-SEQUENCE = """int main(void) {{
+RUN = """
+int main(void) {{
     int status = kws_run(ins, outs, network, NULL, {arguments});
 
     if (status) return status;

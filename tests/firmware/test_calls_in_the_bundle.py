@@ -2,7 +2,6 @@
 
 import ctypes as c
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import in_qemu
 import numpy as np
 import pytest
 import tflm_npu
-from in_c import STRICT, address, build, run
-from in_qemu import Recorded
+from in_c import address, build
 
 import unspool
 from unspool import Deployment, Options, Session
@@ -117,29 +115,10 @@ def test_it_runs_on_a_cortex_m55(
     """
     taken, expected = stored(done, data)
     write(made, tmp_path)
-    program = in_qemu.program(made["kws_io.h"], recorded(done, data), taken, expected)
-    write({"main.c": program, "an547.ld": in_qemu.SCRIPT}, tmp_path)
-    run(
-        *("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2", *STRICT),
-        *("--specs=rdimon.specs", "-T", "an547.ld", "main.c", "kws_io.c", "-o", "it.elf"),
-        at=tmp_path,
-    )
+    calls = in_qemu.recorded(done, [each[:1] for each in data])
+    rest = in_qemu.of_a_sequence(taken, expected)
+    program = in_qemu.program(made["kws_io.h"], calls, rest)
+    write({"main.c": program}, tmp_path)
+    in_qemu.compile_(["main.c", "kws_io.c"], at=tmp_path)
     ended = in_qemu.run("it.elf", at=tmp_path)
     assert (ended.returncode, ended.stdout) == (0, b"5 calls, all bytes equal\n"), ended.stderr
-
-
-def recorded(done: Deployment, data: list[np.ndarray]) -> Sequence[tuple[Recorded, Recorded]]:
-    """What goes into each call of one sequence, and what comes out of it."""
-    session = Session(done.quantized_tflite, "tflm")
-    call, states = tflm_npu.network(done.quantized_tflite), session.initial_states(1)
-    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
-    calls = []
-    parts = session.calls(session.check([array[:1] for array in data]))
-    for number, part in enumerate(parts):
-        merged = session.merged(session.quantized(part), states)
-        values = {tensor.name: value for tensor, value in zip(inputs, merged, strict=True)}
-        results = call(values)
-        after = [results[outputs[pair.output].name] for pair in session.pairs]
-        states = session.carried(after, number)
-        calls.append((values, results))
-    return calls

@@ -8,8 +8,7 @@ import in_qemu
 import numpy as np
 import pytest
 import tflm_npu
-from in_c import STRICT, build, run
-from test_calls_in_the_bundle import recorded
+from in_c import build
 
 import unspool
 from unspool import Deployment, Options, Session
@@ -77,13 +76,10 @@ def test_it_runs_on_a_cortex_m55(done: Deployment, data: np.ndarray, tmp_path: P
     """As real target code, in QEMU, which has no NPU: recorded calls stand in for it."""
     made = bundle(done.quantized_tflite, done.compiled, "kws")
     write(made, tmp_path)
-    program = in_qemu.stream(made["kws_io.h"], recorded(done, [data]))
-    write({"main.c": program, "an547.ld": in_qemu.SCRIPT}, tmp_path)
-    run(
-        *("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-std=c99", "-O2", *STRICT),
-        *("--specs=rdimon.specs", "-T", "an547.ld", "main.c", "kws_io.c", "-o", "it.elf"),
-        at=tmp_path,
-    )
+    calls = in_qemu.recorded(done, [data[:1]])
+    rest = in_qemu.of_a_stream(made["kws_io.h"], len(calls))
+    write({"main.c": in_qemu.program(made["kws_io.h"], calls, rest)}, tmp_path)
+    in_qemu.compile_(["main.c", "kws_io.c"], at=tmp_path)
     ended = in_qemu.run("it.elf", at=tmp_path)
     assert (ended.returncode, ended.stdout) == (0, b"20 calls, all bytes equal\n"), ended.stderr
 

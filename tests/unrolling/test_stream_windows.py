@@ -72,6 +72,11 @@ def pad(rows: int) -> Any:
     return L.ZeroPadding1D((rows, 0))
 
 
+def pad2(image: Any) -> Any:
+    """A row of zeros in front of a sequence of columns, and a column on one side."""
+    return L.ZeroPadding2D(((1, 0), (1, 0)))(image)
+
+
 def behind(*layers: Any) -> Callable[[Any], Any]:
     """The layers behind a GRU, whose sequence they read."""
 
@@ -94,6 +99,12 @@ MODELS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "fewer zeros, strides": (chained(pad(3), L.Conv1D(8, 5, 2)), 2),
     "DepthwiseConv1D, pool": (chained(pad(4), L.DepthwiseConv1D(5), L.MaxPooling1D(2)), 2),
     "overlapping pools": (chained(pad(2), L.AveragePooling1D(3, 1)), 1),
+    "zeros beside, twice": (
+        lambda x: L.GRU(5)(
+            L.Reshape((T, 24))(L.Conv2D(4, (3, 3))(pad2(pad2(L.Reshape((T, FEATURES, 1))(x)))))
+        ),
+        1,
+    ),
     "patches": (chained(L.Conv1D(8, 4, 4)), 4),
     "every second step": (lambda x: L.GRU(5)(x[:, ::2]), 2),
     "two strides": (chained(L.MaxPooling1D(3), causal(6, 3, 2)), 6),
@@ -162,6 +173,13 @@ def test_a_state_holds_as_few_rows_as_the_next_call_reads() -> None:
     assert shapes["c.rows_in"] == (1, 2, FEATURES)
 
 
+def test_zeros_beside_a_sequence_are_no_part_of_a_state() -> None:
+    """Of the first convolution, which is 3 wide: 4 rows of the features alone."""
+    deploy_model = unroll_stream(built(keyword_spotter), 2)
+    rows = [t.shape for t in deploy_model.inputs if t.name.endswith("rows_in")]
+    assert rows[0] == (1, 4, FEATURES, 1)
+
+
 def test_any_chunks_have_the_same_bytes() -> None:
     """With the same ranges: what is carried is what was there."""
     model, data = built(keyword_spotter), sequences()
@@ -225,6 +243,13 @@ def test_random_causal_networks(
     (parts,) = session.predict_calls(data)  # (samples, calls, steps, features)
     got = parts.reshape(3, -1, parts.shape[-1])
     np.testing.assert_allclose(got, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
+def test_a_chunk_of_an_open_sequence_may_be_shorter_than_a_window() -> None:
+    x = keras.Input((None, FEATURES), name="x")
+    h = L.GRU(4, return_sequences=True)(L.Conv1D(4, 5)(pad(4)(x)))
+    done = unspool.deploy_stream(keras.Model(x, h), sequences(), time_steps=1, options=QUICK)
+    assert done.simulation.equal == done.simulation.samples > 0
 
 
 SEQUENCES: dict[str, Any] = {"return_sequences": True}

@@ -10,6 +10,7 @@ from unspool.frontend.graph import is_real
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
 from unspool.unrolling.rebuilding import Rebuilder, alone
+from unspool.unrolling.windows import padding
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def call_alone(node: Any, time_steps: int) -> Alone:
 
     Args:
         node: the call, of a Keras graph.
-        time_steps: in place of an open length.
+        time_steps: in place of an open length; zeros that are put in front of it come on top.
 
     Raises:
         UnspoolError: as the deploy form of the layer does.
@@ -122,7 +123,8 @@ class _Network:
         return self._made[id(tensor)]
 
     def _input(self, tensor: Any, reader: Any) -> Any:
-        shape = [self.time_steps if size is None else size for size in tensor.shape[1:]]
+        steps = self.time_steps + sum(padding(_maker(tensor).operation) or ())
+        shape = [steps if size is None else size for size in tensor.shape[1:]]
         dtype = "int32" if graph.looks_up(reader, tensor) else "float32"
         self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
         return self.inputs[-1]

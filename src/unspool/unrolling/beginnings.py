@@ -1,12 +1,17 @@
 """How the tensors of a stream begin, beside those of the whole sequence."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from unspool.support._tensorflow import keras
+
+
+def as_it_is(tensor: Any) -> Any:
+    """The tensor."""
+    return tensor
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Beginning:
         step: time steps of that input for each of its own.
         zeros: rows of zeros in front of it, which the window that reads it keeps.
         behind: rows of zeros behind it.
+        beside: puts zeros into other axes than time, which a window does with the rows it reads: so
+            no state holds them, and Vela makes them a convolution's own padding.
     """
 
     calls: int = 0
@@ -27,6 +34,7 @@ class Beginning:
     step: Fraction = Fraction(1)
     zeros: int = 0
     behind: int = 0
+    beside: Callable[[Any], Any] = as_it_is
 
 
 @dataclass(frozen=True)

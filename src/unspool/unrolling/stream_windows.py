@@ -17,7 +17,7 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite import names
-from unspool.unrolling.beginnings import Beginning, Beginnings
+from unspool.unrolling.beginnings import Beginning, Beginnings, as_it_is
 from unspool.unrolling.recurrent_layers import DeployLayer, DeployState
 from unspool.unrolling.substitutes import Function
 from unspool.unrolling.windows import Spreading, Window, cropping, padding, spreading, window
@@ -69,7 +69,7 @@ class Windows:
         if read is None:
             return None
         alone, beside = plain(_without_padding(layer), name), _padded_beside(layer)
-        wider: DeployLayer = plain(beside, self.give(f"{name}_beside")) if beside else _as_it_is
+        wider: DeployLayer = plain(beside, self.give(f"{name}_beside")) if beside else as_it_is
         return lambda chunk, **_: self._read(
             layer, name, chunk, read, lambda rows: alone(wider(rows))
         )
@@ -101,7 +101,7 @@ class Windows:
         whole = self._with_rows(layer, name, chunk, rows, begin.calls) if rows else chunk
         if rows - overlap >= read.stride:  # there would be windows of the next call
             whole = self._first(name, whole, length + overlap)
-        output = alone(whole)
+        output = alone(begin.beside(whole))
         # A padding "same" makes a sequence of whole strides no shorter.
         lost = 0 if read.is_centred else overlap - zeros - begin.behind
         step = Fraction(self.beginnings.time_steps, length) * read.stride
@@ -139,14 +139,20 @@ class Windows:
         self, layer: Any, name: str, rows: tuple[int, int], plain: Callable[[Any, str], DeployLayer]
     ) -> DeployLayer:
         """Zeros around a sequence: the window behind them has those in front as its first rows."""
-        beside = _beside_time(layer)
+        added = _beside_time(layer)
+        beside = plain(added, self.give(f"{name}_beside")) if added else as_it_is
         # Another tensor: who else reads the chunk reads no zeros in front of it.
-        inner: DeployLayer = plain(beside, name) if beside else Function(tf.identity, name=name)
+        same = Function(tf.identity, name=name)
 
         def call(chunk: Any, **_: Any) -> Any:
-            begin, padded = self.beginnings.of(chunk), inner(chunk)
-            zeros, behind = begin.zeros + rows[0], begin.behind + rows[1]
-            self.beginnings.note(padded, replace(begin, zeros=zeros, behind=behind))
+            begin, padded = self.beginnings.of(chunk), same(chunk)
+            noted = replace(
+                begin,
+                zeros=begin.zeros + rows[0],
+                behind=begin.behind + rows[1],
+                beside=lambda x: beside(begin.beside(x)),
+            )
+            self.beginnings.note(padded, noted)
             return padded
 
         return call
@@ -179,10 +185,6 @@ class Windows:
         last = Function(lambda x: x[:, -rows:], name=self.give(f"{name}_rows"))
         self.states.append(DeployState(layer, replace(state, held=held), before, last(whole)))
         return whole
-
-
-def _as_it_is(tensor: Any) -> Any:
-    return tensor
 
 
 def _without_padding(layer: Any) -> Any:
