@@ -90,23 +90,29 @@ def batch_norm(call: Call, to: Translation) -> None:
     """nn.BatchNorm in inference form."""
     if call.get("training", False):
         raise UnspoolError("was exported in training mode; call model.eval() before the export")
-    names = [call[name].name for name in ("input", "weight", "bias", "running_mean", "running_var")]
+    mean, variance = (call[name].name for name in ("running_mean", "running_var"))
+    names = [call["input"].name, *_scales(call, to, to.constants[mean].shape), mean, variance]
     to.add("BatchNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
+
+
+def _scales(call: Call, to: Translation, shape: Sequence[int]) -> list[str]:
+    """The weight and the bias of a normalization, ones and zeros where it has none."""
+    given = zip((call.get("weight"), call.get("bias")), (np.ones, np.zeros), strict=True)
+    return [ref.name if ref else to.constant(make(shape, np.float32)) for ref, make in given]
 
 
 def layer_norm(call: Call, to: Translation) -> None:
     """nn.LayerNorm."""
     shape = call["normalized_shape"]
-    weight, bias = call.get("weight"), call.get("bias")
-    scale = weight.name if weight else to.constant(np.ones(shape, np.float32))
-    names = [call["input"].name, scale, *([bias.name] if bias else [])]
+    names = [call["input"].name, *_scales(call, to, shape)]
     epsilon = call.get("eps", 1e-5)
     to.add("LayerNormalization", names, call.outputs[0], axis=-len(shape), epsilon=epsilon)
 
 
 def group_norm(call: Call, to: Translation) -> None:
     """nn.GroupNorm."""
-    names = [call[name].name for name in ("input", "weight", "bias")]
+    channels = to.shapes[call["input"].name][1]
+    names = [call["input"].name, *_scales(call, to, [channels])]
     groups, epsilon = call["num_groups"], call.get("eps", 1e-5)
     to.add("GroupNormalization", names, call.outputs[0], num_groups=groups, epsilon=epsilon)
 

@@ -11,7 +11,8 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import Listed, check_entries
 from unspool.frontend.torch.archive import Program
 
-_NUMPY = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
+WHOLE = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
+"""PyTorch's numbers of types of whole numbers -> NumPy's names."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def fed(program: Program) -> tuple[Fed, ...]:
             meta = graph["tensor_values"][name]
             sizes = meta["sizes"]
             opened = tuple(n for n, size in enumerate(sizes) if "as_int" not in size)
-            kind = _NUMPY.get(meta["dtype"], "float32")
+            kind = WHOLE.get(meta["dtype"], "float32")
             found.append(Fed(name, tuple(map(_size, sizes)), opened, kind))
     return tuple(found)
 
