@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_models
+import onnx_rounded
 import pytest
 import slow
 from conftest import FEATURES
@@ -23,13 +24,6 @@ from unspool.tflite import flatbuffer
 
 STEPS = 7
 pytestmark = pytest.mark.filterwarnings("ignore:the file rounds:unspool.UnspoolWarning")
-
-
-def _pair(name: str, output: str, scale: str) -> list[Any]:
-    return [
-        node("QuantizeLinear", f"{name} {scale} {scale}_zero", f"{name}_q"),
-        node("DequantizeLinear", f"{name}_q {scale} {scale}_zero", output),
-    ]
 
 
 def _network(last: str = "y") -> Any:
@@ -135,35 +129,17 @@ def _same(found: Any, pair: tuple[float, float]) -> bool:
     return np.allclose((found.minimum, found.maximum), pair, rtol=1e-6)
 
 
-AWARE = {"a": (0.03, np.uint8(100)), "b": (0.01, np.int8(-3)), "c": (0.05, np.int16(0))}
-"""Scales of a graph as quantization-aware training leaves it: name -> scale and zero point."""
 RANGES = {"x": (-3.0, 0.81), "h_last": (-1.25, 1.30), "y": (-1638.4, 1638.35)}
-
-
-def _aware() -> Any:
-    """Pairs by hand; of the first one only half of the whole numbers is used, as PyTorch has it."""
-    nodes = [
-        node("QuantizeLinear", "x a a_zero", "x_q"),
-        node("Clip", "x_q least most", "x_c"),
-        node("DequantizeLinear", "x_c a a_zero", "x_r"),
-        node("GRU", "x_r W R", "_ h", hidden_size=4),
-        node("Squeeze", "h first", "h_last"),
-        *_pair("h_last", "s", "b"),
-        node("Gemm", "s d", "g"),
-        *_pair("g", "y", "c"),
-    ]
-    constants: dict[str, Any] = {"W": w(1, 12, 3), "R": w(1, 12, 4), "d": w(4, 2)}
-    constants |= {"first": np.array([0]), "least": np.uint8(0), "most": np.uint8(127)}
-    for name, (scale, zero) in AWARE.items():
-        constants |= {name: np.float32(scale), f"{name}_zero": zero}
-    return made(nodes, {"x": [STEPS, 1, 3]}, ["y"], constants, opset=21)
+"""Of tensors of `onnx_rounded.aware`."""
 
 
 @pytest.fixture(scope="module")
 def aware(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnspoolWarning)
-        return load_onnx(onnx_models.saved(_aware(), tmp_path_factory.mktemp("aware")))
+        return load_onnx(
+            onnx_models.saved(onnx_rounded.aware(STEPS), tmp_path_factory.mktemp("aware"))
+        )
 
 
 DATA = np.random.default_rng(4).normal(0, 0.3, (20, STEPS, 3)).astype(np.float32)
