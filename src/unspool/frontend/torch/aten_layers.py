@@ -117,6 +117,38 @@ def group_norm(call: Call, to: Translation) -> None:
     to.add("GroupNormalization", names, call.outputs[0], num_groups=groups, epsilon=epsilon)
 
 
+def instance_norm(call: Call, to: Translation) -> None:
+    """nn.InstanceNorm."""
+    if not call.get("use_input_stats", True):
+        batch_norm(call, to)
+        return
+    channels = to.shapes[call["input"].name][1]
+    names = [call["input"].name, *_scales(call, to, [channels])]
+    to.add("InstanceNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
+
+
+def extreme(op: str) -> Translate:
+    """The largest or the smallest entries along an axis, without their places."""
+
+    def translate(call: Call, to: Translation) -> None:
+        if call.outputs[1] in to.read:
+            raise UnspoolError("gives the places of what it finds, too, which have no form")
+        axes = to.constant(np.array([call["dim"]], np.int64))
+        keeps = int(call.get("keepdim", False))
+        to.add(op, [call["self"].name, axes], call.outputs[0], keepdims=keeps)
+
+    return translate
+
+
+def glu(call: Call, to: Translation) -> None:
+    """One half of an axis by the sigmoid of the other."""
+    name = call["self"].name
+    axis = call.get("dim", -1) % len(to.shapes[name])
+    half = to.shapes[name][axis] // 2
+    kept, gate = (to.piece(name, axis, start, half) for start in (0, half))
+    to.add("Mul", [kept, to.add("Sigmoid", [gate])], call.outputs[0])
+
+
 def embedding(call: Call, to: Translation) -> None:
     """A lookup of rows."""
     to.add("Gather", [call["weight"].name, call["indices"].name], call.outputs[0], axis=0)

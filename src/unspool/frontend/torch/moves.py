@@ -97,6 +97,14 @@ def _split(call: Call, to: Translation) -> None:
         start += length
 
 
+def _flip(call: Call, to: Translation) -> None:
+    name = call["self"].name
+    for number, axis in enumerate(call["dims"]):
+        last = number == len(call["dims"]) - 1
+        bounds = [_list(to, [n]) for n in (-1, -_END, axis, -1)]
+        name = to.add("Slice", [name, *bounds], call.outputs[0] if last else "")
+
+
 def _unbind(call: Call, to: Translation) -> None:
     for index, name in enumerate(call.outputs):
         place = to.constant(np.int64(index))
@@ -137,6 +145,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "constant_pad_nd": _pad,
     "expand": _expand,
     "flatten.using_ints": _flatten,
+    "flip": _flip,
     "pad": _pad,
     "permute": _permute,
     "repeat": _repeat,

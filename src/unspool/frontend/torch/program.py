@@ -1,7 +1,7 @@
 """An exported program's calls, one after the other, with their arguments as Python has them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,14 @@ def outputs(program: Program) -> tuple[str, ...]:
         if "as_tensor" in argument:
             found.append(argument["as_tensor"]["name"])
     return tuple(found)
+
+
+def reads(program: Program) -> Iterator[str]:
+    """The tensors that calls of a program read, and those that it gives out."""
+    for node in program.graph["graph"]["nodes"]:
+        for entry in node["inputs"]:
+            yield from _read(entry["arg"])
+    yield from outputs(program)
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
