@@ -16,9 +16,6 @@ import torch_archive
 import unspool
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.frontend.torch.loading import TRANSLATIONS
-from unspool.frontend.torch.program import Call, Ref
-from unspool.frontend.torch.translation import Translation
 
 pytestmark = pytest.mark.usefixtures("computing")
 PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
@@ -302,92 +299,3 @@ def test_the_pages_five_lines_run(
     exec(code.split("\n\n")[1], {"unspool": unspool, "Path": Path, "calibration": data})
     assert Path("model_vela.tflite").is_file()
     assert "torch" not in sys.modules
-
-
-def test_a_slope_of_a_channel_is_that_of_the_axis_behind_the_batch() -> None:
-    """Three channels of three steps: the axes cannot be told apart by their sizes."""
-    slopes = np.array([0.1, 0.2, 0.4], np.float32)
-    to = Translation({"w": slopes}, {"x": (1, 3, 3)})
-    TRANSLATIONS["prelu"](Call("prelu", {"self": Ref("x"), "weight": Ref("w")}, ("y",), ""), to)
-    found = _computed(to, -np.ones((1, 3, 3)))
-    np.testing.assert_array_equal(found, -slopes[None, :, None].repeat(3, 2))
-
-
-def _computed(to: Translation, x: np.ndarray) -> np.ndarray:
-    """What onnxruntime makes of nodes that were written, for an input `x`."""
-    nodes = [onnx.helper.make_node(n.op, n.inputs, n.outputs, **n.attributes) for n in to.nodes]
-    kinds = [("x", x.shape), ("y", None)]
-    ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in kinds]
-    weights = [onnx.numpy_helper.from_array(value, name) for name, value in to.constants.items()]
-    graph = onnx.helper.make_graph(nodes, "alone", ends[:1], ends[1:], weights)
-    model = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9
-    )
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    return np.asarray(session.run(None, {"x": x.astype(np.float32)})[0])
-
-
-ELUS: list[tuple[tuple[float, ...], list[str], list[float]]] = [
-    ((1.0,), ["Elu"], [-0.864665, -0.393469, 0, 0.5, 2]),
-    ((0.5, 2.0), ["Elu", "Mul"], [-0.864665, -0.393469, 0, 1, 4]),
-    ((2.0, 1.0, 0.5), ["Mul", "Elu", "Mul"], [-1.264241, -0.442398, 0, 0.5, 2]),
-    ((0.5, 3.0, 2.0), ["Mul", "Elu", "Mul"], [-1.472527, -0.948181, 0, 1.5, 6]),
-    (
-        (1.6732632423543772, 1.0507009873554805),
-        ["Selu"],
-        [-1.520167, -0.691758, 0, 0.525351, 2.101402],
-    ),
-]
-"""Alpha, scale and input_scale; the operators written; what PyTorch 2.13 gave."""
-
-
-@pytest.mark.parametrize(("arguments", "ops", "expected"), ELUS)
-def test_an_elu_has_scales(
-    arguments: tuple[float, ...], ops: list[str], expected: list[float]
-) -> None:
-    to = Translation({}, {"x": (5,)})
-    given = dict(zip(("alpha", "scale", "input_scale"), arguments, strict=False))
-    TRANSLATIONS["elu"](Call("elu", {"self": Ref("x"), **given}, ("y",), ""), to)
-    assert [node.op for node in to.nodes] == ops
-    found = _computed(to, np.array([-2, -0.5, 0, 0.5, 2]))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_a_reversed_difference_has_a_factor() -> None:
-    to, given = Translation({}, {"x": (2,)}), {"self": Ref("x"), "other": 3, "alpha": 2}
-    TRANSLATIONS["rsub.Scalar"](Call("rsub.Scalar", given, ("y",), ""), to)
-    np.testing.assert_array_equal(_computed(to, np.array([1.0, -2.0])), [1, 7])  # 3 - 2 x
-
-
-def test_a_flip_takes_its_entries_from_the_end() -> None:
-    to = Translation({}, {"x": (2, 2)})
-    TRANSLATIONS["flip"](Call("flip", {"self": Ref("x"), "dims": [0, 1]}, ("y",), ""), to)
-    np.testing.assert_array_equal(_computed(to, np.array([[1, 2], [3, 4]])), [[4, 3], [2, 1]])
-
-
-def test_places_of_the_largest_are_refused() -> None:
-    call = Call("max.dim", {"self": Ref("x"), "dim": 1}, ("y", "places"), "")
-    with pytest.raises(UnspoolError, match=r"^gives the places of what it finds, too"):
-        TRANSLATIONS["max.dim"](call, Translation({}, {"x": (1, 3)}, read=frozenset({"places"})))
-
-
-@pytest.mark.parametrize("name", ["batch_norm", "group_norm", "instance_norm", "layer_norm"])
-def test_a_normalization_may_have_no_weights(name: str) -> None:
-    """As torch.nn's have with affine=False; two channels of two numbers, 1, 3, -1 and 5."""
-    to = Translation({"m": np.zeros(2, "f"), "v": np.full(2, 4, "f")}, {"x": (1, 2, 2)})
-    given: dict[str, Any] = {"input": Ref("x"), "weight": None, "bias": None, "eps": 0.0}
-    given |= {"running_mean": Ref("m"), "running_var": Ref("v")}
-    given |= {"normalized_shape": [2], "num_groups": 2}
-    TRANSLATIONS[name](Call(name, given, ("y",), ""), to)
-    found = _computed(to, np.array([[[1.0, 3.0], [-1.0, 5.0]]]))
-    by_deviation = name != "batch_norm"  # 2 is the mean, and 1 or 3 the deviation
-    expected = [[-1, 1], [-1, 1]] if by_deviation else [[0.5, 1.5], [-0.5, 2.5]]
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4)
-
-
-def test_a_mean_with_a_divisor_of_its_own_is_refused() -> None:
-    arguments = {"self": Ref("x"), "kernel_size": [2, 2], "divisor_override": 3}
-    with pytest.raises(UnspoolError, match=r"^divides by divisor_override=3, which has no form"):
-        TRANSLATIONS["avg_pool2d"](
-            Call("avg_pool2d", arguments, ("y",), ""), Translation({}, {"x": (1, 2, 4, 4)})
-        )

@@ -59,11 +59,12 @@ def _groups(
         first = read[0] if read else None
         if first is None or not _is_per_step(node, constants) or len(node.outputs) > 1:
             continue
-        if any(s is None or (s.axis, s.index) != (first.axis, first.index) for s in read):
+        if any(step is None or step.index != first.index for step in read):
             continue
         if all(_is_row(sizes, name, steps[name]) for name in taken) and node.outputs[0] in sizes:
             ends = tuple(steps[n].sequence if n in taken else n for n in node.inputs)
-            key = (node.op, ends, first.axis, repr(sorted(node.attributes.items())))
+            axes = tuple(step.axis for step in read if step)
+            key = (node.op, ends, axes, repr(sorted(node.attributes.items())))
             found.setdefault(key, {})[first.index] = node
     whole = []
     for group in found.values():
@@ -98,13 +99,21 @@ def _whole(
 ) -> Iterator[Node]:
     """One node for all steps, and what takes these of it."""
     first, outputs = group[0], tuple(node.outputs[0] for node in group)
-    read = [steps[name] for name in first.inputs if name in steps and name not in constants]
-    axis, before = read[0].axis, sizes[read[0].sequence]
-    name = f"{outputs[0]}_sequence"
+    name, inputs, axis = f"{outputs[0]}_sequence", list[str](), 0
+    before: tuple[int, ...] = (0,)
+    for given in first.inputs:
+        step = None if given in constants else steps.get(given)
+        if step is None:
+            inputs.append(given)
+        elif before == (0,) or step.axis == axis:
+            inputs.append(step.sequence)
+            axis, before = step.axis, sizes[step.sequence]
+        else:  # with time where the first has it
+            inputs.append(f"{name}_of_{step.sequence}")
+            yield Node("Transpose", "", (step.sequence,), (inputs[-1],), {"perm": [1, 0, 2]})
     sizes[name] = (*before[:-1], sizes[outputs[0]][-1])
-    inputs = tuple(n if n in constants or not n else steps[n].sequence for n in first.inputs)
     attributes = {**first.attributes, **({"axis": -1} if "axis" in first.attributes else {})}
-    yield Node(first.op, first.name, inputs, (name,), attributes, outputs)
+    yield Node(first.op, first.name, tuple(inputs), (name,), attributes, outputs)
     for index, output in enumerate(outputs):
         steps[output] = Step(name, axis, index)
         place = kept(constants, np.array(index))

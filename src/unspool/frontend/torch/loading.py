@@ -15,12 +15,12 @@ from unspool.frontend.onnx.cells import CELLS, cells
 from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, check_entries
 from unspool.frontend.onnx.names import renamed
 from unspool.frontend.onnx.rolling import rolled
-from unspool.frontend.torch import archive, aten, moves, program
+from unspool.frontend.torch import archive, aten, aten_composed, moves, program
 from unspool.frontend.torch.archive import Program
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
-TRANSLATIONS = {**aten.TRANSLATIONS, **moves.TRANSLATIONS}
+TRANSLATIONS = {**aten.TRANSLATIONS, **aten_composed.TRANSLATIONS, **moves.TRANSLATIONS}
 
 _OPSET = 21
 """The version of ONNX's operators that programs are written in: since this one a GroupNormalization
