@@ -63,11 +63,48 @@ def _gru(step: int, turned: bool) -> list[Any]:
     ]
 
 
+def _by_hand(step: int, one: str = "one", gates: str = "012") -> list[Any]:
+    """A GRU's step as people write it: gates by Slices, in an order, and `(one - z) n + z h`."""
+    parts = [
+        node("Slice", f"{given}_{step} start{gate} start{int(gate) + 1} last", f"{given}{n}_{step}")
+        for given in "xh"
+        for n, gate in enumerate(gates)
+    ]
+    return [
+        *_gru(step, False)[:3],
+        *parts,
+        *_gru(step, False)[5:12],
+        node("Sub", f"{one} z_{step}", f"less_{step}"),
+        node("Mul", f"less_{step} n_{step}", f"new_{step}"),
+        node("Mul", f"z_{step} h{step}", f"old_{step}"),
+        node("Add", f"new_{step} old_{step}", f"h{step + 1}"),
+    ]
+
+
+def _around(step: int, missing: int = -1) -> list[Any]:
+    """A GRU's step, a Gemm and a ReLU in front of it, a Gemm and a sum behind.
+
+    In one step the ReLU may be missing.
+    """
+    _, *cell = _gru(step, False)
+    return [
+        node("Gather", f"x i{step}", f"t{step}", axis=1),
+        node("Gemm", f"t{step} F e", f"f{step}", transB=1),
+        node("Identity" if step == missing else "Relu", f"f{step}", f"x{step}"),
+        *cell,
+        node("Gemm", f"h{step + 1} D", f"d{step}"),
+        node("Add", f"d{step} t{step}", f"s{step}"),
+        node("Unsqueeze", f"s{step} first", f"u{step}"),
+    ]
+
+
 def _model(steps: list[list[Any]], gates: int, first: Any, **more: Any) -> Any:
     """Steps over x, (1, 3, 5), and the last state; `first` is h0, an input where it is None."""
     constants = {
         "W": w(gates * UNITS, 5), "R": w(gates * UNITS, UNITS), "b": w(gates * UNITS),
         **{f"i{n}": np.array(n) for n in range(STEPS)},
+        **{f"start{n}": np.array([n * UNITS]) for n in range(4)},
+        **{"last": np.array([1]), "one": np.ones(1), "two": np.full(1, 2.0)},
         **({} if first is None else {"h0": first}),
     }  # fmt: skip
     inputs = {"x": [1, STEPS, 5], **({"h0": [1, UNITS]} if first is None else {})}
@@ -88,6 +125,7 @@ LAYERS: dict[str, tuple[Any, list[str]]] = {
         _model([_gru(n, False) for n in range(STEPS)], 3, np.repeat(w(1, UNITS), 2, 0)),
         ["Dense", "GRU"],  # a first state that is not zero
     ),
+    "gru by hand": (_model([_by_hand(n) for n in range(STEPS)], 3, ZEROS), ["GRU"]),
     "opset 12": (_model([_rnn(n, "sa") for n in range(STEPS)], 1, ZEROS, opset=12), ["SimpleRNN"]),
     "some of the steps": (
         _model([_rnn(n, "sa") for n in range(STEPS - 1)], 1, ZEROS), ["Concatenate", "SimpleRNN"]
@@ -104,6 +142,36 @@ def test_steps_are_one_layer(name: str, tmp_path: Path) -> None:
         (expected,) = onnx_models.run(model, feed).values()
         (found,) = onnx_models.answers(loaded, feed).values()
         np.testing.assert_allclose(found, expected[:1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{"one": "two"}, {"gates": "102"}])
+def test_what_is_no_gru_is_none(how: dict[str, str], tmp_path: Path) -> None:
+    """`2 - z` in the place of `1 - z`; and gates in another order than PyTorch's."""
+    model = _model([_by_hand(n, **how) for n in range(STEPS)], 3, ZEROS)
+    loaded = load_onnx(onnx_models.saved(model, tmp_path))
+    assert "GRU" not in _kinds(loaded)
+    for feed in onnx_models.samples(model):
+        (expected,) = onnx_models.run(model, feed).values()
+        (found,) = onnx_models.answers(loaded, feed).values()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [-1, 1])
+def test_what_is_around_a_cell_is_one_layer_for_all_steps(missing: int, tmp_path: Path) -> None:
+    """Gemms, a ReLU and a sum; the steps are joined along time."""
+    nodes = [one for n in range(STEPS) for one in _around(n, missing)]
+    nodes.append(node("Concat", " ".join(f"u{n}" for n in range(STEPS)), "y", axis=1))
+    constants = {
+        **{"W": w(3 * UNITS, 5), "R": w(3 * UNITS, UNITS), "b": w(3 * UNITS), "h0": ZEROS},
+        **{"F": w(5, 5), "e": w(5), "D": w(UNITS, 5), "first": np.array([1])},
+        **{f"i{n}": np.array(n) for n in range(STEPS)},
+    }
+    model = made(nodes, {"x": [1, STEPS, 5]}, ["y"], constants)
+    loaded = onnx_models.check(model, tmp_path)
+    kinds = [kind for kind in _kinds(loaded) if kind not in ("Reshape", "GetItem", "Concatenate")]
+    activations = 1 if missing < 0 else STEPS - 1
+    assert kinds == ["Dense", *["Activation"] * activations, "GRU", "Dense"]
+    assert [type(each).__name__ for each in loaded.operations].count("Add") == 1
 
 
 @pytest.mark.parametrize("count", [1, STEPS])
