@@ -14,6 +14,7 @@ from unspool.errors import UnspoolWarning
 from unspool.frontend.onnx.loading import load_onnx
 
 STEPS, UNITS = 3, 4
+ZEROS = np.zeros((1, UNITS))
 
 
 def _kinds(loaded: Any) -> list[str]:
@@ -81,6 +82,39 @@ def _by_hand(step: int, one: str = "one", gates: str = "012") -> list[Any]:
     ]
 
 
+def _apart(step: int, kind: str) -> list[Any]:
+    """A step of a GRU or an LSTM with a Gemm for each gate's share, that of the state first."""
+    gates = "rzn" if kind == "gru" else "ifno"
+    shares = [
+        node("Gemm", f"{read}{step} {letter}_{gate} b_{gate}", f"{letter}{gate}_{step}", transB=1)
+        for read, letter in (("x", "W"), ("h", "R"))
+        for gate in gates
+    ]
+    sums = [node("Add", f"R{g}_{step} W{g}_{step}", f"{g}_sum_{step}") for g in gates if g != "n"]
+    opened = [node("Sigmoid", f"{g}_sum_{step}", f"{g}_{step}") for g in gates if g != "n"]
+    if kind == "gru":
+        rest = [
+            node("Mul", f"r_{step} Rn_{step}", f"reset_{step}"),
+            node("Add", f"Wn_{step} reset_{step}", f"n_sum_{step}"),
+            node("Tanh", f"n_sum_{step}", f"n_{step}"),
+            node("Sub", f"one z_{step}", f"less_{step}"),
+            node("Mul", f"less_{step} n_{step}", f"new_{step}"),
+            node("Mul", f"z_{step} h{step}", f"old_{step}"),
+            node("Add", f"old_{step} new_{step}", f"h{step + 1}"),
+        ]
+    else:
+        rest = [
+            node("Add", f"Wn_{step} Rn_{step}", f"n_sum_{step}"),
+            node("Tanh", f"n_sum_{step}", f"n_{step}"),
+            node("Mul", f"f_{step} c{step}", f"old_{step}"),
+            node("Mul", f"i_{step} n_{step}", f"new_{step}"),
+            node("Add", f"old_{step} new_{step}", f"c{step + 1}"),
+            node("Tanh", f"c{step + 1}", f"far_{step}"),
+            node("Mul", f"o_{step} far_{step}", f"h{step + 1}"),
+        ]
+    return [*_taken(step), *shares, *sums, *opened, *rest]
+
+
 def _around(step: int, missing: int = -1) -> list[Any]:
     """A GRU's step, a Gemm and a ReLU in front of it, a Gemm and a sum behind.
 
@@ -104,6 +138,9 @@ def _model(steps: list[list[Any]], gates: int, first: Any, **more: Any) -> Any:
         "W": w(gates * UNITS, 5), "R": w(gates * UNITS, UNITS), "b": w(gates * UNITS),
         **{f"i{n}": np.array(n) for n in range(STEPS)},
         **{f"start{n}": np.array([n * UNITS]) for n in range(4)},
+        **{f"W_{gate}": w(UNITS, 5) for gate in "rznifo"},
+        **{f"R_{gate}": w(UNITS, UNITS) for gate in "rznifo"},
+        **{f"b_{gate}": w(UNITS) for gate in "rznifo"}, "c0": ZEROS,
         **{"last": np.array([1]), "one": np.ones(1), "two": np.full(1, 2.0)},
         **({} if first is None else {"h0": first}),
     }  # fmt: skip
@@ -112,7 +149,6 @@ def _model(steps: list[list[Any]], gates: int, first: Any, **more: Any) -> Any:
     return made([one for step in steps for one in step], inputs, outputs, constants, **more)
 
 
-ZEROS = np.zeros((1, UNITS))
 LAYERS: dict[str, tuple[Any, list[str]]] = {
     "rnn": (_model([_rnn(n, "sa") for n in range(STEPS)], 1, ZEROS), ["SimpleRNN"]),
     "rnn, the input first": (
@@ -126,6 +162,8 @@ LAYERS: dict[str, tuple[Any, list[str]]] = {
         ["Dense", "GRU"],  # a first state that is not zero
     ),
     "gru by hand": (_model([_by_hand(n) for n in range(STEPS)], 3, ZEROS), ["GRU"]),
+    "gru, gates apart": (_model([_apart(n, "gru") for n in range(STEPS)], 3, ZEROS), ["GRU"]),
+    "lstm, gates apart": (_model([_apart(n, "lstm") for n in range(STEPS)], 4, ZEROS), ["LSTM"]),
     "opset 12": (_model([_rnn(n, "sa") for n in range(STEPS)], 1, ZEROS, opset=12), ["SimpleRNN"]),
     "some of the steps": (
         _model([_rnn(n, "sa") for n in range(STEPS - 1)], 1, ZEROS), ["Concatenate", "SimpleRNN"]

@@ -111,9 +111,23 @@ def _shares(links: Links, bound: Mapping[str, str]) -> list[Any]:
     gates = [bound[f"s{n}"] for n in range(4) if f"s{n}" in bound]
     total = links.whole(gates) if len(gates) > 1 else gates[0]
     node = links.makers.get(total) if isinstance(total, str) else None
-    if node is None or node.op != "Add":
+    if node is not None and node.op == "Add":
+        return list(permutations(links.constants.get(one, one) for one in node.inputs))
+    return _of_sums(links, gates)
+
+
+def _of_sums(links: Links, gates: Sequence[str]) -> list[Any]:
+    """The same where each gate is a sum of its own: what is read tells which is whose."""
+    sums = [links.makers.get(gate) for gate in gates]
+    if len(gates) == 1 or any(node is None or node.op != "Add" for node in sums):
         return []
-    return list(permutations(links.constants.get(one, one) for one in node.inputs))
+
+    def reads(name: str) -> str:
+        made = links.linear(name)
+        return "" if made is None else made.source
+
+    pairs = [sorted(node.inputs, key=reads) for node in sums if node]
+    return list(permutations(links.whole([pair[side] for pair in pairs]) for side in (0, 1)))
 
 
 def _is_one(links: Links, name: str) -> bool:

@@ -29,9 +29,12 @@ class Links:
     def __init__(self, nodes: Sequence[Node], constants: Mapping[str, np.ndarray]) -> None:
         self.makers = {name: node for node in nodes for name in node.outputs}
         self.constants = constants
+        self._joined: dict[str, Linear] = {}
 
     def linear(self, name: str) -> Linear | None:
         """A Gemm, or a MatMul with an Add or without, by constants."""
+        if name in self._joined:
+            return self._joined[name]
         node = self.makers.get(name)
         if node is None or node.op not in ("Gemm", "MatMul", "Add"):
             return None
@@ -83,7 +86,18 @@ class Links:
         node = self.makers.get(names[0])
         if node is not None and node.op == "Split" and node.outputs == tuple(names):
             return node.inputs[0]
-        return self._sliced([self.makers.get(name) for name in names])
+        return self._sliced([self.makers.get(name) for name in names]) or self._apart(names)
+
+    def _apart(self, names: Sequence[str]) -> str | None:
+        """Products of one value, as a product that would be split into them."""
+        parts = [made for made in map(self.linear, names) if made is not None]
+        alike = {(made.source, made.weights.shape) for made in parts}
+        if len(parts) < len(names) or len(alike) != 1:
+            return None
+        name = ", ".join(names)
+        whole = (np.concatenate([getattr(p, key) for p in parts]) for key in ("weights", "bias"))
+        self._joined[name] = Linear(parts[0].name, parts[0].source, *whole)
+        return name
 
     def _sliced(self, parts: Sequence[Node | None]) -> str | None:
         """What Slices are parts of, which are as wide and all there are."""
