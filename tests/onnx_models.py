@@ -69,8 +69,19 @@ def samples(model: Any, seed: int = 5) -> list[dict[str, np.ndarray]]:
 
 def run(model: Any, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What onnxruntime computes, by the outputs' names."""
+    return _run(model, feed, onnxruntime.SessionOptions())
+
+
+def run_as_it_is(model: Any, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same, node by node: onnxruntime rounds what a MatMul of whole weights takes."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _run(model, feed, options)
+
+
+def _run(model: Any, feed: Mapping[str, np.ndarray], options: Any) -> dict[str, np.ndarray]:
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(feed)), strict=True))

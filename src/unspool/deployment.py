@@ -18,6 +18,7 @@ from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
 from unspool.inspection import calibration_data
 from unspool.inspection.inspecting import inspect
+from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import with_best_cells, with_moments
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
@@ -175,6 +176,7 @@ def _deploy(
     warned = _inspected(subject, arrays, target, time_steps, options, clock)
 
     calibrated, tflite = _quantized(subject, arrays, way, options.refine, clock)
+    warned += _told(lost_ranges(subject, calibrated.float_tflite, tflite))
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
     measured = measure(
         Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock
@@ -247,8 +249,13 @@ def _inspected(
     if options.full_length:
         calibration_data.check_full(model, arrays)
     texts = calibration_data.doubts(model, arrays, full_length=options.full_length)
+    return _told(texts)
+
+
+def _told(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """What was found, as warnings."""
     for text in texts:
-        warnings.warn(text, UnspoolWarning, stacklevel=4)
+        warnings.warn(text, UnspoolWarning, stacklevel=5)
     return texts
 
 

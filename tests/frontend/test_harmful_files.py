@@ -20,7 +20,7 @@ import unspool
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import folding
 from unspool.frontend.onnx.graph import MOST
-from unspool.frontend.torch.constants import moved
+from unspool.frontend.torch.constants import computed
 from unspool.frontend.torch.loading import TRANSLATIONS
 from unspool.frontend.torch.program import Call, Ref
 from unspool.frontend.torch.translation import Translation
@@ -175,9 +175,9 @@ def test_calls_that_would_make_too_much(name: str) -> None:
 def test_constants_joined_and_looked_up_again_and_again() -> None:
     whole = np.broadcast_to(np.float32(0), (MOST,))
     with pytest.raises(UnspoolError, match=r"joins constants: .* entries; expected at most"):
-        moved("Concat", [whole, whole], {"axis": 0})
+        computed("Concat", [whole, whole], {"axis": 0})
     with pytest.raises(UnspoolError, match=r"looks up: .* entries; expected at most"):
-        moved("Gather", [whole[None], np.zeros(2, np.int64)], {"axis": 0})
+        computed("Gather", [whole[None], np.zeros(2, np.int64)], {"axis": 0})
 
 
 def test_graphs_in_graphs(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from unspool.errors import UnspoolWarning
 from unspool.frontend.onnx.loading import load_onnx
 
 STEPS, UNITS = 3, 4
+ZEROS = np.zeros((1, UNITS))
 
 
 def _kinds(loaded: Any) -> list[str]:
@@ -63,11 +64,84 @@ def _gru(step: int, turned: bool) -> list[Any]:
     ]
 
 
+def _by_hand(step: int, one: str = "one", gates: str = "012") -> list[Any]:
+    """A GRU's step as people write it: gates by Slices, in an order, and `(one - z) n + z h`."""
+    parts = [
+        node("Slice", f"{given}_{step} start{gate} start{int(gate) + 1} last", f"{given}{n}_{step}")
+        for given in "xh"
+        for n, gate in enumerate(gates)
+    ]
+    return [
+        *_gru(step, False)[:3],
+        *parts,
+        *_gru(step, False)[5:12],
+        node("Sub", f"{one} z_{step}", f"less_{step}"),
+        node("Mul", f"less_{step} n_{step}", f"new_{step}"),
+        node("Mul", f"z_{step} h{step}", f"old_{step}"),
+        node("Add", f"new_{step} old_{step}", f"h{step + 1}"),
+    ]
+
+
+def _apart(step: int, kind: str) -> list[Any]:
+    """A step of a GRU or an LSTM with a Gemm for each gate's share, that of the state first."""
+    gates = "rzn" if kind == "gru" else "ifno"
+    shares = [
+        node("Gemm", f"{read}{step} {letter}_{gate} b_{gate}", f"{letter}{gate}_{step}", transB=1)
+        for read, letter in (("x", "W"), ("h", "R"))
+        for gate in gates
+    ]
+    sums = [node("Add", f"R{g}_{step} W{g}_{step}", f"{g}_sum_{step}") for g in gates if g != "n"]
+    opened = [node("Sigmoid", f"{g}_sum_{step}", f"{g}_{step}") for g in gates if g != "n"]
+    if kind == "gru":
+        rest = [
+            node("Mul", f"r_{step} Rn_{step}", f"reset_{step}"),
+            node("Add", f"Wn_{step} reset_{step}", f"n_sum_{step}"),
+            node("Tanh", f"n_sum_{step}", f"n_{step}"),
+            node("Sub", f"one z_{step}", f"less_{step}"),
+            node("Mul", f"less_{step} n_{step}", f"new_{step}"),
+            node("Mul", f"z_{step} h{step}", f"old_{step}"),
+            node("Add", f"old_{step} new_{step}", f"h{step + 1}"),
+        ]
+    else:
+        rest = [
+            node("Add", f"Wn_{step} Rn_{step}", f"n_sum_{step}"),
+            node("Tanh", f"n_sum_{step}", f"n_{step}"),
+            node("Mul", f"f_{step} c{step}", f"old_{step}"),
+            node("Mul", f"i_{step} n_{step}", f"new_{step}"),
+            node("Add", f"old_{step} new_{step}", f"c{step + 1}"),
+            node("Tanh", f"c{step + 1}", f"far_{step}"),
+            node("Mul", f"o_{step} far_{step}", f"h{step + 1}"),
+        ]
+    return [*_taken(step), *shares, *sums, *opened, *rest]
+
+
+def _around(step: int, missing: int = -1) -> list[Any]:
+    """A GRU's step, a Gemm and a ReLU in front of it, a Gemm and a sum behind.
+
+    In one step the ReLU may be missing.
+    """
+    _, *cell = _gru(step, False)
+    return [
+        node("Gather", f"x i{step}", f"t{step}", axis=1),
+        node("Gemm", f"t{step} F e", f"f{step}", transB=1),
+        node("Identity" if step == missing else "Relu", f"f{step}", f"x{step}"),
+        *cell,
+        node("Gemm", f"h{step + 1} D", f"d{step}"),
+        node("Add", f"d{step} t{step}", f"s{step}"),
+        node("Unsqueeze", f"s{step} first", f"u{step}"),
+    ]
+
+
 def _model(steps: list[list[Any]], gates: int, first: Any, **more: Any) -> Any:
     """Steps over x, (1, 3, 5), and the last state; `first` is h0, an input where it is None."""
     constants = {
         "W": w(gates * UNITS, 5), "R": w(gates * UNITS, UNITS), "b": w(gates * UNITS),
         **{f"i{n}": np.array(n) for n in range(STEPS)},
+        **{f"start{n}": np.array([n * UNITS]) for n in range(4)},
+        **{f"W_{gate}": w(UNITS, 5) for gate in "rznifo"},
+        **{f"R_{gate}": w(UNITS, UNITS) for gate in "rznifo"},
+        **{f"b_{gate}": w(UNITS) for gate in "rznifo"}, "c0": ZEROS,
+        **{"last": np.array([1]), "one": np.ones(1), "two": np.full(1, 2.0)},
         **({} if first is None else {"h0": first}),
     }  # fmt: skip
     inputs = {"x": [1, STEPS, 5], **({"h0": [1, UNITS]} if first is None else {})}
@@ -75,7 +149,6 @@ def _model(steps: list[list[Any]], gates: int, first: Any, **more: Any) -> Any:
     return made([one for step in steps for one in step], inputs, outputs, constants, **more)
 
 
-ZEROS = np.zeros((1, UNITS))
 LAYERS: dict[str, tuple[Any, list[str]]] = {
     "rnn": (_model([_rnn(n, "sa") for n in range(STEPS)], 1, ZEROS), ["SimpleRNN"]),
     "rnn, the input first": (
@@ -88,6 +161,9 @@ LAYERS: dict[str, tuple[Any, list[str]]] = {
         _model([_gru(n, False) for n in range(STEPS)], 3, np.repeat(w(1, UNITS), 2, 0)),
         ["Dense", "GRU"],  # a first state that is not zero
     ),
+    "gru by hand": (_model([_by_hand(n) for n in range(STEPS)], 3, ZEROS), ["GRU"]),
+    "gru, gates apart": (_model([_apart(n, "gru") for n in range(STEPS)], 3, ZEROS), ["GRU"]),
+    "lstm, gates apart": (_model([_apart(n, "lstm") for n in range(STEPS)], 4, ZEROS), ["LSTM"]),
     "opset 12": (_model([_rnn(n, "sa") for n in range(STEPS)], 1, ZEROS, opset=12), ["SimpleRNN"]),
     "some of the steps": (
         _model([_rnn(n, "sa") for n in range(STEPS - 1)], 1, ZEROS), ["Concatenate", "SimpleRNN"]
@@ -104,6 +180,36 @@ def test_steps_are_one_layer(name: str, tmp_path: Path) -> None:
         (expected,) = onnx_models.run(model, feed).values()
         (found,) = onnx_models.answers(loaded, feed).values()
         np.testing.assert_allclose(found, expected[:1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{"one": "two"}, {"gates": "102"}])
+def test_what_is_no_gru_is_none(how: dict[str, str], tmp_path: Path) -> None:
+    """`2 - z` in the place of `1 - z`; and gates in another order than PyTorch's."""
+    model = _model([_by_hand(n, **how) for n in range(STEPS)], 3, ZEROS)
+    loaded = load_onnx(onnx_models.saved(model, tmp_path))
+    assert "GRU" not in _kinds(loaded)
+    for feed in onnx_models.samples(model):
+        (expected,) = onnx_models.run(model, feed).values()
+        (found,) = onnx_models.answers(loaded, feed).values()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [-1, 1])
+def test_what_is_around_a_cell_is_one_layer_for_all_steps(missing: int, tmp_path: Path) -> None:
+    """Gemms, a ReLU and a sum; the steps are joined along time."""
+    nodes = [one for n in range(STEPS) for one in _around(n, missing)]
+    nodes.append(node("Concat", " ".join(f"u{n}" for n in range(STEPS)), "y", axis=1))
+    constants = {
+        **{"W": w(3 * UNITS, 5), "R": w(3 * UNITS, UNITS), "b": w(3 * UNITS), "h0": ZEROS},
+        **{"F": w(5, 5), "e": w(5), "D": w(UNITS, 5), "first": np.array([1])},
+        **{f"i{n}": np.array(n) for n in range(STEPS)},
+    }
+    model = made(nodes, {"x": [1, STEPS, 5]}, ["y"], constants)
+    loaded = onnx_models.check(model, tmp_path)
+    kinds = [kind for kind in _kinds(loaded) if kind not in ("Reshape", "GetItem", "Concatenate")]
+    activations = 1 if missing < 0 else STEPS - 1
+    assert kinds == ["Dense", *["Activation"] * activations, "GRU", "Dense"]
+    assert [type(each).__name__ for each in loaded.operations].count("Add") == 1
 
 
 @pytest.mark.parametrize("count", [1, STEPS])

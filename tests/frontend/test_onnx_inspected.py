@@ -36,7 +36,7 @@ MOVES = "moves values, computes nothing"
 ROLLED = "its steps, rolled up"
 FIRST = "its first state, which starts at zero"
 FINAL = "a final state, left out: a stream keeps it (`states`)"
-ROUNDED = "its rounding is left out: the calibration data chooses scales"
+ROUNDED = "its rounding is left out: the calibration data chooses a range"
 UNREAD = "no output depends on it"
 BEFORE = "in front of what is fed (`from_tensor`)"
 
@@ -159,10 +159,13 @@ def test_the_branch_that_an_if_takes_stands_in_front_of_it(
     assert choice == ("the_if", "If", "", f"its {name}_branch is taken")
 
 
-def test_what_rounds_is_left_out(tmp_path: Path) -> None:
+def test_what_rounds_is_a_range_or_left_out(tmp_path: Path) -> None:
     """A ReLU that the second scale stands for, which starts at zero, is a layer again."""
     nodes = [
-        node("QuantizeLinear", "x scale zero", "q"),
+        node("QuantizeLinear", "x each zeros", "p", axis=1),
+        node("DequantizeLinear", "p each zeros", "s", axis=1),
+        node("Tanh", "s", "n"),
+        node("QuantizeLinear", "n scale zero", "q"),
         node("DequantizeLinear", "q scale zero", "r"),
         node("DequantizeLinear", "w fine", "k"),
         node("Gemm", "r k", "g"),
@@ -170,14 +173,18 @@ def test_what_rounds_is_left_out(tmp_path: Path) -> None:
         node("DequantizeLinear", "h scale least", "y"),
     ]
     whole = (40 * w(5, 4)).astype(np.int8)
-    constants = {"w": whole, "least": np.int8(-128), **LARGE}
+    scales = {"each": np.full(5, 0.1, np.float32), "zeros": np.zeros(5, np.int8), **LARGE}
+    constants = {"w": whole, "least": np.int8(-128), **scales}
     assert _of(made(nodes, {"x": [1, 5]}, ["y"], constants), tmp_path) == [
-        ("quantizelinear_of_q", "QuantizeLinear", "", ROUNDED),
-        ("dequantizelinear_of_r", "DequantizeLinear", "", ROUNDED),
+        ("quantizelinear_of_p", "QuantizeLinear", "", ROUNDED),
+        ("dequantizelinear_of_s", "DequantizeLinear", "", ROUNDED),
+        ("tanh_of_n", "Tanh", "tanh_of_n", ""),
+        ("quantizelinear_of_q", "QuantizeLinear", "n_range", ""),
+        ("dequantizelinear_of_r", "DequantizeLinear", "n_range", ""),
         ("dequantizelinear_of_k", "DequantizeLinear", "", "constant"),
         ("gemm_of_g", "Gemm", "gemm_of_g", ""),
         ("cut", "QuantizeLinear", "cut", ""),
-        ("dequantizelinear_of_y", "DequantizeLinear", "", ROUNDED),
+        ("dequantizelinear_of_y", "DequantizeLinear", "h_range", ""),
     ]
 
 

@@ -1,11 +1,13 @@
-"""Models of onnxruntime's quantization: what rounds tensors is left out, and told."""
+"""Models of onnxruntime's quantization: what rounds tensors becomes their range, and is told."""
 
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx_models
 import pytest
+from onnx import TensorProto, helper
 from onnx_forms.form import w
 from onnx_models import made, node
 
@@ -38,16 +40,37 @@ def _network(*more: Any, outputs: list[str]) -> Any:
     return made(nodes, {"x": [5, 1, 3]}, outputs, {**constants, **LARGE})
 
 
-def test_pairs_are_left_out_and_told(tmp_path: Path) -> None:
+def test_pairs_are_ranges_and_told(tmp_path: Path) -> None:
     model = _network(*_rounded("g", "y"), outputs=["y"])
-    with pytest.warns(UnspoolWarning, match="^the file rounds 3 tensors to whole numbers"):
+    with pytest.warns(UnspoolWarning, match="^the file rounds 3 tensors .* 3 of them get"):
         loaded = load_onnx(onnx_models.saved(model, tmp_path))
     kinds = [type(layer).__name__ for layer in loaded.layers]
-    assert [kind for kind in kinds if kind not in ("InputLayer", "Reshape")] == ["GRU", "Dense"]
+    kinds = [kind for kind in kinds if kind not in ("InputLayer", "Reshape")]
+    assert kinds == ["Ranged", "GRU", "Ranged", "Dense", "Ranged"]
     for feed in onnx_models.samples(model):
         exact = onnx_models.run(model, feed)["y"]
         found = onnx_models.answers(loaded, {"x": feed["x"].swapaxes(0, 1)})["y"]
         assert np.abs(found - exact).max() < 0.1  # onnxruntime rounds three times, by 0.01 at most
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("kind", ["INT8", "UINT8", "INT16", "UINT16", "INT4", "UINT4"])
+def test_weights_keep_the_values_that_they_were_rounded_to(
+    kind: str, axis: int | None, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    ends = ml_dtypes.iinfo(helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind)))
+    whole = rng.integers(ends.min, ends.max + 1, (5, 4))
+    sizes = [] if axis is None else [whole.shape[axis]]
+    constants = {"s": rng.uniform(0.01, 0.1, sizes)}
+    further = {"q": whole, "z": np.full(sizes, (ends.min + ends.max) // 2 + 1)}
+    rounding = node("DequantizeLinear", "q s z", "w", **({} if axis is None else {"axis": axis}))
+    model = made([rounding, node("MatMul", "x w", "y")], {"x": [1, 5]}, ["y"], constants, 21)
+    model.graph.initializer.extend(
+        helper.make_tensor(name, getattr(TensorProto, kind), value.shape, value.ravel())
+        for name, value in further.items()
+    )
+    onnx_models.check(model, tmp_path, reference=onnx_models.run_as_it_is)
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "Reshape"])

@@ -19,7 +19,11 @@ from unspool import UnspoolError, UnspoolWarning
 EXPORTERS = ("dynamo", "script")
 NAMES = [name for name in torch_archive.names() if name.endswith(".onnx")]
 LOOPS = [
-    *(f"{name}.{by}.onnx" for name in ("carried", "cell_behind", "cells") for by in EXPORTERS),
+    *(
+        f"{name}.{by}.onnx"
+        for name in ("by_hand", "carried", "cell_behind", "cells")
+        for by in EXPORTERS
+    ),
     *("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx"),
 ]
 """Files that hold constants which were computed of weights."""

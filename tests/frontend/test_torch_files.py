@@ -16,9 +16,6 @@ import torch_archive
 import unspool
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.frontend.torch.loading import TRANSLATIONS
-from unspool.frontend.torch.program import Call, Ref
-from unspool.frontend.torch.translation import Translation
 
 pytestmark = pytest.mark.usefixtures("computing")
 PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
@@ -29,6 +26,7 @@ STEPS = [name for name in EVERY if name.startswith("step.")]
 
 LAYERS = {
     "carried": "LSTM Dense",
+    "by_hand": "Conv1D Activation GroupNormalization Dense Activation GRU Dense",
     "cells": "GRU LSTM Dense",
     "attention": "Bidirectional LayerNormalization Dense Softmax Dense Dense Activation",
     "autoencoder": "GRU RepeatVector GRU Dense",
@@ -101,7 +99,9 @@ def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name
     if layers:
         kinds = [type(layer).__name__ for layer in model.layers]
         # PyTorch folds a BatchNormalization into its convolution, by some exporters.
-        left_out = ("InputLayer", "Reshape", "BatchNormalization")
+        left_out = ["InputLayer", "Reshape", "BatchNormalization"]
+        if name.startswith("by_hand"):  # ONNX has its GroupNormalization as one of instances
+            left_out.append("Permute")
         assert " ".join(kind for kind in kinds if kind not in left_out) == layers
 
 
@@ -301,30 +301,3 @@ def test_the_pages_five_lines_run(
     exec(code.split("\n\n")[1], {"unspool": unspool, "Path": Path, "calibration": data})
     assert Path("model_vela.tflite").is_file()
     assert "torch" not in sys.modules
-
-
-def test_a_slope_of_a_channel_is_that_of_the_axis_behind_the_batch() -> None:
-    """Three channels of three steps: the axes cannot be told apart by their sizes."""
-    slopes = np.array([0.1, 0.2, 0.4], np.float32)
-    to = Translation({"w": slopes}, {"x": (1, 3, 3)})
-    TRANSLATIONS["prelu"](Call("prelu", {"self": Ref("x"), "weight": Ref("w")}, ("y",), ""), to)
-    (written,) = to.nodes
-    node = onnx.helper.make_node(written.op, ["x", "slopes"], ["y"])
-    kind, names = onnx.TensorProto.FLOAT, [("x", (1, 3, 3)), ("slopes", None), ("y", (1, 3, 3))]
-    x, given, y = (onnx.helper.make_tensor_value_info(n, kind, shape) for n, shape in names)
-    graph = onnx.helper.make_graph([node], "alone", [x, given], [y])
-    model = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9
-    )
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    fed = {"x": -np.ones((1, 3, 3), np.float32), "slopes": to.constants[written.inputs[1]]}
-    (found,) = session.run(None, fed)
-    np.testing.assert_array_equal(found, -slopes[None, :, None].repeat(3, 2))
-
-
-def test_a_mean_with_a_divisor_of_its_own_is_refused() -> None:
-    arguments = {"self": Ref("x"), "kernel_size": [2, 2], "divisor_override": 3}
-    with pytest.raises(UnspoolError, match=r"^divides by divisor_override=3, which has no form"):
-        TRANSLATIONS["avg_pool2d"](
-            Call("avg_pool2d", arguments, ("y",), ""), Translation({}, {"x": (1, 2, 4, 4)})
-        )

@@ -32,7 +32,7 @@ each node of yours.
 
 Operators that read no sample (`Shape`, `Constant`, `Range`, `Where`, any other) are computed by
 ONNX's own evaluator when the file is read, and so is the condition of an `If`. `QuantizeLinear` and
-`DequantizeLinear` in pairs [are left out](pytorch.md#what-becomes-of-a-graph)."""
+`DequantizeLinear` in pairs [become ranges](pytorch.md#what-becomes-of-a-graph)."""
 
 _TITLES = """\
 | operator | becomes | runs on | attributes | tried in |

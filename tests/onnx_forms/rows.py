@@ -19,8 +19,8 @@ _AROUND = ("Permute", "Reshape")
 """Layers that put axes in order for others."""
 
 _BY_SIZE = (
-    *("convolutions: up 1d far strides", "shapes: slice backwards"),
-    *("reductions: negative several", "elementwise: Pow of a row"),
+    *("convolutions: up 1d far strides", "reductions: negative several"),
+    "elementwise: Pow of a row",
 )
 """Graphs of the same layers as others that run elsewhere for their sizes or strides."""
 

@@ -8,6 +8,7 @@ from unspool.errors import UnspoolError
 from unspool.quantization.multipliers import KERNEL_BITS
 from unspool.support._tensorflow import tf
 from unspool.tflite import flatbuffer, names
+from unspool.unrolling.traced import MOVES, PRODUCTS, traced_operator, unmoved
 
 _SAME = ("SLICE", "SPLIT", "RESHAPE", "TRANSPOSE", "PACK", "CONCATENATION", "GATHER")
 """Operators that move values, whose rounding is their inputs'."""
@@ -27,23 +28,17 @@ class Rounding:
         return clipped + tf.stop_gradient(tf.round(clipped / self.scale) * self.scale - clipped)
 
 
-_PRODUCTS = {"MatMul": None, "BatchMatMulV2": None, "Conv2D": -1, "DepthwiseConv2dNative": -2}
-"""TensorFlow's operators with a kernel -> its axis of channels, which have a scale each."""
-
-_MOVES = ("Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity")
-
-
 def kernels(traced: Any) -> dict[int, int | None]:
     """Position of a weight that is a kernel -> its axis of channels."""
     positions = {tensor.name: number for number, tensor in enumerate(traced.inputs)}
     axes = {}
     for op in traced.graph.get_operations():
-        if op.type in _PRODUCTS:
+        if op.type in PRODUCTS:
             tensor = op.inputs[1]
-            while tensor.op.type in _MOVES:
+            while tensor.op.type in MOVES:
                 tensor = tensor.op.inputs[0]
             if tensor.name in positions:
-                axes[positions[tensor.name]] = _PRODUCTS[op.type]
+                axes[positions[tensor.name]] = PRODUCTS[op.type]
     return axes
 
 
@@ -89,8 +84,11 @@ def rounded(traced: Any, int8: flatbuffer.Model) -> Rounded:
     outputs = dict(zip(graph.outputs, (t.op.inputs[0].op for t in traced.outputs), strict=True))
 
     def source(index: int) -> Any:
-        found = outputs.get(index)
-        return found or _source(graph.tensors[index].name.decode(), traced.graph, order)
+        name = graph.tensors[index].name.decode()
+        found = outputs.get(index) or traced_operator(name, traced.graph, order)
+        if found is None:
+            raise _unknown(name)
+        return found
 
     count = len(graph.inputs)
     results = {
@@ -103,10 +101,10 @@ def rounded(traced: Any, int8: flatbuffer.Model) -> Rounded:
         rounding, op = _rounding(graph.tensors[index]), source(firsts.get(index, index))
         if index not in firsts:
             results[op.name] = rounding
-        elif _unmoved(op).type == "Square":  # the traced graph has both
-            results[_unmoved(op).inputs[0].op.name] = rounding
-        elif _unmoved(op).type in ("Sum", "SquaredDifference"):
-            within[_unmoved(op).name] = rounding
+        elif unmoved(op).type == "Square":  # the traced graph has both
+            results[unmoved(op).inputs[0].op.name] = rounding
+        elif unmoved(op).type in ("Sum", "SquaredDifference"):
+            within[unmoved(op).name] = rounding
         else:
             raise _unknown(graph.tensors[index].name.decode())
     return Rounded(results, within)
@@ -156,34 +154,6 @@ def _firsts(int8: flatbuffer.Model) -> dict[int, int]:
         for first, second in pairs
         if graph.tensors[first].name in [graph.tensors[second].name + end for end in ends]
     }
-
-
-def _unmoved(op: Any) -> Any:
-    """The traced operator that computes what others only move."""
-    while op.type in _MOVES:
-        op = op.inputs[0].op
-    return op
-
-
-def _source(name: str, graph: Any, order: Mapping[str, int]) -> Any:
-    """The traced operator that computes a tensor of the .tflite file.
-
-    The file's names are the operators', several of fused ones with `;` between them, and some with
-    a number added at the end.
-    """
-    candidates = []
-    for part in name.split(";"):
-        while part not in order and part[-1:].isdigit():
-            part = part[:-1]
-        if part in order:
-            candidates.append(part)
-    if not candidates:
-        raise _unknown(name)
-    op = graph.get_operation_by_name(max(candidates, key=order.__getitem__))
-    consumers = op.outputs[0].consumers()
-    if op.type in _PRODUCTS and [c.type for c in consumers] == ["BiasAdd"]:
-        return consumers[0]  # fused, though its name was left out
-    return op
 
 
 def _unknown(name: str) -> UnspoolError:

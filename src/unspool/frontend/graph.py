@@ -48,6 +48,11 @@ def is_real(tensor: Any) -> bool:
     return str(tensor.dtype).startswith(("float", "bfloat"))
 
 
+def is_whole(tensor: Any) -> bool:
+    """Whether a tensor holds whole numbers."""
+    return str(tensor.dtype).startswith(("int", "uint"))
+
+
 def nodes(model: Any) -> list[Any]:
     """All nodes of a model's graph, from its inputs to its outputs."""
     by_depth = functional(model)._nodes_by_depth
@@ -136,13 +141,16 @@ def rows_of_ids(model: Any) -> tuple[int, ...]:
 def _tables(model: Any, tensor: Any) -> list[int]:
     """The rows of each table that a tensor is looked up in; 0 where they are not known."""
     found = []
-    for node in readers(model, tensor):
+    reading = readers(model, tensor)
+    for node in reading:
         operation = node.operation
         if is_graph(operation):
             position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
             found += _tables(operation, operation.inputs[position])
         elif looks_up(node, tensor):
             found.append(_rows(node))
+        elif hands_on(node, tensor) and (len(reading) == 1 or not is_real(tensor)):
+            found += [rows for output in node.outputs for rows in _tables(model, output)]
     return found
 
 
@@ -153,6 +161,15 @@ def _rows(node: Any) -> int:
     if type(operation).__name__ == "Take" and operation.axis is not None:
         return int(np.shape(node.arguments.args[0])[operation.axis] or 0)
     return 0
+
+
+def hands_on(node: Any, tensor: Any) -> bool:
+    """Whether a call gives whole numbers if it takes them: it computes with them, or moves them."""
+    computes = all(is_whole(each) for each in (tensor, *node.outputs))
+    return computes or type(node.operation).__name__ in _MOVES
+
+
+_MOVES = ("Cast", "ExpandDims", "Flatten", "GetItem", "Permute", "Reshape", "Squeeze", "Transpose")
 
 
 def looks_up(node: Any, tensor: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.descriptions import changed
+from unspool.frontend.ranged import Ranged
 from unspool.support._tensorflow import keras
 
 Config = dict[str, Any]
@@ -31,7 +32,11 @@ def is_own(described: Any) -> bool:
 
 
 def _is_registered(name: Any) -> bool:
-    return keras.saving.get_registered_object(name) is not None
+    return name in _OURS or keras.saving.get_registered_object(name) is not None
+
+
+_OURS = {keras.saving.get_registered_name(Ranged)}
+"""Unspool's own, by the names that Keras knows them by as soon as they are imported."""
 
 
 def for_inference(described: Config) -> Config:

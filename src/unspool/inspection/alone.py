@@ -125,6 +125,7 @@ class _Network:
     def _input(self, tensor: Any, reader: Any) -> Any:
         steps = self.time_steps + sum(padding(_maker(tensor).operation) or ())
         shape = [steps if size is None else size for size in tensor.shape[1:]]
-        dtype = "int32" if graph.looks_up(reader, tensor) else "float32"
+        whole = graph.is_whole(reader.outputs[0]) and graph.hands_on(reader, tensor)
+        dtype = "int32" if whole or graph.looks_up(reader, tensor) else "float32"
         self.inputs.append(keras.Input(shape, batch_size=1, dtype=dtype))
         return self.inputs[-1]

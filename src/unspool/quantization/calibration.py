@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,10 +74,10 @@ def choose(
     rounds: tuple[Round, ...] = (),
     cell_limit: float | None = None,
 ) -> Calibration:
-    """Choose ranges from what was observed.
+    """Choose ranges from what was observed, but for int8 those that are known from training.
 
     Args:
-        seen: what the tensors took.
+        observations: what the tensors took.
         method: one of `METHODS`.
         activations: "int8" or "int16", for which they are chosen.
         rounds: of calibrating a stream.
@@ -85,22 +85,15 @@ def choose(
     """
     ranges: dict[str, Range] = {}
     empty: list[str] = []
-    ends = observations.ends[activations]
+    known = observations.known if activations == "int8" else {}
     for tie in observations.ties:
-        whole = functools.reduce(operator.or_, (observations.extremes[name] for name in tie), ZERO)
-        if not whole.width:
+        others = [name for name in tie if name not in known]
+        chosen = _union(known[name] for name in tie if name in known)
+        if others:
+            chosen |= _chosen(observations, others, method, activations)
+        if not chosen.width:
             empty += tie
             chosen = UNIT
-        elif observations.whole.isdisjoint(tie):
-            values = np.concatenate([observations.values[name] for name in tie])
-            if all(name in ends for name in tie):
-                # No further than a multiplier of TFLM's reaches, from sums of 32 bits.
-                farthest = max(-whole.minimum, whole.maximum) * LEVELS[activations] / 2.0**28
-                end = max(farthest, *(ends[name] for name in tie))
-                whole, values = whole.within(end), np.clip(values, -end, end)
-            chosen = METHODS[method](values, whole, LEVELS[activations])
-        else:
-            chosen = whole
         if cell_limit is not None and not observations.cells.isdisjoint(tie):
             chosen = chosen.within(cell_limit)
         ranges |= dict.fromkeys(tie, chosen)
@@ -114,6 +107,25 @@ def choose(
         rounds=rounds,
         observations=observations,
     )
+
+
+def _union(ranges: Iterable[Range]) -> Range:
+    return functools.reduce(operator.or_, ranges, ZERO)
+
+
+def _chosen(observations: Observations, tie: Sequence[str], method: str, activations: str) -> Range:
+    """The range of tensors by the values that they took."""
+    whole = _union(observations.extremes[name] for name in tie)
+    if not whole.width or not observations.whole.isdisjoint(tie):
+        return whole
+    values = np.concatenate([observations.values[name] for name in tie])
+    ends = observations.ends[activations]
+    if all(name in ends for name in tie):
+        # No further than a multiplier of TFLM's reaches, from sums of 32 bits.
+        farthest = max(-whole.minimum, whole.maximum) * LEVELS[activations] / 2.0**28
+        end = max(farthest, *(ends[name] for name in tie))
+        whole, values = whole.within(end), np.clip(values, -end, end)
+    return METHODS[method](values, whole, LEVELS[activations])
 
 
 @uncollected()

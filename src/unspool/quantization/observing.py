@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from unspool.errors import UnspoolError
 from unspool.quantization import curves, saturation
 from unspool.quantization.cells import cells
+from unspool.quantization.known import known_ranges
 from unspool.quantization.moments import Moments, MomentsObserver
 from unspool.quantization.ranges import LEVELS, ZERO, Range
 from unspool.quantization.ties import ties
@@ -38,6 +39,7 @@ class Observations:
         ends: type of the activations -> tensor that only tables read -> how far it matters.
         cells: cell states of LSTMs, see `cells`.
         moments: see `moments`; empty where they were not asked for.
+        known: tensor name -> the range that it has in int8, whatever it takes.
     """
 
     samples: int
@@ -49,6 +51,7 @@ class Observations:
     ends: Mapping[str, Mapping[str, float]]
     cells: frozenset[str]
     moments: Moments
+    known: Mapping[str, Range] = field(default_factory=dict)
 
 
 class Observer:
@@ -152,6 +155,7 @@ class Observer:
             ends={kind: saturation.ends(self._model, kind, extremes) for kind in LEVELS},
             cells=cells(self._model, self._roles),
             moments=self._moments.moments() if self._moments else {},
+            known=known_ranges(self._model),
         )
 
     def _extremes(self) -> dict[str, Range]:

@@ -38,7 +38,8 @@ def statistics(
     Returns:
         for every activation, and for kernels and the constant factors of multiplications.
     """
-    operators = flatbuffer.graph_operators(model)
+    # Whole numbers, such as ids, have no range.
+    operators = [op for op in flatbuffer.graph_operators(model) if op.outputs[0] in ranges]
     ties = _tied(model, ranges)
     whole = {root: _union(ranges[name] for name in tie) for root, tie in ties.sets().items()}
     whole |= {

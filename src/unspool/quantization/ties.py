@@ -118,9 +118,10 @@ def ties(model: flatbuffer.Model, observed: Mapping[str, Range]) -> Ties:
 def necessary(model: flatbuffer.Model, tensors: Iterable[str]) -> Ties:
     """The ties without which operators would not run, or weights would need several tables."""
     tied = Ties(tensors)
-    bound = list(_tied_states(model))
-    for pair in zip(bound[::2], bound[1::2], strict=True):
+    bound: list[str] = []
+    for pair in carried(model):
         tied.tie(pair)
+        bound += pair
     for group in selections(model):
         tied.tie(group)
     joined = _only_joined(model)
@@ -171,13 +172,13 @@ def _only_joined(model: flatbuffer.Model) -> set[str]:
     }
 
 
-def _tied_states(model: flatbuffer.Model) -> Iterator[str]:
-    """Tensors of each state: where it goes in, where it comes out."""
+def carried(model: flatbuffer.Model) -> Iterator[tuple[str, str]]:
+    """The tensors of each state: where it goes in, where it comes out."""
     graph = model.subgraphs[0]
     inputs, outputs = ends.inputs_and_outputs(model)
     for pair in state_pairs(marks.read(model).carried, inputs, outputs):
-        yield graph.tensors[graph.inputs[pair.input]].name.decode()
-        yield graph.tensors[graph.outputs[pair.output]].name.decode()
+        indices = graph.inputs[pair.input], graph.outputs[pair.output]
+        yield graph.tensors[indices[0]].name.decode(), graph.tensors[indices[1]].name.decode()
 
 
 def _by_role(model: flatbuffer.Model, tensors: Iterable[str]) -> dict[str, list[str]]:

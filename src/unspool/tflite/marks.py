@@ -76,6 +76,23 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Ranged:
+    """A tensor whose range is known from training.
+
+    Attributes:
+        layer: of the trained model, which says so.
+        tensor: its name.
+        minimum: the smallest value that it is stored with.
+        maximum: the largest.
+    """
+
+    layer: str
+    tensor: str
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
 class Marks:
     """What Unspool knows of a network.
 
@@ -92,6 +109,7 @@ class Marks:
         in_time: inputs that are sequences, (1, time steps, ...); None where that is not known.
         calls: of a network that is called several times for a sequence; None for others.
         cut: which part of a model's file it is; None for a whole one.
+        ranged: tensors whose range is known; one may have several.
     """
 
     layers: tuple[str, ...] = ()
@@ -105,6 +123,7 @@ class Marks:
     in_time: tuple[str, ...] | None = None
     calls: Calls | None = None
     cut: Cut | None = None
+    ranged: tuple[Ranged, ...] = ()
 
     @property
     def carried(self) -> tuple[State, ...]:
@@ -136,8 +155,9 @@ def write(model: flatbuffer.Model, marks: Marks) -> None:
     """Put marks into a file's metadata, in place of those that are there."""
     buffer, metadata = schema.BufferT(), schema.MetadataT()
     content = asdict(marks)
-    if marks.cut is None:  # as most are
-        del content["cut"]
+    for rare in ("cut", "ranged"):
+        if not content[rare]:
+            del content[rare]
     buffer.data = np.frombuffer(json.dumps(content).encode(), np.uint8)
     model.buffers.append(buffer)
     metadata.name, metadata.buffer = _ENTRY, len(model.buffers) - 1
@@ -180,6 +200,7 @@ def read(model: flatbuffer.Model) -> Marks:
                 in_time=_names(content.get("in_time")),
                 calls=_calls(content.get("calls")),
                 cut=_cut(content.get("cut")),
+                ranged=tuple(_ranged(each) for each in content.get("ranged", ())),
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
@@ -205,6 +226,11 @@ def _cut(content: Any) -> Cut | None:
         return None
     given = tuple((str(name), float(number)) for name, number in content["given"])
     return Cut(str(content["start"]), str(content["stop"]), given)
+
+
+def _ranged(content: Any) -> Ranged:
+    ends = (float(content[key]) for key in ("minimum", "maximum"))
+    return Ranged(str(content["layer"]), str(content["tensor"]), *ends)
 
 
 def _states(content: Any) -> tuple[State, ...]:

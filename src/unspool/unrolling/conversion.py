@@ -19,6 +19,7 @@ from unspool.tflite.filling import fill
 from unspool.tflite.gaps import Irregular
 from unspool.tflite.marks import Interface
 from unspool.unrolling import leading
+from unspool.unrolling.ranges import known_ranges
 from unspool.unrolling.recurrent.loop import with_gaps
 
 
@@ -47,30 +48,41 @@ def convert(deploy_model: Any) -> bytes:
     """
     interface = _interface(deploy_model)
     deploy_model, scalings = leading.stripped(deploy_model, interface.inputs)
-    model = _with_gaps_filled(deploy_model)
-    _name(model, interface)
-    marks.write(model, replace(interface.marks, scalings=tuple(scalings.values())))
+    model, function = _with_gaps_filled(deploy_model)
+    ranges = known_ranges(deploy_model, function, model)
+    names = _name(model, interface)
+    known = replace(
+        interface.marks,
+        scalings=tuple(scalings.values()),
+        ranged=tuple(replace(each, tensor=names.get(each.tensor, each.tensor)) for each in ranges),
+    )
+    marks.write(model, known)
     rewriting.rewrite(model)
     return flatbuffer.write(model)
 
 
-def _with_gaps_filled(deploy_model: Any) -> flatbuffer.Model:
-    """What TensorFlow's converter makes of the model, which it sees a few steps of where it can."""
+def _with_gaps_filled(deploy_model: Any) -> tuple[flatbuffer.Model, Any]:
+    """What TensorFlow's converter makes of the model, which it sees a few steps of where it can.
+
+    Returns:
+        the .tflite, and the function that it saw.
+    """
     with quiet(), _one_line_errors(deploy_model):
         with with_gaps() as layers:
-            model = _by_tensorflow(deploy_model)
+            model, function = _by_tensorflow(deploy_model)
         try:
             fill(model, layers)
         except Irregular:
-            model = _by_tensorflow(deploy_model)
-    return model
+            model, function = _by_tensorflow(deploy_model)
+    return model, function
 
 
-def _by_tensorflow(deploy_model: Any) -> flatbuffer.Model:
-    model = flatbuffer.read(_converted(_function(deploy_model)))
+def _by_tensorflow(deploy_model: Any) -> tuple[flatbuffer.Model, Any]:
+    function = _function(deploy_model)
+    model = flatbuffer.read(_converted(function))
     _drop_place_of_buffers(model)
     _share_constants(model)
-    return model
+    return model, function
 
 
 def _function(deploy_model: Any) -> Any:
@@ -188,11 +200,14 @@ def _interface(deploy_model: Any) -> Interface:
     return Interface(inputs, structure.output_names(deploy_model))
 
 
-def _name(model: flatbuffer.Model, interface: Interface) -> None:
+def _name(model: flatbuffer.Model, interface: Interface) -> dict[str, str]:
     """Give inputs and outputs the model's names, as tensors and in a signature.
 
     The converter calls the tensors `Identity_1` and the like. Vela and the reports know tensors by
     their names only.
+
+    Returns:
+        the converter's names of these tensors -> the new ones.
     """
     graph, signature = model.subgraphs[0], schema.SignatureDefT()
     signature.signatureKey = b"serving_default"
@@ -200,12 +215,14 @@ def _name(model: flatbuffer.Model, interface: Interface) -> None:
     signature.outputs = _ports(graph.outputs, interface.outputs)
     model.signatureDefs = [signature]
     ports = [*signature.inputs, *signature.outputs]
+    before = {port.tensorIndex: graph.tensors[port.tensorIndex].name.decode() for port in ports}
     for number, port in enumerate(ports):  # so that no name is taken by another of them
         graph.tensors[port.tensorIndex].name = f"port:{number}".encode()
     taken = {tensor.name for tensor in graph.tensors}
     for port in ports:
         if port.name not in taken:
             graph.tensors[port.tensorIndex].name = port.name
+    return {name: graph.tensors[index].name.decode() for index, name in before.items()}
 
 
 def _ports(indices: Sequence[int], names: Sequence[str]) -> list[Any]:

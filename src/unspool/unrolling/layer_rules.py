@@ -8,6 +8,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import graph, structure
 from unspool.frontend.activations import activation_name
 from unspool.frontend.graph import is_graph
+from unspool.frontend.ranged import Ranged
 from unspool.support._tensorflow import keras
 from unspool.unrolling import attention, lookups, resizing
 from unspool.unrolling.activations.forms import FORMS, has_form
@@ -245,6 +246,7 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
         _always("refuse", "runs Python code that would have to be trusted; use a layer"),
     ),
     (keras.layers.TimeDistributed, _time_distributed),
+    (Ranged, _always("remove", "gives its tensor's range to the calibration")),
     (structure.REMOVED, _always("remove", "does nothing at inference")),
     (keras.layers.BatchNormalization, _always("fold", "into the layer before or after it")),
 ]

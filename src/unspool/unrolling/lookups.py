@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from unspool.frontend.graph import hands_on, is_real
 from unspool.support._tensorflow import keras
 
 TO_WHOLE = (
@@ -50,7 +51,23 @@ def problem(layer: Any, calls: Sequence[Any]) -> str:
     given = [value for node in calls for value in _constants(node)]
     if any(value is True for value in given):
         return "reverse=True: multiplies by its table; use a Dense layer for that"
+    if any(_are_computed(node.input_tensors[0]) for node in calls):
+        return (
+            "looks up real numbers that are computed, which int8 rounds; give the ids in as whole "
+            "numbers"
+        )
     return ""
+
+
+def _are_computed(ids: Any) -> bool:
+    """Whether ids are cast from real numbers that are no input of the model."""
+    history = ids._keras_history
+    maker = history.operation._inbound_nodes[history.node_index]
+    if maker.is_input:
+        return False
+    if not all(hands_on(maker, tensor) for tensor in maker.input_tensors):
+        return is_real(ids)
+    return any(map(_are_computed, maker.input_tensors))
 
 
 def _constants(node: Any) -> list[Any]:

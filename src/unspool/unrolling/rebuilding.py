@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from unspool.frontend.graph import is_graph
+from unspool.frontend.ranged import Ranged
 from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite.names import valid_scope
@@ -120,6 +121,8 @@ class Rebuilder:
         if is_graph(layer):
             within = f"{prefix}{layer.name}_"
             return lambda *inputs, **_: self.rebuild(layer, keras.tree.flatten(inputs), within)
+        if isinstance(layer, Ranged):
+            return Ranged(layer.minimum, layer.maximum, name=self.scopes.give(prefix + layer.name))
         if isinstance(layer, REMOVED) or (self.masks is None and isinstance(layer, _MASKING)):
             return lambda tensor, **_: tensor
         name = self.scopes.give(prefix + layer.name)

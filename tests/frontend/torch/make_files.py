@@ -199,6 +199,30 @@ class CellBehind(nn.Module):
         return self.head(h)
 
 
+class ByHand(nn.Module):
+    """Gated convolutions, then a GRU that is written by hand, a Linear in front and one behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv1d(4, 16, 3, padding=1), nn.GroupNorm(1, 8)
+        self.front, self.given = nn.Linear(8, 6), nn.Linear(6, 15)
+        self.again, self.behind = nn.Linear(5, 15), nn.Linear(5, 3)
+
+    def forward(self, x: Any) -> Any:  # (N, channels, time)
+        x = self.norm(nn.functional.glu(self.conv(x), 1)).transpose(1, 2)
+        h = torch.zeros(x.shape[0], 5)
+        steps = []
+        for t in range(x.shape[1]):
+            given, again = self.given(torch.relu(self.front(x[:, t]))), self.again(h)
+            r = torch.sigmoid(given[:, :5] + again[:, :5])
+            z = torch.sigmoid(given[:, 5:10] + again[:, 5:10])
+            n = torch.tanh(given[:, 10:] + r * again[:, 10:])
+            h = (1 - z) * n + z * h
+            steps.append(self.behind(h))
+        y = torch.stack(steps, 1)
+        return y, y.max(1)[0]
+
+
 class Fed(nn.Module):
     """A cell that is fed what is made of its own output."""
 
@@ -266,6 +290,7 @@ class Made:
 MODELS = {
     "cells": Made(Cells, ((33, 4),)),
     "cell_behind": Made(CellBehind, ((20, 4),)),
+    "by_hand": Made(ByHand, ((4, 16),), outputs=("y", "most")),
     "fed": Made(Fed, ((12, 4),)),
     "carried": Made(
         Carried, ((16, 4), (7,), (7,)), ("x", "h0", "c0"), ("y", "hn", "cn"), zeros=(1, 2)

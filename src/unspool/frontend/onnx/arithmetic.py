@@ -30,7 +30,8 @@ def combined(function: Callable[[Any, Any], Any], left: Given, right: Given) -> 
     for constant in constants:
         shape = (1,) * (rank - constant.ndim) + constant.shape
         order = [*(n for n in range(rank) if shape[n] != 1 and n not in order), *order]
-    operands = [_operand(value, order, rank) for value in (left, right)]
+    whole = all(map(_is_whole, (left, right)))
+    operands = [_operand(value, order, rank, whole) for value in (left, right)]
     return laid_out(function(*operands), order, rank)
 
 
@@ -46,10 +47,10 @@ def _order(values: list[Value]) -> list[int]:
     return [*dict.fromkeys(missing), *order]
 
 
-def _operand(value: Given, order: list[int], rank: int) -> Any:
+def _operand(value: Given, order: list[int], rank: int, whole_numbers: bool) -> Any:
     if isinstance(value, Value):
         return arranged(deeper(value, rank), order)
-    constant = np.asarray(value, np.float32)
+    constant = np.asarray(value, np.int32 if whole_numbers else np.float32)
     if constant.size == 1:
         return constant.item()
     whole = constant.reshape((1,) * (rank - constant.ndim) + constant.shape)

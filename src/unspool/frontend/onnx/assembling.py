@@ -24,6 +24,7 @@ from unspool.frontend.onnx.opening import ANY_LENGTH, OTHER_LENGTH, opened, with
 from unspool.frontend.onnx.recurrent import recurrent
 from unspool.frontend.onnx.scope import Build
 from unspool.frontend.origins import keep, origins
+from unspool.frontend.ranged import ranged
 from unspool.support.text import in_a_line
 
 FORMS: dict[str, Build] = {
@@ -62,7 +63,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         model = build(graph, FORMS)
     except UnspoolError as error:
         raise (with_cause(error) if is_open(graph) else error) from None
-    _tell(graph)
+    _tell(graph, model)
     if graph.carried and one_step(model):
         many, other = (of_frames(graph, count) for count in (ANY_LENGTH, OTHER_LENGTH))
         return _opened(build(many, FORMS), many, build(other, FORMS))
@@ -78,7 +79,7 @@ def _opened(model: Any, graph: Graph, other: Any) -> Any:
     return result
 
 
-def _tell(graph: Graph) -> None:
+def _tell(graph: Graph, model: Any) -> None:
     """Tell what of a file is left out, or is fed in another form."""
     if graph.states:
         _warn(
@@ -86,9 +87,11 @@ def _tell(graph: Graph) -> None:
             "and a stream keeps them (`states`)"
         )
     if graph.rounded:
+        count, taken = len(graph.rounded), len(ranged(model))
         _warn(
-            f"the file rounds {graph.rounded} tensors to whole numbers (QuantizeLinear): their "
-            "scales are left out, and chosen anew by the calibration data"
+            f"the file rounds {count} tensors to whole numbers (QuantizeLinear), which is left "
+            f"out: in int8, {taken} of them get the file's ranges, {count - taken} those of the "
+            "calibration data"
         )
     for name in sorted(lengths.fed(graph)):
         _warn(

@@ -10,6 +10,7 @@ from unspool.frontend.graph import nodes as nodes_of
 from unspool.frontend.onnx import lengths
 from unspool.frontend.onnx.graph import RECURRENT, Graph, Node, check_entries
 from unspool.frontend.onnx.names import free
+from unspool.frontend.onnx.ranges import give_ranges, range_names
 from unspool.frontend.onnx.scope import Build, Given, Scope, input_name
 from unspool.frontend.onnx.tracing import Made, made, made_since, traced
 from unspool.frontend.onnx.values import Value, arranged, laid_out
@@ -76,15 +77,16 @@ def _built(graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozense
     recurrent: dict[str, Any] = {}
     known: dict[int, Any] = {}
     made_since(inputs.values(), known)
-    by_value: dict[str, list[Any]] = {}
+    ranges = range_names(graph)
+    by_value = give_ranges(inputs, ranges, scope, known)
     for node in graph.nodes:
         listed = _results(node, forms[node.op], scope)
         scope.values.update(zip(node.outputs, listed, strict=False))
-        by_value |= dict.fromkeys(
-            node.outputs, made_since([value.tensor for value in listed], known)
-        )
+        layers = made_since([value.tensor for value in listed], known)
+        by_value = dict.fromkeys(node.outputs, layers) | by_value  # of an output, its range
         if node.op in RECURRENT:
             recurrent[node.name] = [_tensors(value) for value in listed]
+        by_value |= give_ranges(node.outputs, ranges, scope, known)
     inputs |= scope.masks
     ordered = [inputs[end.name] for end in graph.inputs]
     outputs = {name: _output(scope.values.get(name), name, graph) for name in graph.outputs}

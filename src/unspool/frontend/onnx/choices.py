@@ -1,11 +1,26 @@
-"""The branch of an If whose condition is constant, in the If's place."""
+"""Graphs in nodes, and the branch of an If whose condition is constant, in the If's place."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from unspool.errors import UnspoolError
+
+
+def graphs_in(node: Any) -> Iterator[Any]:
+    """The graphs that a node of ONNX's has as attributes."""
+    for entry in node.attribute:
+        yield from (entry.g, *entry.graphs)
+
+
+def reads(node: Any) -> Iterator[str]:
+    """What a node and graphs in it read, of which their own values are no part that matters."""
+    yield from node.input
+    for inner in graphs_in(node):
+        yield from (value.name for value in inner.output)
+        for one in inner.node:
+            yield from reads(one)
 
 
 def branch_of(node: Any, condition: np.ndarray) -> tuple[str, Any]:

@@ -7,12 +7,13 @@ import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import ends
+from unspool.frontend.onnx.choices import reads
 from unspool.support.text import brief
 
 
 def cut(
     model: Any, start: str | None, stop: str | None, shapes: Mapping[str, tuple[int, ...]]
-) -> None:
+) -> dict[str, tuple[int, ...]]:
     """Leave of a graph what lies between two tensors.
 
     Args:
@@ -21,6 +22,9 @@ def cut(
         stop: a tensor that is the only output; None ends with the outputs.
         shapes: input name -> shape, where the file leaves sizes open.
 
+    Returns:
+        the shapes of inputs that are left.
+
     Raises:
         UnspoolError: there is no such tensor, or its shape does not follow from the inputs'.
     """
@@ -28,8 +32,9 @@ def cut(
 
     graph = model.graph
     computed = [name for node in graph.node for name in node.output]
-    for name in (start, stop):
-        if name and name not in computed:
+    for name in filter(None, (start, stop)):
+        if name not in computed:
+            _check_branches(name, graph)
             raise UnspoolError(f"no node computes a tensor {name!r}; {_like(name, computed)}")
     if stop:
         del graph.output[:]
@@ -40,13 +45,30 @@ def cut(
         )
         graph.input.append(fed)
     kept = _needed(graph.node, [value.name for value in graph.output], start)
-    read = {name for node in kept for name in node.input}
-    inputs = [value for value in graph.input if value.name in read]
+    read = {name for node in kept for name in reads(node)}
+    given = list(graph.input)
+    inputs = [value for value in given if value.name in read]
     del graph.node[:], graph.input[:]
     graph.node.extend(kept)
     graph.input.extend(inputs)
     if start and start not in read:
         raise UnspoolError(f"no output depends on the tensor {start!r}")
+    gone = {value.name for value in given} - {value.name for value in inputs}
+    return {name: shape for name, shape in shapes.items() if name not in gone}
+
+
+def _check_branches(name: str, graph: Any) -> None:
+    """Check that a tensor lies in no branch of an If that is not decided."""
+    for node in graph.node:
+        for entry in node.attribute:
+            within = [value for one in entry.g.node for value in one.output]
+            if name in within:
+                raise UnspoolError(
+                    f"tensor {name!r} is in the {entry.name} of the {node.op_type} "
+                    f"{node.name or node.output[0]!r}, which is not decided; set the input that "
+                    "decides (`fixed_inputs`)"
+                )
+            _check_branches(name, entry.g)
 
 
 def _like(name: str, computed: Sequence[str]) -> str:
@@ -65,7 +87,7 @@ def _shape(model: Any, name: str, shapes: Mapping[str, tuple[int, ...]]) -> tupl
     probe.CopyFrom(model)
     fed, _ = ends.fixed(probe, None, shapes)
     nodes = _needed(probe.graph.node, [name], None)
-    read = {value for node in nodes for value in node.input}
+    read = {value for node in nodes for value in reads(node)}
     del probe.graph.node[:], probe.graph.output[:]
     probe.graph.node.extend(nodes)
     probe.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
@@ -84,6 +106,6 @@ def _needed(nodes: Sequence[Any], outputs: Sequence[str], start: str | None) -> 
     wanted, kept = set(outputs), []
     for node in reversed(nodes):
         if wanted & set(node.output) and start not in node.output:
-            wanted |= set(node.input)
+            wanted.update(reads(node))
             kept.append(node)
     return kept[::-1]

@@ -88,7 +88,11 @@ def _sizes(value: Any) -> list[int | str]:
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         raise UnspoolError(f"input {value.name!r}: the file does not say its shape; export it anew")
-    return [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in kind.shape.dim]
+    sizes = (dim.dim_value if dim.dim_value > 0 else dim.dim_param for dim in kind.shape.dim)
+    return [size or _NAMELESS for size in sizes]
+
+
+_NAMELESS = "?"
 
 
 def _spelled(sizes: list[int | str]) -> str:
@@ -96,11 +100,15 @@ def _spelled(sizes: list[int | str]) -> str:
 
 
 def _likely_batch(sizes: list[int | str]) -> int:
-    """The batch's axis where no operator tells: by its name, the first of one entry, or axis 0."""
+    """The batch's axis where no operator tells.
+
+    By its name, the first of one entry, the only one that is open without a name, or axis 0.
+    """
     for axis, size in enumerate(sizes):
         if isinstance(size, str) and size.lower().startswith(("batch", "n", "b")):
             return axis
-    return next((axis for axis, size in enumerate(sizes) if size in (1, "1")), 0)
+    nameless = sizes.index(_NAMELESS) if sizes.count(_NAMELESS) == 1 else 0
+    return next((axis for axis, size in enumerate(sizes) if size in (1, "1")), nameless)
 
 
 def _roles(

@@ -28,11 +28,35 @@ _MOST_SLOW = 2**12
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial")
 
 
-def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
+def decided(model: Any) -> None:
+    """Put branches in the place of Ifs that neither a sample nor a shape decides.
+
+    Args:
+        model: ONNX's, its inputs of any shapes; changed.
+
+    Raises:
+        UnspoolError: as `folded`.
+    """
+    import onnx
+
+    if any(node.op_type == "If" for node in model.graph.node):
+        before = {tensor.name for tensor in model.graph.initializer}
+        nodes, constants = folded(model, by_shapes=False)
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        model.graph.initializer.extend(
+            onnx.numpy_helper.from_array(value, name)
+            for name, value in constants.items()
+            if name not in before
+        )
+
+
+def folded(model: Any, by_shapes: bool = True) -> tuple[list[Any], dict[str, np.ndarray]]:
     """Compute what needs no sample, until nothing more is found.
 
     Args:
         model: ONNX's, its inputs of fixed shapes.
+        by_shapes: also what depends on these.
 
     Returns:
         the nodes that are left, and the constants by name.
@@ -49,7 +73,7 @@ def folded(model: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
     names = {*constants, *(name for node in nodes for name in node.output)}
     changed, total = True, 0
     while changed:
-        known = shapes(model, nodes, constants)
+        known = shapes(model, nodes, constants) if by_shapes else {}
         left: list[Any] = []
         changed = False
         for node in nodes:

@@ -110,6 +110,20 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Rounded:
+    """How a file rounds a value to whole numbers.
+
+    Attributes:
+        ends: the smallest and the largest value that they stand for; None where that differs by
+            channel, or is not known.
+        gives: values of the file that are the rounded one, whole or real.
+    """
+
+    ends: tuple[float, float] | None = None
+    gives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Graph:
     """Nodes in the order in which they run, every shape fixed.
 
@@ -125,7 +139,7 @@ class Graph:
         carried: each of the states comes out again, for the next call.
         frames: what the file computes is one step of a stream, and the axis of the batch is that
             of the steps.
-        rounded: tensors that the file rounds to whole numbers, which is left out.
+        rounded: values that the file rounds to whole numbers, which is left out.
         final: outputs that were left out: final states.
         listed: every node of the file.
     """
@@ -139,7 +153,7 @@ class Graph:
     states: tuple[State, ...] = ()
     carried: bool = False
     frames: bool = False
-    rounded: int = 0
+    rounded: Mapping[str, Rounded] = field(default_factory=dict)
     final: tuple[str, ...] = ()
     listed: tuple[Listed, ...] = ()
 

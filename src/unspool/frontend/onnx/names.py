@@ -49,7 +49,7 @@ def distinct(wanted: Sequence[str], ops: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     found = {}
     for place in sorted(range(len(wanted)), key=lambda place: ops[place] not in _WEIGHTED):
-        found[place] = free(_plain(wanted[place]), taken)
+        found[place] = free(plain(wanted[place]), taken)
         taken.add(found[place])
     return [found[place] for place in range(len(wanted))]
 
@@ -86,7 +86,8 @@ def _modules(scopes: str) -> list[str]:
         return []
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name of letters, digits and underscores that stands for any other."""
     return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_").lower() or "node"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states, folding, names
 from unspool.frontend.onnx.cells import cells
+from unspool.frontend.onnx.choices import graphs_in, reads
 from unspool.frontend.onnx.cutting import cut
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.giving import give
@@ -73,12 +74,13 @@ def _graph(model: Any, piece: Piece) -> Graph:
     _check(model)
     every = list(model.graph.node)
     give(model, piece.given)
+    shapes = piece.shapes
     if piece.start or piece.stop:
-        cut(model, piece.start, piece.stop, piece.shapes)
-    ends, exported = fixed(model, piece.time_steps, piece.shapes)
+        folding.decided(model)  # so that it may be cut within a branch
+        shapes = cut(model, piece.start, piece.stop, shapes)
+    ends, exported = fixed(model, piece.time_steps, shapes)
     links = [
-        Node(node.op_type, "", (*node.input, *_read_within(node)), tuple(node.output))
-        for node in model.graph.node
+        Node(node.op_type, "", tuple(reads(node)), tuple(node.output)) for node in model.graph.node
     ]
     numbered = first_states.numbered(links, ends)
     for name, value in numbered.items():
@@ -90,8 +92,12 @@ def _graph(model: Any, piece: Piece) -> Graph:
     if steps:
         sizes = folding.shapes(model, left, constants)
         nodes = names.renamed(rolled(nodes, steps, constants, sizes, outputs))
-        first = 1 + sum(value.size for value in numbered.values())
-        more = first_states.numbered(nodes, ends, first)
+    # what are states once cells are layers, and branches stand in the place of Ifs
+    left_ends = [end for end in ends if end.name not in numbered]
+    more = first_states.numbered(
+        nodes, left_ends, 1 + sum(value.size for value in numbered.values())
+    )
+    if steps or more:
         constants |= more
         numbered |= more
         nodes = folding.moved(nodes, constants, model)
@@ -100,14 +106,6 @@ def _graph(model: Any, piece: Piece) -> Graph:
         nodes, constants, ends, outputs, numbered, _opset(model), exported, in_file
     )
     return replace(graph, rounded=rounded)
-
-
-def _read_within(node: Any) -> Iterator[str]:
-    """What graphs in a node read, of which their own values are no part that matters."""
-    for inner in _graphs_in(node):
-        yield from (value.name for value in inner.output)
-        for one in inner.node:
-            yield from (*one.input, *_read_within(one))
 
 
 def _library() -> Any:
@@ -148,7 +146,7 @@ def tensors(graph: Any) -> Iterator[Any]:
     for node in graph.node:
         for entry in node.attribute:
             yield from (entry.t, *entry.tensors)
-        for inner in _graphs_in(node):
+        for inner in graphs_in(node):
             yield from tensors(inner)
 
 
@@ -156,13 +154,8 @@ def _nodes(graph: Any) -> Iterator[Any]:
     """The nodes of a graph, and of graphs in them."""
     for node in graph.node:
         yield node
-        for inner in _graphs_in(node):
+        for inner in graphs_in(node):
             yield from _nodes(inner)
-
-
-def _graphs_in(node: Any) -> Iterator[Any]:
-    for entry in node.attribute:
-        yield from (entry.g, *entry.graphs)
 
 
 def _check_data(listed: Iterable[Any], folder: Path) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx.cells import CELLS, Links, kept, ordered
+from unspool.frontend.onnx.cells import CELLS, kept, ordered
 from unspool.frontend.onnx.graph import Node
+from unspool.frontend.onnx.links import Links
+from unspool.frontend.onnx.spreading import spread
 from unspool.frontend.onnx.steps import SAME, Step, sequence_of, steps_of
 
 
@@ -40,6 +42,8 @@ def rolled(
     sizes = {name: np.shape(value) for name, value in constants.items()} | dict(shapes)
     sizes |= {sequence_of(chain): (len(chain), 1, _units(chain)) for chain in chains}
     steps = steps_of(nodes, chains, constants, sizes)
+    nodes = spread(nodes, constants, sizes, steps)
+    steps = steps_of(nodes, chains, constants, sizes)  # those that Unsqueezes make, too
     rolling = _Rolling(constants, sizes, steps, Links(nodes, constants))
     written = [node for chain in chains for node in rolling.layer(chain)]
     made = {name for node in written for name in node.outputs}
@@ -194,8 +198,10 @@ def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]
         if id(node) in done:
             continue
         if id(node) in open_:
+            path = (one for one, _ in stack if id(one) in open_ and one.op in CELLS.values())
+            cell = next(path, node)
             raise UnspoolError(
-                f"{node.name or node.outputs[0]!r}: a cell reads what its own outputs are computed "
+                f"{cell.name or cell.outputs[0]!r}: a cell reads what its own outputs are computed "
                 "into, step by step, which has no form yet; feed it a sequence"
             )
         open_.add(id(node))

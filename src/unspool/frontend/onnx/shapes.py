@@ -87,18 +87,26 @@ def _reshape(node: Node, scope: Scope) -> Value:
     if given is None:
         raise UnspoolError("does not say the shape")
     shape = [int(size) for size in given]
+    own: list[int] = []
     if not node.attributes.get("allowzero", 0):
-        shape = [value.shape[n] if size == 0 else size for n, size in enumerate(shape)]
-    return with_shape(value, _fitting(shape, prod(value.shape), scope.graph.exported))
+        own = [n for n, size in enumerate(shape) if size == 0]
+        shape = [value.shape[n] if n in own else size for n, size in enumerate(shape)]
+    return with_shape(value, _fitting(shape, own, prod(value.shape), scope.graph.exported))
 
 
-def _fitting(shape: list[int], count: int, exported: Mapping[int, int]) -> list[int]:
-    """A shape of `count` entries; one that was written for another batch or length is adapted."""
+def _fitting(
+    shape: list[int], own: list[int], count: int, exported: Mapping[int, int]
+) -> list[int]:
+    """A shape of `count` entries; one that was written for another batch or length is adapted.
+
+    The sizes in the places `own` are those of what is reshaped.
+    """
     for old, new in exported.items():
         known = prod(size for size in shape if size != -1)
-        misfit = count % known > 0 or shape[0] == old if -1 in shape else known != count
-        if misfit and old in shape:
-            shape[shape.index(old)] = new
+        written = [n for n, size in enumerate(shape) if size == old and n not in own]
+        misfit = count % known > 0 or 0 in written if -1 in shape else known != count
+        if misfit and written:
+            shape[written[0]] = new
     if -1 in shape:
         known = prod(size for size in shape if size != -1)
         shape[shape.index(-1)] = count // max(known, 1)

@@ -213,6 +213,9 @@ def sliced(value: Value, axis: int, start: int, stop: int, step: int = 1) -> Val
         raise UnspoolError(f"takes no entry of axis {axis} of {value.shape}; expected some")
     if len(indices) == size and (step == 1 or size == 1):
         return value
+    if step < 0:  # the NPU flips, but takes nothing backwards
+        forward = indices[::-1]
+        return _flipped(sliced(value, axis, forward.start, forward.stop, forward.step), axis)
     for first, piece in value.pieces if axis == value.along and step == 1 else ():
         if first <= start and stop <= first + piece.shape[axis]:
             return sliced(piece, axis, start - first, stop - first)
@@ -223,10 +226,18 @@ def sliced(value: Value, axis: int, start: int, stop: int, step: int = 1) -> Val
     if len(indices) == 1:
         picked[place + 1] = _from_the_end(indices[0], size)
         return laid_out(tensor[tuple(picked)], order[:place] + order[place + 1 :], len(value.axes))
-    stop = indices[-1] + (1 if step > 0 else -1)
-    end = _from_the_end(stop, size) if 0 <= stop < size else None
+    stop = indices[-1] + 1
+    end = _from_the_end(stop, size) if stop < size else None
     picked[place + 1] = slice(_from_the_end(start, size), end, step)
     return laid_out(tensor[tuple(picked)], order, len(value.axes))
+
+
+def _flipped(value: Value, axis: int) -> Value:
+    if value.axes[axis] is None:
+        return value
+    order = natural_order(value)
+    tensor = keras.ops.flip(arranged(value, order), order.index(axis) + 1)
+    return laid_out(tensor, order, len(value.axes))
 
 
 def _from_the_end(index: int, size: int) -> int:

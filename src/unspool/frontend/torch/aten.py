@@ -11,7 +11,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import check_entries
 from unspool.frontend.torch import aten_layers
 from unspool.frontend.torch.aten_layers import Translate
-from unspool.frontend.torch.program import Call, Ref
+from unspool.frontend.torch.program import WHOLE, Call, Ref
 from unspool.frontend.torch.recurrent import cell, recurrent
 from unspool.frontend.torch.translation import Translation
 
@@ -43,13 +43,27 @@ def _of_two(op: str) -> Translate:
 
 
 def _reversed(call: Call, to: Translation) -> None:
-    to.add("Sub", [_operand(call, to, "other"), _operand(call, to, "self")], call.outputs[0])
+    taken = _operand(call, to, "self")
+    if call.get("alpha", 1) != 1:
+        taken = to.add("Mul", [taken, to.constant(np.float32(call["alpha"]))])
+    to.add("Sub", [_operand(call, to, "other"), taken], call.outputs[0])
 
 
 def _same(call: Call, to: Translation) -> None:
     if call.target.endswith("dropout") and call.get("train", False):
         raise UnspoolError("was exported in training mode; call model.eval() before the export")
     to.add("Identity", [_operand(call, to, "self", "input")], call.outputs[0])
+
+
+def _to_type(call: Call, to: Translation) -> None:
+    """A tensor of another type: floats stay as they are, whole numbers are cut off."""
+    if call.get("dtype") in WHOLE:
+        to.add("Cast", [call["self"].name], call.outputs[0], to=_INT64)
+    else:
+        _same(call, to)
+
+
+_INT64 = 7  # ONNX's number
 
 
 def _constant(call: Call, to: Translation) -> None:
@@ -80,7 +94,32 @@ def _inverse_root(call: Call, to: Translation) -> None:
 def _softplus(call: Call, to: Translation) -> None:
     if call.get("beta", 1) != 1:
         raise UnspoolError(f"has beta={call['beta']}; expected 1")
+    if call.get("threshold", 20) < _LINEAR:
+        raise UnspoolError(f"has threshold={call['threshold']:g}; expected {_LINEAR} or more")
     to.add("Softplus", [call["self"].name], call.outputs[0])
+
+
+_LINEAR = 10  # from here on, the curve is x but for 5e-5
+
+
+def _elu(call: Call, to: Translation) -> None:
+    """`scale * x` above zero, `scale * alpha * (exp(input_scale * x) - 1)` below."""
+    alpha, scale, inner = (call.get(name, 1.0) for name in ("alpha", "scale", "input_scale"))
+    if inner <= 0:
+        raise UnspoolError(f"has input_scale={inner:g}; expected more than 0")
+    if inner == 1 and np.allclose((alpha, scale), _OF_SELU, rtol=1e-5):
+        to.add("Selu", [call["self"].name], call.outputs[0])
+        return
+    x = call["self"].name
+    if inner != 1:
+        x = to.add("Mul", [x, to.constant(np.float32(inner))])
+    factor = scale / inner
+    y = to.add("Elu", [x], call.outputs[0] if factor == 1 else "", alpha=alpha * inner)
+    if factor != 1:
+        to.add("Mul", [y, to.constant(np.float32(factor))], call.outputs[0])
+
+
+_OF_SELU = 1.6732632, 1.0507010
 
 
 def _hard_sigmoid(call: Call, to: Translation) -> None:
@@ -143,13 +182,14 @@ TRANSLATIONS: dict[str, Translate] = {
     "div.Scalar": _of_two("Div"),
     "div.Tensor": _of_two("Div"),
     "dropout": _same,
-    "elu": _as("Elu", alpha="alpha"),
+    "elu": _elu,
     "embedding": aten_layers.embedding,
     "exp": _as("Exp"),
     "feature_dropout": _same,
     "full": _constant,
     "full_like": _constant,
     "gelu": _as("Gelu", approximate="approximate"),
+    "glu": aten_layers.glu,
     "group_norm": aten_layers.group_norm,
     "gru_cell": partial(cell, kind="GRU"),
     "gru.data": partial(recurrent, kind="GRU"),
@@ -157,6 +197,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "hardsigmoid": _hard_sigmoid,
     "hardswish": _as("HardSwish"),
     "hardtanh": _clip,
+    "instance_norm": aten_layers.instance_norm,
     "layer_norm": aten_layers.layer_norm,
     "leaky_relu": _as("LeakyRelu", alpha="negative_slope"),
     "lift_fresh_copy": _same,
@@ -167,11 +208,13 @@ TRANSLATIONS: dict[str, Translate] = {
     "lstm.data": partial(recurrent, kind="LSTM"),
     "lstm.input": partial(recurrent, kind="LSTM"),
     "matmul": _matmul,
+    "max.dim": aten_layers.extreme("ReduceMax"),
     "max_pool1d": aten_layers.pool("MaxPool", 1),
     "max_pool2d": aten_layers.pool("MaxPool", 2),
     "maximum": _of_two("Max"),
     "mean": _reduction("ReduceMean"),
     "mean.dim": _reduction("ReduceMean"),
+    "min.dim": aten_layers.extreme("ReduceMin"),
     "minimum": _of_two("Min"),
     "mish": _as("Mish"),
     "mm": _matmul,
@@ -209,7 +252,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "sum": _reduction("ReduceSum"),
     "sum.dim_IntList": _reduction("ReduceSum"),
     "tanh": _as("Tanh"),
-    "to.dtype": _same,
+    "to.dtype": _to_type,
     "zeros": _constant,
     "zeros_like": _constant,
 }

@@ -90,25 +90,63 @@ def batch_norm(call: Call, to: Translation) -> None:
     """nn.BatchNorm in inference form."""
     if call.get("training", False):
         raise UnspoolError("was exported in training mode; call model.eval() before the export")
-    names = [call[name].name for name in ("input", "weight", "bias", "running_mean", "running_var")]
+    mean, variance = (call[name].name for name in ("running_mean", "running_var"))
+    names = [call["input"].name, *_scales(call, to, to.constants[mean].shape), mean, variance]
     to.add("BatchNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
+
+
+def _scales(call: Call, to: Translation, shape: Sequence[int]) -> list[str]:
+    """The weight and the bias of a normalization, ones and zeros where it has none."""
+    given = zip((call.get("weight"), call.get("bias")), (np.ones, np.zeros), strict=True)
+    return [ref.name if ref else to.constant(make(shape, np.float32)) for ref, make in given]
 
 
 def layer_norm(call: Call, to: Translation) -> None:
     """nn.LayerNorm."""
     shape = call["normalized_shape"]
-    weight, bias = call.get("weight"), call.get("bias")
-    scale = weight.name if weight else to.constant(np.ones(shape, np.float32))
-    names = [call["input"].name, scale, *([bias.name] if bias else [])]
+    names = [call["input"].name, *_scales(call, to, shape)]
     epsilon = call.get("eps", 1e-5)
     to.add("LayerNormalization", names, call.outputs[0], axis=-len(shape), epsilon=epsilon)
 
 
 def group_norm(call: Call, to: Translation) -> None:
     """nn.GroupNorm."""
-    names = [call[name].name for name in ("input", "weight", "bias")]
+    channels = to.shapes[call["input"].name][1]
+    names = [call["input"].name, *_scales(call, to, [channels])]
     groups, epsilon = call["num_groups"], call.get("eps", 1e-5)
     to.add("GroupNormalization", names, call.outputs[0], num_groups=groups, epsilon=epsilon)
+
+
+def instance_norm(call: Call, to: Translation) -> None:
+    """nn.InstanceNorm."""
+    if not call.get("use_input_stats", True):
+        batch_norm(call, to)
+        return
+    channels = to.shapes[call["input"].name][1]
+    names = [call["input"].name, *_scales(call, to, [channels])]
+    to.add("InstanceNormalization", names, call.outputs[0], epsilon=call.get("eps", 1e-5))
+
+
+def extreme(op: str) -> Translate:
+    """The largest or the smallest entries along an axis, without their places."""
+
+    def translate(call: Call, to: Translation) -> None:
+        if call.outputs[1] in to.read:
+            raise UnspoolError("gives the places of what it finds, too, which have no form")
+        axes = to.constant(np.array([call["dim"]], np.int64))
+        keeps = int(call.get("keepdim", False))
+        to.add(op, [call["self"].name, axes], call.outputs[0], keepdims=keeps)
+
+    return translate
+
+
+def glu(call: Call, to: Translation) -> None:
+    """One half of an axis by the sigmoid of the other."""
+    name = call["self"].name
+    axis = call.get("dim", -1) % len(to.shapes[name])
+    half = to.shapes[name][axis] // 2
+    kept, gate = (to.piece(name, axis, start, half) for start in (0, half))
+    to.add("Mul", [kept, to.add("Sigmoid", [gate])], call.outputs[0])
 
 
 def embedding(call: Call, to: Translation) -> None:

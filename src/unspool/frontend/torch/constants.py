@@ -1,4 +1,4 @@
-"""What moves constants about, computed when it is written."""
+"""What moves constants about, or computes with them, computed when it is written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -30,12 +30,47 @@ MOVED: Mapping[str, Callable[..., np.ndarray]] = {
 """Operators -> what they make of a value, of attributes, and of further inputs."""
 
 
-def moved(op: str, values: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> np.ndarray:
-    """What an operator that computes nothing makes of constants.
+def _gemm(attributes: Mapping[str, Any], *given: np.ndarray) -> np.ndarray:
+    rows, kernel, *bias = given
+    kernel = kernel.T if attributes.get("transB") else kernel
+    product = attributes.get("alpha", 1) * _product(rows, kernel)
+    return np.asarray(sum((attributes.get("beta", 1) * each for each in bias), product))
+
+
+def _product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    check_entries("multiplies constants", [*rows.shape[:-1], *kernel.shape[-1:]])
+    return np.asarray(rows @ kernel)
+
+
+def _of_two(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    def computed(attributes: Mapping[str, Any], left: Any, right: Any) -> np.ndarray:
+        check_entries("computes constants", np.broadcast_shapes(left.shape, right.shape))
+        return np.asarray(function(left, right))
+
+    return computed
+
+
+COMPUTED: Mapping[str, Callable[..., np.ndarray]] = {
+    "Add": _of_two(np.add),
+    "Gemm": _gemm,
+    "MatMul": lambda at, left, right: _product(left, right),
+    "Mul": _of_two(np.multiply),
+    "Relu": lambda at, value: np.maximum(value, 0),
+    "Sigmoid": lambda at, value: 1 / (1 + np.exp(-value)),
+    "Sub": _of_two(np.subtract),
+    "Tanh": lambda at, value: np.tanh(value),
+}
+"""Operators of a cell that is written by hand, whose first state is constant."""
+
+
+def computed(op: str, values: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> np.ndarray:
+    """What an operator makes of constants.
 
     Raises:
         UnspoolError: it would be too large.
     """
+    if op in COMPUTED:
+        return np.asarray(COMPUTED[op](attributes, *values))
     if op == "Concat":
         check_entries("joins constants", [sum(value.size for value in values)])
     if op == "Gather":

@@ -11,19 +11,20 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
-from unspool.frontend.onnx.cells import CELLS
+from unspool.frontend.onnx.cells import CELLS, cells
 from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, check_entries
 from unspool.frontend.onnx.names import renamed
 from unspool.frontend.onnx.rolling import rolled
-from unspool.frontend.torch import archive, aten, moves, program
+from unspool.frontend.torch import archive, aten, aten_composed, moves, program
 from unspool.frontend.torch.archive import Program
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
-TRANSLATIONS = {**aten.TRANSLATIONS, **moves.TRANSLATIONS}
+TRANSLATIONS = {**aten.TRANSLATIONS, **aten_composed.TRANSLATIONS, **moves.TRANSLATIONS}
 
-_OPSET = 20
-"""The version of ONNX's operators that programs are written in."""
+_OPSET = 21
+"""The version of ONNX's operators that programs are written in: since this one a GroupNormalization
+has weights for each channel, as PyTorch's."""
 
 
 def load_program(path: Path, time_steps: int | None = None) -> Any:
@@ -42,7 +43,8 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
 
 def _graph(found: Program, time_steps: int | None) -> Graph:
     fed, listed = program.fed(found), program.calls(found)
-    ends = [_end(one, listed, time_steps) for one in fed]
+    shapes = program.shapes(found)
+    ends = [_end(one, listed, shapes, time_steps) for one in fed]
     nodes, to = _written(found, listed, {})
     numbered = first_states.numbered(nodes, ends)
     if numbered:
@@ -59,10 +61,14 @@ def _written(
 ) -> tuple[tuple[Node, ...], Translation]:
     """The nodes that calls become, steps of cells rolled up, and what they were written in."""
     shapes = program.shapes(found)
-    to = _translated(listed, Translation({**program.weights(found), **numbered}, shapes))
+    read = frozenset(program.reads(found))
+    weights = {**program.weights(found), **numbered}
+    to = _translated(listed, Translation(weights, shapes, read=read))
+    outputs = program.outputs(found)
     steps = [node for node in to.nodes if node.op in CELLS]
     nodes = [node for node in to.nodes if node.op not in CELLS]
-    whole = rolled(nodes, steps, to.constants, shapes, program.outputs(found))
+    steps += cells(nodes, to.constants, outputs)  # written by hand
+    whole = rolled(nodes, steps, to.constants, shapes, outputs)
     return renamed(whole), to
 
 
@@ -88,9 +94,14 @@ def _translated(listed: list[Call], to: Translation) -> Translation:
     return to
 
 
-def _end(one: Fed, listed: list[Call], time_steps: int | None) -> Ends:
+def _end(
+    one: Fed,
+    listed: list[Call],
+    shapes: Mapping[str, tuple[int, ...]],
+    time_steps: int | None,
+) -> Ends:
     """An input with a batch of one, and the length that is asked for."""
-    batch, time = _roles(one, listed)
+    batch, time = _roles(one, listed, shapes)
     shape = list(one.shape)
     if shape:
         shape[batch] = 1
@@ -100,11 +111,17 @@ def _end(one: Fed, listed: list[Call], time_steps: int | None) -> Ends:
     return Ends(one.name, tuple(shape), batch, one.dtype, time if opened else None)
 
 
-def _roles(one: Fed, listed: list[Call]) -> tuple[int, int | None]:
+def _roles(
+    one: Fed, listed: list[Call], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[int, int | None]:
     """The axes of batch and time: as a recurrent layer reads the input, else by their sizes."""
+    same = {one.name}  # with the axes of the input
     for call in listed:
-        reads = call.get("input")
-        if reads == Ref(one.name) and call.target.split(".")[0] in ("gru", "lstm", *_PLAIN):
+        reads = call.get("input", call.get("self"))
+        named = reads.name if isinstance(reads, Ref) else ""
+        if named in same and _keeps_axes(call, named, shapes):
+            same.update(call.outputs)
+        if named in same and call.target.split(".")[0] in ("gru", "lstm", *_PLAIN):
             return (0, 1) if call.get("batch_first", False) else (1, 0)
         states = call.get("hx")
         if call.target.endswith("_cell"):  # of (batch, features) and (batch, units)
@@ -118,6 +135,13 @@ def _roles(one: Fed, listed: list[Call]) -> tuple[int, int | None]:
 
 
 _PLAIN = ("rnn_tanh", "rnn_relu")
+
+
+def _keeps_axes(call: Call, reads: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a call works on the last axis, or on each entry: others stay what they are."""
+    before, after = shapes.get(reads, ()), shapes.get(call.outputs[0], ())
+    is_moved = call.target in moves.TRANSLATIONS or call.target.startswith("conv")
+    return not is_moved and len(before) == len(after) and before[:-1] == after[:-1]
 
 
 def _changed(fed: tuple[Fed, ...], ends: list[Ends]) -> dict[int, int]:

@@ -60,9 +60,38 @@ def _permute(call: Call, to: Translation) -> None:
 def _transpose(call: Call, to: Translation) -> None:
     rank = len(to.shapes[call["self"].name])
     order = list(range(rank))
-    first, second = (call.get(name, usual) % rank for name, usual in (("dim0", 0), ("dim1", 1)))
+    names = ("axis0", "axis1") if call.target == "swapaxes" else ("dim0", "dim1")
+    first, second = (call.get(name, usual) % rank for usual, name in enumerate(names))
     order[first], order[second] = second, first
     to.add("Transpose", [call["self"].name], call.outputs[0], perm=order)
+
+
+def _swapped(call: Call, to: Translation) -> None:
+    """The last two axes in each other's place."""
+    rank = len(to.shapes[call["self"].name])
+    order = [*range(rank - 2), rank - 1, rank - 2]
+    to.add("Transpose", [call["self"].name], call.outputs[0], perm=order)
+
+
+def _move(call: Call, to: Translation) -> None:
+    rank = len(to.shapes[call["self"].name])
+    source, place = call["source"] % rank, call["destination"] % rank
+    order = [axis for axis in range(rank) if axis != source]
+    order.insert(place, source)
+    to.add("Transpose", [call["self"].name], call.outputs[0], perm=order)
+
+
+def _unflatten(call: Call, to: Translation) -> None:
+    shape = to.shapes[call["self"].name]
+    axis = call["dim"] % len(shape)
+    apart = [*([0] * axis), *call["sizes"], *shape[axis + 1 :]]
+    to.add("Reshape", [call["self"].name, _list(to, apart)], call.outputs[0])
+
+
+def _narrow(call: Call, to: Translation) -> None:
+    start, axis = call["start"], call["dim"]
+    bounds = [_list(to, [n]) for n in (start, start + call["length"], axis)]
+    to.add("Slice", [call["self"].name, *bounds], call.outputs[0])
 
 
 def _concatenate(call: Call, to: Translation) -> None:
@@ -97,6 +126,14 @@ def _split(call: Call, to: Translation) -> None:
         start += length
 
 
+def _flip(call: Call, to: Translation) -> None:
+    name = call["self"].name
+    for number, axis in enumerate(call["dims"]):
+        last = number == len(call["dims"]) - 1
+        bounds = [_list(to, [n]) for n in (-1, -_END, axis, -1)]
+        name = to.add("Slice", [name, *bounds], call.outputs[0] if last else "")
+
+
 def _unbind(call: Call, to: Translation) -> None:
     for index, name in enumerate(call.outputs):
         place = to.constant(np.int64(index))
@@ -104,14 +141,16 @@ def _unbind(call: Call, to: Translation) -> None:
 
 
 def _repeat(call: Call, to: Translation) -> None:
-    counts, shape = call["repeats"], to.shapes[call["self"].name]
+    counts, shape = call.get("repeats") or call["dims"], to.shapes[call["self"].name]
+    counts = [*[1] * (len(shape) - len(counts)), *counts]
     padded = [*[1] * (len(counts) - len(shape)), *shape]
     wide = to.add("Reshape", [call["self"].name, _list(to, padded)])
     to.add("Tile", [wide, _list(to, counts)], call.outputs[0])
 
 
 def _expand(call: Call, to: Translation) -> None:
-    shape = [max(size, 1) for size in call["size"]]  # -1 keeps an axis as it is
+    wanted = call["size"] if call.target == "expand" else to.shapes[call["other"].name]
+    shape = [max(size, 1) for size in wanted]  # -1 keeps an axis as it is
     to.add("Expand", [call["self"].name, _list(to, shape)], call.outputs[0])
 
 
@@ -136,7 +175,12 @@ TRANSLATIONS: dict[str, Translate] = {
     "chunk": _split,
     "constant_pad_nd": _pad,
     "expand": _expand,
+    "expand_as": _expand,
     "flatten.using_ints": _flatten,
+    "flip": _flip,
+    "mT": _swapped,
+    "movedim.int": _move,
+    "narrow": _narrow,
     "pad": _pad,
     "permute": _permute,
     "repeat": _repeat,
@@ -149,9 +193,12 @@ TRANSLATIONS: dict[str, Translate] = {
     "squeeze.dim": _squeeze,
     "squeeze.dims": _squeeze,
     "stack": _stack,
+    "swapaxes": _transpose,
     "t": _transpose,
+    "tile": _repeat,
     "transpose.int": _transpose,
     "unbind.int": _unbind,
+    "unflatten.int": _unflatten,
     "unsqueeze": _unsqueeze,
     "view": _reshape,
 }

@@ -1,7 +1,7 @@
 """An exported program's calls, one after the other, with their arguments as Python has them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import Listed, check_entries
 from unspool.frontend.torch.archive import Program
 
-_NUMPY = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
+WHOLE = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"}
+"""PyTorch's numbers of types of whole numbers -> NumPy's names."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def fed(program: Program) -> tuple[Fed, ...]:
             meta = graph["tensor_values"][name]
             sizes = meta["sizes"]
             opened = tuple(n for n, size in enumerate(sizes) if "as_int" not in size)
-            kind = _NUMPY.get(meta["dtype"], "float32")
+            kind = WHOLE.get(meta["dtype"], "float32")
             found.append(Fed(name, tuple(map(_size, sizes)), opened, kind))
     return tuple(found)
 
@@ -108,6 +109,14 @@ def outputs(program: Program) -> tuple[str, ...]:
         if "as_tensor" in argument:
             found.append(argument["as_tensor"]["name"])
     return tuple(found)
+
+
+def reads(program: Program) -> Iterator[str]:
+    """The tensors that calls of a program read, and those that it gives out."""
+    for node in program.graph["graph"]["nodes"]:
+        for entry in node["inputs"]:
+            yield from _read(entry["arg"])
+    yield from outputs(program)
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:

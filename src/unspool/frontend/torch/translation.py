@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend.onnx.graph import Node
-from unspool.frontend.torch.constants import MOVED, moved
+from unspool.frontend.torch.constants import COMPUTED, MOVED, computed
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Translation:
         nodes: in their order; each has the name of the module that it was written in.
         module: of the call that is translated.
         between: first output of a call -> the values that were written for it.
+        read: what calls read, and what the program gives out.
     """
 
     constants: dict[str, np.ndarray]
@@ -27,12 +28,14 @@ class Translation:
     nodes: list[Node] = field(default_factory=list)
     module: str = ""
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
 
     def add(self, op: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         """Write a node of one output; returns the output's name."""
         name = output or f"value_{len(self.nodes)}_{len(self.constants)}"
-        if op in MOVED and all(given in self.constants for given in inputs):
-            self.constants[name] = moved(op, [self.constants[n] for n in inputs], attributes)
+        known = op in MOVED or op in COMPUTED
+        if known and all(given in self.constants for given in inputs):
+            self.constants[name] = computed(op, [self.constants[n] for n in inputs], attributes)
             return name
         self.nodes.append(Node(op, self.module, tuple(inputs), (name,), attributes))
         return name
