@@ -32,7 +32,7 @@ from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 from unspool.cli.sweep import sweep_command
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.support.text import printable
+from unspool.support.text import in_a_line, printable
 
 _BROKEN_PIPE = 141  # as shells have it
 
@@ -112,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _mistake(message: str) -> int:
     line = with_flags(" ".join(message.split()))
-    print(f"unspool: error: {printable(line)}", file=sys.stderr)
+    print(f"unspool: error: {in_a_line(line)}", file=sys.stderr)
     return MISTAKE
 
 
