@@ -33,7 +33,7 @@ def test_a_process_that_dies_hangs_or_tells_too_much_is_a_fault(
                     time.sleep(100)
                 if content == "three":
                     sys.exit(1)
-                print('{"outcome": "refused", "text": "", "memory": 1}', flush=True)
+                print('{"outcome": "refused", "text": "", "memory": 1, "seconds": 1}', flush=True)
         """)
     )
     monkeypatch.setattr(campaign, "WORKER", (str(worker),))

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import sys
+import time
 import warnings
 from pathlib import Path
 from tempfile import gettempdir
@@ -146,7 +147,9 @@ def _work(answers: TextIO, log: TextIO, seconds: float) -> None:
     for number, line in enumerate(sys.stdin):
         order = json.loads(line)
         faulthandler.dump_traceback_later(seconds, file=log)  # where it hangs
+        begin = time.monotonic()
         answer = _answer(order, watch)
+        answer["seconds"] = time.monotonic() - begin
         faulthandler.cancel_dump_traceback_later()
         if number % 20 == 0:
             keras.backend.clear_session()

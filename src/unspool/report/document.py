@@ -97,6 +97,7 @@ def read(path: AnyPath) -> Document:
 
 def _file(path: AnyPath) -> Path:
     path = Path(path)
+    files.check_regular(path)
     return path / NAME if path.is_dir() else path
 
 

@@ -1,5 +1,6 @@
 """Files that a user names: read if they are files, and never half-written."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -156,11 +157,15 @@ def check_regular(path: AnyPath) -> None:
     What is missing, and a folder, are left to who opens it.
 
     Raises:
-        UnspoolError: it is one of these.
+        UnspoolError: it is one of these, or a name that no file can have.
     """
     try:
         found = Path(path).stat()
-    except (OSError, ValueError):
+    except ValueError as error:
+        raise UnspoolError(f"{path}: {error}") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise UnspoolError(f"{path}: {error.strerror}") from None
         return
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise UnspoolError(f"{path}: is a pipe or a device; expected a file on a disk")
