@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from unspool.cli.check import check_command, diff_command
+from unspool.cli.claims import claims
 from unspool.cli.compile import compile_command
 from unspool.cli.compress import compress_command
 from unspool.cli.console import DEFECT, MISTAKE, interrupted
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     A user's mistake gives one line and status 2, Ctrl-C status 130, SIGTERM 143. An unforeseen
     exception gives one line and status 70, with the traceback in a file.
     """
-    with _interruptible() as end, _own_warnings():
+    with _interruptible() as end, _own_warnings(), claims():
         try:
             command = typer.main.get_command(app)
             status = command.main(

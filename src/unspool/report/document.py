@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unspool.errors import UnspoolError
+from unspool.report import listing
 from unspool.report.figure import Figure
 from unspool.support import files
 from unspool.support.files import AnyPath
@@ -51,7 +52,8 @@ def load(path: AnyPath) -> dict[str, Any]:
     """Read a report.json, or the one in a folder, as the dictionary that it holds.
 
     Raises:
-        UnspoolError: there is none, or it is not a report of this schema version.
+        UnspoolError: there is none, it is not a report of this schema version, or files that lie
+            beside it are not those that it describes.
     """
     path = _file(path)
     try:
@@ -65,6 +67,12 @@ def load(path: AnyPath) -> dict[str, Any]:
         raise _not_a_report(path, f"schema_version {version!r}, expected {SCHEMA_VERSION}")
     if not isinstance(content.get("target"), dict):
         raise _not_a_report(path, "no target")
+    try:
+        listed = listing.read(content)
+    except ValueError as error:
+        raise _not_a_report(path, str(error)) from None
+    if path.name == NAME:  # a copy stands for itself
+        listing.check(path.parent, listed)
     return content
 
 

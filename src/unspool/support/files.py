@@ -72,8 +72,7 @@ def _unwritable(path: Path, error: OSError) -> UnspoolError:
 def together(folder: AnyPath) -> Iterator[Path]:
     """A place for files that belong together: all of them replace those in `folder`, or none.
 
-    They are renamed when all are there, one right after the other; neither Ctrl-C nor another
-    process that writes to the folder comes between them.
+    They are renamed when all are there, one right after the other; Ctrl-C does not come between.
 
     Raises:
         UnspoolError: they cannot be written.
@@ -82,7 +81,7 @@ def together(folder: AnyPath) -> Iterator[Path]:
     try:
         with _beside(folder) as staged:
             yield staged
-            with _undisturbed(folder):
+            with _undisturbed():
                 # Last, what says which files belong together.
                 made = (path for path in staged.rglob("*") if path.is_file())
                 for path in sorted(made, key=lambda path: (path.name == "report.json", path)):
@@ -121,16 +120,36 @@ def _runs(process: int) -> bool:
 
 
 @contextmanager
-def _undisturbed(folder: Path) -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM, and other processes that do the same here, waiting."""
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to a folder, those that ask here; a kill ends that, too.
+
+    Raises:
+        UnspoolError: another one writes to it.
+    """
     locked = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(locked, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnspoolError(
+                f"output folder {folder}: another command writes to it; wait until it has ended, "
+                "or choose another (`out`)"
+            ) from None
+        except OSError:  # a file system that has no locks
+            pass
         yield
     finally:
         os.close(locked)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_fits_memory(path: AnyPath, size: int, what: str = "") -> None:
