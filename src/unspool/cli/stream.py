@@ -14,6 +14,7 @@ from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
 from unspool.report import document, listing
 from unspool.support import files, samples
+from unspool.support.apart import apart
 
 if TYPE_CHECKING:
     from unspool.support.samples import Samples
@@ -49,7 +50,15 @@ def drift_command(
     from unspool.tflite.signature import Signature
 
     stream = _one_after_the_other(sequences, Signature(quantized_tflite))
-    drifted = drift(float_tflite, quantized_tflite, stream, runtime.value)
+    try:
+        drifted = apart(drift, float_tflite, quantized_tflite, stream, runtime.value)
+    except UnspoolError as error:
+        if not error.reason.startswith("SIG"):
+            raise
+        raise UnspoolError(
+            f"{folder}: LiteRT or TFLM died of {error.reason} on its .tflite files; they are "
+            "damaged: deploy again"
+        ) from None
     report["drift"] = drift_document(drifted)
     page = folder / "report.html"
     with files.together(folder) as staged:
