@@ -27,16 +27,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _contents(kind: str, given: argparse.Namespace) -> Iterator[bytes]:
+def _damaged(kind: str, given: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
     if given.again:
-        return (path.read_bytes() for path in sorted(given.corpus.glob(f"*.{kind}")))
-    return islice(drawn(kind, given.seed, given.first), given.count)
+        return ((kind, path.read_bytes()) for path in sorted(given.corpus.glob(f"*.{kind}")))
+    return islice(drawn([kind], given.seed, given.first), given.count)
 
 
 def _told(kind: str, given: argparse.Namespace) -> Result:
     """Run, and print on the way."""
     result, begin, shown = Result(), time.monotonic(), set[str]()
-    for result in run(_contents(kind, given), kind, given.corpus, given.seconds, given.inspect):
+    for result in run(_damaged(kind, given), given.corpus, given.seconds, given.inspect):
         for name in result.faults.keys() - shown:
             shown.add(name)
             print(f"{kind} {name}: {result.faults[name][:300]}", flush=True)

@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -115,30 +116,30 @@ class Worker:
 
 
 def run(
-    contents: Iterator[bytes],
-    kind: str,
+    damaged: Iterator[tuple[str, bytes]],
     corpus: Path | None = None,
     seconds: float = float("inf"),
     inspected: float = 0.0,
 ) -> Iterator[Result]:
-    """Load files, and yield after each what came of all of them so far.
+    """Try files, and yield after each what came of all of them so far.
 
     Args:
-        contents: of the files.
-        kind: of `KINDS`.
+        damaged: kind, of `KINDS`, and content of each.
         corpus: where faulty files are kept, by a hash of their content, with what was wrong.
         seconds: when to stop.
-        inspected: the share of files of which the model is inspected.
+        inspected: the share of files that are loaded of which the model is inspected.
     """
     result, end, rng = Result(), time.monotonic() + seconds, random.Random(0)
     with TemporaryDirectory(prefix="fuzz-") as name:
-        folder = _surroundings(Path(name), bool(KINDS[kind].commands))
-        path, worker = folder / KINDS[kind].name, Worker(Path(name), folder)
+        folder = _surroundings(Path(name))
+        worker = Worker(Path(name), folder)
         try:
-            for content in contents:
+            for kind, content in damaged:
+                path, command = folder / KINDS[kind].name, rng.choice(KINDS[kind].commands or ("",))
+                before = path.read_bytes() if path.exists() else b""
                 path.write_bytes(content)
-                command = rng.choice(KINDS[kind].commands or ("",))
                 answer = worker.ask(path, not command and rng.random() < inspected, command)
+                path.write_bytes(before)  # another kind may need it
                 for worst, found in (("slowest", answer["seconds"]), ("memory", answer["memory"])):
                     if found > getattr(result, worst):
                         setattr(result, worst, found)
@@ -153,12 +154,10 @@ def run(
             worker.close()
 
 
-def _surroundings(folder: Path, for_commands: bool) -> Path:
-    """A model's folder, with files beside it, above it, and a link that leads out."""
-    inside = folder / "model"
-    if for_commands:
-        shutil.copytree(whole(), inside)
-    (inside / "sub").mkdir(parents=True)
+def _surroundings(folder: Path) -> Path:
+    """A folder of whole files, with others beside them, above it, and a link that leads out."""
+    inside = shutil.copytree(whole(), folder / "model")
+    (inside / "sub").mkdir()
     for place in (folder / "outside.bin", inside / "weights.bin", inside / "sub" / "weights.bin"):
         place.write_bytes(bytes(range(256)) * 4)
     (inside / "link.bin").symlink_to(folder / "outside.bin")
@@ -178,9 +177,8 @@ def _write(corpus: Path | None, name: str, content: bytes) -> None:
         (corpus / name).write_bytes(content)
 
 
-def drawn(kind: str, seed: int, first: int = 0) -> Iterator[bytes]:
-    """Damaged files without end; a seed and a number say which."""
-    number = first
-    while True:
-        yield KINDS[kind].drawn(random.Random(f"{kind} {seed} {number}"))
-        number += 1
+def drawn(kinds: Sequence[str], seed: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Damaged files without end, of each kind in turn; a seed and a number say which."""
+    for number in count(first):
+        for kind in kinds:
+            yield kind, KINDS[kind].drawn(random.Random(f"{kind} {seed} {number}"))

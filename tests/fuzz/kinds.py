@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -42,8 +43,8 @@ def _fill(folder: Path) -> None:
 
     keras.utils.set_random_seed(0)
     x = keras.Input((3, 5), name="x")
-    out = keras.layers.Dense(4, activation="softmax", name="y")(keras.layers.GRU(8, name="gru")(x))
-    model = keras.Model(x, out)
+    y = keras.layers.Dense(4, activation="softmax", name="y")(keras.layers.GRU(8, name="gru")(x))
+    model = keras.Model(x, y)
     model.compile("adam", "sparse_categorical_crossentropy")
     for ending in (".keras", ".h5"):
         model.save(folder / f"model{ending}")
@@ -51,11 +52,12 @@ def _fill(folder: Path) -> None:
     np.save(folder / "x.npy", values)
     np.savez(folder / "x.npz", x=values)
     np.save(folder / "stream.npy", values.reshape(-1, 5))
-    for out, more in (("whole", ()), ("stream", ("--states", "--time-steps", "1"))):
-        given = (folder / "model.keras", "--calibration", folder / "x.npy")
-        assert not unspool("deploy", *given, "--out", folder / out, *more).returncode
-        _unlisted(folder / out / "report.json")
-    content = (folder / "whole" / "model_int8.tflite").read_bytes()
+    given = (folder / "model.keras", "--calibration", folder / "x.npy", "--states")
+    out = folder / "whole"
+    assert not unspool("deploy", *given, "--time-steps", 3, "--out", out).returncode
+    _unlisted(out / "report.json")
+    shutil.copytree(out, folder / "other")
+    content = (out / "model_int8.tflite").read_bytes()
     (folder / "debug.xml").write_bytes(compile_(content, target()).debug)
     (folder / "vela.ini").write_bytes(arm_config().read_bytes())
 
@@ -88,7 +90,7 @@ KINDS: Mapping[str, Kind] = {
     "keras": Kind(_of(keras_files.drawn_keras, "model.keras"), "damaged.keras"),
     "h5": Kind(_of(keras_files.drawn_h5, "model.h5"), "damaged.h5"),
     "tflite": Kind(
-        _tflite(f"whole/{_INT8}", f"whole/{_FLOAT}", f"stream/{_INT8}"),
+        _tflite(f"whole/{_INT8}", f"whole/{_FLOAT}"),
         "damaged.tflite",
         (
             "inspect damaged.tflite",
@@ -98,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "vela": Kind(
-        _tflite(f"whole/{_VELA}", f"stream/{_VELA}"),
+        _tflite(f"whole/{_VELA}"),
         "damaged_vela.tflite",
         (
             *("simulate damaged_vela.tflite --data x.npy",) * 2,
@@ -108,40 +110,38 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "drift": Kind(
-        _tflite(f"stream/{_INT8}"),
-        f"stream/{_INT8}",
+        _tflite(f"whole/{_INT8}"),
+        f"whole/{_INT8}",
         (
-            "drift stream --data stream.npy",
-            "drift stream --data stream.npy --runtime litert",
+            "drift whole --data stream.npy",
+            "drift whole --data stream.npy --runtime litert",
         ),
     ),
     "float": Kind(
-        _tflite(f"stream/{_FLOAT}"), f"stream/{_FLOAT}", ("drift stream --data stream.npy",)
+        _tflite(f"whole/{_FLOAT}"), f"whole/{_FLOAT}", ("drift whole --data stream.npy",)
     ),
-    "bundle": Kind(
-        _tflite(f"whole/{_INT8}", f"stream/{_INT8}"), f"whole/{_INT8}", ("bundle whole",)
-    ),
+    "bundle": Kind(_tflite(f"whole/{_INT8}"), f"whole/{_INT8}", ("bundle whole",)),
     "npy": Kind(
         _of(data_files.drawn_npy, "x.npy"),
         "damaged.npy",
         (
             f"simulate whole/{_VELA} --data damaged.npy",
             f"simulate whole/{_VELA} --data x.npy --labels damaged.npy",
-            "drift stream --data damaged.npy",
+            "drift whole --data damaged.npy",
         ),
     ),
     "npz": Kind(
         _of(data_files.drawn_npz, "x.npz"),
         "damaged.npz",
-        (f"simulate whole/{_VELA} --data damaged.npz", "drift stream --data damaged.npz"),
+        (f"simulate whole/{_VELA} --data damaged.npz", "drift whole --data damaged.npz"),
     ),
     "json": Kind(
-        _of(data_files.drawn_json, "stream/report.json"),
-        "stream/report.json",
+        _of(data_files.drawn_json, "whole/report.json"),
+        "whole/report.json",
         (
-            *(f"check stream/report.json {_BUDGET}", "diff stream whole", "diff whole stream") * 3,
-            "bundle stream",
-            "drift stream --data stream.npy --runtime litert",
+            *(f"check whole/report.json {_BUDGET}", "diff whole other", "diff other whole") * 3,
+            "bundle whole",
+            "drift whole --data stream.npy --runtime litert",
         ),
     ),
     "ini": Kind(
