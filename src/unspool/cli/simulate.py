@@ -12,7 +12,7 @@ from unspool.cli.console import console, watching
 from unspool.errors import UnspoolWarning
 from unspool.support import files, samples
 from unspool.support.progress import Clock
-from unspool.support.text import printable
+from unspool.support.text import printable, visible
 
 if TYPE_CHECKING:
     from unspool.runtime.scores import Score
@@ -147,4 +147,4 @@ def disassemble_command(
     from unspool import npu
 
     database = files.read(debug) if debug else None
-    print(npu.disassemble(npu.load(files.read(file)), database), end="")
+    print(visible(npu.disassemble(npu.load(files.read(file)), database)), end="")

@@ -26,9 +26,10 @@ def as_json(report: Report, files: Mapping[str, str] = _NOTHING) -> str:
 
     Args:
         report: the report.
-        files: which it describes, as `listing.of_folder` has them.
+        files: which it describes, as `listing.of_folder` has them; left out where there are none.
     """
-    return as_text({**_document(report), listing.KEY: dict(files)})
+    document = _document(report)
+    return as_text(document | {listing.KEY: dict(files)} if files else document)
 
 
 def as_text(document: Mapping[str, Any]) -> str:
