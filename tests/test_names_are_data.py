@@ -2,12 +2,14 @@
 
 import html
 import json
+import pickle
 from html.parser import HTMLParser
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+import shared
+from command_files import Deployed
 from commands import unspool
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,41 +20,46 @@ from unspool.support import text
 
 ESCAPES = "\x1b[2J\x1b]0;t\x07"
 LAYERS = (
-    *("my layer", "gru(1)", "_gru", "a,b", "A", "a", "int", "..", "%s{0}${x}`id`", "\u202egnp.exe"),
-    *('*|> """', "[red]x[bold]", "<script>alert(1)", ESCAPES, "\n# head\n", "x" * 10_000, "é漢'\\"),
+    *("a,b", "A", "a", "..", "%s{0}${x}`id`", "\u202egnp.exe", '*|> """', "[red]x[bold]"),
+    *("<script>alert(1)", ESCAPES, "\n# head\n", "x" * 10_000, "é漢'\\"),
 )
 OUTPUTS = ("out*<script>alert(1)", "out* <script>alert(1)", f"[red]{ESCAPES}\u202e|`")
 OUT = "[red]<b>*"
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "CompletedProcess[str]"]:
+def deployed() -> Deployed:
     """A model of which everything has such a name, in a file and a folder of such names."""
+    folder = shared.folder("hostile-names", _fill)
+    return folder / OUT, pickle.loads((folder / "run").read_bytes())
+
+
+def _fill(folder: Path) -> None:
     from unspool.support._tensorflow import keras
 
-    folder = tmp_path_factory.mktemp("names")
-    h = x = keras.Input((2, 3), name="in[b] </i>".replace("/", "|"))
+    h = x = keras.Input((2, 3), name="in[b] <i>")
     for name in LAYERS:
         h = keras.layers.Dense(3, name=name)(h)
-    h = keras.layers.GRU(3, name="<b>gru\t")(h)
+    h = keras.layers.GRU(3, name="_my gru(1)\t")(h)
     heads = {name: keras.layers.Dense(2)(h) for name in OUTPUTS}
-    keras.Model(x, heads, name="</title><script>".replace("/", "|")).save(folder / "[m]<b>.keras")
+    keras.Model(x, heads, name="<script>").save(folder / "[m]<b>.keras")
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(9, 2, 3)).astype(np.float32))
     given = ("--calibration", folder / "x.npy", "--out", folder / OUT)
-    return folder / OUT, unspool("deploy", folder / "[m]<b>.keras", *given)
+    run = unspool("deploy", folder / "[m]<b>.keras", *given)
+    (folder / "run").write_bytes(pickle.dumps(run))
 
 
 def test_the_terminal_gets_names_and_no_codes(
-    deployed: tuple[Path, "CompletedProcess[str]"],
+    deployed: Deployed,
 ) -> None:
     folder, done = deployed
     assert done.returncode == 0, done.stderr
-    assert f"written to {folder}: model_float.tflite" in done.stdout
+    assert f"/{OUT}: model_float.tflite" in done.stdout
     for shown in (done.stdout, done.stderr, unspool("check", folder, "--no-cpu").stdout):
         assert not set(shown) & {"\x1b", "\x07", "\u202e"}
 
 
-def test_json_and_html_have_the_names(deployed: tuple[Path, "CompletedProcess[str]"]) -> None:
+def test_json_and_html_have_the_names(deployed: Deployed) -> None:
     folder, _ = deployed
     report = json.loads((folder / "report.json").read_text())
     assert {output["name"] for output in report["model"]["outputs"]} == set(OUTPUTS)
@@ -65,9 +72,7 @@ def test_json_and_html_have_the_names(deployed: tuple[Path, "CompletedProcess[st
     assert not set(page) & {"\x1b", "\x07", "\u202e"} and html.escape(OUTPUTS[0]) in page
 
 
-def test_c_compiles_and_markdown_shows_them(
-    deployed: tuple[Path, "CompletedProcess[str]"], tmp_path: Path
-) -> None:
+def test_c_compiles_and_markdown_shows_them(deployed: Deployed, tmp_path: Path) -> None:
     firmware = deployed[0] / "firmware"
     for source in ("network_io.c", "network_model.c"):
         run("gcc", "-std=c99", *STRICT, "-c", source, "-o", str(tmp_path / "it.o"), at=firmware)

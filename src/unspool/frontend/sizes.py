@@ -28,6 +28,8 @@ _LEAST = 2**26
 _TIMES = 100
 """How many times its size a larger one may; zeros and shared values pack to a fiftieth."""
 
+_PIECE = 2**20
+
 _TRIALS = 4
 """How often the weights may be made: Keras is asked again with less, where it fails."""
 
@@ -72,6 +74,9 @@ def _check_members(archive: ZipFile, path: Path) -> None:
             raise UnspoolError(
                 f"its {member.filename} has {member.file_size:,} bytes; expected at most {_TEXT:,}"
             )
+        with archive.open(member) as content:  # a piece at a time: its directory may lie
+            while content.read(_PIECE):
+                pass
 
 
 def _of_hdf5(file: Path | IO[bytes]) -> int:
