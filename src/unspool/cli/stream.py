@@ -1,6 +1,7 @@
 """`unspool drift` and `unspool bundle`: for what `deploy --states` wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,13 +9,14 @@ import numpy as np
 import typer
 
 from unspool.cli.claims import claimed
-from unspool.cli.console import console
+from unspool.cli.console import console, watching
 from unspool.cli.options import Runtime
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
 from unspool.report import document, listing
 from unspool.support import files, samples
 from unspool.support.apart import apart
+from unspool.support.progress import Clock
 
 if TYPE_CHECKING:
     from unspool.support.samples import Samples
@@ -50,15 +52,8 @@ def drift_command(
     from unspool.tflite.signature import Signature
 
     stream = _one_after_the_other(sequences, Signature(quantized_tflite))
-    try:
+    with watching() as watch, Clock(watch).stage("drift over a long stream"), _told_deaths(folder):
         drifted = apart(drift, float_tflite, quantized_tflite, stream, runtime.value)
-    except UnspoolError as error:
-        if not error.reason.startswith("SIG"):
-            raise
-        raise UnspoolError(
-            f"{folder}: LiteRT or TFLM died of {error.reason} on its .tflite files; they are "
-            "damaged: deploy again"
-        ) from None
     report["drift"] = drift_document(drifted)
     page = folder / "report.html"
     with files.together(folder) as staged:
@@ -70,6 +65,20 @@ def drift_command(
     screen.print(drift_table(drifted))
     for outside in drifted.outside:
         screen.print(f"Attention: {outside_text(outside, 'calls')}.")
+
+
+@contextmanager
+def _told_deaths(folder: Path) -> Iterator[None]:
+    """Of a process that runs the files of a folder."""
+    try:
+        yield
+    except UnspoolError as error:
+        if not error.reason.startswith("SIG"):
+            raise
+        raise UnspoolError(
+            f"{folder}: LiteRT or TFLM died of {error.reason} on its .tflite files; they are "
+            "damaged: deploy again"
+        ) from None
 
 
 def bundle_command(
