@@ -1,7 +1,7 @@
 # make demo: everything from nothing to a binary for the NPU.
 # make quick: while at work.  make test: before a commit.  make test-all: the slow tests too.
 # make cover: what no test runs.  make docs: the site, in docs/_build.
-# make fuzz: damaged files, COUNT=20000 of each KIND=onnx|pt2|both, for SECONDS=1800 at most.
+# make fuzz: damaged files, COUNT=20000 of each KIND (onnx, pt2, keras, ... or all), for SECONDS=1800.
 # make release-check: the packages in dist, tried out.
 PYTHON ?= python3
 VENV ?= .venv
@@ -44,10 +44,10 @@ test: $(VENV)/.installed-test
 cover: $(VENV)/.installed-test
 	$(PYTEST) --cov
 
-# Files of ONNX and PyTorch that are damaged or made to do harm; faulty ones are kept in fuzz-out.
+# Files that are damaged or made to do harm; faulty ones are kept in fuzz-out.
 COUNT ?= 20000
 SECONDS ?= 1800
-KIND ?= both
+KIND ?= all
 SEED ?= 0
 fuzz: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python -m fuzz --kind $(KIND) --count $(COUNT) --seconds $(SECONDS) --seed $(SEED)

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "support": set(),
     "npu": set(),
-    "tflite": set(),
+    "tflite": {"npu"},
     "frontend": {"tflite"},
     "frontend.onnx": {"frontend"},
     "frontend.torch": {"frontend.onnx"},

@@ -15,6 +15,7 @@ def main() -> None:
 
     status = run(sys.argv[1:])
     _on_signals(signal.SIG_IGN)  # what is written is written; to end takes less than a second
+    exec("")  # or Python ends by SIGINT where one came within an `exec` of a text, as imports have
     gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it
     sys.exit(status)
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import unspool
 from unspool import UnspoolWarning
+from unspool.compilation.miscompiled import miscompiled
 from unspool.support._tensorflow import keras, tf
-from unspool.tflite import rewriting
+from unspool.tflite import flatbuffer, rewriting
 
 FEATURES, STEPS = 5, 12
 
@@ -100,3 +102,24 @@ def test_a_sum_over_two_axes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     quantized = unspool.quantize(tflite, unspool.calibrate(tflite, data).ranges)
     (told,) = _told(quantized, "ethos-u55-128")
     assert told.startswith("operator SUM ") and "sums the first alone" in told
+
+
+@pytest.mark.parametrize(("axis", "count"), [(-1, 1), (2, 1), (1, 0)])
+def test_a_maximum_over_the_last_axis_is_told(
+    axis: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of ours writes one: a sum is made another operator."""
+    monkeypatch.setattr(rewriting, "rewrite", lambda model: None)
+    x = keras.Input((STEPS, FEATURES))
+    model = keras.Model(x, [Summed()(x), keras.layers.GRU(2)(x)])
+    tflite = unspool.convert(unspool.unroll(model))
+    data = np.ones((9, STEPS, FEATURES), np.float32)
+    file = flatbuffer.read(unspool.quantize(tflite, unspool.calibrate(tflite, data).ranges))
+    graph = file.subgraphs[0]
+    kinds = [flatbuffer.operator_kind(file, op) for op in graph.operators]
+    op = graph.operators[kinds.index("SUM")]
+    axes = graph.tensors[op.inputs[1]]
+    axes.shape, file.buffers[axes.buffer].data = [1], np.array([axis], np.int32).view(np.uint8)
+    flatbuffer.become(file, op, "REDUCE_MAX", schema.ReducerOptionsT())
+    told = miscompiled(flatbuffer.write(file), unspool.target())
+    assert len(told) == count and all("goes over the last axis" in text for text in told)

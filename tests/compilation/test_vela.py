@@ -1,5 +1,7 @@
 """The real Vela: every target, every operator on the NPU, and its own words when it is not so."""
 
+import signal
+import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -12,6 +14,7 @@ from unspool.compilation import vela
 from unspool.compilation.targets import ACCELERATORS, target
 from unspool.errors import UnspoolError
 from unspool.npu.debug import read_debug
+from unspool.tflite import flatbuffer
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
@@ -112,3 +115,37 @@ def test_vela_dying_without_a_word_says_so(
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(UnspoolError, match="exit status 1, without a message"):
         vela.compile(int8_tflite, target())
+
+
+def test_velas_last_words_are_not_the_reason_where_a_signal_is(int8_tflite: bytes) -> None:
+    def killed(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.CompletedProcess(arguments, -signal.SIGSEGV, "Info: all is well", "")
+
+    with pytest.raises(UnspoolError, match=r"Vela 5\.\S+ died of SIGSEGV on the file for ethos"):
+        vela.compile_with(killed, int8_tflite, target())
+
+
+def _named(tflite: bytes, ending: str) -> bytes:
+    """All tensors have names that end so."""
+    model = flatbuffer.read(tflite)
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name += ending.encode()
+    return flatbuffer.write(model)
+
+
+@pytest.mark.parametrize("ending", [",b,c", '"', "' x", ",NPU,1", "é\u202e"])
+def test_names_are_those_of_the_file_whatever_is_in_them(int8_tflite: bytes, ending: str) -> None:
+    """Vela writes its table of operators without quotes."""
+    expected, found = (
+        vela.compile(file, target()).operators
+        for file in (int8_tflite, _named(int8_tflite, ending))
+    )
+    assert [op.cycles for op in found] == [op.cycles for op in expected]
+    assert all(ending in op.name for op in found)
+
+
+@pytest.mark.parametrize("ending", ["\nTanh,LUT,NPU,1", "\r", "\u2028", "]]>", "\0"])
+def test_names_that_would_add_to_velas_report_are_refused(int8_tflite: bytes, ending: str) -> None:
+    with pytest.raises(UnspoolError, match=r"the name .* rename the tensor") as error:
+        vela.compile(_named(int8_tflite, ending), target())
+    assert len(str(error.value).splitlines()) == 1

@@ -94,7 +94,8 @@ def test_a_search_begun_again_tries_nothing_twice(trained: Any, tmp_path: Path) 
 def test_a_half_written_or_foreign_file_is_tried_again(trained: Any, tmp_path: Path) -> None:
     done = run(trained, tmp_path, settings=SETTINGS[:1])
     path = done.models[SETTINGS[0]].with_suffix(".json")
-    path.write_text(json.dumps({"accuracy": 3}))
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"accuracy": 10**400}))  # no number of Python's floats
     again = run(trained, tmp_path, settings=SETTINGS[:1])
     assert again.candidates[0].accuracy == done.candidates[0].accuracy
     done.models[SETTINGS[0]].write_bytes(b"")

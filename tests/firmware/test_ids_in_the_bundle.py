@@ -39,7 +39,7 @@ def test_firmware_gives_pythons_bytes(tmp_path: Path) -> None:
     header, library = made["kws_io.h"], build(made, tmp_path)
     assert "ids, from 0 to 19, stored as they are" in header
     assert "KWS_INPUT_WORDS_SCALE" not in header and "quantize_words" not in header
-    assert "| input(0) | words | int32 | (1, 1) | ids below 20 | |" in made["README.md"]
+    assert "| input(0) | `words` | int32 | (1, 1) | ids below 20 | |" in made["README.md"]
 
     engine = engines.tflm(done.quantized_tflite)
     inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))

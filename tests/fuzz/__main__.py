@@ -1,4 +1,4 @@
-"""Load damaged files; those that make a fault are kept.
+"""Damaged files, loaded or given to commands; those that make a fault are kept.
 
 PYTHONPATH=tests python -m fuzz [--kind onnx] [--count 20000] [--seconds 1800] [--again]
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from fuzz.campaign import KINDS, Result, drawn, run
+from fuzz.campaign import Result, drawn, run
+from fuzz.kinds import KINDS
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
-    parser.add_argument("--kind", choices=[*KINDS, "both"], default="both")
+    parser.add_argument("--kind", choices=[*KINDS, "all"], default="all")
     parser.add_argument("--count", type=int, default=20_000, help="files of each kind")
     parser.add_argument("--seconds", type=float, default=1800, help="for each kind, at most")
     parser.add_argument("--seed", type=int, default=0)
@@ -26,16 +27,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _contents(kind: str, given: argparse.Namespace) -> Iterator[bytes]:
+def _damaged(kind: str, given: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
     if given.again:
-        return (path.read_bytes() for path in sorted(given.corpus.glob(f"*.{kind}")))
-    return islice(drawn(kind, given.seed, given.first), given.count)
+        return ((kind, path.read_bytes()) for path in sorted(given.corpus.glob(f"*.{kind}")))
+    return islice(drawn([kind], given.seed, given.first), given.count)
 
 
 def _told(kind: str, given: argparse.Namespace) -> Result:
     """Run, and print on the way."""
     result, begin, shown = Result(), time.monotonic(), set[str]()
-    for result in run(_contents(kind, given), kind, given.corpus, given.seconds, given.inspect):
+    for result in run(_damaged(kind, given), given.corpus, given.seconds, given.inspect):
         for name in result.faults.keys() - shown:
             shown.add(name)
             print(f"{kind} {name}: {result.faults[name][:300]}", flush=True)
@@ -47,5 +48,5 @@ def _told(kind: str, given: argparse.Namespace) -> Result:
 
 if __name__ == "__main__":
     given_ = _arguments()
-    kinds = list(KINDS) if given_.kind == "both" else [given_.kind]
+    kinds = list(KINDS) if given_.kind == "all" else [given_.kind]
     sys.exit(any(_told(kind, given_).faults for kind in kinds))

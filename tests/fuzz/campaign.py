@@ -6,16 +6,19 @@ import json
 import os
 import random
 import select
+import shlex
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fuzz import onnx_files, pt2_files
+from fuzz.kinds import KINDS, whole
 
 WORKER: tuple[str, ...] = ("-m", "fuzz.worker")
 
@@ -25,18 +28,13 @@ SECONDS = 20.0
 _START = 180.0
 _FILES_OF_A_WORKER = 3000
 
-KINDS: Mapping[str, Callable[[random.Random], bytes]] = {
-    "onnx": onnx_files.drawn,
-    "pt2": pt2_files.drawn,
-}
-
 
 @dataclass
 class Result:
     """What came of files.
 
     Attributes:
-        outcomes: "loaded", "refused" or "fault" -> how many.
+        outcomes: "taken", "refused" or "fault" -> how many.
         faults: file -> what was wrong.
         slowest: seconds.
         memory: bytes, the most that one took.
@@ -57,23 +55,33 @@ class Result:
 class Worker:
     """The process, started when it is first asked."""
 
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "worker.log"
+    def __init__(self, folder: Path, inside: Path) -> None:
+        self._log, self._folder = folder / "worker.log", inside
         self._process: subprocess.Popen[str] | None = None
         self._done = 0
 
-    def ask(self, path: Path, inspected: bool) -> dict[str, Any]:
-        """What came of a file."""
+    def ask(self, path: Path, inspected: bool, command: str = "") -> dict[str, Any]:
+        """What came of a file: loaded, inspected, or given to a command."""
         if self._process is None or self._done >= _FILES_OF_A_WORKER:
             self.close()
             self._start()
         assert self._process is not None and self._process.stdin is not None
-        order = json.dumps({"path": str(path), "inspected": inspected})
+        order = json.dumps(
+            {
+                "path": str(path),
+                "inspected": inspected,
+                "command": shlex.split(command),
+                "folder": str(self._folder),
+            }
+        )
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
         self._done += 1
         # inspecting compiles each layer
-        return self._answer(SECONDS * (9 if inspected else 1))
+        answer = self._answer(SECONDS * (9 if inspected else 1))
+        if command and answer["outcome"] == "fault":
+            answer["text"] = f"{command}: {answer['text']}"
+        return answer
 
     def _start(self) -> None:
         command = [sys.executable, *WORKER, str(self._log), str(SECONDS - 1)]
@@ -94,7 +102,7 @@ class Worker:
         self.close()
         why = "the process died" if ready else f"took more than {seconds:.0f} s"
         where = self._log.read_text()[-4000:] if self._log.exists() else ""
-        return {"outcome": "fault", "text": f"{why}\n{where}", "memory": 0}
+        return {"outcome": "fault", "text": f"{why}\n{where}", "memory": 0, "seconds": 0.0}
 
     def close(self) -> None:
         """End the process."""
@@ -108,32 +116,31 @@ class Worker:
 
 
 def run(
-    contents: Iterator[bytes],
-    kind: str,
+    damaged: Iterator[tuple[str, bytes]],
     corpus: Path | None = None,
     seconds: float = float("inf"),
     inspected: float = 0.0,
 ) -> Iterator[Result]:
-    """Load files, and yield after each what came of all of them so far.
+    """Try files, and yield after each what came of all of them so far.
 
     Args:
-        contents: of the files.
-        kind: "onnx" or "pt2".
+        damaged: kind, of `KINDS`, and content of each.
         corpus: where faulty files are kept, by a hash of their content, with what was wrong.
         seconds: when to stop.
-        inspected: the share of files of which the model is inspected.
+        inspected: the share of files that are loaded of which the model is inspected.
     """
     result, end, rng = Result(), time.monotonic() + seconds, random.Random(0)
-    with TemporaryDirectory() as name:
-        path = _surroundings(Path(name)) / f"model.{kind}"
-        worker = Worker(Path(name))
+    with TemporaryDirectory(prefix="fuzz-") as name:
+        folder = _surroundings(Path(name))
+        worker = Worker(Path(name), folder)
         try:
-            for content in contents:
+            for kind, content in damaged:
+                path, command = folder / KINDS[kind].name, rng.choice(KINDS[kind].commands or ("",))
+                before = path.read_bytes() if path.exists() else b""
                 path.write_bytes(content)
-                begin = time.monotonic()
-                answer = worker.ask(path, rng.random() < inspected)
-                taken = time.monotonic() - begin
-                for worst, found in (("slowest", taken), ("memory", answer["memory"])):
+                answer = worker.ask(path, not command and rng.random() < inspected, command)
+                path.write_bytes(before)  # another kind may need it
+                for worst, found in (("slowest", answer["seconds"]), ("memory", answer["memory"])):
                     if found > getattr(result, worst):
                         setattr(result, worst, found)
                         _write(corpus, f"{worst}.{kind}", content)
@@ -148,9 +155,9 @@ def run(
 
 
 def _surroundings(folder: Path) -> Path:
-    """A model's folder, with files beside it, above it, and a link that leads out."""
-    inside = folder / "model"
-    (inside / "sub").mkdir(parents=True)
+    """A folder of whole files, with others beside them, above it, and a link that leads out."""
+    inside = shutil.copytree(whole(), folder / "model")
+    (inside / "sub").mkdir()
     for place in (folder / "outside.bin", inside / "weights.bin", inside / "sub" / "weights.bin"):
         place.write_bytes(bytes(range(256)) * 4)
     (inside / "link.bin").symlink_to(folder / "outside.bin")
@@ -170,9 +177,8 @@ def _write(corpus: Path | None, name: str, content: bytes) -> None:
         (corpus / name).write_bytes(content)
 
 
-def drawn(kind: str, seed: int, first: int = 0) -> Iterator[bytes]:
-    """Damaged files without end; a seed and a number say which."""
-    number = first
-    while True:
-        yield KINDS[kind](random.Random(f"{kind} {seed} {number}"))
-        number += 1
+def drawn(kinds: Sequence[str], seed: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Damaged files without end, of each kind in turn; a seed and a number say which."""
+    for number in count(first):
+        for kind in kinds:
+            yield kind, KINDS[kind].drawn(random.Random(f"{kind} {seed} {number}"))

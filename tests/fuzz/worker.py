@@ -1,14 +1,17 @@
-"""Loads files, one after the other, and says what came of each: a process that may die.
+"""Takes files, one after the other, and says what came of each: a process that may die.
 
 It keeps watch: over memory, over files that are opened, and over what would run a file's code.
 """
 
+import contextlib
 import faulthandler
 import gc
+import io
 import json
 import os
 import resource
 import sys
+import time
 import warnings
 from pathlib import Path
 from tempfile import gettempdir
@@ -30,7 +33,8 @@ class Watch:
     def __init__(self) -> None:
         self.folder: str | None = None
         self.seen: list[str] = []
-        places = (sys.prefix, sys.base_prefix, f"{gettempdir()}/unspool-", "/proc", "/sys")
+        temporary = (f"{gettempdir()}/{start}" for start in ("unspool-", "tmp"))  # ours, Keras's
+        places = (sys.prefix, sys.base_prefix, *temporary, "/proc", "/sys")
         self.known = tuple(map(os.path.realpath, places))
         sys.addaudithook(self._hook)
 
@@ -63,7 +67,7 @@ def _one_line(text: str) -> str:
 
 
 def _tried(path: Path, inspected: bool) -> tuple[str, str]:
-    """'loaded', 'refused' or 'fault', and what is said of it."""
+    """'taken', 'refused' or 'fault', and what is said of it."""
     import unspool
 
     try:
@@ -78,16 +82,42 @@ def _tried(path: Path, inspected: bool) -> tuple[str, str]:
     except BaseException as error:
         return "fault", f"{type(error).__name__}: {error}"
     wrong = next(filter(None, (_one_line(str(w.message)) for w in told)), "")
-    return ("fault", wrong) if wrong else ("loaded", "; ".join(str(w.message)[:200] for w in told))
+    return ("fault", wrong) if wrong else ("taken", "; ".join(str(w.message)[:200] for w in told))
 
 
-def _answer(path: Path, inspected: bool, watch: Watch) -> dict[str, Any]:
+def _commanded(arguments: list[str], folder: Path) -> tuple[str, str]:
+    """The same of a command: it ends with a status that it has, and says a mistake in one line."""
+    from unspool.cli import run
+
+    os.chdir(folder)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            status = run(arguments)
+    except BaseException as error:
+        return "fault", f"{type(error).__name__}: {error}"
+    errors = [line for line in said.getvalue().split("\n") if line.startswith("unspool: error")]
+    text = "\n".join(errors)
+    if status in (0, 1) and not errors:
+        return "taken", ""
+    if status == 2 and errors and not _one_line(text):
+        return "refused", text
+    traceback = Path("unspool-traceback.txt")
+    where = traceback.read_text()[-3000:] if traceback.exists() else ""
+    traceback.unlink(missing_ok=True)
+    return "fault", f"status {status}: {_one_line(text) or text or said.getvalue()[-500:]}\n{where}"
+
+
+def _answer(order: dict[str, Any], watch: Watch) -> dict[str, Any]:
+    path, inspected, command = Path(order["path"]), order["inspected"], order["command"]
     before, most = _status("VmRSS"), _status("VmSize") + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
     Path("/proc/self/clear_refs").write_text("5")  # the peak, anew
-    if not inspected:  # which makes files of its own, and processes
+    if not inspected and not command:  # which make files of their own, and processes
         watch.seen, watch.folder = [], os.path.realpath(path.parent)
-    outcome, text = _tried(path, inspected)
+    outcome, text = (
+        _commanded(command, Path(order["folder"])) if command else _tried(path, inspected)
+    )
     watch.folder = None
     taken = _status("VmHWM") - before
     if taken > MEMORY:
@@ -99,8 +129,14 @@ def _answer(path: Path, inspected: bool, watch: Watch) -> dict[str, Any]:
 
 
 def _work(answers: TextIO, log: TextIO, seconds: float) -> None:
-    import unspool
+    import vela_forks
 
+    import unspool
+    from unspool.compilation import vela
+    from unspool.page.charts import canvas
+
+    vela._run = vela_forks.run  # without the second that each process of it takes to begin
+    canvas._painted = lambda *_, **__: ""
     unspool.load  # noqa: B018  # what is imported late
     from unspool.support._tensorflow import keras
 
@@ -111,7 +147,9 @@ def _work(answers: TextIO, log: TextIO, seconds: float) -> None:
     for number, line in enumerate(sys.stdin):
         order = json.loads(line)
         faulthandler.dump_traceback_later(seconds, file=log)  # where it hangs
-        answer = _answer(Path(order["path"]), order["inspected"], watch)
+        begin = time.monotonic()
+        answer = _answer(order, watch)
+        answer["seconds"] = time.monotonic() - begin
         faulthandler.cancel_dump_traceback_later()
         if number % 20 == 0:
             keras.backend.clear_session()

@@ -64,6 +64,15 @@ def _bomb() -> bytes:
     return buffer.getvalue()
 
 
+def _marked(at: int, value: int) -> bytes:
+    """A .npz whose directory, and its member, say something else."""
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.zeros((4, 3, 2)))
+    content = bytearray(buffer.getvalue())
+    content[content.index(b"PK\1\2") + at] = content[at - 2] = value
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -74,9 +83,16 @@ def _bomb() -> bytes:
         _npy(np.zeros((4, 3, 2)))[:-8],
         _npy(np.array([{"a": 1}], object), allow_pickle=True),
         _npy(np.zeros(3)).replace(b"(3,)", b"(9000000000000000,)"),
+        _npy(np.zeros(3)).replace(b"(3,)", b"(-9,-9)"),
+        _npy(np.zeros(3, [("a", "f4")])),
         _bomb(),
+        _marked(8, 1),
+        _marked(10, 99),
     ],
-    ids=["empty", "garbage", "cut header", "cut zip", "cut data", "pickle", "huge", "bomb"],
+    ids=[
+        *("empty", "garbage", "cut header", "cut zip", "cut data", "pickle", "huge", "negative"),
+        *("records", "bomb", "encrypted", "packed unknown"),
+    ],
 )
 def test_files_that_are_not_numbers_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"

@@ -18,6 +18,7 @@ from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
 from unspool.tflite.gaps import Irregular
 from unspool.tflite.leaving_out import LeftOut
+from unspool.tflite.parsing import parse
 from unspool.unrolling import conversion
 
 L = keras.layers
@@ -170,7 +171,7 @@ def test_two_hundred_steps() -> None:
 def test_what_was_written_is_read_as_if_it_were_parsed() -> None:
     tflite = unspool.convert(unspool.unroll(_model(MODELS["two lstms"])))
     quantized = unspool.quantize(tflite, unspool.calibrate(tflite, _samples(5)).ranges)
-    assert _different(flatbuffer.read(quantized), flatbuffer._parsed(quantized)) == []
+    assert _different(flatbuffer.read(quantized), parse(quantized)) == []
 
 
 def _different(a: Any, b: Any, where: str = "") -> list[str]:

@@ -12,7 +12,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +20,10 @@ from typing import Annotated, Any
 import typer
 
 from unspool.cli.check import check_command, diff_command
+from unspool.cli.claims import claims
 from unspool.cli.compile import compile_command
 from unspool.cli.compress import compress_command
-from unspool.cli.console import MISTAKE, interrupted
+from unspool.cli.console import DEFECT, MISTAKE, interrupted
 from unspool.cli.deploy import deploy_command
 from unspool.cli.flags import with_flags
 from unspool.cli.inspect import inspect_command
@@ -32,7 +33,8 @@ from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 from unspool.cli.sweep import sweep_command
 from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.support.text import printable
+from unspool.support import files
+from unspool.support.text import brief, in_a_line, printable
 
 _BROKEN_PIPE = 141  # as shells have it
 
@@ -80,9 +82,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command in this process; returns its exit status.
 
     A user's mistake gives one line and status 2, Ctrl-C status 130, SIGTERM 143. An unforeseen
-    exception gives one line and status 2 too, with the traceback in a file.
+    exception gives one line and status 70, with the traceback in a file.
     """
-    with _interruptible() as end, _own_warnings():
+    with _interruptible() as end, _own_warnings(), claims():
         try:
             command = typer.main.get_command(app)
             status = command.main(
@@ -99,8 +101,7 @@ def run(arguments: Sequence[str]) -> int:
         except UnspoolError as error:
             return _mistake(str(error))
         except BrokenPipeError:
-            # The reader is gone, and Python would try to flush once more when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return _BROKEN_PIPE
         except Exception as error:
             if interrupted.is_set():  # a library turned it into another exception
@@ -111,23 +112,51 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _mistake(message: str) -> int:
+    return _ended(message, MISTAKE)
+
+
+def _ended(message: str, status: int) -> int:
     line = with_flags(" ".join(message.split()))
-    print(f"unspool: error: {printable(line)}", file=sys.stderr)
-    return MISTAKE
+    with suppress(OSError):  # nobody reads it
+        print(f"unspool: error: {in_a_line(line)}", file=sys.stderr, flush=True)
+    return status
 
 
 def _unforeseen(error: Exception) -> int:
-    text = "".join(traceback.format_exception(error))
+    what = brief(error)
+    if isinstance(error, MemoryError):
+        return _ended(f"memory ran out ({what}); free some, or give less data", DEFECT)
+    if isinstance(error, OSError):
+        _drop_output()
+        return _ended(f"a file or stream cannot be read or written: {what}", DEFECT)
+    kept = _kept("".join(traceback.format_exception(error)))
+    return _ended(
+        f"a defect of Unspool, {type(error).__name__}: {what}; please report it{kept}", DEFECT
+    )
+
+
+def _kept(text: str) -> str:
+    """Keep a traceback, here or where temporary files go, and say where that is."""
     path = Path("unspool-traceback.txt")
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError:  # a folder that cannot be written
-        path = Path(tempfile.gettempdir()) / f"unspool-traceback-{os.getpid()}.txt"
-        path.write_text(text, encoding="utf-8")
-    what = " ".join(str(error).split())[:200]
-    return _mistake(
-        f"a defect of Unspool, {type(error).__name__}: {what}; please report it, with {path}"
-    )
+        files.write(path, text)
+    except UnspoolError:  # a folder that cannot be written
+        try:
+            descriptor, name = tempfile.mkstemp(".txt", "unspool-traceback-")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError:
+            return ""
+        path = Path(name)
+    return f", with {path}"
+
+
+def _drop_output() -> None:
+    """Nobody takes it, and Python would try to flush it once more when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _option_errors() -> type[Exception]:

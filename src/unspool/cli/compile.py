@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unspool.cli.budget_options import CostOptions
+from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.options import DEFAULT_OUT, Out, ResidentWeights, TargetOptions, resident_kib
@@ -32,12 +33,13 @@ def compile_command(
     chosen = target.chosen()
     kib = resident_kib(resident_weights)
     content = files.read(file)
-    folder = files.output_folder(out)
+    folder = claimed(out)
     screen = console()
     screen.print(f"target: {chosen}")
 
     from unspool.cli.results import exit_if_broken, show, write
     from unspool.report.commands import Request
+    from unspool.report.listing import digest
     from unspool.report.making import of_compiled
 
     compiled, resident = _compiled(content, chosen, kib)
@@ -46,7 +48,8 @@ def compile_command(
     report = of_compiled(file.name, compiled, content, request, limits, resident)
     with files.together(folder) as staged:
         files.write(staged / name, compiled.tflite)
-        write(report, staged)
+        is_there = file.resolve().parent == folder.resolve()
+        write(report, staged, {file.name: digest(content)} if is_there else {})
     show(report, screen)
     screen.print(f"written to {folder}: {name}, report.json, report.html")
     exit_if_broken(report)

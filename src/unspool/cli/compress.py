@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unspool.cli.claims import claimed
 from unspool.cli.compress_options import (
     Arrays,
     KernelOptions,
@@ -82,7 +83,7 @@ def compress_command(
     onnx_file = _onnx_file(given.model, out_onnx)
     told = {"time_steps": time_steps, **piece.arguments()}
     arrays = given.arrays(samples.load if drop is None else classes)
-    folder = files.output_folder(out)
+    folder = claimed(out)
     console().print(f"target: {chosen}")
 
     from unspool.loading import to_onnx

@@ -26,9 +26,19 @@ BROKEN = 1
 MISTAKE = 2
 """Exit status where the user's input cannot be worked with."""
 
+DEFECT = 70
+"""Exit status where neither is so, and it cannot go on: a defect, no memory, a full disk."""
+
 _PLAIN_WIDTH = 160
 # A name with brackets or colons is no mark-up.
 _AS_IT_IS: Any = {"highlight": False, "markup": False, "emoji": False}
+
+
+class _Console(Console):
+    """Leaves it to the command to end where nobody reads on; Rich would, as if a budget broke."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def console(stderr: bool = False) -> Console:
@@ -38,9 +48,9 @@ def console(stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     if not stream.isatty():
-        return Console(file=stream, width=_PLAIN_WIDTH, force_terminal=False, **_AS_IT_IS)
+        return _Console(file=stream, width=_PLAIN_WIDTH, force_terminal=False, **_AS_IT_IS)
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(file=stream, force_terminal=not plain, no_color=plain, **_AS_IT_IS)
+    return _Console(file=stream, force_terminal=not plain, no_color=plain, **_AS_IT_IS)
 
 
 interrupted = threading.Event()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from unspool.cli.budget_options import BudgetOptions
+from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
@@ -11,7 +12,7 @@ from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib
 from unspool.cli.piece_options import PieceOptions
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
-from unspool.support import files, samples
+from unspool.support import samples
 from unspool.support.text import printable
 
 
@@ -34,7 +35,7 @@ def deploy_command(
     stream.check()
     calibration = samples.load(given.calibration)
     test = (samples.load(given.test[0]), samples.load(given.test[1])) if given.test else None
-    folder = files.output_folder(out)
+    folder = claimed(out)
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish

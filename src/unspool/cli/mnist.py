@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.mnist_options import RowOptions, Training, TrainingOptions
@@ -45,7 +46,7 @@ def mnist_command(
 ) -> None:
     """Train a recurrent network on MNIST and take it to the NPU, every stage of Arm's guide."""
     chosen, stream, wanted = target.chosen(), rows.chosen(), training.chosen(quick)
-    folder = files.output_folder(out)
+    folder = claimed(out)
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from unspool.compilation.budgets import Budget
 from unspool.deployed import Deployment, save
 from unspool.errors import UnspoolError
 from unspool.page.html import as_html
+from unspool.report import document, listing
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
+from unspool.report.listing import digest
 from unspool.report.making import Beside, of_deployment
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
 from unspool.tflite.signature import Signature
 from unspool.unrolling.stream_checks import smallest_chunk
+
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,11 @@ def finish(
         sizes = {**_trained(folder, source), **save(deployment, staged)}
         request = _request(deployment, folder, source)
         report = of_deployment(deployment, sizes, request, budget, beside or Beside())
-        write(report, staged)
         bundled, problem = _bundle(deployment, staged)
+        trained = {name: folder / name for name in sizes if not (staged / name).exists()}
+        listed = write(report, staged, {n: digest(files.read(p)) for n, p in trained.items()})
+        older = listing.beside(folder)
+    listing.remove_older(folder, older, listed)
     show(report, screen)
     if problem:
         screen.print(f"no firmware bundle: {problem}")
@@ -74,10 +82,21 @@ def finish(
     exit_if_broken(report)
 
 
-def write(report: Report, folder: Path) -> None:
-    """Write report.json and report.html."""
-    files.write(folder / "report.json", as_json(report))
-    files.write(folder / "report.html", as_html(report))
+def write(report: Report, staged: Path, more: Mapping[str, str] = _NOTHING) -> dict[str, str]:
+    """Write report.json and report.html beside the files that they describe.
+
+    Args:
+        report: what is said of them.
+        staged: where all others lie already.
+        more: files that lie where these will, and what stands for them.
+
+    Returns:
+        all files that the report describes.
+    """
+    files.write(staged / "report.html", as_html(report))
+    listed = {**more, **listing.of_folder(staged)}
+    files.write(staged / document.NAME, as_json(report, listed))
+    return listed
 
 
 def show(report: Report, screen: Console) -> None:

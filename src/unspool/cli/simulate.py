@@ -1,5 +1,6 @@
 """`unspool simulate` and `unspool disassemble`: what Vela's binary computes, and what it says."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +9,10 @@ import typer
 from rich.console import Console
 
 from unspool.cli.console import console, watching
+from unspool.errors import UnspoolWarning
 from unspool.support import files, samples
 from unspool.support.progress import Clock
-from unspool.support.text import printable
+from unspool.support.text import printable, visible
 
 if TYPE_CHECKING:
     from unspool.runtime.scores import Score
@@ -46,6 +48,7 @@ def simulate_command(
     from unspool.runtime.session import Session
 
     content = files.read(file)
+    _warn_of_another(file, content)
     session = Session(content, "npu")
     arrays = session.check(values)
     by_call = session.is_stream and right is None
@@ -64,6 +67,17 @@ def simulate_command(
         for name, array in zip(session.output_names, outputs, strict=True):
             screen.print(f"{printable(name)}: {_shape(array, session.is_stream)}")
             screen.print(np.array2string(array, precision=4, threshold=200))
+
+
+def _warn_of_another(file: Path, content: bytes) -> None:
+    """Warn where the report beside a file describes another file of its name."""
+    from unspool.report import document, listing
+
+    listed = listing.beside(file.parent).get(file.name)
+    if listed not in (None, listing.digest(content)):
+        path = file.parent / document.NAME
+        text = f"{file} is not the file that {path} describes; deploy again"
+        warnings.warn(text, UnspoolWarning, stacklevel=2)
 
 
 def _run(
@@ -133,4 +147,4 @@ def disassemble_command(
     from unspool import npu
 
     database = files.read(debug) if debug else None
-    print(npu.disassemble(npu.load(files.read(file)), database), end="")
+    print(visible(npu.disassemble(npu.load(files.read(file)), database)), end="")

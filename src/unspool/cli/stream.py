@@ -1,18 +1,22 @@
 """`unspool drift` and `unspool bundle`: for what `deploy --states` wrote."""
 
-import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from unspool.cli.console import console
+from unspool.cli.claims import claimed
+from unspool.cli.console import console, watching
 from unspool.cli.options import Runtime
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError
-from unspool.report import document
+from unspool.report import document, listing
 from unspool.support import files, samples
+from unspool.support.apart import apart
+from unspool.support.progress import Clock
 
 if TYPE_CHECKING:
     from unspool.support.samples import Samples
@@ -35,9 +39,10 @@ def drift_command(
 ) -> None:
     """Print how far the int8 states and outputs stray from float over a long stream."""
     report = document.load(folder / document.NAME)
+    claimed(folder)
     sequences = samples.load(data)
     float_tflite = files.read(folder / "model_float.tflite")
-    quantized_tflite = files.read(_quantized(folder))
+    quantized_tflite = files.read(_quantized(folder, report))
 
     from unspool.page.html import add_drift
     from unspool.report.as_json import drift_document
@@ -47,19 +52,33 @@ def drift_command(
     from unspool.tflite.signature import Signature
 
     stream = _one_after_the_other(sequences, Signature(quantized_tflite))
-    drifted = drift(float_tflite, quantized_tflite, stream, runtime.value)
+    with watching() as watch, Clock(watch).stage("drift over a long stream"), _told_deaths(folder):
+        drifted = apart(drift, float_tflite, quantized_tflite, stream, runtime.value)
     report["drift"] = drift_document(drifted)
     page = folder / "report.html"
     with files.together(folder) as staged:
-        written = json.dumps(report, indent=1, allow_nan=False)
-        files.write(staged / document.NAME, f"{written}\n")
         if page.is_file():
             text = files.read(page).decode(errors="replace")
             files.write(staged / page.name, add_drift(text, drifted))
+        _write(report, staged)
     screen = console()
     screen.print(drift_table(drifted))
     for outside in drifted.outside:
         screen.print(f"Attention: {outside_text(outside, 'calls')}.")
+
+
+@contextmanager
+def _told_deaths(folder: Path) -> Iterator[None]:
+    """Of a process that runs the files of a folder."""
+    try:
+        yield
+    except UnspoolError as error:
+        if not error.reason.startswith("SIG"):
+            raise
+        raise UnspoolError(
+            f"{folder}: LiteRT or TFLM died of {error.reason} on its .tflite files; they are "
+            "damaged: deploy again"
+        ) from None
 
 
 def bundle_command(
@@ -69,9 +88,11 @@ def bundle_command(
     ] = "network",
 ) -> None:
     """Write the C files that firmware needs to DIR/firmware."""
-    reported = document.load(folder / document.NAME)["target"]
+    report = document.load(folder / document.NAME)
+    claimed(folder)
+    reported = report["target"]
     config = reported.get("vela_config")
-    quantized_tflite = files.read(_quantized(folder))
+    quantized_tflite = files.read(_quantized(folder, report))
 
     from unspool import firmware
     from unspool.compilation import vela
@@ -82,12 +103,23 @@ def bundle_command(
         reported["accelerator"], reported["system_config"], reported["memory_mode"], path
     )
     compiled = vela.compile(quantized_tflite, chosen)
-    written = firmware.write(firmware.bundle(quantized_tflite, compiled, name), folder / "firmware")
+    texts = firmware.bundle(quantized_tflite, compiled, name)
+    with files.together(folder) as staged:
+        written = firmware.write(texts, staged / "firmware")
+        _write(report, staged)
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
 
 
-def _quantized(folder: Path) -> Path:
-    """The quantized .tflite of a folder, whatever its activations."""
+def _write(report: dict[str, Any], staged: Path) -> None:
+    """Write report.json again, with the files that were written beside it."""
+    from unspool.report.as_json import as_text
+
+    listed = {**listing.read(report), **listing.of_folder(staged)}
+    files.write(staged / document.NAME, as_text({**report, listing.KEY: listed}))
+
+
+def _quantized(folder: Path, report: Mapping[str, Any]) -> Path:
+    """The quantized .tflite of a folder that its report describes, whatever its activations."""
     found = [
         folder / f"model_{kind}.tflite"
         for kind in ("int8", "int16")
@@ -98,6 +130,7 @@ def _quantized(folder: Path) -> Path:
         raise UnspoolError(
             f"{folder}: expected model_int8.tflite or model_int16.tflite, found {names}"
         )
+    listing.check_listed(found[0], listing.read(report))
     return found[0]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unspool.cli.budget_options import CostOptions
+from unspool.cli.claims import claimed
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.options import DEFAULT_OUT, Out, VelaConfig
@@ -87,7 +88,7 @@ def sweep_command(
     from unspool.report.terminal.sweep import as_sweep_table
 
     content = files.read(file)
-    folder = files.output_folder(out)
+    folder = claimed(out)
     with watching() as watch:
         sweep = sweeping.sweep(content, chosen, limits, watch)
     trials = sweeping.order(sweep.trials, sort.value)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from unspool.compilation.targets import Target
@@ -52,7 +53,8 @@ def miscompiled(tflite: bytes, target: Target) -> tuple[str, ...]:
 def _axes(network: flatbuffer.Model, op: Any) -> list[int]:
     """The axes of a reduction, counted from the front."""
     rank = len(network.subgraphs[0].tensors[op.inputs[0]].shape)
-    return [int(axis) % rank for axis in flatbuffer.constant(network, op.inputs[1]).ravel()]
+    axes = np.frombuffer(flatbuffer.constant_bytes(network, op.inputs[1]), np.int32)
+    return [int(axis) % rank for axis in axes]
 
 
 def _sums_several(network: flatbuffer.Model, op: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -139,15 +140,16 @@ def sweep(
     watch(STAGE, 0, len(chosen))
     cores = min(joblib.cpu_count(), len(chosen))
     idle: SimpleQueue[Host] = SimpleQueue()
-    trials = []
-    with ExitStack() as stack:
+    trials: list[Trial] = []
+    # Threads: each waits for a process of Vela. Those end before them where this is interrupted, so
+    # that none is still at work in a temporary folder.
+    with ThreadPoolExecutor(cores) as pool, ExitStack() as stack:
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         for _ in range(cores):
             idle.put(stack.enter_context(Host()))
-        # Threads: each waits for a process of Vela.
-        parallel = joblib.Parallel(cores, prefer="threads", return_as="generator", batch_size=1)
-        jobs = (joblib.delayed(_try)(idle, tflite, target, budget) for target in chosen)
-        for trial in parallel(jobs):
-            trials.append(trial)
+        jobs = [pool.submit(_try, idle, tflite, target, budget) for target in chosen]
+        for job in jobs:
+            trials.append(job.result())
             watch(STAGE, len(trials), len(chosen))
     if all(trial.cost is None for trial in trials):
         raise UnspoolError(f"none of {len(trials)} targets compiled: {trials[0].problem}")

@@ -17,6 +17,8 @@ from unspool.compilation.miscompiled import miscompiled
 from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.support.processes import killer
+from unspool.support.text import in_a_line
 from unspool.tflite import flatbuffer
 from unspool.tflite.signature import Signature
 
@@ -63,6 +65,11 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
         source = Path(folder) / "network.tflite"
         source.write_bytes(tflite)
         run = run_vela([str(source), *_options(target, folder)], Path(folder))
+        if killer(run.returncode):
+            raise UnspoolError(
+                f"Vela {vela_version} died of {killer(run.returncode)} on the file for {target}: "
+                "it is damaged, or has what Vela cannot compile"
+            )
         if run.returncode != 0:
             raise UnspoolError(
                 f"Vela {vela_version} refused the file for {target}: "
@@ -116,9 +123,19 @@ def check_source(tflite: bytes) -> None:
     """Check that a file can be given to Vela.
 
     Raises:
-        UnspoolError: not a .tflite file, or one that was compiled already.
+        UnspoolError: not a .tflite file, one that was compiled already, or one with names that
+            Vela's tables, which are of lines, and its database cannot hold.
     """
-    if any(kind == NPU for kind, _ in every_operator(flatbuffer.look(tflite)).values()):
+    model = flatbuffer.look(tflite)
+    names = [tensor.name for graph in model.subgraphs for tensor in graph.tensors]
+    names += [code.customCode for code in model.operatorCodes if code.customCode]
+    for name in (name.decode() for name in names):
+        if "".join(name.splitlines()) != name or "\0" in name or "]]>" in name:
+            raise UnspoolError(
+                f"the name {in_a_line(repr(name), 200)} has an end of a line, a zero or ]]> in "
+                "it, with which Vela's report would not be its own; rename the tensor"
+            )
+    if any(kind == NPU for kind, _ in every_operator(model).values()):
         raise UnspoolError(
             "the .tflite file has been compiled by Vela already; give the int8 file from before"
         )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,7 @@ class Host:
             stderr=subprocess.DEVNULL,
             text=True,
             env=processes.environment(OPENBLAS_NUM_THREADS="1"),  # threads do not survive a fork
+            start_new_session=True,  # with its forks
         )
 
     def __enter__(self) -> "Host":
@@ -42,7 +44,8 @@ class Host:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
     def run(self, arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":

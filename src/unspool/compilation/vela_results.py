@@ -33,7 +33,7 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
     source, tflite = ((folder / f"network{end}.tflite").read_bytes() for end in ("", "_vela"))
     debug = (folder / "network_debug.xml").read_bytes()
     found = places(source, tflite, debug, log)
-    placed = list(_placed(_rows(folder / "network_per-layer.csv"), found))
+    placed = list(_placed(_layers(folder / "network_per-layer.csv"), found))
     on_cpu = [(op, position) for op, position in placed if not op.on_npu]
     return Compiled(
         tflite=tflite,
@@ -105,6 +105,15 @@ def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _layers(path: Path) -> list[dict[str, str]]:
+    """The same of a table in which Vela quotes nothing: the last column, a name, has commas."""
+    with path.open(newline="") as file:
+        heads, *rows = [line.rstrip("\r\n") for line in file]
+    names = heads.split(",")
+    fields = (row.split(",", len(names) - 1) for row in rows)
+    return [dict(zip(names, values, strict=True)) for values in fields]
 
 
 def _integer(text: str) -> int:

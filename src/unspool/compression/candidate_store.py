@@ -12,6 +12,7 @@ import joblib
 from unspool.compression.candidates import Candidate, Task
 from unspool.compression.kernels import KernelSetting
 from unspool.compression.trained_loss import loss_name
+from unspool.errors import UnspoolError
 from unspool.support import files
 
 
@@ -49,12 +50,13 @@ class Store:
         """A finished candidate; None where there is none that can be read."""
         path = self.model(setting)
         try:
-            fields = json.loads(path.with_suffix(".json").read_text())
+            fields = json.loads(files.read(path.with_suffix(".json")))
+            files.check_regular(path)
             numbers = [fields[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
             if not all(math.isfinite(number) for number in numbers) or not is_zipfile(path):
                 return None
             return Candidate(**{**fields, "setting": setting})
-        except (OSError, ValueError, TypeError, KeyError):
+        except (UnspoolError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
     def keep(self, candidate: Candidate, model: bytes) -> Path:

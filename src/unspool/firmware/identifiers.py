@@ -44,6 +44,12 @@ def distinct(names: Iterable[str]) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Text for a C comment or a Markdown table: nothing in it can end either, or warn."""
+    """Text for a C comment, or code in Markdown: nothing in it can end either, or warn."""
     plain = "".join(c if " " <= c <= "~" and c not in "\\`|" else "?" for c in text)
-    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    # The ends of a comment, and trigraphs.
+    return re.sub(r"(?<=\*)(?=/)|(?<=/)(?=\*)|(?<=\?)(?=\?)", " ", plain)
+
+
+def in_markdown(text: str) -> str:
+    """Text for Markdown, in which nothing is HTML or a link."""
+    return re.sub(r"[<&\[]", lambda found: f"&#{ord(found[0])};", printable(text))

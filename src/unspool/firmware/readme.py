@@ -2,7 +2,7 @@
 
 from unspool.compilation.compiled import Compiled
 from unspool.firmware import c_run, regions, resolver
-from unspool.firmware.identifiers import printable
+from unspool.firmware.identifiers import in_markdown, printable
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
 from unspool.firmware.regions import Regions
@@ -17,9 +17,9 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
     return fill(
         "readme.md",
         name=name,
-        target=printable(str(compiled.target)),
+        target=in_markdown(str(compiled.target)),
         accelerator=compiled.target.accelerator,
-        vela=printable(compiled.vela_version),
+        vela=in_markdown(compiled.vela_version),
         npu_operators=compiled.npu_operators,
         cpu_operators=len(compiled.cpu_operators),
         cpu_list=_cpu_list(compiled),
@@ -50,7 +50,7 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
 def _cut(interface: Interface) -> str:
     if not interface.cut:
         return ""
-    return f"\nIt is a part of the model's file: {printable(interface.cut)}."
+    return f"\nIt is a part of the model's file: {in_markdown(interface.cut)}."
 
 
 def _use(name: str, interface: Interface) -> dict[str, str]:
@@ -88,7 +88,8 @@ def _cpu_list(compiled: Compiled) -> str:
     if not compiled.cpu_operators:
         return ""
     lines = (
-        f"- {op.kind} `{printable(op.name)}`: {printable(op.reason) or 'Vela gives no reason'}"
+        f"- {in_markdown(op.kind)} `{printable(op.name)}`: "
+        f"{in_markdown(op.reason) or 'Vela gives no reason'}"
         for op in compiled.cpu_operators
     )
     return "\n\nOn the CPU:\n\n" + "\n".join(lines)
@@ -181,7 +182,7 @@ def _port_rows(interface: Interface) -> str:
         if port.holds_ids:
             meaning = f"ids{f' below {port.rows}' if port.rows else ''} |"
         return (
-            f"| {kind}({port.index}) | {printable(tensor.name)} | {tensor.dtype} | ({shape}) "
+            f"| {kind}({port.index}) | `{printable(tensor.name)}` | {tensor.dtype} | ({shape}) "
             f"| {meaning} |"
         )
 

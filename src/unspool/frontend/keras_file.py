@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 from unspool.errors import UnspoolError
-from unspool.frontend import keras2, own_objects, saved
+from unspool.frontend import keras2, own_objects, saved, sizes
 from unspool.frontend.saved import Saved
 from unspool.frontend.unknown_arguments import without_unknown
-from unspool.support import files
 from unspool.support._tensorflow import keras
 from unspool.support.files import AnyPath
 
@@ -38,8 +36,10 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
         if ending == ".h5" and saved.is_of_weights(path):
             ending = ".weights.h5"
         with _as(path, ending) as named:
+            stored = sizes.entries(named)
             described = saved.read(named, None if config is None else Path(config))
-            return _load(named, described)
+            with sizes.built_of(stored):
+                return _load(named, described)
     except UnspoolError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except Exception as error:
@@ -114,7 +114,7 @@ def _with_weights(layers: dict[str, Any], path: Path, described: Saved) -> Any:
 
 
 def _ending(path: Path) -> str:
-    """Check by a file's content that it may be a Keras model, and that it would fit in memory."""
+    """Check by a file's content that it may be a Keras model."""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             raise UnspoolError(
@@ -132,8 +132,6 @@ def _ending(path: Path) -> str:
             f"{path}: not a Keras model file; expected the .keras or .h5 format, as model.save() "
             "writes it"
         )
-    if _STARTS[start] == ".keras":
-        _check_unpacked_size(path)
     return _STARTS[start]
 
 
@@ -147,12 +145,3 @@ def _as(path: Path, ending: str) -> Iterator[Path]:
         named = Path(folder, f"model{ending}")
         named.symlink_to(path.resolve())
         yield named
-
-
-def _check_unpacked_size(path: Path) -> None:
-    try:
-        with ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except Exception as error:  # BadZipFile, and others where numbers in it are damaged
-        raise UnspoolError(f"{path}: a corrupt .keras file ({error})") from None
-    files.check_fits_memory(path, size, "unpacks to ")

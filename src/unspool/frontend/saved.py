@@ -69,7 +69,7 @@ def _archive(path: Path) -> Saved:
             raise UnspoolError("a zip file without a config.json; expected a .keras file")
         config = json.loads(archive.read("config.json"))
         about = json.loads(archive.read("metadata.json"))
-    return Saved(about.get("keras_version", ""), config, config.get("compile_config"))
+    return Saved(str(about.get("keras_version", "")), config, config.get("compile_config"))
 
 
 def _hdf5(path: Path) -> Saved | None:
@@ -97,4 +97,4 @@ def _json(path: Path) -> Saved:
         ) from None
     if kind not in ("Functional", "Model", "Sequential"):
         raise UnspoolError(f"its configuration {path}: is one of a {kind}, not of a model")
-    return Saved(config.get("keras_version", ""), config, apart=True)
+    return Saved(str(config.get("keras_version", "")), config, apart=True)

@@ -5,9 +5,9 @@ stream came from, `perf` and `optimised` name it, `source` names the operator of
 """
 
 import csv
-import io
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from unspool.errors import UnspoolError
 
@@ -57,14 +57,22 @@ def read_debug(data: bytes) -> dict[int, Origin]:
 
 
 def read_tables(data: bytes) -> dict[str, list[dict[str, str]]]:
-    """The tables of a debug database: name -> rows, each column -> value; none in other bytes."""
+    """The tables of a debug database: name -> rows, each column -> value; none in other bytes.
+
+    Raises:
+        UnspoolError: a table is damaged.
+    """
     text = data.decode("utf-8", "replace")
-    return {name: _rows(body) for name, body in _TABLE.findall(text)}
+    try:
+        return {name: _rows(body) for name, body in _TABLE.findall(text)}
+    except csv.Error as error:
+        raise UnspoolError(f"the Vela debug database is damaged ({error})") from None
 
 
 def _rows(body: str) -> list[dict[str, str]]:
-    lines = io.StringIO(body.strip())
-    return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(lines)]
+    """Rows, each of a line: Vela puts names in quotes as they are, with quotes in them."""
+    heads, *rows = (next(csv.reader([line]), []) for line in body.strip().split("\n"))
+    return [dict(zip_longest(heads, row[: len(heads)], fillvalue="")) for row in rows]
 
 
 def _by_id(rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:

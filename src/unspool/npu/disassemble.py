@@ -49,14 +49,14 @@ def _head(program: Program, operations: int) -> Iterator[str]:
     for kind, tensors in ends.items():
         for tensor in tensors:
             place = f"region 1 +0x{tensor.offset:x}"
-            yield f"{kind} {tensor.name}: {tensor.dtype} {tensor.shape}, {place}"
+            yield f"{kind} {_line(tensor.name)}: {tensor.dtype} {tensor.shape}, {place}"
 
 
 def _block(operation: Operation, origin: Origin | None) -> Iterator[str]:
     title = f"0x{4 * operation.position:06x} {operation.kind} {operation.mode}".rstrip()
     if origin is not None:
         via = f" of {origin.source}" if origin.source not in ("", origin.operator) else ""
-        title += f"  {origin.operator}{via}  {origin.name}".rstrip()
+        title += _line(f"  {origin.operator}{via}  {origin.name}").rstrip()
     yield title
     try:
         yield from (f"    {line}" for line in _summary(operation))
@@ -64,6 +64,11 @@ def _block(operation: Operation, origin: Origin | None) -> Iterator[str]:
         yield f"    not simulated: {error}"
     for write in operation.writes:
         yield f"    0x{4 * write.position:06x}  {write.name:<18} 0x{write.value:x}"
+
+
+def _line(name: str) -> str:
+    """A name that others gave, which adds no lines."""
+    return " ".join(name.splitlines())
 
 
 def _summary(operation: Operation) -> Iterator[str]:

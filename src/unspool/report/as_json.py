@@ -1,12 +1,14 @@
 """The report as JSON; docs/report.md describes the schema."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
+from unspool.report import listing
 from unspool.report.compression import compression_document
 from unspool.report.document import SCHEMA_VERSION
 from unspool.report.figure import Figure
@@ -16,10 +18,23 @@ from unspool.runtime.measuring import Measured
 from unspool.runtime.quality import Quality
 from unspool.runtime.scores import Accuracy
 
+_NOTHING: Mapping[str, str] = {}
 
-def as_json(report: Report) -> str:
-    """Render a report as JSON text, indented, ending in a newline."""
-    return json.dumps(_document(report), indent=1, allow_nan=False) + "\n"
+
+def as_json(report: Report, files: Mapping[str, str] = _NOTHING) -> str:
+    """Render a report as JSON text, indented, ending in a newline.
+
+    Args:
+        report: the report.
+        files: which it describes, as `listing.of_folder` has them; left out where there are none.
+    """
+    document = _document(report)
+    return as_text(document | {listing.KEY: dict(files)} if files else document)
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """The text of a document."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def drift_document(drift: Drift) -> dict[str, Any]:

@@ -5,12 +5,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from unspool.errors import UnspoolError
-from unspool.report.figure import Figure
+from unspool.report import listing
+from unspool.report.figure import Figure, Origin
 from unspool.support import files
 from unspool.support.files import AnyPath
+from unspool.support.text import printable
 
 SCHEMA_VERSION = 3
 
@@ -51,7 +53,8 @@ def load(path: AnyPath) -> dict[str, Any]:
     """Read a report.json, or the one in a folder, as the dictionary that it holds.
 
     Raises:
-        UnspoolError: there is none, or it is not a report of this schema version.
+        UnspoolError: there is none, it is not a report of this schema version, or files that lie
+            beside it are not those that it describes.
     """
     path = _file(path)
     try:
@@ -65,6 +68,12 @@ def load(path: AnyPath) -> dict[str, Any]:
         raise _not_a_report(path, f"schema_version {version!r}, expected {SCHEMA_VERSION}")
     if not isinstance(content.get("target"), dict):
         raise _not_a_report(path, "no target")
+    try:
+        listed = listing.read(content)
+    except ValueError as error:
+        raise _not_a_report(path, str(error)) from None
+    if path.name == NAME:  # a copy stands for itself
+        listing.check(path.parent, listed)
     return content
 
 
@@ -79,15 +88,15 @@ def read(path: AnyPath) -> Document:
         placement = content["placement"]
         return Document(
             path=path,
-            model=str(content["model"]["name"]),
-            created=str(content["created"]),
-            target={key: str(value) for key, value in content["target"].items()},
+            model=_text(content["model"]["name"]),
+            created=_text(content["created"]),
+            target={_text(key): _text(value) for key, value in content["target"].items()},
             figures={key: _figure(key, figure) for key, figure in content["figures"].items()},
             npu_operators=int(placement["npu_operators"]),
             cpu_operators=tuple(
-                (str(op["kind"]), str(op["name"])) for op in placement["cpu_operators"]
+                (_text(op["kind"]), _text(op["name"])) for op in placement["cpu_operators"]
             ),
-            versions={key: str(value) for key, value in content["versions"].items()},
+            versions={_text(key): _text(value) for key, value in content["versions"].items()},
         )
     except KeyError as error:
         raise _not_a_report(path, f"no {error}") from None
@@ -97,6 +106,7 @@ def read(path: AnyPath) -> Document:
 
 def _file(path: AnyPath) -> Path:
     path = Path(path)
+    files.check_regular(path)
     return path / NAME if path.is_dir() else path
 
 
@@ -105,9 +115,16 @@ def _figure(key: str, figure: dict[str, Any]) -> Figure:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
         raise ValueError(f"figure {key} is {value!r}, expected a finite number")
-    return Figure(
-        key, str(figure["label"]), value, str(figure["unit"]), figure["origin"], str(figure["how"])
-    )
+    origin = figure["origin"]
+    if origin not in get_args(Origin):
+        raise ValueError(f"figure {key} is {origin!r}, expected {', '.join(get_args(Origin))}")
+    label, unit, how = (_text(figure[name]) for name in ("label", "unit", "how"))
+    return Figure(_text(key), label, value, unit, origin, how)
+
+
+def _text(value: Any) -> str:
+    """What a report says, which anybody can have written, as it can be shown."""
+    return printable(str(value))
 
 
 def _not_a_report(path: AnyPath, reason: str) -> UnspoolError:

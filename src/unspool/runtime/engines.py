@@ -169,10 +169,13 @@ def _one_by_one(invoke: Run) -> Run:
     """Samples one after the other, for an interpreter that takes one, with its batch of 1."""
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        results = [
-            invoke([array[number : number + 1] for array in arrays])
-            for number in range(len(arrays[0]))
-        ]
-        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+        try:
+            results = [
+                invoke([array[number : number + 1] for array in arrays])
+                for number in range(len(arrays[0]))
+            ]
+            return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+        except (RuntimeError, ValueError) as error:
+            raise UnspoolError(f"this .tflite file does not run: {last_line(error)}") from None
 
     return run

@@ -238,6 +238,8 @@ class Session(Signature):
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Run real values and stored states; returns real outputs and stored states."""
         stored = run(self.merged(self.quantized(arrays), states))
+        if not all(map(len, stored)):
+            raise UnspoolError("this .tflite file gives outputs of no values: it is damaged")
         return self.dequantized(stored), [stored[pair.output] for pair in self.pairs]
 
 

@@ -1,5 +1,6 @@
 """Files that a user names: read if they are files, and never half-written."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -71,8 +72,7 @@ def _unwritable(path: Path, error: OSError) -> UnspoolError:
 def together(folder: AnyPath) -> Iterator[Path]:
     """A place for files that belong together: all of them replace those in `folder`, or none.
 
-    They are renamed when all are there, one right after the other; neither Ctrl-C nor another
-    process that writes to the folder comes between them.
+    They are renamed when all are there, one right after the other; Ctrl-C does not come between.
 
     Raises:
         UnspoolError: they cannot be written.
@@ -81,7 +81,7 @@ def together(folder: AnyPath) -> Iterator[Path]:
     try:
         with _beside(folder) as staged:
             yield staged
-            with _undisturbed(folder):
+            with _undisturbed():
                 # Last, what says which files belong together.
                 made = (path for path in staged.rglob("*") if path.is_file())
                 for path in sorted(made, key=lambda path: (path.name == "report.json", path)):
@@ -120,16 +120,36 @@ def _runs(process: int) -> bool:
 
 
 @contextmanager
-def _undisturbed(folder: Path) -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM, and other processes that do the same here, waiting."""
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to a folder, those that ask here; a kill ends that, too.
+
+    Raises:
+        UnspoolError: another one writes to it.
+    """
     locked = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(locked, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnspoolError(
+                f"output folder {folder}: another command writes to it; wait until it has ended, "
+                "or choose another (`out`)"
+            ) from None
+        except OSError:  # a file system that has no locks
+            pass
         yield
     finally:
         os.close(locked)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_fits_memory(path: AnyPath, size: int, what: str = "") -> None:
@@ -156,11 +176,15 @@ def check_regular(path: AnyPath) -> None:
     What is missing, and a folder, are left to who opens it.
 
     Raises:
-        UnspoolError: it is one of these.
+        UnspoolError: it is one of these, or a name that no file can have.
     """
     try:
         found = Path(path).stat()
-    except (OSError, ValueError):
+    except ValueError as error:
+        raise UnspoolError(f"{path}: {error}") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise UnspoolError(f"{path}: {error.strerror}") from None
         return
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise UnspoolError(f"{path}: is a pipe or a device; expected a file on a disk")

@@ -1,6 +1,7 @@
 """Run modules of Unspool as separate processes."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,3 +19,17 @@ def environment(**more: str) -> dict[str, str]:
     package = Path(__file__).resolve().parents[2]
     path = filter(None, [str(package), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}
+
+
+def killer(status: int) -> str:
+    """The signal that a process died of, such as "SIGSEGV"; empty where it ended by itself.
+
+    Args:
+        status: as `subprocess` has it: a signal's number is below zero.
+    """
+    if status >= 0:
+        return ""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:  # a real-time signal
+        return f"signal {-status}"

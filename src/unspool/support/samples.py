@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.support import files
 from unspool.support.files import AnyPath
+from unspool.support.text import brief
 
 Samples: TypeAlias = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 """One array (samples, ...) for each input: alone, in the inputs' order, or by input name."""
@@ -71,8 +72,10 @@ def load(path: AnyPath) -> Samples:
             return {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise UnspoolError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        reason = str(error)
+    except UnspoolError:
+        raise
+    except Exception as error:  # of zip, its ways to pack, and NumPy's header
+        reason = brief(error)
         if "allow_pickle" in reason:  # NumPy's advice, to allow it, is to run what the file says
             reason = "it holds Python objects, which may run code when they are read"
         raise UnspoolError(
@@ -85,9 +88,10 @@ def _check_size(path: Path) -> None:
     """Refuse a file whose arrays would not fit in memory, before any is allocated."""
     files.check_regular(path)
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            np.load(path, mmap_mode="r", allow_pickle=False)  # fails if the header promises more
-            size = path.stat().st_size
+        is_array, size = file.read(2) != b"PK", path.stat().st_size
+        file.seek(0)
+        if is_array:
+            _check_header(file, path.name, size)
         else:
             size = _unpacked_size(file)
     files.check_fits_memory(path, size)
@@ -98,14 +102,21 @@ def _unpacked_size(file: BinaryIO) -> int:
     with ZipFile(file) as archive:
         for info in archive.infolist():
             with archive.open(info) as member:
-                version = np.lib.format.read_magic(member)
-                read = np.lib.format.read_array_header_1_0
-                if version != (1, 0):
-                    read = np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(member)
-            if math.prod(shape) * dtype.itemsize > info.file_size:
-                raise ValueError(f"{info.filename} promises {shape} {dtype}, but is shorter")
+                _check_header(member, info.filename, info.file_size)
         return sum(info.file_size for info in archive.infolist())
+
+
+def _check_header(file: Any, name: str, size: int) -> None:
+    """Refuse an array that promises more than a file of so many bytes holds (ValueError)."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.names:
+        raise ValueError(f"{name} is of records, {dtype}")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"{name} promises {shape} {dtype}, but is shorter")
 
 
 def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:

@@ -5,24 +5,22 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from unspool.errors import UnspoolError
 from unspool.support.collecting import uncollected
-
-Model: TypeAlias = Any
-"""A `ModelT` of LiteRT's schema."""
+from unspool.tflite.parsing import Model as Model
+from unspool.tflite.parsing import parse
 
 
 def read(content: bytes) -> Model:
     """Parse a .tflite file, for who changes it; files that were read just now are not parsed again.
 
     Raises:
-        UnspoolError: the bytes are not a .tflite flatbuffer.
+        UnspoolError: the bytes are not a .tflite flatbuffer, or it is damaged.
     """
     return _loaded(_pickled(content))
 
@@ -58,22 +56,7 @@ def look(content: bytes) -> Model:
         UnspoolError: as `read`.
     """
     pickled = _just_written(content)
-    return _loaded(pickled) if pickled else _parsed(content)
-
-
-def _parsed(content: bytes) -> Model:
-    if content[4:8] != b"TFL3":
-        raise UnspoolError(
-            f"not a .tflite file: {len(content)} bytes that start with {content[:8]!r}; "
-            "expected the identifier TFL3 at byte 4"
-        )
-    try:
-        model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    except Exception as error:
-        raise UnspoolError(f"the .tflite file is corrupt: {error}") from error
-    if not model.subgraphs:
-        raise UnspoolError("the .tflite file has no graph")
-    return model
+    return _loaded(pickled) if pickled else parse(content)
 
 
 def write(model: Model) -> bytes:

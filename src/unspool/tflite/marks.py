@@ -13,6 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from unspool.errors import UnspoolError
+from unspool.support.text import brief
 from unspool.tflite import flatbuffer
 from unspool.tflite.heads import Head
 from unspool.tflite.input_scaling import InputScaling
@@ -204,7 +205,7 @@ def read(model: flatbuffer.Model) -> Marks:
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UnspoolError(
-                f"the .tflite file's metadata {_ENTRY.decode()!r} is damaged ({error!r}): "
+                f"the .tflite file's metadata {_ENTRY.decode()!r} is damaged ({brief(error)}): "
                 "make the file again with unspool"
             ) from None
     return Marks()

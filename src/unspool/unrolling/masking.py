@@ -126,6 +126,10 @@ class Masks:
 
         None where it is valid everywhere, _NOWHERE where it is padded everywhere.
         """
+        if not keras.backend.is_keras_tensor(tensor):
+            raise UnspoolError(
+                f"the mask is the {type(tensor).__name__} {tensor!r:.40}; {_SOURCES}"
+            )
         operation, args = _call(tensor)
         kind, read = type(operation).__name__, keras.tree.flatten(args)
         if kind == "InputLayer":

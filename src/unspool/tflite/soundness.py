@@ -1,0 +1,112 @@
+"""What the objects of a .tflite file refer to is there, and of the size that it is said to be.
+
+LiteRT, TFLM and Vela are native code, or run in it, and die of files that are not so.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_TYPES = {number for name, number in vars(schema.TensorType).items() if name.isupper()}
+_WIDTHS = {
+    schema.TensorType.FLOAT32: 4,
+    schema.TensorType.FLOAT16: 2,
+    schema.TensorType.INT8: 1,
+    schema.TensorType.UINT8: 1,
+    schema.TensorType.BOOL: 1,
+    schema.TensorType.INT16: 2,
+    schema.TensorType.INT32: 4,
+    schema.TensorType.INT64: 8,
+}
+"""Bytes of one value, of types whose values lie one after the other."""
+
+_MOST = 2**31 - 1
+"""Bytes of one tensor; LiteRT and Vela count them in 32 bits."""
+
+
+def problems(model: Any) -> Iterator[str]:
+    """What is wrong with a file, in words that go on after "it is corrupt:".
+
+    Args:
+        model: a `ModelT` of LiteRT's schema, with lists where the file has none.
+    """
+    for code in model.operatorCodes:
+        if not _is_text(code.customCode or b""):
+            yield f"an operator has the name {code.customCode!r}, which is not UTF-8"
+    for number, graph in enumerate(model.subgraphs):
+        for tensor in graph.tensors:
+            yield from _of_tensor(model, tensor)
+        yield from _of_operators(model, graph, f"graph {number}")
+    for entry in model.metadata or []:
+        yield from _outside([entry.buffer], len(model.buffers), "metadata", "buffer")
+    for signature in model.signatureDefs or []:
+        yield from _of_signature(model, signature)
+
+
+def _of_operators(model: Any, graph: Any, where: str) -> Iterator[str]:
+    count, codes = len(graph.tensors), len(model.operatorCodes)
+    yield from _outside([*graph.inputs, *graph.outputs], count, where, "tensor")
+    for number, op in enumerate(graph.operators):
+        named = f"operator {number} of {where}"
+        yield from _outside([op.opcodeIndex], codes, named, "code")
+        yield from _outside(op.outputs, count, named, "tensor")
+        yield from _outside((i for i in op.inputs if i != -1), count, named, "tensor")
+
+
+def _of_signature(model: Any, signature: Any) -> Iterator[str]:
+    yield from _outside([signature.subgraphIndex], len(model.subgraphs), "a signature", "graph")
+    tensors = model.subgraphs[signature.subgraphIndex].tensors
+    for port in (*signature.inputs, *signature.outputs):
+        yield from _outside([port.tensorIndex], len(tensors), "a signature", "tensor")
+        if not _is_text(port.name or b""):
+            yield f"a signature has the name {port.name!r}, which is not UTF-8"
+
+
+def _outside(indices: Iterable[int], count: int, where: str, what: str) -> Iterator[str]:
+    for index in indices:
+        if not 0 <= index < count:
+            yield f"{where} has {what} {index}, but there are {count}"
+
+
+def _of_tensor(model: Any, tensor: Any) -> Iterator[str]:
+    if not _is_text(tensor.name):
+        yield f"a tensor has the name {tensor.name!r}, which is not UTF-8"
+        return
+    named = f"tensor {tensor.name.decode()[:200]!r}"
+    yield from _outside([tensor.buffer], len(model.buffers), named, "buffer")
+    if tensor.type not in _TYPES:
+        yield f"{named} has the type {tensor.type}, which is not known"
+    shape = tuple(map(int, tensor.shape))
+    size = math.prod(shape) * _WIDTHS.get(tensor.type, 1)
+    if min(shape, default=0) < 0 or size > _MOST:
+        yield f"{named} has the shape {shape}"
+    data = model.buffers[tensor.buffer].data
+    stored = 0 if data is None else len(data)
+    if stored and tensor.type in _WIDTHS and not tensor.sparsity and stored != size:
+        yield f"{named} has {stored} bytes, expected {size} for its shape {shape}"
+    yield from _of_quantization(tensor.quantization, shape, named)
+
+
+def _of_quantization(numbers: Any, shape: Sequence[int], named: str) -> Iterator[str]:
+    if numbers is None or numbers.scale is None:
+        return
+    scales = np.asarray(numbers.scale, np.float64)
+    zeros = [] if numbers.zeroPoint is None else [int(zero) for zero in numbers.zeroPoint]
+    if not np.isfinite(scales).all() or (scales < 0).any():
+        yield f"{named} has a scale that is not a finite number from 0"
+    if len(zeros) != len(scales) or any(not -(2**15) <= zero < 2**16 for zero in zeros):
+        yield f"{named} has {len(scales)} scales, and other zero points than belong to them"
+    axis = numbers.quantizedDimension
+    if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+        yield f"{named} of the shape {shape} has {len(scales)} scales along axis {axis}"
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

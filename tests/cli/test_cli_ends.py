@@ -1,0 +1,98 @@
+"""However a command ends, it is one line and a status that says why."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_files import Deployed
+from commands import unspool
+
+from unspool.cli import run
+from unspool.report import document
+
+
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """The end of a pipe whose reader is gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+ERRORS = {
+    MemoryError("Unable to allocate 9 GiB"): "memory ran out (Unable to allocate 9 GiB); free",
+    OSError(5, "Input/output error"): "a file or stream cannot be read or written: [Errno 5]",
+    RuntimeError("one\ntwo"): "a defect of Unspool, RuntimeError: one two; please report it, with",
+}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_what_nobody_foresaw_is_one_line_and_status_70(
+    error: Exception, in_a_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(document, "read", read)
+    ended = unspool("check", "out", "--no-cpu")
+    assert ended.returncode == 70
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"unspool: error: {ERRORS[error]}")
+    kept = [path.read_text() for path in in_a_folder.iterdir()]
+    assert ["two" in text for text in kept] == [True] * isinstance(error, RuntimeError)
+
+
+def test_a_traceback_replaces_no_file_that_a_link_leads_to(
+    in_a_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (in_a_folder / "mine").write_text("mine")
+    (in_a_folder / "unspool-traceback.txt").symlink_to("mine")
+    monkeypatch.setattr(document, "read", None)
+    assert unspool("check", "out", "--no-cpu").returncode == 70
+    assert (in_a_folder / "mine").read_text() == "mine"
+    assert "not callable" in (in_a_folder / "unspool-traceback.txt").read_text()
+
+
+@pytest.mark.parametrize("command", ["--version", "check REPORT --no-cpu", "diff REPORT REPORT"])
+def test_a_full_disk_behind_stdout(
+    command: str,
+    over_budget: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(command.replace("REPORT", str(over_budget[0])).split()) == 70
+    assert "stream cannot be read or written: [Errno 28]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["--version", "check REPORT --no-cpu", "diff REPORT REPORT"])
+def test_a_reader_that_is_gone(
+    command: str,
+    nobody: int,
+    over_budget: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As shells have it of SIGPIPE; not 1, which is a broken budget."""
+    with os.fdopen(os.dup(nobody), "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert run(command.replace("REPORT", str(over_budget[0])).split()) == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    name = "x" * 300
+    for command in (f"check {name} --no-cpu", f"diff {name} a", f"drift {name} --data a"):
+        ended = unspool(*command.split())
+        assert ended.returncode == 2
+        assert ended.stderr.endswith(": File name too long\n")
