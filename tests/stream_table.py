@@ -16,7 +16,7 @@ import numpy as np
 import unspool
 from unspool import Session, UnspoolError
 from unspool.support._tensorflow import keras
-from unspool.unrolling.pieces import LATE_STREAM
+from unspool.unrolling import pieces
 from unspool.unrolling.stream_checks import check_streams
 
 PAGE = Path(__file__).parents[1] / "docs" / "streaming.md"
@@ -100,7 +100,7 @@ def row(layers: Sequence[Any]) -> str:
         steps = check_streams(model).multiple
     except UnspoolError:
         try:
-            steps = check_streams(model, LATE_STREAM).multiple
+            steps = check_streams(model, pieces.stream(True, None)).multiple
         except UnspoolError:
             return _line(*_described(layers), "-", "refused", "-", "-", "-")
         needs = ", `--lookahead`"

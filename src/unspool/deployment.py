@@ -29,10 +29,10 @@ from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
+from unspool.unrolling import pieces
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.layer_rules import Verdict, check
-from unspool.unrolling.pieces import LATE_STREAM, STREAM
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import shortest
 
@@ -114,6 +114,7 @@ def deploy_stream(
     calibration_rounds: int = 6,
     carry_states: bool = False,
     lookahead: bool = False,
+    pool_window: int | None = None,
     options: Options = _DEFAULTS,
     watch: Watch | None = None,
 ) -> Deployment:
@@ -129,6 +130,8 @@ def deploy_stream(
         calibration_rounds: as `calibrate_stream` takes it.
         carry_states: the device never resets its states; as `calibrate_stream` takes it.
         lookahead: accept outputs that come late, as `unroll_stream` takes it.
+        pool_window: over how many of the last time steps the model pools, as `unroll_stream` takes
+            it; sequences have as many.
         options: target, calibration and quantization.
         watch: called with a stage's name, how much of it is done, and how much there is in all.
 
@@ -142,8 +145,7 @@ def deploy_stream(
         ('gru/h',)
     """
     check_graph(model)
-    pieces = LATE_STREAM if lookahead else STREAM
-    time_steps = time_steps or check_streams(model, pieces).multiple
+    time_steps = time_steps or check_streams(model, pieces.stream(lookahead, pool_window)).multiple
     way = stages.stream(
         time_steps,
         method=options.calibration_method,
@@ -153,9 +155,16 @@ def deploy_stream(
         rounds=calibration_rounds,
         carry_states=carry_states,
         lookahead=lookahead,
+        pool_window=pool_window,
     )
     # Where the model leaves the length open, layers are tried on as many steps as they read.
-    tried = shortest(model, time_steps, full_length=options.full_length, lookahead=lookahead)
+    tried = shortest(
+        model,
+        time_steps,
+        full_length=options.full_length,
+        lookahead=lookahead,
+        pool_window=pool_window,
+    )
     return _deploy(model, calibration, test, None, tried, way, options, watch)
 
 

@@ -12,10 +12,10 @@ from unspool.quantization.calibration import Calibration, calibrate, calibrate_s
 from unspool.quantization.quantizer import quantize
 from unspool.support.progress import Clock
 from unspool.support.samples import Samples
-from unspool.unrolling import taken
+from unspool.unrolling import pieces, taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
-from unspool.unrolling.pieces import CALLS, LATE_STREAM, STREAM
+from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import shortest, unroll_calls, unroll_stream
 
@@ -122,6 +122,7 @@ def stream(
     carry_states: bool,
     full_length: bool = False,
     lookahead: bool = False,
+    pool_window: int | None = None,
 ) -> Way:
     """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
@@ -131,6 +132,7 @@ def stream(
             allow_cpu=allow_cpu,
             full_length=full_length,
             lookahead=lookahead,
+            pool_window=pool_window,
         ),
         partial(
             calibrate_stream,
@@ -139,19 +141,37 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(_check_chunks, time_steps=time_steps, full_length=full_length, lookahead=lookahead),
+        partial(
+            _check_chunks,
+            time_steps=time_steps,
+            full_length=full_length,
+            lookahead=lookahead,
+            pool_window=pool_window,
+        ),
         activations,
     )
 
 
 def _check_chunks(
-    model: Any, data: Samples, what: str, time_steps: int, full_length: bool, lookahead: bool
+    model: Any,
+    data: Samples,
+    what: str,
+    time_steps: int,
+    full_length: bool,
+    lookahead: bool,
+    pool_window: int | None,
 ) -> None:
-    chunks = check_streams(model, LATE_STREAM if lookahead else STREAM)
-    taken.check_chunks(model, data, what, time_steps)
+    chunks = check_streams(model, pieces.stream(lookahead, pool_window))
+    taken.check_chunks(model, data, what, time_steps, pool_window)
     chunks.check(time_steps)
     if chunks.windows:  # how late it is, and whether it may be so, is known when it is rebuilt
-        shortest(model, time_steps, full_length=full_length, lookahead=lookahead)
+        shortest(
+            model,
+            time_steps,
+            full_length=full_length,
+            lookahead=lookahead,
+            pool_window=pool_window,
+        )
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

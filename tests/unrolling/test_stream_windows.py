@@ -16,8 +16,8 @@ import unspool
 from unspool import Options, Session, UnspoolError
 from unspool.quantization.quantizer import quantize
 from unspool.support._tensorflow import keras
+from unspool.unrolling import pieces
 from unspool.unrolling.conversion import convert
-from unspool.unrolling.pieces import LATE_STREAM
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
@@ -412,7 +412,7 @@ def test_random_networks_that_are_late(
     model = keras.Model(x, L.GRU(4, **SEQUENCES)(h))
     data = np.random.default_rng(seed).normal(0, 1, (2, 96, 3)).astype(np.float32)
     try:
-        steps = check_streams(model, LATE_STREAM).multiple * calls
+        steps = check_streams(model, pieces.stream(True, None)).multiple * calls
         assume(96 % steps == 0)
         session = Session(convert(unroll_stream(model, steps, lookahead=True)))
     except UnspoolError as error:
@@ -533,3 +533,70 @@ def test_calls_of_a_sequence_are_never_late() -> None:
         '"causal", or with ZeroPadding of 4 steps in front of it; or deploy it without '
         "`steps_per_call`"
     )
+
+
+def averaged(x: Any) -> Any:
+    """The mean over time and frequency behind convolutions, beside the end of a GRU."""
+    h = L.Conv2D(4, (5, 3), (2, 1), activation="relu")(L.Reshape((T, FEATURES, 1))(x))
+    h = L.DepthwiseConv2D((3, 3))(L.ZeroPadding2D(((2, 0), (1, 1)))(h))
+    return L.Dense(3)(L.Concatenate()([L.GlobalAveragePooling2D()(h), L.GRU(4)(x)]))
+
+
+def largest(x: Any) -> Any:
+    h = L.GRU(5, return_sequences=True)(x)
+    return L.Dense(2)(L.Concatenate()([L.GlobalMaxPooling1D()(h), h[:, -1]]))
+
+
+@pytest.mark.usefixtures("computing")
+@pytest.mark.parametrize("layers", [averaged, largest])
+@pytest.mark.parametrize("steps", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_pooling_over_all_is_one_over_the_last_steps(
+    layers: Callable[[Any], Any], steps: int
+) -> None:
+    if layers is averaged and steps == 12:
+        pytest.skip("its first windows are not full in time: late")
+    model, data = built(layers), sequences(6)
+    session = Session(convert(unroll_stream(model, steps, pool_window=T)))
+    assert session.warm_up == T // steps - 1
+    np.testing.assert_allclose(session.predict(data)[0], whole(model, data)[0], rtol=0, atol=1e-5)
+    later = session.predict(np.concatenate([data, data], axis=1))[0]  # a stream goes on
+    assert np.abs(later - whole(model, data)[0]).max() > 1e-3
+
+
+def test_means_of_images_run_on_the_npu_step_by_step() -> None:
+    model, data = built(averaged), sequences(40)
+    done = unspool.deploy_stream(model, data, time_steps=2, pool_window=T, options=QUICK)
+    assert done.compiled.cpu_operators == ()
+    assert (done.simulation.samples, done.simulation.equal) == (40, 40)
+    assert done.measured.unroll_error is not None and done.measured.unroll_error.largest < 1e-5
+
+
+POOLED: dict[str, tuple[dict[str, int], str]] = {
+    "no window": (
+        {"time_steps": 2},
+        "pools over the whole sequence, which a stream does not have; say over how many of the "
+        "last time steps, by `pool_window`; or deploy it without states",
+    ),
+    "no multiple": (
+        {"time_steps": 4, "pool_window": 22},
+        "`pool_window` 22: expected a multiple of the 4 time steps of a call",
+    ),
+    "another length": (
+        {"time_steps": 2, "pool_window": 12},
+        "calibration data: sequences of 24 time steps; `pool_window` 12 pools over the last ones, "
+        "as Keras does over all: expected sequences of as many",
+    ),
+    "nothing": (
+        {"time_steps": 2, "pool_window": 0},
+        "`pool_window` 0: expected time steps, at least 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_a_window_of_a_pooling_is_refused_with_what_to_do(name: str) -> None:
+    options, line = POOLED[name]
+    model = built(lambda x: L.Dense(2)(L.GlobalAveragePooling1D()(L.GRU(4, **SEQUENCES)(x))))
+    with pytest.raises(UnspoolError) as refused:
+        unspool.deploy_stream(model, sequences(), **options)  # type: ignore[arg-type]
+    assert str(refused.value).endswith(line)

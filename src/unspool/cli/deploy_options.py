@@ -78,6 +78,15 @@ class StreamOptions:
             "what is to come.",
         ),
     ] = False
+    pool_window: Annotated[
+        int | None,
+        typer.Option(
+            "--pool-window",
+            metavar="N",
+            help="With --states: a pooling over the whole sequence is one over its last N time "
+            "steps.",
+        ),
+    ] = None
 
     def check(self) -> None:
         """Check that what has a meaning for streams only was not given for sequences.
@@ -88,6 +97,7 @@ class StreamOptions:
         only = {
             "carry-states": self.carry_states,
             "lookahead": self.lookahead,
+            "pool-window": self.pool_window is not None,
             "calibration-rounds": self.calibration_rounds,
         }
         for name, value in only.items():
@@ -154,6 +164,7 @@ class StreamOptions:
             calibration_rounds=self.calibration_rounds or DEFAULT_ROUNDS,
             carry_states=self.carry_states,
             lookahead=self.lookahead,
+            pool_window=self.pool_window,
             options=options,
             watch=watch,
         )

@@ -193,7 +193,7 @@ def _stream(signature: Signature) -> Iterator[Figure]:
     if signature.pairs:
         how = f"in {len(signature.pairs)} states, copied by the CPU after each call"
         yield figure(kinds.STATE_BYTES, signature.state_bytes, "measured", how)
-    if signature.is_late and signature.of_sequence:
+    if signature.of_sequence and (signature.warm_up or signature.is_late):
         steps = signature.time_steps
         how = f"of {steps} time step{'s' * (steps != 1)} each, after a reset"
         yield figure(kinds.WARM_UP, signature.warm_up, "measured", how)

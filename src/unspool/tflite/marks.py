@@ -47,12 +47,14 @@ class Calls:
         warm_up: calls at the beginning whose outputs are none of the sequence's: the windows that
             they read are not full yet.
         late: time steps by which outputs come later than the whole sequence's.
+        fills: calls until the last time steps that a pooling takes are as many as it takes.
     """
 
     count: int
     parts: tuple[str, ...] = ()
     warm_up: int = 0
     late: int = 0
+    fills: int = 0
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,9 @@ def _names(content: Any) -> tuple[str, ...] | None:
 def _calls(content: Any) -> Calls | None:
     if not content:
         return None
-    numbers = (int(content.get(name, 0)) for name in ("warm_up", "late"))  # 0.1 had neither
+    numbers = (
+        int(content.get(name, 0)) for name in ("warm_up", "late", "fills")
+    )  # 0.1 had neither
     return Calls(int(content["count"]), tuple(map(str, content["parts"])), *numbers)
 
 

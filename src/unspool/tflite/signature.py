@@ -90,6 +90,11 @@ class Signature:
     @property
     def warm_up(self) -> int:
         """How many calls of a stream give nothing yet, as windows that it reads are not full."""
+        return max(self._waits, self.of_sequence.fills if self.of_sequence else 0)
+
+    @property
+    def _waits(self) -> int:
+        """How many first calls give what no sequence has, also of outputs in time."""
         return self.of_sequence.warm_up if self.of_sequence else 0
 
     @property
@@ -100,7 +105,7 @@ class Signature:
     @property
     def is_late(self) -> bool:
         """Whether a stream has given less of a sequence at its end than a network for all of it."""
-        return self.warm_up > 0 or (self.of_sequence is not None and self.of_sequence.late > 0)
+        return self._waits > 0 or (self.of_sequence is not None and self.of_sequence.late > 0)
 
     def has_time(self, tensor: Tensor) -> bool:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
@@ -255,7 +260,7 @@ class Signature:
         Parts of an output in time are put together, those of calls that warm up left out; of
         others, the last call's count.
         """
-        calls = islice(calls, self.warm_up, None)
+        calls = islice(calls, self._waits, None)
         parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
         if not parts:
             (outputs,) = deque(calls, maxlen=1)
@@ -273,7 +278,7 @@ class Signature:
             whole: one (samples, ...) per output.
             arrays: the sequences, as `check` returns them.
         """
-        calls = len(self.calls(arrays)) - self.warm_up
+        calls = len(self.calls(arrays)) - self._waits
         parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
         return [
             values[:, : calls * tensor.shape[1]] if tensor.name in parts else values

@@ -25,6 +25,7 @@ class Beginning:
         step: time steps of that input for each of its own.
         zeros: rows of zeros in front of it, which the window that reads it keeps.
         behind: rows of zeros behind it.
+        fills: calls until the last time steps that a pooling takes are as many as it takes.
         beside: puts zeros into other axes than time, which a window does with the rows it reads: so
             no state holds them, and Vela makes them a convolution's own padding.
     """
@@ -34,6 +35,7 @@ class Beginning:
     step: Fraction = Fraction(1)
     zeros: int = 0
     behind: int = 0
+    fills: int = 0
     beside: Callable[[Any], Any] = as_it_is
 
 
@@ -85,6 +87,7 @@ class Beginnings:
                 max(each.calls for each in begin),
                 min(each.shorter for each in begin),
                 max(each.step for each in begin),
+                fills=max(each.fills for each in begin),
             )
             for tensor in keras.tree.flatten(outputs):
                 self._known.setdefault(id(tensor), (tensor, common))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from unspool.errors import UnspoolError
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -13,6 +15,7 @@ class Pieces:
         warms_up: the first pieces may give nothing, while windows fill.
         looks_ahead: outputs may come later than what they are of.
         ahead: the end of a message, which says that they might.
+        pool_window: time steps, the last ones, that a pooling over all steps takes; 0 for none.
     """
 
     of: str
@@ -20,6 +23,7 @@ class Pieces:
     warms_up: bool = False
     looks_ahead: bool = False
     ahead: str = ""
+    pool_window: int = 0
 
 
 STREAM = Pieces(
@@ -28,5 +32,15 @@ STREAM = Pieces(
     warms_up=True,
     ahead="; or take outputs that come so many steps late, by `lookahead`",
 )
-LATE_STREAM = replace(STREAM, looks_ahead=True)
 CALLS = Pieces("one of several calls", "without `steps_per_call`")
+
+
+def stream(lookahead: bool, pool_window: int | None) -> Pieces:
+    """A stream, as `unroll_stream` is asked for it.
+
+    Raises:
+        UnspoolError: the window is no positive number of time steps.
+    """
+    if pool_window is not None and pool_window < 1:
+        raise UnspoolError(f"`pool_window` {pool_window}: expected time steps, at least 1")
+    return replace(STREAM, looks_ahead=lookahead, pool_window=pool_window or 0)

@@ -60,6 +60,8 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
     spread = windows.spreading(layer)
     if spread and spread.reads_before and pieces.warms_up:
         return _of_spread(spread, pieces)
+    if windows.pools_all(layer) and pieces.warms_up:
+        return _of_all(pieces)
     if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
         return Step()
     if _keeps_time(layer):
@@ -87,6 +89,16 @@ def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | No
     problem = window.problem(zeros[0], pieces)
     otherwise = f"; or deploy it {pieces.otherwise}" if problem else ""
     return Step(problem + otherwise, window.stride, reads_windows=True)
+
+
+def _of_all(pieces: Pieces) -> Step:
+    """The same of a pooling over all time steps."""
+    if pieces.pool_window:
+        return Step(reads_windows=True)
+    return Step(
+        f"pools over the whole sequence, which {pieces.of} does not have; say over how many of the "
+        f"last time steps, by `pool_window`; or deploy it {pieces.otherwise}"
+    )
 
 
 def _of_spread(spread: windows.Spreading, pieces: Pieces) -> Step:

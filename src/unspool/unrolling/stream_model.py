@@ -13,7 +13,7 @@ from unspool.unrolling.deploy_model import new_inputs, rebuilt
 from unspool.unrolling.layer_rules import by_rules, check
 from unspool.unrolling.mask_checks import check_full_length
 from unspool.unrolling.mask_inputs import MaskInputs
-from unspool.unrolling.pieces import CALLS, LATE_STREAM, STREAM
+from unspool.unrolling.pieces import CALLS, Pieces, stream
 from unspool.unrolling.rebuilding import Rebuilder, Scopes
 from unspool.unrolling.recurrent_layers import DeployState, streaming
 from unspool.unrolling.stream_checks import Chunks, check_streams
@@ -27,6 +27,7 @@ def unroll_stream(
     allow_cpu: bool = False,
     full_length: bool = False,
     lookahead: bool = False,
+    pool_window: int | None = None,
 ) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
@@ -43,6 +44,9 @@ def unroll_stream(
         full_length: no sequence is ever padded, so that masks are left out.
         lookahead: accept that outputs come some time steps later than what they are of, where
             convolutions read what is to come, by padding "same".
+        pool_window: time steps, a multiple of `time_steps`: over so many of the last ones a
+            GlobalAveragePooling or GlobalMaxPooling pools. What it gives is that of a sequence of
+            so many steps, once they are there.
 
     Returns:
         a Functional Keras model with the model's inputs, the masks, then the
@@ -57,29 +61,49 @@ def unroll_stream(
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    chunks = check_streams(model, LATE_STREAM if lookahead else STREAM)
+    pieces = stream(lookahead, pool_window)
+    chunks = check_streams(model, pieces)
     taken.chunks(model, time_steps)  # what is wrong with the inputs is told first
     chunks.check(time_steps)
-    return _unrolled_stream(model, chunks, time_steps, 0, allow_cpu, full_length)
+    if pieces.pool_window % time_steps:
+        raise UnspoolError(
+            f"`pool_window` {pool_window}: expected a multiple of the {time_steps} time steps of a "
+            "call"
+        )
+    return _unrolled_stream(model, chunks, time_steps, pieces, 0, allow_cpu, full_length)
 
 
-def shortest(model: Any, time_steps: int, *, full_length: bool, lookahead: bool) -> int:
+def shortest(
+    model: Any, time_steps: int, *, full_length: bool, lookahead: bool, pool_window: int | None
+) -> int:
     """The fewest time steps of a sequence of which a stream gives anything.
 
     Args:
-        model, time_steps, full_length, lookahead: as `unroll_stream` takes them.
+        model, time_steps, full_length, lookahead, pool_window: as `unroll_stream` takes them.
 
     Raises:
         UnspoolError: as `unroll_stream`.
     """
     deploy_model = unroll_stream(
-        model, time_steps, allow_cpu=True, full_length=full_length, lookahead=lookahead
+        model,
+        time_steps,
+        allow_cpu=True,
+        full_length=full_length,
+        lookahead=lookahead,
+        pool_window=pool_window,
     )
-    return (deploy_model.interface.marks.calls.warm_up + 1) * time_steps  # type: ignore[no-any-return]
+    calls: Calls = deploy_model.interface.marks.calls
+    return (max(calls.warm_up, calls.fills) + 1) * time_steps
 
 
 def _unrolled_stream(
-    model: Any, chunks: Chunks, time_steps: int, count: int, allow_cpu: bool, full_length: bool
+    model: Any,
+    chunks: Chunks,
+    time_steps: int,
+    pieces: Pieces,
+    count: int,
+    allow_cpu: bool,
+    full_length: bool,
 ) -> Any:
     """What `unroll_stream` returns, of a model that can be cut so.
 
@@ -98,7 +122,7 @@ def _unrolled_stream(
         lambda layer, name: streaming(layer, name, states, scopes.give, begin.calls_before),
         scopes,
         masks,
-        Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin),
+        Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin, pieces.pool_window),
     )
     deploy_model = rebuilt(model, inputs, rebuilder, states)
     return _called(deploy_model, model, chunks, begin, count)
@@ -139,7 +163,7 @@ def unroll_calls(
     chunks = check_streams(model, CALLS)
     count = taken.calls(model, time_steps, steps_per_call)
     chunks.check(steps_per_call, "steps_per_call")
-    return _unrolled_stream(model, chunks, steps_per_call, count, allow_cpu, full_length)
+    return _unrolled_stream(model, chunks, steps_per_call, CALLS, count, allow_cpu, full_length)
 
 
 def _called(deploy_model: Any, model: Any, chunks: Chunks, begin: Beginnings, count: int) -> Any:
@@ -159,6 +183,7 @@ def _called(deploy_model: Any, model: Any, chunks: Chunks, begin: Beginnings, co
             f"padded steps are marked by a mask, which cannot wait the {warm_up} calls in which "
             "windows fill; expected `full_length`, or convolutions with padding 'causal'"
         )
-    calls = Calls(count, parts, warm_up, late)
+    fills = max(begin.of(tensor).fills for tensor in outputs)
+    calls = Calls(count, parts, warm_up, late, fills)
     deploy_model.interface = replace(interface, marks=replace(interface.marks, calls=calls))
     return deploy_model

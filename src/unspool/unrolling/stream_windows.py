@@ -20,7 +20,15 @@ from unspool.tflite import names
 from unspool.unrolling.beginnings import Beginning, Beginnings, as_it_is
 from unspool.unrolling.recurrent_layers import DeployLayer, DeployState
 from unspool.unrolling.substitutes import Function
-from unspool.unrolling.windows import Spreading, Window, cropping, padding, spreading, window
+from unspool.unrolling.windows import (
+    Spreading,
+    Window,
+    cropping,
+    padding,
+    pools_all,
+    spreading,
+    window,
+)
 
 _L = keras.layers
 
@@ -35,6 +43,7 @@ class Windows:
         states: of the deploy model; theirs are appended.
         give: turns a name into one that no other tensor or layer has.
         beginnings: of the new tensors.
+        pool_window: time steps of the model's (shortest) input that a pooling over all takes.
     """
 
     read: Set[int]
@@ -42,6 +51,7 @@ class Windows:
     states: list[DeployState]
     give: Callable[[str], str]
     beginnings: Beginnings
+    pool_window: int = 0
 
     def form(
         self, layer: Any, name: str, plain: Callable[[Any, str], DeployLayer]
@@ -63,6 +73,9 @@ class Windows:
             return self._zeros(layer, name, zeros, plain)
         if cut:
             return lambda chunk, **_: self._cut(layer, name, chunk, cut)
+        if pools_all(layer):
+            pool = plain(layer, name)
+            return lambda chunk, **_: self._pooled(layer, name, chunk, pool)
         if spread := spreading(layer):
             alone = plain(_without_padding(layer), name)
             return lambda chunk, **_: self._spread(layer, name, chunk, spread, alone)
@@ -124,6 +137,23 @@ class Windows:
         self.beginnings.note(output, Beginning(begin.calls, shorter, step))
         front = spread.cut[0]
         return self._cut(None, name, output, (front, 0)) if front else output
+
+    def _pooled(self, layer: Any, name: str, chunk: Any, pool: DeployLayer) -> Any:
+        """A pooling over the last time steps: those before the chunk are the state."""
+        begin, length = self.beginnings.of(chunk), chunk.shape[1]
+        most = (self.pool_window - begin.shorter) / begin.step
+        if most < length or most.denominator > 1:
+            raise UnspoolError(
+                f"`pool_window` {self.pool_window}: layer {layer.name!r} "
+                f"({type(layer).__name__}) pools over {float(most):g} steps then, of which a "
+                f"call gives {length}; expected as many or more, and whole ones"
+            )
+        rows = int(most) - length
+        whole = self._with_rows(layer, name, chunk, rows, begin.calls) if rows else chunk
+        output = pool(whole)
+        fills = self.pool_window // self.beginnings.time_steps - 1
+        self.beginnings.note(output, replace(begin, fills=fills))
+        return output
 
     def _cut(self, layer: Any, name: str, chunk: Any, cut: tuple[int, int]) -> Any:
         """A sequence that begins later: so are its states, and it ends as it does for Keras."""

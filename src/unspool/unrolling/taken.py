@@ -136,7 +136,9 @@ def check_sequences(model: Any, data: Samples, what: str, time_steps: int | None
     samples.check(data, sequences(model, time_steps), what)
 
 
-def check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
+def check_chunks(
+    model: Any, data: Samples, what: str, time_steps: int, pool_window: int | None = None
+) -> None:
     """Check that sequences are made of whole calls of a stream.
 
     Args:
@@ -144,6 +146,8 @@ def check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
         data: the sequences.
         what: what the data is, for messages.
         time_steps: of a call.
+        pool_window: over so many time steps, all of a sequence's, the model pools; None where it
+            does not.
 
     Raises:
         UnspoolError: they are not, or as `chunks`.
@@ -152,3 +156,10 @@ def check_chunks(model: Any, data: Samples, what: str, time_steps: int) -> None:
     taken, timed = chunks(model, time_steps), in_time(model)
     steps = {t.name: int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has}
     check_calls(arrays, [tensor.name for tensor in taken], steps, what)
+    if pool_window is not None:
+        given = min(a.shape[1] for a, has in zip(arrays, timed, strict=True) if has)
+        if given != pool_window:
+            raise UnspoolError(
+                f"{what}: sequences of {given} time steps; `pool_window` {pool_window} pools over "
+                "the last ones, as Keras does over all: expected sequences of as many"
+            )

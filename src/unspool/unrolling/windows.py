@@ -12,6 +12,10 @@ _CONVOLUTIONS = (
     *(_L.Conv2D, _L.DepthwiseConv2D, _L.SeparableConv2D),
 )
 _POOLS = (_L.MaxPooling1D, _L.AveragePooling1D, _L.MaxPooling2D, _L.AveragePooling2D)
+_GLOBAL_POOLS = (
+    *(_L.GlobalMaxPooling1D, _L.GlobalAveragePooling1D),
+    *(_L.GlobalMaxPooling2D, _L.GlobalAveragePooling2D),
+)
 _PADDINGS = (_L.ZeroPadding1D, _L.ZeroPadding2D)
 
 
@@ -134,3 +138,8 @@ def spreading(layer: Any) -> Spreading | None:
         return None
     over = max(size - stride, 0) if layer.padding == "same" else 0
     return Spreading(size, stride, (over // 2, over - over // 2))
+
+
+def pools_all(layer: Any) -> bool:
+    """Whether a layer gives the largest or the mean of all time steps."""
+    return isinstance(layer, _GLOBAL_POOLS) and layer.data_format == "channels_last"
