@@ -180,6 +180,16 @@ def test_constants_joined_and_looked_up_again_and_again() -> None:
         computed("Gather", [whole[None], np.zeros(2, np.int64)], {"axis": 0})
 
 
+def test_weights_of_less_than_no_rows(tmp_path: Path) -> None:
+    """A Slice of what they are multiplied into, for which ONNX's shape inference ends Python."""
+    nodes = [node("MatMul", "x w", "m"), node("Slice", "m zero one zero", "y")]
+    numbers = {"zero": np.array([0]), "one": np.array([1])}
+    model = made(nodes, {"x": [3, 1, 5]}, ["y"], {"w": np.zeros((3, 5, 2)), **numbers})
+    model.graph.initializer[0].dims[0] = -3
+    line = _refused(onnx_models.saved(model, tmp_path))
+    assert line.endswith("weights 'w' have the shape (-3, 5, 2); the file is damaged")
+
+
 def test_graphs_in_graphs(tmp_path: Path) -> None:
     inner = helper.make_graph([], "inner", [], [])
     for _ in range(25):

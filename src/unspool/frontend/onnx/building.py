@@ -106,7 +106,7 @@ def _inputs(graph: Graph, scope: Scope) -> dict[str, Any]:
         if end.name in scope.lengths:
             continue
         dtype = "float32" if end.dtype.startswith(("float", "bfloat")) else "int32"
-        order = [axis for axis in range(len(end.shape)) if axis != end.batch]
+        order = end.order
         shape = [end.shape[axis] for axis in order]
         inputs[end.name] = keras.Input(shape, dtype=dtype, name=input_name(end.name))
         scope.values[end.name] = laid_out(inputs[end.name], order, len(end.shape))
@@ -141,7 +141,9 @@ def _output(value: Given | None, name: str, graph: Graph) -> Any:
     if not isinstance(value, Value):
         raise UnspoolError(f"output {name!r}: is constant")
     if graph.frames:
-        return arranged(value, range(len(value.axes)))
+        count = next(end.shape[end.open] for end in graph.inputs if end.open is not None)
+        axes = sorted(range(len(value.axes)), key=lambda axis: value.shape[axis] != count)
+        return arranged(value, axes)
     batch = next((axis for axis, place in enumerate(value.axes) if place is None), None)
     if batch is None:
         raise UnspoolError(f"output {name!r}: {value.shape} has no axis of one for the batch")

@@ -68,6 +68,12 @@ class Ends:
     def __post_init__(self) -> None:
         check_entries(f"input {self.name!r}", self.shape, _MOST_FED)
 
+    @property
+    def order(self) -> list[int]:
+        """Its axes as Keras has them behind the batch: in their order, but frames in front."""
+        axes = [axis for axis in range(len(self.shape)) if axis != self.batch]
+        return axes if self.batch is not None else sorted(axes, key=lambda axis: axis != self.open)
+
 
 @dataclass(frozen=True)
 class State:

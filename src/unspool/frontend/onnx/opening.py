@@ -40,11 +40,7 @@ def opened(model: Any, graph: Graph, other: Any) -> Any:
     """
     inputs = []
     for tensor, end in zip(model.inputs, graph.inputs, strict=True):
-        sizes: list[int | None] = list(end.shape)
-        if end.open is not None:
-            sizes[end.open] = None
-        if end.batch is not None:
-            del sizes[end.batch]
+        sizes = [None if axis == end.open else end.shape[axis] for axis in end.order]
         inputs.append(keras.Input(sizes, dtype=tensor.dtype, name=tensor.name))
     try:
         result = keras.models.clone_model(

@@ -195,6 +195,11 @@ def _check(model: Any) -> None:
                 f"{where}: a {node.op_type} hides the recurrent layer in it; export nn.GRU, "
                 "nn.LSTM or nn.RNN, not code with a loop that was scripted"
             )
+    for tensor in tensors(model.graph):
+        if min(tensor.dims, default=0) < 0:  # ONNX's shape inference ends the process for such
+            raise UnspoolError(
+                f"weights {tensor.name!r} have the shape {tuple(tensor.dims)}; the file is damaged"
+            )
     if not model.graph.output:
         raise UnspoolError("the ONNX graph has no output")
     if model.graph.sparse_initializer:
