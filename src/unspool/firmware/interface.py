@@ -98,7 +98,7 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
         arena=plan,
         calls=calls.count,
         cut=str(told.cut or ""),
-        warm_up=max(calls.warm_up, calls.fills) if told.calls and not calls.count else None,
+        warm_up=calls.warm_up if told.calls and not calls.count else None,
         late=calls.late,
     )
 

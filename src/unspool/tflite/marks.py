@@ -44,17 +44,17 @@ class Calls:
         count: how many calls a sequence takes; 0 for a stream, which takes any number.
         parts: outputs in time, of which each call gives a part; of the others, the last call's
             counts.
-        warm_up: calls at the beginning whose outputs are none of the sequence's: the windows that
-            they read are not full yet.
+        waits: for each of these, the calls at the beginning whose part is none of the sequence's,
+            as the windows that it reads are not full yet; empty for none.
+        warm_up: calls until all outputs are what they are for a sequence.
         late: time steps by which outputs come later than the whole sequence's.
-        fills: calls until the last time steps that a pooling takes are as many as it takes.
     """
 
     count: int
     parts: tuple[str, ...] = ()
+    waits: tuple[int, ...] = ()
     warm_up: int = 0
     late: int = 0
-    fills: int = 0
 
 
 @dataclass(frozen=True)
@@ -220,10 +220,13 @@ def _names(content: Any) -> tuple[str, ...] | None:
 def _calls(content: Any) -> Calls | None:
     if not content:
         return None
-    numbers = (
-        int(content.get(name, 0)) for name in ("warm_up", "late", "fills")
-    )  # 0.1 had neither
-    return Calls(int(content["count"]), tuple(map(str, content["parts"])), *numbers)
+    return Calls(
+        int(content["count"]),
+        tuple(map(str, content["parts"])),
+        tuple(map(int, content.get("waits", ()))),  # files of 0.1 have none of these
+        int(content.get("warm_up", 0)),
+        int(content.get("late", 0)),
+    )
 
 
 def _cut(content: Any) -> Cut | None:

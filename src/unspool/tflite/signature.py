@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 import numpy as np
 
@@ -90,12 +89,17 @@ class Signature:
     @property
     def warm_up(self) -> int:
         """How many calls of a stream give nothing yet, as windows that it reads are not full."""
-        return max(self._waits, self.of_sequence.fills if self.of_sequence else 0)
+        return self.of_sequence.warm_up if self.of_sequence else 0
 
     @property
-    def _waits(self) -> int:
-        """How many first calls give what no sequence has, also of outputs in time."""
-        return self.of_sequence.warm_up if self.of_sequence else 0
+    def _waits(self) -> dict[str, int]:
+        """Output in time -> how many first calls' parts are none of the sequence's."""
+        calls = self.of_sequence
+        return (
+            {}
+            if calls is None
+            else dict.fromkeys(calls.parts, 0) | dict(zip(calls.parts, calls.waits, strict=False))
+        )
 
     @property
     def state_bytes(self) -> int:
@@ -105,7 +109,8 @@ class Signature:
     @property
     def is_late(self) -> bool:
         """Whether a stream has given less of a sequence at its end than a network for all of it."""
-        return self._waits > 0 or (self.of_sequence is not None and self.of_sequence.late > 0)
+        late = self.of_sequence.late if self.of_sequence else 0
+        return max((*self._waits.values(), late)) > 0
 
     def has_time(self, tensor: Tensor) -> bool:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
@@ -260,15 +265,15 @@ class Signature:
         Parts of an output in time are put together, those of calls that warm up left out; of
         others, the last call's count.
         """
-        calls = islice(calls, self._waits, None)
-        parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
-        if not parts:
+        waits = self._waits
+        if not waits:
             (outputs,) = deque(calls, maxlen=1)
             return list(outputs)
-        by_output = zip(self.outputs, zip(*calls, strict=True), strict=True)
         return [
-            np.concatenate(values, axis=1) if tensor.name in parts else values[-1]
-            for tensor, values in by_output
+            np.concatenate(values[waits[tensor.name] :], axis=1)
+            if tensor.name in waits
+            else values[-1]
+            for tensor, values in zip(self.outputs, zip(*calls, strict=True), strict=True)
         ]
 
     def so_far(self, whole: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -278,10 +283,11 @@ class Signature:
             whole: one (samples, ...) per output.
             arrays: the sequences, as `check` returns them.
         """
-        calls = len(self.calls(arrays)) - self._waits
-        parts = set(self.of_sequence.parts) if self.of_sequence else set[str]()
+        calls, waits = len(self.calls(arrays)), self._waits
         return [
-            values[:, : calls * tensor.shape[1]] if tensor.name in parts else values
+            values[:, : (calls - waits[tensor.name]) * tensor.shape[1]]
+            if tensor.name in waits
+            else values
             for tensor, values in zip(self.outputs, whole, strict=True)
         ]
 

@@ -25,7 +25,7 @@ class Beginning:
         step: time steps of that input for each of its own.
         zeros: rows of zeros in front of it, which the window that reads it keeps.
         behind: rows of zeros behind it.
-        fills: calls until the last time steps that a pooling takes are as many as it takes.
+        fills: calls until it is what it is for a sequence, of what is of the end of one.
         beside: puts zeros into other axes than time, which a window does with the rows it reads: so
             no state holds them, and Vela makes them a convolution's own padding.
     """
@@ -82,12 +82,23 @@ class Beginnings:
             for tensor in keras.tree.flatten(given)
             if id(tensor) in self._known
         ]
-        if begin:
-            common = Beginning(
-                max(each.calls for each in begin),
-                min(each.shorter for each in begin),
-                max(each.step for each in begin),
-                fills=max(each.fills for each in begin),
-            )
-            for tensor in keras.tree.flatten(outputs):
-                self._known.setdefault(id(tensor), (tensor, common))
+        if not begin:
+            return
+        common = Beginning(
+            max(each.calls for each in begin),
+            min(each.shorter for each in begin),
+            max(each.step for each in begin),
+            fills=max(each.fills for each in begin),
+        )
+        for tensor in keras.tree.flatten(outputs):
+            if len(tensor.shape) < 3:
+                common = self._of_the_end(common)
+            self._known.setdefault(id(tensor), (tensor, common))
+
+    def _of_the_end(self, begin: Beginning) -> Beginning:
+        """That of what is of the last time step, or of all of them: it is no row of a sequence.
+
+        Two of the same end belong together, however many calls each of them took to be right.
+        """
+        late = math.ceil(begin.calls - begin.shorter / self.time_steps)
+        return Beginning(max(late, 0), fills=max(begin.fills, begin.calls))

@@ -83,8 +83,6 @@ def rebuilt(
     _scalenew_inputs(model, rebuilder)
     names = structure.output_names(model)
     results = rebuilder.rebuild(model, inputs)
-    if rebuilder.windows:
-        results = rebuilder.windows.together(model.name, results)
     outputs = [_named(*each, scopes) for each in zip(results, names, strict=True)]
     if rebuilder.windows:
         for each in zip(results, outputs, strict=True):

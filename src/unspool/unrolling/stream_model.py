@@ -93,7 +93,7 @@ def shortest(
         pool_window=pool_window,
     )
     calls: Calls = deploy_model.interface.marks.calls
-    return (max(calls.warm_up, calls.fills) + 1) * time_steps
+    return (calls.warm_up + 1) * time_steps
 
 
 def _unrolled_stream(
@@ -170,7 +170,9 @@ def _called(deploy_model: Any, model: Any, chunks: Chunks, begin: Beginnings, co
     """The deploy model, marked as one that is called so many times for a sequence, 0 for any."""
     names, interface = structure.output_names(model), deploy_model.interface
     outputs = deploy_model.outputs[: len(names)]
-    warm_up, late = max(map(begin.calls_before, outputs)), begin.late(outputs)
+    begins = [begin.of(tensor) for tensor in outputs]
+    warm_up = max(max(each.calls, each.fills) for each in begins)
+    late = begin.late(outputs)
     parts = tuple(names[number] for number in chunks.outputs)
     last = [name for name in names if name not in parts]
     if late and last:
@@ -183,7 +185,7 @@ def _called(deploy_model: Any, model: Any, chunks: Chunks, begin: Beginnings, co
             f"padded steps are marked by a mask, which cannot wait the {warm_up} calls in which "
             "windows fill; expected `full_length`, or convolutions with padding 'causal'"
         )
-    fills = max(begin.of(tensor).fills for tensor in outputs)
-    calls = Calls(count, parts, warm_up, late, fills)
+    waits = tuple(begins[number].calls for number in chunks.outputs)
+    calls = Calls(count, parts, waits if any(waits) else (), warm_up, late)
     deploy_model.interface = replace(interface, marks=replace(interface.marks, calls=calls))
     return deploy_model

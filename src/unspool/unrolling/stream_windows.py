@@ -152,7 +152,8 @@ class Windows:
         whole = self._with_rows(layer, name, chunk, rows, begin.calls) if rows else chunk
         output = pool(whole)
         fills = self.pool_window // self.beginnings.time_steps - 1
-        self.beginnings.note(output, replace(begin, fills=fills))
+        late = math.ceil(begin.calls - begin.shorter / self.beginnings.time_steps)
+        self.beginnings.note(output, Beginning(max(late, 0), fills=fills))
         return output
 
     def _cut(self, layer: Any, name: str, chunk: Any, cut: tuple[int, int]) -> Any:
