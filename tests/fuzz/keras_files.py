@@ -147,7 +147,7 @@ def _numbers(rng: random.Random, file: Any) -> None:
     names = _set_names(file)
     if names:
         values = file[rng.choice(names)]
-        if values.size:
+        if values.size < 10**6:  # another change may have made it huge
             values[...] = rng.choice((np.nan, np.inf, -np.inf, 1e38, 0.0, 1e-40))
 
 

@@ -71,6 +71,15 @@ def test_a_bundle_is_listed(folder: Path) -> None:
     assert _run("check OUT --no-cpu", folder)[0] == 0
 
 
+def test_a_report_that_lists_nothing_goes_on_doing_so(folder: Path) -> None:
+    """Of before Unspool listed files: a second bundle is of the same network as the first."""
+    report = json.loads((folder / "report.json").read_text())
+    del report["files"]
+    (folder / "report.json").write_text(json.dumps(report))
+    for _ in range(2):
+        assert _run("bundle OUT", folder)[0] == 0
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "a\0"])
 def test_a_report_lists_nothing_elsewhere(name: str, folder: Path) -> None:
     report = json.loads((folder / "report.json").read_text())

@@ -38,6 +38,12 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], str]] = {
     "an operator of no code": (_set(f"{_OPERATOR}.opcodeIndex", 77), "code 77, but there are"),
     "an operator reads no tensor": (_set(f"{_OPERATOR}.inputs.0", -2), "tensor -2, but there are"),
     "an operator writes no tensor": (_set(f"{_OPERATOR}.outputs.0", 999), "operator 0 of graph 0"),
+    "an operator reads what it writes": (
+        lambda model: (
+            model.subgraphs[0].operators[0].inputs.extend(model.subgraphs[0].operators[0].outputs)
+        ),
+        "reads what it or a later one writes",
+    ),
     "a tensor of no buffer": (_set(f"{_TENSOR}.buffer", 12345), "index 12345 is out of bounds"),
     "a type": (_set(f"{_TENSOR}.type", 99), "has the type 99"),
     "a shape below zero": (_set(f"{_TENSOR}.shape", [-3]), r"has the shape \(-3,\)"),

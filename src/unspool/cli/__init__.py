@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +39,9 @@ from unspool.support import files
 from unspool.support.text import brief, in_a_line, printable
 
 _BROKEN_PIPE = 141  # as shells have it
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_IMPORTING = "<frozen importlib"
+_AGAIN = 0.1  # seconds
 
 app = typer.Typer(
     name="unspool",
@@ -178,21 +183,33 @@ def _interruptible() -> Iterator[Callable[[], int]]:
     Yields what says that one of them came, and returns the status that shells have for it.
     """
     came = [signal.SIGINT.value]
+    raised = threading.Event()
 
-    def remember(signum: int, frame: object) -> None:
-        came[:] = [signum]
-        interrupted.set()
-        raise KeyboardInterrupt
+    def remember(signum: int, frame: FrameType | None) -> None:
+        if signum != signal.SIGALRM:
+            came[:] = [signum]
+            interrupted.set()
+            raised.clear()
+        places = [where.f_code.co_filename for where, _ in traceback.walk_stack(frame)]
+        importing = any(place.startswith(_IMPORTING) for place in places)
+        if importing:  # modules that are imported swallow it: again, until they are left
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        elif raised.is_set():
+            return
+        if not "".join(places[:1]).startswith(_IMPORTING):  # whose locks would not be given back
+            raised.set()
+            raise KeyboardInterrupt
 
     def end() -> int:
         print("unspool: interrupted", file=sys.stderr)
         return 128 + came[0]
 
     interrupted.clear()
-    before = {each: signal.signal(each, remember) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, remember) for each in _SIGNALS}
     try:
         yield end
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in before.items():
             signal.signal(each, handler)
 

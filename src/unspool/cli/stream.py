@@ -114,8 +114,10 @@ def _write(report: dict[str, Any], staged: Path) -> None:
     """Write report.json again, with the files that were written beside it."""
     from unspool.report.as_json import as_text
 
-    listed = {**listing.read(report), **listing.of_folder(staged)}
-    files.write(staged / document.NAME, as_text({**report, listing.KEY: listed}))
+    listed = listing.read(report)
+    if listed:  # one of before Unspool listed files would list but these
+        report = {**report, listing.KEY: {**listed, **listing.of_folder(staged)}}
+    files.write(staged / document.NAME, as_text(report))
 
 
 def _quantized(folder: Path, report: Mapping[str, Any]) -> Path:

@@ -59,6 +59,7 @@ def load(path: AnyPath) -> dict[str, Any]:
     path = _file(path)
     try:
         content = json.loads(files.read(path))
+        json.dumps(content, allow_nan=False)  # 1e999 is infinite, and `drift` writes it again
     except (ValueError, RecursionError) as error:
         raise _not_a_report(path, f"not JSON: {error}") from None
     if not isinstance(content, dict) or "schema_version" not in content:

@@ -81,6 +81,11 @@ def drift(
             f"the .tflite file is called {stored.calls_of_sequence} times for a sequence, and "
             "begins anew with the next: drift is a matter of streams"
         )
+    if _ends(exact) != _ends(stored):
+        raise UnspoolError(
+            "the float .tflite file is of another network than the quantized one: its states and "
+            f"outputs are {_ends(exact)}, expected {_ends(stored)}; deploy again"
+        )
     arrays = _cut(stored, stream)
     calls = stored.calls(arrays)
     names = (*stored.state_names, *stored.output_names)
@@ -92,6 +97,8 @@ def drift(
         pairs = [*zip(*states, strict=True), *zip(*outputs, strict=True)]
         for name, (a, b) in zip(names, pairs, strict=True):
             errors[name].append(np.abs(a - b).ravel())
+    if not all(np.isfinite(value).all() for values in errors.values() for value in values):
+        raise UnspoolError("the float .tflite file computes NaN or infinity on this stream")
     return Drift(
         runtime=runtime,
         calls=len(calls),
@@ -99,6 +106,13 @@ def drift(
         curves=tuple(_curve(name, np.stack(values)) for name, values in errors.items()),
         outside=stored.outside([np.concatenate(part) for part in zip(*calls, strict=True)]),
     )
+
+
+def _ends(session: Session) -> list[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of what is compared: states, then outputs."""
+    states = zip(session.state_names, session.real_states(), strict=True)
+    outputs = ((tensor.name, tensor.shape) for tensor in session.outputs)
+    return [*((name, values.shape) for name, values in states), *outputs]
 
 
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:

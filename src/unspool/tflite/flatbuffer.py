@@ -195,7 +195,7 @@ def operators(model: Model) -> list[tuple[str, str]]:
     """(kind, name of the first output) of every operator of the first graph, in order."""
     graph = model.subgraphs[0]
     return [
-        (operator_kind(model, op), graph.tensors[op.outputs[0]].name.decode())
+        (operator_kind(model, op), graph.tensors[op.outputs[0]].name.decode() if op.outputs else "")
         for op in graph.operators
     ]
 

@@ -106,8 +106,8 @@ def _fill(model: Model) -> None:
     """Put empty lists where the file has none."""
     model.operatorCodes = model.operatorCodes or []
     for graph in model.subgraphs:
-        _listed(graph, "inputs")
-        _listed(graph, "outputs")
+        for name in ("tensors", "operators", "inputs", "outputs"):
+            _listed(graph, name)
         for tensor in graph.tensors:
             _listed(tensor, "shape")
             tensor.name = tensor.name or b""

@@ -54,6 +54,10 @@ def _of_operators(model: Any, graph: Any, where: str) -> Iterator[str]:
         yield from _outside([op.opcodeIndex], codes, named, "code")
         yield from _outside(op.outputs, count, named, "tensor")
         yield from _outside((i for i in op.inputs if i != -1), count, named, "tensor")
+    written = {tensor: n for n, op in enumerate(graph.operators) for tensor in op.outputs}
+    for number, op in enumerate(graph.operators):
+        if any(written.get(tensor, -1) >= number for tensor in op.inputs):
+            yield f"operator {number} of {where} reads what it or a later one writes"
 
 
 def _of_signature(model: Any, signature: Any) -> Iterator[str]:
