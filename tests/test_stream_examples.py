@@ -38,7 +38,10 @@ def at_once() -> Iterator[None]:
     ("example", "inputs", "calls"),
     [
         # two scenes of 4 s, 40 ms a call
-        (keyword_spotter, ["bands", "spectral/rows_in", "temporal/rows_in", "gru/h_in"], 2 * 100),
+        pytest.param(
+            *(keyword_spotter, ["bands", "spectral/rows_in", "temporal/rows_in", "gru/h_in"], 200),
+            marks=pytest.mark.slow,
+        ),
         # two mixtures of a second, 10 ms a call
         (
             noise_suppressor,
@@ -46,7 +49,10 @@ def at_once() -> Iterator[None]:
             2 * 100,
         ),
         # two scenes of 2 s, 100 ms a call
-        (trigger_word, ["spectrogram", "conv/rows_in", "gru1/h_in", "gru2/h_in"], 2 * 20),
+        pytest.param(
+            *(trigger_word, ["spectrogram", "conv/rows_in", "gru1/h_in", "gru2/h_in"], 2 * 20),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda given: given.__name__ if isinstance(given, ModuleType) else "",
 )

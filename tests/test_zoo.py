@@ -18,7 +18,7 @@ from unspool.unrolling.stream_checks import smallest_chunk
 
 AS_A_CASE = (
     *("noise-suppression-rnnoise", "sentences-lstm-64-with-attention"),
-    "intensive-care-gru-simple",
+    *("intensive-care-gru-simple", "activity-cnn-lstm-100"),
 )
 """What `cases` has, smaller, in every run."""
 

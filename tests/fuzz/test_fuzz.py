@@ -13,8 +13,8 @@ from fuzz.kinds import KINDS
 @pytest.mark.parametrize(
     ("kinds", "count"),
     [
-        (["onnx"], 60),
-        (["pt2"], 60),
+        (["onnx"], 25),
+        (["pt2"], 25),
         (sorted(KINDS.keys() - {"onnx", "pt2", "drift", "float", "ini"}), 27),  # which take long
         *(pytest.param([kind], 4000, marks=pytest.mark.slow) for kind in KINDS),
     ],

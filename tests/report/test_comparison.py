@@ -170,8 +170,8 @@ NOT_REPORTS = {
     "figures as a list": (changed(figures=[]), "not a report"),
     "no value": (changed(figures__sram__value=None), "no 'value'"),
     "a word": (changed(figures__sram__value="much"), "figure sram is 'much', expected a finite"),
-    "NaN": (changed(figures__sram__value=float("nan")), "figure sram is nan"),
-    "infinite": (changed(figures__sram__value=float("inf")), "figure sram is inf"),
+    "NaN": (changed(figures__sram__value=float("nan")), "float values are not JSON"),
+    "infinite": (changed(figures__sram__value=float("inf")), "float values are not JSON"),
     "true": (changed(figures__sram__value=True), "figure sram is True"),
     "no placement": (changed(placement=None), "no 'placement'"),
 }

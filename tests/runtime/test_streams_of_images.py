@@ -100,7 +100,7 @@ def reduced(reduce: Any) -> Any:
             r"\(Any\): mixes time steps",
         ),
         (lambda h: h[:, 0], r"\(GetItem\): mixes time steps"),
-        (L.GlobalAveragePooling1D(name="g"), r"'g' \(GlobalAveragePooling1D\): mixes time steps"),
+        (L.GlobalAveragePooling1D(name="g"), r"'g' \(GlobalAveragePooling1D\): pools over the"),
         (L.GroupNormalization(2, name="n"), r"'n' \(GroupNormalization\): mixes time steps"),
     ],
 )

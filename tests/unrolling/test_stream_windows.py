@@ -284,6 +284,7 @@ def conv(width: int, size: int, stride: int = 1, padding: str = "valid", gap: in
     return L.Conv1D(width, size, stride, padding, dilation_rate=gap, activation="tanh")
 
 
+OFTEN = ("valid", "same, strides, dilation", "a residual", "paths of unlike length", "spread, same")
 STREAMED = L.GRU(5, **SEQUENCES)
 LATE: dict[str, tuple[Callable[[Any], Any], list[tuple[int, int, int]]]] = {
     "valid": (lambda x: L.GRU(4)(conv(6, 5)(x)), [(1, 4, 0), (2, 2, 0), (4, 1, 0)]),
@@ -323,7 +324,7 @@ a call, the calls until windows are full, and by how many steps outputs come lat
 @pytest.mark.parametrize(
     ("name", "steps", "warm_up", "late"),
     [
-        pytest.param(name, *case, marks=[pytest.mark.slow] * (number > 0 and name != "valid"))
+        pytest.param(name, *case, marks=[pytest.mark.slow] * (number > 0 or name not in OFTEN))
         for name, (_, cases) in LATE.items()
         for number, case in enumerate(cases)
     ],
