@@ -1,7 +1,7 @@
 """Folders for results: no two commands write to one at a time."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -24,9 +24,19 @@ def claims() -> Iterator[None]:
 def claimed(out: Path) -> Path:
     """A folder for the results of this command, created; other commands are told so.
 
+    One that is new, and empty in the end, as of a command that refuses what it was given, goes.
+
     Raises:
         UnspoolError: it cannot be written, or another command writes to it.
     """
+    is_new = not out.exists()
     folder = files.output_folder(out)
     _HELD.get().enter_context(files.alone_in(folder))
+    if is_new:
+        _HELD.get().callback(_remove_if_empty, folder)
     return folder
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # there is something in it
+        folder.rmdir()

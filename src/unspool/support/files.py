@@ -200,6 +200,8 @@ def read(path: AnyPath) -> bytes:
     check_regular(path)
     try:
         return Path(path).read_bytes()
+    except IsADirectoryError:
+        raise UnspoolError(f"{path}: is a folder; expected a file, such as one in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UnspoolError(f"{path}: {reason}") from None
