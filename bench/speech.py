@@ -16,7 +16,7 @@ VOICES = {
     "de": "Guten Morgen, heute scheint die Sonne, morgen kommt Regen.",
     "es": "El perro corre por el parque y el gato duerme en la ventana.",
     "en-us+f3": "One two three four five six seven eight nine ten.",
-    "en-gb+m4": "Weather report: rain in the west, sunshine in the south.",
+    "en+m4": "Weather report: rain in the west, sunshine in the south.",
 }
 
 

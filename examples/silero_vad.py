@@ -35,7 +35,7 @@ FRAME, CONTEXT = 512, 64  # samples of a frame, and of the one before it
 STEPS = 60 * RATE // FRAME  # frames of a minute, a calibration sequence
 SENTENCES = {
     "en-us": "Turn the light on in the kitchen, please.",
-    "en-gb+f3": "There is a train to the coast at a quarter past nine.",
+    "en+f3": "There is a train to the coast at a quarter past nine.",
     "de": "Kannst du mir bitte das Salz geben?",
     "fr": "Il y a du vent ce matin, mais il ne pleut pas.",
     "es": "La tienda de la esquina abre a las ocho.",
