@@ -3,11 +3,12 @@
 from typing import Any
 
 from unspool import stages
+from unspool.before_work import verdicts_of
 from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
 from unspool.deployed import Options
-from unspool.deployment import verdicts_of, way_of
+from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference

@@ -1,45 +1,35 @@
 """All stages together: trained model -> a binary for the NPU, and how good it is."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from unspool import stages
+from unspool.before_work import Labels, checked, inspected, told
 from unspool.compilation import targets, vela
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
 from unspool.deployed import Deployment, Options, save
-from unspool.errors import UnspoolError, UnspoolWarning
-from unspool.frontend import structure
-from unspool.frontend.inference_form import for_inference
-from unspool.inspection import calibration_data
-from unspool.inspection.inspecting import inspect
+from unspool.errors import UnspoolError
 from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import with_best_cells, with_moments
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
-from unspool.runtime.labels import check_test
-from unspool.runtime.measuring import Forms, Test, measure
+from unspool.runtime.measuring import Forms, measure
 from unspool.stages import Calibrated, Way
-from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling import pieces
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
-from unspool.unrolling.layer_rules import Verdict, check
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import shortest
 
 __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
-
-Labels: TypeAlias = Samples
-"""What the only output should have been, or output name -> what that output should have been."""
 
 
 _DEFAULTS = Options()
@@ -180,15 +170,15 @@ def _deploy(
 ) -> Deployment:
     clock = Clock(watch)
     target = options.target or targets.target()
-    model, arrays, checked = _checked(model, calibration, test, length, way)
+    model, arrays, tested = checked(model, calibration, test, length, way)
     subject = with_feature_scales(model, arrays) if options.feature_scales else model
-    warned = _inspected(subject, arrays, target, time_steps, options, clock)
+    warned = inspected(subject, arrays, target, time_steps, options, clock)
 
     calibrated, tflite = _quantized(subject, arrays, way, options.refine, clock)
-    warned += _told(lost_ranges(subject, calibrated.float_tflite, tflite))
+    warned += told(lost_ranges(subject, calibrated.float_tflite, tflite))
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
     measured = measure(
-        Forms(model, calibrated.float_tflite, tflite, compiled), arrays, checked, clock
+        Forms(model, calibrated.float_tflite, tflite, compiled), arrays, tested, clock
     )
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
@@ -209,63 +199,6 @@ def _deploy(
         warnings=warned,
         seconds=clock.seconds,
     )
-
-
-def _checked(
-    model: Any,
-    calibration: Samples,
-    test: tuple[Samples, Labels] | None,
-    length: int | None,
-    way: Way,
-) -> tuple[Any, list[np.ndarray], Test | None]:
-    """The model without what only training needs, and the samples, where they fit it."""
-    check_graph(model)
-    model = for_inference(model)
-    arrays = samples.check(calibration, structure.inputs(model), "calibration data")
-    way.check(model, arrays, "calibration data")
-    if test is None:
-        return model, arrays, None
-    checked = Test(*check_test(model, test, length))
-    way.check(model, checked.data, "test data")
-    return model, arrays, checked
-
-
-def verdicts_of(
-    model: Any, target: Target, time_steps: int | None, options: Options
-) -> tuple[Verdict, ...]:
-    """What `inspect` says of a model that is to be deployed so."""
-    return inspect(
-        model,
-        time_steps=time_steps,
-        activations=options.activations,
-        target=target,
-        full_length=options.full_length,
-    )
-
-
-def _inspected(
-    model: Any,
-    arrays: Sequence[np.ndarray],
-    target: Target,
-    time_steps: int | None,
-    options: Options,
-    clock: Clock,
-) -> tuple[str, ...]:
-    """Refuse, before any work, what cannot be deployed; warn of what is likely to go wrong."""
-    with clock.stage("inspect"):
-        verdicts = verdicts_of(model, target, time_steps, options)
-    check(verdicts, model, options.allow_cpu)
-    if options.full_length:
-        calibration_data.check_full(model, arrays)
-    texts = calibration_data.doubts(model, arrays, full_length=options.full_length)
-    return _told(texts)
-
-
-def _told(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """What was found, as warnings."""
-    for text in texts:
-        warnings.warn(text, UnspoolWarning, stacklevel=5)
-    return texts
 
 
 def _quantized(
