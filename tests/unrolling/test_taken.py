@@ -81,7 +81,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def begun(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("work was done before the refusal")
 
-    monkeypatch.setattr("unspool.deployment.inspect", begun)
+    monkeypatch.setattr("unspool.before_work.inspect", begun)
     monkeypatch.setattr("unspool.stages.convert", begun)
     monkeypatch.setattr("unspool.stages.unroll", begun)
     monkeypatch.setattr("unspool.stages.unroll_stream", begun)
