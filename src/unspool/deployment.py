@@ -135,7 +135,8 @@ def deploy_stream(
         ('gru/h',)
     """
     check_graph(model)
-    time_steps = time_steps or check_streams(model, pieces.stream(lookahead, pool_window)).multiple
+    chunks = check_streams(model, pieces.stream(lookahead, pool_window))
+    time_steps = time_steps or chunks.multiple
     way = stages.stream(
         time_steps,
         method=options.calibration_method,
@@ -147,14 +148,17 @@ def deploy_stream(
         lookahead=lookahead,
         pool_window=pool_window,
     )
-    # Where the model leaves the length open, layers are tried on as many steps as they read.
-    tried = shortest(
-        model,
-        time_steps,
-        full_length=options.full_length,
-        lookahead=lookahead,
-        pool_window=pool_window,
-    )
+    tried = time_steps
+    if chunks.windows:
+        # How late outputs are, and whether they may be, is known when the model is rebuilt. Where
+        # it leaves the length open, layers are tried on as many steps as they read.
+        tried = shortest(
+            model,
+            time_steps,
+            full_length=options.full_length,
+            lookahead=lookahead,
+            pool_window=pool_window,
+        )
     return _deploy(model, calibration, test, None, tried, way, options, watch)
 
 

@@ -17,7 +17,7 @@ from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.stream_checks import check_streams
-from unspool.unrolling.stream_model import shortest, unroll_calls, unroll_stream
+from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,7 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(
-            _check_chunks,
-            time_steps=time_steps,
-            full_length=full_length,
-            lookahead=lookahead,
-            pool_window=pool_window,
-        ),
+        partial(_check_chunks, time_steps=time_steps, lookahead=lookahead, pool_window=pool_window),
         activations,
     )
 
@@ -157,21 +151,12 @@ def _check_chunks(
     data: Samples,
     what: str,
     time_steps: int,
-    full_length: bool,
     lookahead: bool,
     pool_window: int | None,
 ) -> None:
     chunks = check_streams(model, pieces.stream(lookahead, pool_window))
     taken.check_chunks(model, data, what, time_steps, pool_window)
     chunks.check(time_steps)
-    if chunks.windows:  # how late it is, and whether it may be so, is known when it is rebuilt
-        shortest(
-            model,
-            time_steps,
-            full_length=full_length,
-            lookahead=lookahead,
-            pool_window=pool_window,
-        )
 
 
 def calibrated(model: Any, samples: Samples, way: Way, clock: Clock | None = None) -> Calibrated:

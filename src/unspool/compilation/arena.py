@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from unspool.compilation.placement import NPU
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
+from unspool.tflite.soundness import WIDTHS
 
 _ALIGNMENT = 16
-_BYTES = {
-    schema.TensorType.INT8: 1,
-    schema.TensorType.UINT8: 1,
-    schema.TensorType.BOOL: 1,
-    schema.TensorType.INT16: 2,
-    schema.TensorType.FLOAT16: 2,
-    schema.TensorType.FLOAT32: 4,
-    schema.TensorType.INT32: 4,
-    schema.TensorType.INT64: 8,
-}
 # What TFLM's own structures take with pointers of 8 bytes, measured with its recording allocator
 # (0.dev20261023, `tests/tflm_npu.py`); a Cortex-M's have 4. Its NPU kernel keeps an array of
 # addresses and one of sizes for its operands.
@@ -140,7 +130,7 @@ def _plan(model: flatbuffer.Model, tensors: int) -> Sequence[int]:
 
 def _size(tensor: Any) -> int:
     shape = () if tensor.shape is None else tensor.shape  # none for a single number
-    return math.prod(int(n) for n in shape) * _BYTES.get(tensor.type, 8)
+    return math.prod(int(n) for n in shape) * WIDTHS.get(tensor.type, 8)
 
 
 def _is_constant(model: flatbuffer.Model, tensor: Any) -> bool:

@@ -165,11 +165,12 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     on = str(compiled.target)
     yield figure(kinds.NPU_OPERATORS, compiled.npu_operators, "measured", vela)
     yield figure(kinds.CPU_OPERATORS, len(compiled.cpu_operators), "measured", vela)
+    signature = Signature(compiled.tflite)
     if compiled.calls > 1:
-        steps = Signature(compiled.tflite).time_steps
+        steps = signature.time_steps
         how = f"of {steps} time step{'s' * (steps != 1)} each"
         yield figure(kinds.CALLS, compiled.calls, "measured", how)
-    yield from _stream(Signature(compiled.tflite))
+    yield from _stream(signature)
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on

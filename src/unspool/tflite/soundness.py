@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 _TYPES = {number for name, number in vars(schema.TensorType).items() if name.isupper()}
-_WIDTHS = {
+WIDTHS = {
     schema.TensorType.FLOAT32: 4,
     schema.TensorType.FLOAT16: 2,
     schema.TensorType.INT8: 1,
@@ -84,12 +84,12 @@ def _of_tensor(model: Any, tensor: Any) -> Iterator[str]:
     if tensor.type not in _TYPES:
         yield f"{named} has the type {tensor.type}, which is not known"
     shape = tuple(map(int, tensor.shape))
-    size = math.prod(shape) * _WIDTHS.get(tensor.type, 1)
+    size = math.prod(shape) * WIDTHS.get(tensor.type, 1)
     if min(shape, default=0) < 0 or size > _MOST:
         yield f"{named} has the shape {shape}"
     data = model.buffers[tensor.buffer].data
     stored = 0 if data is None else len(data)
-    if stored and tensor.type in _WIDTHS and not tensor.sparsity and stored != size:
+    if stored and tensor.type in WIDTHS and not tensor.sparsity and stored != size:
         yield f"{named} has {stored} bytes, expected {size} for its shape {shape}"
     yield from _of_quantization(tensor.quantization, shape, named)
 

@@ -91,11 +91,11 @@ class Beginnings:
             fills=max(each.fills for each in begin),
         )
         for tensor in keras.tree.flatten(outputs):
-            if len(tensor.shape) < 3:
-                common = self._of_the_end(common)
-            self._known.setdefault(id(tensor), (tensor, common))
+            in_time = len(tensor.shape) > 2
+            found = common if in_time else self.of_the_end(common)
+            self._known.setdefault(id(tensor), (tensor, found))
 
-    def _of_the_end(self, begin: Beginning) -> Beginning:
+    def of_the_end(self, begin: Beginning) -> Beginning:
         """That of what is of the last time step, or of all of them: it is no row of a sequence.
 
         Two of the same end belong together, however many calls each of them took to be right.

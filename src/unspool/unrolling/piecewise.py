@@ -49,10 +49,9 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
         return Step(problem)
     if isinstance(layer, REMOVED):
         return Step(zeros=zeros)
-    if windows.padding(layer) or windows.window(layer):
-        found = _of_windows(layer, zeros, pieces)
-        if found is not None:
-            return found
+    found = _of_windows(layer, zeros, pieces)
+    if found is not None:
+        return found
     if any(zeros):
         return Step(f"reads zeros around the sequence, {ZEROS}")
     if windows.cropping(layer) and pieces.warms_up:
@@ -76,7 +75,7 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
 
 
 def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | None:
-    """The same of a layer that reads windows or pads; None where its windows need no state."""
+    """The same of a layer that reads windows or pads; None of others, and where none is needed."""
     added, window = windows.padding(layer), windows.window(layer)
     if added and added[1] and not pieces.looks_ahead:
         return Step(

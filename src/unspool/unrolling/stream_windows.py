@@ -26,6 +26,7 @@ from unspool.unrolling.windows import (
     cropping,
     padding,
     pools_all,
+    same_zeros,
     spreading,
     window,
 )
@@ -152,8 +153,7 @@ class Windows:
         whole = self._with_rows(layer, name, chunk, rows, begin.calls) if rows else chunk
         output = pool(whole)
         fills = self.pool_window // self.beginnings.time_steps - 1
-        late = math.ceil(begin.calls - begin.shorter / self.beginnings.time_steps)
-        self.beginnings.note(output, Beginning(max(late, 0), fills=fills))
+        self.beginnings.note(output, replace(self.beginnings.of_the_end(begin), fills=fills))
         return output
 
     def _cut(self, layer: Any, name: str, chunk: Any, cut: tuple[int, int]) -> Any:
@@ -232,10 +232,9 @@ def _padded_beside(layer: Any) -> Any | None:
     """The zeros that a padding "same" adds to the frequencies of (time, frequency), if any."""
     if layer.padding != "same" or len(layer.kernel_size) == 1:
         return None
-    length, stride = layer.input.shape[2], layer.strides[1]
     size = (layer.kernel_size[1] - 1) * layer.dilation_rate[1] + 1
-    total = max((math.ceil(length / stride) - 1) * stride + size - length, 0)
-    return _L.ZeroPadding2D(((0, 0), (total // 2, total - total // 2))) if total else None
+    both = same_zeros(layer.input.shape[2], size, layer.strides[1])
+    return _L.ZeroPadding2D(((0, 0), both)) if any(both) else None
 
 
 def _beside_time(layer: Any) -> Any | None:

@@ -19,6 +19,7 @@ from unspool.unrolling import reductions
 from unspool.unrolling.recurrent.cell import weight
 from unspool.unrolling.recurrent_layers import DeployLayer
 from unspool.unrolling.substitutes import Function
+from unspool.unrolling.windows import same_zeros
 
 _LARGEST = 3
 
@@ -122,14 +123,10 @@ def padded(layer: Any, name: str) -> Function:
 
     def call(x: Any) -> Any:
         for axis, size, stride in zip((1, 2), layer.kernel_size, layer.strides, strict=True):
-            length = x.shape[axis]
-            total = max((-(-length // stride) - 1) * stride + size - length, 0)
-            shapes = [
-                [*x.shape[:axis], side, *x.shape[axis + 1 :]]
-                for side in (total // 2, total - total // 2)
-            ]
+            both = same_zeros(x.shape[axis], size, stride)
+            shapes = [[*x.shape[:axis], side, *x.shape[axis + 1 :]] for side in both]
             before, after = ([tf.zeros(shape)] if shape[axis] else [] for shape in shapes)
-            x = tf.concat([*before, x, *after], axis) if total else x
+            x = tf.concat([*before, x, *after], axis) if any(both) else x
         return x
 
     return Function(call, name=f"{name}_zeros")
@@ -147,4 +144,4 @@ def _extent(layer: Any, length: int) -> tuple[int, int]:
     steps = -(-length // stride)
     if layer.padding == "causal":
         return size - 1, steps
-    return max((steps - 1) * stride + size - length, 0) // 2, steps
+    return same_zeros(length, size, stride)[0], steps

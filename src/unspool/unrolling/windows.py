@@ -88,6 +88,12 @@ def window(layer: Any) -> Window | None:
     return Window(size, stride, size - 1 if layer.padding == "causal" else 0)
 
 
+def same_zeros(length: int, size: int, stride: int) -> tuple[int, int]:
+    """(zeros in front, behind) that a padding "same" puts around so many values of an axis."""
+    total = max((-(-length // stride) - 1) * stride + size - length, 0)
+    return total // 2, total - total // 2
+
+
 def padding(layer: Any) -> tuple[int, int] | None:
     """(rows of zeros in front, behind) that a ZeroPadding layer adds to a sequence."""
     if not isinstance(layer, _PADDINGS) or getattr(layer, "data_format", None) == "channels_first":
