@@ -81,6 +81,11 @@ def compress_command(
     chosen, drop = target.chosen(), searched.max_accuracy_drop
     _check(given.model, out, drop, kernels.are_given)
     onnx_file = _onnx_file(given.model, out_onnx)
+    if onnx_file and kernels.units:
+        raise UnspoolError(
+            f"--out-onnx {out_onnx}: the ONNX graph has the sizes that it has; --units cannot be "
+            "given with it"
+        )
     told = {"time_steps": time_steps, **piece.arguments()}
     arrays = given.arrays(samples.load if drop is None else classes)
     folder = claimed(out)
@@ -123,8 +128,8 @@ def _onnx_file(model: Path, asked: Path | None) -> Path | None:
 def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:
     if max_accuracy_drop is not None and has_setting:
         raise UnspoolError(
-            f"--max-accuracy-drop {max_accuracy_drop:g} searches for a setting: --sparsity, "
-            "--clusters and --layer cannot be given with it"
+            f"--max-accuracy-drop {max_accuracy_drop:g} searches for a setting: --units, "
+            "--sparsity, --clusters and --layer cannot be given with it"
         )
     if (out / MODEL).resolve() == model.resolve():
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
@@ -204,10 +209,11 @@ def _searched(
 
 
 def _compressed(inputs: Inputs, kernels: KernelOptions) -> "tuple[Any, Compression]":
-    from unspool.compression.compressing import compress
+    from unspool.compression.compressing import check_settings, compress
     from unspool.report.compression import Compression
 
-    setting, layers = kernels.setting(), kernels.layers()  # wrong ones are known before any work
+    setting, layers = kernels.setting(), kernels.layers()
+    check_settings(inputs.trained, setting, layers)  # wrong ones are known before any work
     before = _before(inputs)
     with watching() as watch:
         done = compress(
@@ -225,7 +231,7 @@ def _compressed(inputs: Inputs, kernels: KernelOptions) -> "tuple[Any, Compressi
     if done.interrupted:
         console().print(f"the best so far, of epoch {done.best}, is kept: {path}")
         raise KeyboardInterrupt
-    return done.model, Compression(before, done.kernels, done.epochs, done.best)
+    return done.model, Compression(before, done.kernels, done.epochs, done.best, units=done.units)
 
 
 def _save(inputs: Inputs, model: Any) -> Path:

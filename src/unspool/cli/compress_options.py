@@ -101,6 +101,14 @@ class KernelOptions:
         int | None,
         typer.Option(help="Distinct values of the others; by default 16, 0 leaves them free."),
     ] = None
+    units: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Units that stay, the others are taken out: a share of all layers' such as 0.5, a "
+            "number, or a layer's own, such as gru=128; may be given again.",
+            metavar="[NAME=]UNITS",
+        ),
+    ] = None
     layer: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,7 +127,8 @@ class KernelOptions:
     @property
     def are_given(self) -> bool:
         """Whether an option says how far."""
-        return self.sparsity is not None or self.clusters is not None or bool(self.layer)
+        numbers = (self.sparsity, self.clusters)
+        return bool(self.layer or self.units) or any(number is not None for number in numbers)
 
     def setting(self) -> "KernelSetting":
         """The setting of kernels that have none of their own.
@@ -135,6 +144,8 @@ class KernelOptions:
             setting = replace(setting, sparsity=self.sparsity)
         if self.clusters is not None:
             setting = replace(setting, clusters=self.clusters or None)
+        for name, units in self._units():
+            setting = setting if name else replace(setting, units=units)
         return setting
 
     def layers(self) -> "dict[str, KernelSetting]":
@@ -143,7 +154,19 @@ class KernelOptions:
         Raises:
             UnspoolError: a text cannot be read as that.
         """
-        return dict(_layer(text) for text in self.layer or [])
+        general = self.setting()
+        own = {
+            name: replace(layer, units=general.units)
+            for name, layer in map(_layer, self.layer or [])
+        }
+        for name, units in self._units():
+            if name:
+                own[name] = replace(own.get(name, general), units=units)
+        return own
+
+    def _units(self) -> list[tuple[str, float]]:
+        """A layer's name, "" for all, and how many of its units stay."""
+        return [_units(text) for text in self.units or []]
 
 
 def _layer(text: str) -> "tuple[str, KernelSetting]":
@@ -157,6 +180,17 @@ def _layer(text: str) -> "tuple[str, KernelSetting]":
     except ValueError:
         raise UnspoolError(
             f"--layer {text}: expected NAME=SPARSITY:CLUSTERS, such as gru=0.9:16"
+        ) from None
+
+
+def _units(text: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise UnspoolError(
+            f"--units {text}: expected a share or a number of units, or a layer's, such as 0.5, 64 "
+            "or gru=128"
         ) from None
 
 

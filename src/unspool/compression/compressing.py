@@ -1,4 +1,4 @@
-"""Trained model -> trained model with fewer, more alike weights: pruned, clustered, fine-tuned.
+"""Trained model -> trained model with fewer units and weights, and more alike ones, fine-tuned.
 
 The NPU reads weights through a decoder, and Vela encodes what is sparse or has few distinct values
 in fewer bytes. A recurrent network is bound by reading its weights, so this is speed too.
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from unspool.compression.distillation import Teacher
+from unspool.compression.fewer_units import check_units, with_fewer_units
 from unspool.compression.fine_tuning import BestWeights, Epoch
 from unspool.compression.fine_tuning_run import FineTuning, Run
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
 from unspool.compression.trained_loss import check_compiled, copied
-from unspool.compression.training_data import training_data
+from unspool.compression.training_data import some, training_data
+from unspool.compression.units.removal import UnitsResult
 from unspool.support._tensorflow import keras
 from unspool.support.progress import Watch, unwatched
 from unspool.support.samples import Samples
@@ -28,6 +30,7 @@ class Compressed:
     Attributes:
         model: an ordinary Keras model, compiled as the trained one was.
         kernels: what each compressed kernel holds.
+        units: of each layer that lost some, how many are left.
         epochs: the metrics of each epoch.
         best: number of the epoch that the model's weights are from.
         interrupted: whether Ctrl-C ended the fine-tuning.
@@ -36,6 +39,7 @@ class Compressed:
 
     model: Any
     kernels: tuple[KernelResult, ...]
+    units: tuple[UnitsResult, ...]
     epochs: tuple[Epoch, ...]
     best: int
     interrupted: bool
@@ -61,6 +65,10 @@ def compress(
 ) -> Compressed:
     """Fine-tune a trained model so that its kernels become sparse and have few distinct values.
 
+    Where the setting has `units`, those that matter least are taken out first: of each recurrent,
+    dense and convolution layer that the setting is for, and of all that reads them. What is tied
+    goes together: the layers whose outputs are added, the states of an encoder and its decoder.
+
     The model that is returned is of the best epoch: the one with the highest accuracy on validation
     data where the model was compiled with an accuracy, else with the lowest loss. The trained model
     is not changed. Ctrl-C ends the training early and keeps the best epoch so far.
@@ -71,7 +79,8 @@ def compress(
             (samples, labels) or (samples, labels, weights).
         labels: what the loss takes, (samples, ...); None with a dataset.
         setting: how far kernels are compressed.
-        layers: layer name, or path of a kernel -> its own setting.
+        layers: layer name, or path of a kernel -> its own setting; `units` go by the name
+            of a layer, or of a cell or direction in it.
         validation: (samples, labels), or a dataset. None: of arrays a twentieth, at most 5,000
             samples, is held out; of a dataset nothing is.
         calibration: samples to choose int8 ranges with, as `calibrate` takes them. If they are
@@ -100,13 +109,15 @@ def compress(
     """
     check_compiled(model)
     keras.utils.set_random_seed(fine_tuning.seed)
-    student, best = copied(model), BestWeights(copied(model))
     seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
+    source = training_data(model, data, labels, validation, batch_size, seed)
+    student, units = with_fewer_units(model, setting, layers, some(source), seed)
+    best = BestWeights(copied(student))
     run = Run(
         model=student,
         projections=[Projection(kernel) for kernel in kernels(student, setting, layers)],
         teacher=Teacher(model, fine_tuning.distillation),
-        source=training_data(model, data, labels, validation, batch_size, seed),
+        source=source,
         calibration=calibration,
         time_steps=time_steps,
         options=fine_tuning,
@@ -119,8 +130,19 @@ def compress(
     return Compressed(
         model=best.best,
         kernels=results(best.best),
+        units=units,
         epochs=tuple(best.epochs),
         best=best.kept,
         interrupted=interrupted,
         seconds=time.perf_counter() - start,
     )
+
+
+def check_settings(model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> None:
+    """Check, without any work, that a model can be compressed so.
+
+    Raises:
+        UnspoolError: it has no kernels, no layers of these names, or other units.
+    """
+    kernels(model, setting, layers)
+    check_units(model, setting, layers)

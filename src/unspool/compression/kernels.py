@@ -15,11 +15,14 @@ MOST_CLUSTERS = 255  # non-zero values of an int8 weight with a symmetric scale
 
 @dataclass(frozen=True)
 class KernelSetting:
-    """How far a kernel is compressed.
+    """How far a layer and its kernels are compressed.
 
     Attributes:
-        sparsity: the share of its weights that become 0, in [0, 1); 0 prunes none.
+        sparsity: the share of a kernel's weights that become 0, in [0, 1); 0 prunes none.
         clusters: how many distinct values the others share, 2 to 255; None leaves them free.
+        units: how many of a layer's units stay, from 1 on; or the share of them, below 1, which is
+            rounded to a multiple of 8; None leaves all. Units are taken out of the layer and of all
+            that reads them, so the network is smaller at every step.
 
     Raises:
         UnspoolError: a value outside of these.
@@ -27,10 +30,13 @@ class KernelSetting:
     Example:
         >>> print(unspool.KernelSetting(sparsity=0.9, clusters=8))
         90 % zeros, 8 values
+        >>> print(unspool.KernelSetting(sparsity=0.5, units=64))
+        64 units, 50 % zeros, 16 values
     """
 
     sparsity: float = 0.8
     clusters: int | None = 16
+    units: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.sparsity < 1:
@@ -43,11 +49,28 @@ class KernelSetting:
                 f"clusters {self.clusters}: expected 2 to {MOST_CLUSTERS} distinct values"
             )
 
+        if self.units is not None and not (
+            0 < self.units < 1 or (self.units >= 1 and float(self.units).is_integer())
+        ):
+            raise UnspoolError(
+                f"units {self.units}: expected how many stay, such as 64, or the share of them, "
+                "such as 0.5"
+            )
+
+    @property
+    def changes_kernels(self) -> bool:
+        """Whether weights become 0 or share values."""
+        return bool(self.sparsity) or self.clusters is not None
+
     def __str__(self) -> str:
-        if not self.sparsity and self.clusters is None:
-            return "as trained"
-        values = "free values" if self.clusters is None else f"{self.clusters} values"
-        return f"{100 * self.sparsity:.0f} % zeros, {values}"
+        words = []
+        if self.units is not None:
+            share = f"{100 * self.units:g} % of the units"
+            words = [share if self.units < 1 else f"{self.units:.0f} units"]
+        if self.changes_kernels:
+            values = "free values" if self.clusters is None else f"{self.clusters} values"
+            words += [f"{100 * self.sparsity:.0f} % zeros", values]
+        return ", ".join(words) or "as trained"
 
 
 UNTOUCHED = KernelSetting(0.0, None)
@@ -110,17 +133,17 @@ def kernels(
             "dense or convolution layer"
         )
     owners = {path: [path, *path.split("/")[:-1]] for path in variables}
-    for name in layers:
-        if not any(name in names for names in owners.values()):
+    for name, own in layers.items():
+        if own.units is None and not any(name in names for names in owners.values()):
             known = sorted({names[1] for names in owners.values()})
             raise UnspoolError(f"no kernel belongs to {name!r}; layers are {', '.join(known)}")
     whole = sum(int(np.prod(variable.shape)) for variable in variables.values())
     chosen = []
     for path, variable in variables.items():
         small = np.prod(variable.shape) < _SMALL * whole
-        own = next((layers[name] for name in owners[path] if name in layers), None)
-        kernel = Kernel(path, variable, own or (UNTOUCHED if small else setting))
-        if kernel.setting != UNTOUCHED:
+        named = next((layers[name] for name in owners[path] if name in layers), None)
+        kernel = Kernel(path, variable, named or (UNTOUCHED if small else setting))
+        if kernel.setting.changes_kernels:
             chosen.append(kernel)
     return chosen
 

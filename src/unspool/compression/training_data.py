@@ -17,6 +17,7 @@ from unspool.support.samples import Samples
 
 _HELD_OUT = 1 / 20
 _MOST_HELD_OUT = 5000
+_SOME = 2000
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,25 @@ def training_data(
         arrays, labels = [a[kept] for a in arrays], _taken(labels, kept)
     fit = {"x": _as_inputs(model, arrays), "y": labels, "batch_size": batch_size}
     return TrainingData(fit, -(-len(arrays[0]) // batch_size), validation)
+
+
+def some(source: TrainingData) -> list[np.ndarray]:
+    """The first of the training samples, one array (samples, ...) per input."""
+    data = source.fit["x"]
+    if not isinstance(data, tf.data.Dataset):
+        return [array[:_SOME] for array in keras.tree.flatten(data)]
+    batches: list[list[np.ndarray]] = []
+    for batch, *_ in data.take(_SOME).as_numpy_iterator():
+        arrays = keras.tree.flatten(batch)
+        if sum(len(taken[0]) for taken in batches) >= _SOME or _differ(batches, arrays):
+            break
+        batches.append(arrays)
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _differ(batches: list[list[np.ndarray]], arrays: list[np.ndarray]) -> bool:
+    """Whether a batch has sequences of another length than the first."""
+    return bool(batches) and [a.shape[1:] for a in batches[0]] != [a.shape[1:] for a in arrays]
 
 
 def _taken(labels: Any, indices: np.ndarray) -> Any:

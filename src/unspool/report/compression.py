@@ -11,6 +11,7 @@ from unspool.compression.candidates import Candidate
 from unspool.compression.fine_tuning import Epoch
 from unspool.compression.kernels import KernelResult
 from unspool.compression.search_results import Search
+from unspool.compression.units.removal import UnitsResult
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Compression:
         epochs: of fine-tuning; empty after a search, whose candidates each have their own.
         best: number of the epoch that was kept.
         search: where there was one.
+        units: of each layer that lost some, how many are left.
     """
 
     before: Mapping[str, float]
@@ -30,11 +32,14 @@ class Compression:
     epochs: tuple[Epoch, ...] = ()
     best: int = 0
     search: Search | None = None
+    units: tuple[UnitsResult, ...] = ()
 
 
 def compression_document(compression: Compression) -> dict[str, Any]:
     """The part of report.json that says how the model was compressed."""
     document: dict[str, Any] = {"kernels": [asdict(kernel) for kernel in compression.kernels]}
+    if compression.units:
+        document["units"] = [asdict(layer) for layer in compression.units]
     if compression.epochs:
         document["epochs"] = [asdict(epoch) for epoch in compression.epochs]
         document["best_epoch"] = compression.best
@@ -71,6 +76,16 @@ def kernel_table(kernels: tuple[KernelResult, ...]) -> RenderableType:
     for kernel in kernels:
         share = f"{100 * kernel.zeros / kernel.weights:.1f}"
         table.add_row(kernel.path, f"{kernel.weights:,}", share, str(kernel.values))
+    return table
+
+
+def units_table(units: tuple[UnitsResult, ...]) -> RenderableType:
+    """Render how many units the layers have left."""
+    table = Table(title="Units", box=None, title_justify="left")
+    for column in ("Layer", "Before", "Left"):
+        table.add_column(column, justify="left" if column == "Layer" else "right")
+    for layer in units:
+        table.add_row(layer.layer, f"{layer.before:,}", f"{layer.units:,}")
     return table
 
 

@@ -19,14 +19,21 @@ def compressed(compression: Compression | None) -> Section:
             for k in compression.kernels
         ],
     )
+    units = Table(
+        "Layers that lost units",
+        ("Layer", ">Units before", ">Left"),
+        [(u.layer, f"{u.before:,}", f"{u.units:,}") for u in compression.units],
+    )
+    tables = (units, kernels) if compression.units else (kernels,)
     pictures = (_tried(compression.search),) if compression.search else ()
-    return Section("compression", "Compression", pictures, tables=(kernels,))
+    return Section("compression", "Compression", pictures, tables=tables)
 
 
 def _short(setting: KernelSetting) -> str:
-    if setting.clusters is None:
-        return str(setting) if not setting.sparsity else f"{100 * setting.sparsity:.0f} %, free"
-    return f"{100 * setting.sparsity:.0f} %, {setting.clusters}"
+    if not setting.changes_kernels:
+        return str(setting)
+    units = "" if setting.units is None else f"{str(setting).partition(',')[0]}, "
+    return f"{units}{100 * setting.sparsity:.0f} %, {setting.clusters or 'free'}"
 
 
 def _tried(search: Search) -> Picture:

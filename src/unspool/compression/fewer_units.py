@@ -1,0 +1,66 @@
+"""A trained model -> the model that is fine-tuned, with as many units as a setting asks for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool.compression.kernels import KernelSetting
+from unspool.compression.trained_loss import copied, losses
+from unspool.compression.units.channels import Channels
+from unspool.compression.units.choice import Wish, staying, wishes
+from unspool.compression.units.layout import layout
+from unspool.compression.units.removal import UnitsResult, results, without
+from unspool.compression.units.scores import scores
+
+
+def with_fewer_units(
+    model: Any,
+    setting: KernelSetting,
+    layers: Mapping[str, KernelSetting],
+    data: Sequence[np.ndarray],
+    seed: int,
+) -> tuple[Any, tuple[UnitsResult, ...]]:
+    """A copy of a model without its least important units, and which layers lost some.
+
+    Its weights are those of the trained model; it has yet to be fine-tuned.
+
+    Args:
+        model: a built, compiled Keras model.
+        setting: for all layers that `layers` does not name.
+        layers: layer name -> its setting.
+        data: samples to find out with what matters, one array (samples, ...) per input.
+        seed: draws samples.
+
+    Raises:
+        UnspoolError: what is asked for cannot be taken out; the message says why.
+    """
+    if not _are_asked_for(setting, layers):
+        return copied(model), ()
+    channels = layout(model)
+    wanted = _wishes(channels, setting, layers)
+    stays = staying(channels, scores(model, channels, data, seed), wanted)
+    smaller = without(model, channels, stays)
+    smaller.compile(**losses(model))
+    return smaller, results(channels, stays)
+
+
+def check_units(model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> None:
+    """Check, without any work, that the units can be taken out that settings ask for.
+
+    Raises:
+        UnspoolError: as `with_fewer_units`.
+    """
+    if _are_asked_for(setting, layers):
+        channels = layout(model)
+        staying(channels, np.zeros(channels.count), _wishes(channels, setting, layers))
+
+
+def _are_asked_for(setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> bool:
+    return any(each.units is not None for each in (setting, *layers.values()))
+
+
+def _wishes(
+    channels: Channels, setting: KernelSetting, layers: Mapping[str, KernelSetting]
+) -> list[Wish]:
+    return wishes(channels, setting.units, {name: own.units for name, own in layers.items()})

@@ -1,0 +1,306 @@
+"""Units taken out: what nothing reads goes first, and the outputs stay what Keras computes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool
+from unspool import FineTuning, KernelSetting, UnspoolError, compress
+from unspool.compression.fewer_units import with_fewer_units
+from unspool.support._tensorflow import keras
+
+L = keras.layers
+STEPS, FEATURES = 120, 8
+DEAD = [1, 4, 5, 10]  # of 16 units; 12 stay
+LIVE = KernelSetting(0.0, None, units=12)
+
+
+def deaden(*readers: Any) -> None:
+    """Set the rows of kernels to 0 that read the dead ones of each 16 channels."""
+    for kernel in readers:
+        values = np.array(kernel)
+        dead = [start + unit for start in range(0, values.shape[-2], 16) for unit in DEAD]
+        values[..., dead, :] = 0
+        kernel.assign(values)
+
+
+def gru() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    layer, head = L.GRU(16), L.Dense(3, activation="softmax")
+    model = keras.Model(x, head(layer(x)))
+    deaden(layer.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+def convolution_and_norm() -> Any:
+    conv, norm = L.Conv1D(16, 3, padding="same", activation="relu"), L.BatchNormalization()
+    lstm, head = L.LSTM(16, return_sequences=True), L.Dense(3)
+    model = keras.Sequential(
+        [L.Input((STEPS, FEATURES)), conv, norm, lstm, L.GlobalAveragePooling1D(), head]
+    )
+    norm.set_weights([np.random.default_rng(0).uniform(0.5, 1, 16) for _ in range(4)])
+    deaden(lstm.cell.kernel, lstm.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+def residual_sum() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    dense, first, second, head = (
+        L.Dense(16),
+        L.GRU(16, return_sequences=True),
+        L.LSTM(16),
+        L.Dense(2),
+    )
+    wide = dense(x)
+    model = keras.Model(x, head(second(L.Add()([wide, first(wide)]))))
+    deaden(first.cell.kernel, first.cell.recurrent_kernel, second.cell.kernel)
+    deaden(second.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+def both_directions() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    first = L.Bidirectional(L.GRU(16, return_sequences=True))
+    second, head = L.Bidirectional(L.LSTM(16), merge_mode="sum"), L.Dense(2)
+    model = keras.Model(x, head(second(first(x))))
+    for layer in (first.forward_layer, first.backward_layer):
+        deaden(layer.cell.recurrent_kernel)
+    for layer in (second.forward_layer, second.backward_layer):
+        deaden(layer.cell.kernel, layer.cell.recurrent_kernel)  # both halves of what is read
+    deaden(head.kernel)
+    return model
+
+
+def encoder_and_decoder() -> Any:
+    x, y = keras.Input((STEPS, FEATURES)), keras.Input((20, 4))
+    encoder = L.LSTM(16, return_state=True)
+    decoder, head = L.LSTM(16, return_sequences=True), L.TimeDistributed(L.Dense(3))
+    model = keras.Model([x, y], head(decoder(y, initial_state=encoder(x)[1:])))
+    deaden(encoder.cell.recurrent_kernel, decoder.cell.recurrent_kernel, head.layer.kernel)
+    return model
+
+
+def stacked_cells() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    first, second, head = L.GRUCell(16), L.LSTMCell(16), L.Dense(3)
+    model = keras.Model(x, head(L.Flatten()(L.RNN([first, second], return_sequences=True)(x))))
+    deaden(first.recurrent_kernel, second.kernel, second.recurrent_kernel, head.kernel)
+    return model
+
+
+def pictures() -> Any:
+    x = keras.Input((STEPS, 5, 3))
+    conv, gru_layer, head = L.Conv2D(16, 3, padding="same"), L.GRU(16), L.Dense(4)
+    model = keras.Model(x, head(gru_layer(L.Reshape((STEPS, 80))(conv(x)))))
+    deaden(gru_layer.cell.kernel, gru_layer.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+def words() -> Any:
+    x = keras.Input((STEPS,))
+    table, rnn, head = L.Embedding(50, 16), L.SimpleRNN(16, return_sequences=True), L.Dense(4)
+    model = keras.Model(x, head(rnn(table(x))[:, -1]))
+    deaden(rnn.cell.kernel, rnn.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+def separable() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    first, depth = L.Dense(16, activation="relu"), L.DepthwiseConv1D(3)
+    point, gru_layer, head = L.SeparableConv1D(16, 3), L.GRU(16), L.Dense(4)
+    model = keras.Model(x, head(gru_layer(point(depth(first(x))))))
+    deaden(point.pointwise_kernel, gru_layer.cell.kernel, gru_layer.cell.recurrent_kernel)
+    deaden(head.kernel)
+    return model
+
+
+def a_model_in_the_model() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    hidden, last = L.Dense(16, activation="tanh"), L.Dense(7)
+    inner = keras.Sequential([L.Input((6,)), hidden, last])
+    model = keras.Model(x, inner(L.GRU(6)(x)))
+    deaden(last.kernel)
+    return model
+
+
+def attention() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    gru_layer, key, head = L.GRU(16, return_sequences=True), L.Dense(1), L.Dense(2)
+    y = gru_layer(x)
+    seen = L.Multiply()([y, L.Softmax(axis=1)(key(y))])
+    model = keras.Model(x, head(L.GlobalAveragePooling1D()(seen)))
+    deaden(gru_layer.cell.recurrent_kernel, key.kernel, head.kernel)
+    return model
+
+
+def a_layer_called_twice() -> Any:
+    x, y = keras.Input((STEPS, FEATURES)), keras.Input((STEPS, FEATURES))
+    shared, head = L.GRU(16), L.Dense(2)
+    model = keras.Model([x, y], head(L.Concatenate()([shared(x), shared(y)])))
+    deaden(shared.cell.recurrent_kernel, head.kernel)
+    return model
+
+
+MODELS = (
+    gru,
+    convolution_and_norm,
+    residual_sum,
+    both_directions,
+    encoder_and_decoder,
+    stacked_cells,
+    pictures,
+    words,
+    separable,
+    a_model_in_the_model,
+    attention,
+    a_layer_called_twice,
+)
+
+
+def data_for(model: Any, count: int = 40) -> list[np.ndarray]:
+    rng = np.random.default_rng(3)
+    shapes = [(count, *tensor.shape[1:]) for tensor in model.inputs]
+    ids = any(isinstance(layer, L.Embedding) for layer in model.layers)
+    return [
+        (rng.integers(0, 50, shape) if ids else rng.normal(0, 1, shape)).astype(np.float32)
+        for shape in shapes
+    ]
+
+
+def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any]:
+    """The model with fewer units, and what became of its layers; not fine-tuned."""
+    model.compile(loss="mse")
+    own = {name: KernelSetting(units=units) for name, units in layers.items()}
+    return with_fewer_units(model, setting, own, data_for(model), seed=0)
+
+
+def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:
+    fed = data if len(data) > 1 else data[0]
+    return np.asarray(model.predict(fed, verbose=0))
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_units_that_nothing_reads_go_and_the_outputs_stay(make: Callable[[], Any]) -> None:
+    keras.utils.set_random_seed(1)
+    model = make()
+    data = data_for(model)
+    expected = outputs(model, data)
+    smaller, units = fewer(model, LIVE)
+    assert units, "nothing was taken out"
+    assert all((layer.before, layer.units) == (16, 12) for layer in units)
+    assert smaller.count_params() < model.count_params()
+    np.testing.assert_allclose(outputs(smaller, data), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [gru, residual_sum, encoder_and_decoder])
+def test_the_smaller_model_is_an_ordinary_keras_file(
+    make: Callable[[], Any], tmp_path: Path
+) -> None:
+    model = make()
+    data = data_for(model, 4)
+    smaller, _ = fewer(model, LIVE)
+    smaller.save(tmp_path / "model.keras")
+    again = unspool.load(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(again, data), outputs(smaller, data))
+
+
+@pytest.mark.parametrize("units", [0.5, 0.26, 8])
+def test_a_share_is_rounded_to_a_multiple_of_eight(units: float) -> None:
+    model = residual_sum()
+    smaller, _ = fewer(model, KernelSetting(units=units))
+    assert {layer.units for layer in smaller.layers if hasattr(layer, "units")} == {8, 2}
+
+
+@pytest.mark.parametrize("name", ["gru_cell_of_mine", "stack/cells/gru_cell_of_mine"])
+def test_a_cell_has_a_number_of_its_own(name: str) -> None:
+    x = keras.Input((STEPS, FEATURES))
+    cells = L.StackedRNNCells(
+        [L.GRUCell(16, name="gru_cell_of_mine"), L.LSTMCell(16)], name="cells"
+    )
+    model = keras.Model(x, L.Dense(2)(L.RNN(cells, name="stack")(x)))
+    _, units = fewer(model, KernelSetting(), **{name: 5})
+    assert [(layer.layer, layer.units) for layer in units] == [("stack/cells/gru_cell_of_mine", 5)]
+
+
+def named() -> Any:
+    x = keras.Input((STEPS, FEATURES), name="x")
+    first = L.GRU(16, return_sequences=True, name="first")(x)
+    second = L.GRU(16, return_sequences=True, name="second")(first)
+    third = L.GRU(16, return_sequences=True, name="third")(L.Add(name="sum")([first, second]))
+    moved = L.Permute((2, 1), name="turned")(third)
+    return keras.Model(x, L.Dense(3, name="head")(L.GlobalAveragePooling1D()(moved)))
+
+
+REFUSED = {
+    "of no layer": (
+        {"furst": 8},
+        "no units belong to 'furst'; layers that have some to take out are first, second",
+    ),
+    "more than there are": ({"first": 32}, "32 units of 'first': it has 16"),
+    "an output": ({"head": 2}, "units of 'head' cannot be taken out: they are an output"),
+    "taken by place": ({"third": 8}, "cannot be taken out: 'turned', a Permute, takes them"),
+    "tied": ({"first": 8, "second": 12}, "12 units of 'second': 8 are left"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_go_is_refused_with_its_reason(case: str) -> None:
+    wanted, message = REFUSED[case]
+    model = named()
+    with pytest.raises(UnspoolError, match=message):
+        fewer(model, KernelSetting(), **wanted)
+
+
+def test_a_model_whose_units_all_have_to_stay_is_refused() -> None:
+    x = keras.Input((STEPS, FEATURES))
+    model = keras.Model(x, L.GRU(16, name="all")(x))
+    with pytest.raises(UnspoolError, match=r"no layer .*\(all: they are an output of the model"):
+        fewer(model, KernelSetting(units=0.5))
+
+
+@pytest.mark.parametrize("units", [0, -1, 1.5, float("nan"), float("inf")])
+def test_numbers_of_units_that_there_cannot_be(units: float) -> None:
+    with pytest.raises(UnspoolError, match="expected how many stay, such as 64, or the share"):
+        KernelSetting(units=units)
+
+
+def test_units_zeros_and_values_in_one_go() -> None:
+    model = gru()
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    data = data_for(model, 128)[0]
+    labels = (data[:, :, 0].mean(1) > 0).astype(np.int64)
+    done = compress(
+        model,
+        data,
+        labels,
+        setting=KernelSetting(0.5, 8, units=8),
+        fine_tuning=FineTuning(epochs=2),
+    )
+    assert [(layer.layer, layer.units) for layer in done.units] == [(model.layers[1].name, 8)]
+    kernel = np.array(done.model.layers[1].cell.recurrent_kernel)
+    assert kernel.shape == (8, 24)
+    assert (kernel == 0).mean() == 0.5
+    assert len(np.unique(kernel[kernel != 0])) <= 8
+    assert done.model.loss == model.loss
+
+
+def test_the_least_important_units_go() -> None:
+    """Large weights of its own do not make a unit important."""
+    x = keras.Input((STEPS, FEATURES))
+    layer, head = L.SimpleRNN(16, return_sequences=True), L.Dense(2)
+    model = keras.Model(x, head(L.GlobalAveragePooling1D()(layer(x))))
+    weight = np.array(head.kernel)
+    weight[DEAD] *= 1e-3  # hardly read by the output, but with large weights of their own
+    head.kernel.assign(weight)
+    recurrent = np.array(layer.cell.recurrent_kernel)
+    recurrent[DEAD] *= 1e-3
+    layer.cell.recurrent_kernel.assign(recurrent)
+    columns = np.array(layer.cell.kernel)
+    columns[:, DEAD] *= 10
+    layer.cell.kernel.assign(columns)
+    smaller, _ = fewer(model, LIVE)
+    expected = np.delete(np.array(layer.cell.kernel), DEAD, axis=1)
+    np.testing.assert_array_equal(np.array(smaller.layers[1].cell.kernel), expected)
