@@ -132,7 +132,6 @@ ROOMS: dict[str, set[str]] = {
         "compilation",
         "compilation.residency",
         "compression",
-        "compression.units",
         "deployed",
         "deployment",
         "firmware",
