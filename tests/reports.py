@@ -14,6 +14,7 @@ from unspool.compilation import vela
 from unspool.compilation.budgets import Breach
 from unspool.compilation.targets import target
 from unspool.compression.candidates import Candidate
+from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelResult, KernelSetting
 from unspool.compression.search_results import Search
 from unspool.deployment import Options, deploy, deploy_stream
@@ -146,11 +147,13 @@ def hostile() -> Report:
 def searched() -> Compression:
     """A search in which one of six candidates is beaten."""
     tried = [
-        Candidate(KernelSetting(sparsity, 16), 99 - 4 * sparsity**8, flash, 9000 * flash, 60.0)
+        Candidate(KernelSetting(sparsity, 16), 99 - 4 * sparsity**8, flash, 8, 9000 * flash, 8, 60)
         for sparsity, flash in ((0.5, 90), (0.7, 70), (0.8, 60), (0.85, 75), (0.9, 40))
     ]
-    before = Candidate(KernelSetting(0.0, None), 99.1, 200, 4_600_000, 1.0)
-    search = Search(99.2, 3000, 1.0, "cycles", target(), before, tuple(tried))
+    before = Candidate(KernelSetting(0.0, None), 99.1, 200, 8, 4_600_000, 0, 1.0)
+    preview = Candidate(KernelSetting(0.5, 16, 0.5), 97.1, 100, 8, 600_000, 2, 1.0)
+    goal = Goal(max_loss=1.0)
+    search = Search(goal, 99.2, 3000, target(), before, tuple(tried), (preview,))
     kernels = (KernelResult("gru/gru_cell/recurrent_kernel", 192, 154, 16),)
     return Compression({"flash": 198.4, "cycles": 4_600_000}, kernels, search=search)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unspool.compression.compressing import Compressed, compress
     from unspool.compression.fine_tuning import Epoch
     from unspool.compression.fine_tuning_run import FineTuning
+    from unspool.compression.goal import Goal
     from unspool.compression.kernels import KernelResult, KernelSetting
     from unspool.compression.search_results import Search
     from unspool.compression.searching import search
@@ -88,6 +89,7 @@ _HOME = {
     "Remedy": "remedies.trying",
     "Resident": "compilation.residency.keeping",
     "Round": "quantization.calibration",
+    "Goal": "compression.goal",
     "Search": "compression.search_results",
     "Session": "runtime.session",
     "Simulation": "runtime.verification",
@@ -140,6 +142,7 @@ __all__ = [
     "Drift",
     "Epoch",
     "FineTuning",
+    "Goal",
     "InputScaling",
     "KernelResult",
     "KernelSetting",

@@ -135,7 +135,7 @@ def test_the_smallest_comes_first_and_what_failed_last(swept: Sweep, by: str) ->
 
 def test_json_and_csv_hold_the_same_rows(swept: Sweep) -> None:
     document = json.loads(sweep_json(swept, swept.trials, "m.tflite", NOW))
-    assert document["schema_version"] == 3 and document["origin"] == "estimated"
+    assert document["schema_version"] == 4 and document["origin"] == "estimated"
     assert document["budget"] == {"max_sram_kib": 3, "no_cpu": 0}
     rows = list(csv.DictReader(io.StringIO(sweep_csv(swept, swept.trials))))
     for row, entry, trial in zip(rows, document["targets"], swept.trials, strict=True):

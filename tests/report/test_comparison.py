@@ -29,7 +29,7 @@ def figure(
 
 
 BEFORE: dict[str, Any] = {
-    "schema_version": 3,
+    "schema_version": 4,
     "created": "2026-01-01T00:00:00+00:00",
     "model": {"name": "m"},
     "target": {"accelerator": "ethos-u55-128", "memory_mode": "Shared_Sram"},
@@ -164,8 +164,8 @@ NOT_REPORTS = {
     "not UTF-8": (b"\xff\xfe\x00", "not JSON"),
     "deep": ("[" * 100_000, "not JSON"),
     "a list": ("[]", "no schema_version"),
-    "a sweep": ('{"schema_version": 3, "targets": []}', "no target"),
-    "later": (changed(schema_version=4), "schema_version 4, expected 3"),
+    "a sweep": ('{"schema_version": 4, "targets": []}', "no target"),
+    "later": (changed(schema_version=5), "schema_version 5, expected 4"),
     "no figures": (changed(figures=None), "no 'figures'"),
     "figures as a list": (changed(figures=[]), "not a report"),
     "no value": (changed(figures__sram__value=None), "no 'value'"),

@@ -35,7 +35,7 @@ def text(report: Report, **options: Any) -> str:
 
 
 def test_the_schema_has_a_version_and_these_parts(document: dict[str, Any]) -> None:
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert set(document) == {
         *("schema_version", "created", "model", "target", "figures", "accuracy"),
         *("verdict", "quality"),

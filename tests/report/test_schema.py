@@ -17,7 +17,8 @@ from commands import unspool
 from conftest import computing_at_once, random_samples, small_model
 from jsonschema import Draft202012Validator
 
-from unspool.compression.searching import LADDER, search
+from unspool.compression.kernels import KernelSetting
+from unspool.compression.searching import search
 from unspool.support._tensorflow import keras
 
 SCHEMA = json.loads((files("unspool.report") / "report.schema.json").read_text())
@@ -110,11 +111,14 @@ class _Commands:
         model.save(folder / "small.keras")
         data = ("--data", folder / "train.npy", "--labels", folder / "classes.npy")
         compress = ("compress", folder / "small.keras", *data, "--epochs", 2, "--batch-size", 95)
-        two = mock.patch.dict(search.__kwdefaults__, settings=LADDER[:2])
+        two = mock.patch.dict(search.__kwdefaults__, settings=TWO)
         with two, mock.patch("unspool.deployment.try_remedies", return_value=()):
             small, found = folder / "small", folder / "found"
             self.run(*compress, "--sparsity", 0.5, "--out", small, report="small")
             self.run(*compress, "--max-accuracy-drop", 100, "--out", found, report="found")
+
+
+TWO = (KernelSetting(0.4, 32), KernelSetting(0.5, 32))
 
 
 def problems(document: Document) -> list[str]:
@@ -175,7 +179,7 @@ BROKEN: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "a figure that is text": (lambda d: d["figures"]["flash"].update(value="9"), "'9' is not of"),
     "no placement": (lambda d: d.pop("placement"), "'placement' is a required"),
-    "another version": (lambda d: d.update(schema_version=1), "3 was expected"),
+    "another version": (lambda d: d.update(schema_version=1), "4 was expected"),
     "more than all right": (lambda d: d["accuracy"][0].update(percent=101), "101 is greater"),
     "parameters alone": (lambda d: d["model"].pop("inputs"), "'inputs' is a dependency"),
 }

@@ -147,7 +147,6 @@ def test_a_search_and_training_for_int8_say_so_before_they_train(tmp_path: Path)
     with pytest.raises(UnspoolError) as refused:
         unspool.search(
             *(model, data, classes, tmp_path),
-            max_accuracy_drop=1,
             settings=[KernelSetting(0.5, 16)],
             validation=(values(6), classes),
             time_steps=6,
@@ -156,7 +155,6 @@ def test_a_search_and_training_for_int8_say_so_before_they_train(tmp_path: Path)
     with pytest.raises(UnspoolError, match=r"^validation data: the array for input 'x' has the"):
         unspool.search(
             *(model, data, classes, tmp_path),
-            max_accuracy_drop=1,
             settings=[KernelSetting(0.5, 16)],
             time_steps=6,
         )

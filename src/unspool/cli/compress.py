@@ -27,6 +27,7 @@ from unspool.support import files, samples
 
 if TYPE_CHECKING:
     from unspool.compression.fine_tuning_run import FineTuning
+    from unspool.compression.goal import Goal
     from unspool.deployed import Deployment, Options
     from unspool.report.compression import Compression
 
@@ -78,8 +79,8 @@ def compress_command(
     target: TargetOptions,
 ) -> None:
     """Prune and cluster a trained model's kernels, fine-tune it, and take it to the NPU."""
-    chosen, drop = target.chosen(), searched.max_accuracy_drop
-    _check(given.model, out, drop, kernels.are_given)
+    chosen, goal = target.chosen(), searched.goal()
+    _check(given.model, out, searched.asked, kernels.are_given)
     onnx_file = _onnx_file(given.model, out_onnx)
     if onnx_file and kernels.units:
         raise UnspoolError(
@@ -87,7 +88,7 @@ def compress_command(
             "given with it"
         )
     told = {"time_steps": time_steps, **piece.arguments()}
-    arrays = given.arrays(samples.load if drop is None else classes)
+    arrays = given.arrays(classes if goal and goal.is_accuracy else samples.load)
     folder = claimed(out)
     console().print(f"target: {chosen}")
 
@@ -104,8 +105,8 @@ def compress_command(
     )
     if onnx_file:  # whether its weights can be told apart is known before any work
         to_onnx(inputs.trained, given.model, **told)
-    if drop is not None:
-        smaller, compression = _searched(inputs, drop, searched)
+    if goal is not None:
+        smaller, compression = _searched(inputs, goal, searched)
     else:
         smaller, compression = _compressed(inputs, kernels)
     if onnx_file:
@@ -125,11 +126,11 @@ def _onnx_file(model: Path, asked: Path | None) -> Path | None:
     return files.output_folder(asked.parent) / asked.name
 
 
-def _check(model: Path, out: Path, max_accuracy_drop: float | None, has_setting: bool) -> None:
-    if max_accuracy_drop is not None and has_setting:
+def _check(model: Path, out: Path, search: str, has_setting: bool) -> None:
+    if search and has_setting:
         raise UnspoolError(
-            f"--max-accuracy-drop {max_accuracy_drop:g} searches for a setting: --units, "
-            "--sparsity, --clusters and --layer cannot be given with it"
+            f"{search} searches for a setting: --units, --sparsity, --clusters and --layer cannot "
+            "be given with it"
         )
     if (out / MODEL).resolve() == model.resolve():
         raise UnspoolError(f"--out {out}: {model} would be overwritten; choose another folder")
@@ -169,9 +170,7 @@ def _before(inputs: Inputs) -> dict[str, float]:
     return values_of(_deployed(inputs, inputs.trained, options, "as it is, "))
 
 
-def _searched(
-    inputs: Inputs, max_accuracy_drop: float, options: SearchOptions
-) -> "tuple[Any, Compression]":
+def _searched(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[Any, Compression]":
     from unspool.cli.search_view import showing
     from unspool.compression.kernels import results
     from unspool.compression.searching import search
@@ -185,8 +184,8 @@ def _searched(
             inputs.arrays.data,
             inputs.arrays.labels,
             inputs.folder / "search",
-            max_accuracy_drop=max_accuracy_drop,
-            minimise=options.minimise.value,
+            goal=goal,
+            previews=options.trials,
             calibration=inputs.arrays.calibration,
             quantization_aware=inputs.quantization_aware,
             fine_tuning=inputs.tuning,
@@ -199,8 +198,8 @@ def _searched(
     if result.chosen is None:
         console().print(search_table(result))
         console().print(
-            f"No setting holds the accuracy within {max_accuracy_drop:g} points; allow more "
-            "with --max-accuracy-drop, or train longer with --epochs."
+            f"No setting holds {goal.metric} within {goal.max_loss:g} {goal.unit}; allow more, or "
+            "train longer with --epochs."
         )
         raise typer.Exit(BROKEN)
     smaller = load(result.models[result.chosen.setting])

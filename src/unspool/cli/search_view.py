@@ -56,15 +56,19 @@ def _live(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[
 
 
 def _plain(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
+    from unspool.report.compression import metric_label, metric_number
+
     printed: set[object] = set()
 
     def show(search: "Search") -> None:
-        for candidate in search.candidates:
-            if candidate.setting not in printed:
-                printed.add(candidate.setting)
+        goal = search.goal
+        for candidate in (*search.previews, *search.candidates):
+            if candidate not in printed:
+                printed.add(candidate)
                 screen.print(
-                    f"{candidate.setting}: {candidate.accuracy:.2f} %, "
-                    f"{candidate.flash_kib:.1f} KiB, {candidate.cycles:,} cycles"
+                    f"{candidate.setting}, {candidate.epochs} epochs: {metric_label(goal)} "
+                    f"{metric_number(goal, candidate.value)}, {candidate.flash_kib:.1f} KiB, "
+                    f"{candidate.cycles:,} cycles"
                     + ("" if search.holds(candidate) else ", loses too much")
                 )
 

@@ -36,8 +36,10 @@ class Store:
                 task.calibration,
                 asdict(task.fine_tuning),
                 str(task.target),
+                task.resident_kib,
                 task.time_steps,
                 task.quantization_aware,
+                (task.goal.metric, task.goal.higher_is_better),
             )
         )
 
@@ -52,7 +54,7 @@ class Store:
         try:
             fields = json.loads(files.read(path.with_suffix(".json")))
             files.check_regular(path)
-            numbers = [fields[name] for name in ("accuracy", "flash_kib", "cycles", "seconds")]
+            numbers = [value for name, value in fields.items() if name != "setting"]
             if not all(math.isfinite(number) for number in numbers) or not is_zipfile(path):
                 return None
             return Candidate(**{**fields, "setting": setting})

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from unspool import stages
+from unspool.compilation.residency.keeping import keep_resident
 from unspool.compilation.targets import Target
 from unspool.compilation.vela import compile
 from unspool.compression.compressing import compress
 from unspool.compression.fine_tuning_run import FineTuning
+from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelSetting
-from unspool.compression.training_data import classes_of
 from unspool.frontend.keras_file import load
-from unspool.runtime.evaluation import accuracy
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
@@ -27,17 +27,21 @@ class Candidate:
     """The results of one setting.
 
     Attributes:
-        setting: how far all kernels were compressed.
-        accuracy: of the int8 model in LiteRT on the validation samples, percent.
+        setting: how far all layers were compressed.
+        value: the goal's metric of the int8 model in LiteRT on the validation samples.
         flash_kib: of the compiled file, KiB, measured.
+        sram_kib: TFLM's arena for it, KiB.
         cycles: of one inference, Vela's estimate.
+        epochs: of fine-tuning; 0 for the trained model as it is.
         seconds: how long it took.
     """
 
     setting: KernelSetting
-    accuracy: float
+    value: float
     flash_kib: float
+    sram_kib: float
     cycles: int
+    epochs: int
     seconds: float
 
 
@@ -49,12 +53,14 @@ class Task:
         trained: bytes of the trained model's .keras file.
         losses: what it was compiled with, as `losses` gives it.
         data: training samples, one array (samples, ...) per input.
-        labels: their classes, as the loss takes them.
-        validation: samples and classes that are not used to train.
+        labels: of them, as the loss takes them.
+        validation: samples and labels that are not used to train.
+        goal: what is measured.
         calibration: samples to quantize with.
         quantization_aware: whether to train with the errors of int8 too.
         fine_tuning: how to train.
         target: what to compile for.
+        resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
         time_steps: length of the sequence where the model leaves it open.
     """
 
@@ -63,23 +69,36 @@ class Task:
     data: list[np.ndarray]
     labels: np.ndarray
     validation: tuple[list[np.ndarray], np.ndarray]
+    goal: Goal
     calibration: Samples
     quantization_aware: bool
     fine_tuning: FineTuning
     target: Target
+    resident_kib: float | None
     time_steps: int | None
 
 
-def measure(task: Task, model: Any, setting: KernelSetting) -> Candidate:
+def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
     way = stages.sequences(task.time_steps, allow_cpu=True)  # `deploy` asks for the user's word
     _, int8_tflite = stages.quantized(model, task.calibration, way)
     compiled = compile(int8_tflite, task.target)
+    cycles = compiled.cycles
+    if task.resident_kib is not None:
+        resident = keep_resident(compiled, int8_tflite, task.resident_kib)
+        compiled = replace(compiled, tflite=resident.tflite)
+        cycles = resident.cycles or cycles
     data, labels = task.validation
-    percent = accuracy(int8_tflite, data, classes_of(labels), "litert").percent
-    seconds = time.perf_counter() - start
-    return Candidate(setting, percent, compiled.flash_kib, compiled.cycles, seconds)
+    return Candidate(
+        setting=setting,
+        value=task.goal.measured(int8_tflite, data, task.goal.targets(labels)),
+        flash_kib=compiled.flash_kib,
+        sram_kib=compiled.sram_kib,
+        cycles=cycles,
+        epochs=epochs,
+        seconds=time.perf_counter() - start,
+    )
 
 
 def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:
@@ -99,7 +118,7 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
     )
     if compressed.interrupted:
         raise KeyboardInterrupt  # half a training says nothing about the setting
-    measured = measure(task, compressed.model, setting)
+    measured = measure(task, compressed.model, setting, task.fine_tuning.epochs)
     seconds = measured.seconds + compressed.seconds
     return replace(measured, seconds=seconds), to_bytes(compressed.model)
 

@@ -1,14 +1,13 @@
-"""What a search tried, what of it holds the accuracy, and what is the smallest of that."""
+"""What a search tried, what of it holds the goal, and what is the smallest of that."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unspool.compilation.targets import Target
 from unspool.compression.candidates import Candidate
+from unspool.compression.goal import MINIMISE, Goal
 from unspool.compression.kernels import KernelSetting
-
-MINIMISE = {"cycles": "cycles", "flash": "flash_kib"}
-"""What a search can make small -> the figure of a candidate."""
 
 
 @dataclass(frozen=True)
@@ -16,47 +15,73 @@ class Search:
     """What was tried, and what is best.
 
     Attributes:
-        trained_accuracy: of the trained model in Keras on the validation samples, percent.
+        goal: what was searched for.
+        trained: the metric of the trained model in Keras on the validation samples.
         samples: how many validation samples there are.
-        max_accuracy_drop: points by which a candidate's accuracy may be below the trained model's.
-        minimise: "cycles" or "flash".
         target: what was compiled for.
         before: the trained model, deployed as it is.
-        candidates: what was tried, from mild to strong.
-        models: setting -> .keras file of the compressed model.
+        candidates: what was tried with all epochs, from mild to strong.
+        previews: what was tried with a part of the epochs, in the order in which it was.
+        models: setting -> .keras file of the candidate's model.
     """
 
-    trained_accuracy: float
+    goal: Goal
+    trained: float
     samples: int
-    max_accuracy_drop: float
-    minimise: str
     target: Target
     before: Candidate
     candidates: tuple[Candidate, ...] = ()
+    previews: tuple[Candidate, ...] = ()
     models: dict[KernelSetting, Path] = field(default_factory=dict)
 
-    def drop(self, candidate: Candidate) -> float:
-        """Points by which a candidate's accuracy is below the trained model's."""
-        return self.trained_accuracy - candidate.accuracy
+    def lost(self, candidate: Candidate) -> float:
+        """How much worse a candidate is than the trained model: points or percent, as the goal."""
+        return self.goal.lost(self.trained, candidate.value)
 
     def holds(self, candidate: Candidate) -> bool:
-        """Whether a candidate loses no more accuracy than it may."""
-        return self.drop(candidate) <= self.max_accuracy_drop + 1e-9  # 98.9 - 98.7 > 0.2
+        """Whether a candidate is no worse than it may be."""
+        return self.goal.holds(self.trained, candidate.value)
 
     @property
     def chosen(self) -> Candidate | None:
-        """The smallest of the candidates that hold the accuracy; None where none does."""
+        """The smallest of the candidates that hold the goal; None where none does."""
         holding = [candidate for candidate in self.candidates if self.holds(candidate)]
-        return min(holding, key=lambda t: getattr(t, MINIMISE[self.minimise]), default=None)
+        return min(holding, key=self.size, default=None)
+
+    def size(self, candidate: Candidate) -> float:
+        """What is to be small, of a candidate."""
+        return float(getattr(candidate, MINIMISE[self.goal.minimise]))
 
     @property
     def front(self) -> tuple[Candidate, ...]:
-        """The Pareto front: what no other beats in accuracy, flash and cycles at once."""
-        tried = [self.before, *self.candidates]
-        return tuple(t for t in tried if not any(_beats(other, t) for other in tried))
+        """The Pareto front: what nothing else beats in its metric, flash, SRAM and cycles at once.
 
+        Of the trained model and what was tried with all epochs.
+        """
+        return self._unbeaten((self.before, *self.candidates))
 
-def _beats(a: Candidate, b: Candidate) -> bool:
-    """Whether a is nowhere worse than b, and somewhere better."""
-    left, right = ((-t.accuracy, t.flash_kib, t.cycles) for t in (a, b))
-    return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+    @property
+    def ladder(self) -> tuple[Candidate, ...]:
+        """The previews that none beats in metric and size at once, from the largest on."""
+        unbeaten = [
+            one
+            for one in self.previews
+            if not any(
+                other is not one
+                and self.lost(other) <= self.lost(one)
+                and self.size(other) <= self.size(one)
+                and (self.lost(other), self.size(other)) != (self.lost(one), self.size(one))
+                for other in self.previews
+            )
+        ]
+        return tuple(sorted(unbeaten, key=self.size, reverse=True))
+
+    def _unbeaten(self, tried: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        def figures(one: Candidate) -> tuple[float, ...]:
+            return self.lost(one), one.flash_kib, one.sram_kib, one.cycles
+
+        def beats(one: Candidate, other: Candidate) -> bool:
+            left, right = figures(one), figures(other)
+            return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+
+        return tuple(one for one in tried if not any(beats(other, one) for other in tried))

@@ -1,12 +1,9 @@
-"""Try compression settings until the strongest that holds an accuracy is found."""
+"""Compress a trained model as far as a goal allows: previews, then the promising ones in full."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from unspool.compilation import targets
@@ -15,37 +12,25 @@ from unspool.compression import candidates
 from unspool.compression.candidate_store import Store
 from unspool.compression.candidates import Candidate, Task
 from unspool.compression.fine_tuning_run import FineTuning
+from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
-from unspool.compression.search_results import MINIMISE, Search
+from unspool.compression.running import Runner, runner
+from unspool.compression.search_results import Search
+from unspool.compression.space import SETTINGS, Tried, mildest, possible, proposed
 from unspool.compression.trained_loss import check_compiled, losses
-from unspool.compression.training_data import classes_of, split
+from unspool.compression.training_data import split
 from unspool.errors import UnspoolError
-from unspool.runtime.evaluation import accuracy
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
 
-LADDER = (
-    KernelSetting(0.4, 32),
-    KernelSetting(0.5, 32),
-    KernelSetting(0.6, 32),
-    KernelSetting(0.6, 16),
-    KernelSetting(0.7, 16),
-    KernelSetting(0.75, 16),
-    KernelSetting(0.8, 16),
-    KernelSetting(0.8, 8),
-    KernelSetting(0.85, 16),
-    KernelSetting(0.85, 8),
-    KernelSetting(0.9, 16),
-    KernelSetting(0.9, 8),
-    KernelSetting(0.95, 16),
-    KernelSetting(0.95, 8),
-)
-"""Settings from mild to strong: Vela encodes the kernels of each in fewer bytes than the last."""
-
-_FINE_TUNING = FineTuning()
+PREVIEWS = 12
+PREVIEW_SHARE = 1 / 4
+"""Of the epochs, that a preview trains."""
+_FEW = 4
+_GOAL, _FINE_TUNING = Goal(), FineTuning()
 
 
 def search(
@@ -54,43 +39,49 @@ def search(
     labels: np.ndarray,
     folder: AnyPath,
     *,
-    max_accuracy_drop: float = 0.2,
-    minimise: str = "cycles",
-    settings: Sequence[KernelSetting] = LADDER,
+    goal: Goal = _GOAL,
+    settings: Sequence[KernelSetting] = SETTINGS,
+    previews: int = PREVIEWS,
     validation: tuple[Samples, np.ndarray] | None = None,
     calibration: Samples | None = None,
     quantization_aware: bool = False,
     fine_tuning: FineTuning = _FINE_TUNING,
     target: Target | None = None,
+    resident_kib: float | None = None,
     time_steps: int | None = None,
     jobs: int | None = None,
     on_candidate: Callable[[Search], None] = lambda search: None,
     watch: Watch | None = None,
 ) -> Search:
-    """Compress a trained classifier as far as an accuracy allows.
+    """Compress a trained model as far as a goal allows, by units, zeros and shared values.
 
-    The settings are bisected: the next ones to try are between the strongest that held the accuracy
-    and the mildest beyond it that did not. With each the model is fine-tuned, quantized, compiled,
-    and measured on validation samples, which it was not trained with. Finished candidates are kept
-    in the folder: an interrupted search, started again, continues from there.
+    First come previews, with a quarter of the epochs: settings that a model of what was tried so
+    far (a tree-structured Parzen estimator) proposes. Those that none beats in metric and size at
+    once are a ladder, from large to small, which is bisected with all epochs: the next one to try
+    is between the smallest that held the goal and the largest below it that did not. At most four
+    settings are bisected as they are given, from mild to strong. Each is fine-tuned, quantized,
+    compiled, and measured on validation samples, which it was not trained with.
 
-    Candidates run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
+    Finished candidates are kept in the folder: an interrupted search, started again, continues from
+    there. They run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
     any other backend of joblib's, they run there.
 
     Args:
-        model: a built, compiled Keras model with one output, a value per class.
+        model: a built, compiled Keras model with one output.
         data: samples, one array (samples, ...) per input.
-        labels: classes (samples,), or one-hot (samples, classes) where the loss takes that.
+        labels: classes (samples,), or one-hot (samples, classes) where the loss takes that; for
+            another metric than the accuracy what it takes.
         folder: where finished candidates are kept.
-        max_accuracy_drop: points by which the int8 accuracy may be below the trained model's.
-        minimise: "cycles" or "flash".
-        settings: from mild to strong.
-        validation: samples and classes; a part of `data` is held out where None.
+        goal: the metric, how much worse it may become, and what is to be small.
+        settings: that may be tried; those with units that the model cannot be left with are not.
+        previews: how many are tried with a quarter of the epochs.
+        validation: samples and labels; a part of `data` is held out where None.
         calibration: samples to quantize with; the first 200 of `data` where None.
         quantization_aware: train with the errors of int8 too, as `compress` does with calibration
             samples.
         fine_tuning: how to train in each candidate.
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
+        resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
         time_steps: length of the sequence where the model leaves it open.
         jobs: candidates at a time; None: as many as joblib is configured for, else one.
         on_candidate: called after each candidate with the search so far.
@@ -105,16 +96,20 @@ def search(
         ...     data,
         ...     labels,
         ...     tmp_path / "search",
-        ...     max_accuracy_drop=100,
+        ...     goal=unspool.Goal(max_loss=100),
         ...     settings=[unspool.KernelSetting(sparsity=0.5, clusters=16)],
         ...     fine_tuning=unspool.FineTuning(epochs=2),
         ... )
         >>> print(search.chosen.setting)
         50 % zeros, 16 values
     """
-    settings = _checked(settings, minimise, max_accuracy_drop)
+    if previews < 1:
+        raise UnspoolError(f"previews {previews}: expected at least 1")
     check_compiled(model)
-    arrays, kept, held = split(model, data, labels, validation, fine_tuning.seed)
+    settings = possible(model, settings)
+    arrays, kept, held = split(
+        model, data, labels, validation, fine_tuning.seed, are_classes=goal.is_accuracy
+    )
     if calibration is None:
         calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
     taken.check_sequences(model, held[0], "validation data", time_steps)
@@ -124,90 +119,99 @@ def search(
         data=arrays,
         labels=kept,
         validation=held,
+        goal=goal,
         calibration=calibration,
         quantization_aware=quantization_aware,
         fine_tuning=fine_tuning,
         target=target or targets.target(),
+        resident_kib=resident_kib,
         time_steps=time_steps,
     )
-    start = _nothing_tried(model, task, max_accuracy_drop, minimise)
-    store = Store(files.output_folder(folder), model, task)
-    return _bisected(start, task, settings, store, jobs, on_candidate, watch)
+    found = _nothing_tried(model, task)
+    output, running = files.output_folder(folder), runner(jobs, watch)
+    if len(settings) > _FEW:
+        short = _short(task)
+        store = Store(output, model, short)
+        found = _previewed(found, short, settings, previews, store, running, on_candidate)
+        ladder = [candidate.setting for candidate in found.ladder]
+        settings = tuple(dict.fromkeys([mildest(settings), *ladder]))
+    return _bisected(found, task, settings, Store(output, model, task), running, on_candidate)
 
 
-def _checked(
-    settings: Sequence[KernelSetting], minimise: str, max_accuracy_drop: float
-) -> tuple[KernelSetting, ...]:
-    """The settings, each once; refuses what nothing can be searched with."""
-    if minimise not in MINIMISE:
-        raise UnspoolError(f"minimise {minimise!r}: expected {' or '.join(MINIMISE)}")
-    if not 0 <= max_accuracy_drop <= 100:
-        raise UnspoolError(f"accuracy drop {max_accuracy_drop}: expected points from 0 to 100")
-    if not settings:
-        raise UnspoolError("settings: expected at least one to try")
-    return tuple(dict.fromkeys(settings))
-
-
-def _nothing_tried(model: Any, task: Task, max_accuracy_drop: float, minimise: str) -> Search:
+def _nothing_tried(model: Any, task: Task) -> Search:
     """A search before its first candidate: what they are compared with."""
     data, labels = task.validation
     return Search(
-        trained_accuracy=accuracy(model, data, classes_of(labels)).percent,
+        goal=task.goal,
+        trained=task.goal.measured(model, data, task.goal.targets(labels)),
         samples=len(labels),
-        max_accuracy_drop=max_accuracy_drop,
-        minimise=minimise,
         target=task.target,
-        before=candidates.measure(task, model, UNTOUCHED),
+        before=candidates.measure(task, model, UNTOUCHED, epochs=0),
     )
+
+
+def _short(task: Task) -> Task:
+    """The task of a preview."""
+    tuning = task.fine_tuning
+    epochs = max(2, round(tuning.epochs * PREVIEW_SHARE))
+    return replace(task, fine_tuning=replace(tuning, epochs=epochs), quantization_aware=False)
+
+
+def _previewed(
+    found: Search,
+    task: Task,
+    settings: Sequence[KernelSetting],
+    count: int,
+    store: Store,
+    running: Runner,
+    on_candidate: Callable[[Search], None],
+) -> Search:
+    """Try what is proposed, with a part of the epochs."""
+    finished = (store.candidate(setting) for setting in settings)
+    found = replace(found, previews=tuple(one for one in finished if one))
+    on_candidate(found)
+    while (left := min(count, len(settings)) - len(found.previews)) > 0:
+        tried = [Tried(one.setting, found.lost(one), found.size(one)) for one in found.previews]
+        width = min(left, running.width)
+        chosen = proposed(settings, tried, width, task.fine_tuning.seed)
+        for candidate, _ in running.results(task, store, chosen):
+            found = replace(found, previews=(*found.previews, candidate))
+            on_candidate(found)
+    return found
 
 
 def _bisected(
-    search: Search,
+    found: Search,
     task: Task,
     settings: Sequence[KernelSetting],
     store: Store,
-    jobs: int | None,
+    running: Runner,
     on_candidate: Callable[[Search], None],
-    watch: Watch | None,
 ) -> Search:
-    """Try settings until the strongest that holds the accuracy is known."""
-    # Without memory maps: joblib's clean-up of them stumbles where results come one by one.
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
-    width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
-    watch = watch if width == 1 else None  # a screen cannot be sent to other processes
+    """Try settings, from mild to strong, until the strongest that holds the goal is known."""
     for setting in settings:
         candidate = store.candidate(setting)
         if candidate:
-            search = _with(search, candidate, store.model(setting), settings)
-    on_candidate(search)
-    while chosen := _next(settings, search, width):
-        calls = (joblib.delayed(candidates.run)(task, setting, watch) for setting in chosen)
-        for candidate, content in _quietly(parallel(calls)):
-            path = store.keep(candidate, content)
-            search = _with(search, candidate, path, settings)
-            on_candidate(search)
-    return search
-
-
-def _quietly(results: Iterator[Any]) -> Iterator[Any]:
-    """Without joblib's warning that it renewed a process which TensorFlow had made large."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        yield from results
+            found = _with(found, candidate, store, settings)
+    on_candidate(found)
+    while chosen := _next(settings, found, running.width):
+        for candidate, _ in running.results(task, store, chosen):
+            found = _with(found, candidate, store, settings)
+            on_candidate(found)
+    return found
 
 
 def _with(
-    search: Search, candidate: Candidate, path: Path, settings: Sequence[KernelSetting]
+    found: Search, candidate: Candidate, store: Store, settings: Sequence[KernelSetting]
 ) -> Search:
-    tried = sorted((*search.candidates, candidate), key=lambda t: settings.index(t.setting))
-    return replace(
-        search, candidates=tuple(tried), models={**search.models, candidate.setting: path}
-    )
+    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
+    models = {**found.models, candidate.setting: store.model(candidate.setting)}
+    return replace(found, candidates=tuple(tried), models=models)
 
 
-def _next(settings: Sequence[KernelSetting], search: Search, width: int) -> list[KernelSetting]:
+def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
     """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
-    results = {settings.index(t.setting): search.holds(t) for t in search.candidates}
+    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))

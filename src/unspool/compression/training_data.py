@@ -209,30 +209,32 @@ def classes_of(labels: np.ndarray) -> np.ndarray:
 
 
 def split(
-    model: Any, data: Samples, labels: Any, validation: Any, seed: int
+    model: Any, data: Samples, labels: Any, validation: Any, seed: int, are_classes: bool
 ) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
-    """Training samples, their classes, and the same for validation, for a search.
+    """Training samples, their labels, and the same for validation, for a search.
 
     Raises:
         UnspoolError: they do not fit the model, or are too few to hold some out.
     """
-    classes = model.outputs[0].shape[-1]
-    arrays = samples.check(data, structure.inputs(model), "training data")
-    labels = np.asarray(labels)
-    samples.check_labels(classes_of(labels), len(arrays[0]), max(2, classes), "training data")
+
+    def checked(data: Any, labels: Any, what: str) -> tuple[list[np.ndarray], np.ndarray]:
+        arrays = samples.check(data, structure.inputs(model), what)
+        if are_classes:
+            classes = max(2, model.outputs[0].shape[-1])
+            samples.check_labels(classes_of(np.asarray(labels)), len(arrays[0]), classes, what)
+            return arrays, np.asarray(labels)
+        return arrays, _labels(labels, len(arrays[0]), f"{what}: labels")
+
+    arrays, right = checked(data, labels, "training data")
     if validation is not None:
-        held = samples.check(validation[0], structure.inputs(model), "validation data")
-        count = len(held[0])
-        right = np.asarray(validation[1])
-        samples.check_labels(classes_of(right), count, max(2, classes), "validation data")
-        return arrays, labels, (held, right)
-    train, test = held_out(len(labels), seed)
+        return arrays, right, checked(validation[0], validation[1], "validation data")
+    train, test = held_out(len(right), seed)
     if not len(test):
         raise UnspoolError(
-            f"training data: {len(labels)} samples are too few to hold some out; give validation "
-            "samples and their classes"
+            f"training data: {len(right)} samples are too few to hold some out; give validation "
+            "samples and their labels"
         )
-    return [a[train] for a in arrays], labels[train], ([a[test] for a in arrays], labels[test])
+    return [a[train] for a in arrays], right[train], ([a[test] for a in arrays], right[test])
 
 
 def _check_elements(dataset: Any, what: str) -> None:

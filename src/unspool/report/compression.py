@@ -9,6 +9,7 @@ from rich.table import Table
 
 from unspool.compression.candidates import Candidate
 from unspool.compression.fine_tuning import Epoch
+from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelResult
 from unspool.compression.search_results import Search
 from unspool.compression.units.removal import UnitsResult
@@ -52,17 +53,17 @@ def _search_document(search: Search) -> dict[str, Any]:
     def described(candidate: Candidate) -> dict[str, Any]:
         return {
             **asdict(candidate),
-            "drop": search.drop(candidate),
+            "lost": search.lost(candidate),
             "holds": search.holds(candidate),
             "on_front": candidate in search.front,
         }
 
     return {
-        "max_accuracy_drop": search.max_accuracy_drop,
-        "minimise": search.minimise,
+        "goal": asdict(search.goal),
         "samples": search.samples,
-        "trained_accuracy": search.trained_accuracy,
+        "trained": search.trained,
         "before": described(search.before),
+        "previews": [described(candidate) for candidate in search.previews],
         "candidates": [described(candidate) for candidate in search.candidates],
         "chosen": asdict(search.chosen.setting) if search.chosen else None,
     }
@@ -89,27 +90,50 @@ def units_table(units: tuple[UnitsResult, ...]) -> RenderableType:
     return table
 
 
+def metric_label(goal: Goal) -> str:
+    """A heading for the goal's metric."""
+    return "Accuracy, %" if goal.is_accuracy else goal.metric
+
+
+def metric_number(goal: Goal, value: float) -> str:
+    """A value of the goal's metric."""
+    return f"{value:.2f}" if goal.is_accuracy else f"{value:.4g}"
+
+
 def search_table(search: Search) -> RenderableType:
-    """Render what was tried, the trained model first."""
+    """Render what was tried, the trained model first, then previews."""
+    goal = search.goal
     title = (
         f"Tried: int8 in LiteRT on {search.samples:,} held-out samples, trained "
-        f"{search.trained_accuracy:.2f} %; flash and cycles: Vela's estimate"
+        f"{metric_number(goal, search.trained)}{' %' if goal.is_accuracy else ''}; cycles: Vela's "
+        "estimate"
     )
     table = Table(title=title, box=None, title_justify="left")
-    for column in ("Setting", "Accuracy, %", "Drop", "Flash, KiB", "Cycles", "Seconds"):
+    lost = f"Lost, {goal.unit}"
+    columns = ("Setting", metric_label(goal), lost, "Flash, KiB", "SRAM, KiB", "Cycles", "Epochs")
+    for column in (*columns, "Seconds"):
         table.add_column(column, justify="left" if column == "Setting" else "right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for candidate in (search.before, *search.candidates):
-        notes = [] if search.holds(candidate) else ["loses too much"]
-        notes += ["Pareto front"] if candidate in search.front else []
-        notes += ["chosen"] if candidate == search.chosen else []
+    for candidate in (search.before, *search.previews, *search.candidates):
         table.add_row(
             str(candidate.setting),
-            f"{candidate.accuracy:.2f}",
-            f"{search.drop(candidate):+.2f}",
+            metric_number(goal, candidate.value),
+            f"{search.lost(candidate):+.2f}",
             f"{candidate.flash_kib:,.1f}",
+            f"{candidate.sram_kib:,.1f}",
             f"{candidate.cycles:,}",
+            str(candidate.epochs),
             f"{candidate.seconds:,.0f}",
-            ", ".join(notes),
+            ", ".join(_notes(search, candidate)),
         )
     return table
+
+
+def _notes(search: Search, candidate: Candidate) -> list[str]:
+    """What there is to say of a candidate."""
+    if any(candidate is preview for preview in search.previews):
+        on_ladder = any(candidate is preview for preview in search.ladder)
+        return ["preview, promising" if on_ladder else "preview"]
+    notes = [] if search.holds(candidate) else ["loses too much"]
+    notes += ["Pareto front"] if candidate in search.front else []
+    return notes + (["chosen"] if candidate == search.chosen else [])

@@ -14,7 +14,7 @@ from unspool.support import files
 from unspool.support.files import AnyPath
 from unspool.support.text import printable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 NAME = "report.json"
 

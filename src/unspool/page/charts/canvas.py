@@ -7,7 +7,7 @@ matplotlib draws, each stands in as a hex colour of its own; `render` puts the v
 import io
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, TypeAlias
 
@@ -61,6 +61,7 @@ _STYLE: Any = {
     "lines.linewidth": 1.8,
 }
 
+_NO_HINTS: Mapping[str, str] = {}
 _NUMBERS = re.compile(r' (?:d|x|y|width|height|transform)="[^"]*"')
 _LONG = re.compile(r"(\.\d\d)\d+")
 
@@ -71,6 +72,7 @@ def draw(
     description: str,
     size: tuple[float, float],
     paint: Callable[[Figure], None],
+    hints: Mapping[str, str] = _NO_HINTS,
 ) -> str:
     """Draw a figure and give it as SVG text, to be put into an HTML page.
 
@@ -80,12 +82,19 @@ def draw(
         description: what can be seen in it, the figures that matter included.
         size: width and height in CSS pixels.
         paint: puts axes on the empty figure and draws.
+        hints: `gid` of something that is drawn -> what is shown while the pointer is on it.
     """
-    return wrap(name, title, description, size, _painted(name, size, paint))
+    content = _painted(name, size, paint, tuple(hints))
+    for identity, hint in hints.items():
+        group = f'<g id="{name}-{identity}">'
+        content = content.replace(group, f"{group}<title>{escape(hint)}</title>")
+    return wrap(name, title, description, size, content)
 
 
-def _painted(name: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
-    """SVG elements of a figure. Arguments as `draw` takes them."""
+def _painted(
+    name: str, size: tuple[float, float], paint: Callable[[Figure], None], kept: tuple[str, ...]
+) -> str:
+    """SVG elements of a figure, with these ids kept. Arguments as `draw` takes them."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of caches that it cannot write
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -102,7 +111,7 @@ def _painted(name: str, size: tuple[float, float], paint: Callable[[Figure], Non
         stream = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         canvas.print_svg(stream, metadata=nothing)
-    return _inner(stream.getvalue(), name)
+    return _inner(stream.getvalue(), name, kept)
 
 
 def wrap(name: str, title: str, description: str, size: tuple[float, float], content: str) -> str:
@@ -158,14 +167,14 @@ def count_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(text))
 
 
-def _inner(document: str, name: str) -> str:
+def _inner(document: str, name: str, kept: tuple[str, ...]) -> str:
     """What matplotlib wrote inside its <svg>: ids unique on the page, colours as variables."""
     content = document[document.index("<svg") :]
     content = content[content.index(">") + 1 : content.rindex("</svg>")]
     content = re.sub(r"<(metadata|style)\b.*?</\1>", "", content, flags=re.DOTALL)
     content = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), content)
     content = content.replace("xlink:href", "href")
-    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', content))
+    used = {*kept, *re.findall(r'(?:url\(|href=")#([^)"]+)', content)}
 
     def identity(match: re.Match[str]) -> str:
         return f' id="{name}-{match[1]}"' if match[1] in used else ""

@@ -1,4 +1,4 @@
-"""What a search found: accuracy against flash and against cycles."""
+"""What a search found: its metric against flash and against cycles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Point:
 
     Attributes:
         label: its name for people.
-        accuracy_percent: of the quantized model.
+        value: of the metric, of the quantized model.
         flash_kib: of the compiled file, in KiB of 1024 bytes.
         cycles: of an inference.
         on_front: no other is at least as good in everything and better in something.
@@ -31,50 +31,56 @@ class Point:
     """
 
     label: str
-    accuracy_percent: float
+    value: float
     flash_kib: float
     cycles: int
     on_front: bool = False
     chosen: bool = False
 
 
-def pareto(points: Sequence[Point]) -> str:
-    """Two scatter plots, accuracy over flash and over cycles: the front filled, the rest hollow.
+def pareto(points: Sequence[Point], metric: str) -> str:
+    """Two scatter plots, a metric over flash and over cycles: the front filled, the rest hollow.
 
     Args:
         points: one or more.
+        metric: what is measured, with its unit.
     """
-    words = "; ".join(
-        f"{p.label}: {p.accuracy_percent:.2f} %, {p.flash_kib:,.1f} KiB, {p.cycles:,} cycles"
+    words = [
+        f"{p.label}: {metric} {p.value:.4g}, {p.flash_kib:,.1f} KiB, {p.cycles:,} cycles"
         + (", on the front" if p.on_front else "")
         + (", chosen" if p.chosen else "")
         for p in points
-    )
+    ]
+    hints = {
+        f"{side}{number}": hint for number, hint in enumerate(words) for side in ("flash", "cycles")
+    }
     return draw(
         "pareto",
-        "Accuracy against flash and cycles",
-        f"Dots, one per model; filled: on the front; ringed: chosen. {words}.",
+        f"{metric} against flash and cycles",
+        f"Dots, one per model; filled: on the front; ringed: chosen. {'; '.join(words)}.",
         (420, 290),
-        lambda figure: _paint(figure, points),
+        lambda figure: _paint(figure, points, metric),
+        hints,
     )
 
 
-def _paint(figure: Figure, points: Sequence[Point]) -> None:
+def _paint(figure: Figure, points: Sequence[Point], metric: str) -> None:
     flash, cycles = figure.subplots(1, 2, sharey=True)
-    _paint_over(flash, "flash, KiB", [(p.flash_kib, p) for p in points])
-    _paint_over(cycles, "cycles of an inference", [(p.cycles, p) for p in points])
-    flash.set_ylabel("accuracy, %")
+    _paint_over(flash, "flash", "flash, KiB", [(p.flash_kib, p) for p in points])
+    _paint_over(cycles, "cycles", "cycles of an inference", [(p.cycles, p) for p in points])
+    flash.set_ylabel(metric)
 
 
-def _paint_over(axes: Axes, name: str, points: Sequence[tuple[float, Point]]) -> None:
-    """Accuracy over one cost: (cost, point) of each model."""
+def _paint_over(axes: Axes, side: str, name: str, points: Sequence[tuple[float, Point]]) -> None:
+    """The metric over one cost: (cost, point) of each model."""
     plain(axes, "both")
-    front = sorted((cost, point.accuracy_percent) for cost, point in points if point.on_front)
+    front = sorted((cost, point.value) for cost, point in points if point.on_front)
     if front:
         axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, zorder=1)
+    for number, (cost, point) in enumerate(points):
+        _paint_dot(axes, cost, point, f"{side}{number}")
     by_cost = sorted(points, key=lambda entry: entry[0])
     for number, (cost, point) in enumerate(by_cost):
-        _paint_dot(axes, cost, point)
         if point.chosen or point.on_front:
             # To the right and the left in turn: neighbours on a front are close.
             _paint_label(axes, cost, point, to_the_right=number % 2 == 1)
@@ -83,8 +89,8 @@ def _paint_over(axes: Axes, name: str, points: Sequence[tuple[float, Point]]) ->
     count_axis(axes.xaxis)
 
 
-def _paint_dot(axes: Axes, x: float, point: Point) -> None:
-    y = point.accuracy_percent
+def _paint_dot(axes: Axes, x: float, point: Point, gid: str) -> None:
+    y = point.value
     axes.scatter(
         x,
         y,
@@ -94,6 +100,7 @@ def _paint_dot(axes: Axes, x: float, point: Point) -> None:
         edgecolor=SERIES[0],
         linewidth=1.4,
         zorder=2,
+        gid=gid,
     )
     if point.chosen:
         axes.scatter(x, y, s=170, facecolor="none", edgecolor=SERIES[4], linewidth=2, zorder=3)
@@ -102,7 +109,7 @@ def _paint_dot(axes: Axes, x: float, point: Point) -> None:
 def _paint_label(axes: Axes, x: float, point: Point, to_the_right: bool) -> None:
     axes.annotate(
         shortened(point.label, 18),
-        (x, point.accuracy_percent),
+        (x, point.value),
         xytext=(9, -3) if to_the_right else (-9, -3),
         textcoords="offset points",
         fontsize=9.5,

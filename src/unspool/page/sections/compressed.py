@@ -4,7 +4,7 @@ from unspool.compression.kernels import KernelSetting
 from unspool.compression.search_results import Search
 from unspool.page.charts.pareto import Point, pareto
 from unspool.page.sections.parts import Picture, Section, Table
-from unspool.report.compression import Compression
+from unspool.report.compression import Compression, metric_label, metric_number
 
 
 def compressed(compression: Compression | None) -> Section:
@@ -40,7 +40,7 @@ def _tried(search: Search) -> Picture:
     points = [
         Point(
             _short(candidate.setting),
-            candidate.accuracy,
+            candidate.value,
             candidate.flash_kib,
             candidate.cycles,
             candidate in search.front,
@@ -48,23 +48,32 @@ def _tried(search: Search) -> Picture:
         )
         for candidate in (search.before, *search.candidates)
     ]
+    metric = metric_label(search.goal)
+    what = metric.partition(",")[0]
     front = sum(point.on_front for point in points)
     return Picture(
-        "Accuracy against flash and cycles",
-        f"{len(points)} models, by share of zeros and number of values; {front} of them on the "
+        f"{what} against flash and cycles",
+        f"{len(points)} models, by units, zeros and values; {front} of them on the "
         "front: none is at least as good in everything and better in something.",
-        "%, KiB (1024 bytes), cycles",
+        "KiB (1024 bytes), cycles" + (", %" if search.goal.is_accuracy else ""),
         "estimated",
-        f"accuracy: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
+        f"{what}: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
         "cycles: Vela's estimate",
-        (pareto(points),),
+        (pareto(points, metric),),
         table=Table(
             "Models of the search",
-            ("Zeros, values", ">Accuracy, %", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
+            (
+                "Units, zeros, values",
+                f">{metric}",
+                ">Flash, KiB",
+                ">Cycles",
+                "On the front",
+                "Chosen",
+            ),
             [
                 (
                     p.label,
-                    f"{p.accuracy_percent:.2f}",
+                    metric_number(search.goal, p.value),
                     f"{p.flash_kib:,.1f}",
                     f"{p.cycles:,}",
                     "yes" if p.on_front else "no",

@@ -1,0 +1,67 @@
+"""Candidates run side by side, through joblib; what is finished is kept."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from unspool.compression import candidates
+from unspool.compression.candidate_store import Store
+from unspool.compression.candidates import Candidate, Task
+from unspool.compression.kernels import KernelSetting
+from unspool.support.progress import Watch
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where candidates run, and where they are kept.
+
+    Attributes:
+        parallel: joblib's pool.
+        width: how many run at once.
+        watch: of those that run in this process; None elsewhere, as a screen cannot be sent there.
+    """
+
+    parallel: Any
+    width: int
+    watch: Watch | None
+
+    def results(
+        self, task: Task, store: Store, settings: Sequence[KernelSetting]
+    ) -> Iterator[tuple[Candidate, Path]]:
+        """Each setting's candidate and the .keras file of its model, as they are finished.
+
+        Args:
+            task: what the candidates share.
+            store: of the task; what is there is not tried again.
+            settings: to try.
+        """
+        missing = []
+        for setting in settings:
+            candidate = store.candidate(setting)
+            if candidate is None:
+                missing.append(setting)
+            else:
+                yield candidate, store.model(setting)
+        if missing:
+            calls = (joblib.delayed(candidates.run)(task, each, self.watch) for each in missing)
+            for candidate, content in _quietly(self.parallel(calls)):
+                yield candidate, store.keep(candidate, content)
+
+
+def runner(jobs: int | None, watch: Watch | None) -> Runner:
+    """As many candidates at once as asked for; None: as joblib is configured, else one."""
+    # Without memory maps: joblib's clean-up of them stumbles where results come one by one.
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
+    width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
+    return Runner(parallel, width, watch if width == 1 else None)
+
+
+def _quietly(results: Iterator[Any]) -> Iterator[Any]:
+    """Without joblib's warning that it renewed a process which TensorFlow had made large."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield from results

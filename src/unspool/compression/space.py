@@ -1,0 +1,152 @@
+"""The settings that a search may try, and which of them to try next."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unspool.compression.fewer_units import check_units
+from unspool.compression.kernels import UNTOUCHED, KernelSetting
+from unspool.errors import UnspoolError
+
+SETTINGS = tuple(
+    setting
+    for units in (None, 0.75, 0.5, 0.375, 0.25)
+    for sparsity in (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
+    for clusters in (None, 32, 16, 8)
+    if (setting := KernelSetting(sparsity, clusters, units)) != UNTOUCHED
+)
+"""What a search tries some of, where it is not told otherwise."""
+
+_FIRST = 5  # that are spread evenly, before there is anything to learn from
+_ASKED = 100
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting, and what it gave.
+
+    Attributes:
+        setting: that was tried.
+        lost: how much worse its metric is than the trained model's.
+        size: of it, in what is to be small.
+    """
+
+    setting: KernelSetting
+    lost: float
+    size: float
+
+
+def possible(model: Any, settings: Sequence[KernelSetting]) -> tuple[KernelSetting, ...]:
+    """The settings, each once, without numbers of units that the model cannot be left with.
+
+    Raises:
+        UnspoolError: there is none.
+    """
+    if not settings:
+        raise UnspoolError("settings: expected at least one")
+    fits: dict[float | None, bool] = {}
+    for units in {setting.units for setting in settings}:
+        fits[units] = _fits(model, units)
+    found = tuple(setting for setting in dict.fromkeys(settings) if fits[setting.units])
+    if not found:
+        check_units(model, settings[0], {})  # says why
+    return found
+
+
+def _fits(model: Any, units: float | None) -> bool:
+    try:
+        check_units(model, replace(UNTOUCHED, units=units), {})
+    except UnspoolError:
+        return False
+    return True
+
+
+def proposed(
+    settings: Sequence[KernelSetting], tried: Sequence[Tried], count: int, seed: int
+) -> list[KernelSetting]:
+    """The next settings to try, as many as asked for while there are some.
+
+    The first ones are spread evenly from mild to strong. Then a tree-structured Parzen estimator
+    (Optuna's) models which dials give little loss and little size, both at once, and samples where
+    the ratio of good to bad is best.
+
+    Args:
+        settings: that may be tried.
+        tried: what is known.
+        count: how many to propose.
+        seed: of the sampler.
+    """
+    known = {each.setting for each in tried}
+    left = [setting for setting in settings if setting not in known]
+    if len(tried) < _FIRST:
+        return _spread(left, min(count, _FIRST - len(tried), len(left)))
+    return _sampled(settings, left, tried, min(count, len(left)), seed)
+
+
+def _spread(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting]:
+    """Evenly from mild to strong, the ends left out."""
+    ordered = sorted(settings, key=_kept, reverse=True)
+    return [ordered[(2 * k + 1) * len(ordered) // (2 * count)] for k in range(count)]
+
+
+def mildest(settings: Sequence[KernelSetting]) -> KernelSetting:
+    """The setting that changes a model least."""
+    return max(settings, key=_kept)
+
+
+def _kept(setting: KernelSetting) -> float:
+    """Roughly, the share of the bits of a recurrent kernel that stays."""
+    units = setting.units if setting.units is not None and setting.units < 1 else 1.0
+    bits = math.log2(setting.clusters or 256)
+    return units**2 * (1 - setting.sparsity) * bits
+
+
+def _sampled(
+    settings: Sequence[KernelSetting],
+    left: Sequence[KernelSetting],
+    tried: Sequence[Tried],
+    count: int,
+    seed: int,
+) -> list[KernelSetting]:
+    """What Optuna asks for that has not been tried."""
+    import optuna  # a second, which only a search needs
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    dials = _dials(settings)
+    space: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.IntDistribution(0, len(values) - 1)
+        for name, values in dials.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=0, multivariate=True, constant_liar=True, seed=seed + len(tried)
+        )
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    for each in tried:
+        params = {name: v.index(getattr(each.setting, name)) for name, v in dials.items()}
+        values = [each.lost, math.log(each.size)]
+        study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=space, values=values)
+        )
+    chosen: list[KernelSetting] = []
+    for _ in range(_ASKED):
+        params = study.ask(space).params
+        setting = KernelSetting(**{name: v[params[name]] for name, v in dials.items()})
+        if setting in left and setting not in chosen:
+            chosen.append(setting)
+        if len(chosen) == count:
+            return chosen
+    others = [setting for setting in left if setting not in chosen]
+    return chosen + _spread(others, count - len(chosen))
+
+
+def _dials(settings: Sequence[KernelSetting]) -> dict[str, list[Any]]:
+    """Each dial's values, from mild to strong."""
+    return {
+        "units": sorted({s.units for s in settings}, key=lambda u: -math.inf if u is None else -u),
+        "sparsity": sorted({s.sparsity for s in settings}),
+        "clusters": sorted({s.clusters for s in settings}, key=lambda c: -(c or 256)),
+    }
