@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "compression.units": {"frontend"},
     "compression": {
         "compilation",
+        "compilation.residency",
         "compression.units",
         "frontend",
         "quantization",
