@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -172,29 +173,32 @@ def _before(inputs: Inputs) -> dict[str, float]:
 
 def _searched(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[Any, Compression]":
     from unspool.cli.search_view import showing
+    from unspool.compression.cluster import on_cluster
     from unspool.compression.kernels import results
     from unspool.compression.searching import search
     from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, search_table
 
-    before = _before(inputs)
-    with showing(inputs.folder) as (on_candidate, watch):
-        result = search(
-            inputs.trained,
-            inputs.arrays.data,
-            inputs.arrays.labels,
-            inputs.folder / "search",
-            goal=goal,
-            previews=options.trials,
-            calibration=inputs.arrays.calibration,
-            quantization_aware=inputs.quantization_aware,
-            fine_tuning=inputs.tuning,
-            target=inputs.target,
-            time_steps=inputs.time_steps,
-            jobs=options.jobs,
-            on_candidate=on_candidate,
-            watch=watch,
-        )
+    place = on_cluster(options.cluster) if options.cluster else nullcontext(None)
+    with place as workers:  # whether the cluster answers is known before any work
+        before = _before(inputs)
+        with showing(inputs.folder) as (on_candidate, watch):
+            result = search(
+                inputs.trained,
+                inputs.arrays.data,
+                inputs.arrays.labels,
+                inputs.folder / "search",
+                goal=goal,
+                previews=options.trials,
+                calibration=inputs.arrays.calibration,
+                quantization_aware=inputs.quantization_aware,
+                fine_tuning=inputs.tuning,
+                target=inputs.target,
+                time_steps=inputs.time_steps,
+                jobs=None if workers else options.jobs,
+                on_candidate=on_candidate,
+                watch=watch,
+            )
     if result.chosen is None:
         console().print(search_table(result))
         console().print(

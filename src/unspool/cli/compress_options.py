@@ -233,6 +233,13 @@ class SearchOptions:
         int, typer.Option(min=1, help="Settings that are tried with a quarter of the epochs.")
     ] = 12
     jobs: Annotated[int, typer.Option(min=1, help="Settings that are tried at a time.")] = 1
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="A Dask or Ray cluster whose workers try them, ray://HOST:PORT or the like.",
+            metavar="dask://HOST:PORT",
+        ),
+    ] = None
 
     @property
     def asked(self) -> str:

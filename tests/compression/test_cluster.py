@@ -1,0 +1,164 @@
+"""A search on a cluster: Dask's own scheduler and workers, on the loopback, killed on the way."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unspool import FineTuning, Goal, KernelSetting, Search, UnspoolError, search
+from unspool.compression.cluster import on_cluster
+from unspool.support._tensorflow import keras
+
+DASK = Path(sys.executable).with_name("dask")
+SETTINGS = tuple(KernelSetting(0.1 * tenths, 8) for tenths in (2, 4, 6))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    address: str
+    scheduler: subprocess.Popen[bytes]
+    workers: tuple[subprocess.Popen[bytes], ...]
+
+
+@contextmanager
+def running(folder: Path, workers: int) -> Iterator[Cluster]:
+    """A scheduler and workers of one thread each; all of them are gone afterwards."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    address = f"127.0.0.1:{port}"
+    with ExitStack() as processes:
+
+        def begun(*arguments: object) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [DASK, *map(str, arguments), "--no-dashboard"],
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            processes.callback(process.wait)
+            processes.callback(kill, process)
+            return process
+
+        scheduler = begun("scheduler", "--host", "127.0.0.1", "--port", port)
+        started = [begun("worker", f"tcp://{address}", "--nthreads", 1) for _ in range(workers)]
+        wait_for(address, workers)
+        yield Cluster(f"dask://{address}", scheduler, tuple(started))
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """A process and the children that watch over it, or that it watches over."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(address: str, workers: int) -> None:
+    from distributed import Client
+
+    while True:
+        try:
+            with Client(f"tcp://{address}", timeout=60) as client:
+                if workers:
+                    client.wait_for_workers(workers, timeout=60)
+                return
+        except OSError:  # the scheduler is not up yet
+            time.sleep(0.1)
+
+
+def task() -> tuple[Any, np.ndarray, np.ndarray]:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((8, 4))
+    head = keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(x, head(keras.layers.SimpleRNN(16)(x)))
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    data = np.random.default_rng(0).normal(0, 1, (400, 8, 4)).astype(np.float32)
+    return model, data, (data[:, :, 0].sum(1) > 0).astype(np.int64)
+
+
+def searched(folder: Path, **options: Any) -> Search:
+    tuning = FineTuning(epochs=2, batch_size=95)
+    options = {"goal": Goal(max_loss=100), "settings": SETTINGS, "fine_tuning": tuning, **options}
+    return search(*task(), folder, **options)
+
+
+def test_workers_of_a_cluster_try_the_settings(tmp_path: Path) -> None:
+    alone = searched(tmp_path / "alone")
+    with running(tmp_path, workers=2) as cluster, on_cluster(cluster.address) as count:
+        assert count == 2
+        found = searched(tmp_path / "there")
+    assert found.chosen is not None and alone.chosen is not None
+    assert found.chosen.setting == alone.chosen.setting == SETTINGS[-1]
+    assert found.chosen.flash_kib == pytest.approx(alone.chosen.flash_kib, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_done_without(tmp_path: Path) -> None:
+    with running(tmp_path, workers=2) as cluster, on_cluster(cluster.address):
+
+        def lose_one(so_far: Search) -> None:
+            if len(so_far.candidates) == 1:
+                kill(cluster.workers[0])
+
+        found = searched(tmp_path / "there", on_candidate=lose_one, goal=Goal(max_loss=0))
+    assert found.candidates
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    with running(tmp_path, workers=1) as cluster:
+
+        def lose_it(so_far: Search) -> None:
+            if len(so_far.candidates) == 1:
+                kill(cluster.scheduler)
+
+        message = r"was lost: .* what is finished is kept"
+        with pytest.raises(UnspoolError, match=message) as lost, on_cluster(cluster.address):
+            searched(folder, on_candidate=lose_it)
+    assert "\n" not in str(lost.value)
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
+    assert len(finished) == 1
+    searched(folder)  # on this machine now
+    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("spark://here:1", "expected dask://HOST:PORT or ray://HOST:PORT"),
+        ("dask://", "expected dask://HOST:PORT"),
+        ("127.0.0.1:8786", "expected dask://HOST:PORT"),
+        ("ray://127.0.0.1:1", r"ray is not installed: pip install 'unspool\[ray\]'"),
+    ],
+)
+def test_a_cluster_that_there_cannot_be_is_said(address: str, message: str) -> None:
+    with pytest.raises(UnspoolError, match=message), on_cluster(address):
+        pass
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unspool.compression.cluster._SECONDS", 0.5)
+    message = r"'dask://127\.0\.0\.1:1': nobody answers there"
+    with pytest.raises(UnspoolError, match=message), on_cluster("dask://127.0.0.1:1"):
+        pass
+
+
+def test_a_cluster_without_workers_is_said(tmp_path: Path) -> None:
+    message = "it has no workers"
+    with (
+        running(tmp_path, workers=0) as cluster,
+        pytest.raises(UnspoolError, match=message),
+        on_cluster(cluster.address),
+    ):
+        pass
