@@ -1,22 +1,23 @@
 """The options of `unspool compress`, in groups."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from unspool.cli.options import classes
+from unspool.cli.options import MODEL, Out
 from unspool.errors import UnspoolError
-from unspool.support import samples
+from unspool.support import files, samples
 from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
     from unspool.compression.fine_tuning_run import FineTuning
-    from unspool.compression.kernels import KernelSetting
+
+
+COMPRESSED_OUT = Path("unspool-compressed")
 
 
 class Smaller(str, Enum):
@@ -26,27 +27,21 @@ class Smaller(str, Enum):
     flash = "flash"
 
 
-TimeSteps = Annotated[
-    int | None,
-    typer.Option(min=1, help="Steps to unroll where the model leaves them open."),
-]
-
-
 @dataclass(frozen=True)
 class Arrays:
     """What a compression trains, calibrates and tests with.
 
     Attributes:
         data: training samples.
-        labels: what the model's loss takes for them; classes for a search.
+        labels: what the model's loss takes for them; classes for a search, None for none.
         calibration: samples to quantize with.
-        test: test samples and their classes.
+        test: test samples, and their classes or values.
     """
 
     data: Samples
     labels: Any
     calibration: Samples
-    test: tuple[Samples, np.ndarray] | None
+    test: tuple[Samples, Samples] | None
 
 
 @dataclass(frozen=True)
@@ -58,11 +53,19 @@ class TrainedFiles:
     ]
     data: Annotated[Path, typer.Option(help="Training samples, as .npy or .npz.", metavar="X.npy")]
     labels: Annotated[
-        Path, typer.Option(help="What the model's loss takes for them.", metavar="Y.npy")
-    ]
+        Path | None,
+        typer.Option(
+            help="What the model's loss takes for them; without, the trained model's outputs are "
+            "what is learned.",
+            metavar="Y.npy",
+        ),
+    ] = None
     test: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Test samples and their classes.", metavar="X.npy Y.npy"),
+        typer.Option(
+            help="Test samples, and their classes or values; .npz by output name for several.",
+            metavar="X.npy Y.npy",
+        ),
     ] = None
     calibration: Annotated[
         Path | None,
@@ -80,118 +83,14 @@ class TrainedFiles:
             UnspoolError: one cannot be read, or does not hold what it should.
         """
         data = samples.load(self.data)
-        labels = read_labels(self.labels)
+        labels = read_labels(self.labels) if self.labels else None
         few = samples.load(self.calibration) if self.calibration else None
         return Arrays(
             data=data,
             labels=labels,
             calibration=samples.first(data, samples.CALIBRATION_COUNT) if few is None else few,
-            test=(samples.load(self.test[0]), classes(self.test[1])) if self.test else None,
+            test=(samples.load(self.test[0]), samples.load(self.test[1])) if self.test else None,
         )
-
-
-@dataclass(frozen=True)
-class KernelOptions:
-    """How far kernels are compressed."""
-
-    sparsity: Annotated[
-        float | None, typer.Option(help="Share of the weights that become 0; by default 0.8.")
-    ] = None
-    clusters: Annotated[
-        int | None,
-        typer.Option(help="Distinct values of the others; by default 16, 0 leaves them free."),
-    ] = None
-    units: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Units that stay, the others are taken out: a share of all layers' such as 0.5, a "
-            "number, or a layer's own, such as gru=128; may be given again.",
-            metavar="[NAME=]UNITS",
-        ),
-    ] = None
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A layer's own setting, such as gru=0.9:16; may be given again.",
-            metavar="NAME=SPARSITY:CLUSTERS",
-        ),
-    ] = None
-    quantization_aware: Annotated[
-        bool,
-        typer.Option(
-            "--quantization-aware",
-            help="Then train with the errors of int8; without the options above, only that.",
-        ),
-    ] = False
-
-    @property
-    def are_given(self) -> bool:
-        """Whether an option says how far."""
-        numbers = (self.sparsity, self.clusters)
-        return bool(self.layer or self.units) or any(number is not None for number in numbers)
-
-    def setting(self) -> "KernelSetting":
-        """The setting of kernels that have none of their own.
-
-        Raises:
-            UnspoolError: a value is none that a kernel can have.
-        """
-        from unspool.compression.kernels import UNTOUCHED, KernelSetting
-
-        only_for_int8 = self.quantization_aware and not self.are_given
-        setting = UNTOUCHED if only_for_int8 else KernelSetting()
-        if self.sparsity is not None:
-            setting = replace(setting, sparsity=self.sparsity)
-        if self.clusters is not None:
-            setting = replace(setting, clusters=self.clusters or None)
-        for name, units in self._units():
-            setting = setting if name else replace(setting, units=units)
-        return setting
-
-    def layers(self) -> "dict[str, KernelSetting]":
-        """Layer name -> its own setting.
-
-        Raises:
-            UnspoolError: a text cannot be read as that.
-        """
-        general = self.setting()
-        own = {
-            name: replace(layer, units=general.units)
-            for name, layer in map(_layer, self.layer or [])
-        }
-        for name, units in self._units():
-            if name:
-                own[name] = replace(own.get(name, general), units=units)
-        return own
-
-    def _units(self) -> list[tuple[str, float]]:
-        """A layer's name, "" for all, and how many of its units stay."""
-        return [_units(text) for text in self.units or []]
-
-
-def _layer(text: str) -> "tuple[str, KernelSetting]":
-    """A layer's name and setting, of NAME=SPARSITY:CLUSTERS."""
-    from unspool.compression.kernels import KernelSetting
-
-    name, _, values = text.rpartition("=")
-    sparsity, _, clusters = values.partition(":")
-    try:
-        return name, KernelSetting(float(sparsity), int(clusters or 0) or None)
-    except ValueError:
-        raise UnspoolError(
-            f"--layer {text}: expected NAME=SPARSITY:CLUSTERS, such as gru=0.9:16"
-        ) from None
-
-
-def _units(text: str) -> tuple[str, float]:
-    name, _, number = text.rpartition("=")
-    try:
-        return name, float(number)
-    except ValueError:
-        raise UnspoolError(
-            f"--units {text}: expected a share or a number of units, or a layer's, such as 0.5, 64 "
-            "or gru=128"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -216,7 +115,10 @@ class TrainingOptions:
 
     loss: Annotated[
         str | None,
-        typer.Option(help="Keras's name of a loss, such as mse, where MODEL was saved without."),
+        typer.Option(
+            help="Keras's name of a loss for the labels, such as mse, where MODEL was saved "
+            "without."
+        ),
     ] = None
     epochs: Annotated[int, typer.Option(help="Passes over the samples.")] = 8
     batch_size: Annotated[int, typer.Option(help="Samples of a batch.")] = 64
@@ -237,3 +139,43 @@ class TrainingOptions:
             learning_rate=self.learning_rate,
             seed=self.seed,
         )
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """Where the results go."""
+
+    out: Out = COMPRESSED_OUT
+    out_onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--out-onnx",
+            help="The ONNX file that the model is of, with its new weights.",
+            metavar="FILE.onnx",
+        ),
+    ] = None
+
+    def onnx_file(self, model: Path, has_fewer_units: bool) -> Path | None:
+        """The file for the ONNX graph, where one is asked for.
+
+        Raises:
+            UnspoolError: the model's own file would be overwritten by it, or by the results; or
+                there can be no such graph.
+        """
+        if (self.out / MODEL).resolve() == model.resolve():
+            raise UnspoolError(
+                f"--out {self.out}: {model} would be overwritten; choose another folder"
+            )
+        if self.out_onnx is None:
+            return None
+        asked = f"--out-onnx {self.out_onnx}"
+        if self.out_onnx.resolve() == model.resolve():
+            raise UnspoolError(f"{asked}: {model} would be overwritten; choose another file")
+        if model.suffix.lower() != ".onnx":
+            raise UnspoolError(f"{asked}: {model} is not an ONNX file, which alone has it")
+        if has_fewer_units:
+            raise UnspoolError(
+                f"{asked}: the ONNX graph has the sizes that it has; --units cannot be given with "
+                "it"
+            )
+        return files.output_folder(self.out_onnx.parent) / self.out_onnx.name
