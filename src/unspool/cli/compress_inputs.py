@@ -147,6 +147,8 @@ def check_together(
 def _check_search(
     drop: float, has_setting: bool, stream: StreamOptions, quantization: DeployOptions
 ) -> None:
+    if not 0 <= drop <= 100:
+        raise UnspoolError(f"--max-accuracy-drop {drop:g}: expected points from 0 to 100")
     searches = f"--max-accuracy-drop {drop:g} searches for a setting"
     if has_setting:
         raise UnspoolError(

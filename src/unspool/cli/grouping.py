@@ -75,7 +75,9 @@ def words(group: Any) -> list[str]:
         if value == parameter.default:
             continue
         (option,) = parameter.annotation.__metadata__
-        flag = next(iter(option.param_decls or ()), f"--{name.replace('_', '-')}")
+        # Within `Annotated` Typer keeps the first name where a default would be.
+        named = [name for name in (option.default, *(option.param_decls or ())) if name != ...]
+        flag = named[0] if named else f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list | tuple) else [value]:
             given += [flag] if one is True else [flag, str(getattr(one, "value", one))]
     return given
