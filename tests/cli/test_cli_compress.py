@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,10 @@ from onnx_cells import Case, model_of
 from onnx_forms.form import w
 
 from unspool import deployment
+from unspool.cli.compress_inputs import again
+from unspool.cli.compress_options import TrainedFiles
+from unspool.cli.deploy_options import DeployOptions, StreamOptions
+from unspool.cli.options import Activations, TargetOptions
 from unspool.support._tensorflow import keras
 
 
@@ -34,7 +39,8 @@ def _fill(folder: Path) -> None:
     )
     model.fit(x, y, epochs=15, batch_size=32, verbose=0)
     model.save(folder / "model.keras")
-    for name, array in {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan}.items():
+    arrays = {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan, "y-nan": y * np.nan}
+    for name, array in {**arrays, "words": y.astype(str), "one-hot": np.eye(4)[y]}.items():
         np.save(folder / f"{name}.npy", array)
 
 
@@ -199,6 +205,26 @@ MISTAKES = {
     "labels that are too few": (("model", "x", "short"), "have the shape (5,)"),
     "labels beyond the classes": (("model", "x", "big"), "labels: run from 9 to 12"),
     "samples that are NaN": (("model", "nan", "y"), "NaN or infinite"),
+    "labels of another shape": (("model", "x", "one-hot"), "do not fit the model and its loss"),
+    "labels that are NaN": (("model", "x", "y-nan"), "labels: 600 of 600 values are NaN"),
+    "labels that are words": (("model", "x", "words"), "labels: have the type <U"),
+    "a search in a stream": (
+        ("model", "x", "y", "--max-accuracy-drop", "1", "--states", "--full-length"),
+        "--max-accuracy-drop 1 searches for a setting with whole sequences in int8: --states, "
+        "--full-length cannot be given with it",
+    ),
+    "int16 and the errors of int8": (
+        ("model", "x", "y", "--quantization-aware", "--activations", "int16"),
+        "--quantization-aware and --activations int16: expected at most one",
+    ),
+    "several scales and the errors of int8": (
+        ("model", "x", "y", "--quantization-aware", "--feature-scales"),
+        "--quantization-aware and --feature-scales: expected at most one",
+    ),
+    "states and steps per call": (
+        ("model", "x", "y", "--states", "--steps-per-call", "2"),
+        "--steps-per-call and --states: expected at most one",
+    ),
     "no loss": (("uncompiled", "x", "y"), "has no loss to fine-tune with"),
     "a sparsity of 1": (("model", "x", "y", "--sparsity", "1"), "sparsity 1.0: expected"),
     "one cluster": (("model", "x", "y", "--clusters", "1"), "clusters 1: expected 2 to 255"),
@@ -239,7 +265,7 @@ MISTAKES = {
     ),
     "a search with a drop below 0": (
         ("model", "x", "y", "--max-accuracy-drop", "-1"),
-        "accuracy, at most -1 worse: expected points",
+        "--max-accuracy-drop -1: expected points from 0 to 100",
     ),
 }
 
@@ -254,6 +280,104 @@ def test_a_mistake_is_one_line_and_status_2(name: str, files: Path, tmp_path: Pa
     assert len(errors) == 1
     assert message in errors[0]
     assert not (tmp_path / "out" / "model.keras").exists()
+    assert "as it is, " not in run.stderr, "it is told before any work"
+
+
+UNLABELLED = {
+    "a search": (("--max-accuracy-drop", "1"), "--max-accuracy-drop 1: the accuracy is measured"),
+    "a loss": (("--loss", "mse"), "--loss mse: is one of labels, and there are none"),
+}
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_what_needs_labels_says_so(name: str, files: Path, tmp_path: Path) -> None:
+    options, message = UNLABELLED[name]
+    given = ("compress", files / "model.keras", "--data", files / "x.npy", *options)
+    run = unspool(*given, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert message in run.stderr
+
+
+def _document(run: Any, folder: Path) -> Any:
+    assert run.returncode == 0, run.stderr
+    return json.loads((folder / "report.json").read_text())
+
+
+DEPLOYED = {
+    "a sequence in one call": (("--time-steps", "30"), [1, 30, 5]),
+    "several calls": (("--time-steps", "30", "--steps-per-call", "5"), [1, 5, 5]),
+    "a stream": (("--states", "--time-steps", "3"), [1, 3, 5]),
+}
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_a_model_is_deployed_alike_before_and_after(name: str, tmp_path: Path) -> None:
+    """Without labels, with a length that is open: the table compares the same kind of binary."""
+    options, shape = DEPLOYED[name]
+    small_model("gru", units=16, steps=None).save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", random_samples(60, 30))
+    common = (*options, "--remedy-seconds", "0")
+    run = unspool(
+        *("compress", tmp_path / "model.keras", "--data", tmp_path / "x.npy", *common),
+        *("--sparsity", "0.5", "--epochs", "2", "--out", tmp_path / "out"),
+    )
+    document = _document(run, tmp_path / "out")
+    assert document["model"]["inputs"][0]["shape"] == shape
+    assert set(document["compression"]["epochs"][0]["metrics"]) == {"loss", "val_loss"}
+    given = ("--calibration", tmp_path / "x.npy", "--out", tmp_path / "alone")
+    alone = unspool("deploy", tmp_path / "model.keras", *given, *common)
+    expected = _document(alone, tmp_path / "alone")["figures"]
+    for figure in ("cycles", "flash"):
+        assert document["figures"][figure]["before"] == expected[figure]["value"]
+    assert not keras.models.load_model(tmp_path / "out" / "model.keras").compiled
+
+
+def test_the_advice_deploys_the_compressed_model_as_it_was() -> None:
+    command = again(
+        TrainedFiles(Path("m.onnx"), Path("x.npy")),
+        StreamOptions(states=True, time_steps=3),
+        DeployOptions(state=["a=b", "c=d"], activations=Activations.int16),
+        TargetOptions("ethos-u85-256"),
+        Path("out"),
+    )
+    assert command == (
+        "unspool deploy out/model.keras --calibration x.npy --time-steps 3 --states "
+        "--activations int16 --state a=b --state c=d --target ethos-u85-256 --out out/again"
+    )
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_logits_of_an_onnx_file_are_taken_for_logits(labelled: bool, tmp_path: Path) -> None:
+    """As PyTorch exports a classifier: batch first, and no softmax at its end."""
+    steps = 30
+    nodes = [
+        onnx_models.node("Transpose", "x", "xt", perm=[1, 0, 2]),
+        onnx_models.node("GRU", "xt W R", "yt yh", hidden_size=8, linear_before_reset=1),
+        onnx_models.node("Squeeze", "yh axes", "h"),
+        onnx_models.node("Gemm", "h K", "logits", transB=1),
+    ]
+    weights = {"W": w(1, 24, 5), "R": w(1, 24, 8), "axes": np.array([0]), "K": w(4, 8)}
+    made = onnx_models.made(nodes, {"x": ["batch", steps, 5]}, ["logits"], weights)
+    x = random_samples(60, steps)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.arange(60) % 4)
+    name = "sparse_categorical_crossentropy"
+    run = unspool(
+        *("compress", onnx_models.saved(made, tmp_path), "--data", tmp_path / "x.npy"),
+        *(("--labels", tmp_path / "y.npy", "--loss", name) if labelled else ()),
+        *("--epochs", "2", "--sparsity", "0.5", "--out", tmp_path / "out"),
+        *("--remedy-seconds", "0", "--out-onnx", tmp_path / "s.onnx"),
+    )
+    assert run.returncode == 0, run.stderr
+    model = keras.models.load_model(tmp_path / "out" / "model.keras")
+    assert model.compiled == labelled
+    got = onnx_models.run(onnx.load(tmp_path / "s.onnx"), {"x": x})["logits"]
+    if labelled:
+        # By hand, of ONNX's logits: minus the logarithm of the softmax at the label.
+        right = np.arange(60) % 4
+        expected = np.log(np.exp(got).sum(-1)) - got[np.arange(60), right]
+        loss = model.evaluate(x, right, verbose=0, return_dict=True)["loss"]
+        assert loss == pytest.approx(expected.mean(), rel=1e-4)
 
 
 def test_the_trained_model_is_not_overwritten(files: Path) -> None:

@@ -328,11 +328,6 @@ def _no_kernels() -> Any:
     return keras.Model(x, LAYERS.Softmax()(x))
 
 
-def _fixed_batch() -> Any:
-    x = keras.Input(batch_shape=(16, STEPS, FEATURES))
-    return keras.Model(x, LAYERS.Dense(CLASSES, activation="softmax")(LAYERS.GRU(4)(x)))
-
-
 class _Own(keras.Model):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
@@ -352,12 +347,12 @@ def _dataset(x: np.ndarray, y: np.ndarray) -> Any:
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
 
+_TWO: dict[str, Any] = {"x": X, "z": X[:, 0, :3]}
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "labels beyond the classes": (lambda: _try(labels=Y + 9), "labels: run from 9 to 12"),
     "negative labels": (lambda: _try(labels=Y - 1), "labels: run from -1 to"),
     "labels of another shape": (lambda: _try(labels=_one_hot(Y)), "do not fit the model and its"),
     "too few labels": (lambda: _try(labels=Y[:5]), r"shape \(5,\), but there are 64 samples"),
-    "no labels": (lambda: _try(labels=None), "labels: expected what the model's loss takes"),
     "words for labels": (lambda: _try(labels=Y.astype(str)), "have the type <U"),
     "NaN labels": (lambda: _try(labels=Y * np.nan), "64 of 64 values are NaN"),
     "NaN samples": (lambda: _try(data=NAN), "training data: .* NaN or infinite"),
@@ -368,16 +363,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: _try(data=_dataset(X, Y).repeat(), labels=None),
         r"no end: say with \.take",
     ),
-    "a dataset without labels": (
-        lambda: _try(data=tf.data.Dataset.from_tensor_slices(X).batch(16), labels=None),
-        r"expected batches \(samples, labels\)",
-    ),
     "NaN in a validation dataset": (
         lambda: _try(validation=_dataset(NAN, Y)),
         "NaN or infinite",
     ),
     "validation of three parts": (lambda: _try(validation=(X, Y, Y)), "validation: expected"),
-    "a fixed batch size": (lambda: _try(model=compiled(_fixed_batch())), "batch size 16 fixed"),
     "a model that is a class": (lambda: _try(model=_subclassed()), "expected a Sequential or"),
     "sequences longer than what is unrolled": (
         lambda: _try(model=compiled(small_model(steps=None)), calibration=X[:, :4], time_steps=4),
@@ -398,7 +388,36 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no kernels": (lambda: _try(model=compiled(_no_kernels())), "no trainable kernel to compress"),
     "not compiled": (lambda: _try(model=small_model()), "has no loss .* compile it"),
+    "compiled without a loss": (
+        lambda: _try(model=compiled(small_model(), loss=None)),
+        "has no loss .* compile it",
+    ),
+    "values of another shape": (  # Keras would compare each with both of two outputs
+        lambda: _try(model=compiled(_two_values(), loss="mse", metrics=[]), labels=X[:, 0, :1]),
+        r"labels: have the shape \(64, 1\), but the model's output \(samples, 2\)",
+    ),
+    "labels of no output": (
+        lambda: _try(model=_two_compiled(), data=_TWO, labels={"a": X[:, 0, :2], "c": Y}),
+        "labels: has arrays named a, c, expected a, b",
+    ),
+    "labels of one of two outputs": (
+        lambda: _try(model=_two_compiled(), data=_TWO, labels={"a": X[:, 0, :2]}),
+        "labels: has no array for b",
+    ),
+    "samples of another shape in a dataset": (
+        lambda: _try(data=_dataset(X[:, :, :2], Y), labels=None),
+        r"do not fit the model and its loss .*expected shape=\(None, 6, 5\)",
+    ),
 }
+
+
+def _two_values() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, LAYERS.Dense(2)(LAYERS.GRU(4)(x)))
+
+
+def _two_compiled() -> Any:
+    return compiled(_two_heads(), loss=["mse", "mae"], metrics=None)
 
 
 def _try(model: Any = None, data: Any = X, labels: Any = Y, **options: Any) -> None:

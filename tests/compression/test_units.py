@@ -10,7 +10,7 @@ import pytest
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
 from unspool.compression.fewer_units import with_fewer_units
-from unspool.support._tensorflow import keras
+from unspool.support._tensorflow import keras, tf
 
 L = keras.layers
 STEPS, FEATURES = 120, 8
@@ -236,8 +236,8 @@ def named() -> Any:
 
 REFUSED = {
     "of no layer": (
-        {"furst": 8},
-        "no units belong to 'furst'; layers that have some to take out are first, second",
+        {"gru_9": 8},
+        "no units belong to 'gru_9'; layers that have some to take out are first, second",
     ),
     "more than there are": ({"first": 32}, "32 units of 'first': it has 16"),
     "an output": ({"head": 2}, "units of 'head' cannot be taken out: they are an output"),
@@ -304,3 +304,12 @@ def test_the_least_important_units_go() -> None:
     smaller, _ = fewer(model, LIVE)
     expected = np.delete(np.array(layer.cell.kernel), DEAD, axis=1)
     np.testing.assert_array_equal(np.array(smaller.layers[1].cell.kernel), expected)
+
+
+def test_units_go_by_a_dataset_of_samples_alone() -> None:
+    model = gru()
+    data = tf.data.Dataset.from_tensor_slices(data_for(model, 96)[0]).batch(32)
+    done = compress(
+        model, data, setting=KernelSetting(0.5, 8, units=8), fine_tuning=FineTuning(epochs=2)
+    )
+    assert [(layer.before, layer.units) for layer in done.units] == [(16, 8)]

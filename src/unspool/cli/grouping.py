@@ -54,3 +54,30 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     call.__annotations__ = {option.name: option.annotation for option in flat}
     return call
+
+
+def words(group: Any) -> list[str]:
+    """The options of a group that are not as they are by default, as they are given to a command.
+
+    >>> from dataclasses import dataclass
+    >>> from typing import Annotated
+    >>> import typer
+    >>> @dataclass(frozen=True)
+    ... class Limits:
+    ...     max_ms: Annotated[float | None, typer.Option(metavar="MS")] = None
+    ...     cpu: Annotated[bool, typer.Option("--no-cpu")] = False
+    >>> words(Limits(max_ms=5, cpu=True))
+    ['--max-ms', '5', '--no-cpu']
+    """
+    given: list[str] = []
+    for name, parameter in inspect.signature(type(group)).parameters.items():
+        value = getattr(group, name)
+        if value == parameter.default:
+            continue
+        (option,) = parameter.annotation.__metadata__
+        # Within `Annotated` Typer keeps the first name where a default would be.
+        named = [name for name in (option.default, *(option.param_decls or ())) if name != ...]
+        flag = named[0] if named else f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list | tuple) else [value]:
+            given += [flag] if one is True else [flag, str(getattr(one, "value", one))]
+    return given

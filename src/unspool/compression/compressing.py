@@ -9,15 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from unspool import stages
 from unspool.compression.distillation import Teacher
 from unspool.compression.fewer_units import check_units, with_fewer_units
 from unspool.compression.fine_tuning import BestWeights, Epoch
 from unspool.compression.fine_tuning_run import FineTuning, Run
+from unspool.compression.fitting import check_fits_loss, fitting
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
-from unspool.compression.trained_loss import check_compiled, copied
-from unspool.compression.training_data import some, training_data
+from unspool.compression.trained_loss import (
+    check_compiled,
+    check_layers,
+    copied,
+    losses,
+    trainable,
+)
+from unspool.compression.training_data import has_labels, some, training_data
 from unspool.compression.units.removal import UnitsResult
+from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 from unspool.support.progress import Watch, unwatched
 from unspool.support.samples import Samples
@@ -47,6 +56,7 @@ class Compressed:
 
 
 _NO_LAYERS: Mapping[str, KernelSetting] = {}
+_NO_STATES: Mapping[str, str] = {}
 _SETTING, _FINE_TUNING = KernelSetting(), FineTuning()
 
 
@@ -59,7 +69,10 @@ def compress(
     layers: Mapping[str, KernelSetting] = _NO_LAYERS,
     validation: Any = None,
     calibration: Samples | None = None,
+    calibration_method: str = "mse",
     time_steps: int | None = None,
+    full_length: bool = False,
+    fed_back: Mapping[str, str] = _NO_STATES,
     fine_tuning: FineTuning = _FINE_TUNING,
     watch: Watch | None = None,
 ) -> Compressed:
@@ -73,21 +86,28 @@ def compress(
     data where the model was compiled with an accuracy, else with the lowest loss. The trained model
     is not changed. Ctrl-C ends the training early and keeps the best epoch so far.
 
+    Without labels the model learns to compute what the trained model does: the distance of its
+    outputs from the trained model's is the whole loss, in training and on validation data.
+
     Args:
-        model: a built Keras model, compiled with the loss and the metrics to fine-tune with.
+        model: a built Keras model; for labels compiled, with the loss and the metrics to fine-tune
+            with.
         data: samples, one array (samples, ...) per input; or a tf.data.Dataset of batches
-            (samples, labels) or (samples, labels, weights).
-        labels: what the loss takes, (samples, ...); None with a dataset.
+            (samples, labels) or (samples, labels, weights), or of samples alone.
+        labels: what the loss takes, (samples, ...); None with a dataset, or without labels.
         setting: how far kernels are compressed.
         layers: layer name, or path of a kernel -> its own setting; `units` go by the name
             of a layer, or of a cell or direction in it.
-        validation: (samples, labels), or a dataset. None: of arrays a twentieth, at most 5,000
-            samples, is held out; of a dataset nothing is.
+        validation: (samples, labels), without labels samples; or a dataset. None: of arrays a
+            twentieth, at most 5,000 samples, is held out; of a dataset nothing is.
         calibration: samples to choose int8 ranges with, as `calibrate` takes them. If they are
             given, further epochs follow in which every tensor is rounded as in the int8 file;
             deployed with the same samples, the model then computes what it was trained to. With a
             `setting` of no zeros and free values, these epochs are all that is done.
+        calibration_method: with `calibration`: how ranges are chosen, as `calibrate` takes it.
         time_steps: with `calibration`: length of the sequence where the model leaves it open.
+        full_length: with `calibration`: no sequence is ever padded, as `unroll` takes it.
+        fed_back: with `calibration`: input -> output, of states, as `unroll` takes it.
         fine_tuning: how to train.
         watch: is called with the progress.
 
@@ -107,11 +127,13 @@ def compress(
         >>> [kernel.zeros / kernel.weights for kernel in smaller.kernels]
         [0.5, 0.5, 0.5]
     """
-    check_compiled(model)
-    keras.utils.set_random_seed(fine_tuning.seed)
-    seed, batch_size = fine_tuning.seed, fine_tuning.batch_size
-    source = training_data(model, data, labels, validation, batch_size, seed)
-    student, units = with_fewer_units(model, setting, layers, some(source), seed)
+    model, seed = _checked(model, data, labels, fine_tuning), fine_tuning.seed
+    kernels(model, setting, layers)  # a model without any is told before its samples are looked at
+    keras.utils.set_random_seed(seed)
+    source = training_data(model, data, labels, validation, fine_tuning.batch_size, seed)
+    with fitting(model if source.labelled else None):
+        first = some(source)
+    student, units = with_fewer_units(model, setting, layers, first, seed)
     best = BestWeights(copied(student))
     run = Run(
         model=student,
@@ -119,7 +141,14 @@ def compress(
         teacher=Teacher(model, fine_tuning.distillation),
         source=source,
         calibration=calibration,
-        time_steps=time_steps,
+        # What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
+        way=stages.sequences(
+            time_steps,
+            method=calibration_method,
+            allow_cpu=True,
+            full_length=full_length,
+            fed_back=fed_back,
+        ),
         options=fine_tuning,
         best_weights=best,
         watch=watch or unwatched,
@@ -138,11 +167,39 @@ def compress(
     )
 
 
-def check_settings(model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> None:
-    """Check, without any work, that a model can be compressed so.
+def _checked(model: Any, data: Any, labels: Any, fine_tuning: FineTuning) -> Any:
+    """The model in the form that is trained, which has something to be trained on."""
+    if has_labels(data, labels):
+        check_compiled(model)
+    else:
+        check_layers(model)
+        if not fine_tuning.distillation:
+            raise UnspoolError(
+                "distillation 0 without labels leaves nothing to learn: give labels, or a "
+                "distillation above 0 for the trained model's outputs"
+            )
+    return trainable(model)
+
+
+def check_settings(
+    model: Any,
+    data: Samples,
+    labels: Any,
+    setting: KernelSetting,
+    layers: Mapping[str, KernelSetting],
+    fine_tuning: FineTuning,
+) -> None:
+    """Check, with hardly any work, that `compress` can begin with what it is to be given.
 
     Raises:
-        UnspoolError: it has no kernels, no layers of these names, or other units.
+        UnspoolError: the model has no kernels, no layers of these names, or other units; or the
+            samples and labels do not fit it.
     """
+    model = _checked(model, data, labels, fine_tuning)
     kernels(model, setting, layers)
     check_units(model, setting, layers)
+    source = training_data(model, data, labels, None, fine_tuning.batch_size, fine_tuning.seed)
+    if source.labelled:
+        student = copied(model)
+        student.compile(**losses(model), run_eagerly=True)  # no graph is made for two samples
+        check_fits_loss(student, source)

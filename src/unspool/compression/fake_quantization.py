@@ -16,6 +16,7 @@ from unspool import stages
 from unspool.compression import roundings
 from unspool.compression.copying import copied
 from unspool.errors import UnspoolError
+from unspool.stages import Way
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
@@ -30,8 +31,13 @@ class FakeQuantized:
     In a `keras.StatelessScope` it uses that scope's weights.
     """
 
-    def __init__(self, model: Any, calibration: Samples, time_steps: int | None = None) -> None:
+    def __init__(self, model: Any, calibration: Samples, way: Way | None = None) -> None:
         """Calibrate the trained model as it is now, and use the scales of its int8 file.
+
+        Args:
+            model: the trained model.
+            calibration: samples to choose ranges with, as `calibrate` takes them.
+            way: how it is unrolled and its ranges are chosen; None for whole sequences.
 
         Raises:
             UnspoolError: as `unroll`, `calibrate` and `quantize`; or an operator of the int8 file
@@ -39,8 +45,7 @@ class FakeQuantized:
         """
         self._names = [tensor.name for tensor in model.inputs]
         self._structure = getattr(model, "_outputs_struct", model.outputs[0])
-        # What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
-        way = stages.sequences(time_steps, allow_cpu=True)
+        way = way or stages.sequences(allow_cpu=True)
         calibrated, int8_tflite = stages.quantized(model, calibration, way)
         interface = calibrated.deploy_model.interface
         self._masks = tuple(computed(interface.marks.masks).values())

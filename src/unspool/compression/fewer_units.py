@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from unspool.compression.kernels import KernelSetting
-from unspool.compression.trained_loss import copied, losses
+from unspool.compression.trained_loss import compiled_as, copied
 from unspool.compression.units.channels import Channels
 from unspool.compression.units.choice import Wish, staying, wishes
 from unspool.compression.units.layout import layout
@@ -26,7 +26,7 @@ def with_fewer_units(
     Its weights are those of the trained model; it has yet to be fine-tuned.
 
     Args:
-        model: a built, compiled Keras model.
+        model: a built Keras model.
         setting: for all layers that `layers` does not name.
         layers: layer name -> its setting.
         data: samples to find out with what matters, one array (samples, ...) per input.
@@ -41,8 +41,7 @@ def with_fewer_units(
     wanted = _wishes(channels, setting, layers)
     stays = staying(channels, scores(model, channels, data, seed), wanted)
     smaller = without(model, channels, stays)
-    smaller.compile(**losses(model))
-    return smaller, results(channels, stays)
+    return compiled_as(smaller, model), results(channels, stays)
 
 
 def check_units(model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from unspool.compression.distillation import Teacher
+from unspool.compression.fitting import fitting
 from unspool.compression.projection import Projection
-from unspool.compression.trained_loss import loss_name
-from unspool.compression.training_data import TrainingData, fitting
+from unspool.compression.students import Student
+from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
-from unspool.support._tensorflow import keras, tf
+from unspool.support._tensorflow import keras
 from unspool.support.progress import Watch
 
 RAMP = 0.5
@@ -35,57 +33,6 @@ class Epoch:
     number: int
     metrics: Mapping[str, float]
     complete: bool
-
-
-class Student(keras.Model):  # type: ignore[misc]
-    """A model that computes with the projections of its kernels, and trains the latent weights.
-
-    Called as the model is.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        projections: Sequence[Projection],
-        teacher: Teacher,
-        forward: Callable[[Any], Any] | None = None,
-    ) -> None:
-        """Wrap a model; `forward`, if given, runs in its place, with its variables."""
-        super().__init__(name=model.name)
-        self.model = model
-        self.projections = list(projections)
-        self.output_names = getattr(model, "output_names", None)  # of losses given by name
-        self.teacher = teacher
-        self.forward = forward
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Run the model with projected kernels."""
-        projected = [
-            (p.kernel.variable, p(tf.convert_to_tensor(p.kernel.variable), training=training))
-            for p in self.projections
-        ]
-        with keras.StatelessScope(state_mapping=projected, collect_losses=True) as scope:
-            if self.forward is None:
-                outputs = self.model(inputs, training=training)
-            else:
-                outputs = self.forward(inputs)
-        for variable in self.model.non_trainable_variables:  # such as BatchNormalization's means
-            value = scope.get_current_value(variable)
-            if value is not None:
-                variable.assign(value)
-        for loss in scope.losses:
-            self.add_loss(loss)
-        if training and self.teacher.weight:
-            self.add_loss(self.teacher(inputs, outputs))
-        return outputs
-
-    def projected_weights(self) -> list[np.ndarray]:
-        """The model's weights, in Keras's order, as it computes with them."""
-        projected = {
-            id(p.kernel.variable): p(tf.convert_to_tensor(p.kernel.variable))
-            for p in self.projections
-        }
-        return [np.array(projected.get(id(v), v)) for v in self.model.weights]
 
 
 def sparsity(share: float, goal: float) -> float:
@@ -196,7 +143,7 @@ def fit(student: Student, source: TrainingData, epochs: int, callbacks: list[Any
     Raises:
         UnspoolError: the data does not fit the model or its loss.
     """
-    with fitting(loss_name(student)):
+    with fitting(student):
         student.fit(
             **source.fit,
             epochs=epochs,
@@ -212,7 +159,7 @@ def measured(student: Student, source: TrainingData) -> dict[str, float]:
         return {"loss": math.inf}
     validation = source.validation
     arguments = validation if isinstance(validation, tuple) else (validation,)
-    with fitting(loss_name(student)):
+    with fitting(student):
         metrics = student.evaluate(*arguments, verbose=0, return_dict=True)
     return {f"val_{name}": float(value) for name, value in metrics.items()}
 

@@ -10,16 +10,18 @@ from unspool.compression.fine_tuning import (
     BestWeights,
     ProgressCallback,
     PruningSchedule,
-    Student,
     fit,
     measured,
     optimizer,
     score,
 )
+from unspool.compression.fitting import check_fits_loss
 from unspool.compression.projection import Projection
+from unspool.compression.students import Imitator, Student
 from unspool.compression.trained_loss import losses
-from unspool.compression.training_data import TrainingData, check_fits_loss
+from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
+from unspool.stages import Way
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
@@ -43,7 +45,7 @@ class FineTuning:
         distillation: weight of a second loss beside the model's own, the distance of the outputs
             from the trained model's (Hinton et al. 2015): Kullback-Leibler of a softmax, mean
             squared of others. It keeps a sparse model from memorising mistakes in the labels. 0
-            trains without it.
+            trains without it. Without labels the distance is the whole loss, whatever its weight.
         seed: decides the order of the samples, and which are held out.
 
     Example:
@@ -82,7 +84,7 @@ class Run:
         teacher: the trained model.
         source: what to train with.
         calibration: samples to choose int8 ranges with; None trains without the errors of int8.
-        time_steps: to unroll for int8, where the model leaves them open.
+        way: how the int8 file is unrolled and its ranges are chosen.
         options: how to train.
         best_weights: keeps the best epoch.
         watch: is called with the progress.
@@ -93,7 +95,7 @@ class Run:
     teacher: Teacher
     source: TrainingData
     calibration: Samples | None
-    time_steps: int | None
+    way: Way
     options: FineTuning
     best_weights: BestWeights
     watch: Watch
@@ -106,7 +108,7 @@ class Run:
         """
         if self.calibration is None:
             return None
-        quantized = FakeQuantized(self.model, self.calibration, self.time_steps)
+        quantized = FakeQuantized(self.model, self.calibration, self.way)
         samples = self.source.fit["x"]
         if not isinstance(samples, tf.data.Dataset):
             quantized.check(keras.tree.flatten(samples))
@@ -135,8 +137,7 @@ class Run:
     def prune_and_cluster(self) -> None:
         """Prune in the first half of the epochs, then cluster."""
         batches = self.options.epochs * self.source.batches
-        student = Student(self.model, self.projections, self.teacher)
-        self._compile(student, self.options.learning_rate, batches)
+        student = self._student(self.options.learning_rate, batches)
         schedule = PruningSchedule(self.projections, batches)
         self.best_weights.watches(lambda: schedule.is_complete)
         progress = ProgressCallback(self.watch, "fine-tune", batches)
@@ -146,13 +147,18 @@ class Run:
     def train_for_int8(self, quantized: FakeQuantized | None) -> None:
         """Train with the errors of int8; an epoch is kept only where it is better than before."""
         batches = self.options.quantized_epochs * self.source.batches
-        student = Student(self.model, self.projections, self.teacher, quantized)
-        self._compile(student, self.options.learning_rate / _QUANTIZED_RATE, batches)
+        student = self._student(self.options.learning_rate / _QUANTIZED_RATE, batches, quantized)
         self.watch("fine-tune for int8", 0, batches)
         self.best_weights.watches(lambda: True, score(measured(student, self.source)))
         progress = ProgressCallback(self.watch, "fine-tune for int8", batches)
         fit(student, self.source, self.options.quantized_epochs, [progress, self.best_weights])
 
-    def _compile(self, student: Student, learning_rate: float, batches: int) -> None:
-        student.compile(optimizer(learning_rate, batches), **losses(self.model))
+    def _student(
+        self, learning_rate: float, batches: int, forward: FakeQuantized | None = None
+    ) -> Student:
+        kind = Student if self.source.labelled else Imitator
+        student = kind(self.model, self.projections, self.teacher, forward)
+        given = losses(self.model) if self.source.labelled else {}
+        student.compile(optimizer(learning_rate, batches), **given)
         check_fits_loss(student, self.source)
+        return student

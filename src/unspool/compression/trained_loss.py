@@ -4,52 +4,85 @@ from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import is_graph
+from unspool.frontend.inference_form import for_inference
+from unspool.frontend.structure import last_activation
 from unspool.support._tensorflow import keras
 
 
-def check_compiled(model: Any) -> None:
-    """Check that a model can be fine-tuned.
+def check_layers(model: Any) -> None:
+    """Check that a model can be made again and trained.
 
     Raises:
-        UnspoolError: it has no loss, or is not made of layers in a graph.
+        UnspoolError: it is not made of layers in a graph.
     """
     if not is_graph(model):
         raise UnspoolError(
             f"model {model.name!r} is a {type(model).__name__}; expected a Sequential or "
             "Functional Keras model"
         )
-    if not getattr(model, "compiled", False) or model.loss is None:
+
+
+def check_compiled(model: Any) -> None:
+    """Check that a model can be fine-tuned on labels.
+
+    Raises:
+        UnspoolError: it has no loss, or is not made of layers in a graph.
+    """
+    check_layers(model)
+    if not getattr(model, "compiled", False) or losses(model)["loss"] is None:
         raise UnspoolError(
             f"model {model.name!r} has no loss to fine-tune with: compile it, "
             "model.compile(loss=..., metrics=[...])"
         )
 
 
-def known_loss(name: str) -> str:
-    """The name, which must be that of one of Keras's losses.
+def named_loss(name: str, model: Any) -> Any:
+    """The loss that Keras has under a name, for a model's outputs.
+
+    A cross-entropy takes logits where no output is a softmax or a sigmoid.
 
     Raises:
-        UnspoolError: it is not.
+        UnspoolError: Keras has none of this name.
     """
-    try:
-        keras.losses.get(name)
-    except ValueError:
-        raise UnspoolError(
-            f"loss {name!r}: Keras has none of this name; expected one such as mse or "
-            "sparse_categorical_crossentropy"
-        ) from None
-    return name
+    is_logits = not {"softmax", "sigmoid"} & {*map(last_activation, model.outputs)}
+    # A function has a class of the same name, whose objects can be saved with their options.
+    words = "".join(word.capitalize() for word in name.split("_"))
+    for known in (name, words) if "crossentropy" not in name else (words, name):
+        try:
+            loss = keras.losses.get(known)
+        except ValueError:
+            continue
+        config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+        if is_logits and "from_logits" in config:
+            return type(loss).from_config({**config, "from_logits": True})
+        return known if known == name else loss
+    raise UnspoolError(
+        f"loss {name!r}: Keras has none of this name; expected one such as mse or "
+        "sparse_categorical_crossentropy"
+    )
+
+
+def trainable(model: Any) -> Any:
+    """The model itself, or a copy in float32 for batches of any size that keeps no states."""
+    copy = for_inference(model)
+    return model if copy is model else compiled_as(copy, model)
 
 
 def copied(model: Any) -> Any:
-    """The same model with variables of its own, compiled with the same losses."""
-    model.compiled = False  # else Keras writes the losses as JSON, which a user's own cannot be
-    try:
+    """The same model with variables of its own, compiled with the same losses if it is compiled."""
+    compiled, model.compiled = model.compiled, False  # else Keras writes the losses as JSON,
+    try:  # which a user's own cannot be
         copy = keras.models.clone_model(model)
     finally:
-        model.compiled = True
+        model.compiled = compiled
     copy.set_weights(model.get_weights())
-    copy.compile(**losses(model))
+    return compiled_as(copy, model)
+
+
+def compiled_as(copy: Any, model: Any) -> Any:
+    """A copy of a model, compiled with the model's losses and metrics if the model is compiled."""
+    if model.compiled:
+        copy.compile(**losses(model))
     return copy
 
 

@@ -1,0 +1,107 @@
+"""What a model's loss takes for samples: arrays in any structure, checked before any work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from unspool.compression.trained_loss import loss_name
+from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.frontend.graph import functional
+from unspool.support import samples
+from unspool.support._tensorflow import keras
+
+
+def checked(model: Any, labels: Any, count: int, what: str) -> Any:
+    """Labels as arrays, in the structure in which they were given.
+
+    Args:
+        model: the Keras model, compiled.
+        labels: what its loss takes, (samples, ...) each.
+        count: of the samples.
+        what: what the labels are, for messages.
+
+    Raises:
+        UnspoolError: they are not as many, not numbers, or classes that the model has not.
+    """
+    if isinstance(labels, list | tuple) and np.ndim(labels[0] if labels else 0) == 0:
+        labels = np.asarray(labels)  # a list of numbers, not of outputs
+    if isinstance(labels, Mapping):
+        labels = _by_name(model, labels, what)
+    labels = keras.tree.map_structure(lambda part: _labels(part, count, what), labels)
+    if isinstance(labels, np.ndarray):
+        _check_classes(model, labels, what)
+        _check_values(model, labels, what)
+    return labels
+
+
+def _by_name(model: Any, labels: Mapping[str, Any], what: str) -> Any:
+    """Labels by the names of outputs, in the form that the model's losses are in."""
+    names = structure.output_names(model)
+    others = tuple(functional(model).output_names)  # which Keras takes too
+    unknown = set(labels) - {*names, *others}
+    if (len(names) > 1 and unknown) or len(labels) > len(names):
+        raise UnspoolError(
+            f"{what}: has arrays named {', '.join(sorted(labels))}, expected {', '.join(names)}"
+        )
+    if isinstance(model.loss, Mapping):
+        return labels
+    if len(names) == 1:  # a lone array has no need of the right name
+        return next(iter(labels.values()))
+    if isinstance(getattr(model, "_outputs_struct", None), Mapping):
+        return labels
+    by_output = [
+        labels.get(name, labels.get(other)) for name, other in zip(names, others, strict=True)
+    ]
+    missing = [name for name, given in zip(names, by_output, strict=True) if given is None]
+    if missing:
+        raise UnspoolError(f"{what}: has no array for {', '.join(missing)}")
+    return by_output
+
+
+def _labels(labels: Any, count: int, what: str) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.ndim == 0 or len(array) != count:
+        raise UnspoolError(f"{what}: have the shape {array.shape}, but there are {count} samples")
+    if array.dtype.kind not in "fiub":
+        raise UnspoolError(f"{what}: have the type {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise UnspoolError(f"{what}: {bad} of {array.size} values are NaN or infinite")
+    return array
+
+
+def _check_classes(model: Any, labels: np.ndarray, what: str) -> None:
+    """Refuse class numbers that the model has no output for; Keras would go on with NaN."""
+    if "sparse_categorical" not in loss_name(model):
+        return
+    labels = labels[labels != getattr(model.loss, "ignore_class", None)]
+    if labels.size:
+        samples.check_classes(labels, model.outputs[0].shape[-1], f"{what}:")
+
+
+_OF_VALUES = ("mse", "mae", "mean_squared", "mean_absolute", "huber", "log_cosh")
+
+
+def _check_values(model: Any, labels: np.ndarray, what: str) -> None:
+    """Refuse values of another shape than the output's; Keras would repeat them until they fit."""
+    shape = tuple(model.outputs[0].shape[1:])
+    if len(model.outputs) > 1 or not loss_name(model).startswith(_OF_VALUES):
+        return
+    given = labels.shape[1:]
+    if len(given) == len(shape) - 1 and shape[-1] == 1:
+        given = (*given, 1)  # as Keras has it
+    fits = len(given) == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, given, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise UnspoolError(
+            f"{what}: have the shape {labels.shape}, but the model's output (samples, {wanted})"
+        )
+
+
+def taken(labels: Any, indices: np.ndarray) -> Any:
+    """Labels of some samples, whatever their structure."""
+    return keras.tree.map_structure(lambda part: part[indices], labels)
