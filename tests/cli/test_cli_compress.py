@@ -244,7 +244,7 @@ MISTAKES = {
         "400 units of 'simple'",
     ),
     "units of the output": (
-        ("model", "x", "y", "--units", "dense=2"),
+        ("model", "x", "y", "--units", "y=2"),
         "cannot be taken out: they are an output of the model",
     ),
     "a metric without its limit": (
@@ -284,7 +284,7 @@ def test_a_mistake_is_one_line_and_status_2(name: str, files: Path, tmp_path: Pa
 
 
 UNLABELLED = {
-    "a search": (("--max-accuracy-drop", "1"), "--max-accuracy-drop 1: the accuracy is measured"),
+    "a search": (("--max-accuracy-drop", "1"), "it is measured beside labels; add --labels Y.npy"),
     "a loss": (("--loss", "mse"), "--loss mse: is one of labels, and there are none"),
 }
 
