@@ -4,8 +4,8 @@ Usage: python bench/bench.py [--models gru:1,gru:5,lstm:1,lstm:5,simple:1]    (c
 
 Accuracies are measured on all 10,000 test images, seconds on this machine; flash, cycles and
 operators are Vela's for ethos-u55-128 with Ethos_U55_High_End_Embedded. GRU and LSTM of 5 epochs
-are compressed too. Trained and compressed models and the results go to bench-out/; what is there
-already is used again, with the time that it took then.
+are compressed too, with all their units and with fewer. Trained and compressed models and the
+results go to bench-out/; what is there already is used again, with the time that it took then.
 """
 
 import argparse
@@ -25,7 +25,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from unspool import Options, call_costs
 from unspool.compilation import vela
+from unspool.compilation.call_costs import CallCost
 from unspool.compilation.residency.keeping import keep_resident
 from unspool.compilation.targets import target
 from unspool.compression.compressing import compress
@@ -57,6 +59,8 @@ class Flow:
     cycles_shared_sram: int
     cycles_sram_only: int
     cycles_resident: int
+    flash_kib_one_step: float
+    cycles_one_step: int
     npu_operators: int
     cpu_operators: int
     file_kib: float
@@ -64,13 +68,25 @@ class Flow:
 
 
 COMPRESSION = {
-    ("gru", 5): (KernelSetting(0.9, 16), FineTuning(epochs=8)),
-    ("lstm", 5): (
-        KernelSetting(0.81, 16),
-        FineTuning(epochs=10, learning_rate=2e-3, distillation=10.0),
-    ),
+    ("gru", 5): {
+        "compressed": (KernelSetting(0.9, 16), FineTuning(epochs=8)),
+        "fewer units": (
+            KernelSetting(0.5, 16, units=56),
+            FineTuning(epochs=40, learning_rate=2e-3),
+        ),
+    },
+    ("lstm", 5): {
+        "compressed": (
+            KernelSetting(0.81, 16),
+            FineTuning(epochs=10, learning_rate=2e-3, distillation=10.0),
+        ),
+        "fewer units": (
+            KernelSetting(0.5, 16, units=64),
+            FineTuning(epochs=40, learning_rate=2e-3),
+        ),
+    },
 }
-"""(cell, epochs) of a trained model -> how it is compressed."""
+"""(cell, epochs) of a trained model -> name of a recipe -> how it is compressed."""
 
 ROWS = {
     "accuracy_litert": ("int8 accuracy, LiteRT, 10,000 images", "%", "{:.2f}"),
@@ -80,6 +96,8 @@ ROWS = {
     "cycles_shared_sram": ("cycles, Shared_Sram", "cycles", "{:,}"),
     "cycles_sram_only": ("cycles, Sram_Only", "cycles", "{:,}"),
     "cycles_resident": ("cycles, Shared_Sram, resident weights", "cycles", "{:,}"),
+    "flash_kib_one_step": ("flash, 28 calls of one step", "KiB", "{:.1f}"),
+    "cycles_one_step": ("cycles, 28 calls of one step", "cycles", "{:,}"),
     "npu_operators": ("operators on the NPU", "", "{}"),
     "cpu_operators": ("operators on the CPU", "", "{}"),
     "file_kib": ("int8 .tflite", "KiB", "{:.1f}"),
@@ -87,8 +105,17 @@ ROWS = {
 }
 
 
-def measure(int8: Callable[[], bytes], images: np.ndarray, labels: np.ndarray) -> Flow:
-    """Time a flow up to and with Vela, then measure what it made."""
+def measure(
+    int8: Callable[[], bytes], images: np.ndarray, labels: np.ndarray, one_step: CallCost | None
+) -> Flow:
+    """Time a flow up to and with Vela, then measure what it made.
+
+    Args:
+        int8: makes its int8 file.
+        images: of the test set.
+        labels: of them.
+        one_step: of calls of one step; None for a flow that has none.
+    """
     start = time.perf_counter()
     tflite = int8()
     shared = vela.compile(tflite, target(memory_mode="Shared_Sram"))
@@ -104,6 +131,8 @@ def measure(int8: Callable[[], bytes], images: np.ndarray, labels: np.ndarray) -
         cycles_shared_sram=shared.cycles,
         cycles_sram_only=alone.cycles,
         cycles_resident=resident or shared.cycles,
+        flash_kib_one_step=one_step.flash_kib if one_step else shared.flash_kib,
+        cycles_one_step=one_step.cycles if one_step else shared.cycles,
         npu_operators=shared.npu_operators,
         cpu_operators=len(shared.cpu_operators),
         file_kib=len(tflite) / 1024,
@@ -125,18 +154,26 @@ def trained(cell: str, epochs: int) -> Any:
     return model
 
 
-def compressed(cell: str, epochs: int, model: Any) -> tuple[Any, float]:
+def compressed(cell: str, epochs: int, name: str, model: Any) -> tuple[Any, float]:
     """A trained model compressed, once, and kept in bench-out/; and the seconds that it took."""
-    path = OUT / f"{cell}-{UNITS}-{epochs}-compressed.keras"
+    path = OUT / f"{cell}-{UNITS}-{epochs}-{name.replace(' ', '-')}.keras"
     seconds = path.with_suffix(".seconds")
     if not path.is_file():
         data = mnist.load()
-        setting, fine_tuning = COMPRESSION[cell, epochs]
+        setting, fine_tuning = COMPRESSION[cell, epochs][name]
         images, labels = mnist.normalised(data.train_images), data.train_labels
         done = compress(model, images, labels, setting=setting, fine_tuning=fine_tuning)
         done.model.save(path)
         seconds.write_text(f"{done.seconds}\n")
     return load(path), float(seconds.read_text())
+
+
+def one_step(model: Any, calibration: np.ndarray) -> CallCost:
+    """What 28 calls of one step cost, with Ethos_U55_High_End_Embedded and Shared_Sram."""
+    costs = call_costs(
+        model, calibration, options=Options(target=target(memory_mode="Shared_Sram"))
+    )
+    return next(cost for cost in costs if cost.steps_per_call == 1)
 
 
 def int8(model: Any, calibration: np.ndarray) -> bytes:
@@ -161,11 +198,18 @@ def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
         return int8(model, calibration[: CALIBRATION_IMAGES["unspool"]])
 
     keras_accuracy = accuracy(model, images, labels).percent
-    flows = {"guide": measure(guides, images, labels), "unspool": measure(ours, images, labels)}
-    seconds = None
-    if (cell, epochs) in COMPRESSION:
-        small, seconds = compressed(cell, epochs, model)
-        flows["compressed"] = measure(lambda: int8(small, calibration), images, labels)
+    flows = {
+        "guide": measure(guides, images, labels, None),
+        "unspool": measure(ours, images, labels, one_step(model, calibration)),
+    }
+    seconds = {}
+    for name in COMPRESSION.get((cell, epochs), {}):
+        small, seconds[name] = compressed(cell, epochs, name, model)
+
+        def smaller(small: Any = small) -> bytes:
+            return int8(small, calibration)
+
+        flows[name] = measure(smaller, images, labels, one_step(small, calibration))
     title = f"{cell.upper()}({UNITS}), {epochs} epoch{'s' * (epochs > 1)}: "
     table = Table(title=title + f"{keras_accuracy:.2f} % trained (Keras)", title_justify="left")
     columns = [{"guide": "guide's flow"}.get(name, name) for name in flows]
@@ -178,8 +222,8 @@ def compare(cell: str, epochs: int, console: Console) -> dict[str, Any]:
         change = f"{b - a:+.2f} points" if unit == "%" else ratio
         table.add_row(label, unit, *map(form.format, values), change)
     console.print(table)
-    if seconds is not None:
-        console.print(f"fine-tuning: {seconds / 60:.1f} min")
+    for name, taken in seconds.items():
+        console.print(f"fine-tuning, {name}: {taken / 60:.1f} min")
     return {
         "cell": cell,
         "epochs": epochs,

@@ -18,6 +18,7 @@ from unspool.compression.distillation import Teacher
 from unspool.compression.fine_tuning import score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
+from unspool.compression.students import OnMixtures, Student
 from unspool.runtime.evaluation import accuracy
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch
@@ -491,3 +492,54 @@ def test_layers_of_one_name_in_nested_models_are_told_apart() -> None:
     zeros = {kernel.path: kernel.zeros / kernel.weights for kernel in done.kernels}
     assert zeros["left/rnn/gru_cell/recurrent_kernel"] == 0.5
     assert zeros["right/rnn/gru_cell/recurrent_kernel"] == 0
+
+
+@at_once
+def test_mixtures_are_what_the_teacher_makes_of_them(trained: Any) -> None:
+    """By hand, in NumPy: of a student that is its own teacher's copy but for the output layer."""
+    x = task(64)[0]
+    model, other = (compiled(keras.models.clone_model(trained)) for _ in range(2))
+    model.set_weights(trained.get_weights())
+    student = Student(other, [], Teacher(model, 1.0), lesson=OnMixtures(seed=3))
+    distance = float(student.lesson(student, tf.constant(x), None))
+    shares = np.asarray(
+        keras.random.uniform((64,), dtype="float32", seed=keras.random.SeedGenerator(3))
+    ).reshape(-1, 1, 1)
+    mixed = shares * x + (1 - shares) * x[::-1]
+    right, got = (np.asarray(m.predict(mixed, verbose=0)) for m in (model, other))
+    expected = (right * np.log(right / got)).sum(1).mean()
+    assert distance == pytest.approx(expected, rel=1e-3)
+
+
+@at_once
+def test_training_on_mixtures_gives_a_model(trained: Any) -> None:
+    tuning = FineTuning(epochs=2, batch_size=64, mixup=True)
+    done = compress(trained, *task(64), setting=KernelSetting(0.5, 8), fine_tuning=tuning)
+    assert all((kernel == 0).sum() == round(0.5 * kernel.size) for kernel in kernels_of(done.model))
+    alone = compress(trained, task(64)[0], setting=KernelSetting(0.5, 8), fine_tuning=tuning)
+    assert alone.epochs[-1].metrics.keys() == {"loss", "val_loss"}
+
+
+def test_what_cannot_be_mixed_is_refused() -> None:
+    ids = keras.Input((STEPS,), name="ids")
+    hidden = keras.layers.SimpleRNN(4)(keras.layers.Embedding(10, 4)(ids))
+    model = compiled(keras.Model(ids, keras.layers.Dense(CLASSES)(hidden), name="words"))
+    mixed = FineTuning(epochs=2, mixup=True)
+    with pytest.raises(UnspoolError, match="mixup: model 'words' takes ids"):
+        compress(model, np.zeros((8, STEPS)), np.zeros(8, int), fine_tuning=mixed)
+    x = keras.Input((STEPS, FEATURES))
+    hidden = keras.layers.SimpleRNN(4)(keras.layers.Masking()(x))
+    model = compiled(keras.Model(x, keras.layers.Dense(CLASSES)(hidden), name="padded"))
+    with pytest.raises(UnspoolError, match="mixup: model 'padded' masks padded steps"):
+        compress(model, *task(8), fine_tuning=mixed)
+    with pytest.raises(UnspoolError, match="mixup with distillation 0"):
+        FineTuning(mixup=True, distillation=0)
+
+
+def test_a_setting_and_a_seed_give_the_same_model_twice(trained: Any) -> None:
+    setting, tuning = KernelSetting(0.5, 8, units=16), FineTuning(epochs=2, seed=3)
+    first, second = (
+        compress(trained, *task(300), setting=setting, fine_tuning=tuning) for _ in range(2)
+    )
+    for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -99,6 +99,17 @@ class TrainingOptions:
     epochs: Annotated[int, typer.Option(help="Passes over the samples.")] = 8
     batch_size: Annotated[int, typer.Option(help="Samples of a batch.")] = 64
     learning_rate: Annotated[float, typer.Option(help="Adam's, at its peak.")] = 1e-3
+    distillation: Annotated[
+        float,
+        typer.Option(help="Weight of the trained model's outputs as a target, beside the labels."),
+    ] = 4.0
+    mixup: Annotated[
+        bool,
+        typer.Option(
+            "--mixup",
+            help="Compare with the trained model on mixtures of samples: for long trainings.",
+        ),
+    ] = False
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the samples.")] = 0
 
     def fine_tuning(self) -> "FineTuning":
@@ -113,6 +124,8 @@ class TrainingOptions:
             self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
+            distillation=self.distillation,
+            mixup=self.mixup,
             seed=self.seed,
         )
 

@@ -27,6 +27,7 @@ from unspool.compression.trained_loss import (
 from unspool.compression.training_data import has_labels, some, training_data
 from unspool.compression.units.removal import UnitsResult
 from unspool.errors import UnspoolError
+from unspool.frontend.graph import takes_ids
 from unspool.support._tensorflow import keras
 from unspool.support.progress import Watch, unwatched
 from unspool.support.samples import Samples
@@ -178,7 +179,17 @@ def _checked(model: Any, data: Any, labels: Any, fine_tuning: FineTuning) -> Any
                 "distillation 0 without labels leaves nothing to learn: give labels, or a "
                 "distillation above 0 for the trained model's outputs"
             )
+    if fine_tuning.mixup:
+        _check_mixable(model)
     return trainable(model)
+
+
+def _check_mixable(model: Any) -> None:
+    """Refuse mixtures of what cannot be mixed."""
+    has_ids = any(takes_ids(model))
+    if has_ids or any(isinstance(layer, keras.layers.Masking) for layer in model.layers):
+        what = "takes ids, of which there are no mixtures" if has_ids else "masks padded steps"
+        raise UnspoolError(f"mixup: model {model.name!r} {what}; train without it")
 
 
 def check_settings(

@@ -17,7 +17,7 @@ from unspool.compression.fine_tuning import (
 )
 from unspool.compression.fitting import check_fits_loss
 from unspool.compression.projection import Projection
-from unspool.compression.students import Imitator, Student
+from unspool.compression.students import Imitator, OnMixtures, Student
 from unspool.compression.trained_loss import losses
 from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
@@ -46,6 +46,9 @@ class FineTuning:
             from the trained model's (Hinton et al. 2015): Kullback-Leibler of a softmax, mean
             squared of others. It keeps a sparse model from memorising mistakes in the labels. 0
             trains without it. Without labels the distance is the whole loss, whatever its weight.
+        mixup: whether the outputs are compared on mixtures of two samples in place of the samples:
+            for long trainings of models with few units. It needs samples that can be mixed, numbers
+            and no ids, and no padded steps.
         seed: decides the order of the samples, and which are held out.
 
     Example:
@@ -58,6 +61,7 @@ class FineTuning:
     batch_size: int = 64
     learning_rate: float = 1e-3
     distillation: float = 4.0
+    mixup: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +71,8 @@ class FineTuning:
             raise UnspoolError(f"epochs for int8 {self.quantized_epochs}: expected at least 1")
         if not self.distillation >= 0:
             raise UnspoolError(f"distillation {self.distillation}: expected a weight, 0 or more")
+        if self.mixup and not self.distillation:
+            raise UnspoolError("mixup with distillation 0: it is the trained model that it asks")
         if self.batch_size < 1 or not self.learning_rate > 0:
             raise UnspoolError(
                 f"batch size {self.batch_size}, learning rate {self.learning_rate}: "
@@ -137,7 +143,8 @@ class Run:
     def prune_and_cluster(self) -> None:
         """Prune in the first half of the epochs, then cluster."""
         batches = self.options.epochs * self.source.batches
-        student = self._student(self.options.learning_rate, batches)
+        lesson = OnMixtures(self.options.seed) if self.options.mixup else None
+        student = self._student(self.options.learning_rate, batches, lesson=lesson)
         schedule = PruningSchedule(self.projections, batches)
         self.best_weights.watches(lambda: schedule.is_complete)
         progress = ProgressCallback(self.watch, "fine-tune", batches)
@@ -154,10 +161,14 @@ class Run:
         fit(student, self.source, self.options.quantized_epochs, [progress, self.best_weights])
 
     def _student(
-        self, learning_rate: float, batches: int, forward: FakeQuantized | None = None
+        self,
+        learning_rate: float,
+        batches: int,
+        forward: FakeQuantized | None = None,
+        lesson: OnMixtures | None = None,
     ) -> Student:
         kind = Student if self.source.labelled else Imitator
-        student = kind(self.model, self.projections, self.teacher, forward)
+        student = kind(self.model, self.projections, self.teacher, forward, lesson)
         given = losses(self.model) if self.source.labelled else {}
         student.compile(optimizer(learning_rate, batches), **given)
         check_fits_loss(student, self.source)

@@ -1,7 +1,7 @@
 """The model while it is fine-tuned: what it computes with, and what its loss is."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,26 +22,28 @@ class Student(keras.Model):  # type: ignore[misc]
         projections: Sequence[Projection],
         teacher: Teacher,
         forward: Callable[[Any], Any] | None = None,
+        lesson: "Lesson | None" = None,
     ) -> None:
-        """Wrap a model; `forward`, if given, runs in its place, with its variables."""
+        """Wrap a model.
+
+        Args:
+            model: that is trained.
+            projections: of its kernels.
+            teacher: the trained model.
+            forward: runs in the model's place, with its variables, if it is given.
+            lesson: on what it is compared with its teacher; on the samples where None.
+        """
         super().__init__(name=model.name)
         self.model = model
         self.projections = list(projections)
         self.output_names = getattr(model, "output_names", None)  # of losses given by name
         self.teacher = teacher
         self.forward = forward
+        self.lesson = lesson or on_samples
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model with projected kernels."""
-        projected = [
-            (p.kernel.variable, p(tf.convert_to_tensor(p.kernel.variable), training=training))
-            for p in self.projections
-        ]
-        with keras.StatelessScope(state_mapping=projected, collect_losses=True) as scope:
-            if self.forward is None:
-                outputs = self.model(inputs, training=training)
-            else:
-                outputs = self._masked(self.forward(inputs), inputs)
+        outputs, scope = self._run(inputs, training)
         for variable in self.model.non_trainable_variables:  # such as BatchNormalization's means
             value = scope.get_current_value(variable)
             if value is not None:
@@ -49,6 +51,21 @@ class Student(keras.Model):  # type: ignore[misc]
         for loss in scope.losses:
             self.add_loss(loss)
         return outputs
+
+    def answers(self, inputs: Any) -> Any:
+        """The outputs for inputs, as at inference, through which gradients flow."""
+        return self._run(inputs, training=False)[0]
+
+    def _run(self, inputs: Any, training: bool) -> tuple[Any, Any]:
+        """Outputs, and the scope that knows what became of variables, and losses."""
+        projected = [
+            (p.kernel.variable, p(tf.convert_to_tensor(p.kernel.variable), training=training))
+            for p in self.projections
+        ]
+        with keras.StatelessScope(state_mapping=projected, collect_losses=True) as scope:
+            if self.forward is None:
+                return self.model(inputs, training=training), scope
+            return self._masked(self.forward(inputs), inputs), scope
 
     def compute_loss(
         self,
@@ -61,7 +78,7 @@ class Student(keras.Model):  # type: ignore[misc]
         """The loss that the model is compiled with, and in training the distance beside it."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if training and self.teacher.weight:
-            loss += self.teacher.weight * self.teacher(x, y_pred)
+            loss += self.teacher.weight * self.lesson(self, x, y_pred)
         return loss
 
     def _masked(self, outputs: Any, inputs: Any) -> Any:
@@ -95,4 +112,39 @@ class Imitator(Student):
         training: bool = True,
     ) -> Any:
         """The distance alone, in training as in validation: no regularizer counts."""
-        return self.teacher(x, y_pred)
+        return (self.lesson if training else on_samples)(self, x, y_pred)
+
+
+Lesson: TypeAlias = Callable[[Student, Any, Any], Any]
+
+
+def on_samples(student: Student, inputs: Any, outputs: Any) -> Any:
+    """How far a student is from its teacher on samples, for which its outputs are known."""
+    return student.teacher(inputs, outputs)
+
+
+class OnMixtures:
+    """How far a student is from its teacher on mixtures of two samples of a batch.
+
+    What the teacher makes of a mixture is a question that no label answers, and no two are alike:
+    so a small network can be trained long without learning its samples by heart (mixup, Zhang et
+    al. 2018; with a teacher alone, Beyer et al. 2022, "A good teacher is patient and consistent").
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seeds = keras.random.SeedGenerator(seed)
+
+    def __call__(self, student: Student, inputs: Any, outputs: Any) -> Any:
+        """The distance; outputs for the samples themselves are not looked at."""
+        flat = keras.tree.flatten(inputs)
+        count = tf.shape(flat[0])[0]
+        shares = keras.random.uniform((count,), dtype="float32", seed=self._seeds)
+        mixed = keras.tree.map_structure(lambda tensor: _mixed(tensor, shares), inputs)
+        return student.teacher(mixed, student.answers(mixed))
+
+
+def _mixed(tensor: Any, shares: Any) -> Any:
+    """Each sample of a batch, mixed with the one as far from the batch's other end."""
+    shape = tf.concat([tf.shape(shares), [1] * (len(tensor.shape) - 1)], 0)
+    weights = tf.cast(tf.reshape(shares, shape), tensor.dtype)
+    return weights * tensor + (1 - weights) * tf.reverse(tensor, [0])
