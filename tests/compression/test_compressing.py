@@ -19,6 +19,7 @@ from unspool.compression.fine_tuning import score, sparsity
 from unspool.compression.kernels import kernels
 from unspool.compression.projection import k_means
 from unspool.compression.students import OnMixtures, Student
+from unspool.compression.written_out import written_out
 from unspool.runtime.evaluation import accuracy
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch
@@ -543,3 +544,31 @@ def test_a_setting_and_a_seed_give_the_same_model_twice(trained: Any) -> None:
     )
     for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_short_layers_are_written_out_for_long_trainings_alone() -> None:
+    x, y = keras.Input((28, 4)), keras.Input((None, 4))
+    long = keras.layers.UpSampling1D(3)(x)
+    layers = [
+        keras.layers.GRU(4),
+        keras.layers.Bidirectional(keras.layers.LSTM(4)),
+        keras.layers.SimpleRNN(4),
+        keras.layers.GRU(4),
+    ]
+    read = (x, x, long, y)
+    outputs = [layer(tensor) for layer, tensor in zip(layers, read, strict=True)]
+    model = keras.Model([x, y], outputs)
+    gru, both, simple, open_ended = layers
+
+    def state() -> list[bool]:
+        return [
+            layer.unroll
+            for layer in (gru, both.forward_layer, both.backward_layer, simple, open_ended)
+        ]
+
+    with written_out(model, 999):
+        assert state() == [False] * 5
+    with pytest.raises(KeyboardInterrupt), written_out(model, 1000):
+        assert state() == [True, True, True, False, False]
+        raise KeyboardInterrupt
+    assert state() == [False] * 5

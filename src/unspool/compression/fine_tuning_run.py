@@ -20,6 +20,7 @@ from unspool.compression.projection import Projection
 from unspool.compression.students import Imitator, OnMixtures, Student
 from unspool.compression.trained_loss import losses
 from unspool.compression.training_data import TrainingData
+from unspool.compression.written_out import written_out
 from unspool.errors import UnspoolError
 from unspool.stages import Way
 from unspool.support._tensorflow import keras, tf
@@ -149,7 +150,8 @@ class Run:
         self.best_weights.watches(lambda: schedule.is_complete)
         progress = ProgressCallback(self.watch, "fine-tune", batches)
         callbacks = [schedule, progress, self.best_weights]
-        fit(student, self.source, self.options.epochs, callbacks)
+        with written_out(self.model, batches):
+            fit(student, self.source, self.options.epochs, callbacks)
 
     def train_for_int8(self, quantized: FakeQuantized | None) -> None:
         """Train with the errors of int8; an epoch is kept only where it is better than before."""
