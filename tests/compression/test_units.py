@@ -195,6 +195,53 @@ def test_units_that_nothing_reads_go_and_the_outputs_stay(make: Callable[[], Any
     np.testing.assert_allclose(outputs(smaller, data), expected, rtol=0, atol=1e-6)
 
 
+def channels_first() -> Any:
+    """As many steps as channels, so that only the layer says which axis is which."""
+    x = keras.Input((16, 16))
+    turned = L.Conv1D(16, 1, data_format="channels_first", name="turned")(L.Dense(16)(x))
+    return keras.Model(x, L.Dense(2)(L.GRU(8)(turned)))
+
+
+def gated_by_halves() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    halves = L.Dense(16, activation="glu")(x)
+    return keras.Model(x, L.Dense(2)(L.GRU(8)(halves)))
+
+
+def softmax_inside() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, L.Dense(2)(L.GRU(8)(L.Dense(16, activation="softmax")(x))))
+
+
+def cut_into_parts() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    y = L.GRU(16, return_sequences=True)(x)
+    return keras.Model(x, L.Dense(2)(L.GRU(8)(y[:, :, :4]) + L.GRU(8)(y[..., 4:])))
+
+
+def groups() -> Any:
+    x = keras.Input((STEPS, 16))
+    y = L.Conv1D(16, 3, groups=4)(L.Dense(16)(x))
+    return keras.Model(x, L.Dense(2)(L.GRU(8)(y)))
+
+
+def attended() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    y = L.GRU(16, return_sequences=True)(x)
+    y = L.MultiHeadAttention(2, 8)(y, y)
+    return keras.Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [channels_first, gated_by_halves, softmax_inside, cut_into_parts, groups, attended],
+)
+def test_units_that_something_takes_by_their_place_stay(make: Callable[[], Any]) -> None:
+    """All of 16 units are read so; others, of 8 units, have none to spare."""
+    with pytest.raises(UnspoolError, match="no layer with so many units that can be taken out"):
+        fewer(make(), KernelSetting(units=0.25))
+
+
 @pytest.mark.parametrize("make", [gru, residual_sum, encoder_and_decoder])
 def test_the_smaller_model_is_an_ordinary_keras_file(
     make: Callable[[], Any], tmp_path: Path

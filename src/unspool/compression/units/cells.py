@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from unspool.compression.units.channels import Call, Channels, Path
+from unspool.compression.units.movements import is_elementwise
 from unspool.support._tensorflow import keras
 
 _CELLS = {keras.layers.SimpleRNNCell: 1, keras.layers.GRUCell: 1, keras.layers.LSTMCell: 2}
@@ -13,11 +14,14 @@ _CELLS = {keras.layers.SimpleRNNCell: 1, keras.layers.GRUCell: 1, keras.layers.L
 
 
 def is_known(layer: Any) -> bool:
-    """Whether a layer is recurrent and all its cells are Keras's own."""
+    """Whether a layer is recurrent and its cells are Keras's own, with elementwise activations."""
     if isinstance(layer, keras.layers.Bidirectional):
         return is_known(layer.forward_layer) and is_known(layer.backward_layer)
     return isinstance(layer, keras.layers.RNN) and all(
-        type(cell) in _CELLS for cell, _ in _cells(layer)
+        type(cell) in _CELLS
+        and is_elementwise(cell.activation)
+        and is_elementwise(getattr(cell, "recurrent_activation", None))
+        for cell, _ in _cells(layer)
     )
 
 

@@ -6,11 +6,14 @@ graph knows by its number, such as a class of the output, is fixed: it cannot be
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-Path = tuple[str | int, ...]
+Outputs: TypeAlias = list[np.ndarray]
+"""The channels of each output of a call."""
+
+Path: TypeAlias = tuple[str | int, ...]
 """Keys of a layer's configuration, from the outside in."""
 
 
@@ -147,3 +150,17 @@ class Call:
     owner: Any
     path: Path = ()
     arguments: Any = None
+
+
+def unknown(channels: Channels, call: Call) -> Outputs:
+    """All channels that are read or made stay: what is not known of a layer is not guessed."""
+    reason = f"{call.owner.name!r}, a {type(call.owner).__name__}, takes them by their place"
+    for tensor in call.inputs:
+        channels.fix(tensor.channels, reason)
+    made = f"{call.owner.name!r}, a {type(call.owner).__name__}, makes them"
+    return [channels.fixed(last(shape), made) for shape in call.shapes]
+
+
+def last(shape: tuple[int | None, ...]) -> int:
+    """How many channels a tensor with the batch in its shape has; 0 where that is open."""
+    return (shape[-1] or 0) if len(shape) > 1 else 0

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compression.units.channels import Call, Channels, Tensor
-from unspool.compression.units.layers import last, through
+from unspool.compression.units.channels import Call, Channels, Tensor, last
+from unspool.compression.units.layers import through
 from unspool.frontend.graph import functional, is_graph, nodes
 
 
