@@ -3,10 +3,13 @@
 # make cover: what no test runs.  make docs: the site, in docs/_build.
 # make fuzz: damaged files, COUNT=20000 of each KIND (onnx, pt2, keras, ... or all), for SECONDS=1800.
 # make release-check: the packages in dist, tried out.
+# make lock: requirements/tested.txt, of what is installed.  make licences: of the core.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# CONSTRAINTS=requirements/tested.txt: the versions that were tested, of all that pyproject.toml allows.
+CONSTRAINTS ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 
@@ -16,9 +19,9 @@ TYPES := $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' ||
 # Neighbours stay on one worker as long as it has work: they share what their modules make.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
-QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py)
+QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py test_dependencies.py)
 
-.PHONY: demo quick test test-all cover fuzz docs release-check zoo keras-names onnx-forms bench clean
+.PHONY: demo quick test test-all cover fuzz docs release-check zoo keras-names onnx-forms lock licences bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -74,6 +77,14 @@ keras-names: $(VENV)/.installed-test
 # What becomes of each of ONNX's operators: docs/onnx.md. About a minute.
 onnx-forms: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python -m onnx_forms
+
+# On Python 3.11. From the newest that pyproject.toml allows: make clean test lock.
+lock: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m locked
+
+# What all that the core brings along is licensed under; a test knows which licences are compatible.
+licences: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m licences
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/bench.py
