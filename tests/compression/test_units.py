@@ -261,6 +261,14 @@ def test_a_share_is_rounded_to_a_multiple_of_eight(units: float) -> None:
     assert {layer.units for layer in smaller.layers if hasattr(layer, "units")} == {8, 2}
 
 
+@pytest.mark.parametrize(("share", "left"), [(0.3, 64), (0.36, 96), (0.75, 192), (0.2, 48)])
+def test_a_large_share_is_rounded_to_where_no_step_is(share: float, left: int) -> None:
+    x = keras.Input((4, FEATURES))
+    model = keras.Model(x, L.Dense(2)(L.GRU(256)(x)))
+    _, units = fewer(model, KernelSetting(units=share))
+    assert [layer.units for layer in units] == [left]
+
+
 @pytest.mark.parametrize("name", ["gru_cell_of_mine", "stack/cells/gru_cell_of_mine"])
 def test_a_cell_has_a_number_of_its_own(name: str) -> None:
     x = keras.Input((STEPS, FEATURES))

@@ -21,8 +21,8 @@ class KernelSetting:
         sparsity: the share of a kernel's weights that become 0, in [0, 1); 0 prunes none.
         clusters: how many distinct values the others share, 2 to 255; None leaves them free.
         units: how many of a layer's units stay, from 1 on; or the share of them, below 1, which is
-            rounded to a multiple of 8; None leaves all. Units are taken out of the layer and of all
-            that reads them, so the network is smaller at every step.
+            rounded to a multiple of 8, above 64 of 32; None leaves all. Units are taken out of the
+            layer and of all that reads them, so the network is smaller at every step.
 
     Raises:
         UnspoolError: a value outside of these.

@@ -8,8 +8,11 @@ import numpy as np
 from unspool.compression.units.channels import Channels, Width
 from unspool.errors import UnspoolError
 
-MULTIPLE = 8
-"""A share of a layer's units is rounded to a multiple of this: Ethos-U computes 8 or 16 at once."""
+_MULTIPLES = ((64, 32), (0, 8))
+"""A share of a layer's units that is above the first number is rounded to a multiple of the second.
+
+The estimate of a GRU jumps behind 64, 96 and 128 units on Ethos-U55 (docs/compression.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def _names(name: str) -> list[str]:
 def _count(whole: int, units: float) -> int:
     if units >= 1:
         return min(whole, int(units))
-    return min(whole, max(MULTIPLE, MULTIPLE * round(whole * units / MULTIPLE)))
+    multiple = next(step for above, step in _MULTIPLES if whole * units > above)
+    return min(whole, max(multiple, multiple * round(whole * units / multiple)))
 
 
 def _check(name: str, width: Width, units: float, reason: str) -> None:
