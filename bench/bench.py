@@ -72,7 +72,7 @@ COMPRESSION = {
         "compressed": (KernelSetting(0.9, 16), FineTuning(epochs=8)),
         "fewer units": (
             KernelSetting(0.5, 16, units=56),
-            FineTuning(epochs=40, learning_rate=2e-3),
+            FineTuning(epochs=60, learning_rate=3e-3, batch_size=128, mixup=True),
         ),
     },
     ("lstm", 5): {
@@ -82,7 +82,7 @@ COMPRESSION = {
         ),
         "fewer units": (
             KernelSetting(0.5, 16, units=64),
-            FineTuning(epochs=40, learning_rate=2e-3),
+            FineTuning(epochs=40, learning_rate=3e-3, batch_size=128, mixup=True),
         ),
     },
 }
