@@ -601,3 +601,9 @@ def test_a_window_of_a_pooling_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(UnspoolError) as refused:
         unspool.deploy_stream(model, sequences(), **options)  # type: ignore[arg-type]
     assert str(refused.value).endswith(line)
+
+
+def test_a_window_where_nothing_pools_over_the_whole_sequence_is_refused() -> None:
+    model = built(lambda x: L.Dense(2)(L.GRU(4)(L.AveragePooling1D(2)(x))))
+    with pytest.raises(UnspoolError, match="`pool_window` 24: no layer of the model pools over"):
+        unspool.deploy_stream(model, sequences(), time_steps=2, pool_window=T)

@@ -24,6 +24,7 @@ class Step:
         zeros: rows of zeros that what it gives begins and ends with, on a whole sequence.
         reads_windows: it reads windows of time, puts zeros around them, or cuts the sequence.
         is_reshape: it is a Reshape that keeps each time step.
+        pools_all: it pools over all time steps.
     """
 
     problem: str = ""
@@ -32,6 +33,7 @@ class Step:
     zeros: tuple[int, int] = (0, 0)
     reads_windows: bool = False
     is_reshape: bool = False
+    pools_all: bool = False
 
 
 ZEROS = (
@@ -93,7 +95,7 @@ def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | No
 def _of_all(pieces: Pieces) -> Step:
     """The same of a pooling over all time steps."""
     if pieces.pool_window:
-        return Step(reads_windows=True)
+        return Step(reads_windows=True, pools_all=True)
     return Step(
         f"pools over the whole sequence, which {pieces.of} does not have; say over how many of the "
         f"last time steps, by `pool_window`; or deploy it {pieces.otherwise}"

@@ -44,6 +44,11 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
     shortest = min(filter(None, lengths), default=1)
     rates = [Fraction(length or shortest, shortest) for length in lengths]
     _follow(model, rates, pieces, chunks)
+    if pieces.pool_window and not chunks.pools_all:
+        raise UnspoolError(
+            f"`pool_window` {pieces.pool_window}: no layer of the model pools over the whole "
+            "sequence; leave it out"
+        )
     timed, given = _timed(model), graph.functional(model).outputs
     chunks.outputs = tuple(n for n, tensor in enumerate(given) if id(tensor) in timed)
     check_masks(model, pieces.of, pieces.otherwise)
@@ -60,12 +65,14 @@ class Chunks:
         windows: layers, by id, that read windows of time.
         reshapes: Reshape layers, by id, that keep each time step.
         outputs: numbers of the model's outputs that are in time.
+        pools_all: whether a layer pools over all time steps.
     """
 
     multiple: int = 1
     windows: set[int] = field(default_factory=set)
     reshapes: set[int] = field(default_factory=set)
     outputs: tuple[int, ...] = ()
+    pools_all: bool = False
 
     def check(self, time_steps: int, name: str = "time_steps") -> None:
         """Check the time steps of a piece.
@@ -137,6 +144,7 @@ def _note(layer: Any, found: Step, rate: Fraction, chunks: Chunks) -> None:
     chunks.multiple = math.lcm(chunks.multiple, whole // math.gcd(whole, rate.numerator))
     if found.reads_windows:
         chunks.windows.add(id(layer))
+    chunks.pools_all |= found.pools_all
     if found.is_reshape:
         chunks.reshapes.add(id(layer))
 
