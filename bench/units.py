@@ -3,11 +3,11 @@
 Usage: python bench/units.py    (espeak-ng speaks the words; some minutes)
 
 Exercises on a smartwatch (Burns et al. 2018, in the package seglearn): windows of 96 steps, people
-that were never trained on. Words in speech (examples/keyword_spotter.py, a quarter of its scenes):
-other voices than those trained on; every second 10 ms frame counts. Both networks are trained, then
-deployed as they are and compressed; accuracy: int8 in LiteRT on the test samples, beside the
-trained model in Keras; flash, SRAM and cycles: ethos-u55-128, Ethos_U55_High_End_Embedded,
-Shared_Sram with resident weights, Vela's estimate.
+that were never trained on. Words in speech (examples/keyword_spotter.py, a quarter of its scenes,
+2 s each): other voices than those trained on; every second 10 ms frame counts. Both networks are
+trained, then deployed as they are and compressed; accuracy: int8 in LiteRT on the test samples,
+beside the trained model in Keras; flash, SRAM and cycles: ethos-u55-128,
+Ethos_U55_High_End_Embedded, Shared_Sram with resident weights, Vela's estimate.
 """
 
 import sys
@@ -76,7 +76,7 @@ def exercises() -> Work:
 
 
 def words() -> Work:
-    """Six words: convolutions and GRU(64) over 600 frames of 40 bands."""
+    """Six words: convolutions and GRU(64) over 200 frames of 40 bands."""
     import keyword_spotter as spotter
     from sounds import check_speaker
     from words import OTHERS, TEST_OTHERS, TESTED, TRAINED
