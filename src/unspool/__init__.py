@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unspool.compilation.targets import Target, all_targets, target
     from unspool.compilation.vela import compile
     from unspool.compression.candidates import Candidate
+    from unspool.compression.cluster import on_cluster
     from unspool.compression.compressing import Compressed, compress
     from unspool.compression.fine_tuning import Epoch
     from unspool.compression.fine_tuning_run import FineTuning
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from unspool.compression.kernels import KernelResult, KernelSetting
     from unspool.compression.search_results import Search
     from unspool.compression.searching import search
+    from unspool.compression.units.removal import UnitsResult
     from unspool.deployed import Deployment, Options
     from unspool.deployment import deploy, deploy_stream
     from unspool.errors import UnspoolError, UnspoolWarning
@@ -90,6 +92,8 @@ _HOME = {
     "Resident": "compilation.residency.keeping",
     "Round": "quantization.calibration",
     "Goal": "compression.goal",
+    "UnitsResult": "compression.units.removal",
+    "on_cluster": "compression.cluster",
     "Search": "compression.search_results",
     "Session": "runtime.session",
     "Simulation": "runtime.verification",
@@ -165,6 +169,7 @@ __all__ = [
     "Sweep",
     "Target",
     "Trial",
+    "UnitsResult",
     "UnspoolError",
     "UnspoolWarning",
     "Verdict",
@@ -182,6 +187,7 @@ __all__ = [
     "inspect",
     "keep_resident",
     "load",
+    "on_cluster",
     "origins",
     "quantize",
     "search",

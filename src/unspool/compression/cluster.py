@@ -29,18 +29,15 @@ def on_cluster(address: str) -> Iterator[int]:
             installed, or the cluster is lost while it works.
 
     Example:
-        >>> with on_cluster("spark://host:1"):
+        >>> with unspool.on_cluster("x://y"):
         ...     pass
         Traceback (most recent call last):
         ...
-        unspool.errors.UnspoolError: cluster 'spark://host:1': expected dask://HOST:PORT or ...
+        unspool.errors.UnspoolError: cluster 'x://y': expected dask://HOST:PORT or ray://HOST:PORT
     """
     scheme, _, place = address.partition("://")
     if scheme not in _KINDS or not place:
-        raise UnspoolError(
-            f"cluster {address!r}: expected dask://HOST:PORT or ray://HOST:PORT, of a cluster that "
-            "is running"
-        )
+        raise UnspoolError(f"cluster {address!r}: expected dask://HOST:PORT or ray://HOST:PORT")
     with _KINDS[scheme](address, place) as workers:
         if not workers:
             raise UnspoolError(f"cluster {address!r}: it has no workers; start some")
