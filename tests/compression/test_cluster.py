@@ -92,6 +92,7 @@ def searched(folder: Path, **options: Any) -> Search:
     return search(*task(), folder, **options)
 
 
+@pytest.mark.slow
 def test_workers_of_a_cluster_try_the_settings(tmp_path: Path) -> None:
     alone = searched(tmp_path / "alone")
     with running(tmp_path, workers=2) as cluster, on_cluster(cluster.address) as count:

@@ -330,22 +330,17 @@ def test_units_that_cannot_go_are_not_tried(trained: Any) -> None:
     assert some == (KernelSetting(0.5, 16), KernelSetting(0.5, 16, 0.5))
 
 
-@pytest.fixture(scope="module")
-def previewed(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Search:
-    folder = tmp_path_factory.mktemp("previews")
-    tuning = FineTuning(epochs=12, batch_size=190)
-    options: dict[str, Any] = {"settings": SPACE, "previews": 6, "goal": Goal(max_loss=30)}
-    return run(trained, folder, fine_tuning=tuning, **options)
-
-
-def test_what_is_promising_is_tried_with_all_epochs(previewed: Search) -> None:
-    assert [one.epochs for one in previewed.previews] == [3] * 6
-    assert {one.epochs for one in previewed.candidates} == {12}
-    settings = {one.setting for one in previewed.candidates}
-    promising = {one.setting for one in previewed.ladder}
+@at_once
+def test_what_is_promising_is_tried_with_all_epochs(trained: Any, tmp_path: Path) -> None:
+    tuning = FineTuning(epochs=8, batch_size=190)
+    options: dict[str, Any] = {"settings": SPACE, "previews": 3, "goal": Goal(max_loss=30)}
+    found = run(trained, tmp_path, fine_tuning=tuning, **options)
+    assert [one.epochs for one in found.previews] == [2] * 3
+    assert {one.epochs for one in found.candidates} == {8}
+    settings = {one.setting for one in found.candidates}
+    promising = {one.setting for one in found.ladder}
     assert settings <= promising | {KernelSetting(0.5, 16)}, "that, or the mildest"
-    assert len(settings) < 6
-    sizes = [one.cycles for one in previewed.ladder]
+    sizes = [one.cycles for one in found.ladder]
     assert sizes == sorted(sizes, reverse=True)
 
 

@@ -159,7 +159,12 @@ FOR_INT8: dict[str, tuple[Callable[[int], Any], Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "labelled"), [("padded", True), ("padded ids", False), ("never padded", False)]
+    ("name", "labelled"),
+    [
+        ("padded", True),
+        pytest.param("padded ids", False, marks=pytest.mark.slow),
+        pytest.param("never padded", False, marks=pytest.mark.slow),
+    ],
 )
 def test_the_errors_of_int8_are_measured_where_nothing_is_padded(name: str, labelled: bool) -> None:
     build, data, options = FOR_INT8[name]

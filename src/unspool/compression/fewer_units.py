@@ -39,6 +39,7 @@ def with_fewer_units(
         return copied(model), ()
     channels = layout(model)
     wanted = _wishes(channels, setting, layers)
+    staying(channels, np.zeros(channels.count), wanted)  # what cannot go is told before any work
     stays = staying(channels, scores(model, channels, data, seed), wanted)
     smaller = without(model, channels, stays)
     return compiled_as(smaller, model), results(channels, stays)
