@@ -20,7 +20,7 @@ class Search:
         samples: how many validation samples there are.
         target: what was compiled for.
         before: the trained model, deployed as it is.
-        candidates: what was tried with all epochs, from mild to strong.
+        candidates: what was tried with all epochs, from large to small.
         previews: what was tried with a part of the epochs, in the order in which it was.
         models: setting -> .keras file of the candidate's model.
     """

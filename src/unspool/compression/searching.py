@@ -16,7 +16,7 @@ from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
 from unspool.compression.running import Runner, runner
 from unspool.compression.search_results import Search
-from unspool.compression.space import SETTINGS, Tried, mildest, possible, proposed
+from unspool.compression.space import SETTINGS, Tried, between, mildest, possible, proposed
 from unspool.compression.trained_loss import check_compiled, losses
 from unspool.compression.training_data import split
 from unspool.errors import UnspoolError
@@ -30,6 +30,8 @@ PREVIEWS = 12
 PREVIEW_SHARE = 1 / 4
 """Of the epochs, that a preview trains."""
 _FEW = 4
+_REFINEMENTS = 4
+"""Settings that are tried with all epochs beside those of the ladder, at most."""
 _GOAL, _FINE_TUNING = Goal(), FineTuning()
 
 
@@ -58,8 +60,9 @@ def search(
     First come previews, with a quarter of the epochs: settings that a model of what was tried so
     far (a tree-structured Parzen estimator) proposes. Those that none beats in metric and size at
     once are a ladder, from large to small, which is bisected with all epochs: the next one to try
-    is between the smallest that held the goal and the largest below it that did not. At most four
-    settings are bisected as they are given, from mild to strong. Each is fine-tuned, quantized,
+    is between the smallest that held the goal and the largest below it that did not. Then at most
+    four more are tried, whose dials are between those of these two. At most four settings are
+    bisected as they are given, from mild to strong, and that is all. Each is fine-tuned, quantized,
     compiled, and measured on validation samples, which it was not trained with.
 
     Finished candidates are kept in the folder: an interrupted search, started again, continues from
@@ -129,13 +132,16 @@ def search(
     )
     found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
-    if len(settings) > _FEW:
-        short = _short(task)
-        store = Store(output, model, short)
-        found = _previewed(found, short, settings, previews, store, running, on_candidate)
-        ladder = [candidate.setting for candidate in found.ladder]
-        settings = tuple(dict.fromkeys([mildest(settings), *ladder]))
-    return _bisected(found, task, settings, Store(output, model, task), running, on_candidate)
+    store = Store(output, model, task)
+    if len(settings) <= _FEW:
+        return _bisected(found, task, settings, store, running, on_candidate)
+    short = _short(task)
+    previewing = Store(output, model, short)
+    found = _previewed(found, short, settings, previews, previewing, running, on_candidate)
+    ladder = [candidate.setting for candidate in found.ladder]
+    rungs = tuple(dict.fromkeys([mildest(settings), *ladder]))
+    found = _bisected(found, task, rungs, store, running, on_candidate)
+    return _refined(found, task, settings, store, running, on_candidate)
 
 
 def _nothing_tried(model: Any, task: Task) -> Search:
@@ -192,19 +198,45 @@ def _bisected(
     for setting in settings:
         candidate = store.candidate(setting)
         if candidate:
-            found = _with(found, candidate, store, settings)
+            found = _with(found, candidate, store)
     on_candidate(found)
     while chosen := _next(settings, found, running.width):
         for candidate, _ in running.results(task, store, chosen):
-            found = _with(found, candidate, store, settings)
+            found = _with(found, candidate, store)
             on_candidate(found)
     return found
 
 
-def _with(
-    found: Search, candidate: Candidate, store: Store, settings: Sequence[KernelSetting]
+def _refined(
+    found: Search,
+    task: Task,
+    settings: Sequence[KernelSetting],
+    store: Store,
+    running: Runner,
+    on_candidate: Callable[[Search], None],
 ) -> Search:
-    tried = sorted((*found.candidates, candidate), key=lambda t: settings.index(t.setting))
+    """Try what lies between the smallest that holds the goal and the next below that does not."""
+    left = _REFINEMENTS
+    while left > 0 and (held := found.chosen):
+        smaller = [one for one in found.candidates if found.size(one) < found.size(held)]
+        if not smaller:
+            return found
+        failed = max(smaller, key=found.size)
+        tried = [one.setting for one in found.candidates]
+        inside = between(settings, held.setting, failed.setting, tried)
+        count = min(running.width, left, len(inside))
+        if not count:
+            return found
+        chosen = [inside[(2 * k + 1) * len(inside) // (2 * count)] for k in range(count)]
+        for candidate, _ in running.results(task, store, chosen):
+            found = _with(found, candidate, store)
+            on_candidate(found)
+        left -= count
+    return found
+
+
+def _with(found: Search, candidate: Candidate, store: Store) -> Search:
+    tried = sorted((*found.candidates, candidate), key=found.size, reverse=True)
     models = {**found.models, candidate.setting: store.model(candidate.setting)}
     return replace(found, candidates=tuple(tried), models=models)
 

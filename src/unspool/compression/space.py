@@ -91,6 +91,38 @@ def _spread(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting
     return [ordered[(2 * k + 1) * len(ordered) // (2 * count)] for k in range(count)]
 
 
+def between(
+    settings: Sequence[KernelSetting],
+    held: KernelSetting,
+    failed: KernelSetting,
+    tried: Sequence[KernelSetting],
+) -> list[KernelSetting]:
+    """Settings that have not been tried, each of their dials from one setting's to the other's.
+
+    Args:
+        settings: that may be tried.
+        held: one that held the goal.
+        failed: one that did not.
+        tried: what has been tried.
+
+    Returns:
+        them from mild to strong.
+    """
+    dials = _dials(settings)
+
+    def places(setting: KernelSetting) -> list[int]:
+        return [values.index(getattr(setting, name)) for name, values in dials.items()]
+
+    bounds = [sorted(pair) for pair in zip(places(held), places(failed), strict=True)]
+    inside = [
+        setting
+        for setting in settings
+        if setting not in tried
+        and all(low <= n <= high for n, (low, high) in zip(places(setting), bounds, strict=True))
+    ]
+    return sorted(inside, key=_kept, reverse=True)
+
+
 def mildest(settings: Sequence[KernelSetting]) -> KernelSetting:
     """The setting that changes a model least."""
     return max(settings, key=_kept)
