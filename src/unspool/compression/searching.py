@@ -61,9 +61,9 @@ def search(
     far (a tree-structured Parzen estimator) proposes. Those that none beats in metric and size at
     once are a ladder, from large to small, which is bisected with all epochs: the next one to try
     is between the smallest that held the goal and the largest below it that did not. Then at most
-    four more are tried, whose dials are between those of these two. At most four settings are
-    bisected as they are given, from mild to strong, and that is all. Each is fine-tuned, quantized,
-    compiled, and measured on validation samples, which it was not trained with.
+    four more are tried that leave less than the one and more than the other. (At most four settings
+    are bisected as they are given, from mild to strong, and that is all.) Each is fine-tuned,
+    quantized, compiled, and measured on validation samples, which it was not trained with.
 
     Finished candidates are kept in the folder: an interrupted search, started again, continues from
     there. They run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or

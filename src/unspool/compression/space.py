@@ -97,29 +97,19 @@ def between(
     failed: KernelSetting,
     tried: Sequence[KernelSetting],
 ) -> list[KernelSetting]:
-    """Settings that have not been tried, each of their dials from one setting's to the other's.
+    """Settings that have not been tried and leave more than one does, and less than another.
 
     Args:
         settings: that may be tried.
         held: one that held the goal.
-        failed: one that did not.
+        failed: one that did not, and leaves less.
         tried: what has been tried.
 
     Returns:
         them from mild to strong.
     """
-    dials = _dials(settings)
-
-    def places(setting: KernelSetting) -> list[int]:
-        return [values.index(getattr(setting, name)) for name, values in dials.items()]
-
-    bounds = [sorted(pair) for pair in zip(places(held), places(failed), strict=True)]
-    inside = [
-        setting
-        for setting in settings
-        if setting not in tried
-        and all(low <= n <= high for n, (low, high) in zip(places(setting), bounds, strict=True))
-    ]
+    low, high = _kept(failed), _kept(held)
+    inside = [each for each in settings if each not in tried and low < _kept(each) < high]
     return sorted(inside, key=_kept, reverse=True)
 
 
