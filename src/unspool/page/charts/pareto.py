@@ -79,12 +79,9 @@ def _paint_over(axes: Axes, side: str, name: str, points: Sequence[tuple[float, 
         axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, zorder=1)
     for number, (cost, point) in enumerate(points):
         _paint_dot(axes, cost, point, f"{side}{number}")
-    by_cost = sorted(points, key=lambda entry: entry[0])
-    for number, (cost, point) in enumerate(by_cost):
-        if point.chosen or point.on_front:
-            # To the right and the left in turn: neighbours on a front are close.
-            _paint_label(axes, cost, point, to_the_right=number % 2 == 1)
-    axes.margins(0.34, 0.2)
+        if point.chosen:  # neighbours on a front are close: the others say who they are by hints
+            _paint_label(axes, cost, point)
+    axes.margins(0.15, 0.2)
     axes.set_xlabel(name)
     count_axis(axes.xaxis)
 
@@ -106,14 +103,15 @@ def _paint_dot(axes: Axes, x: float, point: Point, gid: str) -> None:
         axes.scatter(x, y, s=170, facecolor="none", edgecolor=SERIES[4], linewidth=2, zorder=3)
 
 
-def _paint_label(axes: Axes, x: float, point: Point, to_the_right: bool) -> None:
+def _paint_label(axes: Axes, x: float, point: Point) -> None:
+    """The chosen one's name, in the corner where no front is: at the bottom, on the right."""
     axes.annotate(
-        shortened(point.label, 18),
+        f"chosen: {shortened(point.label, 22)}",
         (x, point.value),
-        xytext=(9, -3) if to_the_right else (-9, -3),
-        textcoords="offset points",
+        xytext=(0.98, 0.03),
+        textcoords="axes fraction",
         fontsize=9.5,
-        ha="left" if to_the_right else "right",
+        ha="right",
         color=INK,
-        fontweight="bold" if point.chosen else "normal",
+        fontweight="bold",
     )

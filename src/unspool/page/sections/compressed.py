@@ -54,7 +54,8 @@ def _tried(search: Search) -> Picture:
     return Picture(
         f"{what} against flash and cycles",
         f"{len(points)} models, by units, zeros and values; {front} of them on the "
-        "front: none is at least as good in everything and better in something.",
+        "front: none is at least as good in everything and better in something. Rest the pointer "
+        "on a dot to read what it is.",
         "KiB (1024 bytes), cycles" + (", %" if search.goal.is_accuracy else ""),
         "estimated",
         f"{what}: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
