@@ -19,9 +19,22 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias, TypeVar
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 Option = TypeVar("Option")
+
+
+def some(count: int) -> settings:
+    """The same so many in every run; a failing one is made simpler by hand, which is faster."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 PER_PROCESS = 20  # networks before the process is started anew
 

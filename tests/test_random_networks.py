@@ -8,23 +8,22 @@ from typing import Any
 
 import pytest
 import random_networks
-from hypothesis import HealthCheck, Phase, given, settings
-from random_networks import DATA, DIRECTIONS, HEADS, Network, Recurrence, Sizes, drawn, networks
+from hypothesis import given
+from random_networks import (
+    DATA,
+    DIRECTIONS,
+    HEADS,
+    Network,
+    Recurrence,
+    Sizes,
+    drawn,
+    networks,
+    some,
+)
 
 SMALL = Sizes(steps=range(1, 13), units=range(1, 20), layers=(1, 1, 1, 2))
 LONG = Sizes(steps=range(30, 65), units=range(1, 11), layers=(1,), is_stream=(False,))
 STREAMS = Sizes(steps=range(2, 13), units=range(1, 20), layers=(1, 1, 2), is_stream=(True,))
-
-
-def some(count: int) -> settings:
-    """The same so many in every run; a failing one is made simpler by hand, which is faster."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def faults(network: Network) -> list[str]:

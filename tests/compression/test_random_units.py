@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 from random_models import model as model_of
 from random_models import samples
-from random_networks import Network, Sizes, networks
+from random_networks import Network, Sizes, networks, some
 
 from unspool.compression.units.channels import Axis, Channels, Width
 from unspool.compression.units.layout import layout
@@ -16,17 +16,6 @@ from unspool.frontend.structure import packed
 from unspool.support._tensorflow import keras
 
 SIZES = Sizes(steps=range(2, 8), units=range(2, 20), layers=(1, 2, 2, 3))
-
-
-def some(count: int) -> settings:
-    """The same so many in every run."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 COUNTS = [4, pytest.param(80, marks=pytest.mark.slow)]

@@ -176,7 +176,7 @@ def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any
     """The model with fewer units, and what became of its layers; not fine-tuned."""
     model.compile(loss="mse")
     own = {name: KernelSetting(units=units) for name, units in layers.items()}
-    return with_fewer_units(model, setting, own, data_for(model), seed=0)
+    return with_fewer_units(model, setting, own, lambda: data_for(model), seed=0)
 
 
 def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:

@@ -47,13 +47,14 @@ def compress_command(
     onnx_file = results.onnx_file(given.model, bool(kernels.units))
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
     told = {"time_steps": steps, **piece.arguments()}
-    options, tuning = quantization.options(chosen), training.fine_tuning()
+    options = quantization.options(chosen)
     arrays = given.arrays(classes if goal and goal.is_accuracy else samples.load)
     folder = claimed(results.out)
     console().print(f"target: {chosen}")
 
     from unspool.loading import to_onnx
 
+    tuning = training.fine_tuning()  # what is wrong with it is told before a model is loaded
     trained = _loaded(given, config, told, training.loss)
     aware = kernels.quantization_aware
     inputs = Inputs(trained, arrays, tuning, aware, stream, options, folder)

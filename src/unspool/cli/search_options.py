@@ -88,8 +88,6 @@ class SearchOptions:
         Raises:
             UnspoolError: the options do not go together, or are no numbers.
         """
-        from unspool.compression.goal import Goal
-
         limits = (self.max_accuracy_drop, self.max_metric_increase, self.max_metric_decrease)
         count = sum(limit is not None for limit in limits)
         if count > 1:
@@ -103,6 +101,8 @@ class SearchOptions:
             )
         if not count:
             return None
+        from unspool.compression.goal import Goal  # with TensorFlow: not where none is searched
+
         if self.max_accuracy_drop is not None:
             if not 0 <= self.max_accuracy_drop <= 100:
                 raise UnspoolError(f"{self.asked}: expected points from 0 to 100")

@@ -61,9 +61,8 @@ class Store:
         except (UnspoolError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
-    def keep(self, candidate: Candidate, model: bytes) -> Path:
-        """Write a candidate and its model; returns the path of the .keras file."""
+    def keep(self, candidate: Candidate, model: bytes) -> None:
+        """Write a candidate and its model."""
         path = self.model(candidate.setting)
         files.write(path, model)
         files.write(path.with_suffix(".json"), json.dumps(asdict(candidate), indent=1) + "\n")
-        return path

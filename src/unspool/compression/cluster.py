@@ -58,14 +58,11 @@ def _dask(address: str, place: str) -> Iterator[int]:
     try:
         client: Any = Client(f"tcp://{place}", timeout=_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
-        raise UnspoolError(f"cluster {address!r}: nobody answers there: {_line(error)}") from error
+        raise _nobody(address, error) from error
     try:
         yield len(client.scheduler_info(n_workers=-1)["workers"])
     except (CommClosedError, FutureCancelledError, KilledWorker, TimeoutError) as error:
-        raise UnspoolError(
-            f"cluster {address!r} was lost: {_line(error)}; what is finished is kept, the same "
-            "search goes on from there"
-        ) from error
+        raise _lost(address, error) from error
     finally:
         client.close(timeout=1)
 
@@ -80,15 +77,12 @@ def _ray(address: str, place: str) -> Iterator[int]:
     try:
         ray.init(address=f"ray://{place}", log_to_driver=False)
     except (ConnectionError, OSError, ValueError) as error:
-        raise UnspoolError(f"cluster {address!r}: nobody answers there: {_line(error)}") from error
+        raise _nobody(address, error) from error
     try:
         register_ray()
         yield len(ray.nodes())
     except (ConnectionError, ray.exceptions.RayError) as error:
-        raise UnspoolError(
-            f"cluster {address!r} was lost: {_line(error)}; what is finished is kept, the same "
-            "search goes on from there"
-        ) from error
+        raise _lost(address, error) from error
     finally:
         ray.shutdown()
 
@@ -100,6 +94,17 @@ def _not_installed(address: str, package: str) -> UnspoolError:
     extra = package.partition("[")[0]
     return UnspoolError(
         f"cluster {address!r}: {package} is not installed: pip install 'unspool[{extra}]'"
+    )
+
+
+def _nobody(address: str, error: BaseException) -> UnspoolError:
+    return UnspoolError(f"cluster {address!r}: nobody answers there: {_line(error)}")
+
+
+def _lost(address: str, error: BaseException) -> UnspoolError:
+    return UnspoolError(
+        f"cluster {address!r} was lost: {_line(error)}; what is finished is kept, the same search "
+        "goes on from there"
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from unspool import stages
 from unspool.compression.distillation import Teacher
 from unspool.compression.fewer_units import check_units, with_fewer_units
@@ -132,8 +134,11 @@ def compress(
     kernels(model, setting, layers)  # a model without any is told before its samples are looked at
     keras.utils.set_random_seed(seed)
     source = training_data(model, data, labels, validation, fine_tuning.batch_size, seed)
-    with fitting(model if source.labelled else None):
-        first = some(source)
+
+    def first() -> list[np.ndarray]:
+        with fitting(model if source.labelled else None):
+            return some(source)
+
     student, units = with_fewer_units(model, setting, layers, first, seed)
     best = BestWeights(copied(student))
     run = Run(

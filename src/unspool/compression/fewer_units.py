@@ -1,6 +1,6 @@
 """A trained model -> the model that is fine-tuned, with as many units as a setting asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ def with_fewer_units(
     model: Any,
     setting: KernelSetting,
     layers: Mapping[str, KernelSetting],
-    data: Sequence[np.ndarray],
+    data: Callable[[], Sequence[np.ndarray]],
     seed: int,
 ) -> tuple[Any, tuple[UnitsResult, ...]]:
     """A copy of a model without its least important units, and which layers lost some.
@@ -29,7 +29,8 @@ def with_fewer_units(
         model: a built Keras model.
         setting: for all layers that `layers` does not name.
         layers: layer name -> its setting.
-        data: samples to find out with what matters, one array (samples, ...) per input.
+        data: gives samples to find out with what matters, one array (samples, ...) per input; not
+            called where all units stay.
         seed: draws samples.
 
     Raises:
@@ -37,10 +38,8 @@ def with_fewer_units(
     """
     if not _are_asked_for(setting, layers):
         return copied(model), ()
-    channels = layout(model)
-    wanted = _wishes(channels, setting, layers)
-    staying(channels, np.zeros(channels.count), wanted)  # what cannot go is told before any work
-    stays = staying(channels, scores(model, channels, data, seed), wanted)
+    channels, wanted = _checked(model, setting, layers)
+    stays = staying(channels, scores(model, channels, data(), seed), wanted)
     smaller = without(model, channels, stays)
     return compiled_as(smaller, model), results(channels, stays)
 
@@ -52,15 +51,18 @@ def check_units(model: Any, setting: KernelSetting, layers: Mapping[str, KernelS
         UnspoolError: as `with_fewer_units`.
     """
     if _are_asked_for(setting, layers):
-        channels = layout(model)
-        staying(channels, np.zeros(channels.count), _wishes(channels, setting, layers))
+        _checked(model, setting, layers)
 
 
 def _are_asked_for(setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> bool:
     return any(each.units is not None for each in (setting, *layers.values()))
 
 
-def _wishes(
-    channels: Channels, setting: KernelSetting, layers: Mapping[str, KernelSetting]
-) -> list[Wish]:
-    return wishes(channels, setting.units, {name: own.units for name, own in layers.items()})
+def _checked(
+    model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]
+) -> tuple[Channels, list[Wish]]:
+    """The model's layout, and what settings ask for, which can be had whatever the scores are."""
+    channels = layout(model)
+    wanted = wishes(channels, setting.units, {name: own.units for name, own in layers.items()})
+    staying(channels, np.zeros(channels.count), wanted)
+    return channels, wanted

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -31,8 +30,8 @@ class Runner:
 
     def results(
         self, task: Task, store: Store, settings: Sequence[KernelSetting]
-    ) -> Iterator[tuple[Candidate, Path]]:
-        """Each setting's candidate and the .keras file of its model, as they are finished.
+    ) -> Iterator[Candidate]:
+        """Each setting's candidate, as they are finished; their models are in the store.
 
         Args:
             task: what the candidates share.
@@ -45,11 +44,12 @@ class Runner:
             if candidate is None:
                 missing.append(setting)
             else:
-                yield candidate, store.model(setting)
+                yield candidate
         if missing:
             calls = (joblib.delayed(candidates.run)(task, each, self.watch) for each in missing)
             for candidate, content in _quietly(self.parallel(calls)):
-                yield candidate, store.keep(candidate, content)
+                store.keep(candidate, content)
+                yield candidate
 
 
 def runner(jobs: int | None, watch: Watch | None) -> Runner:

@@ -1,6 +1,6 @@
 """What a search tried, what of it holds the goal, and what is the smallest of that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,30 +58,25 @@ class Search:
 
         Of the trained model and what was tried with all epochs.
         """
-        return self._unbeaten((self.before, *self.candidates))
+        return _unbeaten(
+            (self.before, *self.candidates),
+            lambda one: (self.lost(one), one.flash_kib, one.sram_kib, one.cycles),
+        )
 
     @property
     def ladder(self) -> tuple[Candidate, ...]:
         """The previews that none beats in metric and size at once, from the largest on."""
-        unbeaten = [
-            one
-            for one in self.previews
-            if not any(
-                other is not one
-                and self.lost(other) <= self.lost(one)
-                and self.size(other) <= self.size(one)
-                and (self.lost(other), self.size(other)) != (self.lost(one), self.size(one))
-                for other in self.previews
-            )
-        ]
+        unbeaten = _unbeaten(self.previews, lambda one: (self.lost(one), self.size(one)))
         return tuple(sorted(unbeaten, key=self.size, reverse=True))
 
-    def _unbeaten(self, tried: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        def figures(one: Candidate) -> tuple[float, ...]:
-            return self.lost(one), one.flash_kib, one.sram_kib, one.cycles
 
-        def beats(one: Candidate, other: Candidate) -> bool:
-            left, right = figures(one), figures(other)
-            return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+def _unbeaten(
+    tried: Sequence[Candidate], figures: Callable[[Candidate], tuple[float, ...]]
+) -> tuple[Candidate, ...]:
+    """Those that no other beats: is nowhere worse, and somewhere better; small figures are good."""
 
-        return tuple(one for one in tried if not any(beats(other, one) for other in tried))
+    def beats(one: Candidate, other: Candidate) -> bool:
+        left, right = figures(one), figures(other)
+        return left != right and all(x <= y for x, y in zip(left, right, strict=True))
+
+    return tuple(one for one in tried if not any(beats(other, one) for other in tried))

@@ -16,7 +16,7 @@ from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
 from unspool.compression.running import Runner, runner
 from unspool.compression.search_results import Search
-from unspool.compression.space import SETTINGS, Tried, between, mildest, possible, proposed
+from unspool.compression.space import SETTINGS, Tried, between, evenly, mildest, possible, proposed
 from unspool.compression.trained_loss import check_compiled, losses
 from unspool.compression.training_data import split
 from unspool.errors import UnspoolError
@@ -180,7 +180,7 @@ def _previewed(
         tried = [Tried(one.setting, found.lost(one), found.size(one)) for one in found.previews]
         width = min(left, running.width)
         chosen = proposed(settings, tried, width, task.fine_tuning.seed)
-        for candidate, _ in running.results(task, store, chosen):
+        for candidate in running.results(task, store, chosen):
             found = replace(found, previews=(*found.previews, candidate))
             on_candidate(found)
     return found
@@ -201,9 +201,7 @@ def _bisected(
             found = _with(found, candidate, store)
     on_candidate(found)
     while chosen := _next(settings, found, running.width):
-        for candidate, _ in running.results(task, store, chosen):
-            found = _with(found, candidate, store)
-            on_candidate(found)
+        found = _tried(found, task, chosen, store, running, on_candidate)
     return found
 
 
@@ -224,14 +222,26 @@ def _refined(
         failed = max(smaller, key=found.size)
         tried = [one.setting for one in found.candidates]
         inside = between(settings, held.setting, failed.setting, tried)
-        count = min(running.width, left, len(inside))
-        if not count:
+        chosen = evenly(inside, min(running.width, left))
+        if not chosen:
             return found
-        chosen = [inside[(2 * k + 1) * len(inside) // (2 * count)] for k in range(count)]
-        for candidate, _ in running.results(task, store, chosen):
-            found = _with(found, candidate, store)
-            on_candidate(found)
-        left -= count
+        found = _tried(found, task, chosen, store, running, on_candidate)
+        left -= len(chosen)
+    return found
+
+
+def _tried(
+    found: Search,
+    task: Task,
+    settings: Sequence[KernelSetting],
+    store: Store,
+    running: Runner,
+    on_candidate: Callable[[Search], None],
+) -> Search:
+    """Try these settings with all epochs."""
+    for candidate in running.results(task, store, settings):
+        found = _with(found, candidate, store)
+        on_candidate(found)
     return found
 
 
@@ -247,7 +257,5 @@ def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))
-    untried = [index for index in range(low + 1, high) if index not in results]
-    count = min(width, len(untried))
-    picks = {((2 * k + 1) * len(untried)) // (2 * count) for k in range(count)}
-    return [settings[untried[pick]] for pick in sorted(picks)]
+    untried = [settings[index] for index in range(low + 1, high) if index not in results]
+    return evenly(untried, width)

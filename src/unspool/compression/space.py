@@ -81,14 +81,19 @@ def proposed(
     known = {each.setting for each in tried}
     left = [setting for setting in settings if setting not in known]
     if len(tried) < _FIRST:
-        return _spread(left, min(count, _FIRST - len(tried), len(left)))
+        return evenly(_ordered(left), min(count, _FIRST - len(tried)))
     return _sampled(settings, left, tried, min(count, len(left)), seed)
 
 
-def _spread(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting]:
-    """Evenly from mild to strong, the ends left out."""
-    ordered = sorted(settings, key=_kept, reverse=True)
-    return [ordered[(2 * k + 1) * len(ordered) // (2 * count)] for k in range(count)]
+def evenly(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting]:
+    """At most so many of some settings in their order, spread evenly, the ends left out."""
+    count = min(count, len(settings))
+    return [settings[(2 * k + 1) * len(settings) // (2 * count)] for k in range(count)]
+
+
+def _ordered(settings: Sequence[KernelSetting]) -> list[KernelSetting]:
+    """From mild to strong."""
+    return sorted(settings, key=_kept, reverse=True)
 
 
 def between(
@@ -109,8 +114,7 @@ def between(
         them from mild to strong.
     """
     low, high = _kept(failed), _kept(held)
-    inside = [each for each in settings if each not in tried and low < _kept(each) < high]
-    return sorted(inside, key=_kept, reverse=True)
+    return _ordered([s for s in settings if s not in tried and low < _kept(s) < high])
 
 
 def mildest(settings: Sequence[KernelSetting]) -> KernelSetting:
@@ -162,7 +166,7 @@ def _sampled(
         if len(chosen) == count:
             return chosen
     others = [setting for setting in left if setting not in chosen]
-    return chosen + _spread(others, count - len(chosen))
+    return chosen + evenly(_ordered(others), count - len(chosen))
 
 
 def _dials(settings: Sequence[KernelSetting]) -> dict[str, list[Any]]:

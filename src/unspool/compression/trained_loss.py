@@ -3,7 +3,7 @@
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend.graph import is_graph
+from unspool.frontend.graph import cloned, is_graph
 from unspool.frontend.inference_form import for_inference
 from unspool.frontend.structure import last_activation
 from unspool.support._tensorflow import keras
@@ -70,11 +70,7 @@ def trainable(model: Any) -> Any:
 
 def copied(model: Any) -> Any:
     """The same model with variables of its own, compiled with the same losses if it is compiled."""
-    compiled, model.compiled = model.compiled, False  # else Keras writes the losses as JSON,
-    try:  # which a user's own cannot be
-        copy = keras.models.clone_model(model)
-    finally:
-        model.compiled = compiled
+    copy = cloned(model)
     copy.set_weights(model.get_weights())
     return compiled_as(copy, model)
 

@@ -1,6 +1,6 @@
 """A Keras model's graph: its layers and functions, their calls, and who reads a tensor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -51,6 +51,21 @@ def is_real(tensor: Any) -> bool:
 def is_whole(tensor: Any) -> bool:
     """Whether a tensor holds whole numbers."""
     return str(tensor.dtype).startswith(("int", "uint"))
+
+
+def cloned(model: Any, clone_function: Callable[[Any], Any] | None = None) -> Any:
+    """A model's graph with layers and variables of its own, not compiled.
+
+    Args:
+        model: a built Sequential or Functional model.
+        clone_function: makes a layer's copy, as `keras.models.clone_model` takes it.
+    """
+    # Keras would write the losses as JSON, which a user's own cannot be.
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, clone_function=clone_function)
+    finally:
+        model.compiled = compiled
 
 
 def nodes(model: Any) -> list[Any]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from unspool.compression.units.channels import Channels, Path
 from unspool.compression.units.choice import name_of
-from unspool.frontend.graph import is_graph
-from unspool.support._tensorflow import keras
+from unspool.frontend.graph import cloned, is_graph
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,7 @@ def _copied(model: Any, counts: Mapping[int, Mapping[Path, int]]) -> Any:
             made[id(layer)] = _copied(layer, counts) if is_graph(layer) else _layer(layer, counts)
         return made[id(layer)]
 
-    compiled, model.compiled = model.compiled, False  # else Keras writes the losses as JSON
-    try:
-        return keras.models.clone_model(model, clone_function=copied)
-    finally:
-        model.compiled = compiled
+    return cloned(model, copied)
 
 
 def _layer(layer: Any, counts: Mapping[int, Mapping[Path, int]]) -> Any:
@@ -97,8 +92,5 @@ def _unbuilt(config: Any) -> Any:
 
 
 def _is_array(key: str, value: Any) -> bool:
-    return key.endswith("_initializer") and _class_name(value) == "Constant"
-
-
-def _class_name(value: Any) -> str:
-    return str(value.get("class_name", "")) if isinstance(value, dict) else ""
+    is_described = key.endswith("_initializer") and isinstance(value, dict)
+    return is_described and value.get("class_name") == "Constant"
