@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx_models
 import pytest
+from onnx import numpy_helper
 from onnx_cells import GATES
 from onnx_forms.form import w
 from onnx_models import node
@@ -108,6 +109,43 @@ def test_they_may_be_cast_on_their_way(tmp_path: Path) -> None:
     mask = np.arange(STEPS) < LENGTHS[:, None]
     found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
     _agree(found, _expected(model, LENGTHS, "int64"))
+
+
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_sequences_may_be_sorted_by_them_and_brought_back(batch: Any, tmp_path: Path) -> None:
+    """As PyTorch's script exporter writes pack_padded_sequence(enforce_sorted=False)."""
+    nodes = [
+        node("Shape", "lengths", "count"),
+        node("TopK", "lengths count", "sorted order"),
+        node("Cast", "sorted", "whole", to=6),
+        node("Gather", "x order", "by_length", axis=1),
+        node("GRU", "by_length W R _ whole", "y_by_length h_by_length", hidden_size=UNITS),
+        node("Shape", "order", "as_many"),
+        node(
+            "ConstantOfShape",
+            "as_many",
+            "none",
+            value=numpy_helper.from_array(np.zeros(1, np.int64)),
+        ),
+        node("Range", "zero end one", "places"),
+        node("ScatterElements", "none order places", "back"),
+        node("Gather", "y_by_length back", "y", axis=2),
+        node("Gather", "h_by_length back", "h", axis=1),
+    ]
+    nodes.insert(6, node("Squeeze", "count", "end"))
+    rows = 3 * UNITS
+    constants = {"W": w(1, rows, FEATURES), "R": w(1, rows, UNITS)}
+    constants |= {"zero": np.array(0), "one": np.array(1)}
+    inputs = {"x": [STEPS, batch, FEATURES], "lengths": [batch]}
+    model = onnx_models.made(nodes, inputs, ["y", "h"], constants, dtypes={"lengths": "int64"})
+    loaded = _loaded(model, tmp_path)
+    mask = np.arange(STEPS) < LENGTHS[:, None]
+    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    each = [
+        onnx_models.run(model, {"x": _samples()[k][:, None], "lengths": LENGTHS[k : k + 1]})
+        for k in range(len(LENGTHS))
+    ]
+    _agree(found, [np.stack([one[name][..., 0, :] for one in each]) for name in "yh"])
 
 
 def test_the_binary_is_told_by_a_mask(tmp_path: Path, computing: None) -> None:

@@ -13,6 +13,7 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.torch.loading import TRANSLATIONS
 from unspool.frontend.torch.program import Call, Ref
+from unspool.frontend.torch.rounding import REFUSED
 from unspool.frontend.torch.translation import Translation
 
 X = np.array([[[1, -2, 3], [0.5, 4, -1]]])
@@ -80,6 +81,24 @@ CALLS: dict[str, tuple[str, dict[str, Any], tuple[int, ...], list[float]]] = {
         *("einsum", {"tensors": [Ref("x"), Ref("w")], "equation": "btc, c -> bt"}, (1, 2)),
         [-6, 9.5],
     ),
+    "fake_quantize": (
+        "fake_quantize_per_tensor_affine",
+        {**SELF, "scale": 0.6, "zero_point": 2, "quant_min": -128, "quant_max": 127},
+        *((1, 2, 3), [1.2, -1.8, 3, 0.6, 4.2, -1.2]),
+    ),
+    "fake_quantize to 12 numbers": (
+        "fake_quantize_per_tensor_affine",
+        {**SELF, "scale": 0.6, "zero_point": 2, "quant_min": -4, "quant_max": 7},
+        *((1, 2, 3), [1.2, -1.8, 3, 0.6, 3, -1.2]),
+    ),
+    "fake_quantize of channels": (
+        "fake_quantize_per_channel_affine",
+        {
+            **{**SELF, "scale": Ref("steps"), "zero_point": Ref("zeros"), "axis": 2},
+            **{"quant_min": -128, "quant_max": 127},
+        },
+        *((1, 2, 3), [1, -2, 3, 0.5, 4, -0.75]),
+    ),
 }
 """Operator, arguments, and the shape and the values of what comes out."""
 
@@ -87,7 +106,9 @@ CALLS: dict[str, tuple[str, dict[str, Any], tuple[int, ...], list[float]]] = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_computes_what_pytorch_does(name: str) -> None:
     target, arguments, shape, expected = CALLS[name]
-    to = Translation({"w": ROW, "squares": (X * X).astype(np.float32)}, {"x": X.shape})
+    constants = {"w": ROW, "squares": (X * X).astype(np.float32)}
+    constants |= {"steps": np.array([0.5, 1, 0.75], "f"), "zeros": np.array([0, 3, -2], np.int32)}
+    to = Translation(constants, {"x": X.shape})
     TRANSLATIONS[target](Call(target, arguments, ("y", "places"), ""), to)
     found = _computed(to, X)
     assert found.shape == shape
@@ -101,6 +122,47 @@ def test_a_slope_of_a_channel_is_that_of_the_axis_behind_the_batch() -> None:
     TRANSLATIONS["prelu"](Call("prelu", {"self": Ref("x"), "weight": Ref("w")}, ("y",), ""), to)
     found = _computed(to, -np.ones((1, 3, 3)))
     np.testing.assert_array_equal(found, -slopes[None, :, None].repeat(3, 2))
+
+
+NARROW = {"quant_min": -127, "quant_max": 127}
+
+
+def test_what_is_rounded_may_be_taken_back_later() -> None:
+    """As PyTorch 2.13 does both with these numbers: 4 is beyond the last of them."""
+    to = Translation({}, {"x": X.shape})
+    scale = {"scale": 0.025, "zero_point": 0, **NARROW}
+    for name, source, out in (("quantize", "x", "q"), ("dequantize", "q", "y")):
+        target = f"quantized_decomposed.{name}_per_tensor"
+        TRANSLATIONS[target](Call(target, {"input": Ref(source), **scale}, (out,), ""), to)
+    np.testing.assert_allclose(_computed(to, X).ravel(), [1, -2, 3, 0.5, 3.175, -1], rtol=1e-6)
+
+
+def test_weights_are_rounded_beforehand() -> None:
+    weights = {"w": np.array([[0.3, -1.2], [0.5, 0.24]], "f"), "s": np.array([0.01, 0.1], "f")}
+    to = Translation({**weights, "z": np.array([0, 1], np.int64)}, {})
+    scale = {"scales": Ref("s"), "zero_points": Ref("z"), "axis": 0, **NARROW}
+    for name, source, out in (("quantize", "w", "q"), ("dequantize", "q", "y")):
+        target = f"quantized_decomposed.{name}_per_channel"
+        TRANSLATIONS[target](Call(target, {"input": Ref(source), **scale}, (out,), ""), to)
+    assert to.nodes == []
+    np.testing.assert_array_equal(to.constants["q"], [[30, -120], [6, 3]])
+    np.testing.assert_allclose(to.constants["y"], [[0.3, -1.2], [0.5, 0.2]], rtol=1e-6)
+
+
+def test_ranges_that_each_sample_has_for_itself_are_refused() -> None:
+    given = {"input": Ref("x"), "scale": Ref("s"), "zero_point": Ref("z"), **NARROW}
+    call = Call("choose_qparams", given, ("y",), "")
+    for name in ("choose_qparams.tensor", "quantize_per_tensor.tensor"):
+        with pytest.raises(UnspoolError, match="quantize with fixed"):
+            (TRANSLATIONS | REFUSED)[f"quantized_decomposed.{name}"](call, Translation({}, {}))
+
+
+def test_whole_numbers_are_of_so_many_bits() -> None:
+    call = Call(
+        "", {"self": Ref("x"), "scale": 1.0, "quant_min": 0, "quant_max": 2**40}, ("y",), ""
+    )
+    with pytest.raises(UnspoolError, match="to whole numbers from 0 to 1099511627776; expected 8"):
+        TRANSLATIONS["fake_quantize_per_tensor_affine"](call, Translation({}, {"x": (1,)}))
 
 
 def _computed(to: Translation, x: np.ndarray) -> np.ndarray:

@@ -14,13 +14,14 @@ import slow
 import torch_archive
 
 import unspool
+from unspool import Options
 from unspool.compilation.targets import target
 from unspool.errors import UnspoolError, UnspoolWarning
 
 pytestmark = pytest.mark.usefixtures("computing")
 PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
 EVERY = [name for name in torch_archive.names() if not name.endswith(".npz")]
-NAMES = [name for name in EVERY if not name.startswith(("step.", "fed."))]
+NAMES = [name for name in EVERY if not name.startswith(("step.", "fed.", "rounded_"))]
 STEPS = [name for name in EVERY if name.startswith("step.")]
 """Files that compute one frame of a stream, with their states in and out."""
 
@@ -179,6 +180,28 @@ def test_a_file_of_one_step_is_a_stream(files: Path, name: str) -> None:
     assert not deployment.compiled.cpu_operators
     calls = unspool.Session(deployment.float_tflite).predict_calls(given["x"])
     np.testing.assert_allclose(calls[0].reshape(expected.shape), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("per", slow.unless(["tensor"], ["tensor", "channel"]))
+def test_what_torchao_rounded_keeps_its_weights_and_ranges(files: Path, per: str) -> None:
+    path = files / f"rounded_by_{per}.pt2"
+    with pytest.warns(
+        UnspoolWarning, match="^the file rounds 5 tensors .* 5 of them get the file's"
+    ):
+        model = unspool.load(path)
+    given, (expected,) = _stored(path)
+    (found,) = _outputs(model, given)
+    ends = model.layers[-1].get_config()
+    step = (ends["maximum"] - ends["minimum"]) / 255
+    # PyTorch rounds the output by half a step, and four tensors before it
+    np.testing.assert_allclose(found, expected, atol=1.5 * step)
+    x = np.random.default_rng(0).normal(0, 1, (40, 30, 6)).astype(np.float32)
+    with pytest.warns(UnspoolWarning, match=r"^1 of the 5 ranges .* \(linear_range\)"):  # a ReLU's
+        done = unspool.deploy(model, x, options=Options(remedy_seconds=0))
+    assert done.compiled.cpu_operators == ()
+    assert done.simulation is not None and done.simulation.equal == 40
+    (output,) = unspool.Session(done.quantized_tflite).outputs
+    assert output.scale == pytest.approx(step, rel=1e-3)  # a number that the NPU multiplies by
 
 
 @pytest.mark.parametrize("name", ["fed.pt2", "fed.script.onnx", "fed.dynamo.onnx"])

@@ -11,6 +11,9 @@ from onnx_forms.tables import MODELS, REFUSED
 from unspool.frontend.onnx.assembling import FORMS
 from unspool.frontend.torch.loading import TRANSLATIONS
 
+_FORM = re.compile(r"(?<!^quantized_decomposed)\..*")
+"""Of an operator, which a library's name may stand in front of."""
+
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
 
 _HEAD = """\
@@ -54,7 +57,7 @@ These have a form:"""
 def page(rows: Mapping[str, Row]) -> str:
     """The whole page, of what was found out about each operator."""
     lines = [_line(op, rows[op]) for op in sorted(FORMS)]
-    aten = dict.fromkeys(name.split(".")[0] for name in sorted(TRANSLATIONS))
+    aten = dict.fromkeys(_FORM.sub("", name) for name in sorted(TRANSLATIONS))
     parts = [
         _HEAD.format(graphs=len(MODELS)),
         "## ONNX",

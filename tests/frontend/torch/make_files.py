@@ -1,6 +1,6 @@
 """Make the files of PyTorch models that the tests read, and what PyTorch computes with them.
 
-Run in an environment that has torch, onnx and onnxscript; the tests need neither torch nor this:
+Run in an environment that has torch, torchao, onnx and onnxscript; the tests need none of them:
 
     python make_files.py FOLDER && tar -cJf torch.tar.xz -C FOLDER .
 
@@ -447,9 +447,49 @@ def make_step(folder: Path) -> None:
     strip_program(folder / "step.pt2")
 
 
+class Rounded(nn.Module):
+    """A GRU between layers that torchao's quantizer rounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.rnn, self.head = nn.Linear(6, 12), nn.GRU(12, 16), nn.Linear(16, 4)
+
+    def forward(self, x: Any) -> Any:  # (time, N, features)
+        _, h = self.rnn(torch.relu(self.before(x)))
+        return self.head(torch.relu(h[-1]))
+
+
+def make_rounded(folder: Path) -> None:
+    """Write programs that torchao quantized, with scales by tensor and by channel."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.testing.pt2e._xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+
+    torch.manual_seed(8)
+    module = Rounded().eval()
+    samples = torch.randn(40, 30, 1, 6)
+    for per in ("tensor", "channel"):
+        settings = get_symmetric_quantization_config(is_per_channel=per == "channel")
+        quantizer = XNNPACKQuantizer().set_module_type(nn.Linear, settings)
+        exported = torch.export.export(module, (samples[0],)).module()
+        prepared = prepare_pt2e(exported, quantizer)
+        for sample in samples:
+            prepared(sample)
+        program = torch.export.export(convert_pt2e(prepared), (samples[0],))
+        name = f"rounded_by_{per}"
+        torch.export.save(program, str(folder / f"{name}.pt2"))
+        strip_program(folder / f"{name}.pt2")
+        outputs = [program.module()(sample).detach().numpy()[0] for sample in samples[:SAMPLES]]
+        x = samples[:SAMPLES, :, 0].numpy()
+        np.savez_compressed(folder / f"{name}.npz", x=x, **{"out:y": np.stack(outputs)})
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     for title, model in MODELS.items():
         make(title, model, target)
     make_step(target)
+    make_rounded(target)

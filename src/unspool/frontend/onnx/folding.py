@@ -11,6 +11,7 @@ from unspool.frontend.onnx.choices import chosen
 from unspool.frontend.onnx.first_states import MOVES
 from unspool.frontend.onnx.graph import MOST, MOST_IN_ALL, Node, check_entries
 from unspool.frontend.onnx.quantized import ROUNDING
+from unspool.frontend.onnx.sorting import alone
 from unspool.support.text import brief
 
 _GROWING = (
@@ -84,6 +85,7 @@ def folded(model: Any, by_shapes: bool = True) -> tuple[list[Any], dict[str, np.
                 left.extend(branch)
                 changed = True
                 continue
+            node = alone(node, constants, known)
             values = _computed(node, constants, known, model)
             if values is None:
                 left.append(node)

@@ -1,6 +1,7 @@
 """Load a .pt2 file as a Keras model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,15 +13,21 @@ from unspool.errors import UnspoolError
 from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
 from unspool.frontend.onnx.cells import CELLS, cells
-from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, check_entries
+from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, Rounded, check_entries
 from unspool.frontend.onnx.names import renamed
+from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
-from unspool.frontend.torch import archive, aten, aten_composed, moves, program
+from unspool.frontend.torch import archive, aten, aten_composed, moves, program, rounding
 from unspool.frontend.torch.archive import Program
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
-TRANSLATIONS = {**aten.TRANSLATIONS, **aten_composed.TRANSLATIONS, **moves.TRANSLATIONS}
+TRANSLATIONS = {
+    **aten.TRANSLATIONS,
+    **aten_composed.TRANSLATIONS,
+    **moves.TRANSLATIONS,
+    **rounding.TRANSLATIONS,
+}
 
 _OPSET = 21
 """The version of ONNX's operators that programs are written in: since this one a GroupNormalization
@@ -45,38 +52,42 @@ def _graph(found: Program, time_steps: int | None) -> Graph:
     fed, listed = program.fed(found), program.calls(found)
     shapes = program.shapes(found)
     ends = [_end(one, listed, shapes, time_steps) for one in fed]
-    nodes, to = _written(found, listed, {})
+    nodes, to, rounded = _written(found, listed, {})
     numbered = first_states.numbered(nodes, ends)
     if numbered:
-        nodes, to = _written(found, listed, numbered)
+        nodes, to, rounded = _written(found, listed, numbered)
     outputs, changed = program.outputs(found), _changed(fed, ends)
-    return first_states.as_graph(
+    graph = first_states.as_graph(
         *(nodes, to.constants, ends, outputs, numbered, _OPSET, changed),
         program.listed(found, to.between),
     )
+    return replace(graph, rounded=rounded)
 
 
 def _written(
     found: Program, listed: list[Call], numbered: Mapping[str, np.ndarray]
-) -> tuple[tuple[Node, ...], Translation]:
-    """The nodes that calls become, steps of cells rolled up, and what they were written in."""
+) -> tuple[tuple[Node, ...], Translation, dict[str, Rounded]]:
+    """The nodes that calls become, steps of cells rolled up; what they were written in; values that
+    the program rounds.
+    """
     shapes = program.shapes(found)
     read = frozenset(program.reads(found))
     weights = {**program.weights(found), **numbered}
     to = _translated(listed, Translation(weights, shapes, read=read))
     outputs = program.outputs(found)
-    steps = [node for node in to.nodes if node.op in CELLS]
-    nodes = [node for node in to.nodes if node.op not in CELLS]
+    every, rounded = without_pairs(to.nodes, to.constants, outputs)
+    steps = [node for node in every if node.op in CELLS]
+    nodes = [node for node in every if node.op not in CELLS]
     steps += cells(nodes, to.constants, outputs)  # written by hand
     whole = rolled(nodes, steps, to.constants, shapes, outputs)
-    return renamed(whole), to
+    return renamed(whole), to, rounded
 
 
 def _translated(listed: list[Call], to: Translation) -> Translation:
     total = 0
     for call in listed:
         where = call.module or call.outputs[0]
-        translate = TRANSLATIONS.get(call.target)
+        translate = TRANSLATIONS.get(call.target, rounding.REFUSED.get(call.target))
         if translate is None:
             raise UnspoolError(
                 f"module {where!r}: the operator {call.target} has no form on the NPU; leave it "

@@ -174,12 +174,12 @@ def _read(argument: Mapping[str, Any]) -> list[str]:
 
 
 def _target(spelled: str) -> str:
-    """ "torch.ops.aten.relu_.default" -> "relu"."""
-    parts = spelled.split(".")
-    if parts[:3] != ["torch", "ops", "aten"]:
-        return spelled
-    name, form = parts[3].rstrip("_"), parts[4] if len(parts) > 4 else "default"
-    return name if form == "default" else f"{name}.{form}"
+    """ "torch.ops.aten.relu_.default" -> "relu"; others than ATen's with their library's name."""
+    library, name, form = (*spelled.removeprefix("torch.ops.").split(".", 2), "", "")[:3]
+    if library != "aten":
+        return spelled.removeprefix("torch.ops.").removesuffix(".default")
+    name = name.rstrip("_")
+    return f"{name}.{form}" if form and form != "default" else name
 
 
 def _value(argument: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
