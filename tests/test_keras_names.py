@@ -18,7 +18,7 @@ from unspool.unrolling.rebuilding import Rebuilder, alone
 
 EXPORTED_MODULES = {"image", "linalg", "nn", "numpy"}
 NAMES = (*LAYERS, *FUNCTIONS)
-DRAWN = 20  # of how many names one is tried in `make test`
+DRAWN = 40  # of how many names one is tried in `make test`
 
 
 def _of(names: list[Name]) -> pytest.MarkDecorator:

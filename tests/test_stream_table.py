@@ -8,7 +8,7 @@ NUMBERS = [str(number) for number in range(len(LAYERS))]
 
 
 @pytest.mark.usefixtures("computing")
-@pytest.mark.parametrize("number", slow.but_one_of(3, NUMBERS))
+@pytest.mark.parametrize("number", slow.but_one_of(6, NUMBERS))
 def test_a_row_is_what_its_layers_come_to(number: str) -> None:
     assert row(LAYERS[int(number)]) == recorded()[int(number)]
 

@@ -10,6 +10,7 @@ import onnx
 import onnx_models
 import pytest
 import shared
+import slow
 from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
 from onnx_cells import Case, model_of
@@ -310,7 +311,7 @@ DEPLOYED = {
 }
 
 
-@pytest.mark.parametrize("name", DEPLOYED)
+@pytest.mark.parametrize("name", slow.unless(["a stream"], DEPLOYED))
 def test_a_model_is_deployed_alike_before_and_after(name: str, tmp_path: Path) -> None:
     """Without labels, with a length that is open: the table compares the same kind of binary."""
     options, shape = DEPLOYED[name]
@@ -346,7 +347,7 @@ def test_the_advice_deploys_the_compressed_model_as_it_was() -> None:
     )
 
 
-@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("labelled", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_logits_of_an_onnx_file_are_taken_for_logits(labelled: bool, tmp_path: Path) -> None:
     """As PyTorch exports a classifier: batch first, and no softmax at its end."""
     steps = 30

@@ -309,7 +309,7 @@ def test_the_best_epoch_is_by_accuracy_where_there_is_one(
 
 
 @at_once
-@pytest.mark.parametrize("cardinality_known", [True, False])
+@pytest.mark.parametrize("cardinality_known", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_dataset_is_taken_as_it_is(cardinality_known: bool) -> None:
     x, y = task(64)
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)

@@ -341,11 +341,11 @@ def test_units_that_cannot_go_are_not_tried(trained: Any) -> None:
 
 @at_once
 def test_what_is_promising_is_tried_with_all_epochs(trained: Any, tmp_path: Path) -> None:
-    tuning = FineTuning(epochs=8, batch_size=190)
+    tuning = FineTuning(epochs=4, batch_size=190)
     options: dict[str, Any] = {"settings": SPACE, "previews": 3, "goal": Goal(max_loss=30)}
     found = run(trained, tmp_path, fine_tuning=tuning, **options)
-    assert [one.epochs for one in found.previews] == [2] * 3
-    assert {one.epochs for one in found.candidates} == {8}
+    assert [one.epochs for one in found.previews] == [1] * 3
+    assert {one.epochs for one in found.candidates} == {4}
     settings = {one.setting for one in found.candidates}
     promising = {one.setting for one in found.ladder}
     beside = settings - promising - {KernelSetting(0.5, 16)}

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from conftest import small_model
 
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
@@ -62,6 +63,9 @@ MODELS: dict[str, tuple[Callable[[], Any], Any]] = {
 }
 
 
+OFTEN = ("two inputs by name", "padded sequences")
+
+
 def _distance_by_hand(right: Any, got: Any, mask: np.ndarray | None = None) -> float:
     """Kullback-Leibler where the outputs are probabilities, else mean squared; added."""
     total = 0.0
@@ -73,7 +77,7 @@ def _distance_by_hand(right: Any, got: Any, mask: np.ndarray | None = None) -> f
 
 
 @at_once
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_the_loss_is_the_distance_from_the_trained_outputs(name: str) -> None:
     build, data = MODELS[name]
     keras.utils.set_random_seed(1)
@@ -91,11 +95,11 @@ def test_the_loss_is_the_distance_from_the_trained_outputs(name: str) -> None:
 
 def test_it_comes_nearer_to_the_trained_model() -> None:
     model = small_model(steps=STEPS, units=16)
-    x = np.random.default_rng(1).normal(0, 1, (1000, STEPS, 5)).astype(np.float32)
+    x = np.random.default_rng(1).normal(0, 1, (500, STEPS, 5)).astype(np.float32)
     far = []
     for rate in (1e-2, 1e-9):  # the second one only prunes
         options = FineTuning(epochs=8, batch_size=50, learning_rate=rate)
-        done = compress(model, x[:900], setting=HALF, validation=x[900:], fine_tuning=options)
+        done = compress(model, x[:400], setting=HALF, validation=x[400:], fine_tuning=options)
         complete = [epoch.metrics["val_loss"] for epoch in done.epochs if epoch.complete]
         far.append(done.epochs[done.best - 1].metrics["val_loss"])
         assert far[-1] == min(complete)
@@ -116,13 +120,17 @@ def test_a_compiled_model_stays_so() -> None:
     }
 
 
+DATA = {"array": X, "tuple": (X,), "dictionary": {"x": X, "z": X[:, 0, :3]}}
+
+
 def _samples(data: Any) -> Any:
     return tf.data.Dataset.from_tensor_slices(data).batch(40)
 
 
 @at_once
-@pytest.mark.parametrize("data", [X, (X,), {"x": X, "z": X[:, 0, :3]}], ids=type)
-def test_a_dataset_of_samples_alone(data: Any) -> None:
+@pytest.mark.parametrize("kind", slow.unless(["dictionary"], DATA))
+def test_a_dataset_of_samples_alone(kind: str) -> None:
+    data = DATA[kind]
     keras.utils.set_random_seed(1)
     model = _two_inputs() if isinstance(data, dict) else _sequences()
     dataset = _samples(data)

@@ -129,7 +129,7 @@ def test_no_layer_is_refused_or_left_to_the_cpu(files: Path, name: str, accelera
     assert {verdict.action for verdict in verdicts} <= {"keep", "fold", "unroll", "input"}
 
 
-QUICK = ("crnn.script.onnx", "attention.pt2", "stateful.dynamo.onnx")
+QUICK = ("crnn.script.onnx", "stateful.dynamo.onnx")
 
 
 @pytest.mark.parametrize("name", slow.unless(QUICK, NAMES))
@@ -162,7 +162,7 @@ def test_states_that_the_file_has_as_inputs_are_a_streams(files: Path, name: str
     np.testing.assert_allclose(found, expected[:, 0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", slow.unless(["step.pt2"], STEPS))
 def test_a_file_of_one_step_is_a_stream(files: Path, name: str) -> None:
     """PyTorch was called frame by frame; the Keras model takes sequences of frames."""
     with pytest.warns(UnspoolWarning, match=r"state\[0\] -> rnn/h, state\[1\] -> rnn/c"):

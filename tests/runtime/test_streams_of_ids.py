@@ -84,7 +84,7 @@ def made(network: str, steps: int = 1) -> tuple[Any, Deployment]:
     ("network", "steps"),
     [
         pytest.param(
-            name, steps, marks=[pytest.mark.slow] * (steps == 1 and name != "of a speaker")
+            name, steps, marks=[pytest.mark.slow] * ((steps == 1) != (name == "of a speaker"))
         )
         for name in NETWORKS
         for steps in (1, 5)

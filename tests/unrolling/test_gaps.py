@@ -76,7 +76,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "two lengths": _two_lengths,
 }
 
-OFTEN = ("gru, backwards", "masked", "slices", "own cell")
+OFTEN = ("gru, backwards", "masked")
 
 
 def _model(build: Callable[[Any], Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from conftest import worst_mean
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +62,8 @@ LEADING: dict[str, Callable[[], list[Any]]] = {
     "one after the other": lambda: [L.Rescaling(3.0, 1.0), L.Dropout(0.1), normalization()],
 }
 
+OFTEN = ("Normalization", "BatchNormalization", "one after the other")
+
 
 def model_of(layers: list[Any], dtype: str = "float32") -> Any:
     keras.utils.set_random_seed(1)
@@ -68,8 +71,9 @@ def model_of(layers: list[Any], dtype: str = "float32") -> Any:
     return keras.Sequential([*layers, L.GRU(6, name="gru"), L.Dense(2)])
 
 
-@pytest.mark.parametrize("layers", LEADING.values(), ids=LEADING)
-def test_the_network_begins_behind_the_layers_that_scale(layers: Callable[[], list[Any]]) -> None:
+@pytest.mark.parametrize("name", slow.unless(OFTEN, LEADING))
+def test_the_network_begins_behind_the_layers_that_scale(name: str) -> None:
+    layers = LEADING[name]
     model, x = model_of(layers()), samples()
     tflite = convert(unroll(model))
     (scaling,) = Session(tflite).scalings

@@ -183,7 +183,7 @@ def test_only_what_masking_clears_is_cleared() -> None:
     np.testing.assert_allclose(output, model.predict(data, verbose=0), atol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [2, 3, 33])
+@pytest.mark.parametrize("steps", [*(pytest.param(k, marks=pytest.mark.slow) for k in (2, 3)), 33])
 def test_the_mean_of_the_valid_steps_at_every_length(steps: int) -> None:
     """As exact at one valid step as at all: a mean is off by one level of a step, on the whole."""
     rng = np.random.default_rng(3)

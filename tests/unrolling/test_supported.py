@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import slow
 from cases import CASES, SELDOM, Case
 from cases.core import trained
 from cases.exceptions import TABLE, Differs, Exceptional, Fault, OnCpu, exception
@@ -43,7 +44,9 @@ class Variant:
             return True
         few = self.steps == self.case.lengths[0] and self.steps < 100
         is_int8 = self.activations == "int8"
-        return not (few and is_int8) and not (self.case.often and (few or is_int8))
+        if self.case.often:
+            return not (few or is_int8)
+        return not (few and is_int8 and slow.is_drawn(self.case.name, 2))
 
     @property
     def exception(self) -> Exceptional | None:
