@@ -8,7 +8,7 @@ import pytest
 import slow
 from conftest import CLASSES, FEATURES, STEPS, random_samples, small_model
 
-from unspool.errors import UnspoolError
+from unspool import Options, UnspoolError, deploy
 from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
 from unspool.tflite import flatbuffer
@@ -136,8 +136,23 @@ def test_recurrent_weights_are_stored_once(cell: str) -> None:
     assert sizes[20] - sizes[10] < 10 * recurrent_kernel / 2
 
 
-def _model_without_recurrence() -> Any:
-    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+def _pictures() -> Any:
+    """A keyword spotter of separable convolutions, no recurrence."""
+    x = keras.Input((49, 10, 1))
+    h = keras.layers.Conv2D(8, 4, strides=2, padding="same", activation="relu")(x)
+    h = keras.layers.Conv2D(8, 1, activation="relu")(
+        keras.layers.DepthwiseConv2D(3, padding="same")(h)
+    )
+    return keras.Model(
+        x, keras.layers.Dense(4, activation="softmax")(keras.layers.GlobalAveragePooling2D()(h))
+    )
+
+
+def test_a_network_without_recurrence_goes_the_same_way() -> None:
+    data = np.random.default_rng(0).normal(0, 1, (24, 49, 10, 1)).astype(np.float32)
+    done = deploy(_pictures(), data, options=Options(remedy_seconds=0))
+    assert done.compiled.cpu_operators == ()
+    assert done.simulation.equal == done.simulation.samples == 24
 
 
 class _Subclassed(keras.Model):  # type: ignore[misc]
@@ -149,7 +164,6 @@ class _Subclassed(keras.Model):  # type: ignore[misc]
     ("make", "time_steps", "message"),
     [
         (lambda: "model.keras", None, "expected a Keras model, got str"),
-        (_model_without_recurrence, None, "no recurrent layer"),
         (_Subclassed, None, "subclass of keras.Model"),
         (lambda: small_model(steps=None), None, "'x' has the open shape .*`time_steps`"),
         (small_model, 9, "'x' has 6 time steps fixed in the model, got time_steps=9"),

@@ -55,6 +55,14 @@ def residual(x: Any) -> Any:
     return L.LSTM(5)(L.Add()([x, left, right]))
 
 
+def temporal_convolutions(x: Any) -> Any:
+    """No recurrence: residual blocks of wider and wider gaps, a classification of each step."""
+    h = L.Dense(8)(x)
+    for gap in (1, 2, 4):
+        h = L.Add()([h, L.Conv1D(8, 1)(causal(8, 3, gap=gap, activation="relu")(h))])
+    return L.Dense(3, activation="softmax")(h)
+
+
 def causal(width: int, size: int, stride: int = 1, gap: int = 1, **options: Any) -> Any:
     return L.Conv1D(width, size, stride, "causal", dilation_rate=gap, **options)
 
@@ -113,6 +121,7 @@ MODELS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "keyword spotter": (keyword_spotter, 2),
     "noise suppressor": (noise_suppressor, 1),
     "residual": (residual, 1),
+    "temporal convolutions": (temporal_convolutions, 1),
 }
 """Layers, and the smallest number of steps of a call."""
 
@@ -151,7 +160,9 @@ def test_chunks_give_what_keras_gives_for_the_whole_sequence(
 
 
 @pytest.mark.usefixtures("computing")
-@pytest.mark.parametrize("name", ["far strides", "keyword spotter", "noise suppressor", "residual"])
+@pytest.mark.parametrize(
+    "name", ["keyword spotter", "noise suppressor", "residual", "temporal convolutions"]
+)
 def test_a_stream_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     layers, multiple = MODELS[name]
     model, data = built(layers), sequences(40)
@@ -225,18 +236,20 @@ KINDS = ("conv", "padded", "depthwise", "pool", "mean", "gru", "norm", "dropout"
         min_size=1,
         max_size=5,
     ),
+    st.booleans(),
     st.integers(1, 3),
     st.integers(0, 9),
 )
 @settings(max_examples=5, deadline=None, phases=PHASES)
 def test_random_causal_networks(
-    layers: list[tuple[str, int, int, int, int]], calls: int, seed: int
+    layers: list[tuple[str, int, int, int, int]], recurrent: bool, calls: int, seed: int
 ) -> None:
     """Chunk by chunk, of the smallest size, equals Keras on the whole sequence."""
     keras.utils.set_random_seed(seed)
     stack = [made for each in layers for made in drawn(*each)]
     x = keras.Input((None, 3), name="x")
-    model = keras.Model(x, keras.Sequential([*stack, L.GRU(4, return_sequences=True)])(x))
+    last = L.GRU(4, return_sequences=True) if recurrent else causal(4, 3)
+    model = keras.Model(x, keras.Sequential([*stack, last])(x))
     steps = check_streams(model).multiple
     data = np.random.default_rng(seed).normal(0, 1, (3, steps * calls, 3)).astype(np.float32)
     session = Session(convert(unroll_stream(model, steps)))
@@ -607,3 +620,10 @@ def test_a_window_where_nothing_pools_over_the_whole_sequence_is_refused() -> No
     model = built(lambda x: L.Dense(2)(L.GRU(4)(L.AveragePooling1D(2)(x))))
     with pytest.raises(UnspoolError, match="`pool_window` 24: no layer of the model pools over"):
         unspool.deploy_stream(model, sequences(), time_steps=2, pool_window=T)
+
+
+@pytest.mark.parametrize("unroll", [unroll_stream, unroll_calls])
+def test_what_has_nothing_to_carry_is_no_stream(unroll: Callable[..., Any]) -> None:
+    model = built(lambda x: L.Dense(2)(L.Dense(3, activation="relu")(x)))
+    with pytest.raises(UnspoolError, match="nothing to carry from call to call"):
+        unroll(model, 4)

@@ -14,6 +14,7 @@ from unspool.remedies.trying import Remedy
 from unspool.report import commands
 from unspool.report.budget_advice import over_budget
 from unspool.report.commands import Request
+from unspool.report.numbers import two_digits
 from unspool.report.report import Advice, Report
 from unspool.report.weight_advice import on_weights
 from unspool.runtime.quality import Quality
@@ -69,9 +70,10 @@ def _errors(report: Report, request: Request) -> list[Advice]:
         gain = 1 - after / before if before else 0.0
         if gain < LEAST_GAIN:
             continue
+        change = f"{unit} {two_digits(after)} % instead of {two_digits(before)} %"
         text = (
-            f"{remedy.name[:1].upper()}{remedy.name[1:]}: {unit} {after:.2g} % instead of "
-            f"{before:.2g} % (tried, TFLM on the calibration samples){_cost(report, remedy)}:"
+            f"{remedy.name[:1].upper()}{remedy.name[1:]}: {change} (tried, TFLM on the calibration "
+            f"samples){_cost(report, remedy)}:"
         )
         command = commands.for_remedy(remedy, request)
         helpful.append(Advice(text, command, (OUTPUT_ERROR.id,), gain))

@@ -58,3 +58,8 @@ def left_out(padded: int) -> str:
 def kib(value: float) -> str:
     """KiB or milliseconds: one digit behind the point, two where the value is small."""
     return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def two_digits(value: float) -> str:
+    """A number to two digits that count, written out: 0.083, 2.6, 100."""
+    return f"{float(f'{value:.2g}'):g}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from unspool.report.causes import cause
-from unspool.report.numbers import kib
+from unspool.report.numbers import kib, two_digits
 from unspool.report.report import Check, Report
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.tflite import flatbuffer
@@ -70,7 +70,7 @@ def _small_errors(quality: Quality) -> str:
     parts = []
     if quality.values:
         worst = max(column.mean for column in quality.values)
-        parts.append(f"errs by at most {worst:.2g} % of a column's range on average")
+        parts.append(f"errs by at most {two_digits(worst)} % of a column's range on average")
     if quality.agreements:
         least = min(agreement.percent for agreement in quality.agreements)
         parts.append(f"answers as the trained model in {least:.1f} % of the calibration samples")

@@ -94,10 +94,6 @@ def check(verdicts: Sequence[Verdict], model: Any, allow_cpu: bool) -> None:
     for verdict in verdicts:
         if verdict.action == "refuse" or (verdict.action == "cpu" and not allow_cpu):
             raise UnspoolError(f"layer {verdict.layer!r} ({verdict.kind}): {verdict.detail}")
-    if not any(verdict.action == "unroll" for verdict in verdicts):
-        raise UnspoolError(
-            f"model {model.name!r} has no recurrent layer (SimpleRNN, GRU or LSTM) to unroll"
-        )
 
 
 def _joined(*details: str) -> str:

@@ -125,6 +125,11 @@ def _unrolled_stream(
         Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin, pieces.pool_window),
     )
     deploy_model = rebuilt(model, inputs, rebuilder, states)
+    if not states:
+        raise UnspoolError(
+            f"model {model.name!r} has nothing to carry from call to call: no recurrent layer, and "
+            f"none that reads several time steps; deploy it {pieces.otherwise}"
+        )
     return _called(deploy_model, model, chunks, begin, count)
 
 
