@@ -21,6 +21,7 @@ from unspool.cli.compress_inputs import again
 from unspool.cli.compress_options import TrainedFiles
 from unspool.cli.deploy_options import DeployOptions, StreamOptions
 from unspool.cli.options import Activations, TargetOptions
+from unspool.compression.units import scores
 from unspool.support._tensorflow import keras
 
 
@@ -47,8 +48,9 @@ def _fill(folder: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against the errors of the compressed model, for a minute."""
+    """Against the errors of the compressed model, for a minute; of units, few scores are drawn."""
     monkeypatch.setattr(deployment, "try_remedies", lambda *arguments: ())
+    monkeypatch.setattr(scores, "_DRAWS", 8)
 
 
 def data(files: Path, x: str = "x", y: str = "y") -> tuple[str, Path, str, Path]:

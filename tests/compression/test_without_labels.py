@@ -14,7 +14,7 @@ from unspool.frontend.inference_form import for_inference
 from unspool.support._tensorflow import keras, tf
 
 LAYERS = keras.layers
-STEPS, FEATURES = 40, 6
+STEPS, FEATURES = 30, 6
 QUICK = FineTuning(epochs=2, batch_size=76)  # one batch of each 76 of 80 samples
 HALF = KernelSetting(0.5, 8)
 X = np.random.default_rng(0).normal(0, 1, (80, STEPS, FEATURES)).astype(np.float32)
@@ -52,7 +52,7 @@ def _of_a_fixed_batch() -> Any:
     return keras.Model(x, LAYERS.Dense(2)(LAYERS.GRU(8, stateful=True)(x)))
 
 
-PADDED = X * (np.arange(STEPS) < 10 + np.arange(80)[:, None] % 30)[..., None]
+PADDED = X * (np.arange(STEPS) < 10 + np.arange(80)[:, None] % 20)[..., None]
 MODELS: dict[str, tuple[Callable[[], Any], Any]] = {
     "classes": (lambda: small_model(steps=STEPS), X[..., :5]),
     "sequences, with a regularizer": (_sequences, X),
@@ -147,7 +147,7 @@ def test_padded_steps_are_not_compared() -> None:
     assert float(Teacher(model, 1.0)(PADDED, wrong)) == pytest.approx(0.25, rel=1e-4)
 
 
-FEW = 8
+FEW = 6
 """Steps of what is trained for int8, whose graph is traced step by step."""
 
 
@@ -217,11 +217,11 @@ UNLABELLED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a dataset of other samples": (
         {"data": _samples(X)},
-        r"the samples do not fit the model: .*shape=\(None, 40, 5\)",
+        r"the samples do not fit the model: .*shape=\(None, 30, 5\)",
     ),
     "validation of another length": (
         {"validation": X[:, :7, :5]},
-        r"validation data: .* shape \(80, 7, 5\), expected \(samples, 40, 5\)",
+        r"validation data: .* shape \(80, 7, 5\), expected \(samples, 30, 5\)",
     ),
 }
 
