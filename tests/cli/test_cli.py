@@ -70,6 +70,11 @@ def test_deploy_and_compile(files: Path, tmp_path: Path) -> None:
         "report.json",
         "report.html",
     }
+    before = (tmp_path / "report.json").read_bytes()
+    refused = unspool("compile", tmp_path / "model_int8.tflite", "--out", tmp_path)
+    assert refused.returncode == 2
+    assert "holds a deployment, whose report.json this command's would replace" in refused.stderr
+    assert (tmp_path / "report.json").read_bytes() == before
 
 
 DEPLOY = ("deploy", "{}/model.keras", "--calibration", "{}/good.npy")

@@ -12,6 +12,7 @@ from unspool.cli.console import console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.options import DEFAULT_OUT, Out, ResidentWeights, TargetOptions, resident_kib
 from unspool.compilation.targets import Target
+from unspool.errors import UnspoolError
 from unspool.support import files
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def compile_command(
     kib = resident_kib(resident_weights)
     content = files.read(file)
     folder = claimed(out)
+    name = f"{file.stem}_vela.tflite"
+    _check_holds_no_deployment(folder, name)
     screen = console()
     screen.print(f"target: {chosen}")
 
@@ -43,7 +46,6 @@ def compile_command(
     from unspool.report.making import of_compiled
 
     compiled, resident = _compiled(content, chosen, kib)
-    name = f"{file.stem}_vela.tflite"
     request = Request(quantized=str(file), out=str(folder))
     report = of_compiled(file.name, compiled, content, request, limits, resident)
     with files.together(folder) as staged:
@@ -53,6 +55,18 @@ def compile_command(
     show(report, screen)
     screen.print(f"written to {folder}: {name}, report.json, report.html")
     exit_if_broken(report)
+
+
+def _check_holds_no_deployment(folder: Path, name: str) -> None:
+    """Check that no report of a binary of another name is in the folder, with its firmware."""
+    from unspool.report.listing import beside
+
+    binary = "model_vela.tflite"
+    if name != binary and binary in beside(folder):
+        raise UnspoolError(
+            f"{folder}: holds a deployment, whose report.json this command's would replace; "
+            f"expected another folder, such as --out {folder / 'compiled'}"
+        )
 
 
 def _compiled(
