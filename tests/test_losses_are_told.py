@@ -75,7 +75,9 @@ def test_calibration_data_is_looked_at_before_work(data: np.ndarray, expected: l
         assert part in text
 
 
-def regression(kernel: list[float], bias: list[float], units: int = 16, steps: int = 20) -> Any:
+def regression(
+    kernel: list[float], bias: list[float], units: int = 16, steps: int | None = 20
+) -> Any:
     """A GRU whose Dense head is given, so that its outputs are what a test is about."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -164,6 +166,20 @@ def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: N
     assert worst_mean(again.measured.quality) == pytest.approx(
         worst_mean(by_name["int16 activations"].quality)
     )
+
+
+@pytest.mark.parametrize("is_open", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_stream_is_fine_tuned_on_whole_sequences(is_open: bool, fine_tuning: None) -> None:
+    """Of 8 time steps; a call of the binary takes 2."""
+    model = regression([100.0, 0.1], [0.0, 0.0], steps=None if is_open else 8)
+    data = normal(steps=8)
+    way = stages.stream(2, allow_cpu=True)
+    made, _ = stages.quantized(model, data, way)
+    (reference,) = [model.predict(data, verbose=0)]
+    network = trying.Network(model, made, way, target(), [data], [reference])
+    tuned = trying.try_remedies(network, 1200)[-1]
+    assert (tuned.name, tuned.reason) == ("quantization-aware fine-tuning", "")
+    assert tuned.quality is not None
 
 
 def test_trying_ends_when_the_time_is_over() -> None:

@@ -187,7 +187,7 @@ def _deploy(
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
         reference = evaluation.predict(model, arrays)
-        network = Network(model, calibrated, way, target, arrays, reference, time_steps)
+        network = Network(model, calibrated, way, target, arrays, reference)
         remedies = try_remedies(network, options.remedy_seconds, watch)
     return Deployment(
         trained=model,

@@ -25,6 +25,7 @@ from unspool.stages import Calibrated, Way
 from unspool.support import processes
 from unspool.support.progress import Watch, unwatched
 from unspool.tflite.signature import Signature
+from unspool.unrolling import taken
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.leading import leading
 
@@ -70,7 +71,6 @@ class Network:
         target: what it is compiled for.
         samples: the calibration samples, one array (samples, ...) per input.
         reference: outputs of the trained model on them.
-        time_steps: how many are unrolled where the model leaves them open.
     """
 
     trained: Any
@@ -79,7 +79,6 @@ class Network:
     target: Target
     samples: Sequence[np.ndarray]
     reference: Sequence[np.ndarray]
-    time_steps: int | None = None
 
 
 def try_remedies(
@@ -192,7 +191,8 @@ def _fine_tuned(network: Network, remedy: Remedy, deadline: float) -> Remedy:
     """Fine-tune in a separate process, which is stopped at the deadline."""
     with tempfile.TemporaryDirectory(prefix="unspool-") as folder:
         network.trained.save(Path(folder) / fine_tuning_trial.MODEL)
-        fine_tuning_trial.give(Path(folder), network.samples, network.time_steps)
+        steps = taken.steps_of(network.trained, network.samples)
+        fine_tuning_trial.give(Path(folder), network.samples, steps)
         try:
             run = subprocess.run(
                 [*processes.command(fine_tuning_trial.__name__), folder],

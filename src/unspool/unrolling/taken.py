@@ -1,7 +1,10 @@
 """What a deploy model takes in one call, known before any work."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
@@ -110,6 +113,19 @@ def length(model: Any, time_steps: int | None) -> int:
     taken, timed = sequences(model, time_steps), in_time(model)
     lengths = [int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has]
     return min(lengths, default=1)
+
+
+def steps_of(model: Any, arrays: Sequence[np.ndarray]) -> int | None:
+    """Time steps that samples have where the model leaves them open; None where it does not.
+
+    Args:
+        model: the trained model.
+        arrays: samples that fit it, one array (samples, ...) per input.
+    """
+    for tensor, array in zip(structure.inputs(model), arrays, strict=True):
+        if len(tensor.shape) > 1 and tensor.shape[1] is None:
+            return int(array.shape[1])
+    return None
 
 
 def divisors(whole: int) -> list[int]:
