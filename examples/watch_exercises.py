@@ -161,7 +161,7 @@ def live(binary: unspool.Session, signal: np.ndarray, exercise: int) -> np.ndarr
         (probabilities,) = binary.step(motion[None])  # 1 step of 6 values; the state is carried
         outputs.append(probabilities)
         if step in (1, 2) or step % 50 == 0:
-            best = int(probabilities.argmax())
+            best = int(np.argmax(probabilities))
             print(f"  {step / RATE:5.1f} s: {NAMES[best]}, {100 * probabilities[best]:.0f} %")
     return np.stack(outputs)
 

@@ -168,14 +168,16 @@ def test_what_helps_was_tried_and_stands_in_the_order_of_its_gain(fine_tuning: N
     )
 
 
-@pytest.mark.parametrize("is_open", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_open", [True, False])
 def test_a_stream_is_fine_tuned_on_whole_sequences(is_open: bool, fine_tuning: None) -> None:
     """Of 8 time steps; a call of the binary takes 2."""
     model = regression([100.0, 0.1], [0.0, 0.0], steps=None if is_open else 8)
     data = normal(steps=8)
-    way = stages.stream(2, allow_cpu=True)
+    options: dict[str, Any] = {"method": "mse", "activations": "int8", "allow_cpu": True}
+    way = stages.stream(2, rounds=3, carry_states=False, **options)
     made, _ = stages.quantized(model, data, way)
-    (reference,) = [model.predict(data, verbose=0)]
+    reference = model.predict(data, verbose=0)
     network = trying.Network(model, made, way, target(), [data], [reference])
     tuned = trying.try_remedies(network, 1200)[-1]
     assert (tuned.name, tuned.reason) == ("quantization-aware fine-tuning", "")

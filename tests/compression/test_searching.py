@@ -13,8 +13,8 @@ import shared
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
-from unspool.compression.searching import _next
 from unspool.compression.space import Tried, between, possible, proposed
+from unspool.compression.trials import undecided
 from unspool.compression.units import scores
 from unspool.support._tensorflow import keras
 
@@ -197,7 +197,7 @@ def test_the_settings_are_bisected(
         for index in (*held, *failed)
     ]
     search = Search(Goal(), 99, 100, target(), before, tuple(tried))
-    assert _next(LADDER, search, width) == [LADDER[index] for index in expected]
+    assert undecided(LADDER, search, width) == [LADDER[index] for index in expected]
 
 
 X, Y = task(100)

@@ -104,7 +104,7 @@ def test_errors_of_values_are_what_keras_evaluates() -> None:
         assert isinstance(found, Regression)
         assert found.rmse == pytest.approx(np.sqrt(squared), rel=1e-5)
         assert found.mae == pytest.approx(absolute, rel=1e-5)
-        assert (found.samples, found.padded) == (N, (~valid).sum())
+        assert (found.samples, found.padded) == (N, int((~valid).sum()))
 
 
 @pytest.mark.parametrize("filled", [-1, 99])

@@ -58,7 +58,7 @@ def judged(
         spread = np.ptp(b, axis=0)
         moves = spread > 1e-6 * max(1.0, float(np.abs(b).max()))
         errors = 100 * np.abs(a - b).mean(0)[moves] / spread[moves]
-        row: Row = {"error_percent": float(errors.max()) if errors.size else 0.0}
+        row: Row = {"error_percent": float(np.max(errors)) if errors.size else 0.0}
         loss = losses[number] if len(losses) > number else losses[0]
         wanted = np.asarray(wanted)
         if wanted.dtype.kind in "iu":

@@ -7,7 +7,7 @@ from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
-from unspool.cli.grouping import grouped
+from unspool.cli.grouping import grouped, words
 from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib
 from unspool.cli.piece_options import PieceOptions
 from unspool.compilation.budgets import Budget
@@ -46,7 +46,8 @@ def deploy_command(
     with watching() as watch:
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
         deployment = settled.deploy(trained, calibration, test, options, watch)
-    source = Source(given.model, given.config)
+    same = [word for group in (piece, stream, quantization, target) for word in words(group)]
+    source = Source(given.model, given.config, options=same)
     finish(deployment, folder, source, limits, Beside(call_costs=costs))
 
 

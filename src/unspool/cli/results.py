@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +38,13 @@ class Source:
         model: the trained model's file; model.keras in the folder of the results where None.
         config: the model's layers in JSON, where its file has weights alone.
         again: the command that deploys the model again; the one given where empty.
+        options: how it is deployed, as `unspool compress` is told it, too.
     """
 
     model: Path | None = None
     config: Path | None = None
     again: str = ""
+    options: Sequence[str] = ()
 
 
 def finish(
@@ -121,6 +123,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         model=str(source.model or folder / MODEL),
         config=str(source.config or ""),
         again=source.again or command_line(),
+        options=shlex.join(source.options),
         activations=deployment.activations,
         stream_steps=steps,
         chunk=chunk or 1,

@@ -10,15 +10,16 @@ from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.compression import candidates
 from unspool.compression.candidate_store import Store
-from unspool.compression.candidates import Candidate, Task
+from unspool.compression.candidates import Task
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
-from unspool.compression.running import Runner, runner
+from unspool.compression.running import runner
 from unspool.compression.search_results import Search
-from unspool.compression.space import SETTINGS, Tried, between, evenly, mildest, possible, proposed
+from unspool.compression.space import SETTINGS, mildest, possible
 from unspool.compression.trained_loss import check_compiled, losses
 from unspool.compression.training_data import split
+from unspool.compression.trials import Trials, bisected, previewed, refined
 from unspool.errors import UnspoolError
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
@@ -30,8 +31,6 @@ PREVIEWS = 12
 PREVIEW_SHARE = 1 / 4
 """Of the epochs, that a preview trains."""
 _FEW = 4
-_REFINEMENTS = 4
-"""Settings that are tried with all epochs beside those of the ladder, at most."""
 _GOAL, _FINE_TUNING = Goal(), FineTuning()
 
 
@@ -132,16 +131,16 @@ def search(
     )
     found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
-    store = Store(output, model, task)
+    trials, short = (
+        Trials(each, Store(output, model, each), running, on_candidate)
+        for each in (task, _short(task))
+    )
     if len(settings) <= _FEW:
-        return _bisected(found, task, settings, store, running, on_candidate)
-    short = _short(task)
-    previewing = Store(output, model, short)
-    found = _previewed(found, short, settings, previews, previewing, running, on_candidate)
+        return bisected(found, trials, settings)
+    found = previewed(found, short, settings, previews)
     ladder = [candidate.setting for candidate in found.ladder]
-    rungs = tuple(dict.fromkeys([mildest(settings), *ladder]))
-    found = _bisected(found, task, rungs, store, running, on_candidate)
-    return _refined(found, task, settings, store, running, on_candidate)
+    found = bisected(found, trials, tuple(dict.fromkeys([mildest(settings), *ladder])))
+    return refined(found, trials, settings)
 
 
 def _nothing_tried(model: Any, task: Task) -> Search:
@@ -161,101 +160,3 @@ def _short(task: Task) -> Task:
     tuning = task.fine_tuning
     epochs = max(2, round(tuning.epochs * PREVIEW_SHARE))
     return replace(task, fine_tuning=replace(tuning, epochs=epochs), quantization_aware=False)
-
-
-def _previewed(
-    found: Search,
-    task: Task,
-    settings: Sequence[KernelSetting],
-    count: int,
-    store: Store,
-    running: Runner,
-    on_candidate: Callable[[Search], None],
-) -> Search:
-    """Try what is proposed, with a part of the epochs."""
-    finished = (store.candidate(setting) for setting in settings)
-    found = replace(found, previews=tuple(one for one in finished if one))
-    on_candidate(found)
-    while (left := min(count, len(settings)) - len(found.previews)) > 0:
-        tried = [Tried(one.setting, found.lost(one), found.size(one)) for one in found.previews]
-        width = min(left, running.width)
-        chosen = proposed(settings, tried, width, task.fine_tuning.seed)
-        for candidate in running.results(task, store, chosen):
-            found = replace(found, previews=(*found.previews, candidate))
-            on_candidate(found)
-    return found
-
-
-def _bisected(
-    found: Search,
-    task: Task,
-    settings: Sequence[KernelSetting],
-    store: Store,
-    running: Runner,
-    on_candidate: Callable[[Search], None],
-) -> Search:
-    """Try settings, from mild to strong, until the strongest that holds the goal is known."""
-    for setting in settings:
-        candidate = store.candidate(setting)
-        if candidate:
-            found = _with(found, candidate, store)
-    on_candidate(found)
-    while chosen := _next(settings, found, running.width):
-        found = _tried(found, task, chosen, store, running, on_candidate)
-    return found
-
-
-def _refined(
-    found: Search,
-    task: Task,
-    settings: Sequence[KernelSetting],
-    store: Store,
-    running: Runner,
-    on_candidate: Callable[[Search], None],
-) -> Search:
-    """Try what lies between the smallest that holds the goal and the next below that does not."""
-    left = _REFINEMENTS
-    while left > 0 and (held := found.chosen):
-        smaller = [one for one in found.candidates if found.size(one) < found.size(held)]
-        if not smaller:
-            return found
-        failed = max(smaller, key=found.size)
-        tried = [one.setting for one in found.candidates]
-        inside = between(settings, held.setting, failed.setting, tried)
-        chosen = evenly(inside, min(running.width, left))
-        if not chosen:
-            return found
-        found = _tried(found, task, chosen, store, running, on_candidate)
-        left -= len(chosen)
-    return found
-
-
-def _tried(
-    found: Search,
-    task: Task,
-    settings: Sequence[KernelSetting],
-    store: Store,
-    running: Runner,
-    on_candidate: Callable[[Search], None],
-) -> Search:
-    """Try these settings with all epochs."""
-    for candidate in running.results(task, store, settings):
-        found = _with(found, candidate, store)
-        on_candidate(found)
-    return found
-
-
-def _with(found: Search, candidate: Candidate, store: Store) -> Search:
-    tried = sorted((*found.candidates, candidate), key=found.size, reverse=True)
-    models = {**found.models, candidate.setting: store.model(candidate.setting)}
-    return replace(found, candidates=tuple(tried), models=models)
-
-
-def _next(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
-    """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
-    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
-    low = max((index for index, holds in results.items() if holds), default=-1)
-    failed = (index for index, holds in results.items() if not holds and index > low)
-    high = min(failed, default=len(settings))
-    untried = [settings[index] for index in range(low + 1, high) if index not in results]
-    return evenly(untried, width)

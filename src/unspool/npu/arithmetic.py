@@ -122,7 +122,7 @@ def largest(value: Ints | int) -> int:
     """The largest magnitude in an array, 0 for an empty one."""
     if isinstance(value, int):
         return abs(value)
-    return max(-int(value.min()), int(value.max())) if value.size else 0
+    return max(-int(np.min(value)), int(np.max(value))) if value.size else 0
 
 
 def saturate(value: Ints, low: int, high: int) -> Ints:

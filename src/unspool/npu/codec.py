@@ -150,8 +150,8 @@ def _weights(bits: Bits, chunks: Chunks, form: Form, palette: _Palette) -> Ints:
     if form.truncated is not None:
         quotients = _quotients(chunks.quotients, form.truncated)
         index += quotients[: form.weights] << form.divisor
-    if index.size and int(index.max()) >= 512:
-        raise UnspoolError(f"the weight stream has the index {int(index.max())}, above 511")
+    if index.size and int(np.max(index)) >= 512:
+        raise UnspoolError(f"the weight stream has the index {int(np.max(index))}, above 511")
     size = len(palette.values)
     code = index - size + palette.direct_offset
     if size:

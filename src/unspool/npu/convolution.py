@@ -151,7 +151,7 @@ def _prepare(
     scales = read_scales(list(records), traversal.shape[0])
     out = traversal.shape[0]
     flat = weights.reshape(out, -1)
-    reach = int(np.abs(flat).sum(axis=1, dtype=np.int64).max()) * magnitude
+    reach = int(np.max(np.abs(flat).sum(axis=1, dtype=np.int64))) * magnitude
     dtype = next((name for name, limit in _EXACT.items() if reach < limit), None)
     if dtype is None:
         raise UnspoolError(f"accumulators of up to {reach} exceed the exact range of float64")

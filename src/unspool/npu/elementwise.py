@@ -217,8 +217,10 @@ def _shl(operands: Operands, a: Ints, b: Ints) -> Ints:
 
 
 def _shift_amount(b: Ints) -> Ints:
-    if b.size and (int(b.min()) < 0 or int(b.max()) > 31):
-        raise UnspoolError(f"a shift by {int(b.min())} to {int(b.max())} bits, expected 0 to 31")
+    if b.size and (int(np.min(b)) < 0 or int(np.max(b)) > 31):
+        raise UnspoolError(
+            f"a shift by {int(np.min(b))} to {int(np.max(b))} bits, expected 0 to 31"
+        )
     return b
 
 

@@ -45,7 +45,7 @@ def unlike_heads(model: flatbuffer.Model) -> frozenset[str]:
             kernel = np.abs(flatbuffer.constant(model, op.indices[1]))
             largest = kernel.max(axis=1, initial=0.0) if kernel.size else np.zeros(1)
             some = largest[largest > 0]
-            if some.size and some.max() > _UNLIKE * some.min():
+            if some.size and np.max(some) > _UNLIKE * np.min(some):
                 unlike.add(op.outputs[0])
     return frozenset(unlike)
 
@@ -68,7 +68,7 @@ def ranges(
         if len(op.indices) > 2 and op.inputs[0] in ties:
             bias = np.abs(flatbuffer.constant(model, op.indices[2]).astype(np.float64))
             least = bias / (scales[ties[op.inputs[0]]] * _BIAS_LIMIT)
-            scale = np.maximum(scale, least.max() if axes is None else least.reshape(scale.shape))
+            scale = np.maximum(scale, np.max(least) if axes is None else least.reshape(scale.shape))
         # Steps share a kernel, and may share it with other inputs and biases too.
         kernel_scales[name] = np.maximum(scale, kernel_scales.get(name, SMALLEST_WIDTH / 127))
     bounds = {

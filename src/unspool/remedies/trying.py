@@ -128,7 +128,7 @@ def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Re
         if method != network.made.calibration.method:
             remedy = Remedy(f"calibration by {method}", ("calibration_method", method))
             tries.append((remedy, lambda r: _by_method(network, r)))
-    if network.way.activations == "int8" and not network.made.calibration.rounds:
+    if network.way.activations == "int8":
         remedy = Remedy("quantization-aware fine-tuning", ("quantization_aware", ""))
         tries.append((remedy, lambda r: _fine_tuned(network, r, deadline)))
     return tries

@@ -8,7 +8,7 @@ from unspool.compilation import vela_config
 from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 
-DATA = "--data X.npy --labels Y.npy"
+_DATA = "--data X.npy --labels Y.npy"
 """Options of `unspool compress`, with the user's files to be filled in."""
 
 
@@ -21,6 +21,7 @@ class Request:
         out: folder of the report; commands write to folders inside it.
         model: path of the trained model; empty where only the .tflite is known.
         again: the command that made the report, to be run again with other options.
+        options: of it, that `unspool compress` takes, too.
         activations: "int8" or "int16"; empty where it is not known.
         stream_steps: time steps of a call, where the model was deployed without states but could be
             fed a stream with them; else 0.
@@ -32,6 +33,7 @@ class Request:
     out: str
     model: str = ""
     again: str = ""
+    options: str = ""
     activations: str = ""
     stream_steps: int = 0
     chunk: int = 1
@@ -42,10 +44,16 @@ def for_remedy(remedy: Remedy, request: Request) -> str:
     """The command that applies a remedy; empty where the report was not made by a command."""
     option, value = remedy.choice
     if option == "quantization_aware":
-        return f"unspool compress {model(request)} {DATA} --quantization-aware"
+        return compress(request, "--quantization-aware")
     if not request.again:
         return ""
     return f"{request.again} --{option.replace('_', '-')} {value}".rstrip()
+
+
+def compress(request: Request, option: str) -> str:
+    """The command that compresses the trained model, and deploys it as it was."""
+    words = ("unspool compress", model(request), _DATA, request.options, option)
+    return " ".join(filter(None, words))
 
 
 def flag(name: str, limit: float) -> str:

@@ -214,7 +214,7 @@ class Session(Signature):
                 f"{path}: {len(content)} bytes, but the states {', '.join(self.state_names)} "
                 f"take {sum(sizes)}"
             )
-        ends = np.cumsum(sizes)
+        ends = np.cumsum(sizes).tolist()
         self.states = {
             name: content[end - size : end]
             for name, size, end in zip(self.state_names, sizes, ends, strict=True)

@@ -1,0 +1,109 @@
+"""Which settings a search tries next: previews, a bisected ladder, and what lies between two."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from unspool.compression.candidate_store import Store
+from unspool.compression.candidates import Candidate, Task
+from unspool.compression.kernels import KernelSetting
+from unspool.compression.running import Runner
+from unspool.compression.search_results import Search
+from unspool.compression.space import Tried, between, evenly, proposed
+
+_REFINEMENTS = 4
+"""Settings that are tried with all epochs beside those of the ladder, at most."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How settings are tried.
+
+    Attributes:
+        task: what candidates share.
+        store: of the task.
+        running: where candidates run.
+        on_candidate: called after each with the search so far.
+    """
+
+    task: Task
+    store: Store
+    running: Runner
+    on_candidate: Callable[[Search], None]
+
+
+def previewed(
+    found: Search, trials: Trials, settings: Sequence[KernelSetting], count: int
+) -> Search:
+    """Try so many settings, as they are proposed by what was tried before.
+
+    Args:
+        found: the search so far.
+        trials: of the short task.
+        settings: that may be tried.
+        count: how many, those that are in the store among them.
+    """
+    finished = (trials.store.candidate(setting) for setting in settings)
+    found = replace(found, previews=tuple(one for one in finished if one))
+    trials.on_candidate(found)
+    while (left := min(count, len(settings)) - len(found.previews)) > 0:
+        tried = [Tried(one.setting, found.lost(one), found.size(one)) for one in found.previews]
+        width = min(left, trials.running.width)
+        chosen = proposed(settings, tried, width, trials.task.fine_tuning.seed)
+        for candidate in trials.running.results(trials.task, trials.store, chosen):
+            found = replace(found, previews=(*found.previews, candidate))
+            trials.on_candidate(found)
+    return found
+
+
+def bisected(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+    """Try settings, from mild to strong, until the strongest that holds the goal is known."""
+    for setting in settings:
+        candidate = trials.store.candidate(setting)
+        if candidate:
+            found = _with(found, candidate, trials.store)
+    trials.on_candidate(found)
+    while chosen := undecided(settings, found, trials.running.width):
+        found = _tried(found, trials, chosen)
+    return found
+
+
+def refined(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+    """Try what lies between the smallest that holds the goal and the next below that does not."""
+    left = _REFINEMENTS
+    while left > 0 and (held := found.chosen):
+        smaller = [one for one in found.candidates if found.size(one) < found.size(held)]
+        if not smaller:
+            return found
+        failed = max(smaller, key=found.size)
+        tried = [one.setting for one in found.candidates]
+        inside = between(settings, held.setting, failed.setting, tried)
+        chosen = evenly(inside, min(trials.running.width, left))
+        if not chosen:
+            return found
+        found = _tried(found, trials, chosen)
+        left -= len(chosen)
+    return found
+
+
+def undecided(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
+    """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
+    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
+    low = max((index for index, holds in results.items() if holds), default=-1)
+    failed = (index for index, holds in results.items() if not holds and index > low)
+    high = min(failed, default=len(settings))
+    untried = [settings[index] for index in range(low + 1, high) if index not in results]
+    return evenly(untried, width)
+
+
+def _tried(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+    """Try these settings with all epochs."""
+    for candidate in trials.running.results(trials.task, trials.store, settings):
+        found = _with(found, candidate, trials.store)
+        trials.on_candidate(found)
+    return found
+
+
+def _with(found: Search, candidate: Candidate, store: Store) -> Search:
+    tried = sorted((*found.candidates, candidate), key=found.size, reverse=True)
+    models = {**found.models, candidate.setting: store.model(candidate.setting)}
+    return replace(found, candidates=tuple(tried), models=models)
