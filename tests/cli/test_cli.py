@@ -272,7 +272,7 @@ def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     told = [each["command"] for each in report["advice"]]
     (compress,) = (command for command in told if command.startswith("unspool compress"))
-    assert "--labels Y.npy --states --time-steps 2 " in compress, "deployed as it was"
+    assert "--labels Y.npy --time-steps 2 --states " in compress, "deployed as it was"
     assert [curve["name"] for curve in report["drift"]["curves"]] == ["gru/h", "y"]
     assert report["drift"]["calls"] == 30 * 6 / 2
     assert report["calibration_rounds"][0]["states"]["gru/h"]
