@@ -12,6 +12,7 @@ from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
+from unspool.frontend.time_first import time_first
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
@@ -54,6 +55,8 @@ def call_costs(
     """
     inferring = for_inference(model)
     arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
+    turned = time_first(inferring)
+    inferring, arrays = turned.model, turned.samples(arrays)
     target, found = options.target or targets.target(), []
     ways = {k: way_of(time_steps, k, options) for k in _possible(inferring, time_steps)}
     verdicts = verdicts_of(inferring, target, time_steps, options)

@@ -14,12 +14,15 @@ from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
 from unspool.deployed import Deployment, Options, save
 from unspool.errors import UnspoolError
+from unspool.frontend import structure
+from unspool.frontend.time_first import time_first
 from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import with_best_cells, with_moments
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.measuring import Forms, measure
 from unspool.stages import Calibrated, Way
+from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
@@ -70,7 +73,12 @@ def deploy(
         ['keras', 'litert', 'tflm', 'npu']
     """
     way = way_of(time_steps, steps_per_call, options)
-    return _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
+    moved: tuple[str, ...] = ()
+    if steps_per_call is not None:
+        check_graph(model)
+        model, calibration, test, moved = _steps_in_front(model, calibration, test)
+    done = _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
+    return replace(done, warnings=(*moved, *done.warnings))
 
 
 def way_of(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
@@ -113,6 +121,8 @@ def deploy_stream(
     Args:
         model: a built Keras model with a recurrent layer.
         calibration: sequences, (sequences, time, features); time is a multiple of `time_steps`.
+            Where a Permute alone reads an input, as of (channels, time), it is left out, and the
+            binary takes (time, channels); so with outputs.
         time_steps: of one call of the binary; the fewest that the model takes where None, 1 or a
             multiple of its strides.
         test: sequences, and what the outputs should have been, as `deploy` takes it: of outputs in
@@ -135,6 +145,7 @@ def deploy_stream(
         ('gru/h',)
     """
     check_graph(model)
+    model, calibration, test, moved = _steps_in_front(model, calibration, test)
     chunks = check_streams(model, pieces.stream(lookahead, pool_window))
     time_steps = time_steps or chunks.multiple
     way = stages.stream(
@@ -159,7 +170,23 @@ def deploy_stream(
             lookahead=lookahead,
             pool_window=pool_window,
         )
-    return _deploy(model, calibration, test, None, tried, way, options, watch)
+    done = _deploy(model, calibration, test, None, tried, way, options, watch)
+    return replace(done, warnings=(*moved, *done.warnings))
+
+
+def _steps_in_front(
+    model: Any, calibration: Samples, test: tuple[Samples, Labels] | None
+) -> tuple[Any, Samples, tuple[Samples, Labels] | None, tuple[str, ...]]:
+    """The model and its data with time steps in front of other axes, and what changed."""
+    turned = time_first(model)
+    if not turned.notes:
+        return model, calibration, test, ()
+    inputs = structure.inputs(model)
+    arrays = turned.samples(samples.check(calibration, inputs, "calibration data"))
+    if test is not None:
+        held = samples.check(test[0], inputs, "test data")
+        test = turned.samples(held), turned.labels(test[1])
+    return turned.model, arrays, test, told(turned.notes)
 
 
 def _deploy(
