@@ -149,6 +149,14 @@ def test_weights_are_rounded_beforehand() -> None:
     np.testing.assert_allclose(to.constants["y"], [[0.3, -1.2], [0.5, 0.2]], rtol=1e-6)
 
 
+def test_weights_may_be_directions_and_lengths() -> None:
+    """A row of (3, 4) is 5 long, one of (0, 2) is 2 long."""
+    to = Translation({"v": np.array([[3, 4], [0, 2]], "f"), "g": np.array([[10], [1]], "f")}, {})
+    arguments = {"v": Ref("v"), "g": Ref("g"), "dim": 0}
+    TRANSLATIONS["_weight_norm"](Call("_weight_norm", arguments, ("y",), ""), to)
+    np.testing.assert_allclose(to.constants["y"], [[6, 8], [0, 1]], rtol=1e-6)
+
+
 def test_ranges_that_each_sample_has_for_itself_are_refused() -> None:
     given = {"input": Ref("x"), "scale": Ref("s"), "zero_point": Ref("z"), **NARROW}
     call = Call("choose_qparams", given, ("y",), "")

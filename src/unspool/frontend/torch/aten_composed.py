@@ -92,7 +92,18 @@ def _lerp(call: Call, to: Translation) -> None:
     to.add("Add", [start, way], call.outputs[0])
 
 
+def _weight_norm(call: Call, to: Translation) -> None:
+    """torch.nn.utils' weight_norm: a direction and a length for each entry of an axis."""
+    direction, length = (to.constants.get(call[name].name) for name in ("v", "g"))
+    if direction is None or length is None:
+        raise UnspoolError("is of what is computed; expected weights")
+    others = tuple(n for n in range(direction.ndim) if n != call.get("dim", 0) % direction.ndim)
+    norm = np.sqrt(np.square(direction).sum(others, keepdims=True))
+    to.constants[call.outputs[0]] = np.asarray(direction * (length / norm), np.float32)
+
+
 TRANSLATIONS: dict[str, Translate] = {
+    "_weight_norm": _weight_norm,
     "addcmul": _addcmul,
     "einsum": _einsum,
     "lerp.Scalar": _lerp,
