@@ -11,6 +11,7 @@ from unspool.deployed import Options
 from unspool.errors import UnspoolWarning
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
+from unspool.frontend.time_first import time_first
 from unspool.inspection import calibration_data
 from unspool.inspection.inspecting import inspect
 from unspool.runtime.labels import check_test
@@ -43,6 +44,21 @@ def checked(
     checked = Test(*check_test(model, test, length))
     way.check(model, checked.data, "test data")
     return model, arrays, checked
+
+
+def steps_in_front(
+    model: Any, calibration: Samples, test: tuple[Samples, Labels] | None
+) -> tuple[Any, Samples, tuple[Samples, Labels] | None, tuple[str, ...]]:
+    """The model and its data with time steps in front of other axes, and what changed."""
+    turned = time_first(model)
+    if not turned.notes:
+        return model, calibration, test, ()
+    inputs = structure.inputs(model)
+    arrays = turned.samples(samples.check(calibration, inputs, "calibration data"))
+    if test is not None:
+        held = samples.check(test[0], inputs, "test data")
+        test = turned.samples(held), turned.labels(test[1])
+    return turned.model, arrays, test, told(turned.notes)
 
 
 def verdicts_of(

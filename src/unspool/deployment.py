@@ -7,22 +7,19 @@ from typing import Any
 import numpy as np
 
 from unspool import stages
-from unspool.before_work import Labels, checked, inspected, told
+from unspool.before_work import Labels, checked, inspected, steps_in_front, told
 from unspool.compilation import targets, vela
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident, keep_resident
 from unspool.compilation.targets import Target
 from unspool.deployed import Deployment, Options, save
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
-from unspool.frontend.time_first import time_first
 from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import with_best_cells, with_moments
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.measuring import Forms, measure
 from unspool.stages import Calibrated, Way
-from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
@@ -76,7 +73,7 @@ def deploy(
     moved: tuple[str, ...] = ()
     if steps_per_call is not None:
         check_graph(model)
-        model, calibration, test, moved = _steps_in_front(model, calibration, test)
+        model, calibration, test, moved = steps_in_front(model, calibration, test)
     done = _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
     return replace(done, warnings=(*moved, *done.warnings))
 
@@ -145,7 +142,7 @@ def deploy_stream(
         ('gru/h',)
     """
     check_graph(model)
-    model, calibration, test, moved = _steps_in_front(model, calibration, test)
+    model, calibration, test, moved = steps_in_front(model, calibration, test)
     chunks = check_streams(model, pieces.stream(lookahead, pool_window))
     time_steps = time_steps or chunks.multiple
     way = stages.stream(
@@ -172,21 +169,6 @@ def deploy_stream(
         )
     done = _deploy(model, calibration, test, None, tried, way, options, watch)
     return replace(done, warnings=(*moved, *done.warnings))
-
-
-def _steps_in_front(
-    model: Any, calibration: Samples, test: tuple[Samples, Labels] | None
-) -> tuple[Any, Samples, tuple[Samples, Labels] | None, tuple[str, ...]]:
-    """The model and its data with time steps in front of other axes, and what changed."""
-    turned = time_first(model)
-    if not turned.notes:
-        return model, calibration, test, ()
-    inputs = structure.inputs(model)
-    arrays = turned.samples(samples.check(calibration, inputs, "calibration data"))
-    if test is not None:
-        held = samples.check(test[0], inputs, "test data")
-        test = turned.samples(held), turned.labels(test[1])
-    return turned.model, arrays, test, told(turned.notes)
 
 
 def _deploy(

@@ -62,10 +62,32 @@ def _of_open_name(name: str) -> Any:
     return made([node("Relu", "x", "y")], {"x": [1, name, "other"]}, ["y"])
 
 
+def _of_one(*nodes: Any, outputs: str = "y", **constants: Any) -> Any:
+    return made(list(nodes), {"x": [1, 6]}, outputs.split(), constants, opset=18)
+
+
 ONNX: dict[str, tuple[Callable[[], Any], str]] = {
     "doubled": (_doubled, "a tensor that is too large"),
     "slow": (lambda: _of_many("MaxPool", kernel_shape=[3, 3]), "MaxPool of 262,144 constants"),
     "outer": (_outer, "its Add of constants may be of any size"),
+    "a value of two nodes": (
+        lambda: _of_one(node("Relu", "x", "y"), node("Neg", "x", "y")),
+        "gives 'y', which comes from elsewhere, too",
+    ),
+    "a value made of itself": (
+        lambda: _of_one(
+            node("Tile", "t n", "t"), node("Add", "x t", "y"), t=np.ones(6), n=np.ones(1)
+        ),
+        "gives 't', which comes from elsewhere, too",
+    ),
+    "more pieces than it says": (  # which ends the process in ONNX's shape inference
+        lambda: _of_one(node("Split", "x", "a b c d", axis=1, num_outputs=3), outputs="a b c d"),
+        "its Split says that it has 3 outputs, and has 4",
+    ),
+    "no equation": (  # of which ONNX's shape inference finds no end
+        lambda: _of_one(node("Einsum", "x x", "y", equation="bi\0tg,h->t")),
+        "is no equation of an Einsum",
+    ),
     "lines in a name": (lambda: _of_open_name("a\nb\r\u2028"), r"(1, a\nb\r\u2028, other)"),
     "a long name": (lambda: _of_open_name("x" * 5000), "xx … xx"),
 }

@@ -149,6 +149,18 @@ def check_together(
         )
 
 
+def unsearchable(stream: StreamOptions, quantization: DeployOptions) -> list[str]:
+    """The options by which a model is deployed otherwise than a search tries it."""
+    accepted = DeployOptions(
+        allow_cpu=quantization.allow_cpu,
+        resident_weights=quantization.resident_weights,
+        remedy_seconds=quantization.remedy_seconds,
+    )
+    given = [*words(replace(stream, time_steps=None)), *words(quantization)]
+    common = words(accepted)
+    return [word for word in given if word.startswith("--") and word not in common]
+
+
 def _check_search(
     asked: str, has_setting: bool, stream: StreamOptions, quantization: DeployOptions
 ) -> None:
@@ -157,16 +169,8 @@ def _check_search(
         raise UnspoolError(
             f"{searches}: --units, --sparsity, --clusters and --layer cannot be given with it"
         )
-    accepted = DeployOptions(
-        allow_cpu=quantization.allow_cpu,
-        resident_weights=quantization.resident_weights,
-        remedy_seconds=quantization.remedy_seconds,
-    )
-    others = replace(stream, time_steps=None)
-    if others != StreamOptions() or quantization != accepted:
-        given = [*words(others), *words(quantization)]
-        common = words(accepted)
-        flags = [word for word in given if word.startswith("--") and word not in common]
+    flags = unsearchable(stream, quantization)
+    if flags:
         raise UnspoolError(
             f"{searches} with whole sequences in int8: {', '.join(flags)} cannot be given with it; "
             "give a setting instead, such as --sparsity 0.8"

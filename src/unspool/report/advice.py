@@ -133,7 +133,7 @@ def _accuracy(report: Report, request: Request) -> list[Advice]:
     if lost <= LOSS_POINTS:
         return []
     text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
-    advice = [Advice(text, commands.compress(request, "--quantization-aware"), because)]
+    advice = [Advice(text, commands.compress(request, commands.AWARE), because)]
     if request.activations == "int8" and request.again:
         text = "Or use int16 activations, for twice the SRAM:"
         advice.append(Advice(text, f"{request.again} --activations int16", because))

@@ -12,6 +12,11 @@ _DATA = "--data X.npy --labels Y.npy"
 """Options of `unspool compress`, with the user's files to be filled in."""
 
 
+AWARE = "--quantization-aware"
+SEARCH, A_SETTING = "--max-accuracy-drop 0.2", "--sparsity 0.8 --clusters 16"
+"""What makes `unspool compress` give a smaller model; a search knows sequences in int8 alone."""
+
+
 @dataclass(frozen=True)
 class Request:
     """The files and commands that advice refers to.
@@ -22,6 +27,7 @@ class Request:
         model: path of the trained model; empty where only the .tflite is known.
         again: the command that made the report, to be run again with other options.
         options: of it, that `unspool compress` takes, too.
+        smaller: what makes that give a smaller model.
         activations: "int8" or "int16"; empty where it is not known.
         stream_steps: time steps of a call, where the model was deployed without states but could be
             fed a stream with them; else 0.
@@ -34,6 +40,7 @@ class Request:
     model: str = ""
     again: str = ""
     options: str = ""
+    smaller: str = SEARCH
     activations: str = ""
     stream_steps: int = 0
     chunk: int = 1
@@ -44,7 +51,7 @@ def for_remedy(remedy: Remedy, request: Request) -> str:
     """The command that applies a remedy; empty where the report was not made by a command."""
     option, value = remedy.choice
     if option == "quantization_aware":
-        return compress(request, "--quantization-aware")
+        return compress(request, AWARE)
     if not request.again:
         return ""
     return f"{request.again} --{option.replace('_', '-')} {value}".rstrip()
@@ -52,8 +59,10 @@ def for_remedy(remedy: Remedy, request: Request) -> str:
 
 def compress(request: Request, option: str) -> str:
     """The command that compresses the trained model, and deploys it as it was."""
-    words = ("unspool compress", model(request), _DATA, request.options, option)
-    return " ".join(filter(None, words))
+    options = request.options.split(" ")
+    if option == AWARE:  # what is trained so has one scale for each input
+        options = [word for word in options if word != "--feature-scales"]
+    return " ".join(filter(None, ["unspool compress", model(request), _DATA, *options, option]))
 
 
 def flag(name: str, limit: float) -> str:

@@ -1,15 +1,16 @@
 """An .onnx file as a graph: checked, every shape fixed, what is constant computed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from unspool.errors import UnspoolError
-from unspool.frontend.onnx import first_states, folding, names
+from unspool.frontend.onnx import damage, first_states, folding, names
 from unspool.frontend.onnx.cells import cells
-from unspool.frontend.onnx.choices import graphs_in, reads
+from unspool.frontend.onnx.choices import reads
 from unspool.frontend.onnx.cutting import cut
+from unspool.frontend.onnx.damage import nodes, tensors
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.giving import give
 from unspool.frontend.onnx.graph import Graph, Node
@@ -140,24 +141,6 @@ def parsed(path: Path) -> Any:
         raise UnspoolError(f"not an ONNX file, or damaged: {brief(error)}") from None
 
 
-def tensors(graph: Any) -> Iterator[Any]:
-    """The tensors of a graph: weights, and those in attributes, of graphs in it, too."""
-    yield from graph.initializer
-    for node in graph.node:
-        for entry in node.attribute:
-            yield from (entry.t, *entry.tensors)
-        for inner in graphs_in(node):
-            yield from tensors(inner)
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """The nodes of a graph, and of graphs in them."""
-    for node in graph.node:
-        yield node
-        for inner in graphs_in(node):
-            yield from _nodes(inner)
-
-
 def _check_data(listed: Iterable[Any], folder: Path) -> None:
     """Check that data outside of the file lies in its folder, and fits in memory."""
     total = 0
@@ -181,7 +164,8 @@ def _check_data(listed: Iterable[Any], folder: Path) -> None:
 
 def _check(model: Any) -> None:
     """Check that a model is one that inference needs: ONNX's operators, no loops."""
-    for node in _nodes(model.graph):
+    damage.check(model.graph)
+    for node in nodes(model.graph):
         where = f"node {node.name or next(iter(node.output), '')!r}"
         if not node.op_type.isidentifier():
             raise UnspoolError(f"{where}: {node.op_type!r} is no operator; the file is damaged")
@@ -194,11 +178,6 @@ def _check(model: Any) -> None:
             raise UnspoolError(
                 f"{where}: a {node.op_type} hides the recurrent layer in it; export nn.GRU, "
                 "nn.LSTM or nn.RNN, not code with a loop that was scripted"
-            )
-    for tensor in tensors(model.graph):
-        if min(tensor.dims, default=0) < 0:  # ONNX's shape inference ends the process for such
-            raise UnspoolError(
-                f"weights {tensor.name!r} have the shape {tuple(tensor.dims)}; the file is damaged"
             )
     if not model.graph.output:
         raise UnspoolError("the ONNX graph has no output")

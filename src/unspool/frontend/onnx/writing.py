@@ -11,8 +11,9 @@ import numpy as np
 
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend.onnx.assembling import assembled
+from unspool.frontend.onnx.damage import tensors
 from unspool.frontend.onnx.graph import RECURRENT, Graph
-from unspool.frontend.onnx.reading import Piece, graph_of, parsed, tensors
+from unspool.frontend.onnx.reading import Piece, graph_of, parsed
 
 _HALF = 2**23
 """Of the whole numbers that float32 has exactly, and their sums."""
