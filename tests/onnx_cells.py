@@ -151,7 +151,8 @@ def _as_read(case: Case) -> Case:
     if case.op != "RNN" or not OLD_ONNXRUNTIME:
         return case
     told = iter(case.alphas)
-    alphas = (next(told, ALPHAS[kind]) if kind in ALPHAS else 0.0 for kind in case.activations)
+    known = {**ALPHAS, "HardSigmoid": 0.2}
+    alphas = (next(told, known[kind]) if kind in known else 0.0 for kind in case.activations)
     return replace(case, alphas=tuple(alphas))
 
 

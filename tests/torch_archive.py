@@ -1,9 +1,9 @@
-"""Files that PyTorch's exporters wrote, `frontend/torch/make_files.py` says how."""
+"""Files that PyTorch's exporters wrote, `frontend/pytorch/make_files.py` says how."""
 
 import tarfile
 from pathlib import Path
 
-_ARCHIVE = Path(__file__).parent / "frontend" / "torch" / "torch.tar.xz"
+_ARCHIVE = Path(__file__).parent / "frontend" / "pytorch" / "torch.tar.xz"
 
 
 def names() -> list[str]:

@@ -15,6 +15,8 @@ from onnx_models import node
 import unspool
 from unspool import Options, UnspoolWarning
 from unspool.frontend.onnx.loading import load_onnx
+from unspool.frontend.time_first import time_first
+from unspool.support._tensorflow import keras
 
 STEPS, CHANNELS = 24, 4
 
@@ -102,10 +104,15 @@ def test_it_is_fed_step_by_step(way: str, tmp_path: Path) -> None:
     assert errors and max(errors) < 0.05 * np.ptp(labels)
 
 
-def test_what_reads_an_input_in_its_own_order_keeps_it() -> None:
-    from unspool.frontend.time_first import time_first
-    from unspool.support._tensorflow import keras
+def test_a_frame_keeps_the_order_of_its_axes() -> None:
+    """An image for each time step, its channels moved behind its rows."""
+    x = keras.Input((None, 3, 8))
+    y = keras.layers.TimeDistributed(keras.layers.Flatten())(keras.layers.Permute((1, 3, 2))(x))
+    model = keras.Model(x, keras.layers.GRU(3)(y))
+    assert time_first(model).model is model
 
+
+def test_what_reads_an_input_in_its_own_order_keeps_it() -> None:
     x = keras.Input((CHANNELS, STEPS))
     turned = keras.layers.Permute((2, 1))(x)
     both = [keras.layers.GRU(3)(turned), keras.layers.Flatten()(x)]

@@ -1,4 +1,4 @@
-"""Models of PyTorch by each of its exporters; what PyTorch computed is in torch/torch.tar.xz."""
+"""Models of PyTorch by each of its exporters; what PyTorch computed is in pytorch/torch.tar.xz."""
 
 import re
 import sys

@@ -99,14 +99,19 @@ def _behind(model: Any, tensor: Any) -> list[Any]:
     alike = {layer.dims for layer in layers if isinstance(layer, keras.layers.Permute)}
     once = all(len(calls(model, layer)) == 1 for layer in layers)
     all_are = all(isinstance(layer, keras.layers.Permute) for layer in layers)
-    return layers if all_are and once and len(alike) == 1 else []
+    return layers if all_are and once and len(alike) == 1 and _moves_time(layers[0]) else []
 
 
 def _before(model: Any, tensor: Any) -> Any:
     """The Permute that gives an output, or None."""
     layer = tensor._keras_history.operation
     is_one = isinstance(layer, keras.layers.Permute) and len(calls(model, layer)) == 1
-    return layer if is_one and not readers(model, tensor) else None
+    return layer if is_one and _moves_time(layer) and not readers(model, tensor) else None
+
+
+def _moves_time(permute: Any) -> bool:
+    """Whether it is the first axis behind the samples that is moved; others are of a frame."""
+    return bool(permute.dims[0] != 1)
 
 
 def _shape(tensor: Any, order: Sequence[int]) -> tuple[int | None, ...]:
