@@ -104,6 +104,36 @@ def test_it_is_fed_step_by_step(way: str, tmp_path: Path) -> None:
     assert errors and max(errors) < 0.05 * np.ptp(labels)
 
 
+def _images() -> Any:
+    """A convolution over (time, frequency) of one channel, zeros in front of time, and a GRU."""
+    nodes = [
+        node("Pad", "x zeros none", "p"),
+        node("Conv", "p k", "c", pads=[0, 1, 0, 1]),
+        node("Relu", "c", "r"),
+        node("Transpose", "r", "t", perm=[2, 0, 1, 3]),
+        node("Reshape", "t rows", "s"),
+        node("GRU", "s W R", "h", hidden_size=3),
+        node("Squeeze", "h one", "y"),
+    ]
+    constants = {"k": w(4, 1, 5, 3), "W": w(1, 9, 4 * CHANNELS), "R": w(1, 9, 3), "none": 0.0}
+    constants |= {"zeros": np.array([0, 0, 4, 0, 0, 0, 0, 0]), "one": np.array([1])}
+    constants |= {"rows": np.array([STEPS, 1, 4 * CHANNELS])}
+    inputs: dict[str, list[int | str]] = {"x": [1, 1, STEPS, CHANNELS]}
+    return onnx_models.made(nodes, inputs, ["y"], constants)
+
+
+def test_an_axis_of_one_channel_stands_in_front_of_time(tmp_path: Path) -> None:
+    network = _images()
+    data = np.random.default_rng(0).normal(0, 1, (40, 1, STEPS, CHANNELS)).astype(np.float32)
+    model = load_onnx(onnx_models.saved(network, tmp_path))
+    with pytest.warns(UnspoolWarning, match=r"input 'x': .* in place of \(1, 24, 4\)"):
+        done = unspool.deploy_stream(model, data, time_steps=2, options=Options(remedy_seconds=0))
+    assert done.simulation is not None and done.simulation.equal == 40
+    (found,) = unspool.Session(done.float_tflite).predict(data.reshape(40, STEPS, CHANNELS, -1))
+    expected = [onnx_models.run(network, {"x": sample[None]})["y"][:, 0] for sample in data]
+    np.testing.assert_allclose(found.reshape(40, STEPS, 3), expected, atol=1e-5)
+
+
 def test_a_frame_keeps_the_order_of_its_axes() -> None:
     """An image for each time step, its channels moved behind its rows."""
     x = keras.Input((None, 3, 8))

@@ -1,6 +1,7 @@
 """Sequences whose time steps are not in front, as PyTorch's convolutions take them: brought there.
 
-Such a model begins with a Permute, and may end with one. A stream comes step by step, so that what
+Such a model begins with a Permute, or with a Reshape around an axis of one entry, and may end so.
+A stream comes step by step, so that what
 moves the steps to the front has no form in it: it is done to the data instead, and named.
 """
 
@@ -18,109 +19,143 @@ from unspool.support.samples import Samples
 
 
 @dataclass(frozen=True)
+class Move:
+    """How an array (samples, ...) is turned.
+
+    Attributes:
+        order: of its axes.
+        shape: without samples, once they are in that order; None where a length is open.
+    """
+
+    order: tuple[int, ...]
+    shape: tuple[int | None, ...]
+
+    def of(self, array: np.ndarray) -> np.ndarray:
+        """The array turned; one of fewer axes stays as it is."""
+        if array.ndim != len(self.order):
+            return array
+        sizes = (-1 if size is None else size for size in self.shape)
+        return array.transpose(self.order).reshape(len(array), *sizes)
+
+
+@dataclass(frozen=True)
 class TimeFirst:
     """A model without the Permutes at its ends.
 
     Attributes:
         model: it has the layers, and the weights, of the one that it was made of.
-        inputs: order of the axes of an array (samples, ...) for each input; as it is where empty.
+        inputs: what is done to an array (samples, ...) of each input; None where nothing is.
         outputs: the same for each output.
         notes: what changed, for people; none where nothing did.
     """
 
     model: Any
-    inputs: tuple[tuple[int, ...], ...]
-    outputs: tuple[tuple[int, ...], ...]
+    inputs: tuple[Move | None, ...]
+    outputs: tuple[Move | None, ...]
     notes: tuple[str, ...]
 
     def samples(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Samples for the model, of those for the one that it was made of."""
-        return [_turned(*each) for each in zip(arrays, self.inputs, strict=True)]
+        return [_moved(*each) for each in zip(arrays, self.inputs, strict=True)]
 
     def labels(self, given: Samples) -> Any:
         """Labels, those of the only output or by its name; of fewer axes, they stay as they are."""
         if not isinstance(given, Mapping):
-            return _turned(np.asarray(given), self.outputs[0])
-        orders = dict(zip(structure.output_names(self.model), self.outputs, strict=True))
-        return {name: _turned(array, orders.get(name, ())) for name, array in given.items()}
+            return _moved(np.asarray(given), self.outputs[0])
+        moves = dict(zip(structure.output_names(self.model), self.outputs, strict=True))
+        return {name: _moved(array, moves.get(name)) for name, array in given.items()}
 
 
 def time_first(model: Any) -> TimeFirst:
-    """The model, the Permutes that alone read an input or give an output left out."""
+    """The model, without what alone reads an input, or gives an output, and moves its time."""
     whole = functional(model)
     first = [_behind(whole, tensor) for tensor in whole.inputs]
     last = [_before(whole, tensor) for tensor in whole.outputs]
-    dropped = {id(layer) for layer in (*(each for f in first for each in f), *last) if layer}
-    inputs = tuple((0, *layers[0].dims) if layers else () for layers in first)
-    outputs = tuple((0, *(np.argsort(layer.dims) + 1).tolist()) if layer else () for layer in last)
-    if not dropped:
+    behind = {id(layer) for layers in first for layer in layers}
+    before = {id(layer): layer for layer in last if layer is not None}
+    inputs = tuple(_into(layers[0]) if layers else None for layers in first)
+    outputs = tuple(None if layer is None else _out_of(layer) for layer in last)
+    if not behind and not before:
         return TimeFirst(model, inputs, outputs, ())
     given = [
-        keras.Input(batch_shape=_shape(tensor, order), dtype=tensor.dtype, name=tensor.name)
-        for tensor, order in zip(whole.inputs, inputs, strict=True)
+        keras.Input(
+            batch_shape=(tensor.shape[0], *(move.shape if move else tensor.shape[1:])),
+            dtype=tensor.dtype,
+            name=tensor.name,
+        )
+        for tensor, move in zip(whole.inputs, inputs, strict=True)
     ]
-    given_out = {id(layer) for layer in last}
-    results = whole._run_through_graph(
-        admitted(given),
-        operation_fn=lambda layer: (
-            layer
-            if id(layer) not in dropped
-            else keras.layers.Identity(name=layer.name)  # outputs are named by it
-            if id(layer) in given_out
-            else _same
-        ),
-    )
+
+    def instead(layer: Any) -> Any:
+        if id(layer) in before:
+            return keras.layers.Identity(name=layer.name)  # outputs are named by it
+        return _same if id(layer) in behind else layer
+
+    results = whole._run_through_graph(admitted(given), operation_fn=instead)
     pack = keras.tree.pack_sequence_as
     made = keras.Model(
         pack(whole._inputs_struct, given),
         pack(whole._outputs_struct, keras.tree.flatten(results)),
         name=model.name,
     )
-    ends = [
-        *((f"input {t.name!r}", t, order) for t, order in zip(whole.inputs, inputs, strict=True)),
-        *(
-            (f"output {name!r}", tensor, order)
-            for name, tensor, order in zip(
-                structure.output_names(model), whole.outputs, outputs, strict=True
-            )
-        ),
-    ]
+    inner = [(f"input {tensor.name!r}", tensor) for tensor in whole.inputs]
+    outer = zip(structure.output_names(model), whole.outputs, strict=True)
+    ends = [*inner, *((f"output {name!r}", tensor) for name, tensor in outer)]
     notes = (
-        f"{what}: its time steps come first, {_shape(t, order)[1:]} in place of {_shape(t, ())[1:]}"
-        for what, t, order in ends
-        if order
+        f"{what}: its time steps come first, {move.shape} in place of {tuple(tensor.shape[1:])}"
+        for (what, tensor), move in zip(ends, (*inputs, *outputs), strict=True)
+        if move
     )
     return TimeFirst(with_loss(made, model), inputs, outputs, tuple(notes))
 
 
 def _behind(model: Any, tensor: Any) -> list[Any]:
-    """The Permutes that read an input, all alike; none where something else reads it."""
+    """The layers that read an input, all alike, and move its time; none where others read it."""
     layers = [node.operation for node in readers(model, tensor)]
-    alike = {layer.dims for layer in layers if isinstance(layer, keras.layers.Permute)}
-    once = all(len(calls(model, layer)) == 1 for layer in layers)
-    all_are = all(isinstance(layer, keras.layers.Permute) for layer in layers)
-    return layers if all_are and once and len(alike) == 1 and _moves_time(layers[0]) else []
+    alike = {(type(layer), _into(layer)) for layer in layers if _moves_time(model, layer)}
+    return layers if len(alike) == 1 and all(_moves_time(model, each) for each in layers) else []
 
 
 def _before(model: Any, tensor: Any) -> Any:
-    """The Permute that gives an output, or None."""
+    """The layer that gives an output, and moves its time, or None."""
     layer = tensor._keras_history.operation
-    is_one = isinstance(layer, keras.layers.Permute) and len(calls(model, layer)) == 1
-    return layer if is_one and _moves_time(layer) and not readers(model, tensor) else None
+    return layer if _moves_time(model, layer) and not readers(model, tensor) else None
 
 
-def _moves_time(permute: Any) -> bool:
-    """Whether it is the first axis behind the samples that is moved; others are of a frame."""
-    return bool(permute.dims[0] != 1)
+def _moves_time(model: Any, layer: Any) -> bool:
+    """Whether a layer moves the first axis behind the samples, and nothing else.
+
+    It is a Permute, of which others are of a frame, or a Reshape around axes of one entry.
+    """
+    if not isinstance(layer, keras.layers.Permute | keras.layers.Reshape):
+        return False
+    if len(calls(model, layer)) != 1:
+        return False
+    if isinstance(layer, keras.layers.Permute):
+        return bool(layer.dims[0] != 1)
+    before, after = layer.input.shape[1:], layer.output.shape[1:]
+    long = [[size for size in shape if size != 1] for shape in (before, after)]
+    return long[0] == long[1] and 1 in (before[0], after[0])
 
 
-def _shape(tensor: Any, order: Sequence[int]) -> tuple[int | None, ...]:
-    return tuple(tensor.shape[axis] for axis in order or range(len(tensor.shape)))
+def _into(layer: Any) -> Move:
+    """What a layer does."""
+    rank = len(layer.input.shape)
+    dims = layer.dims if isinstance(layer, keras.layers.Permute) else range(1, rank)
+    return Move((0, *dims), tuple(layer.output.shape[1:]))
+
+
+def _out_of(layer: Any) -> Move:
+    """What takes back what a layer does."""
+    rank = len(layer.output.shape)
+    is_permute = isinstance(layer, keras.layers.Permute)
+    order = (np.argsort(layer.dims) + 1).tolist() if is_permute else range(1, rank)
+    return Move((0, *order), tuple(layer.input.shape[1:]))
 
 
 def _same(x: Any, **_: Any) -> Any:
     return x
 
 
-def _turned(array: np.ndarray, order: Sequence[int]) -> np.ndarray:
-    return array.transpose(order) if order and array.ndim == len(order) else array
+def _moved(array: np.ndarray, move: Move | None) -> np.ndarray:
+    return move.of(array) if move else array

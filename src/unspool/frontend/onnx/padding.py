@@ -8,6 +8,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.scope import Scope
+from unspool.frontend.onnx.sliding import layer, spatial
 from unspool.frontend.onnx.values import Value, arranged, laid_out, natural_order
 from unspool.support._tensorflow import keras
 
@@ -28,6 +29,9 @@ def pad(node: Node, scope: Scope) -> Value:
     by_axis = dict(zip(places, zip(*np.split(pads.astype(int), 2), strict=True), strict=True))
     padded = {axis for axis, sides in by_axis.items() if any(sides)}
     order = natural_order(value)
+    slides = spatial(value)
+    if len(slides) in (1, 2) and padded <= set(slides) and value.axes[0] is None:
+        order = [*slides, 1]  # as a convolution takes it
     order = order if padded <= set(order) else sorted({*order, *padded})
     if not padded:
         return value
@@ -36,6 +40,9 @@ def pad(node: Node, scope: Scope) -> Value:
     if mode == "edge":
         return laid_out(_with_edges(tensor, sides), order, rank)
     constant = 0.0 if fill is None or mode == "reflect" else float(fill.item())
+    if mode == "constant" and not constant and sides[-1] == (0, 0) and len(sides) in (3, 4):
+        zeros = layer("pad", len(sides) - 2)  # whose rows in time a stream knows
+        return laid_out(zeros(sides[1] if len(sides) == 3 else sides[1:3])(tensor), order, rank)
     told = {"constant_values": constant} if constant else {}
     return laid_out(keras.ops.pad(tensor, sides, mode, **told), order, rank)
 
