@@ -153,3 +153,21 @@ def test_a_length_that_no_operator_tells_is_the_one_that_is_open(
     x, z = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((1, 8, 6), (1, 3, 8, 4)))
     found = np.asarray(loaded({"x": x, "z": z})["y"])
     np.testing.assert_allclose(found, onnx_models.run(model, {"x": x, "z": z})["y"], 1e-5, 1e-5)
+
+
+def test_a_recurrence_over_many_steps_of_an_open_length(tmp_path: Path) -> None:
+    """Sixty for each step that the file leaves open: 3,000 in all where it is tried."""
+    nodes = [
+        node("Reshape", "x rows", "s"),
+        node("GRU", "s W R", "h", hidden_size=4),
+        node("Squeeze", "h one", "y"),
+    ]
+    constants = {"W": w(1, 12, 3), "R": w(1, 12, 4), "one": np.array([1])}
+    constants["rows"] = np.array([-1, 1, 3])
+    network = made(nodes, {"x": [1, "t", 60, 3]}, ["y"], constants)
+    model = load_onnx(onnx_models.saved(network, tmp_path))
+    x = np.random.default_rng(0).normal(0, 1, (1, 4, 60, 3)).astype(np.float32)
+    expected = onnx_models.run(network, {"x": x})["y"]
+    np.testing.assert_allclose(
+        onnx_models.answers(model, {"x": x})["y"].ravel(), expected.ravel(), atol=1e-5
+    )
