@@ -80,13 +80,13 @@ class Inputs:
         """Time steps of the sequences that are trained on, where the model leaves them open."""
         from unspool.frontend import structure
         from unspool.support import samples
+        from unspool.unrolling import taken
 
         if not self.stream.states:
             return self.stream.time_steps
         inputs = structure.inputs(self.trained)
         arrays = samples.check(self.arrays.data, inputs, "training data")
-        is_open = (len(t.shape) > 1 and t.shape[1] is None for t in inputs)
-        return next((a.shape[1] for a, open in zip(arrays, is_open, strict=True) if open), None)
+        return taken.steps_of(self.trained, arrays)
 
 
 def again(

@@ -125,7 +125,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         model=str(source.model or folder / MODEL),
         config=str(source.config or ""),
         again=source.again or command_line(),
-        options=shlex.join(source.options),
+        options=tuple(source.options),
         smaller=source.smaller,
         activations=deployment.activations,
         stream_steps=steps,

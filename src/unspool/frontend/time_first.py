@@ -1,8 +1,8 @@
 """Sequences whose time steps are not in front, as PyTorch's convolutions take them: brought there.
 
 Such a model begins with a Permute, or with a Reshape around an axis of one entry, and may end so.
-A stream comes step by step, so that what
-moves the steps to the front has no form in it: it is done to the data instead, and named.
+A stream comes step by step, so that what moves the steps to the front has no form in it: it is done
+to the data instead, and named.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Move:
 
 @dataclass(frozen=True)
 class TimeFirst:
-    """A model without the Permutes at its ends.
+    """A model without what moves time at its ends.
 
     Attributes:
         model: it has the layers, and the weights, of the one that it was made of.

@@ -39,7 +39,7 @@ class Request:
     out: str
     model: str = ""
     again: str = ""
-    options: str = ""
+    options: tuple[str, ...] = ()
     smaller: str = SEARCH
     activations: str = ""
     stream_steps: int = 0
@@ -59,10 +59,9 @@ def for_remedy(remedy: Remedy, request: Request) -> str:
 
 def compress(request: Request, option: str) -> str:
     """The command that compresses the trained model, and deploys it as it was."""
-    options = request.options.split(" ")
-    if option == AWARE:  # what is trained so has one scale for each input
-        options = [word for word in options if word != "--feature-scales"]
-    return " ".join(filter(None, ["unspool compress", model(request), _DATA, *options, option]))
+    barred = {"--feature-scales"} if option == AWARE else set()  # it has one scale for each input
+    options = join(word for word in request.options if word not in barred)
+    return " ".join(filter(None, ["unspool compress", model(request), _DATA, options, option]))
 
 
 def flag(name: str, limit: float) -> str:

@@ -83,9 +83,7 @@ def _of_windows(layer: Any, zeros: tuple[int, int], pieces: Pieces) -> Step | No
         return Step(
             f"puts zeros behind the sequence, whose end {pieces.of} does not have{pieces.ahead}"
         )
-    if not added and any(zeros) and windows.pads(layer):  # beside what has rows of zeros already
-        return Step(zeros=zeros, reads_windows=True)
-    if added:
+    if added and any((*added, *zeros)):
         return Step(zeros=(zeros[0] + added[0], zeros[1] + added[1]), reads_windows=True)
     if window is None or not (window.reads_before or any(zeros)):
         return None

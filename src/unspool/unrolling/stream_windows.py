@@ -25,7 +25,6 @@ from unspool.unrolling.windows import (
     Window,
     cropping,
     padding,
-    pads,
     pools_all,
     same_zeros,
     spreading,
@@ -70,9 +69,9 @@ class Windows:
             return Function(lambda x: tf.reshape(x, (1, x.shape[1], *kept)), name=name)
         if id(layer) not in self.read:
             return None
-        cut, read = cropping(layer), window(layer)
-        if pads(layer):
-            return self._zeros(layer, name, padding(layer) or (0, 0), plain)
+        zeros, cut, read = padding(layer), cropping(layer), window(layer)
+        if zeros is not None:
+            return self._zeros(layer, name, zeros, plain)
         if cut:
             return lambda chunk, **_: self._cut(layer, name, chunk, cut)
         if pools_all(layer):

@@ -94,18 +94,17 @@ def same_zeros(length: int, size: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pads(layer: Any) -> bool:
-    """Whether a layer is a ZeroPadding of sequences: around time, or beside it."""
-    is_first = getattr(layer, "data_format", None) == "channels_first"
-    return isinstance(layer, _PADDINGS) and not is_first
-
-
 def padding(layer: Any) -> tuple[int, int] | None:
-    """(rows of zeros in front, behind) that a ZeroPadding layer adds to a sequence."""
-    if not pads(layer):
+    """(rows of zeros in front, behind) that a ZeroPadding layer adds to a sequence.
+
+    Both are 0 of one that pads beside time alone; None of another layer.
+    """
+    if not isinstance(layer, _PADDINGS) or getattr(layer, "data_format", None) == "channels_first":
         return None
-    both = layer.padding if isinstance(layer, _L.ZeroPadding1D) else layer.padding[0]
-    return both if any(both) else None
+    both: tuple[int, int] = (
+        layer.padding if isinstance(layer, _L.ZeroPadding1D) else layer.padding[0]
+    )
+    return both
 
 
 def cropping(layer: Any) -> tuple[int, int] | None:

@@ -17,7 +17,6 @@ from unspool.frontend.onnx import (
     shapes,
 )
 from unspool.frontend.onnx.building import build
-from unspool.frontend.onnx.cropping import cropped
 from unspool.frontend.onnx.frames import of_frames, one_step
 from unspool.frontend.onnx.fusing import fused
 from unspool.frontend.onnx.graph import Graph, check_links, is_open
@@ -59,7 +58,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         UnspoolError: a node has no form; the message names it.
     """
     check_links(graph)
-    graph = cropped(fused(lengths.read_directly(graph)))
+    graph = fused(lengths.read_directly(graph))
     try:
         model = build(graph, FORMS)
     except UnspoolError as error:
@@ -70,7 +69,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         return _opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):
         return model
-    return _opened(model, graph, build(cropped(fused(again(OTHER_LENGTH))), FORMS))
+    return _opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
 
 
 def _opened(model: Any, graph: Graph, other: Any) -> Any:

@@ -5,37 +5,39 @@ from dataclasses import replace
 
 import numpy as np
 
+from unspool.frontend.onnx.cropping import cropped
 from unspool.frontend.onnx.graph import Graph, Node, readers
 
 
 def fused(graph: Graph) -> Graph:
-    """The same graph, a MatMul and the Add of its bias as one Gemm."""
+    """The same graph, without the nodes that those before them do the work of."""
     by_value = readers(graph.nodes)
     gone: set[str] = set()
     nodes = []
     for node in graph.nodes:
         if node.name in gone:
             continue
-        add = _bias(node, by_value, graph)
-        if add is not None:
-            gone.add(add.name)
-            bias = next(name for name in add.inputs if name != node.outputs[0])
-            node = Node("Gemm", node.name, (*node.inputs, bias), add.outputs)
-        nodes.append(node)
+        reading = by_value.get(node.outputs[0], [])
+        one = None
+        if len(reading) == 1 and node.outputs[0] not in graph.outputs:
+            pair = node, reading[0], graph.constants
+            one = _with_bias(*pair) or cropped(*pair)
+        if one is not None:
+            gone.add(reading[0].name)
+        nodes.append(one or node)
     return replace(graph, nodes=tuple(nodes))
 
 
-def _bias(node: Node, by_value: Mapping[str, list[Node]], graph: Graph) -> Node | None:
-    """The Add behind a MatMul that adds a number to each column."""
-    if node.op != "MatMul" or node.outputs[0] in graph.outputs:
+def _with_bias(node: Node, add: Node, constants: Mapping[str, np.ndarray]) -> Node | None:
+    """A MatMul and the Add behind it, of a number to each column, as one Gemm."""
+    if node.op != "MatMul" or add.op != "Add":
         return None
-    matrix = graph.constants.get(node.inputs[1])
-    reading = by_value.get(node.outputs[0], [])
-    if matrix is None or matrix.ndim != 2 or len(reading) != 1 or reading[0].op != "Add":
+    matrix = constants.get(node.inputs[1])
+    others = [name for name in add.inputs if name != node.outputs[0]]
+    bias = constants.get(others[0]) if len(others) == 1 else None
+    if matrix is None or matrix.ndim != 2 or bias is None or not _is_row(bias, matrix.shape[1]):
         return None
-    others = [graph.constants.get(name) for name in reading[0].inputs if name != node.outputs[0]]
-    fits = len(others) == 1 and others[0] is not None and _is_row(others[0], matrix.shape[1])
-    return reading[0] if fits else None
+    return Node("Gemm", node.name, (*node.inputs, *others), add.outputs)
 
 
 def _is_row(constant: np.ndarray, width: int) -> bool:
