@@ -148,3 +148,10 @@ def test_what_reads_an_input_in_its_own_order_keeps_it() -> None:
     both = [keras.layers.GRU(3)(turned), keras.layers.Flatten()(x)]
     model = keras.Model(x, keras.layers.Concatenate()(both))
     assert time_first(model).model is model
+
+
+def test_an_input_that_is_an_output_too_keeps_its_order() -> None:
+    x = keras.Input((CHANNELS, STEPS))
+    turned = keras.layers.Permute((2, 1))(x)
+    model = keras.Model(x, [keras.layers.GRU(3)(turned), x])
+    assert time_first(model).model is model

@@ -110,10 +110,15 @@ def time_first(model: Any) -> TimeFirst:
 
 
 def _behind(model: Any, tensor: Any) -> list[Any]:
-    """The layers that read an input, all alike, and move its time; none where others read it."""
+    """The layers that read an input, all alike, and move its time; none where others read it.
+
+    Nor is there one where the model gives it out as it is.
+    """
     layers = [node.operation for node in readers(model, tensor)]
     alike = {(type(layer), _into(layer)) for layer in layers if _moves_time(model, layer)}
-    return layers if len(alike) == 1 and all(_moves_time(model, each) for each in layers) else []
+    is_given = any(tensor is output for output in model.outputs)
+    is_moved = all(_moves_time(model, each) for each in layers) and not is_given
+    return layers if len(alike) == 1 and is_moved else []
 
 
 def _before(model: Any, tensor: Any) -> Any:
