@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 # CONSTRAINTS=requirements/tested.txt: the versions that were tested, of all that pyproject.toml allows.
 CONSTRAINTS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
+# Where Python is told to keep no bytecode, each of the tests' processes would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
 # A warning is an error: a link that leads nowhere, a name that does not exist.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs docs/_build
 

@@ -238,7 +238,11 @@ def test_a_signal_is_one_line_and_leaves_nothing(
     assert not [*(tmp_path / "out").iterdir(), *(tmp_path / "temporary").iterdir()]
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "by",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM],
+    ids=["Ctrl-C", "SIGTERM"],
+)
 def test_a_signal_when_all_is_written_changes_nothing(by: signal.Signals, files: Path) -> None:
     run = stopped(ENDING, "inspect", files / "model.keras", by=by)
     assert (run.returncode, run.stderr) == (0, "")

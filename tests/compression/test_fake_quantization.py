@@ -107,7 +107,7 @@ def int8(model: Any, data: np.ndarray) -> bytes:
     return unspool.quantize(float_tflite, unspool.calibrate(float_tflite, data).ranges)
 
 
-USUAL = ("gru", "with other layers around")
+USUAL = ("with other layers around",)
 
 
 @at_once

@@ -119,6 +119,7 @@ def test_other_data_or_training_is_another_search(trained: Any, tmp_path: Path) 
     assert len(list(tmp_path.glob("*.json"))) == 2
 
 
+@pytest.mark.slow  # each of its processes imports TensorFlow
 def test_candidates_run_in_parallel_and_give_the_same(
     trained: Any, found: Search, tmp_path: Path
 ) -> None:

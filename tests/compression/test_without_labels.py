@@ -14,7 +14,7 @@ from unspool.frontend.inference_form import for_inference
 from unspool.support._tensorflow import keras, tf
 
 LAYERS = keras.layers
-STEPS, FEATURES = 30, 6
+STEPS, FEATURES = 14, 6
 QUICK = FineTuning(epochs=2, batch_size=76)  # one batch of each 76 of 80 samples
 HALF = KernelSetting(0.5, 8)
 X = np.random.default_rng(0).normal(0, 1, (80, STEPS, FEATURES)).astype(np.float32)
@@ -52,7 +52,7 @@ def _of_a_fixed_batch() -> Any:
     return keras.Model(x, LAYERS.Dense(2)(LAYERS.GRU(8, stateful=True)(x)))
 
 
-PADDED = X * (np.arange(STEPS) < 10 + np.arange(80)[:, None] % 20)[..., None]
+PADDED = X * (np.arange(STEPS) < 4 + np.arange(80)[:, None] % 10)[..., None]
 MODELS: dict[str, tuple[Callable[[], Any], Any]] = {
     "classes": (lambda: small_model(steps=STEPS), X[..., :5]),
     "sequences, with a regularizer": (_sequences, X),
@@ -147,7 +147,7 @@ def test_padded_steps_are_not_compared() -> None:
     assert float(Teacher(model, 1.0)(PADDED, wrong)) == pytest.approx(0.25, rel=1e-4)
 
 
-FEW = 6
+FEW = 3
 """Steps of what is trained for int8, whose graph is traced step by step."""
 
 
@@ -157,7 +157,7 @@ def _padded_ids(steps: int) -> Any:
     return keras.Model(ids, LAYERS.Dense(3, activation="softmax")(h))
 
 
-VALID = np.arange(FEW) < 3 + np.arange(40)[:, None] % 5
+VALID = np.arange(FEW) < 1 + np.arange(40)[:, None] % 4
 IDS = np.random.default_rng(0).integers(1, 20, (40, FEW)) * VALID
 FOR_INT8: dict[str, tuple[Callable[[int], Any], Any, dict[str, Any]]] = {
     "padded": (_padded, X[:40, :FEW] * VALID[..., None], {}),
@@ -217,11 +217,11 @@ UNLABELLED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a dataset of other samples": (
         {"data": _samples(X)},
-        r"the samples do not fit the model: .*shape=\(None, 30, 5\)",
+        r"the samples do not fit the model: .*shape=\(None, 14, 5\)",
     ),
     "validation of another length": (
         {"validation": X[:, :7, :5]},
-        r"validation data: .* shape \(80, 7, 5\), expected \(samples, 30, 5\)",
+        r"validation data: .* shape \(80, 7, 5\), expected \(samples, 14, 5\)",
     ),
 }
 

@@ -3,6 +3,7 @@
 import models
 import numpy as np
 import pytest
+import slow
 from cases import Case, L, chain, trained
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,7 +162,7 @@ def float32(*scales: float) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("activations", ["int8", "int16"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", slow.but_one_of(2, NETWORKS))
 def test_every_multiplier_is_the_same_in_both_precisions(name: str, activations: str) -> None:
     model = trained(Case("", name, NETWORKS[name]))
     data = np.random.default_rng(3).normal(size=(30, *model.input_shape[1:]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 from cases import L
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +81,7 @@ def expected(model: Any, data: list[np.ndarray]) -> list[np.ndarray]:
 
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("steps", [6, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 30))])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow.but_one_of(2, MODELS))
 def test_the_float_network_gives_what_keras_does(name: str, steps: int) -> None:
     model = built(name)
     data = samples(model)

@@ -47,8 +47,12 @@ MODELS = {
 }
 
 
-OFTEN = {1: ("gru", "stacked cells", "open length"), T: ("lstm", "simple")}
-"""Models that every run has step by step, and in one call; it has all in chunks of four."""
+OFTEN = {
+    1: ("gru", "stacked cells"),
+    4: ("three", "gru, reset before", "no head", "open length"),
+    T: ("lstm", "simple"),
+}
+"""Models that every run has step by step, in chunks of four, and in one call."""
 
 Stream: TypeAlias = tuple[Any, bytes, bytes]
 """Trained model, float .tflite, quantized .tflite."""
@@ -86,7 +90,7 @@ def lstm() -> Stream:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        pytest.param(name, steps, marks=[pytest.mark.slow] * (name not in OFTEN.get(steps, MODELS)))
+        pytest.param(name, steps, marks=[pytest.mark.slow] * (name not in OFTEN[steps]))
         for name in MODELS
         for steps in (1, 4, T)
     ],

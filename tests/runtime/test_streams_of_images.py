@@ -8,7 +8,7 @@ import pytest
 from cases import Case, L, chain, trained
 
 from unspool import Deployment
-from unspool.deployment import deploy_stream
+from unspool.deployment import Options, deploy_stream
 from unspool.errors import UnspoolError
 from unspool.runtime.session import Session
 from unspool.support._tensorflow import keras
@@ -35,7 +35,8 @@ def made(frames: bool, steps: int) -> tuple[Any, np.ndarray, Deployment]:
     build, shape = (FRAMES, (T, 8, 7)) if frames else (IMAGES, (T, 8, 7, 1))
     model = trained(Case("", "images", build))
     data = np.random.default_rng(3).normal(0, 1, (24, *shape)).astype(np.float32)
-    return model, data, deploy_stream(model, data, time_steps=steps)
+    options = Options(remedy_seconds=0)
+    return model, data, deploy_stream(model, data, time_steps=steps, options=options)
 
 
 @pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3])

@@ -161,7 +161,11 @@ def test_chunks_give_what_keras_gives_for_the_whole_sequence(
 
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize(
-    "name", ["keyword spotter", "noise suppressor", "residual", "temporal convolutions"]
+    "name",
+    slow.unless(
+        ["keyword spotter", "residual"],
+        ["keyword spotter", "noise suppressor", "residual", "temporal convolutions"],
+    ),
 )
 def test_a_stream_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     layers, multiple = MODELS[name]
