@@ -230,6 +230,7 @@ def test_a_signal_is_one_line_and_leaves_nothing(
     for name in ("out", "temporary"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # of what TensorFlow generates
     arguments = [argument.format(files) for argument in DEPLOY]
     run = stopped(hook, *arguments, "--out", tmp_path / "out", by=by)
     assert run.returncode == 128 + by

@@ -3,6 +3,7 @@
 import os
 
 from unspool.errors import UnspoolError
+from unspool.support import autograph  # noqa: F401 - at the end of the process
 from unspool.support.collecting import uncollected
 from unspool.support.quiet import quiet
 
