@@ -110,6 +110,7 @@ def deploy_stream(
     carry_states: bool = False,
     lookahead: bool = False,
     pool_window: int | None = None,
+    pool_since_reset: bool = False,
     options: Options = _DEFAULTS,
     watch: Watch | None = None,
 ) -> Deployment:
@@ -129,6 +130,8 @@ def deploy_stream(
         lookahead: accept outputs that come late, as `unroll_stream` takes it.
         pool_window: over how many of the last time steps the model pools, as `unroll_stream` takes
             it; sequences have as many.
+        pool_since_reset: until there are so many, it pools over those since the reset, as
+            `unroll_stream` takes it; sequences may be shorter, then.
         options: target, calibration and quantization.
         watch: called with a stage's name, how much of it is done, and how much there is in all.
 
@@ -143,7 +146,7 @@ def deploy_stream(
     """
     check_graph(model)
     model, calibration, test, moved = steps_in_front(model, calibration, test)
-    chunks = check_streams(model, pieces.stream(lookahead, pool_window))
+    chunks = check_streams(model, pieces.stream(lookahead, pool_window, pool_since_reset))
     time_steps = time_steps or chunks.multiple
     way = stages.stream(
         time_steps,
@@ -155,6 +158,7 @@ def deploy_stream(
         carry_states=carry_states,
         lookahead=lookahead,
         pool_window=pool_window,
+        pool_since_reset=pool_since_reset,
     )
     tried = time_steps
     if chunks.windows:
@@ -166,6 +170,7 @@ def deploy_stream(
             full_length=options.full_length,
             lookahead=lookahead,
             pool_window=pool_window,
+            pool_since_reset=pool_since_reset,
         )
     done = _deploy(model, calibration, test, None, tried, way, options, watch)
     return replace(done, warnings=(*moved, *done.warnings))

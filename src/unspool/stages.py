@@ -15,7 +15,7 @@ from unspool.support.samples import Samples
 from unspool.unrolling import pieces, taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
-from unspool.unrolling.pieces import CALLS
+from unspool.unrolling.pieces import CALLS, Pieces
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
@@ -123,6 +123,7 @@ def stream(
     full_length: bool = False,
     lookahead: bool = False,
     pool_window: int | None = None,
+    pool_since_reset: bool = False,
 ) -> Way:
     """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
@@ -133,6 +134,7 @@ def stream(
             full_length=full_length,
             lookahead=lookahead,
             pool_window=pool_window,
+            pool_since_reset=pool_since_reset,
         ),
         partial(
             calibrate_stream,
@@ -141,21 +143,18 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(_check_chunks, time_steps=time_steps, lookahead=lookahead, pool_window=pool_window),
+        partial(
+            _check_chunks,
+            time_steps=time_steps,
+            cut=pieces.stream(lookahead, pool_window, pool_since_reset),
+        ),
         activations,
     )
 
 
-def _check_chunks(
-    model: Any,
-    data: Samples,
-    what: str,
-    time_steps: int,
-    lookahead: bool,
-    pool_window: int | None,
-) -> None:
-    chunks = check_streams(model, pieces.stream(lookahead, pool_window))
-    taken.check_chunks(model, data, what, time_steps, pool_window)
+def _check_chunks(model: Any, data: Samples, what: str, time_steps: int, cut: Pieces) -> None:
+    chunks = check_streams(model, cut)
+    taken.check_chunks(model, data, what, time_steps, cut)
     chunks.check(time_steps)
 
 

@@ -25,6 +25,18 @@ def data() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 1, (20, STEPS, FEATURES)).astype(np.float32)
 
 
+def since_reset(data: np.ndarray) -> Deployment:
+    """A mean over what has come since the reset: a state says which rows are still empty."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((STEPS, FEATURES), name="x")
+    h = L.Conv1D(8, 7, activation="relu")(x)
+    model = keras.Model(x, L.Dense(4, name="y")(L.GlobalAveragePooling1D()(h)))
+    options = Options(remedy_seconds=0)
+    return unspool.deploy_stream(
+        model, data, time_steps=2, pool_window=STEPS, pool_since_reset=True, options=options
+    )
+
+
 def deployed(data: np.ndarray, activations: str) -> Deployment:
     """Convolutions whose first windows are not full; two recurrent layers wait, one longer."""
     keras.utils.set_random_seed(3)
@@ -42,12 +54,14 @@ def done(data: np.ndarray) -> Deployment:
     return deployed(data, "int8")
 
 
-@pytest.mark.parametrize("activations", ["int8", "int16"])
+@pytest.mark.parametrize("which", ["int8", "int16", "since reset"])
 def test_a_stream_gives_pythons_bytes(
-    activations: str, data: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+    which: str, data: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    is_int8 = activations == "int8"
-    done = request.getfixturevalue("done") if is_int8 else deployed(data, activations)
+    if which == "int8":
+        done = request.getfixturevalue("done")
+    else:
+        done = since_reset(data) if which == "since reset" else deployed(data, which)
     made = bundle(done.quantized_tflite, done.compiled, "kws")
     assert "#define KWS_WARM_UP 3\n" in made["kws_io.h"]
     library, session = build(made, tmp_path), Session(done.quantized_tflite, "tflm")

@@ -87,6 +87,14 @@ class StreamOptions:
             "steps.",
         ),
     ] = None
+    pool_since_reset: Annotated[
+        bool,
+        typer.Option(
+            "--pool-since-reset",
+            help="With --pool-window: until so many have come, it pools over those since the "
+            "reset.",
+        ),
+    ] = False
 
     def check(self) -> None:
         """Check that what has a meaning for streams only was not given for sequences.
@@ -98,6 +106,7 @@ class StreamOptions:
             "carry-states": self.carry_states,
             "lookahead": self.lookahead,
             "pool-window": self.pool_window is not None,
+            "pool-since-reset": self.pool_since_reset,
             "calibration-rounds": self.calibration_rounds,
         }
         for name, value in only.items():
@@ -165,6 +174,7 @@ class StreamOptions:
             carry_states=self.carry_states,
             lookahead=self.lookahead,
             pool_window=self.pool_window,
+            pool_since_reset=self.pool_since_reset,
             options=options,
             watch=watch,
         )

@@ -20,6 +20,7 @@ NAMED = (
     "max_sram_kib",
     "no_cpu",
     "out",
+    "pool_since_reset",
     "pool_window",
     "sort",
     "states",

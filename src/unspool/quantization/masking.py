@@ -7,18 +7,20 @@ and the masks the scale 1.
 from collections.abc import Iterator
 
 from unspool.quantization.ranges import Range
-from unspool.tflite import flatbuffer, marks
+from unspool.tflite import flatbuffer, marks, names
 
 WHOLE = {"int8": Range(-128.0, 127.0), "int16": Range(-32767.0, 32767.0)}
 """Type -> the range with the scale 1 and the zero point 0."""
 
-_KEEPS = ("RESHAPE", "SPLIT", "SLICE", "STRIDED_SLICE", "UNPACK", "MAXIMUM")
+_KEEPS = ("RESHAPE", "SPLIT", "SLICE", "STRIDED_SLICE", "UNPACK", "MAXIMUM", "PAD")
 
 
 def masks(model: flatbuffer.Model) -> set[str]:
     """Tensors that hold a mask, or what is left of 1 without it."""
     graph = model.subgraphs[0]
-    wanted = {mask.input for mask in marks.read(model).masks}
+    known = marks.read(model)
+    wanted = {mask.input for mask in known.masks}
+    wanted |= {state.input for state in known.states if names.says_empty(state)}
     if not wanted:
         return set()
     entries = (model.signatureDefs or [None])[0]

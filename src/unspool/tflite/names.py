@@ -1,7 +1,8 @@
 """The grammar of tensor names, which are written and read in this module only.
 
 `<layer>/step_007/<role>`          what step 7 of a layer computes; steps are numbered as they run
-`<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last
+`<layer>/h_in`, `<layer>/h_out`    a state before the first step and after the last; `rows` of a
+                                   window, and `empty`, which of these nothing came into yet
 `.../unspool_curve/...`            within a function of one value
 `.../mean`, `.../difference`       what an operator is rewritten by way of
 `.../column_0`                     an entry of the last axis of what is put together of columns
@@ -49,6 +50,15 @@ def _step(layer: str, number: int) -> str:
 def state(layer: str, name: str) -> State:
     """The state of a layer that is called `h`, `c`, ..."""
     return State(f"{layer}/{name}", f"{layer}/{name}_in", f"{layer}/{name}_out")
+
+
+EMPTY = "empty"
+"""What a state is called that has 1 for each row of another one that nothing came into yet."""
+
+
+def says_empty(state: State) -> bool:
+    """Whether a state that Unspool made is such a one: a mask."""
+    return state.name.rpartition("/")[2] == EMPTY
 
 
 def keras_name(name: str) -> str:

@@ -6,7 +6,7 @@ a quarter and 1, and the mean is divided by the part, which is the mean of the m
 A tensor has one scale, so there is one for each power: all of them but one are 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,25 +38,62 @@ class MaskedMean(keras.layers.Layer):  # type: ignore[misc]
         if valid is None:
             return tf.reduce_mean(sequence, self.axis, keepdims=self.keepdims)
         weights = list(_weights(valid))
-        inverse = _reciprocal(_mean_of_one(weights))
-        total = _mean_of_one([sequence * each for each in weights])
+        inverse = _reciprocal(_one_of(map(_over_time, weights)))
+        total = _one_of(_over_time(sequence * each) for each in weights)
         mean = tf.multiply(total, inverse, name="mean")
         return tf.reshape(mean, (1, 1, -1) if self.keepdims else (1, -1))
+
+
+def mean_of_last(sequence: Any, valid: Any) -> Any:
+    """The mean of (1, steps, width) over the steps that are valid, which are the last: (1, width).
+
+    The others are 0, so that a mean over as few of the last as hold all valid ones has levels
+    enough, and nothing is multiplied before.
+
+    Args:
+        sequence: what is averaged.
+        valid: (1, steps), 1 for each valid step, else 0; the last one is.
+    """
+    steps = sequence.shape[1]
+    chosen = list(zip(_powers(steps), _chosen(valid), strict=True))
+    parts = [(steps // power, one) for power, one in chosen]
+    ones = (
+        tf.reduce_mean(valid[:, -count:], axis=(0, 1), keepdims=True) * one for count, one in parts
+    )
+    total = _one_of(_over_time(sequence[:, -count:]) * one[0] for count, one in parts)
+    inverse = _reciprocal(_one_of(tf.reshape(each, (1,)) for each in ones))
+    return tf.reshape(tf.multiply(total, inverse, name="mean"), (1, -1))
+
+
+def _powers(steps: int) -> list[int]:
+    return [_APART**n for n in range(steps) if _APART**n <= steps]
+
+
+def _chosen(valid: Any) -> Sequence[Any]:
+    """(1, 1) for each power: 1 if the number of valid steps calls for it, else 0."""
+    steps = valid.shape[1]
+    powers = _powers(steps)
+    most = np.array([*(steps // power for power in powers), 0])
+    counted = tf.matmul(valid, tf.fill((steps, len(most)), 6.0))
+    exceeded = tf.nn.relu6(tf.nn.bias_add(counted, tf.constant(-6.0 * most, tf.float32)))
+    chosen = tf.matmul(exceeded, tf.constant(np.diff(np.eye(len(most))) / 6, tf.float32))
+    parts: Sequence[Any] = tf.split(chosen, len(powers), axis=1)
+    return parts
 
 
 def _weights(valid: Any) -> Iterator[Any]:
     """(1, steps, 1) for each power: it in valid steps if their number calls for it, else 0."""
     steps = valid.shape[1]
-    powers = [_APART**n for n in range(steps) if _APART**n <= steps]
-    most = np.array([*(steps // power for power in powers), 0])
-    counted = tf.matmul(valid, tf.fill((steps, len(most)), 6.0))
-    exceeded = tf.nn.relu6(tf.nn.bias_add(counted, tf.constant(-6.0 * most, tf.float32)))
-    chosen = tf.matmul(exceeded, tf.constant(np.diff(np.eye(len(most))) / 6, tf.float32))
-    for one, power in zip(tf.split(chosen, len(powers), axis=1), powers, strict=True):
+    for one, power in zip(_chosen(valid), _powers(steps), strict=True):
         yield tf.reshape(valid, (1, steps, 1)) * tf.reshape(one * float(power), (1, 1, 1))
 
 
-def _mean_of_one(parts: Sequence[Any]) -> Any:
-    """The mean over time, (1, steps, width) -> (width, 1), of the one part that is not 0."""
-    means = tf.stack([tf.reduce_mean(part, axis=(0, 1)) for part in parts], axis=-1)
-    return tf.matmul(means, tf.ones((len(parts), 1)))
+def _over_time(part: Any) -> Any:
+    """The mean over time, (1, steps, width) -> (width,)."""
+    return tf.reduce_mean(part, axis=(0, 1))
+
+
+def _one_of(means: Iterable[Any]) -> Any:
+    """(width, 1): the one of several, (width,), that is not 0."""
+    stacked = tf.stack(list(means), axis=-1)
+    return tf.matmul(stacked, tf.ones((stacked.shape[-1], 1)))

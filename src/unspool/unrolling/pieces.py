@@ -16,6 +16,7 @@ class Pieces:
         looks_ahead: outputs may come later than what they are of.
         ahead: the end of a message, which says that they might.
         pool_window: time steps, the last ones, that a pooling over all steps takes; 0 for none.
+        pool_since_reset: until there are so many, it takes those since the reset, and no zeros.
     """
 
     of: str
@@ -24,6 +25,7 @@ class Pieces:
     looks_ahead: bool = False
     ahead: str = ""
     pool_window: int = 0
+    pool_since_reset: bool = False
 
 
 STREAM = Pieces(
@@ -35,12 +37,22 @@ STREAM = Pieces(
 CALLS = Pieces("one of several calls", "without `steps_per_call`")
 
 
-def stream(lookahead: bool, pool_window: int | None) -> Pieces:
+def stream(lookahead: bool, pool_window: int | None, pool_since_reset: bool = False) -> Pieces:
     """A stream, as `unroll_stream` is asked for it.
 
     Raises:
-        UnspoolError: the window is no positive number of time steps.
+        UnspoolError: the window is no positive number of time steps, or missing.
     """
     if pool_window is not None and pool_window < 1:
         raise UnspoolError(f"`pool_window` {pool_window}: expected time steps, at least 1")
-    return replace(STREAM, looks_ahead=lookahead, pool_window=pool_window or 0)
+    if pool_since_reset and pool_window is None:
+        raise UnspoolError(
+            "`pool_since_reset`: what a pooling reads is kept, and takes memory; say over how many "
+            "of the last time steps it pools at most, by `pool_window`"
+        )
+    return replace(
+        STREAM,
+        looks_ahead=lookahead,
+        pool_window=pool_window or 0,
+        pool_since_reset=pool_since_reset,
+    )

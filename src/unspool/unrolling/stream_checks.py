@@ -15,6 +15,7 @@ from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
 from unspool.unrolling.pieces import STREAM, Pieces
 from unspool.unrolling.piecewise import ZEROS, Step, step
+from unspool.unrolling.windows import pools_all
 
 
 def smallest_chunk(model: Any) -> int | None:
@@ -160,8 +161,8 @@ def _timed(model: Any) -> set[int]:
 def _stills(model: Any) -> set[int]:
     """Tensors that have more than two dimensions and no time: images that are no sequence.
 
-    They begin as the last output of a convolutional recurrence, as its states, or as ids that are
-    no sequence.
+    They begin as the last output of a convolutional recurrence, as its states, as what is pooled
+    over all steps, or as ids that are no sequence.
     """
     inputs = zip(
         graph.functional(model).inputs, graph.takes_ids(model), in_time(model), strict=True
@@ -171,6 +172,8 @@ def _stills(model: Any) -> set[int]:
         layer, outputs = node.operation, []
         if isinstance(layer, keras.layers.RNN) and not node.is_input:
             outputs = node.outputs[1 if layer.return_sequences else 0 :]
+        elif pools_all(layer):
+            outputs = node.outputs  # with `keepdims`
         elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
             outputs = node.outputs
         found |= {id(tensor) for tensor in outputs if len(tensor.shape) > 2}

@@ -28,6 +28,7 @@ def unroll_stream(
     full_length: bool = False,
     lookahead: bool = False,
     pool_window: int | None = None,
+    pool_since_reset: bool = False,
 ) -> Any:
     """Rebuild a trained Keras model as `unroll` does, for a stream that is fed chunk by chunk.
 
@@ -47,6 +48,8 @@ def unroll_stream(
         pool_window: time steps, a multiple of `time_steps`: over so many of the last ones a
             GlobalAveragePooling or GlobalMaxPooling pools. What it gives is that of a sequence of
             so many steps, once they are there.
+        pool_since_reset: until then it is that of the sequence since the reset; without, zeros
+            stand for the steps that have not come.
 
     Returns:
         a Functional Keras model with the model's inputs, the masks, then the
@@ -61,7 +64,7 @@ def unroll_stream(
         >>> [tensor.shape for tensor in deploy_model.inputs]
         [(1, 2, 5), (1, 8)]
     """
-    pieces = stream(lookahead, pool_window)
+    pieces = stream(lookahead, pool_window, pool_since_reset)
     chunks = check_streams(model, pieces)
     taken.chunks(model, time_steps)  # what is wrong with the inputs is told first
     chunks.check(time_steps)
@@ -74,12 +77,19 @@ def unroll_stream(
 
 
 def shortest(
-    model: Any, time_steps: int, *, full_length: bool, lookahead: bool, pool_window: int | None
+    model: Any,
+    time_steps: int,
+    *,
+    full_length: bool,
+    lookahead: bool,
+    pool_window: int | None,
+    pool_since_reset: bool,
 ) -> int:
     """The fewest time steps of a sequence of which a stream gives anything.
 
     Args:
-        model, time_steps, full_length, lookahead, pool_window: as `unroll_stream` takes them.
+        model, time_steps, full_length, lookahead, pool_window, pool_since_reset: as
+            `unroll_stream` takes them.
 
     Raises:
         UnspoolError: as `unroll_stream`.
@@ -91,6 +101,7 @@ def shortest(
         full_length=full_length,
         lookahead=lookahead,
         pool_window=pool_window,
+        pool_since_reset=pool_since_reset,
     )
     calls: Calls = deploy_model.interface.marks.calls
     return (calls.warm_up + 1) * time_steps
@@ -122,7 +133,7 @@ def _unrolled_stream(
         lambda layer, name: streaming(layer, name, states, scopes.give, begin.calls_before),
         scopes,
         masks,
-        Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin, pieces.pool_window),
+        Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin, pieces),
     )
     deploy_model = rebuilt(model, inputs, rebuilder, states)
     if not states:

@@ -18,7 +18,9 @@ from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras, tf
 from unspool.tflite import names
 from unspool.unrolling.beginnings import Beginning, Beginnings, as_it_is
+from unspool.unrolling.pieces import Pieces
 from unspool.unrolling.recurrent_layers import DeployLayer, DeployState
+from unspool.unrolling.stream_pools import empty_rows, since_reset
 from unspool.unrolling.substitutes import Function
 from unspool.unrolling.windows import (
     Spreading,
@@ -44,7 +46,7 @@ class Windows:
         states: of the deploy model; theirs are appended.
         give: turns a name into one that no other tensor or layer has.
         beginnings: of the new tensors.
-        pool_window: time steps of the model's (shortest) input that a pooling over all takes.
+        pieces: how the stream is cut, and what a pooling over all steps takes.
     """
 
     read: Set[int]
@@ -52,7 +54,7 @@ class Windows:
     states: list[DeployState]
     give: Callable[[str], str]
     beginnings: Beginnings
-    pool_window: int = 0
+    pieces: Pieces
 
     def form(
         self, layer: Any, name: str, plain: Callable[[Any, str], DeployLayer]
@@ -76,7 +78,7 @@ class Windows:
             return lambda chunk, **_: self._cut(layer, name, chunk, cut)
         if pools_all(layer):
             pool = plain(layer, name)
-            return lambda chunk, **_: self._pooled(layer, name, chunk, pool)
+            return lambda chunk, mask=None, **_: self._pooled(layer, name, chunk, mask, pool)
         if spread := spreading(layer):
             alone = plain(_without_padding(layer), name)
             return lambda chunk, **_: self._spread(layer, name, chunk, spread, alone)
@@ -139,21 +141,31 @@ class Windows:
         front = spread.cut[0]
         return self._cut(None, name, output, (front, 0)) if front else output
 
-    def _pooled(self, layer: Any, name: str, chunk: Any, pool: DeployLayer) -> Any:
+    def _pooled(self, layer: Any, name: str, chunk: Any, mask: Any, pool: DeployLayer) -> Any:
         """A pooling over the last time steps: those before the chunk are the state."""
         begin, length = self.beginnings.of(chunk), chunk.shape[1]
-        most = (self.pool_window - begin.shorter) / begin.step
+        window, what = self.pieces.pool_window, f"layer {layer.name!r} ({type(layer).__name__})"
+        most = (window - begin.shorter) / begin.step
+        if mask is not None:
+            raise UnspoolError(
+                f"{what}: pools over steps that a mask may call padded, which a window does not "
+                "leave out; expected `full_length`"
+            )
         if most < length or most.denominator > 1:
             raise UnspoolError(
-                f"`pool_window` {self.pool_window}: layer {layer.name!r} "
-                f"({type(layer).__name__}) pools over {float(most):g} steps then, of which a "
+                f"`pool_window` {window}: {what} pools over {float(most):g} steps then, of which a "
                 f"call gives {length}; expected as many or more, and whole ones"
             )
-        rows = int(most) - length
+        rows, end = int(most) - length, self.beginnings.of_the_end(begin)
         whole = self._with_rows(layer, name, chunk, rows, begin.calls) if rows else chunk
-        output = pool(whole)
-        fills = self.pool_window // self.beginnings.time_steps - 1
-        self.beginnings.note(output, replace(self.beginnings.of_the_end(begin), fills=fills))
+        if rows and self.pieces.pool_since_reset:
+            empty, state = empty_rows(self.states[-1], length, self.give)
+            self.states.append(state)
+            output = since_reset(layer, name, whole, empty, pool)
+        else:
+            output = pool(whole)
+            end = replace(end, fills=window // self.beginnings.time_steps - 1)
+        self.beginnings.note(output, end)
         return output
 
     def _cut(self, layer: Any, name: str, chunk: Any, cut: tuple[int, int]) -> Any:

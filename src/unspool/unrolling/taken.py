@@ -12,6 +12,7 @@ from unspool.frontend.sequences import in_time
 from unspool.support import samples
 from unspool.support.calls import check_calls
 from unspool.support.samples import OpenInput, Samples
+from unspool.unrolling.pieces import STREAM, Pieces
 
 
 def sequences(model: Any, time_steps: int | None) -> list[OpenInput]:
@@ -153,7 +154,7 @@ def check_sequences(model: Any, data: Samples, what: str, time_steps: int | None
 
 
 def check_chunks(
-    model: Any, data: Samples, what: str, time_steps: int, pool_window: int | None = None
+    model: Any, data: Samples, what: str, time_steps: int, cut: Pieces = STREAM
 ) -> None:
     """Check that sequences are made of whole calls of a stream.
 
@@ -162,8 +163,8 @@ def check_chunks(
         data: the sequences.
         what: what the data is, for messages.
         time_steps: of a call.
-        pool_window: over so many time steps, all of a sequence's, the model pools; None where it
-            does not.
+        cut: how; where the model pools over a window, sequences have as many steps, as Keras pools
+            over all of them, or since a reset at most as many.
 
     Raises:
         UnspoolError: they are not, or as `chunks`.
@@ -172,10 +173,11 @@ def check_chunks(
     taken, timed = chunks(model, time_steps), in_time(model)
     steps = {t.name: int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has}
     check_calls(arrays, [tensor.name for tensor in taken], steps, what)
-    if pool_window is not None:
+    if window := cut.pool_window:
         given = min(a.shape[1] for a, has in zip(arrays, timed, strict=True) if has)
-        if given != pool_window:
+        if given > window or (given < window and not cut.pool_since_reset):
+            at_most = ", or less" if cut.pool_since_reset else ""
             raise UnspoolError(
-                f"{what}: sequences of {given} time steps; `pool_window` {pool_window} pools over "
-                "the last ones, as Keras does over all: expected sequences of as many"
+                f"{what}: sequences of {given} time steps; `pool_window` {window} pools over "
+                f"the last ones, as Keras does over all: expected sequences of as many{at_most}"
             )
