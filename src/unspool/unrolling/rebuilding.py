@@ -126,10 +126,10 @@ class Rebuilder:
         if isinstance(layer, REMOVED) or (self.masks is None and isinstance(layer, _MASKING)):
             return lambda tensor, **_: tensor
         name = self.scopes.give(prefix + layer.name)
-        if not isinstance(layer, keras.layers.Layer):
-            return _operation(layer, name)
         if self.windows and (made := self.windows.form(layer, name, self._form)):
             return made
+        if not isinstance(layer, keras.layers.Layer):
+            return _operation(layer, name)
         return self._form(layer, name)
 
     def _form(self, layer: Any, name: str) -> DeployLayer:

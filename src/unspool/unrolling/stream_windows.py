@@ -75,7 +75,7 @@ class Windows:
         if zeros is not None:
             return self._zeros(layer, name, zeros, plain)
         if cut:
-            return lambda chunk, **_: self._cut(layer, name, chunk, cut)
+            return lambda chunk, *_, **__: self._cut(layer, name, chunk, cut)
         if pools_all(layer):
             pool = plain(layer, name)
             return lambda chunk, mask=None, **_: self._pooled(layer, name, chunk, mask, pool)

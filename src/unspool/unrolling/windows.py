@@ -108,9 +108,11 @@ def padding(layer: Any) -> tuple[int, int] | None:
 
 
 def cropping(layer: Any) -> tuple[int, int] | None:
-    """(rows cut in front, behind) by a Cropping layer that cuts time alone."""
+    """(rows cut in front, behind) by a Cropping layer that cuts time alone, or by `x[:, 2:-1]`."""
     if isinstance(layer, _L.Cropping1D):
         both = layer.cropping
+    elif type(layer).__name__ == "GetItem":
+        both = _sliced(layer)
     elif isinstance(layer, _L.Cropping2D) and layer.data_format == "channels_last":
         both, beside = layer.cropping
         if any(beside):
@@ -118,6 +120,21 @@ def cropping(layer: Any) -> tuple[int, int] | None:
     else:
         return None
     return both if any(both) else None
+
+
+def _sliced(layer: Any) -> tuple[int, int]:
+    """(rows cut in front, behind) by a slice of time alone, whatever the length; else (0, 0)."""
+    (node,) = layer._inbound_nodes[:1]
+    key = next(iter(node.arguments.args[1:]), None)
+    if not isinstance(key, tuple) or any(
+        part != slice(None) and part is not Ellipsis for part in (*key[:1], *key[2:])
+    ):
+        return 0, 0
+    time = key[1] if len(key) > 1 else None
+    if not isinstance(time, slice) or key[0] is Ellipsis or time.step not in (None, 1):
+        return 0, 0
+    start, stop = time.start or 0, time.stop or 0
+    return (start, -stop) if start >= 0 >= stop else (0, 0)
 
 
 @dataclass(frozen=True)
