@@ -18,6 +18,7 @@ from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
 from unspool.runtime.scores import Accuracy, Regression
 from unspool.runtime.verification import Simulation
+from unspool.tflite import names
 from unspool.tflite.signature import Signature
 
 _RUNTIMES = {
@@ -171,6 +172,7 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
         how = f"of {steps} time step{'s' * (steps != 1)} each"
         yield figure(kinds.CALLS, compiled.calls, "measured", how)
     yield from _stream(signature)
+    yield from _moving(compiled, signature)
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
     how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on
@@ -187,6 +189,21 @@ def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     if waits is not None:
         memory = f" {waits.memory}"
         yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
+
+
+def _moving(compiled: Compiled, signature: Signature) -> Iterator[Figure]:
+    """What the NPU does for windows that reach into calls before, as for no whole sequence."""
+    moving = [
+        op
+        for op in compiled.operators
+        if any(names.moves_rows(op.name, pair.name) for pair in signature.pairs)
+    ]
+    if moving:
+        cycles, how = (
+            sum(op.cycles for op in moving),
+            f"{len(moving)} operations, {compiled.target}",
+        )
+        yield figure(kinds.MOVING_CYCLES, cycles, "estimated", how)
 
 
 def _stream(signature: Signature) -> Iterator[Figure]:

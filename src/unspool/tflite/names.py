@@ -52,6 +52,22 @@ def state(layer: str, name: str) -> State:
     return State(f"{layer}/{name}", f"{layer}/{name}_in", f"{layer}/{name}_out")
 
 
+ROWS = "rows"
+"""What a state is called that holds the rows of a sequence that came in calls before."""
+
+
+def with_rows(layer: str) -> str:
+    """The scope in which a chunk is put behind the rows of a layer's state."""
+    return f"{layer}_with_rows"
+
+
+def moves_rows(tensor: str, name: str) -> bool:
+    """Whether what computes a tensor only moves rows out of a state of such a name, or into it."""
+    layer, _, kind = name.rpartition("/")
+    scope = rf"(?:^|[/;]){re.escape(with_rows(keras_name(layer)))}(?:_\d+)?/"
+    return kind == ROWS and (tensor == state(layer, kind).output or bool(re.search(scope, tensor)))
+
+
 EMPTY = "empty"
 """What a state is called that has 1 for each row of another one that nothing came into yet."""
 

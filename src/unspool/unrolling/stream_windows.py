@@ -220,11 +220,11 @@ class Windows:
     def _with_rows(self, layer: Any, name: str, chunk: Any, rows: int, held: int) -> Any:
         """A chunk behind the rows that came before it; the last of both are the state."""
         again = any(state.layer is layer for state in self.states)
-        state = names.state(self.give(name) if again or layer is None else name, "rows")
+        state = names.state(self.give(name) if again or layer is None else name, names.ROWS)
         before = keras.Input(
             (rows, *chunk.shape[2:]), batch_size=1, name=self.give(names.keras_name(state.input))
         )
-        whole = _L.Concatenate(axis=1, name=self.give(f"{name}_with_rows"))([before, chunk])
+        whole = _L.Concatenate(axis=1, name=self.give(names.with_rows(name)))([before, chunk])
         last = Function(lambda x: x[:, -rows:], name=self.give(f"{name}_rows"))
         self.states.append(DeployState(layer, replace(state, held=held), before, last(whole)))
         return whole
