@@ -5,16 +5,22 @@ import json
 from typing import Any
 
 import pytest
+from conftest import FEATURES, random_samples
 from rich.console import Console
 
 from unspool.compilation import vela
 from unspool.compilation.targets import target
 from unspool.deployed import Deployment
+from unspool.quantization.calibration import calibrate_stream
+from unspool.quantization.quantizer import quantize
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.making import Beside, of_compiled, of_deployment
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.stream_model import unroll_stream
 
 GUIDE = Beside(guide={"accuracy_litert": 97.57, "constants": 629.9})
 REQUEST = Request(quantized="out/model_int8.tflite", out="out")
@@ -95,3 +101,19 @@ def test_cpu_operators_are_in_the_table_with_their_reason(float_tflite: bytes) -
     assert "Float32" in rendered
     placement = json.loads(as_json(report))["placement"]
     assert all(op["reason"] for op in placement["cpu_operators"])
+
+
+def test_what_moves_rows_of_states_has_its_cycles() -> None:
+    """Nothing else in this network is put together, taken apart or copied."""
+    x = keras.Input((None, FEATURES))
+    h = keras.layers.Conv1D(8, 5, padding="causal")(x)
+    h = keras.layers.Conv1D(8, 3, padding="causal", name="with_rows_1")(h)
+    network = convert(unroll_stream(keras.Model(x, keras.layers.Dense(4)(h)), 2))
+    ranges = calibrate_stream(network, random_samples(20)).ranges
+    int8 = quantize(network, ranges)
+    compiled = vela.compile(int8, target())
+    moves = [op for op in compiled.operators if op.kind in ("Concat", "Reshape", "StridedSlice")]
+    report = of_compiled("m.tflite", compiled, int8, REQUEST)
+    (figure,) = (figure for figure in report.figures if figure.id == "moving_cycles")
+    assert figure.value == sum(op.cycles for op in moves) > 0
+    assert figure.how.startswith(f"{len(moves)} operations, ")
