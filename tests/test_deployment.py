@@ -1,5 +1,7 @@
 """The whole way on a small model, and what it refuses."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from unspool.runtime.session import Session
 from unspool.unrolling.deploy_model import unroll
 
 QUICK = Options(remedy_seconds=0)
+BENCH = Path(__file__).parents[1] / "bench"
 
 
 def test_every_stage_is_there(deployed: Deployment, data: np.ndarray) -> None:
@@ -114,3 +117,12 @@ def test_data_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(UnspoolError, match=message):
         deploy(model, calibration, test=test)
+
+
+@pytest.mark.slow
+def test_a_process_that_deploys_network_after_network_stays_as_small() -> None:
+    """The benchmark, in a process of its own; TensorFlow alone would add a MiB for each."""
+    command = [sys.executable, BENCH / "memory.py", "--deployments", "40", "--alone", "unspool"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    found = [float(line.split()[1]) for line in lines if line]
+    assert len(found) == 4 and found[-1] < 1.1 * found[0]

@@ -20,6 +20,7 @@ from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.measuring import Forms, measure
 from unspool.stages import Calibrated, Way
+from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer, tflm_limits
@@ -35,6 +36,7 @@ __all__ = ["Deployment", "Labels", "Options", "deploy", "deploy_stream", "save"]
 _DEFAULTS = Options()
 
 
+@kernels_freed()
 def deploy(
     model: Any,
     calibration: Samples,
@@ -100,6 +102,7 @@ def way_of(time_steps: int | None, steps_per_call: int | None, options: Options)
     return stages.calls(steps_per_call, time_steps, **common)
 
 
+@kernels_freed()
 def deploy_stream(
     model: Any,
     calibration: Samples,

@@ -31,6 +31,7 @@ from unspool.compression.units.removal import UnitsResult
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import takes_ids
 from unspool.support._tensorflow import keras
+from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Watch, unwatched
 from unspool.support.samples import Samples
 
@@ -63,6 +64,7 @@ _NO_STATES: Mapping[str, str] = {}
 _SETTING, _FINE_TUNING = KernelSetting(), FineTuning()
 
 
+@kernels_freed()
 def compress(
     model: Any,
     data: Any,

@@ -12,6 +12,7 @@ from unspool.inspection.advice import instead
 from unspool.inspection.alone import call_alone, configuration, rebuilt_with
 from unspool.inspection.trying import Outcome, attempt
 from unspool.support._tensorflow import keras
+from unspool.support.eager_kernels import kernels_freed
 from unspool.support.text import last_line
 from unspool.tflite.tflm_limits import IN_INT8
 from unspool.unrolling import layer_rules
@@ -31,6 +32,7 @@ class _Trials:
     time_steps: int
 
 
+@kernels_freed()
 def inspect(
     model: Any,
     *,
