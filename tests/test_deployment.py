@@ -122,7 +122,14 @@ def test_data_that_does_not_fit_is_refused(
 @pytest.mark.slow
 def test_a_process_that_deploys_network_after_network_stays_as_small() -> None:
     """The benchmark, in a process of its own; TensorFlow alone would add a MiB for each."""
-    command = [sys.executable, BENCH / "memory.py", "--deployments", "40", "--alone", "unspool"]
+    command = [
+        sys.executable,
+        str(BENCH / "memory.py"),
+        "--deployments",
+        "40",
+        "--alone",
+        "unspool",
+    ]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
     found = [float(line.split()[1]) for line in lines if line]
     assert len(found) == 4 and found[-1] < 1.1 * found[0]

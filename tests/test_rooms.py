@@ -145,6 +145,7 @@ ROOMS: dict[str, set[str]] = {
         "report",
         "report.terminal",
         "runtime",
+        "stages",
         "tflite",
         "unrolling",
     },

@@ -27,6 +27,7 @@ from unspool.tflite import flatbuffer, tflm_limits
 from unspool.unrolling import pieces
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
+from unspool.unrolling.pieces import Pieces
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import shortest
 
@@ -102,6 +103,22 @@ def way_of(time_steps: int | None, steps_per_call: int | None, options: Options)
     return stages.calls(steps_per_call, time_steps, **common)
 
 
+def stream_way_of(
+    time_steps: int, cut: Pieces, rounds: int, carry_states: bool, options: Options
+) -> Way:
+    """A chunk of a stream in each call."""
+    return stages.stream(
+        time_steps,
+        cut,
+        method=options.calibration_method,
+        activations=options.activations,
+        allow_cpu=True,  # as in `way_of`
+        full_length=options.full_length,
+        rounds=rounds,
+        carry_states=carry_states,
+    )
+
+
 @kernels_freed()
 def deploy_stream(
     model: Any,
@@ -149,20 +166,10 @@ def deploy_stream(
     """
     check_graph(model)
     model, calibration, test, moved = steps_in_front(model, calibration, test)
-    chunks = check_streams(model, pieces.stream(lookahead, pool_window, pool_since_reset))
+    cut = pieces.stream(lookahead, pool_window, pool_since_reset)
+    chunks = check_streams(model, cut)
     time_steps = time_steps or chunks.multiple
-    way = stages.stream(
-        time_steps,
-        method=options.calibration_method,
-        activations=options.activations,
-        allow_cpu=True,  # `inspect` has asked for the user's word, and knows the target
-        full_length=options.full_length,
-        rounds=calibration_rounds,
-        carry_states=carry_states,
-        lookahead=lookahead,
-        pool_window=pool_window,
-        pool_since_reset=pool_since_reset,
-    )
+    way = stream_way_of(time_steps, cut, calibration_rounds, carry_states, options)
     tried = time_steps
     if chunks.windows:
         # How late outputs are, and whether they may be, is known when the model is rebuilt. Where

@@ -12,10 +12,10 @@ from unspool.quantization.calibration import Calibration, calibrate, calibrate_s
 from unspool.quantization.quantizer import quantize
 from unspool.support.progress import Clock
 from unspool.support.samples import Samples
-from unspool.unrolling import pieces, taken
+from unspool.unrolling import taken
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
-from unspool.unrolling.pieces import CALLS, Pieces
+from unspool.unrolling.pieces import CALLS, STREAM, Pieces
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import unroll_calls, unroll_stream
 
@@ -114,6 +114,7 @@ def _check_calls(
 
 def stream(
     time_steps: int,
+    cut: Pieces = STREAM,
     *,
     method: str,
     activations: str,
@@ -121,9 +122,6 @@ def stream(
     rounds: int,
     carry_states: bool,
     full_length: bool = False,
-    lookahead: bool = False,
-    pool_window: int | None = None,
-    pool_since_reset: bool = False,
 ) -> Way:
     """The way for a model that is fed a stream; see `unroll_stream` and `calibrate_stream`."""
     return Way(
@@ -132,9 +130,9 @@ def stream(
             time_steps=time_steps,
             allow_cpu=allow_cpu,
             full_length=full_length,
-            lookahead=lookahead,
-            pool_window=pool_window,
-            pool_since_reset=pool_since_reset,
+            lookahead=cut.looks_ahead,
+            pool_window=cut.pool_window or None,
+            pool_since_reset=cut.pool_since_reset,
         ),
         partial(
             calibrate_stream,
@@ -143,11 +141,7 @@ def stream(
             rounds=rounds,
             carry_states=carry_states,
         ),
-        partial(
-            _check_chunks,
-            time_steps=time_steps,
-            cut=pieces.stream(lookahead, pool_window, pool_since_reset),
-        ),
+        partial(_check_chunks, time_steps=time_steps, cut=cut),
         activations,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import onnx_models
 import pytest
 import shared
 import slow
+from command_files import Deployed
 from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
 from onnx_cells import Case, model_of
@@ -190,7 +192,12 @@ search_view._plain = watched
 """
 
 
-def test_ctrl_c_in_a_search_keeps_what_was_found(files: Path, tmp_path: Path) -> None:
+def test_ctrl_c_in_a_search_keeps_what_was_found(
+    files: Path, tmp_path: Path, over_budget: Deployed
+) -> None:
+    """The best model, and not the deployment of another one beside it."""
+    shutil.copytree(over_budget[0], tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("a user's")
     subject = ("compress", files / "model.keras", *data(files), "--epochs", "2")
     asked = ("--batch-size", "285", "--max-accuracy-drop", "100", "--out", tmp_path / "out")
     run = stopped(BEHIND_A_CANDIDATE, *subject, *asked, "--trials", "1")
@@ -202,6 +209,9 @@ def test_ctrl_c_in_a_search_keeps_what_was_found(files: Path, tmp_path: Path) ->
     assert errors.rstrip().endswith("unspool: interrupted")
     keras.models.load_model(tmp_path / "out" / "model.keras")
     assert len(list((tmp_path / "out" / "search").glob("*.json"))) == 1
+    left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {"notes.txt", "model.keras"} <= left
+    assert not left & {"report.json", "model_vela.tflite", "network_model.c", "report.html"}
 
 
 MISTAKES = {
@@ -211,10 +221,11 @@ MISTAKES = {
     "labels of another shape": (("model", "x", "one-hot"), "do not fit the model and its loss"),
     "labels that are NaN": (("model", "x", "y-nan"), "labels: 600 of 600 values are NaN"),
     "labels that are words": (("model", "x", "words"), "labels: have the type <U"),
-    "a search in a stream": (
+    "a search without masks": (
         ("model", "x", "y", "--max-accuracy-drop", "1", "--states", "--full-length"),
-        "--max-accuracy-drop 1 searches for a setting with whole sequences in int8: --states, "
-        "--full-length cannot be given with it",
+        "--max-accuracy-drop 1 searches for a setting by what each gives when it is trained and "
+        "quantized alone: --full-length cannot be given with it; give a setting instead, such as "
+        "--sparsity 0.8",
     ),
     "int16 and the errors of int8": (
         ("model", "x", "y", "--quantization-aware", "--activations", "int16"),

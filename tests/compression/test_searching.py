@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolE
 from unspool.compression.space import Tried, between, possible, proposed
 from unspool.compression.trials import undecided
 from unspool.compression.units import scores
+from unspool.deployment import Options, deploy, deploy_stream, stream_way_of, way_of
 from unspool.support._tensorflow import keras
+from unspool.unrolling.pieces import STREAM
 
 THOROUGH = FineTuning(epochs=2, batch_size=50)  # of 1,900 samples
 QUICK = FineTuning(epochs=2, batch_size=190)
@@ -139,6 +142,29 @@ def test_candidates_run_in_parallel_and_give_the_same(
 @at_once
 def test_a_setting_that_is_given_twice_is_tried_once(trained: Any, tmp_path: Path) -> None:
     assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
+
+
+@at_once
+@pytest.mark.parametrize("steps_per_call", [None, 3])
+def test_candidates_are_measured_as_they_are_deployed(
+    trained: Any, tmp_path: Path, steps_per_call: int | None
+) -> None:
+    """A stream of two steps a call, or a sequence in two calls."""
+    options = Options(remedy_seconds=0, activations="int16")
+    if steps_per_call:
+        way, deployed = way_of(None, steps_per_call, options), partial(deploy, steps_per_call=3)
+    else:
+        way = stream_way_of(2, STREAM, 6, False, options)
+        deployed = partial(deploy_stream, time_steps=2)
+    calibration = task(60)[0]
+    found = run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration, way=way)
+    (candidate,) = found.candidates
+    model = keras.models.load_model(found.models[candidate.setting])
+    alone = deployed(model, calibration, options=options)
+    assert candidate.cycles == alone.compiled.cycles
+    assert candidate.flash_kib == alone.compiled.flash_kib
+    run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration)
+    assert len(list(tmp_path.glob("*.json"))) == 2, "of whole sequences it is another search"
 
 
 @at_once

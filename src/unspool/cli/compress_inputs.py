@@ -70,8 +70,11 @@ class Inputs:
         return values_of(self.deployed(self.trained, options, "as it is, "))
 
     def save(self, model: Any) -> Path:
-        """Write a Keras model beside the results; returns its path."""
+        """Write a Keras model where the results will be; returns its path."""
+        from unspool.report import listing
+
         path = self.folder / MODEL
+        listing.begin_anew(self.folder)
         files.replace(path, model.save)
         return path
 
@@ -134,7 +137,7 @@ def check_together(
     """
     stream.check()
     if searched.asked:
-        _check_search(searched.asked, kernels.are_given, stream, quantization)
+        _check_search(searched.asked, kernels.are_given, quantization)
     if not kernels.quantization_aware:
         return
     if quantization.activations != Activations.int8:
@@ -149,29 +152,28 @@ def check_together(
         )
 
 
-def unsearchable(stream: StreamOptions, quantization: DeployOptions) -> list[str]:
+def unsearchable(quantization: DeployOptions) -> list[str]:
     """The options by which a model is deployed otherwise than a search tries it."""
     accepted = DeployOptions(
+        activations=quantization.activations,
         allow_cpu=quantization.allow_cpu,
         resident_weights=quantization.resident_weights,
         remedy_seconds=quantization.remedy_seconds,
     )
-    given = [*words(replace(stream, time_steps=None)), *words(quantization)]
     common = words(accepted)
-    return [word for word in given if word.startswith("--") and word not in common]
+    return [word for word in words(quantization) if word.startswith("--") and word not in common]
 
 
-def _check_search(
-    asked: str, has_setting: bool, stream: StreamOptions, quantization: DeployOptions
-) -> None:
+def _check_search(asked: str, has_setting: bool, quantization: DeployOptions) -> None:
     searches = f"{asked} searches for a setting"
     if has_setting:
         raise UnspoolError(
             f"{searches}: --units, --sparsity, --clusters and --layer cannot be given with it"
         )
-    flags = unsearchable(stream, quantization)
+    flags = unsearchable(quantization)
     if flags:
         raise UnspoolError(
-            f"{searches} with whole sequences in int8: {', '.join(flags)} cannot be given with it; "
-            "give a setting instead, such as --sparsity 0.8"
+            f"{searches} by what each gives when it is trained and quantized alone: "
+            f"{', '.join(flags)} cannot be given with it; give a setting instead, such as "
+            "--sparsity 0.8"
         )

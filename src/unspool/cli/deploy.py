@@ -49,7 +49,7 @@ def deploy_command(
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
         deployment = settled.deploy(trained, calibration, test, options, watch)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
-    smaller = A_SETTING if unsearchable(stream, quantization) else SEARCH
+    smaller = A_SETTING if unsearchable(quantization) else SEARCH
     source = Source(given.model, given.config, options=same, smaller=smaller)
     finish(deployment, folder, source, limits, Beside(call_costs=costs))
 

@@ -27,6 +27,7 @@ from unspool.support.samples import Samples
 if TYPE_CHECKING:
     from unspool.compilation.call_costs import CallCost
     from unspool.deployed import Deployment, Options
+    from unspool.stages import Way
 
 AUTO = "auto"
 """Steps per call: the best of some that are tried."""
@@ -143,6 +144,20 @@ class StreamOptions:
             model, calibration, time_steps=self.time_steps, options=options, watch=watch
         )
         return replace(self, steps_per_call=str(choose(costs, budget).steps_per_call)), costs
+
+    def way(self, model: Any, options: "Options") -> "Way":
+        """How a model is unrolled, calibrated and quantized; not with "auto" steps per call."""
+        from unspool.deployment import stream_way_of, way_of
+        from unspool.unrolling import pieces
+        from unspool.unrolling.stream_checks import check_streams
+
+        if not self.states:
+            steps = int(self.steps_per_call) if self.steps_per_call else None
+            return way_of(self.time_steps, steps, options)
+        cut = pieces.stream(self.lookahead, self.pool_window, self.pool_since_reset)
+        multiple = check_streams(model, cut).multiple
+        rounds = self.calibration_rounds or DEFAULT_ROUNDS
+        return stream_way_of(self.time_steps or multiple, cut, rounds, self.carry_states, options)
 
     def deploy(
         self,

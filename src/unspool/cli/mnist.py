@@ -96,11 +96,14 @@ def _model(
 
     A trained one is written to a path at once, as training takes longest.
     """
+    from unspool.report import listing
+
     if file is not None:
         return _loaded(file), {}
     start = time.perf_counter()
     trained = _train(training, data, watch)
     seconds = {"train": time.perf_counter() - start}
+    listing.begin_anew(path.parent)
     files.replace(path, trained.save)
     return trained, seconds
 

@@ -27,6 +27,8 @@ def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
     Yields:
         what to call with the search so far, and a watcher for what is being tried.
     """
+    from unspool.report import listing
+
     screen = console(stderr=True)
     so_far: list[Search] = []
     show, watch, live = _live(screen) if screen.is_terminal else _plain(screen)
@@ -41,6 +43,7 @@ def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
     except KeyboardInterrupt:
         best = so_far[-1].chosen if so_far else None
         if best is not None:
+            listing.begin_anew(folder)
             files.write(folder / "model.keras", so_far[-1].models[best.setting].read_bytes())
             screen.print(f"the best so far, {best.setting}, is kept: {folder / 'model.keras'}")
         screen.print(f"what was tried is kept in {folder}: the same command goes on from there")

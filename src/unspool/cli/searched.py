@@ -8,6 +8,7 @@ import typer
 from unspool.cli.compress_inputs import Inputs
 from unspool.cli.console import BROKEN, console
 from unspool.cli.search_options import SearchOptions
+from unspool.errors import UnspoolError
 
 if TYPE_CHECKING:
     from unspool.compression.goal import Goal
@@ -27,8 +28,10 @@ def search_for(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[A
     from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, search_table
 
+    _check_steps_in_front(inputs)
     place = on_cluster(options.cluster) if options.cluster else nullcontext(None)
     with place as workers:  # whether the cluster answers is known before any work
+        inputs = inputs.settled()
         before = inputs.before()
         result = _search(inputs, goal, options, None if workers else options.jobs)
     if result.chosen is None:
@@ -41,6 +44,23 @@ def search_for(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[A
     smaller = load(result.models[result.chosen.setting])
     inputs.save(smaller)
     return smaller, Compression(before, results(smaller), search=result)
+
+
+def _check_steps_in_front(inputs: Inputs) -> None:
+    """Check that candidates can be cut into calls as they are trained.
+
+    Raises:
+        UnspoolError: what moves their time steps to the front would have to be left out.
+    """
+    from unspool.frontend.time_first import time_first
+
+    if not (inputs.stream.states or inputs.stream.steps_per_call):
+        return
+    if notes := time_first(inputs.trained).notes:
+        raise UnspoolError(
+            f"a search tries whole calls of what is trained, but of this model first {notes[0]}; "
+            "give a setting instead, such as --sparsity 0.8"
+        )
 
 
 def _search(inputs: Inputs, goal: "Goal", options: SearchOptions, jobs: int | None) -> "Search":
@@ -60,7 +80,8 @@ def _search(inputs: Inputs, goal: "Goal", options: SearchOptions, jobs: int | No
             fine_tuning=inputs.tuning,
             target=inputs.options.target,
             resident_kib=inputs.options.resident_weights,
-            time_steps=inputs.stream.time_steps,
+            time_steps=inputs.whole_length,
+            way=inputs.stream.way(inputs.trained, inputs.options),
             jobs=jobs,
             on_candidate=on_candidate,
             watch=watch,

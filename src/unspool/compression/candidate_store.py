@@ -38,6 +38,7 @@ class Store:
                 str(task.target),
                 task.resident_kib,
                 task.time_steps,
+                task.way,
                 task.quantization_aware,
                 (task.goal.metric, task.goal.higher_is_better),
             )

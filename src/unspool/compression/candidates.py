@@ -18,6 +18,7 @@ from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelSetting
 from unspool.frontend.keras_file import load
+from unspool.stages import Way
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
@@ -28,7 +29,7 @@ class Candidate:
 
     Attributes:
         setting: how far all layers were compressed.
-        value: the goal's metric of the int8 model in LiteRT on the validation samples.
+        value: the goal's metric of the quantized model in LiteRT on the validation samples.
         flash_kib: of the compiled file, KiB, measured.
         sram_kib: TFLM's arena for it, KiB.
         cycles: of one inference, Vela's estimate.
@@ -62,6 +63,7 @@ class Task:
         target: what to compile for.
         resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
         time_steps: length of the sequence where the model leaves it open.
+        way: how it is unrolled, calibrated and quantized.
     """
 
     trained: bytes
@@ -76,23 +78,23 @@ class Task:
     target: Target
     resident_kib: float | None
     time_steps: int | None
+    way: Way
 
 
 def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
-    way = stages.sequences(task.time_steps, allow_cpu=True)  # `deploy` asks for the user's word
-    _, int8_tflite = stages.quantized(model, task.calibration, way)
-    compiled = compile(int8_tflite, task.target)
+    _, tflite = stages.quantized(model, task.calibration, task.way)
+    compiled = compile(tflite, task.target)
     cycles = compiled.cycles
     if task.resident_kib is not None:
-        resident = keep_resident(compiled, int8_tflite, task.resident_kib)
+        resident = keep_resident(compiled, tflite, task.resident_kib)
         compiled = replace(compiled, tflite=resident.tflite)
         cycles = resident.cycles or cycles
     data, labels = task.validation
     return Candidate(
         setting=setting,
-        value=task.goal.measured(int8_tflite, data, task.goal.targets(labels)),
+        value=task.goal.measured(tflite, data, task.goal.targets(labels)),
         flash_kib=compiled.flash_kib,
         sram_kib=compiled.sram_kib,
         cycles=cycles,

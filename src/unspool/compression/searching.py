@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool import stages
 from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.compression import candidates
@@ -21,11 +22,11 @@ from unspool.compression.trained_loss import check_compiled, losses
 from unspool.compression.training_data import split
 from unspool.compression.trials import Trials, bisected, previewed, refined
 from unspool.errors import UnspoolError
+from unspool.stages import Way
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
-from unspool.unrolling import taken
 
 PREVIEWS = 12
 PREVIEW_SHARE = 1 / 4
@@ -50,6 +51,7 @@ def search(
     target: Target | None = None,
     resident_kib: float | None = None,
     time_steps: int | None = None,
+    way: Way | None = None,
     jobs: int | None = None,
     on_candidate: Callable[[Search], None] = lambda search: None,
     watch: Watch | None = None,
@@ -85,6 +87,8 @@ def search(
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
         time_steps: length of the sequence where the model leaves it open.
+        way: how candidates are unrolled, calibrated and quantized, as `unspool.stages.calls` and
+            `unspool.stages.stream` give it; for whole sequences in one call, in int8, where None.
         jobs: candidates at a time; None: as many as joblib is configured for, else one.
         on_candidate: called after each candidate with the search so far.
         watch: is called with the progress of candidates that run in this process.
@@ -114,7 +118,8 @@ def search(
     )
     if calibration is None:
         calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
-    taken.check_sequences(model, held[0], "validation data", time_steps)
+    way = way or stages.sequences(time_steps, allow_cpu=True)  # `deploy` asks for the user's word
+    way.check(model, held[0], "validation data")
     task = Task(
         trained=candidates.to_bytes(model),
         losses=losses(model),
@@ -128,6 +133,7 @@ def search(
         target=target or targets.target(),
         resident_kib=resident_kib,
         time_steps=time_steps,
+        way=way,
     )
     found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)

@@ -104,7 +104,7 @@ def search_table(search: Search) -> RenderableType:
     """Render what was tried, the trained model first, then previews."""
     goal = search.goal
     title = (
-        f"Tried: int8 in LiteRT on {search.samples:,} held-out samples, trained "
+        f"Tried: quantized, in LiteRT, on {search.samples:,} held-out samples, trained "
         f"{metric_number(goal, search.trained)}{' %' if goal.is_accuracy else ''}; cycles: Vela's "
         "estimate"
     )

@@ -86,6 +86,17 @@ def remove_older(folder: Path, older: Mapping[str, str], newer: Mapping[str, str
             path.unlink()
 
 
+def begin_anew(folder: Path) -> None:
+    """Remove an older deployment, as it was written: the folder is to hold another model.
+
+    Its report goes first, so that none describes the files of both.
+    """
+    older = beside(folder)
+    if older:
+        (folder / "report.json").unlink()
+        remove_older(folder, older, {})
+
+
 def check_listed(path: Path, listed: Mapping[str, str]) -> None:
     """Check that a file, which is the one listed if it is, is listed at all.
 

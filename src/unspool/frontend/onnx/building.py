@@ -144,6 +144,8 @@ def _output(value: Given | None, name: str, graph: Graph) -> Any:
         count = next(end.shape[end.open] for end in graph.inputs if end.open is not None)
         axes = sorted(range(len(value.axes)), key=lambda axis: value.shape[axis] != count)
         return arranged(value, axes)
+    if all(end.batch is None for end in graph.inputs):  # as the file's, whole
+        return arranged(value, list(range(len(value.axes))))
     batch = next((axis for axis, place in enumerate(value.axes) if place is None), None)
     if batch is None:
         raise UnspoolError(f"output {name!r}: {value.shape} has no axis of one for the batch")

@@ -31,9 +31,9 @@ def fixed(
     given = [value for value in model.graph.input if value.name not in weights]
     told = {value.name: _sizes(value) for value in given}
     _check_names(shapes, told)
-    batch_axes, time_axes = _roles(model, told)
+    told_batches, time_axes = _roles(model, told)
     likely = {name: _likely_batch(list(shapes.get(name, told[name]))) for name in told}
-    batch_axes = likely | batch_axes
+    batch_axes = likely | told_batches
     time_axes = _of_same_name(told, batch_axes, time_axes) | time_axes
     ends: list[Ends] = []
     changed: dict[int | str, int | str] = {}
@@ -44,14 +44,17 @@ def fixed(
                 f"input {name!r}: shape {tuple(sizes)} is given, expected {len(told[name])} sizes "
                 f"for {_spelled(told[name])}"
             )
-        batch_axis = batch_axes[name]
+        batch_axis: int | None = batch_axes[name]
         before = list(sizes)
-        if sizes:
-            sizes[batch_axis] = 1
         time = time_axes.get(name, batch_axis)
-        opened = time != batch_axis and not time_steps and isinstance(sizes[time], str)
-        if time != batch_axis:
-            sizes[time] = time_steps or (ANY_LENGTH if opened else sizes[time])
+        if name not in told_batches and time_axes.get(name) == batch_axis:
+            batch_axis = None  # it is one sequence, of which the model itself makes a batch
+        elif sizes:
+            sizes[batch_axis or 0] = 1
+        has_time = time is not None and time != batch_axis
+        opened = has_time and not time_steps and isinstance(sizes[time or 0], str)
+        if has_time:
+            sizes[time or 0] = time_steps or (ANY_LENGTH if opened else sizes[time or 0])
         changed |= {old: new for old, new in zip(before, sizes, strict=True) if old != new}
         ends.append(
             Ends(name, _closed(name, sizes), batch_axis, _dtype(value), time if opened else None)
@@ -154,7 +157,8 @@ def _roles(
                 note(batches, state, 0 if first else 1)
         elif node.op_type in _BATCHED:
             note(batches, node.input[0], 0)
-    return batches, times
+    # A Gemm behind a recurrence may work on the steps of one sequence.
+    return {name: axis for name, axis in batches.items() if times.get(name) != axis}, times
 
 
 def _of_same_name(

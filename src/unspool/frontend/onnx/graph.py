@@ -54,7 +54,8 @@ class Ends:
     Attributes:
         name: of the value.
         shape: with a batch of one.
-        batch: the axis of the batch; None where its place is taken by frames.
+        batch: the axis of the batch; None where its place is taken by frames, and of one sequence
+            that the model itself makes a batch of.
         dtype: NumPy's name of its type.
         open: the axis of time where its length is open, and the one in `shape` arbitrary.
     """

@@ -47,6 +47,15 @@ def pad(node: Node, scope: Scope) -> Value:
     return laid_out(keras.ops.pad(tensor, sides, mode, **told), order, rank)
 
 
+def with_edges(value: Value, sides: Sequence[tuple[int, int]]) -> Value:
+    """The first and the last entry of each axis that is slid over, so many times more."""
+    order = [*spatial(value), 1]
+    if value.axes[0] is not None:
+        order = [0, *order]
+    around = [(0, 0)] * (len(order) - len(sides)) + [*sides, (0, 0)]
+    return laid_out(_with_edges(arranged(value, order), around), order, len(value.axes))
+
+
 def _with_edges(tensor: Any, sides: Sequence[tuple[int, ...]]) -> Any:
     """The first and the last entry of each axis, so many times more."""
     for axis, (before, behind) in enumerate(sides):

@@ -13,6 +13,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.frontend.onnx import lengths
 from unspool.frontend.onnx.cell_activations import linear, of_cell, settings
+from unspool.frontend.onnx.constant_samples import as_sample
 from unspool.frontend.onnx.graph import Node
 from unspool.frontend.onnx.recurrent_checks import check, check_weights, directions
 from unspool.frontend.onnx.scope import Scope
@@ -213,28 +214,20 @@ def _start(node: Node, scope: Scope, position: int, x: Any) -> list[Any] | None:
         if value.shape != ((1, count, width) if axis else (count, 1, width)):
             raise UnspoolError(_misfit(value.shape, count, width))
         return [arranged(sliced(value, axis, n, n + 1), [2]) for n in range(count)]
+    if value.ndim != 3 or value.shape[axis] != count or value.shape[-1] != width:
+        raise UnspoolError(_misfit(value.shape, count, width))
     if not value.any():
         return None
-    if value.shape[axis] != count or value.shape[-1] != width:
-        raise UnspoolError(_misfit(value.shape, count, width))
     whole = np.moveaxis(value, axis, 0)
     if (whole != whole[:, :1]).any():
         raise UnspoolError("starts each sequence of a batch in another state; expected one")
     names = (f"{node.name}_{'hc'[position - 5]}{n or ''}_at_first" for n in range(count))
-    return [_constant(x, row[0], name) for row, name in zip(whole, names, strict=True)]
+    return [as_sample(row[:1], x, name).tensor for row, name in zip(whole, names, strict=True)]
 
 
 def _misfit(shape: Sequence[int], count: int, width: int) -> str:
     directions = f"{count} direction{'s' if count > 1 else ''}"
     return f"has a first state of {tuple(shape)}; expected {width} units in {directions}"
-
-
-def _constant(x: Any, values: np.ndarray, name: str) -> Any:
-    """A tensor that is the same for every sample: a bias, behind a kernel of zeros."""
-    layer = keras.layers.Dense(len(values), kernel_initializer="zeros", name=name)
-    state = layer(x[:, 0])
-    layer.set_weights([np.zeros((x.shape[-1], len(values)), np.float32), values])
-    return state
 
 
 def _initial(starts: Sequence[list[Any] | None], directions: int) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unspool.errors import UnspoolError
+from unspool.frontend.onnx.constant_samples import as_sample
 from unspool.frontend.onnx.graph import Graph, Node, is_open
 from unspool.frontend.onnx.values import Value
 from unspool.support._tensorflow import keras
@@ -24,6 +25,7 @@ class Scope:
         read: for each recurrent node, which outputs are read in the end; empty when not known.
         lengths: inputs that give the lengths of sequences.
         masks: these -> the masks in their place.
+        samples: constants that are read as samples -> what they became.
     """
 
     graph: Graph
@@ -31,6 +33,7 @@ class Scope:
     read: Mapping[str, frozenset[int]] = field(default_factory=dict)
     lengths: frozenset[str] = frozenset()
     masks: dict[str, Any] = field(default_factory=dict)
+    samples: dict[str, Value] = field(default_factory=dict)
 
     def given(self, node: Node, position: int, attribute: str = "") -> np.ndarray | None:
         """A constant that older versions of ONNX have as an attribute, newer ones as an input.
@@ -80,15 +83,25 @@ class Scope:
         return self.masks[name]
 
     def value(self, node: Node, position: int = 0) -> Value:
-        """An input that depends on a sample.
+        """An input as a value that depends on a sample.
 
         Raises:
-            UnspoolError: it is constant.
+            UnspoolError: it is constant, and none of numbers for a batch of one.
         """
-        value = self.values[node.inputs[position]]
-        if not isinstance(value, Value):
-            raise UnspoolError(f"reads the constant {node.inputs[position]!r} as a sample")
-        return value
+        return self.sample(node.inputs[position])
+
+    def sample(self, name: str) -> Value:
+        """`value`, by its name; what a constant becomes is there for others, too."""
+        value = self.values[name]
+        if isinstance(value, Value):
+            return value
+        known = (each.tensor for each in self.values.values() if isinstance(each, Value))
+        like = next((tensor for tensor in known if tensor.dtype == "float32"), None)
+        if like is None or self.graph.frames or value.dtype.kind != "f" or not value.ndim:
+            raise UnspoolError(
+                f"reads the constant {name!r} as a sample; let it read what depends on an input"
+            )
+        return self.samples.setdefault(name, as_sample(value, like))
 
 
 Build: TypeAlias = Callable[[Node, Scope], Sequence[Value] | Value]

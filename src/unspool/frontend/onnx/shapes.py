@@ -121,10 +121,7 @@ def _flatten(node: Node, scope: Scope) -> Value:
 
 
 def _concat(node: Node, scope: Scope) -> Value:
-    parts = [scope.values[name] for name in node.inputs]
-    values = [part for part in parts if isinstance(part, Value)]
-    if len(values) < len(parts):
-        raise UnspoolError("joins samples and constants, which has no form yet; expected samples")
+    values = [scope.sample(name) for name in node.inputs]
     axis = node.attributes["axis"] % len(values[0].axes)
     return joined(values, axis) if len(values) > 1 else values[0]
 

@@ -21,7 +21,12 @@ def linear(call: Call, to: Translation) -> None:
 
 def conv(call: Call, to: Translation) -> None:
     """A convolution, or a transposed one."""
-    kernel = to.constants[call["weight"].name]
+    kernel = to.constants.get(call["weight"].name)
+    if kernel is None:
+        raise UnspoolError(
+            f"has weights {call['weight'].name!r} that are computed; export the model as .onnx, or "
+            "with weights that are stored"
+        )
     count = kernel.ndim - 2
     padding = call.get("padding", 0)
     if isinstance(padding, str):

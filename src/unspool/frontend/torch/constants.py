@@ -50,17 +50,38 @@ def _of_two(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return computed
 
 
+def _over(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Over the axes that an attribute or a further input names, or all."""
+
+    def computed(attributes: Mapping[str, Any], value: np.ndarray, *axes: np.ndarray) -> np.ndarray:
+        named = axes[0].tolist() if axes else attributes.get("axes")
+        kept = bool(attributes.get("keepdims", 1))
+        return np.asarray(function(value, tuple(named) if named else None, keepdims=kept))
+
+    return computed
+
+
 COMPUTED: Mapping[str, Callable[..., np.ndarray]] = {
+    "Abs": lambda at, value: np.abs(value),
     "Add": _of_two(np.add),
+    "Div": _of_two(np.divide),
+    "Exp": lambda at, value: np.exp(value),
     "Gemm": _gemm,
     "MatMul": lambda at, left, right: _product(left, right),
     "Mul": _of_two(np.multiply),
+    "Neg": lambda at, value: np.negative(value),
+    "Pow": _of_two(np.power),
+    "ReduceMean": _over(np.mean),
+    "ReduceSum": _over(np.sum),
+    "Reciprocal": lambda at, value: 1 / value,
     "Relu": lambda at, value: np.maximum(value, 0),
     "Sigmoid": lambda at, value: 1 / (1 + np.exp(-value)),
+    "Sqrt": lambda at, value: np.sqrt(value),
     "Sub": _of_two(np.subtract),
     "Tanh": lambda at, value: np.tanh(value),
 }
-"""Operators of a cell that is written by hand, whose first state is constant."""
+"""Operators of a cell that is written by hand, whose first state is constant, and of weights that
+are computed: normalised, or scaled as a batch normalization behind them would do it."""
 
 
 def computed(op: str, values: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> np.ndarray:

@@ -90,8 +90,9 @@ def _translated(listed: list[Call], to: Translation) -> Translation:
         translate = TRANSLATIONS.get(call.target, rounding.REFUSED.get(call.target))
         if translate is None:
             raise UnspoolError(
-                f"module {where!r}: the operator {call.target} has no form on the NPU; leave it "
-                "out of the exported model, or let it be computed before or behind the network"
+                f"module {where!r}: the operator {call.target} of .pt2 files has no form here; "
+                "export the model as .onnx, where others may stand for it (and a .pt2 without "
+                "run_decompositions()), or leave it out of what is exported"
             )
         to.module, first, known = call.module, len(to.nodes), len(to.constants)
         try:
@@ -114,7 +115,7 @@ def _end(
     """An input with a batch of one, and the length that is asked for."""
     batch, time = _roles(one, listed, shapes)
     shape = list(one.shape)
-    if shape:
+    if shape and batch is not None:
         shape[batch] = 1
     opened = time is not None and time in one.open and time_steps is None
     if time is not None and time_steps is not None:
@@ -124,16 +125,24 @@ def _end(
 
 def _roles(
     one: Fed, listed: list[Call], shapes: Mapping[str, tuple[int, ...]]
-) -> tuple[int, int | None]:
-    """The axes of batch and time: as a recurrent layer reads the input, else by their sizes."""
+) -> tuple[int | None, int | None]:
+    """The axes of batch and time: as a recurrent layer reads the input, else by their sizes.
+
+    One sequence, (time, features), has no batch: the layer itself makes one of it.
+    """
     same = {one.name}  # with the axes of the input
+    alone: dict[str, int] = {}  # what it is as a batch, and the axis of that
     for call in listed:
         reads = call.get("input", call.get("self"))
         named = reads.name if isinstance(reads, Ref) else ""
         if named in same and _keeps_axes(call, named, shapes):
             same.update(call.outputs)
+        if named in same and call.target.split(".")[0] == "unsqueeze" and len(one.shape) == 2:
+            alone[call.outputs[0]] = int(call["dim"])
         if named in same and call.target.split(".")[0] in ("gru", "lstm", *_PLAIN):
             return (0, 1) if call.get("batch_first", False) else (1, 0)
+        if alone.get(named) == (0 if call.get("batch_first", False) else 1):
+            return None, 0
         states = call.get("hx")
         if call.target.endswith("_cell"):  # of (batch, features) and (batch, units)
             continue

@@ -58,7 +58,7 @@ def _tried(search: Search) -> Picture:
         "on a dot to read what it is.",
         "KiB (1024 bytes), cycles" + (", %" if search.goal.is_accuracy else ""),
         "estimated",
-        f"{what}: measured, int8 in LiteRT, {search.samples:,} held-out samples; flash and "
+        f"{what}: measured, quantized, in LiteRT, {search.samples:,} held-out samples; flash and "
         "cycles: Vela's estimate",
         (pareto(points, metric),),
         table=Table(
