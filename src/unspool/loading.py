@@ -172,9 +172,15 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _check_not_torch(path: Path) -> None:
-    """Check that a file is none of PyTorch's that hold weights, a pickle or code."""
+    """Check that a file is none of PyTorch's or ONNX's with weights, a pickle or code alone."""
     if not path.is_file():
         return
+    if path.name.lower().endswith(".onnx.data"):
+        raise UnspoolError(f"the weights of an ONNX file alone; give {path.stem!r} beside it")
+    if path.suffix.lower() == ".pt2":
+        raise UnspoolError(
+            "not a whole .pt2 file, which torch.export.save writes; copy or save it again"
+        )
     named_so = path.suffix.lower() in _WEIGHTS_ALONE and not keras_file.is_hdf5(path)
     if named_so or has_member(path, "data.pkl"):
         raise UnspoolError(

@@ -29,6 +29,7 @@ LAYERS = {
     "carried": "LSTM Dense",
     "by_hand": "Conv1D Activation GroupNormalization Dense Activation GRU Dense",
     "cells": "GRU LSTM Dense",
+    "alone": "LSTM LSTM Dense",
     "attention": "Bidirectional LayerNormalization Dense Softmax Dense Dense Activation",
     "autoencoder": "GRU RepeatVector GRU Dense",
     "conv_lstm": "Permute Conv1D Activation MaxPooling1D Conv1D LeakyReLU LSTM LSTM Dense",
@@ -48,7 +49,7 @@ LAYERS = {
 """Model -> the layers that it has in PyTorch, moves of values but for one Permute left out."""
 
 
-OFTEN = ("cells", "crnn", "gru_last", "rnn_relu", "started", "stateful")
+OFTEN = ("alone", "cells", "crnn", "gru_last", "rnn_relu", "scaled", "started", "stateful")
 """Models of which every run reads all files; it reads the `.pt2` of half of the others."""
 
 
@@ -267,6 +268,8 @@ REFUSED = {
     "model.safetensors": (b"{}", r"without a graph that can be read safely"),
     "model.onnx": (b"\x08\x07\x12", r"not an ONNX file, or damaged"),
     "empty.onnx": (b"", r"has no output"),
+    "cut.pt2": (b"PK\3\4", r"not a whole \.pt2 file, which torch\.export\.save writes"),
+    "model.onnx.data": (b"\0" * 64, r"the weights of an ONNX file alone; give 'model\.onnx'"),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx_models import node
 
-from onnx_forms.form import Form, behind_gru, of_channels, one, turned, w
+from onnx_forms.form import Form, behind_gru, floats, of_channels, one, turned, w
 
 IMAGE, SERIES = (1, 4, 7, 6), (1, 4, 9)
 
@@ -96,6 +96,29 @@ FORMS = {
     "max ceil, none left": one(
         "MaxPool", shape=SERIES, kernel_shape=[3], strides=[3], ceil_mode=1
     ),
+    "max 1d pads of an even length": one(
+        "MaxPool", shape=(1, 3, 8), kernel_shape=[3], pads=[1, 1], strides=[2]
+    ),
+    "max on one side": one("MaxPool", shape=SERIES, kernel_shape=[3], pads=[2, 0]),
+    "max ceil": one("MaxPool", shape=(1, 3, 8), kernel_shape=[3], strides=[2], ceil_mode=1),
+    "max ceil, pads": one(
+        "MaxPool", shape=(1, 3, 8), kernel_shape=[3], strides=[3], pads=[1, 1], ceil_mode=1
+    ),
+    "max 2d of text lines": one(
+        "MaxPool", shape=IMAGE, kernel_shape=[2, 2], strides=[2, 1], pads=[0, 1, 0, 1]
+    ),
+    "nearest": one("Resize", None, floats(1, 1, 2), shape=SERIES, mode="nearest",
+                   coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    "nearest, half a pixel": one("Resize", None, floats(1, 1, 3), shape=SERIES,
+                                 mode="nearest"),
+    "nearest, by sizes": one("Resize", None, None, np.array([1, 4, 18], np.int64), shape=SERIES,
+                             mode="nearest"),
+    "nearest 2d": one("Resize", None, floats(1, 1, 2, 3), shape=IMAGE, mode="nearest",
+                      coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    "nearest, opset 10": one("Resize", floats(1, 1, 2), shape=SERIES, mode="nearest",
+                             opset=10),
+    "nearest, opset 9": one("Upsample", floats(1, 1, 2), shape=SERIES, mode="nearest",
+                            opset=9),
     "max 2d": one("MaxPool", shape=IMAGE, kernel_shape=[2, 2], strides=[2, 2]),
     "max 2d kept": one("MaxPool", shape=IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     "max 2d upper": one(

@@ -37,6 +37,11 @@ def plus(*shape: int, seed: int = 0) -> np.ndarray:
     return np.asarray(np.abs(w(*shape, seed=seed)) + 0.3)
 
 
+def floats(*values: float) -> np.ndarray:
+    """Numbers as they stand in a graph."""
+    return np.array(values, np.float32)
+
+
 def one(op: str, *constants: Any, shape: Sequence[int] = (1, 3, 5), **attributes: Any) -> Form:
     """One node that reads x and constants; None leaves an input out."""
     opset, dtype = attributes.pop("opset", 17), attributes.pop("dtype", "float32")

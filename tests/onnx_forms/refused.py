@@ -3,15 +3,15 @@
 import numpy as np
 from onnx_models import node
 
-from onnx_forms.form import Form, one, plus, w
+from onnx_forms.form import Form, floats, one, plus, w
 from onnx_forms.shapes import ints
 
 _TRAINING = "was exported in training mode; call model.eval() before the export"
 
 FORMS: dict[str, tuple[Form, str]] = {
     "Concat": (
-        Form([node("Concat", "x c", "y", axis=1)], constants={"c": w(1, 2, 5)}),
-        "joins samples and constants, which has no form yet; expected samples",
+        Form([node("Concat", "x c", "y", axis=1)], constants={"c": w(1, 20000, 5)}),
+        "takes a constant for a sample: (1, 20000, 5) has 100,000 entries; expected at most 16,384",
     ),
     "Softmax of one": (
         one("Softmax", axis=1, shape=(1, 1, 5)),
@@ -127,9 +127,27 @@ FORMS: dict[str, tuple[Form, str]] = {
         one("ConvTranspose", w(3, 1, 3), output_padding=[1], strides=[2]),
         "adds output_padding=[1] to what it makes; expected less",
     ),
-    "MaxPool": (
-        one("MaxPool", kernel_shape=[2], strides=[2], ceil_mode=1),
-        "pools what is left over at the end (ceil_mode=1); expected ceil_mode=0",
+    "AveragePool": (
+        one("AveragePool", kernel_shape=[2], strides=[2], ceil_mode=1),
+        "averages what is left over at the end (ceil_mode=1); expected 0",
+    ),
+    "Resize": (
+        one("Resize", None, floats(1, 1, 2), mode="linear"),
+        "resizes with mode='linear'; expected 'nearest'",
+    ),
+    "Resize by a part": (
+        one("Resize", None, floats(1, 1, 0.6), mode="nearest"),
+        "resizes (1, 3, 5) by 1, 1, 0.6; expected whole factors, 1 for batch and channels",
+    ),
+    "Resize of channels": (
+        one("Resize", None, floats(1, 2, 2), mode="nearest"),
+        "resizes (1, 3, 5) by 1, 2, 2; expected whole factors, 1 for batch and channels",
+    ),
+    "Resize from corner to corner": (
+        one("Resize", None, floats(1, 1, 2), mode="nearest",
+            coordinate_transformation_mode="align_corners"),
+        "takes entries by 'align_corners' and 'round_prefer_floor'; expected such as repeat each "
+        "entry: 'asymmetric' and 'floor'",
     ),
     "MaxPool with dilations": (
         one("MaxPool", kernel_shape=[2], dilations=[2]),
@@ -146,8 +164,8 @@ FORMS: dict[str, tuple[Form, str]] = {
     "Swish of another slope": (
         one("Swish", alpha=0.5, opset=24), "has alpha=0.5; expected 1"
     ),
-    "MaxPool on one side": (
-        one("MaxPool", kernel_shape=[3], pads=[2, 0]),
+    "AveragePool on one side": (
+        one("AveragePool", kernel_shape=[3], pads=[2, 0]),
         "pads axis 2 of 5 entries by (2, 0), which has no form yet; expected none, or as many as "
         "keep the length",
     ),

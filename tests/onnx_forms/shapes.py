@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx_models import node
 
-from onnx_forms.form import Form, behind_gru, of_channels, one, turned, w
+from onnx_forms.form import Form, behind_gru, of_channels, one, plus, turned, w
 
 
 def ints(*values: int) -> np.ndarray:
@@ -133,6 +133,16 @@ FORMS = {
     "tile ones": one("Tile", ints(1, 4, 1), shape=(1, 1, 5)),
     "tile last of one": one("Tile", ints(1, 1, 4), shape=(1, 5, 1)),
     "tile turned": turned([0, 2, 1], "Tile", ints(1, 2, 1)),
+    "concat with a constant": Form(
+        [node("Concat", "x c", "y", axis=1)], constants={"c": w(1, 2, 5)}
+    ),
+    "concat with zeros": Form(
+        [node("Concat", "c x", "y", axis=2)], constants={"c": np.zeros((1, 3, 2), np.float32)}
+    ),
+    "a constant as a sample": Form(
+        [node("LayerNormalization", "c s", "n", axis=-1), node("Add", "x n", "y")],
+        constants={"c": w(1, 3, 5), "s": plus(5)},
+    ),
     "pad": one("Pad", ints(0, 1, 0, 0, 2, 3)),
     "pad 10": one("Pad", opset=10, pads=[0, 0, 2, 0, 0, 1]),
     "pad zero": one("Pad", ints(0, 1, 0, 0, 2, 3), np.float32(0)),

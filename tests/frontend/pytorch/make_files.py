@@ -2,7 +2,7 @@
 
 Run in an environment that has torch, torchao, onnx and onnxscript; the tests need none of them:
 
-    python make_files.py FOLDER && tar -cJf torch.tar.xz -C FOLDER .
+    python make_files.py FOLDER [NAME ...] && tar -cJf torch.tar.xz -C FOLDER .
 
 Each model is written three times: `NAME.script.onnx` by PyTorch's older exporter,
 `NAME.dynamo.onnx` by its newer one, `NAME.pt2` by torch.export.save; `NAME.npz` holds samples and
@@ -274,6 +274,71 @@ class Step(nn.Module):
         return probability.squeeze(-1), torch.cat((h, c))
 
 
+class Alone(nn.Module):
+    """A stack that takes one sequence, without an axis for a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(5, 8, 2), nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.rnn(x)[0])
+
+
+class Joined(nn.Module):
+    """A GRU as tutorials write it: input and state joined, zeros at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zr, self.n, self.head = nn.Linear(14, 16), nn.Linear(14, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        h = torch.zeros(x.shape[0], 8)
+        for t in range(x.shape[1]):
+            z, r = torch.sigmoid(self.zr(torch.cat([x[:, t], h], 1))).chunk(2, 1)
+            n = torch.tanh(self.n(torch.cat([x[:, t], r * h], 1)))
+            h = (1 - z) * n + z * h
+        return self.head(h)
+
+
+class Forecaster(nn.Module):
+    """An encoder, and a decoder that is fed its own values, one layer's step after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.LSTM(4, 9, batch_first=True)
+        self.decoder = nn.LSTM(1, 9, batch_first=True)
+        self.head = nn.Linear(9, 1)
+
+    def forward(self, x: Any) -> Any:
+        _, state = self.encoder(x)
+        value, found = x[:, -1:, :1], []
+        for _ in range(6):
+            y, state = self.decoder(value, state)
+            value = self.head(y)
+            found.append(value)
+        return torch.cat(found, 1)
+
+
+class Scaled(nn.Module):
+    """Convolutions whose weights are standardised, a pool as of a ResNet, and back again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(5, 12, 3, padding=1)
+        self.pool, self.up = nn.MaxPool1d(3, 2, padding=1), nn.Upsample(scale_factor=2)
+        self.start = nn.Parameter(torch.randn(1, 1, 10))
+        self.rnn, self.head = nn.GRU(12, 10, batch_first=True), nn.Linear(10, 2)
+
+    def forward(self, x: Any) -> Any:
+        w = self.conv.weight
+        w = (w - w.mean((1, 2), keepdim=True)) / torch.sqrt(w.var((1, 2), keepdim=True) + 1e-5)
+        h = torch.nn.functional.conv1d(x, w, self.conv.bias, padding=1)
+        h = self.up(self.pool(h)).transpose(1, 2)
+        y, _ = self.rnn(h, self.start.expand(-1, x.shape[0], -1).contiguous())
+        return self.head(y)
+
+
 @dataclass(frozen=True)
 class Made:
     """A model, the shapes of its samples (without the batch) and the names of its ends."""
@@ -282,12 +347,16 @@ class Made:
     shapes: tuple[tuple[int, ...], ...]
     inputs: tuple[str, ...] = ("x",)
     outputs: tuple[str, ...] = ("y",)
-    batch_axis: int = 0
+    batch_axis: int | None = 0
     zeros: tuple[int, ...] = ()  # inputs that are states
     exporters: tuple[str, ...] = ("script", "dynamo")
 
 
 MODELS = {
+    "alone": Made(Alone, ((32, 5),), batch_axis=None),
+    "forecaster": Made(Forecaster, ((30, 4),)),
+    "joined": Made(Joined, ((30, 6),)),
+    "scaled": Made(Scaled, ((5, 40),)),
     "cells": Made(Cells, ((33, 4),)),
     "cell_behind": Made(CellBehind, ((20, 4),)),
     "by_hand": Made(ByHand, ((4, 16),), outputs=("y", "most")),
@@ -373,7 +442,8 @@ def make(name: str, made: Made, folder: Path) -> None:
 
     def batched(array: np.ndarray, n: int) -> torch.Tensor:
         axis = 1 if n in made.zeros and array.ndim > 1 else made.batch_axis
-        return torch.from_numpy(np.expand_dims(array, axis).copy())
+        whole = array if axis is None else np.expand_dims(array, axis)
+        return torch.from_numpy(whole.copy())
 
     outputs = []
     for k in range(SAMPLES):
@@ -489,7 +559,10 @@ def make_rounded(folder: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
+    wanted = sys.argv[2:]  # some alone, to be added to the others
     for title, model in MODELS.items():
-        make(title, model, target)
-    make_step(target)
-    make_rounded(target)
+        if title in wanted or not wanted:
+            make(title, model, target)
+    if not wanted:
+        make_step(target)
+        make_rounded(target)

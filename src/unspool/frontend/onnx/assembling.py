@@ -14,6 +14,7 @@ from unspool.frontend.onnx import (
     lengths,
     normalizations,
     pools,
+    resizing,
     shapes,
 )
 from unspool.frontend.onnx.building import build
@@ -35,6 +36,7 @@ FORMS: dict[str, Build] = {
     **einsum.FORMS,
     **normalizations.FORMS,
     **pools.FORMS,
+    **resizing.FORMS,
     **shapes.FORMS,
     "GRU": recurrent,
     "LSTM": recurrent,

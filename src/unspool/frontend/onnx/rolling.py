@@ -201,8 +201,9 @@ def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]
             path = (one for one, _ in stack if id(one) in open_ and one.op in CELLS.values())
             cell = next(path, node)
             raise UnspoolError(
-                f"{cell.name or cell.outputs[0]!r}: a cell reads what its own outputs are computed "
-                "into, step by step, which has no form yet; feed it a sequence"
+                f"node {cell.name or cell.outputs[0]!r}: a cell reads what its own outputs are "
+                "computed into, step by step, which has no form yet; call nn.LSTM or nn.GRU on "
+                "each step, of length one, in its place"
             )
         open_.add(id(node))
         stack.append((node, True))

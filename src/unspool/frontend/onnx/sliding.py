@@ -22,6 +22,7 @@ _LAYERS = {
     "AveragePool": (L.AveragePooling1D, L.AveragePooling2D),
     "GlobalMaxPool": (L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
     "GlobalAveragePool": (L.GlobalAveragePooling1D, L.GlobalAveragePooling2D),
+    "Resize": (L.UpSampling1D, L.UpSampling2D),
     "pad": (L.ZeroPadding1D, L.ZeroPadding2D),
     "crop": (L.Cropping1D, L.Cropping2D),
 }

@@ -142,6 +142,13 @@ def _matmul(call: Call, to: Translation) -> None:
     to.add("MatMul", [call["self"].name, _operand(call, to, "other", "mat2")], call.outputs[0])
 
 
+def _product(call: Call, to: Translation) -> None:
+    """Of constants, as weights that are normalised by their largest singular value have it."""
+    to.add(
+        "MatMul", [call["self"].name, _operand(call, to, "vec", "tensor", "other")], call.outputs[0]
+    )
+
+
 def _addmm(call: Call, to: Translation) -> None:
     names = [call["mat1"].name, call["mat2"].name, call["self"].name]
     scales = {"alpha": call.get("alpha", 1), "beta": call.get("beta", 1)}
@@ -220,6 +227,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "mm": _matmul,
     "mul.Scalar": _of_two("Mul"),
     "mul.Tensor": _of_two("Mul"),
+    "mv": _product,
     "neg": _as("Neg"),
     "new_full": _constant,
     "new_ones": _constant,
@@ -253,6 +261,11 @@ TRANSLATIONS: dict[str, Translate] = {
     "sum.dim_IntList": _reduction("ReduceSum"),
     "tanh": _as("Tanh"),
     "to.dtype": _to_type,
+    "upsample_nearest1d": aten_layers.nearest,
+    "upsample_nearest1d.vec": aten_layers.nearest,
+    "upsample_nearest2d": aten_layers.nearest,
+    "upsample_nearest2d.vec": aten_layers.nearest,
+    "vdot": _product,
     "zeros": _constant,
     "zeros_like": _constant,
 }

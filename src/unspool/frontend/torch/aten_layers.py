@@ -91,6 +91,15 @@ def global_pool(op: str) -> Translate:
     return translate
 
 
+def nearest(call: Call, to: Translation) -> None:
+    """nn.Upsample, or functional.interpolate, to the nearest entry."""
+    before, after = to.shapes[call["input"].name], to.shapes[call.outputs[0]]
+    scales = to.constant(np.divide(after, before).astype(np.float32))
+    attributes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    inputs = [call["input"].name, "", scales]
+    to.add("Resize", inputs, call.outputs[0], mode="nearest", **attributes)
+
+
 def batch_norm(call: Call, to: Translation) -> None:
     """nn.BatchNorm in inference form."""
     if call.get("training", False):

@@ -17,11 +17,15 @@ def _squeeze(value: np.ndarray, attributes: Mapping[str, Any], *axes: np.ndarray
     return np.squeeze(value, tuple(map(int, axes[0])) if axes else None)
 
 
+def _reshape(value: np.ndarray, attributes: Mapping[str, Any], shape: np.ndarray) -> np.ndarray:
+    return value.reshape([size or value.shape[n] for n, size in enumerate(shape.tolist())])
+
+
 MOVED: Mapping[str, Callable[..., np.ndarray]] = {
     "Concat": lambda *v: np.concatenate([v[0], *v[2:]], v[1]["axis"]),
     "Gather": lambda value, at, index: np.take(value, index, at.get("axis", 0)),
     "Identity": lambda value, at: value,
-    "Reshape": lambda value, at, shape: value.reshape(shape),
+    "Reshape": _reshape,
     "Slice": _slice,
     "Squeeze": _squeeze,
     "Transpose": lambda value, at: value.transpose(at["perm"]),
