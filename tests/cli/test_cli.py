@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from command_files import Deployed
 from commands import NOISE, process, stopped, unspool
 
+from unspool import stages
+from unspool.errors import UnspoolError
 from unspool.guide import mnist
 from unspool.support._tensorflow import keras
 
@@ -237,6 +240,23 @@ def test_a_signal_is_one_line_and_leaves_nothing(
     assert run.stderr.strip().splitlines()[-1] == "unspool: interrupted"
     assert "Traceback" not in run.stderr
     assert not [*(tmp_path / "out").iterdir(), *(tmp_path / "temporary").iterdir()]
+
+
+def test_a_signal_that_a_library_took_for_a_fault_of_the_model_is_one(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As TensorFlow does it, now and then, in the middle of a conversion."""
+
+    def convert(*_: object) -> bytes:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        raise UnspoolError("TensorFlow's converter does not take it")
+
+    monkeypatch.setattr(stages, "convert", convert)
+    arguments = [argument.format(files) for argument in DEPLOY]
+    run = unspool(*arguments, "--out", tmp_path / "out")
+    assert run.returncode == 128 + signal.SIGTERM
+    assert run.stderr.strip().splitlines()[-1] == "unspool: interrupted"
 
 
 @pytest.mark.parametrize(

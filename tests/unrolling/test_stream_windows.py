@@ -331,6 +331,7 @@ LATE: dict[str, tuple[Callable[[Any], Any], list[tuple[int, int, int]]]] = {
     "more zeros than it reads": (behind(pad(7), conv(6, 3), STREAMED), [(1, 0, 5), (4, 0, 5)]),
     "a residual": (centred, [(1, 1, 1), (4, 1, 4)]),
     "a shortened residual": (shortened, [(1, 4, 0), (2, 2, 0)]),
+    "looks back far": (lambda x: L.GRU(4)(x[:, 9:] - x[:, :-9]), [(1, 9, 0), (3, 3, 0)]),
     "a residual cut by a slice": (sliced, [(1, 4, 0), (2, 2, 0)]),
     "paths of unlike length": (paths, [(1, 10, 0), (2, 5, 0), (4, 3, 2)]),
     "images": (images, [(2, 2, 4)]),
@@ -488,8 +489,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "an output begins or ends with zeros, which a stream has no time steps for; put them right "
         "in front of a convolution or pooling that reads them",
     ),
-    "looks back far": (
-        lambda x: L.GRU(4)(x[:, 9:] - x[:, :-9]),
+    "from its end": (
+        lambda x: L.GRU(4)(keras.ops.flip(x, axis=1)),
         "mixes time steps, so chunk by chunk it would compute something else; deploy it without "
         "states, or put it after the last recurrent layer",
     ),

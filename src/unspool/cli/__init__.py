@@ -104,7 +104,8 @@ def run(arguments: Sequence[str]) -> int:
         except (KeyboardInterrupt, typer.Abort):
             return end()
         except UnspoolError as error:
-            return _mistake(str(error))
+            # A library may have turned the signal into an exception, and we that into a message.
+            return end() if interrupted.is_set() else _mistake(str(error))
         except BrokenPipeError:
             _drop_output()
             return _BROKEN_PIPE
