@@ -170,7 +170,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "alone",
     ),
     "operator": (
-        _one("NonMaxSuppression"), f"node 'it': the operator NonMaxSuppression {_NO_FORM}"
+        _one("NonMaxSuppression", "x x"), f"node 'it': the operator NonMaxSuppression {_NO_FORM}"
+    ),
+    "inputs that it does not have": (
+        _one("Where", "x x x x"),
+        "node 'it': its Where has 4 inputs, expected 3; the file is damaged",
     ),
     "no such operator": (_one("Frobnicate"), f"node 'it': the operator Frobnicate {_NO_FORM}"),
     "old": (

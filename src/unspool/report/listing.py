@@ -7,6 +7,7 @@ in between leaves a mixture, which the hashes tell.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -84,6 +85,9 @@ def remove_older(folder: Path, older: Mapping[str, str], newer: Mapping[str, str
             continue
         if any(fnmatchcase(name, ours) for ours in _OURS) and digest(files.read(path)) == hashed:
             path.unlink()
+            if path.parent != folder:
+                with suppress(OSError):  # something else lies in it
+                    path.parent.rmdir()
 
 
 def begin_anew(folder: Path) -> None:

@@ -40,6 +40,39 @@ def check(graph: Any) -> None:
                 )
 
 
+def check_counts(graph: Any, opset: int) -> None:
+    """Check that nodes have as many inputs and outputs as ONNX's operators have.
+
+    The library looks for those that it expects, and ends the process where they are not there.
+
+    Args:
+        graph: of operators that are ONNX's own.
+        opset: the version of these.
+
+    Raises:
+        UnspoolError: the file is damaged; the message names the node.
+    """
+    import onnx
+
+    for node in nodes(graph):
+        if not onnx.defs.has(node.op_type):
+            continue
+        try:
+            schema = onnx.defs.get_schema(node.op_type, opset, "")
+        except onnx.defs.SchemaError:  # of a later version
+            continue
+        for kind, count, least, most in (
+            ("inputs", len(node.input), schema.min_input, schema.max_input),
+            ("outputs", len(node.output), schema.min_output, schema.max_output),
+        ):
+            if not least <= count <= most:
+                expected = f"{least}" if least == most else f"{least} to {most}"
+                raise UnspoolError(
+                    f"node {node.name or next(iter(node.output), '')!r}: its {node.op_type} has "
+                    f"{count} {kind}, expected {expected}; the file is damaged"
+                )
+
+
 def _check_names(graph: Any) -> None:
     """Check that each value of a graph has one place that it comes from."""
     known = {value.name for value in graph.input} | {t.name for t in graph.initializer}

@@ -188,6 +188,7 @@ def _check(model: Any) -> None:
             f"a file of version {_opset(model)} of ONNX's operators; expected {_OLDEST} or later; "
             "export it anew (opset_version)"
         )
+    damage.check_counts(model.graph, _opset(model))
 
 
 def _opset(model: Any) -> int:
