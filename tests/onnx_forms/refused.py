@@ -131,6 +131,9 @@ FORMS: dict[str, tuple[Form, str]] = {
         one("AveragePool", kernel_shape=[2], strides=[2], ceil_mode=1),
         "averages what is left over at the end (ceil_mode=1); expected 0",
     ),
+    "Reshape to many axes": (
+        one("Reshape", ints(*[1] * 98, 3, 5)), "makes 100 axes; expected at most 64"
+    ),
     "Resize": (
         one("Resize", None, floats(1, 1, 2), mode="linear"),
         "resizes with mode='linear'; expected 'nearest'",

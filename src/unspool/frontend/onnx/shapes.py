@@ -81,11 +81,16 @@ def _unsqueeze(node: Node, scope: Scope) -> Value:
     return with_shape(value, shape)
 
 
+_MOST_AXES = 64
+
+
 def _reshape(node: Node, scope: Scope) -> Value:
     value = scope.value(node)
     given = scope.given(node, 1, "shape")
     if given is None:
         raise UnspoolError("does not say the shape")
+    if given.size > _MOST_AXES:
+        raise UnspoolError(f"makes {given.size} axes; expected at most {_MOST_AXES}")
     shape = [int(size) for size in given]
     own: list[int] = []
     if not node.attributes.get("allowzero", 0):
