@@ -36,6 +36,76 @@ def _rnn(step: int, order: str, op: str = "Tanh") -> list[Any]:
     ]
 
 
+def _joined(step: int, kind: str, order: str, parts: int) -> list[Any]:
+    """One step of an RNN or an LSTM whose input and state are joined, for one product or for four.
+
+    `order` says which of both comes first, and "+" that a MatMul and an Add make the product.
+    """
+    first, second = (f"{letter}{step}" for letter in order[:2])
+    listed = [*_taken(step), node("Concat", f"{first} {second}", f"j{step}", axis=1)]
+
+    def product(weights: str, bias: str, out: str) -> list[Any]:
+        if not order.endswith("+"):
+            return [node("Gemm", f"j{step} {weights} {bias}", out, transB=1)]
+        return [
+            node("MatMul", f"j{step} {weights}t", f"{out}p"),
+            node("Add", f"{out}p {bias}", out),
+        ]
+
+    if kind == "RNN":
+        return [*listed, *product("J0", "k0", f"t{step}"), node("Tanh", f"t{step}", f"h{step + 1}")]
+    gates = [f"{gate}{step}" for gate in "efgo"]
+    if parts == 1:
+        listed += [
+            *product("J", "k", f"t{step}"),
+            node("Split", f"t{step}", " ".join(gates), axis=1),
+        ]
+    else:
+        listed += [one for n, gate in enumerate(gates) for one in product(f"J{n}", f"k{n}", gate)]
+    return [
+        *listed,
+        *(node("Sigmoid", f"{gate}{step}", f"{gate}s{step}") for gate in "efo"),
+        node("Tanh", f"g{step}", f"gt{step}"),
+        node("Mul", f"fs{step} c{step}", f"kept{step}"),
+        node("Mul", f"es{step} gt{step}", f"new{step}"),
+        node("Add", f"kept{step} new{step}", f"c{step + 1}"),
+        node("Tanh", f"c{step + 1}", f"ct{step}"),
+        node("Mul", f"os{step} ct{step}", f"h{step + 1}"),
+    ]
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize("order", ["xh", "hx", "xh+"])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+def test_an_input_and_a_state_that_are_joined(
+    kind: str, order: str, parts: int, tmp_path: Path
+) -> None:
+    if kind == "RNN" and parts > 1:
+        pytest.skip("it has one gate")
+    steps, width = 12, 5 + UNITS
+    gates = {f"J{n}": w(UNITS, width, seed=n) for n in range(4)}
+    biases = {f"k{n}": w(UNITS, seed=n) for n in range(4)}
+    whole = {"J": np.concatenate([*gates.values()]), "k": np.concatenate([*biases.values()])}
+    constants = {**gates, **biases, **whole, "h0": ZEROS, "c0": ZEROS}
+    constants |= {f"{name}t": value.T for name, value in {**gates, **whole}.items()}
+    constants |= {f"i{step}": np.array(step) for step in range(steps)}
+    constants = {
+        name: value.astype(np.float32) if value.dtype == np.float64 else value
+        for name, value in constants.items()
+    }
+    nodes = [one for step in range(steps) for one in _joined(step, kind, order, parts)]
+    nodes.append(node("Relu", f"h{steps}", "y"))
+    read = {name for one in nodes for name in one.input}
+    model = made(
+        nodes, {"x": [1, steps, 5]}, ["y"], {k: v for k, v in constants.items() if k in read}
+    )
+    loaded = load_onnx(onnx_models.saved(model, tmp_path))
+    assert _kinds(loaded)[0] == {"RNN": "SimpleRNN"}.get(kind, kind)
+    x = np.random.default_rng(0).normal(0, 1, (1, steps, 5)).astype(np.float32)
+    expected = onnx_models.run(model, {"x": x})["y"]
+    np.testing.assert_allclose(loaded([x])["y"], expected, atol=1e-6)
+
+
 def _gru(step: int, turned: bool) -> list[Any]:
     """One step of a GRU as PyTorch has it, or with the operands of each Add and Mul turned."""
 

@@ -21,7 +21,9 @@ NAMES = [name for name in torch_archive.names() if name.endswith(".onnx")]
 LOOPS = [
     *(
         f"{name}.{by}.onnx"
-        for name in ("by_hand", "carried", "cell_behind", "cells")
+        for name in (
+            *("by_hand", "carried", "cell_behind", "cells", "forecaster", "joined", "scaled"),
+        )
         for by in EXPORTERS
     ),
     *("rnn_relu.dynamo.onnx", "rnn_tanh.dynamo.onnx"),
@@ -55,8 +57,8 @@ def _of_samples(path: Path, x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for value in session.get_inputs():
             shape = [size if isinstance(size, int) else 1 for size in value.shape]
             if value.name in x:
-                batch = next(axis for axis, size in enumerate(value.shape) if size in (1, "batch"))
-                feed[value.name] = np.expand_dims(x[value.name][n], batch)
+                batch = [axis for axis, size in enumerate(value.shape) if size in (1, "batch")]
+                feed[value.name] = np.expand_dims(x[value.name][n], batch[:1])
             else:
                 feed[value.name] = np.zeros(shape, np.float32)
         rows.append(session.run(names, feed))

@@ -14,6 +14,7 @@ from unspool.frontend.onnx.damage import nodes, tensors
 from unspool.frontend.onnx.ends import fixed
 from unspool.frontend.onnx.giving import give
 from unspool.frontend.onnx.graph import Graph, Node
+from unspool.frontend.onnx.joins import apart
 from unspool.frontend.onnx.listing import listed
 from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
@@ -89,8 +90,10 @@ def _graph(model: Any, piece: Piece) -> Graph:
     left, constants = folding.folded(model)
     outputs = tuple(value.name for value in model.graph.output)
     nodes, rounded = without_pairs(names.named(left), constants, outputs)
-    steps = cells(nodes, constants, outputs)
+    whole = apart(nodes, constants, lambda: folding.shapes(model, left, constants))
+    steps = cells(whole, constants, outputs)
     if steps:
+        nodes = tuple(whole)
         sizes = folding.shapes(model, left, constants)
         nodes = names.renamed(rolled(nodes, steps, constants, sizes, outputs))
     # what are states once cells are layers, and branches stand in the place of Ifs

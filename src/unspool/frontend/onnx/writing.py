@@ -117,17 +117,27 @@ class _File:
 
 
 def _floats(model: Any) -> list[Any]:
-    """The tensors of a model that may be weights: of real numbers, and no states."""
-    states = {
+    """The tensors of a model that may be weights: of real numbers, and no states or factors."""
+    first = {**dict.fromkeys(RECURRENT, _BIAS + 1), "Resize": 1, "Upsample": 1}
+    others = {
         name
         for node in model.graph.node
-        if node.op_type in RECURRENT
-        for name in node.input[_BIAS + 1 :]
+        if node.op_type in first
+        for name in node.input[first[node.op_type] :]
     }
+    by_node = [
+        entry.t
+        for node in model.graph.node
+        if node.op_type == "Constant" and node.output[0] in others
+        for entry in node.attribute
+    ]
     return [
         tensor
         for tensor in tensors(model.graph)
-        if tensor.data_type == tensor.FLOAT and len(tensor.dims) and tensor.name not in states
+        if tensor.data_type == tensor.FLOAT
+        and len(tensor.dims)
+        and tensor.name not in others
+        and not any(tensor is other for other in by_node)
     ]
 
 

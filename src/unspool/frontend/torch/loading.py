@@ -14,6 +14,7 @@ from unspool.frontend.onnx import first_states
 from unspool.frontend.onnx.assembling import assembled
 from unspool.frontend.onnx.cells import CELLS, cells
 from unspool.frontend.onnx.graph import MOST_IN_ALL, Ends, Graph, Node, Rounded, check_entries
+from unspool.frontend.onnx.joins import apart
 from unspool.frontend.onnx.names import renamed
 from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
@@ -78,9 +79,11 @@ def _written(
     every, rounded = without_pairs(to.nodes, to.constants, outputs)
     steps = [node for node in every if node.op in CELLS]
     nodes = [node for node in every if node.op not in CELLS]
-    steps += cells(nodes, to.constants, outputs)  # written by hand
-    whole = rolled(nodes, steps, to.constants, shapes, outputs)
-    return renamed(whole), to, rounded
+    whole = apart(nodes, to.constants, lambda: shapes)
+    by_hand = cells(whole, to.constants, outputs)
+    nodes, steps = (whole if by_hand else nodes), [*steps, *by_hand]
+    layers = rolled(nodes, steps, to.constants, shapes, outputs)
+    return renamed(layers), to, rounded
 
 
 def _translated(listed: list[Call], to: Translation) -> Translation:
