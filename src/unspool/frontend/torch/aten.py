@@ -74,58 +74,6 @@ def _constant(call: Call, to: Translation) -> None:
     to.constants[call.outputs[0]] = np.full(shape, fill, np.float32)
 
 
-def _clip(call: Call, to: Translation) -> None:
-    hard = call.target == "hardtanh"
-    low = call.get("min_val", -1.0) if hard else call.get("min")
-    high = call.get("max_val", 1.0) if hard else call.get("max")
-    bounds = ["" if value is None else to.constant(np.float32(value)) for value in (low, high)]
-    to.add("Clip", [call["self"].name, *bounds], call.outputs[0])
-
-
-def _relu6(call: Call, to: Translation) -> None:
-    bounds = [to.constant(np.float32(value)) for value in (0, 6)]
-    to.add("Clip", [call["self"].name, *bounds], call.outputs[0])
-
-
-def _inverse_root(call: Call, to: Translation) -> None:
-    to.add("Reciprocal", [to.add("Sqrt", [call["self"].name])], call.outputs[0])
-
-
-def _softplus(call: Call, to: Translation) -> None:
-    if call.get("beta", 1) != 1:
-        raise UnspoolError(f"has beta={call['beta']}; expected 1")
-    if call.get("threshold", 20) < _LINEAR:
-        raise UnspoolError(f"has threshold={call['threshold']:g}; expected {_LINEAR} or more")
-    to.add("Softplus", [call["self"].name], call.outputs[0])
-
-
-_LINEAR = 10  # from here on, the curve is x but for 5e-5
-
-
-def _elu(call: Call, to: Translation) -> None:
-    """`scale * x` above zero, `scale * alpha * (exp(input_scale * x) - 1)` below."""
-    alpha, scale, inner = (call.get(name, 1.0) for name in ("alpha", "scale", "input_scale"))
-    if inner <= 0:
-        raise UnspoolError(f"has input_scale={inner:g}; expected more than 0")
-    if inner == 1 and np.allclose((alpha, scale), _OF_SELU, rtol=1e-5):
-        to.add("Selu", [call["self"].name], call.outputs[0])
-        return
-    x = call["self"].name
-    if inner != 1:
-        x = to.add("Mul", [x, to.constant(np.float32(inner))])
-    factor = scale / inner
-    y = to.add("Elu", [x], call.outputs[0] if factor == 1 else "", alpha=alpha * inner)
-    if factor != 1:
-        to.add("Mul", [y, to.constant(np.float32(factor))], call.outputs[0])
-
-
-_OF_SELU = 1.6732632, 1.0507010
-
-
-def _hard_sigmoid(call: Call, to: Translation) -> None:
-    to.add("HardSigmoid", [call["self"].name], call.outputs[0], alpha=1 / 6, beta=0.5)
-
-
 def _reduction(op: str) -> Translate:
     def translate(call: Call, to: Translation) -> None:
         axes = call.get("dim")
@@ -173,9 +121,6 @@ TRANSLATIONS: dict[str, Translate] = {
     "batch_norm": aten_layers.batch_norm,
     "bmm": _matmul,
     "celu": _as("Celu", alpha="alpha"),
-    "clamp": _clip,
-    "clamp_max": _clip,
-    "clamp_min": _clip,
     "clone": _same,
     "contiguous": _same,
     "conv1d": aten_layers.conv,
@@ -189,7 +134,6 @@ TRANSLATIONS: dict[str, Translate] = {
     "div.Scalar": _of_two("Div"),
     "div.Tensor": _of_two("Div"),
     "dropout": _same,
-    "elu": _elu,
     "embedding": aten_layers.embedding,
     "exp": _as("Exp"),
     "feature_dropout": _same,
@@ -201,9 +145,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "gru_cell": partial(cell, kind="GRU"),
     "gru.data": partial(recurrent, kind="GRU"),
     "gru.input": partial(recurrent, kind="GRU"),
-    "hardsigmoid": _hard_sigmoid,
     "hardswish": _as("HardSwish"),
-    "hardtanh": _clip,
     "instance_norm": aten_layers.instance_norm,
     "layer_norm": aten_layers.layer_norm,
     "leaky_relu": _as("LeakyRelu", alpha="negative_slope"),
@@ -238,14 +180,12 @@ TRANSLATIONS: dict[str, Translate] = {
     "prelu": aten_layers.prelu,
     "reciprocal": _as("Reciprocal"),
     "relu": _as("Relu"),
-    "relu6": _relu6,
     "rnn_relu.data": partial(recurrent, kind="RNN", activation="Relu"),
     "rnn_relu.input": partial(recurrent, kind="RNN", activation="Relu"),
     "rnn_relu_cell": partial(cell, kind="RNN", activation="Relu"),
     "rnn_tanh_cell": partial(cell, kind="RNN", activation="Tanh"),
     "rnn_tanh.data": partial(recurrent, kind="RNN", activation="Tanh"),
     "rnn_tanh.input": partial(recurrent, kind="RNN", activation="Tanh"),
-    "rsqrt": _inverse_root,
     "rsub.Scalar": _reversed,
     "rsub.Tensor": _reversed,
     "selu": _as("Selu"),
@@ -253,7 +193,6 @@ TRANSLATIONS: dict[str, Translate] = {
     "silu": _as("Swish"),
     "sin": _as("Sin"),
     "softmax.int": _as("Softmax", axis="dim"),
-    "softplus": _softplus,
     "sqrt": _as("Sqrt"),
     "sub.Scalar": _of_two("Sub"),
     "sub.Tensor": _of_two("Sub"),

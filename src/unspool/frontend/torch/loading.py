@@ -18,13 +18,22 @@ from unspool.frontend.onnx.joins import apart
 from unspool.frontend.onnx.names import renamed
 from unspool.frontend.onnx.quantized import without_pairs
 from unspool.frontend.onnx.rolling import rolled
-from unspool.frontend.torch import archive, aten, aten_composed, moves, program, rounding
+from unspool.frontend.torch import (
+    archive,
+    aten,
+    aten_composed,
+    aten_curves,
+    moves,
+    program,
+    rounding,
+)
 from unspool.frontend.torch.archive import Program
 from unspool.frontend.torch.program import Call, Fed, Ref
 from unspool.frontend.torch.translation import Translation
 
 TRANSLATIONS = {
     **aten.TRANSLATIONS,
+    **aten_curves.TRANSLATIONS,
     **aten_composed.TRANSLATIONS,
     **moves.TRANSLATIONS,
     **rounding.TRANSLATIONS,
