@@ -1,13 +1,16 @@
 """However a command ends, it is one line and a status that says why."""
 
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_files import Deployed
-from commands import unspool
+from commands import COMMAND, unspool
 
 from unspool.cli import run
 from unspool.report import document
@@ -96,3 +99,34 @@ def test_a_name_that_no_file_can_have() -> None:
         ended = unspool(*command.split())
         assert ended.returncode == 2
         assert ended.stderr.endswith(": File name too long\n")
+
+
+@pytest.mark.slow  # two processes import LiteRT
+def test_processes_that_simulate_end_with_what_started_them(files: Path, tmp_path: Path) -> None:
+    """A kill -9 leaves no one to end them."""
+    marked = {**os.environ, "UNSPOOL_TEST_MARK": str(tmp_path)}
+    np.save(tmp_path / "many.npy", np.zeros((4_000, 6, 5), np.float32))
+    deploy = ("deploy", files / "model.keras", "--calibration", tmp_path / "many.npy")
+    command = [*COMMAND, *map(str, deploy), "--remedy-seconds", "0", "--out", str(tmp_path / "out")]
+    run = subprocess.Popen(
+        command, env=marked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not any("LokyProcess" in line for line in _of_mark(str(tmp_path))):
+        assert run.poll() is None, "it ended before it was killed"
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    while _of_mark(str(tmp_path)):  # the test's own time limit ends it
+        time.sleep(0.1)
+
+
+def _of_mark(mark: str) -> list[str]:
+    """Command lines of the processes that run in an environment with the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"UNSPOOL_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+        except OSError:  # it is another user's, or gone
+            continue
+    return found

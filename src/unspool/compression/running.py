@@ -1,5 +1,6 @@
 """Candidates run side by side, through joblib; what is finished is kept."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from unspool.compression import candidates
 from unspool.compression.candidate_store import Store
 from unspool.compression.candidates import Candidate, Task
 from unspool.compression.kernels import KernelSetting
+from unspool.support.processes import end_with
 from unspool.support.progress import Watch
 
 
@@ -46,7 +48,8 @@ class Runner:
             else:
                 yield candidate
         if missing:
-            calls = (joblib.delayed(candidates.run)(task, each, self.watch) for each in missing)
+            own = os.getpid()
+            calls = (joblib.delayed(_tried)(own, task, each, self.watch) for each in missing)
             for candidate, content in _quietly(self.parallel(calls)):
                 store.keep(candidate, content)
                 yield candidate
@@ -58,6 +61,15 @@ def runner(jobs: int | None, watch: Watch | None) -> Runner:
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None)
     width = joblib.effective_n_jobs(jobs) if jobs else parallel.n_jobs
     return Runner(parallel, width, watch if width == 1 else None)
+
+
+def _tried(
+    parent: int, task: Task, setting: KernelSetting, watch: Watch | None
+) -> tuple[Candidate, bytes]:
+    """`candidates.run`; a process of this machine that does it ends with the search's own."""
+    if os.getppid() == parent:
+        end_with(parent)
+    return candidates.run(task, setting, watch)
 
 
 def _quietly(results: Iterator[Any]) -> Iterator[Any]:

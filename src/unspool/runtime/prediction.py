@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 
 from unspool.runtime.session import CHUNK, Session
+from unspool.support.processes import end_with
 from unspool.support.progress import Progress
 from unspool.support.samples import Samples
 
@@ -28,7 +29,10 @@ def predict(
         for i in range(0, count, CHUNK)
     )
     chunks = []
-    for chunk in joblib.Parallel(n_jobs=cores, return_as="generator")(tasks):
+    parallel = joblib.Parallel(
+        cores, "loky", "generator", initializer=end_with, initargs=(os.getpid(),)
+    )
+    for chunk in parallel(tasks):
         chunks.append(chunk)
         if progress:
             progress(len(chunk[0]))

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 FOLDER = "/"
@@ -19,6 +21,24 @@ def environment(**more: str) -> dict[str, str]:
     package = Path(__file__).resolve().parents[2]
     path = filter(None, [str(package), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}
+
+
+def end_with(parent: int) -> None:
+    """In a process that another one started: end when that one does, whatever it dies of.
+
+    Args:
+        parent: the other one's number.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_OFTEN)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+_OFTEN = 0.5  # seconds
 
 
 def killer(status: int) -> str:
