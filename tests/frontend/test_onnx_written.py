@@ -148,3 +148,26 @@ def test_a_model_of_another_file_is_refused(tmp_path: Path) -> None:
     path = onnx_models.saved(model_of(Case(), 0), tmp_path)
     with pytest.raises(UnspoolError, match="has other weights than model"):
         unspool.to_onnx(model, path)
+
+
+@pytest.mark.parametrize("by_node", [False, True])
+def test_factors_of_a_resize_are_no_weights(by_node: bool, tmp_path: Path) -> None:
+    """Whether they are stored beside the weights, or in a node of their own."""
+    factors = np.array([1, 1, 2], np.float32)
+    told = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+    nodes = [
+        onnx_models.node("Conv", "x w", "c", kernel_shape=[3], pads=[1, 1]),
+        onnx_models.node("Resize", "c _ f", "y", nearest_mode="floor", **told),
+    ]
+    if by_node:
+        value = onnx.numpy_helper.from_array(factors)
+        nodes.insert(0, onnx.helper.make_node("Constant", [], ["f"], value=value))
+    weights = {"w": np.random.default_rng(0).normal(0, 1, (4, 3, 3)).astype(np.float32)}
+    constants = weights if by_node else {**weights, "f": factors}
+    made = onnx_models.made(nodes, {"x": [1, 3, 10]}, ["y"], constants)
+    path, written = onnx_models.saved(made, tmp_path), tmp_path / "written.onnx"
+    model = _trained_on(_loaded(path))
+    written.write_bytes(unspool.to_onnx(model, path))
+    x = np.random.default_rng(1).normal(0, 1, (3, 3, 10)).astype(np.float32)
+    (found,) = model.predict(x, verbose=0).values()
+    np.testing.assert_allclose(found, _of_samples(written, {"x": x})["y"][:, 0], atol=1e-5)
