@@ -174,14 +174,7 @@ def deploy_stream(
     if chunks.windows:
         # How late outputs are, and whether they may be, is known when the model is rebuilt. Where
         # it leaves the length open, layers are tried on as many steps as they read.
-        tried = shortest(
-            model,
-            time_steps,
-            full_length=options.full_length,
-            lookahead=lookahead,
-            pool_window=pool_window,
-            pool_since_reset=pool_since_reset,
-        )
+        tried = shortest(way.unroll(model), time_steps)
     done = _deploy(model, calibration, test, None, tried, way, options, watch)
     return replace(done, warnings=(*moved, *done.warnings))
 

@@ -36,6 +36,17 @@ def _rnn(step: int, order: str, op: str = "Tanh") -> list[Any]:
     ]
 
 
+def _carried(step: int, i: str, f: str, new: str, o: str) -> list[Any]:
+    """An LSTM's states behind a step, of its gates and of what is new."""
+    return [
+        node("Mul", f"{f} c{step}", f"old_{step}"),
+        node("Mul", f"{i} {new}", f"new_{step}"),
+        node("Add", f"old_{step} new_{step}", f"c{step + 1}"),
+        node("Tanh", f"c{step + 1}", f"far_{step}"),
+        node("Mul", f"{o} far_{step}", f"h{step + 1}"),
+    ]
+
+
 def _joined(step: int, kind: str, order: str, parts: int) -> list[Any]:
     """One step of an RNN or an LSTM whose input and state are joined, for one product or for four.
 
@@ -66,11 +77,7 @@ def _joined(step: int, kind: str, order: str, parts: int) -> list[Any]:
         *listed,
         *(node("Sigmoid", f"{gate}{step}", f"{gate}s{step}") for gate in "efo"),
         node("Tanh", f"g{step}", f"gt{step}"),
-        node("Mul", f"fs{step} c{step}", f"kept{step}"),
-        node("Mul", f"es{step} gt{step}", f"new{step}"),
-        node("Add", f"kept{step} new{step}", f"c{step + 1}"),
-        node("Tanh", f"c{step + 1}", f"ct{step}"),
-        node("Mul", f"os{step} ct{step}", f"h{step + 1}"),
+        *_carried(step, *(f"{gate}{step}" for gate in ("es", "fs", "gt", "os"))),
     ]
 
 
@@ -173,11 +180,7 @@ def _apart(step: int, kind: str) -> list[Any]:
         rest = [
             node("Add", f"Wn_{step} Rn_{step}", f"n_sum_{step}"),
             node("Tanh", f"n_sum_{step}", f"n_{step}"),
-            node("Mul", f"f_{step} c{step}", f"old_{step}"),
-            node("Mul", f"i_{step} n_{step}", f"new_{step}"),
-            node("Add", f"old_{step} new_{step}", f"c{step + 1}"),
-            node("Tanh", f"c{step + 1}", f"far_{step}"),
-            node("Mul", f"o_{step} far_{step}", f"h{step + 1}"),
+            *_carried(step, *(f"{gate}_{step}" for gate in "ifno")),
         ]
     return [*_taken(step), *shares, *sums, *opened, *rest]
 

@@ -14,7 +14,7 @@ _DATA = "--data X.npy --labels Y.npy"
 
 AWARE = "--quantization-aware"
 SEARCH, A_SETTING = "--max-accuracy-drop 0.2", "--sparsity 0.8 --clusters 16"
-"""What makes `unspool compress` give a smaller model; a search knows sequences in int8 alone."""
+"""What makes `unspool compress` give a smaller model: a search does not take every option."""
 
 
 @dataclass(frozen=True)

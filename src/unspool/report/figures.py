@@ -199,10 +199,8 @@ def _moving(compiled: Compiled, signature: Signature) -> Iterator[Figure]:
         if any(names.moves_rows(op.name, pair.name) for pair in signature.pairs)
     ]
     if moving:
-        cycles, how = (
-            sum(op.cycles for op in moving),
-            f"{len(moving)} operations, {compiled.target}",
-        )
+        cycles = sum(op.cycles for op in moving)
+        how = f"{len(moving)} operations, {compiled.target}"
         yield figure(kinds.MOVING_CYCLES, cycles, "estimated", how)
 
 

@@ -55,7 +55,7 @@ def mean_of_last(sequence: Any, valid: Any) -> Any:
         valid: (1, steps), 1 for each valid step, else 0; the last one is.
     """
     steps = sequence.shape[1]
-    chosen = list(zip(_powers(steps), _chosen(valid), strict=True))
+    chosen = zip(_powers(steps), _chosen(valid), strict=True)
     parts = [(steps // power, one) for power, one in chosen]
     ones = (
         tf.reduce_mean(valid[:, -count:], axis=(0, 1), keepdims=True) * one for count, one in parts

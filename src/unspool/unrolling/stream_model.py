@@ -76,33 +76,13 @@ def unroll_stream(
     return _unrolled_stream(model, chunks, time_steps, pieces, 0, allow_cpu, full_length)
 
 
-def shortest(
-    model: Any,
-    time_steps: int,
-    *,
-    full_length: bool,
-    lookahead: bool,
-    pool_window: int | None,
-    pool_since_reset: bool,
-) -> int:
+def shortest(deploy_model: Any, time_steps: int) -> int:
     """The fewest time steps of a sequence of which a stream gives anything.
 
     Args:
-        model, time_steps, full_length, lookahead, pool_window, pool_since_reset: as
-            `unroll_stream` takes them.
-
-    Raises:
-        UnspoolError: as `unroll_stream`.
+        deploy_model: what `unroll_stream` returned.
+        time_steps: of a call.
     """
-    deploy_model = unroll_stream(
-        model,
-        time_steps,
-        allow_cpu=True,
-        full_length=full_length,
-        lookahead=lookahead,
-        pool_window=pool_window,
-        pool_since_reset=pool_since_reset,
-    )
     calls: Calls = deploy_model.interface.marks.calls
     return (calls.warm_up + 1) * time_steps
 

@@ -10,6 +10,11 @@ from unspool.frontend.onnx.choices import graphs_in
 _EQUATION = re.compile(r"[A-Za-z.,\-> ]*")
 
 
+def called(node: Any) -> str:
+    """What a node of ONNX's is called in messages: by its name, or that of its first output."""
+    return f"node {node.name or next(iter(node.output), '')!r}"
+
+
 def check(graph: Any) -> None:
     """Check a graph of ONNX's, and those in it, before the library infers its shapes.
 
@@ -24,7 +29,7 @@ def check(graph: Any) -> None:
     _check_names(graph)
     for node in nodes(graph):
         attributes = {entry.name: entry for entry in node.attribute}
-        where = f"node {node.name or next(iter(node.output), '')!r}"
+        where = called(node)
         if node.op_type == "Split" and "num_outputs" in attributes:
             count = attributes["num_outputs"].i
             if count != len(node.output):
@@ -68,8 +73,8 @@ def check_counts(graph: Any, opset: int) -> None:
             if not least <= count <= most:
                 expected = f"{least}" if least == most else f"{least} to {most}"
                 raise UnspoolError(
-                    f"node {node.name or next(iter(node.output), '')!r}: its {node.op_type} has "
-                    f"{count} {kind}, expected {expected}; the file is damaged"
+                    f"{called(node)}: its {node.op_type} has {count} {kind}, expected {expected}; "
+                    "the file is damaged"
                 )
 
 

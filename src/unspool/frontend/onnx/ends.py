@@ -44,20 +44,18 @@ def fixed(
                 f"input {name!r}: shape {tuple(sizes)} is given, expected {len(told[name])} sizes "
                 f"for {_spelled(told[name])}"
             )
-        batch_axis: int | None = batch_axes[name]
-        before = list(sizes)
-        time = time_axes.get(name, batch_axis)
-        if name not in told_batches and time_axes.get(name) == batch_axis:
-            batch_axis = None  # it is one sequence, of which the model itself makes a batch
-        elif sizes:
-            sizes[batch_axis or 0] = 1
-        has_time = time is not None and time != batch_axis
-        opened = has_time and not time_steps and isinstance(sizes[time or 0], str)
-        if has_time:
-            sizes[time or 0] = time_steps or (ANY_LENGTH if opened else sizes[time or 0])
+        before, axis = list(sizes), batch_axes[name]
+        time = time_axes.get(name, axis)
+        # One sequence has none: the model itself makes a batch of it.
+        batch = None if name not in told_batches and time_axes.get(name) == axis else axis
+        if sizes and batch is not None:
+            sizes[batch] = 1
+        opened = time != batch and not time_steps and isinstance(sizes[time], str)
+        if time != batch:
+            sizes[time] = time_steps or (ANY_LENGTH if opened else sizes[time])
         changed |= {old: new for old, new in zip(before, sizes, strict=True) if old != new}
         ends.append(
-            Ends(name, _closed(name, sizes), batch_axis, _dtype(value), time if opened else None)
+            Ends(name, _closed(name, sizes), batch, _dtype(value), time if opened else None)
         )
     _write(model, given, ends)
     return tuple(ends), {old: int(new) for old, new in changed.items() if isinstance(old, int)}

@@ -169,7 +169,7 @@ def _check(model: Any) -> None:
     """Check that a model is one that inference needs: ONNX's operators, no loops."""
     damage.check(model.graph)
     for node in nodes(model.graph):
-        where = f"node {node.name or next(iter(node.output), '')!r}"
+        where = damage.called(node)
         if not node.op_type.isidentifier():
             raise UnspoolError(f"{where}: {node.op_type!r} is no operator; the file is damaged")
         if node.domain not in ("", "ai.onnx"):

@@ -101,7 +101,9 @@ class Scope:
             raise UnspoolError(
                 f"reads the constant {name!r} as a sample; let it read what depends on an input"
             )
-        return self.samples.setdefault(name, as_sample(value, like))
+        if name not in self.samples:
+            self.samples[name] = as_sample(value, like)
+        return self.samples[name]
 
 
 Build: TypeAlias = Callable[[Node, Scope], Sequence[Value] | Value]

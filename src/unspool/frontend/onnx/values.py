@@ -96,9 +96,8 @@ def reshaped(tensor: Any, sizes: tuple[int, ...]) -> Any:
         tensor = history.operation._inbound_nodes[history.node_index].input_tensors[0]
     if tuple(tensor.shape[1:]) == sizes:
         return tensor
-    kept = (
-        len(sizes) > 1 and len(tensor.shape) > 2 and tensor.shape[1] == sizes[0]
-    )  # a first axis that may be opened again
+    # A first axis that may be opened again.
+    kept = len(sizes) > 1 and len(tensor.shape) > 2 and tensor.shape[1] == sizes[0]
     return keras.layers.Reshape((-1, *sizes[1:]) if kept else sizes)(tensor)
 
 

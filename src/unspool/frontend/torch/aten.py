@@ -87,14 +87,8 @@ def _reduction(op: str) -> Translate:
 
 
 def _matmul(call: Call, to: Translation) -> None:
-    to.add("MatMul", [call["self"].name, _operand(call, to, "other", "mat2")], call.outputs[0])
-
-
-def _product(call: Call, to: Translation) -> None:
-    """Of constants, as weights that are normalised by their largest singular value have it."""
-    to.add(
-        "MatMul", [call["self"].name, _operand(call, to, "vec", "tensor", "other")], call.outputs[0]
-    )
+    other = _operand(call, to, "other", "mat2", "vec")
+    to.add("MatMul", [call["self"].name, other], call.outputs[0])
 
 
 def _addmm(call: Call, to: Translation) -> None:
@@ -169,7 +163,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "mm": _matmul,
     "mul.Scalar": _of_two("Mul"),
     "mul.Tensor": _of_two("Mul"),
-    "mv": _product,
+    "mv": _matmul,
     "neg": _as("Neg"),
     "new_full": _constant,
     "new_ones": _constant,
@@ -204,7 +198,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "upsample_nearest1d.vec": aten_layers.nearest,
     "upsample_nearest2d": aten_layers.nearest,
     "upsample_nearest2d.vec": aten_layers.nearest,
-    "vdot": _product,
+    "vdot": _matmul,
     "zeros": _constant,
     "zeros_like": _constant,
 }
