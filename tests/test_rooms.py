@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "quantization": {"tflite"},
     "compilation": {"npu", "tflite"},
     "compilation.residency": {"compilation", "npu", "tflite"},
-    "stages": {"quantization", "unrolling"},
+    "stages": {"frontend", "quantization", "unrolling"},
     "inspection": {
         "compilation",
         "frontend",

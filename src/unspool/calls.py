@@ -1,5 +1,6 @@
 """How many time steps a call should take: each number of them tried."""
 
+from dataclasses import replace
 from typing import Any
 
 from unspool import stages
@@ -58,7 +59,8 @@ def call_costs(
     turned = time_first(inferring)
     inferring, arrays = turned.model, turned.samples(arrays)
     target, found = options.target or targets.target(), []
-    ways = {k: way_of(time_steps, k, options) for k in _possible(inferring, time_steps)}
+    plain = replace(options, refine=False)  # which takes time, and changes no size
+    ways = {k: way_of(time_steps, k, plain) for k in _possible(inferring, time_steps)}
     verdicts = verdicts_of(inferring, target, time_steps, options)
     check(verdicts, inferring, options.allow_cpu)
     with Clock(watch).stage(_STAGE, len(ways)) as progress:

@@ -1,10 +1,7 @@
 """All stages together: trained model -> a binary for the NPU, and how good it is."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from unspool import stages
 from unspool.before_work import Labels, checked, inspected, steps_in_front, told
@@ -15,11 +12,11 @@ from unspool.compilation.targets import Target
 from unspool.deployed import Deployment, Options, save
 from unspool.errors import UnspoolError
 from unspool.inspection.lost_ranges import lost_ranges
-from unspool.remedies.refining import with_best_cells, with_moments
+from unspool.remedies.refining import refining
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.measuring import Forms, measure
-from unspool.stages import Calibrated, Way
+from unspool.stages import Way
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
@@ -94,20 +91,21 @@ def way_of(time_steps: int | None, steps_per_call: int | None, options: Options)
         "full_length": options.full_length,
     }
     if steps_per_call is None:
-        return stages.sequences(time_steps, fed_back=options.fed_back, **common)
+        way = stages.sequences(time_steps, fed_back=options.fed_back, **common)
+        return _scaled_and_refined(way, options)
     if options.fed_back:
         raise UnspoolError(
             "`steps_per_call` and states that the model takes and gives itself: expected at most "
             "one, as such a model is called step by step already"
         )
-    return stages.calls(steps_per_call, time_steps, **common)
+    return _scaled_and_refined(stages.calls(steps_per_call, time_steps, **common), options)
 
 
 def stream_way_of(
     time_steps: int, cut: Pieces, rounds: int, carry_states: bool, options: Options
 ) -> Way:
     """A chunk of a stream in each call."""
-    return stages.stream(
+    way = stages.stream(
         time_steps,
         cut,
         method=options.calibration_method,
@@ -117,6 +115,13 @@ def stream_way_of(
         rounds=rounds,
         carry_states=carry_states,
     )
+    return _scaled_and_refined(way, options)
+
+
+def _scaled_and_refined(way: Way, options: Options) -> Way:
+    if options.feature_scales:
+        way = replace(way, scaled=with_feature_scales)
+    return refining(way) if options.refine else way
 
 
 @kernels_freed()
@@ -192,10 +197,10 @@ def _deploy(
     clock = Clock(watch)
     target = options.target or targets.target()
     model, arrays, tested = checked(model, calibration, test, length, way)
-    subject = with_feature_scales(model, arrays) if options.feature_scales else model
+    subject = way.scaled(model, arrays)
     warned = inspected(subject, arrays, target, time_steps, options, clock)
 
-    calibrated, tflite = _quantized(subject, arrays, way, options.refine, clock)
+    calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     warned += told(lost_ranges(subject, calibrated.float_tflite, tflite))
     compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
     measured = measure(
@@ -220,18 +225,6 @@ def _deploy(
         warnings=warned,
         seconds=clock.seconds,
     )
-
-
-def _quantized(
-    model: Any, arrays: Sequence[np.ndarray], way: Way, refine: bool, clock: Clock
-) -> tuple[Calibrated, bytes]:
-    """The model with its ranges, and the quantized file."""
-    if not refine:
-        return stages.quantized(model, list(arrays), way, clock)
-    way = with_moments(way)
-    calibrated, tflite = stages.quantized(model, list(arrays), way, clock)
-    with clock.stage("refine"):
-        return with_best_cells(calibrated, tflite, way, arrays)
 
 
 def _compiled(

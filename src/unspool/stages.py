@@ -6,8 +6,9 @@ A `Way` says how they are done: for whole sequences, or for a stream with states
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+from unspool.frontend.time_first import TimeFirst, as_it_is, time_first
 from unspool.quantization.calibration import Calibration, calibrate, calibrate_stream
 from unspool.quantization.quantizer import quantize
 from unspool.support.progress import Clock
@@ -18,23 +19,6 @@ from unspool.unrolling.deploy_model import unroll
 from unspool.unrolling.pieces import CALLS, STREAM, Pieces
 from unspool.unrolling.stream_checks import check_streams
 from unspool.unrolling.stream_model import unroll_calls, unroll_stream
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a model is unrolled, calibrated and quantized.
-
-    Attributes:
-        unroll: trained model -> deploy model.
-        calibrate: float .tflite and samples -> ranges; `moments` as `calibrate` takes it.
-        check: trained model, samples and what they are -> an error if their length does not fit.
-        activations: "int8" or "int16".
-    """
-
-    unroll: Callable[[Any], Any]
-    calibrate: Callable[..., Calibration]
-    check: Callable[[Any, Samples, str], None]
-    activations: str = "int8"
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,37 @@ class Calibrated:
     deploy_model: Any
     float_tflite: bytes
     calibration: Calibration
+
+
+def _unscaled(model: Any, _: Samples) -> Any:
+    return model
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a model is unrolled, calibrated and quantized.
+
+    Attributes:
+        unroll: trained model -> deploy model.
+        calibrate: float .tflite and samples -> ranges; `moments` as `calibrate` takes it.
+        check: trained model, samples and what they are -> an error if their length does not fit.
+        activations: "int8" or "int16".
+        turned: trained model -> the one that is unrolled, and where the time steps of its data are.
+        scaled: that and calibration samples -> the same function with its inputs scaled.
+        refined: a model with its ranges, its quantized file, the way and calibration samples -> the
+            same with what is chosen by measured error; None where nothing is.
+    """
+
+    unroll: Callable[[Any], Any]
+    calibrate: Callable[..., Calibration]
+    check: Callable[[Any, Samples, str], None]
+    activations: str = "int8"
+    turned: Callable[[Any], TimeFirst] = as_it_is
+    scaled: Callable[[Any, Samples], Any] = _unscaled
+    refined: "Refine | None" = None
+
+
+Refine: TypeAlias = Callable[[Calibrated, bytes, Way, Samples], tuple[Calibrated, bytes]]
 
 
 _NOTHING: Mapping[str, str] = {}
@@ -100,6 +115,7 @@ def calls(
         partial(calibrate, method=method, activations=activations),
         partial(_check_calls, time_steps=time_steps, steps_per_call=steps_per_call),
         activations,
+        time_first,
     )
 
 
@@ -143,6 +159,7 @@ def stream(
         ),
         partial(_check_chunks, time_steps=time_steps, cut=cut),
         activations,
+        time_first,
     )
 
 
@@ -191,4 +208,7 @@ def quantized(
     with clock.stage("quantize"):
         found = source.calibration
         tflite = quantize(source.float_tflite, found.ranges, way.activations, found.moments)
-    return source, tflite
+    if way.refined is None:
+        return source, tflite
+    with clock.stage("refine"):
+        return way.refined(source, tflite, way, samples)

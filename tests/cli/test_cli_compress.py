@@ -221,12 +221,6 @@ MISTAKES = {
     "labels of another shape": (("model", "x", "one-hot"), "do not fit the model and its loss"),
     "labels that are NaN": (("model", "x", "y-nan"), "labels: 600 of 600 values are NaN"),
     "labels that are words": (("model", "x", "words"), "labels: have the type <U"),
-    "a search without masks": (
-        ("model", "x", "y", "--max-accuracy-drop", "1", "--states", "--full-length"),
-        "--max-accuracy-drop 1 searches for a setting by what each gives when it is trained and "
-        "quantized alone: --full-length cannot be given with it; give a setting instead, such as "
-        "--sparsity 0.8",
-    ),
     "int16 and the errors of int8": (
         ("model", "x", "y", "--quantization-aware", "--activations", "int16"),
         "--quantization-aware and --activations int16: expected at most one",

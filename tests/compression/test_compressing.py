@@ -21,6 +21,7 @@ from unspool.compression.projection import k_means
 from unspool.compression.students import OnMixtures, Student
 from unspool.compression.written_out import written_out
 from unspool.runtime.evaluation import accuracy
+from unspool.stages import sequences
 from unspool.support._tensorflow import keras, tf
 from unspool.support.progress import Watch
 
@@ -372,7 +373,9 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "validation of three parts": (lambda: _try(validation=(X, Y, Y)), "validation: expected"),
     "a model that is a class": (lambda: _try(model=_subclassed()), "expected a Sequential or"),
     "sequences longer than what is unrolled": (
-        lambda: _try(model=compiled(small_model(steps=None)), calibration=X[:, :4], time_steps=4),
+        lambda: _try(
+            model=compiled(small_model(steps=None)), calibration=X[:, :4], way=sequences(4)
+        ),
         r"shape \(6, 5\), but \(4, 5\) is unrolled",
     ),
     "an empty dataset": (lambda: _try(data=_dataset(X, Y).take(0), labels=None), "no batches"),

@@ -15,9 +15,13 @@ from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
 from unspool.compression.space import Tried, between, possible, proposed
+from unspool.compression.training_data import held_out
 from unspool.compression.trials import undecided
 from unspool.compression.units import scores
-from unspool.deployment import Options, deploy, deploy_stream, stream_way_of, way_of
+from unspool.deployment import Deployment, Options, deploy, deploy_stream, stream_way_of, way_of
+from unspool.errors import UnspoolWarning
+from unspool.runtime.evaluation import accuracy
+from unspool.stages import Way
 from unspool.support._tensorflow import keras
 from unspool.unrolling.pieces import STREAM
 
@@ -144,18 +148,25 @@ def test_a_setting_that_is_given_twice_is_tried_once(trained: Any, tmp_path: Pat
     assert len(run(trained, tmp_path, settings=SETTINGS[:1] * 2).candidates) == 1
 
 
+INT16 = Options(remedy_seconds=0, activations="int16")
+CHOSEN = Options(remedy_seconds=0, calibration_method="minmax", feature_scales=True, refine=True)
+WAYS: dict[str, tuple[Way, Callable[..., Deployment], Options]] = {
+    "sequences": (way_of(None, None, CHOSEN), deploy, CHOSEN),
+    "calls": (way_of(None, 3, INT16), partial(deploy, steps_per_call=3), INT16),
+    "a stream": (
+        stream_way_of(2, STREAM, 6, False, INT16),
+        partial(deploy_stream, time_steps=2),
+        INT16,
+    ),
+}
+
+
 @at_once
-@pytest.mark.parametrize("steps_per_call", [None, 3])
+@pytest.mark.parametrize("name", WAYS)
 def test_candidates_are_measured_as_they_are_deployed(
-    trained: Any, tmp_path: Path, steps_per_call: int | None
+    trained: Any, tmp_path: Path, name: str
 ) -> None:
-    """A stream of two steps a call, or a sequence in two calls."""
-    options = Options(remedy_seconds=0, activations="int16")
-    if steps_per_call:
-        way, deployed = way_of(None, steps_per_call, options), partial(deploy, steps_per_call=3)
-    else:
-        way = stream_way_of(2, STREAM, 6, False, options)
-        deployed = partial(deploy_stream, time_steps=2)
+    way, deployed, options = WAYS[name]
     calibration = task(60)[0]
     found = run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration, way=way)
     (candidate,) = found.candidates
@@ -163,8 +174,35 @@ def test_candidates_are_measured_as_they_are_deployed(
     alone = deployed(model, calibration, options=options)
     assert candidate.cycles == alone.compiled.cycles
     assert candidate.flash_kib == alone.compiled.flash_kib
+    held = held_out(200, QUICK.seed)[1]
+    x, y = (part[held] for part in task(200))
+    assert candidate.value == accuracy(alone.quantized_tflite, x, y).percent
     run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration)
-    assert len(list(tmp_path.glob("*.json"))) == 2, "of whole sequences it is another search"
+    assert len(list(tmp_path.glob("*.json"))) == 2, "deployed otherwise it is another search"
+
+
+@at_once
+@pytest.mark.parametrize("name", ["calls", "a stream"])
+def test_time_steps_behind_channels_are_brought_to_the_front(
+    trained: Any, tmp_path: Path, name: str
+) -> None:
+    """As PyTorch has them; the model that is found has them there still."""
+    x = keras.Input((FEATURES, STEPS), name="x")
+    model = keras.Model(x, trained(keras.layers.Permute((2, 1))(x)))
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    way, deployed, options = WAYS[name]
+    data, labels = task(200)
+    behind = data.transpose(0, 2, 1)
+    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "way": way}
+    found = search(model, behind, labels, tmp_path, **given)
+    (candidate,) = found.candidates
+    smaller = keras.models.load_model(found.models[candidate.setting])
+    assert smaller.input_shape == (None, FEATURES, STEPS)
+    train, held = held_out(200, QUICK.seed)
+    with pytest.warns(UnspoolWarning, match="its time steps come first"):
+        alone = deployed(smaller, behind[train], options=options)
+    assert candidate.cycles == alone.compiled.cycles
+    assert candidate.value == accuracy(alone.quantized_tflite, data[held], labels[held]).percent
 
 
 @at_once
@@ -175,6 +213,32 @@ def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     options: dict[str, Any] = {"settings": SETTINGS[:1], "goal": Goal(max_loss=100)}
     found = search(model, x, np.eye(CLASSES)[y], tmp_path, fine_tuning=QUICK, **options)
     assert found.chosen is not None and found.chosen.setting == SETTINGS[0]
+
+
+def test_an_output_in_time_and_a_state_beside_it(tmp_path: Path) -> None:
+    """Classes of each step; the state, which the model takes and gives itself, has no labels."""
+    x, h = keras.Input((STEPS, FEATURES), name="x"), keras.Input((12,), name="h")
+    steps, last = keras.layers.GRU(12, return_sequences=True, return_state=True, name="gru")(
+        x, initial_state=h
+    )
+    model = keras.Model([x, h], [keras.layers.Dense(2, "softmax", name="sign")(steps), last])
+    model.compile("adam", loss=["sparse_categorical_crossentropy", None])
+    data, _ = task(200)
+    signs = (data[:, :, 0].cumsum(1) > 0).astype(int)
+    fed = {"x": data, "h": np.zeros((200, 12), np.float32)}
+    way = way_of(None, None, Options(fed_back={"h": model.output_names[1]}))
+    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "way": way}
+    found = search(model, fed, signs, tmp_path, **given)
+    held = held_out(200, QUICK.seed)[1]
+    right = model.predict({name: array[held] for name, array in fed.items()}, verbose=0)[0]
+    assert found.trained == pytest.approx(100 * (right.argmax(-1) == signs[held]).mean())
+    assert found.candidates
+    named = search(model, fed, {"sign": signs}, tmp_path, **given)
+    assert len(list(tmp_path.glob("*.json"))) == 1, "it is the same search"
+    assert named.candidates == found.candidates
+    model.compile("adam", loss=["sparse_categorical_crossentropy", "mse"])
+    with pytest.raises(UnspoolError, match="the model's loss is of sign, gru; compile it with"):
+        search(model, fed, signs, tmp_path, **given)
 
 
 def candidate(accuracy: float, flash: float, cycles: int, sparsity: float = 0.5) -> Candidate:
@@ -235,7 +299,7 @@ X, Y = task(100)
     [
         ({"previews": 0}, "previews 0: expected at least 1"),
         ({"settings": ()}, "settings: expected at least one"),
-        ({"validation": (X, Y[:3])}, r"labels have the shape \(3,\)"),
+        ({"validation": (X, Y[:3])}, r"labels: have the shape \(3,\)"),
     ],
 )
 def test_a_mistake_is_said_before_anything_is_tried(
@@ -251,7 +315,7 @@ def test_a_mistake_is_said_before_anything_is_tried(
     [
         (X[:10], Y[:10], "10 samples are too few to hold some out"),
         (X, Y + CLASSES, "labels run from 4 to 7"),
-        (X, Y.astype(np.float32), "type float32, expected integers"),
+        (X, Y.astype(np.float32), "the type float32; expected classes, integers"),
     ],
 )
 def test_data_that_does_not_fit_is_said(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import unspool
-from unspool import KernelSetting, Options
+from unspool import KernelSetting, Options, stages
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import keras
 
@@ -142,19 +142,19 @@ def test_a_search_and_training_for_int8_say_so_before_they_train(tmp_path: Path)
     line = LENGTHS["another one"][2]
     data, classes = values(30), CLASSES
     with pytest.raises(UnspoolError) as refused:
-        unspool.compress(model, data, classes, calibration=data, time_steps=6)
+        unspool.compress(model, data, classes, calibration=data, way=stages.sequences(6))
     assert str(refused.value) == line
     with pytest.raises(UnspoolError) as refused:
         unspool.search(
             *(model, data, classes, tmp_path),
             settings=[KernelSetting(0.5, 16)],
             validation=(values(6), classes),
-            time_steps=6,
+            way=stages.sequences(6),
         )
     assert str(refused.value) == line
     with pytest.raises(UnspoolError, match=r"^validation data: the array for input 'x' has the"):
         unspool.search(
             *(model, data, classes, tmp_path),
             settings=[KernelSetting(0.5, 16)],
-            time_steps=6,
+            way=stages.sequences(6),
         )

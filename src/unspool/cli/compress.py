@@ -15,12 +15,12 @@ from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, StreamOptions
 from unspool.cli.grouping import grouped
 from unspool.cli.kernel_options import KernelOptions
-from unspool.cli.options import ModelConfig, TargetOptions, classes
+from unspool.cli.options import ModelConfig, TargetOptions
 from unspool.cli.piece_options import PieceOptions
 from unspool.cli.search_options import SearchOptions
 from unspool.cli.searched import search_for
 from unspool.errors import UnspoolError
-from unspool.support import files, samples
+from unspool.support import files
 
 if TYPE_CHECKING:
     from unspool.report.compression import Compression
@@ -48,7 +48,7 @@ def compress_command(
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
     told = {"time_steps": steps, **piece.arguments()}
     options = quantization.options(chosen)
-    arrays = given.arrays(classes if goal and goal.is_accuracy else samples.load)
+    arrays = given.arrays()
     folder = claimed(results.out)
     console().print(f"target: {chosen}")
 
@@ -61,7 +61,7 @@ def compress_command(
     if onnx_file:  # whether its weights can be told apart is known before any work
         to_onnx(trained, given.model, **told)
     if goal is not None:
-        smaller, compression = search_for(inputs, goal, searched)
+        smaller, compression = search_for(inputs, goal, searched, keeps_units=bool(onnx_file))
     else:
         inputs, smaller, compression = _compressed(inputs, kernels)
     if onnx_file:
@@ -104,10 +104,7 @@ def _compressed(inputs: Inputs, kernels: KernelOptions) -> "tuple[Inputs, Any, C
             setting=setting,
             layers=layers,
             calibration=inputs.arrays.calibration if inputs.quantization_aware else None,
-            calibration_method=inputs.options.calibration_method,
-            time_steps=inputs.whole_length,
-            full_length=inputs.options.full_length,
-            fed_back=inputs.options.fed_back,
+            way=inputs.training_way,
             fine_tuning=inputs.tuning,
             watch=watch,
         )

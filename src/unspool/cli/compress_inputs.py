@@ -18,6 +18,7 @@ from unspool.support import files
 if TYPE_CHECKING:
     from unspool.compression.fine_tuning_run import FineTuning
     from unspool.deployed import Deployment, Options
+    from unspool.stages import Way
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,25 @@ class Inputs:
         return path
 
     @property
-    def whole_length(self) -> int | None:
+    def training_way(self) -> "Way | None":
+        """How whole sequences are quantized in training for int8; None to train without.
+
+        What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
+        """
+        if not self.quantization_aware:
+            return None
+        from unspool import stages
+
+        return stages.sequences(
+            self._whole_length,
+            method=self.options.calibration_method,
+            allow_cpu=True,
+            full_length=self.options.full_length,
+            fed_back=self.options.fed_back,
+        )
+
+    @property
+    def _whole_length(self) -> int | None:
         """Time steps of the sequences that are trained on, where the model leaves them open."""
         from unspool.frontend import structure
         from unspool.support import samples
@@ -136,8 +155,11 @@ def check_together(
         UnspoolError: some cannot be given together.
     """
     stream.check()
-    if searched.asked:
-        _check_search(searched.asked, kernels.are_given, quantization)
+    if searched.asked and kernels.are_given:
+        raise UnspoolError(
+            f"{searched.asked} searches for a setting: --units, --sparsity, --clusters and --layer "
+            "cannot be given with it"
+        )
     if not kernels.quantization_aware:
         return
     if quantization.activations != Activations.int8:
@@ -149,31 +171,4 @@ def check_together(
         raise UnspoolError(
             "--quantization-aware and --feature-scales: expected at most one, as what is trained "
             "has one scale for each input"
-        )
-
-
-def unsearchable(quantization: DeployOptions) -> list[str]:
-    """The options by which a model is deployed otherwise than a search tries it."""
-    accepted = DeployOptions(
-        activations=quantization.activations,
-        allow_cpu=quantization.allow_cpu,
-        resident_weights=quantization.resident_weights,
-        remedy_seconds=quantization.remedy_seconds,
-    )
-    common = words(accepted)
-    return [word for word in words(quantization) if word.startswith("--") and word not in common]
-
-
-def _check_search(asked: str, has_setting: bool, quantization: DeployOptions) -> None:
-    searches = f"{asked} searches for a setting"
-    if has_setting:
-        raise UnspoolError(
-            f"{searches}: --units, --sparsity, --clusters and --layer cannot be given with it"
-        )
-    flags = unsearchable(quantization)
-    if flags:
-        raise UnspoolError(
-            f"{searches} by what each gives when it is trained and quantized alone: "
-            f"{', '.join(flags)} cannot be given with it; give a setting instead, such as "
-            "--sparsity 0.8"
         )

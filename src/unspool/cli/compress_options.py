@@ -1,6 +1,5 @@
 """The options of `unspool compress`, in groups."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +24,7 @@ class Arrays:
 
     Attributes:
         data: training samples.
-        labels: what the model's loss takes for them; classes for a search, None for none.
+        labels: what the model's loss takes for them; None for none.
         calibration: samples to quantize with.
         test: test samples, and their classes or values.
     """
@@ -68,14 +67,14 @@ class TrainedFiles:
         ),
     ] = None
 
-    def arrays(self, read_labels: Callable[[Path], Any]) -> Arrays:
-        """What is in the files; labels are read as what is done with them needs them.
+    def arrays(self) -> Arrays:
+        """What is in the files.
 
         Raises:
             UnspoolError: one cannot be read, or does not hold what it should.
         """
         data = samples.load(self.data)
-        labels = read_labels(self.labels) if self.labels else None
+        labels = samples.load(self.labels) if self.labels else None
         few = samples.load(self.calibration) if self.calibration else None
         return Arrays(
             data=data,
@@ -165,6 +164,6 @@ class ResultOptions:
         if has_fewer_units:
             raise UnspoolError(
                 f"{asked}: the ONNX graph has the sizes that it has; --units cannot be given with "
-                "it"
+                "it; export model.keras of a run without it anew"
             )
         return files.output_folder(self.out_onnx.parent) / self.out_onnx.name

@@ -4,7 +4,6 @@ from typing import Any
 
 from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.claims import claimed
-from unspool.cli.compress_inputs import unsearchable
 from unspool.cli.console import console, watching
 from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
 from unspool.cli.flags import with_flags
@@ -40,7 +39,6 @@ def deploy_command(
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
-    from unspool.report.commands import A_SETTING, SEARCH
     from unspool.report.making import Beside
 
     trained = _loaded(given, piece, stream, quantization.full_length)
@@ -49,8 +47,7 @@ def deploy_command(
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
         deployment = settled.deploy(trained, calibration, test, options, watch)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
-    smaller = A_SETTING if unsearchable(quantization) else SEARCH
-    source = Source(given.model, given.config, options=same, smaller=smaller)
+    source = Source(given.model, given.config, options=same)
     finish(deployment, folder, source, limits, Beside(call_costs=costs))
 
 

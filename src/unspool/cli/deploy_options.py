@@ -148,6 +148,7 @@ class StreamOptions:
     def way(self, model: Any, options: "Options") -> "Way":
         """How a model is unrolled, calibrated and quantized; not with "auto" steps per call."""
         from unspool.deployment import stream_way_of, way_of
+        from unspool.frontend.time_first import time_first
         from unspool.unrolling import pieces
         from unspool.unrolling.stream_checks import check_streams
 
@@ -155,7 +156,7 @@ class StreamOptions:
             steps = int(self.steps_per_call) if self.steps_per_call else None
             return way_of(self.time_steps, steps, options)
         cut = pieces.stream(self.lookahead, self.pool_window, self.pool_since_reset)
-        multiple = check_streams(model, cut).multiple
+        multiple = check_streams(time_first(model).model, cut).multiple
         rounds = self.calibration_rounds or DEFAULT_ROUNDS
         return stream_way_of(self.time_steps or multiple, cut, rounds, self.carry_states, options)
 

@@ -6,13 +6,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from unspool.compilation import targets
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
-from unspool.support import samples
 
 if TYPE_CHECKING:
     from unspool.deployed import Options
@@ -165,18 +163,6 @@ class QuantizationOptions:
             calibration_method=self.calibration_method.value,
             activations=self.activations.value,
         )
-
-
-def classes(path: Path) -> np.ndarray:
-    """The classes of samples, from a .npy file.
-
-    Raises:
-        UnspoolError: it cannot be read, or holds several arrays.
-    """
-    labels = samples.load(path)
-    if not isinstance(labels, np.ndarray):
-        raise UnspoolError(f"{path}: expected one array of classes (.npy), got several (.npz)")
-    return labels
 
 
 def resident_kib(text: str | None) -> float | None:

@@ -18,7 +18,7 @@ from unspool.errors import UnspoolError
 from unspool.page.html import as_html
 from unspool.report import document, listing
 from unspool.report.as_json import as_json
-from unspool.report.commands import SEARCH, Request
+from unspool.report.commands import Request
 from unspool.report.listing import digest
 from unspool.report.making import Beside, of_deployment
 from unspool.report.report import Report
@@ -39,14 +39,12 @@ class Source:
         config: the model's layers in JSON, where its file has weights alone.
         again: the command that deploys the model again; the one given where empty.
         options: how it is deployed, as `unspool compress` is told it, too.
-        smaller: what makes `unspool compress` give a smaller model.
     """
 
     model: Path | None = None
     config: Path | None = None
     again: str = ""
     options: Sequence[str] = ()
-    smaller: str = SEARCH
 
 
 def finish(
@@ -126,7 +124,6 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         config=str(source.config or ""),
         again=source.again or command_line(),
         options=tuple(source.options),
-        smaller=source.smaller,
         activations=deployment.activations,
         stream_steps=steps,
         chunk=chunk or 1,

@@ -1,5 +1,6 @@
 """The search of `unspool compress`: shown while it runs, its best model saved."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +9,24 @@ import typer
 from unspool.cli.compress_inputs import Inputs
 from unspool.cli.console import BROKEN, console
 from unspool.cli.search_options import SearchOptions
-from unspool.errors import UnspoolError
 
 if TYPE_CHECKING:
     from unspool.compression.goal import Goal
+    from unspool.compression.kernels import KernelSetting
     from unspool.compression.search_results import Search
     from unspool.report.compression import Compression
 
 
-def search_for(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[Any, Compression]":
+def search_for(
+    inputs: Inputs, goal: "Goal", options: SearchOptions, *, keeps_units: bool
+) -> "tuple[Any, Compression]":
     """The smallest model that holds the goal, which is saved; and what was tried.
+
+    Args:
+        inputs: what is compressed.
+        goal: what is searched for.
+        options: how.
+        keeps_units: whether only what keeps all units is tried.
 
     Raises:
         UnspoolError: something does not fit, or the cluster does not answer.
@@ -25,15 +34,16 @@ def search_for(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[A
     """
     from unspool.compression.cluster import on_cluster
     from unspool.compression.kernels import results
+    from unspool.compression.space import SETTINGS
     from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, search_table
 
-    _check_steps_in_front(inputs)
     place = on_cluster(options.cluster) if options.cluster else nullcontext(None)
     with place as workers:  # whether the cluster answers is known before any work
         inputs = inputs.settled()
         before = inputs.before()
-        result = _search(inputs, goal, options, None if workers else options.jobs)
+        settings = [each for each in SETTINGS if each.units is None or not keeps_units]
+        result = _search(inputs, goal, options, settings, None if workers else options.jobs)
     if result.chosen is None:
         console().print(search_table(result))
         console().print(
@@ -46,24 +56,13 @@ def search_for(inputs: Inputs, goal: "Goal", options: SearchOptions) -> "tuple[A
     return smaller, Compression(before, results(smaller), search=result)
 
 
-def _check_steps_in_front(inputs: Inputs) -> None:
-    """Check that candidates can be cut into calls as they are trained.
-
-    Raises:
-        UnspoolError: what moves their time steps to the front would have to be left out.
-    """
-    from unspool.frontend.time_first import time_first
-
-    if not (inputs.stream.states or inputs.stream.steps_per_call):
-        return
-    if notes := time_first(inputs.trained).notes:
-        raise UnspoolError(
-            f"a search tries whole calls of what is trained, but of this model first {notes[0]}; "
-            "give a setting instead, such as --sparsity 0.8"
-        )
-
-
-def _search(inputs: Inputs, goal: "Goal", options: SearchOptions, jobs: int | None) -> "Search":
+def _search(
+    inputs: Inputs,
+    goal: "Goal",
+    options: SearchOptions,
+    settings: "Sequence[KernelSetting]",
+    jobs: int | None,
+) -> "Search":
     from unspool.cli.search_view import showing
     from unspool.compression.searching import search
 
@@ -74,13 +73,13 @@ def _search(inputs: Inputs, goal: "Goal", options: SearchOptions, jobs: int | No
             inputs.arrays.labels,
             inputs.folder / "search",
             goal=goal,
+            settings=settings,
             previews=options.trials,
             calibration=inputs.arrays.calibration,
-            quantization_aware=inputs.quantization_aware,
+            training_way=inputs.training_way,
             fine_tuning=inputs.tuning,
             target=inputs.options.target,
             resident_kib=inputs.options.resident_weights,
-            time_steps=inputs.whole_length,
             way=inputs.stream.way(inputs.trained, inputs.options),
             jobs=jobs,
             on_candidate=on_candidate,

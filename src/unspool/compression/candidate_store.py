@@ -37,10 +37,9 @@ class Store:
                 asdict(task.fine_tuning),
                 str(task.target),
                 task.resident_kib,
-                task.time_steps,
                 task.way,
-                task.quantization_aware,
-                (task.goal.metric, task.goal.higher_is_better),
+                task.training_way,
+                (task.goal.metric, task.goal.higher_is_better, task.output),
             )
         )
 

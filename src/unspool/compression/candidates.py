@@ -17,10 +17,10 @@ from unspool.compression.compressing import compress
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelSetting
+from unspool.frontend.inference_form import for_inference
 from unspool.frontend.keras_file import load
 from unspool.stages import Way
 from unspool.support.progress import Watch
-from unspool.support.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Task:
         labels: of them, as the loss takes them.
         validation: samples and labels that are not used to train.
         goal: what is measured.
+        output: name of the output that is measured.
         calibration: samples to quantize with.
-        quantization_aware: whether to train with the errors of int8 too.
+        training_way: how whole sequences are quantized in training for int8; None trains without.
         fine_tuning: how to train.
         target: what to compile for.
         resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
-        time_steps: length of the sequence where the model leaves it open.
         way: how it is unrolled, calibrated and quantized.
     """
 
@@ -72,19 +72,22 @@ class Task:
     labels: np.ndarray
     validation: tuple[list[np.ndarray], np.ndarray]
     goal: Goal
-    calibration: Samples
-    quantization_aware: bool
+    output: str
+    calibration: list[np.ndarray]
+    training_way: Way | None
     fine_tuning: FineTuning
     target: Target
     resident_kib: float | None
-    time_steps: int | None
     way: Way
 
 
 def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
-    _, tflite = stages.quantized(model, task.calibration, task.way)
+    turned = task.way.turned(for_inference(model))
+    calibration = turned.samples(task.calibration)
+    subject = task.way.scaled(turned.model, calibration)
+    _, tflite = stages.quantized(subject, calibration, task.way)
     compiled = compile(tflite, task.target)
     cycles = compiled.cycles
     if task.resident_kib is not None:
@@ -94,7 +97,9 @@ def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Cand
     data, labels = task.validation
     return Candidate(
         setting=setting,
-        value=task.goal.measured(tflite, data, task.goal.targets(labels)),
+        value=task.goal.measured(
+            tflite, turned.samples(data), turned.labels_of(task.output, labels), task.output
+        ),
         flash_kib=compiled.flash_kib,
         sram_kib=compiled.sram_kib,
         cycles=cycles,
@@ -113,8 +118,8 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
         task.labels,
         setting=setting,
         validation=task.validation,
-        calibration=task.calibration if task.quantization_aware else None,
-        time_steps=task.time_steps,
+        calibration=task.calibration if task.training_way else None,
+        way=task.training_way,
         fine_tuning=task.fine_tuning,
         watch=None if watch is None else _named(str(setting), watch),
     )

@@ -30,6 +30,7 @@ from unspool.compression.training_data import has_labels, some, training_data
 from unspool.compression.units.removal import UnitsResult
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import takes_ids
+from unspool.stages import Way
 from unspool.support._tensorflow import keras
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Watch, unwatched
@@ -60,7 +61,6 @@ class Compressed:
 
 
 _NO_LAYERS: Mapping[str, KernelSetting] = {}
-_NO_STATES: Mapping[str, str] = {}
 _SETTING, _FINE_TUNING = KernelSetting(), FineTuning()
 
 
@@ -74,10 +74,7 @@ def compress(
     layers: Mapping[str, KernelSetting] = _NO_LAYERS,
     validation: Any = None,
     calibration: Samples | None = None,
-    calibration_method: str = "mse",
-    time_steps: int | None = None,
-    full_length: bool = False,
-    fed_back: Mapping[str, str] = _NO_STATES,
+    way: Way | None = None,
     fine_tuning: FineTuning = _FINE_TUNING,
     watch: Watch | None = None,
 ) -> Compressed:
@@ -109,10 +106,8 @@ def compress(
             given, further epochs follow in which every tensor is rounded as in the int8 file;
             deployed with the same samples, the model then computes what it was trained to. With a
             `setting` of no zeros and free values, these epochs are all that is done.
-        calibration_method: with `calibration`: how ranges are chosen, as `calibrate` takes it.
-        time_steps: with `calibration`: length of the sequence where the model leaves it open.
-        full_length: with `calibration`: no sequence is ever padded, as `unroll` takes it.
-        fed_back: with `calibration`: input -> output, of states, as `unroll` takes it.
+        way: with `calibration`: how the int8 file is made, as `unspool.stages.sequences` gives it;
+            None: of sequences of the model's own length, by least squared error.
         fine_tuning: how to train.
         watch: is called with the progress.
 
@@ -150,13 +145,7 @@ def compress(
         source=source,
         calibration=calibration,
         # What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
-        way=stages.sequences(
-            time_steps,
-            method=calibration_method,
-            allow_cpu=True,
-            full_length=full_length,
-            fed_back=fed_back,
-        ),
+        way=way or stages.sequences(allow_cpu=True),
         options=fine_tuning,
         best_weights=best,
         watch=watch or unwatched,

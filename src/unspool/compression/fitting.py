@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from unspool.compression.labels import taken
 from unspool.compression.trained_loss import loss_name
 from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
-from unspool.support._tensorflow import keras, tf
+from unspool.support._tensorflow import tf
 
 
 @contextmanager
@@ -61,8 +64,6 @@ def check_fits_loss(student: Any, source: TrainingData) -> None:
             student.evaluate(data.take(1), verbose=0)
             return
         first = {
-            name: keras.tree.map_structure(lambda part: part[:2], source.fit[name])
-            for name in ("x", "y")
-            if name in source.fit
+            name: taken(source.fit[name], np.arange(2)) for name in ("x", "y") if name in source.fit
         }
         student.evaluate(**first, verbose=0)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compression.training_data import classes_of
 from unspool.errors import UnspoolError
 from unspool.runtime import evaluation
 from unspool.support._tensorflow import keras
@@ -79,27 +78,23 @@ class Goal:
         """Whether it is not worse than it may be."""
         return self.lost(trained, value) <= self.max_loss + 1e-9  # 98.9 - 98.7 > 0.2
 
-    def targets(self, labels: np.ndarray) -> np.ndarray:
-        """What the metric takes of labels: classes (samples,) for the accuracy."""
-        return classes_of(labels) if self.is_accuracy else labels
-
-    def measured(self, model: Any, data: Samples, labels: np.ndarray) -> float:
+    def measured(
+        self, model: Any, data: Samples, labels: np.ndarray, output: str | None = None
+    ) -> float:
         """The metric of a Keras model or, as bytes, of a .tflite file in LiteRT.
 
         Args:
-            model: with one output.
+            model: the model.
             data: samples, one array (samples, ...) per input.
             labels: (samples, ...), classes or what the metric takes.
+            output: name of the output that is measured; needed where the model has several.
 
         Raises:
             UnspoolError: they do not fit the model or the metric.
         """
         if self.is_accuracy:
-            return evaluation.accuracy(model, data, labels).percent
-        outputs = evaluation.predict(model, data)
-        if len(outputs) != 1:
-            raise UnspoolError(f"{self.metric}: the model has {len(outputs)} outputs, expected one")
-        value = _value(self.metric, labels, outputs[0])
+            return evaluation.accuracy(model, data, labels, output=output).percent
+        value = _value(self.metric, labels, evaluation.output_of(model, data, output))
         if not math.isfinite(value):
             raise UnspoolError(f"{self.metric} of the labels and the model's outputs is {value}")
         return value

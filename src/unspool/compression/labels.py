@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compression.trained_loss import loss_name
+from unspool.compression.trained_loss import loss_name, with_a_loss
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.graph import functional
@@ -27,13 +27,21 @@ def checked(model: Any, labels: Any, count: int, what: str) -> Any:
     """
     if isinstance(labels, list | tuple) and np.ndim(labels[0] if labels else 0) == 0:
         labels = np.asarray(labels)  # a list of numbers, not of outputs
+    if isinstance(labels, np.ndarray) and len(model.outputs) > 1:
+        labels = _of_the_only_loss(model, labels)
     if isinstance(labels, Mapping):
         labels = _by_name(model, labels, what)
-    labels = keras.tree.map_structure(lambda part: _labels(part, count, what), labels)
+    labels = keras.tree.map_structure(lambda part: numbers(part, count, what), labels)
     if isinstance(labels, np.ndarray):
         _check_classes(model, labels, what)
         _check_values(model, labels, what)
     return labels
+
+
+def _of_the_only_loss(model: Any, labels: np.ndarray) -> Any:
+    """Labels by the name of the output that they are of, where one output has a loss."""
+    graded = with_a_loss(model)
+    return {structure.output_names(model)[graded[0]]: labels} if len(graded) == 1 else labels
 
 
 def _by_name(model: Any, labels: Mapping[str, Any], what: str) -> Any:
@@ -54,13 +62,20 @@ def _by_name(model: Any, labels: Mapping[str, Any], what: str) -> Any:
     by_output = [
         labels.get(name, labels.get(other)) for name, other in zip(names, others, strict=True)
     ]
-    missing = [name for name, given in zip(names, by_output, strict=True) if given is None]
+    missing = [names[number] for number in with_a_loss(model) if by_output[number] is None]
     if missing:
         raise UnspoolError(f"{what}: has no array for {', '.join(missing)}")
     return by_output
 
 
-def _labels(labels: Any, count: int, what: str) -> np.ndarray:
+def numbers(labels: Any, count: int, what: str) -> Any:
+    """Labels of an output as an array (samples, ...); None where it has none.
+
+    Raises:
+        UnspoolError: they are not as many, or not numbers.
+    """
+    if labels is None:
+        return None
     array = np.asarray(labels)
     if array.ndim == 0 or len(array) != count:
         raise UnspoolError(f"{what}: have the shape {array.shape}, but there are {count} samples")
@@ -103,5 +118,5 @@ def _check_values(model: Any, labels: np.ndarray, what: str) -> None:
 
 
 def taken(labels: Any, indices: np.ndarray) -> Any:
-    """Labels of some samples, whatever their structure."""
-    return keras.tree.map_structure(lambda part: part[indices], labels)
+    """Labels, or samples, of some samples, whatever their structure."""
+    return keras.tree.map_structure(lambda part: None if part is None else part[indices], labels)

@@ -18,10 +18,11 @@ from unspool.compression.kernels import UNTOUCHED, KernelSetting
 from unspool.compression.running import runner
 from unspool.compression.search_results import Search
 from unspool.compression.space import SETTINGS, mildest, possible
-from unspool.compression.trained_loss import check_compiled, losses
+from unspool.compression.trained_loss import check_compiled, losses, with_a_loss
 from unspool.compression.training_data import split
 from unspool.compression.trials import Trials, bisected, previewed, refined
 from unspool.errors import UnspoolError
+from unspool.frontend import structure
 from unspool.stages import Way
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
@@ -38,7 +39,7 @@ _GOAL, _FINE_TUNING = Goal(), FineTuning()
 def search(
     model: Any,
     data: Samples,
-    labels: np.ndarray,
+    labels: Samples,
     folder: AnyPath,
     *,
     goal: Goal = _GOAL,
@@ -46,11 +47,10 @@ def search(
     previews: int = PREVIEWS,
     validation: tuple[Samples, np.ndarray] | None = None,
     calibration: Samples | None = None,
-    quantization_aware: bool = False,
+    training_way: Way | None = None,
     fine_tuning: FineTuning = _FINE_TUNING,
     target: Target | None = None,
     resident_kib: float | None = None,
-    time_steps: int | None = None,
     way: Way | None = None,
     jobs: int | None = None,
     on_candidate: Callable[[Search], None] = lambda search: None,
@@ -71,24 +71,24 @@ def search(
     any other backend of joblib's, they run there.
 
     Args:
-        model: a built, compiled Keras model with one output.
+        model: a built Keras model, compiled with a loss for one output, which is measured.
         data: samples, one array (samples, ...) per input.
-        labels: classes (samples,), or one-hot (samples, classes) where the loss takes that; for
-            another metric than the accuracy what it takes.
+        labels: of that output, or its name -> those: for the accuracy classes (samples,), or
+            (samples, time) for an output in time, one-hot where the loss takes that, or yes and no;
+            for another metric what it takes.
         folder: where finished candidates are kept.
         goal: the metric, how much worse it may become, and what is to be small.
         settings: that may be tried; those with units that the model cannot be left with are not.
         previews: how many are tried with a quarter of the epochs.
         validation: samples and labels; a part of `data` is held out where None.
         calibration: samples to quantize with; the first 200 of `data` where None.
-        quantization_aware: train with the errors of int8 too, as `compress` does with calibration
-            samples.
+        training_way: how whole sequences are quantized, to train with the errors of int8 too, as
+            `compress` takes it with calibration samples; None trains without.
         fine_tuning: how to train in each candidate.
         target: what to compile for; ethos-u55-128 with Vela's defaults where None.
         resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
-        time_steps: length of the sequence where the model leaves it open.
-        way: how candidates are unrolled, calibrated and quantized, as `unspool.stages.calls` and
-            `unspool.stages.stream` give it; for whole sequences in one call, in int8, where None.
+        way: how candidates are unrolled, calibrated and quantized, as `unspool.stages.sequences`,
+            `calls` and `stream` give it; for whole sequences in one call, in int8, where None.
         jobs: candidates at a time; None: as many as joblib is configured for, else one.
         on_candidate: called after each candidate with the search so far.
         watch: is called with the progress of candidates that run in this process.
@@ -113,13 +113,15 @@ def search(
         raise UnspoolError(f"previews {previews}: expected at least 1")
     check_compiled(model)
     settings = possible(model, settings)
+    measured = _measured_output(model)
     arrays, kept, held = split(
-        model, data, labels, validation, fine_tuning.seed, are_classes=goal.is_accuracy
+        model, data, labels, validation, fine_tuning.seed, goal.is_accuracy, measured
     )
     if calibration is None:
         calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
-    way = way or stages.sequences(time_steps, allow_cpu=True)  # `deploy` asks for the user's word
-    way.check(model, held[0], "validation data")
+    way = way or stages.sequences(allow_cpu=True)  # `deploy` asks for the user's word
+    turned = way.turned(model)
+    way.check(turned.model, turned.samples(held[0]), "validation data")
     task = Task(
         trained=candidates.to_bytes(model),
         losses=losses(model),
@@ -127,12 +129,12 @@ def search(
         labels=kept,
         validation=held,
         goal=goal,
-        calibration=calibration,
-        quantization_aware=quantization_aware,
+        output=structure.output_names(model)[measured],
+        calibration=samples.check(calibration, structure.inputs(model), "calibration data"),
+        training_way=training_way,
         fine_tuning=fine_tuning,
         target=target or targets.target(),
         resident_kib=resident_kib,
-        time_steps=time_steps,
         way=way,
     )
     found = _nothing_tried(model, task)
@@ -149,12 +151,28 @@ def search(
     return refined(found, trials, settings)
 
 
+def _measured_output(model: Any) -> int:
+    """The number of the output that has a loss.
+
+    Raises:
+        UnspoolError: there are several.
+    """
+    numbers, names = with_a_loss(model), structure.output_names(model)
+    if len(numbers) != 1:
+        listed = ", ".join(names[number] for number in numbers)
+        raise UnspoolError(
+            f"a search measures one output, but the model's loss is of {listed or 'none'}; compile "
+            "it with a loss for one, and None for others"
+        )
+    return numbers[0]
+
+
 def _nothing_tried(model: Any, task: Task) -> Search:
     """A search before its first candidate: what they are compared with."""
     data, labels = task.validation
     return Search(
         goal=task.goal,
-        trained=task.goal.measured(model, data, task.goal.targets(labels)),
+        trained=task.goal.measured(model, data, labels, task.output),
         samples=len(labels),
         target=task.target,
         before=candidates.measure(task, model, UNTOUCHED, epochs=0),
@@ -165,4 +183,4 @@ def _short(task: Task) -> Task:
     """The task of a preview."""
     tuning = task.fine_tuning
     epochs = max(2, round(tuning.epochs * PREVIEW_SHARE))
-    return replace(task, fine_tuning=replace(tuning, epochs=epochs), quantization_aware=False)
+    return replace(task, fine_tuning=replace(tuning, epochs=epochs), training_way=None)

@@ -1,11 +1,12 @@
 """The loss that a trained model was compiled with: fine-tuning takes it over."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import cloned, is_graph
 from unspool.frontend.inference_form import for_inference
-from unspool.frontend.structure import last_activation
+from unspool.frontend.structure import last_activation, output_names
 from unspool.support._tensorflow import keras
 
 
@@ -88,7 +89,20 @@ def losses(model: Any) -> dict[str, Any]:
     return {name: config[name] for name in ("loss", "loss_weights", "metrics", "weighted_metrics")}
 
 
+def with_a_loss(model: Any) -> list[int]:
+    """The numbers of the outputs that a model's loss is of: not of states, which have None."""
+    names, loss = output_names(model), model.loss
+    if isinstance(loss, Mapping):
+        return [n for n, name in enumerate(names) if loss.get(name) is not None]
+    if isinstance(loss, Sequence) and not isinstance(loss, str):
+        return [n for n, each in enumerate(loss) if each is not None]
+    return list(range(len(names)))
+
+
 def loss_name(model: Any) -> str:
-    """The name of a model's loss, such as `sparse_categorical_crossentropy`."""
-    loss = model.loss
+    """The name of a model's loss, such as `sparse_categorical_crossentropy`; of several, each."""
+    return ", ".join(map(_name, keras.tree.flatten(model.loss)))
+
+
+def _name(loss: Any) -> str:
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss)

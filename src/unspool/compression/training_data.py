@@ -1,6 +1,6 @@
 """What to fine-tune with: arrays or a tf.data.Dataset, checked before any work is done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from unspool.compression import datasets
 from unspool.compression import labels as of_labels
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
+from unspool.runtime.labels import check_test
 from unspool.support import samples
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import Samples
@@ -136,30 +137,42 @@ def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[size:]), np.sort(order[:size])
 
 
-def classes_of(labels: np.ndarray) -> np.ndarray:
-    """Classes (samples,) of labels (samples,), (samples, 1) or, one-hot, (samples, classes)."""
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        classes: np.ndarray = labels.argmax(axis=1)
-        return classes
-    return labels.reshape(len(labels)) if labels.ndim == 2 else labels
-
-
 def split(
-    model: Any, data: Samples, labels: Any, validation: Any, seed: int, are_classes: bool
+    model: Any,
+    data: Samples,
+    labels: Any,
+    validation: Any,
+    seed: int,
+    are_classes: bool,
+    output: int,
 ) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
     """Training samples, their labels, and the same for validation, for a search.
+
+    Args:
+        model: the Keras model, compiled.
+        data: samples, as `training_data` takes them.
+        labels: of one output, or its name -> those.
+        validation: samples and labels; None holds some out.
+        seed: draws what is held out.
+        are_classes: whether labels have to be classes, or yes and no.
+        output: number of the output.
 
     Raises:
         UnspoolError: they do not fit the model, or are too few to hold some out.
     """
+    name = structure.output_names(model)[output]
 
     def checked(data: Any, labels: Any, what: str) -> tuple[list[np.ndarray], np.ndarray]:
         arrays = samples.check(data, structure.inputs(model), what)
+        if isinstance(labels, Mapping):
+            labels = next((labels[key] for key in (name, *labels) if key in labels), None)
+        right = of_labels.numbers(labels, len(arrays[0]), f"{what}: labels")
         if are_classes:
-            classes = max(2, model.outputs[0].shape[-1])
-            samples.check_labels(classes_of(np.asarray(labels)), len(arrays[0]), classes, what)
-            return arrays, np.asarray(labels)
-        return arrays, of_labels.checked(model, labels, len(arrays[0]), f"{what}: labels")
+            right = _in_rows(right, model.outputs[output].shape)
+            _check_answers(model, arrays, right, output, what)
+        elif len(model.outputs) == 1:
+            of_labels.checked(model, right, len(arrays[0]), f"{what}: labels")
+        return arrays, right
 
     arrays, right = checked(data, labels, "training data")
     if validation is not None:
@@ -171,3 +184,21 @@ def split(
             "samples and their labels"
         )
     return [a[train] for a in arrays], right[train], ([a[test] for a in arrays], right[test])
+
+
+def _in_rows(labels: np.ndarray, shape: Sequence[int | None]) -> np.ndarray:
+    """Classes without a last axis of one entry, which Keras takes beside an output of several."""
+    is_longer = labels.ndim == len(shape) and labels.shape[-1] == 1 != shape[-1]
+    return labels[..., 0] if is_longer else labels
+
+
+def _check_answers(
+    model: Any, arrays: list[np.ndarray], labels: np.ndarray, output: int, what: str
+) -> None:
+    """Check that labels are answers which are right or wrong."""
+    name = structure.output_names(model)[output]
+    _, targets = check_test(model, (arrays, {name: labels}), what=what)
+    if not targets[output].classes:
+        raise UnspoolError(
+            f"{what}: labels have the type {labels.dtype}, expected integers, or rows with one 1"
+        )

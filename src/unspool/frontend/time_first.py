@@ -62,8 +62,17 @@ class TimeFirst:
         """Labels, those of the only output or by its name; of fewer axes, they stay as they are."""
         if not isinstance(given, Mapping):
             return _moved(np.asarray(given), self.outputs[0])
+        return {name: self.labels_of(name, array) for name, array in given.items()}
+
+    def labels_of(self, output: str, given: np.ndarray) -> np.ndarray:
+        """Labels of the output of a name."""
         moves = dict(zip(structure.output_names(self.model), self.outputs, strict=True))
-        return {name: _moved(array, moves.get(name)) for name, array in given.items()}
+        return _moved(given, moves.get(output))
+
+
+def as_it_is(model: Any) -> TimeFirst:
+    """The model itself, and its data."""
+    return TimeFirst(model, (None,) * len(model.inputs), (None,) * len(model.outputs), ())
 
 
 def time_first(model: Any) -> TimeFirst:
@@ -76,7 +85,7 @@ def time_first(model: Any) -> TimeFirst:
     inputs = tuple(_into(layers[0]) if layers else None for layers in first)
     outputs = tuple(None if layer is None else _out_of(layer) for layer in last)
     if not behind and not before:
-        return TimeFirst(model, inputs, outputs, ())
+        return as_it_is(model)
     given = [
         keras.Input(
             batch_shape=(tensor.shape[0], *(move.shape if move else tensor.shape[1:])),

@@ -38,6 +38,7 @@ def main(folder: Path) -> None:
     time_steps = json.loads((folder / _OPTIONS).read_text())["time_steps"]
     model = load(folder / MODEL)
     labels = predict(model, data)
+    way = stages.sequences(time_steps, allow_cpu=True)  # `deploy` has asked for the user's word
     model.compile(loss=["mse"] * len(labels) if len(labels) > 1 else "mse")
     done = compress(
         model,
@@ -45,10 +46,9 @@ def main(folder: Path) -> None:
         labels if len(labels) > 1 else labels[0],
         setting=UNTOUCHED,
         calibration=data,
-        time_steps=time_steps,
+        way=way,
         fine_tuning=FineTuning(quantized_epochs=_EPOCHS, batch_size=min(_BATCH, len(data[0]))),
     )
-    way = stages.sequences(time_steps, allow_cpu=True)  # `deploy` has asked for the user's word
     _, tflite = stages.quantized(done.model, data, way)
     (folder / RESULT).write_bytes(tflite)
 

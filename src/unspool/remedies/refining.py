@@ -10,25 +10,26 @@ from unspool.quantization.calibration import choose
 from unspool.quantization.quantizer import quantize
 from unspool.runtime.session import Session
 from unspool.stages import Calibrated, Way
+from unspool.support.samples import Samples
 
 CELL_LIMITS = {"int8": (8.0, 4.0), "int16": (16.0, 8.0)}
 """Type of the activations -> where the range of cell states is cut, in turn."""
 
 
-def with_moments(way: Way) -> Way:
-    """A way whose weights are rounded by what their layers compute on the calibration samples."""
-    return replace(way, calibrate=partial(way.calibrate, moments=True))
+def refining(way: Way) -> Way:
+    """A way whose weights are rounded by what their layers compute, and whose cells are cut."""
+    return replace(way, calibrate=partial(way.calibrate, moments=True), refined=with_best_cells)
 
 
-def refined(made: Calibrated, way: Way, samples: Sequence[np.ndarray]) -> tuple[Calibrated, bytes]:
+def refined(made: Calibrated, way: Way, samples: Samples) -> tuple[Calibrated, bytes]:
     """Calibrate and quantize a model again, with both choices made."""
-    found = with_moments(way).calibrate(made.float_tflite, list(samples))
+    found = refining(way).calibrate(made.float_tflite, samples)
     tflite = quantize(made.float_tflite, found.ranges, way.activations, found.moments)
     return with_best_cells(replace(made, calibration=found), tflite, way, samples)
 
 
 def with_best_cells(
-    made: Calibrated, tflite: bytes, way: Way, samples: Sequence[np.ndarray]
+    made: Calibrated, tflite: bytes, way: Way, samples: Samples
 ) -> tuple[Calibrated, bytes]:
     """Cut the range of LSTMs' cell states where the outputs then err less.
 
@@ -58,7 +59,7 @@ def with_best_cells(
     return made, tflite
 
 
-def _error(tflite: bytes, samples: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
+def _error(tflite: bytes, samples: Samples, reference: Sequence[np.ndarray]) -> float:
     """Mean squared error of all outputs, in LiteRT, each as a share of its mean square."""
     outputs = Session(tflite).predict_calls(samples)
     return sum(

@@ -13,8 +13,8 @@ _DATA = "--data X.npy --labels Y.npy"
 
 
 AWARE = "--quantization-aware"
-SEARCH, A_SETTING = "--max-accuracy-drop 0.2", "--sparsity 0.8 --clusters 16"
-"""What makes `unspool compress` give a smaller model: a search does not take every option."""
+SEARCH = "--max-accuracy-drop 0.2"
+"""What makes `unspool compress` give a smaller model."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Request:
         model: path of the trained model; empty where only the .tflite is known.
         again: the command that made the report, to be run again with other options.
         options: of it, that `unspool compress` takes, too.
-        smaller: what makes that give a smaller model.
         activations: "int8" or "int16"; empty where it is not known.
         stream_steps: time steps of a call, where the model was deployed without states but could be
             fed a stream with them; else 0.
@@ -40,7 +39,6 @@ class Request:
     model: str = ""
     again: str = ""
     options: tuple[str, ...] = ()
-    smaller: str = SEARCH
     activations: str = ""
     stream_steps: int = 0
     chunk: int = 1

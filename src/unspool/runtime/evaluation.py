@@ -93,16 +93,33 @@ def _position(output: str | None, names: Sequence[str]) -> int:
     return names.index(output) if output is not None else 0
 
 
-def accuracy(model: Any, data: Samples, labels: np.ndarray, runtime: str = "litert") -> Accuracy:
-    """`evaluate`, of a model with one output of classes.
+def accuracy(
+    model: Any,
+    data: Samples,
+    labels: np.ndarray,
+    runtime: str = "litert",
+    *,
+    output: str | None = None,
+) -> Accuracy:
+    """`evaluate`, of an output of classes.
 
     Raises:
         UnspoolError: as `evaluate`; or the labels are values and not classes.
     """
-    result = evaluate(model, data, labels, runtime)
+    result = evaluate(model, data, labels, runtime, output=output)
     if not isinstance(result, Accuracy):
         raise UnspoolError("test data: labels are values, expected classes, integers (samples,)")
     return result
+
+
+def output_of(model: Any, data: Samples, output: str | None = None) -> np.ndarray:
+    """An output, (samples, ...), of a Keras model or a .tflite file in LiteRT.
+
+    Raises:
+        UnspoolError: the model has several outputs and none is named, or none of that name.
+    """
+    names = _outputs(model, data, "litert")[0]
+    return predict(model, data)[_position(output, names)]
 
 
 def predict(

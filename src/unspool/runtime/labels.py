@@ -107,7 +107,10 @@ def by_output(labels: Any, names: Sequence[str]) -> Mapping[str, Any]:
 
 
 def check_test(
-    model: Any, test: tuple[Samples, Any], time_steps: int | None = None
+    model: Any,
+    test: tuple[Samples, Any],
+    time_steps: int | None = None,
+    what: str = "test data",
 ) -> tuple[list[np.ndarray], dict[int, Targets]]:
     """Check test data before any work.
 
@@ -115,6 +118,7 @@ def check_test(
         model: the trained Keras model.
         test: samples, and labels: of the only output, or output name -> labels.
         time_steps: of its inputs, or of a call of a stream.
+        what: the data, for messages.
 
     Returns:
         one array (samples, ...) per input; number of an output -> its targets.
@@ -127,7 +131,7 @@ def check_test(
     from unspool.frontend.output_masks import output_masks
 
     data, labels = test
-    arrays = samples.check(data, structure.inputs(model), "test data")
+    arrays = samples.check(data, structure.inputs(model), what)
     names, output_heads = structure.output_names(model), heads(model)
     labels = by_output(labels, names)
     shapes = structure.output_shapes(model, time_steps)
@@ -135,10 +139,10 @@ def check_test(
     targets = {}
     for number, name in enumerate(names):
         if name in labels:
-            what = "test data" if len(names) == 1 else f"test data, output {name!r}"
+            which = what if len(names) == 1 else f"{what}, output {name!r}"
             shape = (len(arrays[0]), *shapes[number][1:])
             head = output_heads[number]
-            targets[number] = fitted(head, labels[name], shape, what, valid[number])
+            targets[number] = fitted(head, labels[name], shape, which, valid[number])
     return arrays, targets
 
 
