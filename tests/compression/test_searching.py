@@ -14,6 +14,7 @@ import shared
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
+from unspool.compression import fewer_units
 from unspool.compression.space import Tried, between, possible, proposed
 from unspool.compression.training_data import held_out
 from unspool.compression.trials import undecided
@@ -438,10 +439,24 @@ def test_units_that_cannot_go_are_not_tried(trained: Any) -> None:
 
 
 @at_once
-def test_what_is_promising_is_tried_with_all_epochs(trained: Any, tmp_path: Path) -> None:
+def test_what_is_promising_is_tried_with_all_epochs(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+
+    def counted(*arguments: Any) -> np.ndarray:
+        scored.append(1)
+        return scores.scores(*arguments)
+
+    monkeypatch.setattr(fewer_units, "scores", counted)
     tuning = FineTuning(epochs=4, batch_size=190)
     options: dict[str, Any] = {"settings": SPACE[::2], "previews": 2, "goal": Goal(max_loss=30)}
     found = run(trained, tmp_path, fine_tuning=tuning, **options)
+    assert any(one.setting.units for one in found.previews)
+    assert len(scored) == 1, "which units matter is found out once"
+    later = run(trained, tmp_path, fine_tuning=tuning, **options | {"settings": SPACE})
+    assert set(found.candidates) <= set(later.candidates), "on its way or not"
+    assert set(found.models) <= set(later.models)
     assert [one.epochs for one in found.previews] == [2] * 2
     assert {one.epochs for one in found.candidates} == {4}
     settings = {one.setting for one in found.candidates}

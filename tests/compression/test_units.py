@@ -10,7 +10,7 @@ import slow
 
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
-from unspool.compression.fewer_units import with_fewer_units
+from unspool.compression.fewer_units import unit_scores, with_fewer_units
 from unspool.compression.units import scores
 from unspool.compression.units.choice import wishes
 from unspool.compression.units.layout import layout
@@ -184,7 +184,7 @@ def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any
     """The model with fewer units, and what became of its layers; not fine-tuned."""
     model.compile(loss="mse")
     own = {name: KernelSetting(units=units) for name, units in layers.items()}
-    return with_fewer_units(model, setting, own, lambda: data_for(model), seed=0)
+    return with_fewer_units(model, setting, own, lambda: unit_scores(model, data_for(model), 0))
 
 
 def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:

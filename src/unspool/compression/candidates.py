@@ -60,6 +60,7 @@ class Task:
         output: name of the output that is measured.
         calibration: samples to quantize with.
         training_way: how whole sequences are quantized in training for int8; None trains without.
+        unit_scores: how much each of the model's units matters; None where all stay.
         fine_tuning: how to train.
         target: what to compile for.
         resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
@@ -75,6 +76,7 @@ class Task:
     output: str
     calibration: list[np.ndarray]
     training_way: Way | None
+    unit_scores: np.ndarray | None
     fine_tuning: FineTuning
     target: Target
     resident_kib: float | None
@@ -120,6 +122,7 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
         validation=task.validation,
         calibration=task.calibration if task.training_way else None,
         way=task.training_way,
+        unit_scores=task.unit_scores,
         fine_tuning=task.fine_tuning,
         watch=None if watch is None else _named(str(setting), watch),
     )

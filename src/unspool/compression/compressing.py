@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from unspool import stages
+from unspool.compression import fewer_units
 from unspool.compression.distillation import Teacher
 from unspool.compression.fewer_units import check_units, with_fewer_units
 from unspool.compression.fine_tuning import BestWeights, Epoch
@@ -76,6 +77,7 @@ def compress(
     calibration: Samples | None = None,
     way: Way | None = None,
     fine_tuning: FineTuning = _FINE_TUNING,
+    unit_scores: np.ndarray | None = None,
     watch: Watch | None = None,
 ) -> Compressed:
     """Fine-tune a trained model so that its kernels become sparse and have few distinct values.
@@ -109,6 +111,8 @@ def compress(
         way: with `calibration`: how the int8 file is made, as `unspool.stages.sequences` gives it;
             None: of sequences of the model's own length, by least squared error.
         fine_tuning: how to train.
+        unit_scores: how much each unit matters, as `fewer_units.unit_scores` gives it; None finds
+            it out where some are to go.
         watch: is called with the progress.
 
     Raises:
@@ -132,11 +136,14 @@ def compress(
     keras.utils.set_random_seed(seed)
     source = training_data(model, data, labels, validation, fine_tuning.batch_size, seed)
 
-    def first() -> list[np.ndarray]:
+    def scored() -> np.ndarray:
+        if unit_scores is not None:
+            return unit_scores
         with fitting(model if source.labelled else None):
-            return some(source)
+            first = some(source)
+        return fewer_units.unit_scores(model, first, seed)
 
-    student, units = with_fewer_units(model, setting, layers, first, seed)
+    student, units = with_fewer_units(model, setting, layers, scored)
     best = BestWeights(copied(student))
     run = Run(
         model=student,

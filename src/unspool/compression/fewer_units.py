@@ -18,8 +18,7 @@ def with_fewer_units(
     model: Any,
     setting: KernelSetting,
     layers: Mapping[str, KernelSetting],
-    data: Callable[[], Sequence[np.ndarray]],
-    seed: int,
+    scored: Callable[[], np.ndarray],
 ) -> tuple[Any, tuple[UnitsResult, ...]]:
     """A copy of a model without its least important units, and which layers lost some.
 
@@ -29,9 +28,7 @@ def with_fewer_units(
         model: a built Keras model.
         setting: for all layers that `layers` does not name.
         layers: layer name -> its setting.
-        data: gives samples to find out with what matters, one array (samples, ...) per input; not
-            called where all units stay.
-        seed: draws samples.
+        scored: gives the score of each unit, as `unit_scores`; not called where all units stay.
 
     Raises:
         UnspoolError: what is asked for cannot be taken out; the message says why.
@@ -39,9 +36,23 @@ def with_fewer_units(
     if not _are_asked_for(setting, layers):
         return copied(model), ()
     channels, wanted = _checked(model, setting, layers)
-    stays = staying(channels, scores(model, channels, data(), seed), wanted)
+    stays = staying(channels, scored(), wanted)
     smaller = without(model, channels, stays)
     return compiled_as(smaller, model), results(channels, stays)
+
+
+def unit_scores(model: Any, data: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """How much each unit of a model matters, (channels,) in the order of its layout.
+
+    Args:
+        model: a built Keras model.
+        data: samples to find it out with, one array (samples, ...) per input.
+        seed: draws samples.
+
+    Raises:
+        UnspoolError: the model has a layer that is not known.
+    """
+    return scores(model, layout(model), data, seed)
 
 
 def check_units(model: Any, setting: KernelSetting, layers: Mapping[str, KernelSetting]) -> None:

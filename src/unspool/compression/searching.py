@@ -12,15 +12,16 @@ from unspool.compilation.targets import Target
 from unspool.compression import candidates
 from unspool.compression.candidate_store import Store
 from unspool.compression.candidates import Task
+from unspool.compression.fewer_units import unit_scores
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
 from unspool.compression.running import runner
 from unspool.compression.search_results import Search
 from unspool.compression.space import SETTINGS, mildest, possible
-from unspool.compression.trained_loss import check_compiled, losses, with_a_loss
-from unspool.compression.training_data import split
-from unspool.compression.trials import Trials, bisected, previewed, refined
+from unspool.compression.trained_loss import check_compiled, losses, trainable, with_a_loss
+from unspool.compression.training_data import SOME, split
+from unspool.compression.trials import Trials, bisected, previewed, recalled, refined
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.stages import Way
@@ -132,6 +133,7 @@ def search(
         output=structure.output_names(model)[measured],
         calibration=samples.check(calibration, structure.inputs(model), "calibration data"),
         training_way=training_way,
+        unit_scores=_unit_scores(model, arrays, settings, fine_tuning.seed),
         fine_tuning=fine_tuning,
         target=target or targets.target(),
         resident_kib=resident_kib,
@@ -143,6 +145,7 @@ def search(
         Trials(each, Store(output, model, each), running, on_candidate)
         for each in (task, _short(task))
     )
+    found = recalled(found, trials, settings)
     if len(settings) <= _FEW:
         return bisected(found, trials, settings)
     found = previewed(found, short, settings, previews)
@@ -165,6 +168,15 @@ def _measured_output(model: Any) -> int:
             "it with a loss for one, and None for others"
         )
     return numbers[0]
+
+
+def _unit_scores(
+    model: Any, arrays: list[np.ndarray], settings: Sequence[KernelSetting], seed: int
+) -> np.ndarray | None:
+    """How much each unit matters, which is the same for all settings; None where all stay."""
+    if all(setting.units is None for setting in settings):
+        return None
+    return unit_scores(trainable(model), [array[:SOME] for array in arrays], seed)
 
 
 def _nothing_tried(model: Any, task: Task) -> Search:

@@ -17,7 +17,8 @@ from unspool.support.samples import Samples
 
 _HELD_OUT = 1 / 20
 _MOST_HELD_OUT = 5000
-_SOME = 2000
+SOME = 2000
+"""Samples that are enough to find out which units matter."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,11 @@ def some(source: TrainingData) -> list[np.ndarray]:
     """The first of the training samples, one array (samples, ...) per input."""
     data = source.fit["x"]
     if not isinstance(data, tf.data.Dataset):
-        return [array[:_SOME] for array in keras.tree.flatten(data)]
+        return [array[:SOME] for array in keras.tree.flatten(data)]
     batches: list[list[np.ndarray]] = []
-    for batch in data.take(_SOME).as_numpy_iterator():
+    for batch in data.take(SOME).as_numpy_iterator():
         arrays = keras.tree.flatten(batch[0] if source.labelled else batch)
-        if sum(len(taken[0]) for taken in batches) >= _SOME or _differ(batches, arrays):
+        if sum(len(taken[0]) for taken in batches) >= SOME or _differ(batches, arrays):
             break
         batches.append(arrays)
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -55,13 +55,18 @@ def previewed(
     return found
 
 
-def bisected(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
-    """Try settings, from mild to strong, until the strongest that holds the goal is known."""
+def recalled(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+    """What was tried before with all epochs, wherever a search met it."""
     for setting in settings:
         candidate = trials.store.candidate(setting)
         if candidate:
             found = _with(found, candidate, trials.store)
     trials.on_candidate(found)
+    return found
+
+
+def bisected(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+    """Try settings, from mild to strong, until the strongest that holds the goal is known."""
     while chosen := undecided(settings, found, trials.running.width):
         found = _tried(found, trials, chosen)
     return found
@@ -87,7 +92,8 @@ def refined(found: Search, trials: Trials, settings: Sequence[KernelSetting]) ->
 
 def undecided(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
     """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
-    results = {settings.index(t.setting): found.holds(t) for t in found.candidates}
+    known = {t.setting: found.holds(t) for t in found.candidates}
+    results = {index: known[each] for index, each in enumerate(settings) if each in known}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
     high = min(failed, default=len(settings))
