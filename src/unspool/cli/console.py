@@ -17,6 +17,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 from unspool.support.progress import Watch
 
@@ -30,6 +31,7 @@ DEFECT = 70
 """Exit status where neither is so, and it cannot go on: a defect, no memory, a full disk."""
 
 _PLAIN_WIDTH = 160
+_BAR = 20
 # A name with brackets or colons is no mark-up.
 _AS_IT_IS: Any = {"highlight": False, "markup": False, "emoji": False}
 
@@ -73,15 +75,15 @@ def watching() -> Iterator[Watch]:
         yield watch
 
 
-def bars(screen: Console) -> tuple[Progress, Watch]:
+def bars(screen: Console, kind: type[Progress] = Progress) -> tuple[Progress, Watch]:
     """Progress bars, one per stage, and the function that moves them."""
     columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=False)),
+        BarColumn(bar_width=_BAR),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     ]
-    progress = Progress(*columns, console=screen)
+    progress = kind(*columns, console=screen)
     tasks: dict[str, TaskID] = {}
 
     def show(stage: str, done: int, total: int) -> None:
@@ -89,7 +91,7 @@ def bars(screen: Console) -> tuple[Progress, Watch]:
         if name not in tasks:
             tasks[name] = progress.add_task(name, total=total)
         description = name + (f" ({detail.strip()})" if detail else "")
-        progress.update(tasks[name], completed=done, description=description)
+        progress.update(tasks[name], completed=done, total=total, description=description)
 
     return progress, _stoppable(show)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
+from rich.progress import Progress
 
 from unspool.cli.console import bars, console, lines
 from unspool.support import files
@@ -51,11 +53,37 @@ def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
 
 
 def _live(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
-    from unspool.report.compression import search_table
-
-    progress, watch = bars(screen)
+    progress, watch = bars(screen, _Running)
     live = Live(progress, console=screen)
-    return lambda search: live.update(Group(search_table(search), progress)), watch, live
+    return lambda search: live.update(_Screen(search, progress)), watch, live
+
+
+class _Running(Progress):
+    """Bars of what is being tried: what is done is a row of the table."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table([task for task in self.tasks if not task.finished])
+
+
+@dataclass(frozen=True)
+class _Screen:
+    """The search so far above what is being tried: of a long search, the last rows that fit."""
+
+    search: "Search"
+    progress: Progress
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from unspool.report.compression import SearchTable
+
+        bars = console.render_lines(self.progress, options.update(height=None))
+        rows = console.height - len(bars) - 1
+        count = len(self.search.previews) + len(self.search.candidates)
+        for left_out in range(count + 1):
+            table = SearchTable(self.search, left_out)
+            if len(console.render_lines(table, options.update(height=None))) <= rows:
+                break
+        yield table
+        yield self.progress
 
 
 def _plain(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":

@@ -36,7 +36,7 @@ def search_for(
     from unspool.compression.kernels import results
     from unspool.compression.space import SETTINGS
     from unspool.frontend.keras_file import load
-    from unspool.report.compression import Compression, search_table
+    from unspool.report.compression import Compression, SearchTable
 
     place = on_cluster(options.cluster) if options.cluster else nullcontext(None)
     with place as workers:  # whether the cluster answers is known before any work
@@ -45,7 +45,7 @@ def search_for(
         settings = [each for each in SETTINGS if each.units is None or not keeps_units]
         result = _search(inputs, goal, options, settings, None if workers else options.jobs)
     if result.chosen is None:
-        console().print(search_table(result))
+        console().print(SearchTable(result))
         console().print(
             f"No setting holds {goal.metric} within {goal.max_loss:g} {goal.unit}; allow more, or "
             "train longer with --epochs."

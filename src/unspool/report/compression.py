@@ -1,10 +1,10 @@
 """The results of compressing a model, kernels, epochs and a search, as tables and for JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 
 from unspool.compression.candidates import Candidate
@@ -100,33 +100,84 @@ def metric_number(goal: Goal, value: float) -> str:
     return f"{value:.2f}" if goal.is_accuracy else f"{value:.4g}"
 
 
-def search_table(search: Search) -> RenderableType:
-    """Render what was tried, the trained model first, then previews."""
-    goal = search.goal
-    title = (
-        f"Tried: quantized, in LiteRT, on {search.samples:,} held-out samples, trained "
-        f"{metric_number(goal, search.trained)}{' %' if goal.is_accuracy else ''}; cycles: Vela's "
-        "estimate"
-    )
-    table = Table(title=title, box=None, title_justify="left")
-    lost = f"Lost, {goal.unit}"
-    columns = ("Setting", metric_label(goal), lost, "Flash, KiB", "SRAM, KiB", "Cycles", "Epochs")
-    for column in (*columns, "Seconds"):
-        table.add_column(column, justify="left" if column == "Setting" else "right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for candidate in (search.before, *search.previews, *search.candidates):
-        table.add_row(
-            str(candidate.setting),
-            metric_number(goal, candidate.value),
-            f"{search.lost(candidate):+.2f}",
-            f"{candidate.flash_kib:,.1f}",
-            f"{candidate.sram_kib:,.1f}",
-            f"{candidate.cycles:,}",
-            str(candidate.epochs),
-            f"{candidate.seconds:,.0f}",
-            ", ".join(_notes(search, candidate)),
+_TEXTS = {"Setting": 22, "": 14}
+"""Heading of a column of words -> the characters that it takes, in several lines."""
+_NARROWER = 6
+"""By so many at most, where no other column is left to do without."""
+_DISPENSABLE = ("Seconds", "SRAM, KiB", "Epochs", "Flash, KiB")
+"""Columns that a narrow terminal does without, one after the other."""
+
+
+@dataclass(frozen=True)
+class SearchTable:
+    """What was tried, for a terminal of any width: the trained model first, then previews.
+
+    Attributes:
+        search: so far.
+        left_out: how many of the first are not shown.
+    """
+
+    search: Search
+    left_out: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        goal, tried = self.search.goal, (*self.search.previews, *self.search.candidates)
+        percent = " %" if goal.is_accuracy else ""
+        yield (
+            f"Tried: quantized, in LiteRT, on {self.search.samples:,} held-out samples, trained "
+            f"{metric_number(goal, self.search.trained)}{percent}; cycles: Vela's estimate"
         )
-    return table
+        shown = (self.search.before, *tried[self.left_out :])
+        rows = [_row(self.search, candidate) for candidate in shown]
+        widths = _widths(rows, options.max_width)
+        table = Table(box=None)
+        for name, width in widths.items():
+            table.add_column(name, justify="left" if name in _TEXTS else "right", width=width)
+        for row in rows:
+            table.add_row(*(row[name] for name in widths))
+        yield table
+
+
+def _widths(rows: Sequence[Mapping[str, str]], most: int) -> dict[str, int]:
+    """Heading -> characters of the columns that fit into so many, each with a space on both sides.
+
+    Headings, settings and notes take several lines where they have to, numbers do not.
+    """
+    full = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    least = {
+        name: min(full[name], _TEXTS[name])
+        if name in _TEXTS
+        else max(map(len, [*name.split(), *(row[name] for row in rows)]))
+        for name in rows[0]
+    }
+    if sum(full.values()) + 2 * len(full) <= most:
+        return full
+    for column in _DISPENSABLE:
+        if sum(least.values()) + 2 * len(least) <= most:
+            break
+        del least[column]
+    left = most - sum(least.values()) - 2 * len(least)
+    for name in _TEXTS:
+        more = min(left, full[name] - least[name]) if left > 0 else max(left // 2, -_NARROWER)
+        least[name] += more
+        left -= max(0, more)
+    return least
+
+
+def _row(search: Search, candidate: Candidate) -> dict[str, str]:
+    """Heading -> what there is to say of a candidate."""
+    goal = search.goal
+    return {
+        "Setting": str(candidate.setting),
+        metric_label(goal): metric_number(goal, candidate.value),
+        f"Lost, {goal.unit}": f"{search.lost(candidate):+.2f}",
+        "Flash, KiB": f"{candidate.flash_kib:,.1f}",
+        "SRAM, KiB": f"{candidate.sram_kib:,.1f}",
+        "Cycles": f"{candidate.cycles:,}",
+        "Epochs": str(candidate.epochs),
+        "Seconds": f"{candidate.seconds:,.0f}",
+        "": ", ".join(_notes(search, candidate)),
+    }
 
 
 def _notes(search: Search, candidate: Candidate) -> list[str]:

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unspool.quantization.calibration import Round
-from unspool.report.compression import kernel_table, search_table, units_table
+from unspool.report.compression import SearchTable, kernel_table, units_table
 from unspool.report.numbers import (
     CALL_COLUMNS,
     COLUMNS,
@@ -110,7 +110,7 @@ def _compression(report: Report) -> list[RenderableType]:
         return []
     tables = [units_table(compression.units)] if compression.units else []
     tables.append(kernel_table(compression.kernels))
-    return [*tables, search_table(compression.search)] if compression.search else tables
+    return [*tables, SearchTable(compression.search)] if compression.search else tables
 
 
 def drift_table(drift: Drift) -> RenderableType:
