@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import shared
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
-from unspool.compression import fewer_units
+from unspool.compression import fewer_units, previews
+from unspool.compression.previews import shortened
 from unspool.compression.space import Tried, between, possible, proposed
 from unspool.compression.training_data import held_out
 from unspool.compression.trials import undecided
@@ -433,6 +435,34 @@ def test_what_is_between_two_settings() -> None:
     assert between(offered, all_units, fewer, [middle]) == []
 
 
+@pytest.mark.parametrize(
+    ("samples", "epochs", "expected"),
+    [
+        (64 * 200, 8, 2),  # a quarter
+        (64 * 50, 8, 4),  # 200 batches of 50 an epoch
+        (64 * 10, 8, 8),  # no more than there are
+        (64 * 200, 40, 10),
+        (6, 2, 2),
+    ],
+)
+def test_a_preview_trains_enough_to_say_something(samples: int, epochs: int, expected: int) -> None:
+    assert shortened(FineTuning(epochs=epochs, batch_size=64), samples).epochs == expected
+
+
+def test_how_often_previews_lie_in_the_order_of_full_trainings() -> None:
+    """Of three settings: 90, 80 and 85 % in previews, 98, 97 and 96 % with all epochs."""
+    full = tuple(candidate(98.0 - n, 50, 1000, n / 10) for n in range(3))
+    short = tuple(
+        replace(one, value=value, epochs=2) for one, value in zip(full, (90, 80, 85), strict=True)
+    )
+    unmatched = replace(candidate(10, 50, 1000, 0.9), epochs=2)
+    found = Search(Goal(), 99, 100, target(), full[0], full, (*short, unmatched))
+    assert found.order == (2, 3)
+    assert replace(found, previews=full).order == (0, 0), (
+        "what is tried in full alone is no preview"
+    )
+
+
 def test_units_that_cannot_go_are_not_tried(trained: Any) -> None:
     some = possible(trained, [KernelSetting(0.5, 16, units) for units in (None, 0.5, 16)])
     assert some == (KernelSetting(0.5, 16), KernelSetting(0.5, 16, 0.5))
@@ -449,14 +479,23 @@ def test_what_is_promising_is_tried_with_all_epochs(
         return scores.scores(*arguments)
 
     monkeypatch.setattr(fewer_units, "scores", counted)
+    monkeypatch.setattr(previews, "FEWEST_BATCHES", 1)
     tuning = FineTuning(epochs=4, batch_size=190)
     options: dict[str, Any] = {"settings": SPACE[::2], "previews": 2, "goal": Goal(max_loss=30)}
     found = run(trained, tmp_path, fine_tuning=tuning, **options)
     assert any(one.setting.units for one in found.previews)
     assert len(scored) == 1, "which units matter is found out once"
-    later = run(trained, tmp_path, fine_tuning=tuning, **options | {"settings": SPACE})
-    assert set(found.candidates) <= set(later.candidates), "on its way or not"
-    assert set(found.models) <= set(later.models)
+    begun: list[Search] = []
+
+    def stop(so_far: Search) -> None:
+        begun.append(so_far)
+        raise KeyboardInterrupt
+
+    options |= {"settings": SPACE, "on_candidate": stop}
+    with pytest.raises(KeyboardInterrupt):
+        run(trained, tmp_path, fine_tuning=tuning, **options)
+    assert set(found.candidates) == set(begun[0].candidates), "on its way or not"
+    assert found.models == begun[0].models
     assert [one.epochs for one in found.previews] == [2] * 2
     assert {one.epochs for one in found.candidates} == {4}
     settings = {one.setting for one in found.candidates}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unspool.compression.previews import PREVIEWS
 from unspool.errors import UnspoolError
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class SearchOptions:
     ] = None
     minimise: Annotated[Smaller, typer.Option(help="What the search makes small.")] = Smaller.cycles
     trials: Annotated[
-        int, typer.Option(min=1, help="Settings that are tried with a quarter of the epochs.")
-    ] = 12
+        int, typer.Option(min=1, help="Settings that are tried with a part of the epochs.")
+    ] = PREVIEWS
     jobs: Annotated[int, typer.Option(min=1, help="Settings that are tried at a time.")] = 1
     cluster: Annotated[
         str | None,

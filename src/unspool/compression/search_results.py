@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 from unspool.compilation.targets import Target
@@ -68,6 +69,20 @@ class Search:
         """The previews that none beats in metric and size at once, from the largest on."""
         unbeaten = _unbeaten(self.previews, lambda one: (self.lost(one), self.size(one)))
         return tuple(sorted(unbeaten, key=self.size, reverse=True))
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of the pairs of settings that were tried both ways: how many lie in the order in which
+        their previews do, by what they lose, and how many there are."""
+        both = [
+            (self.lost(preview), self.lost(one))
+            for preview in self.previews
+            for one in self.candidates
+            if one.setting == preview.setting and one.epochs > preview.epochs
+        ]
+        pairs = [*combinations(both, 2)]
+        alike = [(a[0] - b[0]) * (a[1] - b[1]) >= 0 for a, b in pairs]
+        return sum(alike), len(pairs)
 
 
 def _unbeaten(

@@ -16,6 +16,7 @@ from unspool.compression.fewer_units import unit_scores
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import UNTOUCHED, KernelSetting
+from unspool.compression.previews import PREVIEWS, shortened
 from unspool.compression.running import runner
 from unspool.compression.search_results import Search
 from unspool.compression.space import SETTINGS, mildest, possible
@@ -30,9 +31,6 @@ from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
-PREVIEWS = 12
-PREVIEW_SHARE = 1 / 4
-"""Of the epochs, that a preview trains."""
 _FEW = 4
 _GOAL, _FINE_TUNING = Goal(), FineTuning()
 
@@ -59,13 +57,14 @@ def search(
 ) -> Search:
     """Compress a trained model as far as a goal allows, by units, zeros and shared values.
 
-    First come previews, with a quarter of the epochs: settings that a model of what was tried so
-    far (a tree-structured Parzen estimator) proposes. Those that none beats in metric and size at
-    once are a ladder, from large to small, which is bisected with all epochs: the next one to try
-    is between the smallest that held the goal and the largest below it that did not. Then at most
-    four more are tried that leave less than the one and more than the other. (At most four settings
-    are bisected as they are given, from mild to strong, and that is all.) Each is fine-tuned,
-    quantized, compiled, and measured on validation samples, which it was not trained with.
+    First come previews, with a quarter of the epochs, or 200 batches where that is more: settings
+    that a model of what was tried so far (a tree-structured Parzen estimator) proposes. Those that
+    none beats in metric and size at once are a ladder, from large to small, which is bisected with
+    all epochs: the next one to try is between the smallest that held the goal and the largest below
+    it that did not. Then at most four more are tried that leave less than the one and more than the
+    other. (At most four settings are bisected as they are given, from mild to strong, and that is
+    all.) Each is fine-tuned, quantized, compiled, and measured on validation samples, which it was
+    not trained with.
 
     Finished candidates are kept in the folder: an interrupted search, started again, continues from
     there. They run in parallel through joblib: within `joblib.parallel_config(backend="dask")`, or
@@ -80,7 +79,7 @@ def search(
         folder: where finished candidates are kept.
         goal: the metric, how much worse it may become, and what is to be small.
         settings: that may be tried; those with units that the model cannot be left with are not.
-        previews: how many are tried with a quarter of the epochs.
+        previews: how many are tried with a part of the epochs.
         validation: samples and labels; a part of `data` is held out where None.
         calibration: samples to quantize with; the first 200 of `data` where None.
         training_way: how whole sequences are quantized, to train with the errors of int8 too, as
@@ -193,6 +192,5 @@ def _nothing_tried(model: Any, task: Task) -> Search:
 
 def _short(task: Task) -> Task:
     """The task of a preview."""
-    tuning = task.fine_tuning
-    epochs = max(2, round(tuning.epochs * PREVIEW_SHARE))
-    return replace(task, fine_tuning=replace(tuning, epochs=epochs), training_way=None)
+    tuning = shortened(task.fine_tuning, len(task.labels))
+    return replace(task, fine_tuning=tuning, training_way=None)

@@ -136,6 +136,12 @@ class SearchTable:
         for row in rows:
             table.add_row(*(row[name] for name in widths))
         yield table
+        right, pairs = self.search.order
+        if pairs:
+            yield (
+                f"Previews: {right} of {pairs} pairs of settings lie in the order in which they do "
+                "with all epochs."
+            )
 
 
 def _widths(rows: Sequence[Mapping[str, str]], most: int) -> dict[str, int]:
