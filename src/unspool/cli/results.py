@@ -104,7 +104,8 @@ def write(report: Report, staged: Path, more: Mapping[str, str] = _NOTHING) -> d
 def show(report: Report, screen: Console) -> None:
     """Print the table and what to do next."""
     screen.print(as_table(report))
-    screen.print(what_next(report), soft_wrap=True)
+    # On a terminal sentences are wrapped by their words; elsewhere each is a line.
+    screen.print(what_next(report), crop=False, soft_wrap=not screen.is_terminal)
 
 
 def _trained(folder: Path, source: Source) -> dict[str, int]:

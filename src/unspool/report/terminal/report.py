@@ -187,12 +187,13 @@ def _budget(report: Report) -> list[RenderableType]:
 
 
 def what_next(report: Report) -> RenderableType:
-    """Render the advice; print it with `soft_wrap`, so that commands can be copied."""
+    """Render the advice; print it without `crop`, so that commands can be copied."""
     if not report.advice:
         return Group()
     lines = [Text("What next", style="bold")]
     for advice in report.advice:
         lines.append(Text(printable(f"- {advice.text}")))
         if advice.command:
-            lines.append(Text(printable(f"    {advice.command}")))
+            command = printable(f"    {advice.command}")
+            lines.append(Text(command, no_wrap=True, overflow="ignore"))
     return Group(*lines)
