@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import Progress
 
@@ -16,8 +15,14 @@ from unspool.support.progress import Watch
 
 if TYPE_CHECKING:
     from unspool.compression.search_results import Search
+    from unspool.report.compression import SearchTable
 
 OnCandidate: TypeAlias = "Callable[[Search], None]"
+
+_REFRESHES = 2
+"""A second: trainings take minutes."""
+_RUNNING = 4
+"""Lines of a terminal for what is being tried."""
 
 
 @contextmanager
@@ -53,37 +58,29 @@ def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
 
 
 def _live(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
-    progress, watch = bars(screen, _Running)
-    live = Live(progress, console=screen)
-    return lambda search: live.update(_Screen(search, progress)), watch, live
+    progress, watch = bars(screen, Running)
+    live = Live(progress, console=screen, refresh_per_second=_REFRESHES)
+    return lambda search: live.update(Group(last_rows(search, screen), progress)), watch, live
 
 
-class _Running(Progress):
+class Running(Progress):
     """Bars of what is being tried: what is done is a row of the table."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
+        """The bars."""
         yield self.make_tasks_table([task for task in self.tasks if not task.finished])
 
 
-@dataclass(frozen=True)
-class _Screen:
-    """The search so far above what is being tried: of a long search, the last rows that fit."""
+def last_rows(search: "Search", screen: Console) -> "SearchTable":
+    """Of a long search, as much of what was tried last as fits above what is being tried."""
+    from unspool.report.compression import SearchTable
 
-    search: "Search"
-    progress: Progress
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from unspool.report.compression import SearchTable
-
-        bars = console.render_lines(self.progress, options.update(height=None))
-        rows = console.height - len(bars) - 1
-        count = len(self.search.previews) + len(self.search.candidates)
-        for left_out in range(count + 1):
-            table = SearchTable(self.search, left_out)
-            if len(console.render_lines(table, options.update(height=None))) <= rows:
-                break
-        yield table
-        yield self.progress
+    count = len(search.previews) + len(search.candidates)
+    for left_out in range(count):
+        table = SearchTable(search, left_out)
+        if len(screen.render_lines(table)) <= screen.height - _RUNNING:
+            return table
+    return SearchTable(search, count)
 
 
 def _plain(screen: Console) -> "tuple[OnCandidate, Watch, AbstractContextManager[object]]":
