@@ -438,15 +438,19 @@ def test_what_is_between_two_settings() -> None:
 @pytest.mark.parametrize(
     ("samples", "epochs", "expected"),
     [
-        (64 * 200, 8, 2),  # a quarter
-        (64 * 50, 8, 4),  # 200 batches of 50 an epoch
-        (64 * 10, 8, 8),  # no more than there are
-        (64 * 200, 40, 10),
-        (6, 2, 2),
+        (64 * 200, 8, (2, 64)),  # a quarter
+        (64 * 50, 8, (2, 32)),  # 100 batches of an epoch in place of 50
+        (64 * 10, 8, (5, 16)),  # 40 in place of 10, and more epochs
+        (64, 8, (8, 64)),  # no more than there are
+        (64 * 200, 40, (10, 64)),
+        (6, 2, (2, 64)),
     ],
 )
-def test_a_preview_trains_enough_to_say_something(samples: int, epochs: int, expected: int) -> None:
-    assert shortened(FineTuning(epochs=epochs, batch_size=64), samples).epochs == expected
+def test_a_preview_trains_enough_to_say_something(
+    samples: int, epochs: int, expected: tuple[int, int]
+) -> None:
+    short = shortened(FineTuning(epochs=epochs, batch_size=64), samples)
+    assert (short.epochs, short.batch_size) == expected
 
 
 def test_how_often_previews_lie_in_the_order_of_full_trainings() -> None:

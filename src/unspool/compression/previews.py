@@ -13,7 +13,10 @@ SHARE = 1 / 4
 """Of the epochs."""
 
 FEWEST_BATCHES = 200
-"""That a preview trains, as far as the whole training has so many."""
+"""That a preview trains, of fewer samples each where they are few."""
+
+_SMALLEST = 1 / 4
+"""Of the batch size, that a preview goes down to; then it takes more epochs."""
 
 
 def shortened(tuning: "FineTuning", samples: int) -> "FineTuning":
@@ -23,6 +26,10 @@ def shortened(tuning: "FineTuning", samples: int) -> "FineTuning":
         tuning: with all epochs.
         samples: that are trained with.
     """
-    batches = -(-samples // tuning.batch_size)
-    epochs = max(2, round(tuning.epochs * SHARE), -(-FEWEST_BATCHES // batches))
-    return replace(tuning, epochs=min(tuning.epochs, epochs))
+    epochs = max(2, round(tuning.epochs * SHARE))
+    smallest = max(1, round(tuning.batch_size * _SMALLEST))
+    size = max(smallest, min(tuning.batch_size, epochs * samples // FEWEST_BATCHES))
+    epochs = max(epochs, -(-FEWEST_BATCHES // -(-samples // size)))
+    if epochs >= tuning.epochs:
+        return tuning
+    return replace(tuning, epochs=epochs, batch_size=size)

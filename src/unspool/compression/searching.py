@@ -57,8 +57,8 @@ def search(
 ) -> Search:
     """Compress a trained model as far as a goal allows, by units, zeros and shared values.
 
-    First come previews, with a quarter of the epochs, or 200 batches where that is more: settings
-    that a model of what was tried so far (a tree-structured Parzen estimator) proposes. Those that
+    First come previews, with a quarter of the epochs and at least 200 batches: settings that a
+    model of what was tried so far (a tree-structured Parzen estimator) proposes. Those that
     none beats in metric and size at once are a ladder, from large to small, which is bisected with
     all epochs: the next one to try is between the smallest that held the goal and the largest below
     it that did not. Then at most four more are tried that leave less than the one and more than the
