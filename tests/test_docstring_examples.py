@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import onnx_models
 import pytest
-from conftest import CLASSES, small_model
+from conftest import CLASSES, FEATURES, STEPS, small_model
 from onnx_cells import Case, model_of
 
 import unspool
+from unspool.support._tensorflow import keras
 
 SOURCES = Path(unspool.__file__).parent
 CLASSES_WITH_EXAMPLES = {"Budget", "FineTuning", "KernelSetting", "Options", "Session", "Target"}
@@ -44,6 +45,12 @@ def classifier() -> Any:
 
 
 @pytest.fixture(scope="module")
+def bidirectional() -> Any:
+    inputs = keras.Input((STEPS, FEATURES))
+    return keras.Model(inputs, keras.layers.Bidirectional(keras.layers.GRU(3))(inputs))
+
+
+@pytest.fixture(scope="module")
 def compiled(int8_tflite: bytes) -> unspool.Compiled:
     return unspool.compile(int8_tflite, unspool.target())
 
@@ -56,7 +63,7 @@ def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(request: pytest.FixtureRequest, used: str) -> dict[str, Any]:
     """What examples may use; only what this one uses is made."""
     fixtures = ["model", "data", "float_tflite", "int8_tflite", "calibration"]
-    fixtures += ["labels", "classifier", "compiled", "tmp_path", "onnx_file"]
+    fixtures += ["labels", "classifier", "compiled", "tmp_path", "onnx_file", "bidirectional"]
     made = {name: request.getfixturevalue(name) for name in fixtures if name in used}
     return {"np": np, "unspool": unspool, **made}
 

@@ -11,6 +11,7 @@ NAMES = {
     *("unroll", "convert", "calibrate", "quantize", "evaluate", "compile", "deploy"),
     *("unroll_stream", "calibrate_stream", "deploy_stream", "bundle", "keep_resident"),
     *("unroll_calls", "call_costs", "CallCost"),
+    *("deploy_in_parts", "DeploymentInParts", "bundle_in_parts"),
     *("inspect", "origins", "Origin", "load", "to_onnx", "target", "Session", "compress", "search"),
     *("Candidate", "Compressed", "Epoch", "FineTuning", "Goal", "KernelResult", "KernelSetting"),
     *("Search", "UnitsResult", "on_cluster"),

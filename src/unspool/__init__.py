@@ -6,8 +6,9 @@ The way of the data, one function per arrow:
       --calibrate--> ranges --quantize--> int8 .tflite --compile--> Vela .tflite
 
 `deploy` is the whole way. `unroll_calls` is for a network that is called several times for a
-sequence; `unroll_stream`, `calibrate_stream` and `deploy_stream` are the same with states in and
-out. Names are imported when they are first used: TensorFlow takes seconds.
+sequence, `deploy_in_parts` for one that takes several binaries for that; `unroll_stream`,
+`calibrate_stream` and `deploy_stream` are the same with states in and out. Names are imported when
+they are first used: TensorFlow takes seconds.
 """
 
 from importlib import import_module
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from unspool.frontend.origins import Origin, origins
     from unspool.inspection.inspecting import inspect
     from unspool.loading import load, to_onnx
+    from unspool.parts.deployment import DeploymentInParts, deploy_in_parts
+    from unspool.parts.saving import bundle_in_parts
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.quantization.quantizer import quantize
     from unspool.quantization.ranges import Range
@@ -72,6 +75,7 @@ _HOME = {
     "Cost": "compilation.sweeping",
     "Curve": "runtime.drift",
     "Deployment": "deployed",
+    "DeploymentInParts": "parts.deployment",
     "Drift": "runtime.drift",
     "Epoch": "compression.fine_tuning",
     "FineTuning": "compression.fine_tuning_run",
@@ -111,7 +115,9 @@ _HOME = {
     "compile": "compilation.vela",
     "compress": "compression.compressing",
     "convert": "unrolling.conversion",
+    "bundle_in_parts": "parts.saving",
     "deploy": "deployment",
+    "deploy_in_parts": "parts.deployment",
     "deploy_stream": "deployment",
     "evaluate": "runtime.evaluation",
     "inspect": "inspection.inspecting",
@@ -143,6 +149,7 @@ __all__ = [
     "Cost",
     "Curve",
     "Deployment",
+    "DeploymentInParts",
     "Drift",
     "Epoch",
     "FineTuning",
@@ -175,6 +182,7 @@ __all__ = [
     "Verdict",
     "all_targets",
     "bundle",
+    "bundle_in_parts",
     "calibrate",
     "calibrate_stream",
     "call_costs",
@@ -182,6 +190,7 @@ __all__ = [
     "compress",
     "convert",
     "deploy",
+    "deploy_in_parts",
     "deploy_stream",
     "evaluate",
     "inspect",

@@ -8,19 +8,21 @@ from unspool.before_work import verdicts_of
 from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
+from unspool.compilation.compiled import Compiled
 from unspool.deployed import Options
 from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
 from unspool.frontend.time_first import time_first
+from unspool.parts.deployment import chained
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.layer_rules import check
 from unspool.unrolling.pieces import CALLS
-from unspool.unrolling.stream_checks import check_streams
+from unspool.unrolling.stream_checks import check_streams, is_one_loop
 
 _SAMPLES = 8  # flash and cycles hardly depend on the ranges
 _STAGE = "try steps per call"
@@ -58,21 +60,33 @@ def call_costs(
     arrays = samples.check(calibration, structure.inputs(inferring), "calibration data")
     turned = time_first(inferring)
     inferring, arrays = turned.model, turned.samples(arrays)
-    target, found = options.target or targets.target(), []
-    plain = replace(options, refine=False)  # which takes time, and changes no size
-    ways = {k: way_of(time_steps, k, plain) for k in _possible(inferring, time_steps)}
-    verdicts = verdicts_of(inferring, target, time_steps, options)
+    verdicts = verdicts_of(inferring, options.target or targets.target(), time_steps, options)
     check(verdicts, inferring, options.allow_cpu)
-    with Clock(watch).stage(_STAGE, len(ways)) as progress:
-        for steps, way in ways.items():
-            _, tflite = stages.quantized(inferring, [a[:_SAMPLES] for a in arrays], way)
-            found.append(costs.of_compiled(steps, vela.compile(tflite, target)))
+    plain = replace(options, refine=False)  # which takes time, and changes no size
+    few = [array[:_SAMPLES] for array in arrays]
+    possible = _possible(inferring, time_steps)
+    found, clock = [], Clock(watch)
+    with clock.stage(_STAGE, len(possible)) as progress:
+        for steps in possible:
+            compiled = _compiled(inferring, few, steps, time_steps, plain)
+            found.append(costs.of_compiled(steps, compiled))
             progress(1)
     return tuple(found)
 
 
+def _compiled(
+    model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
+) -> Compiled:
+    """The network with so many steps per call: one binary, or several."""
+    if not is_one_loop(model):
+        return chained(model, few, steps, time_steps, options, Clock(None))[1]
+    _, tflite = stages.quantized(model, few, way_of(time_steps, steps, options))
+    return vela.compile(tflite, options.target or targets.target())
+
+
 def _possible(model: Any, time_steps: int | None) -> list[int]:
-    multiple, whole = check_streams(model, CALLS).multiple, taken.length(model, time_steps)
+    multiple = check_streams(model, CALLS).multiple if is_one_loop(model) else 1
+    whole = taken.length(model, time_steps)
     possible = [steps for steps in taken.divisors(whole) if steps % multiple == 0]
     if not possible:
         raise UnspoolError(

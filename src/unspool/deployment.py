@@ -15,7 +15,8 @@ from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import refining
 from unspool.remedies.trying import Network, Remedy, try_remedies
 from unspool.runtime import evaluation
-from unspool.runtime.measuring import Forms, measure
+from unspool.runtime.forms import Forms
+from unspool.runtime.measuring import measure
 from unspool.stages import Way
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
@@ -202,7 +203,7 @@ def _deploy(
 
     calibrated, tflite = stages.quantized(subject, arrays, way, clock)
     warned += told(lost_ranges(subject, calibrated.float_tflite, tflite))
-    compiled, resident = _compiled(tflite, target, options.resident_weights, clock)
+    compiled, resident = compiled_for(tflite, target, options.resident_weights, clock)
     measured = measure(
         Forms(model, calibrated.float_tflite, tflite, compiled), arrays, tested, clock
     )
@@ -227,7 +228,7 @@ def _deploy(
     )
 
 
-def _compiled(
+def compiled_for(
     tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
 ) -> tuple[Compiled, Resident | None]:
     """The binary, with resident weights if `resident_kib` is given."""

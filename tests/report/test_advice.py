@@ -215,12 +215,25 @@ def test_streams_are_a_question_where_they_are_possible(
         report_of(bound(compiled, ARITHMETIC)),
         created=datetime.now(timezone.utc),
     )
-    given = advise(report, replace(DEPLOYED, stream_steps=steps))
+    given = advise(report, replace(DEPLOYED, time_steps=steps))
     assert len(given) == count
     for advice in given:
         assert advice.text.startswith("If you run this on sliding windows of a stream: ")
         assert "1 step, not 28" in advice.text
         assert advice.command == f"{DEPLOYED.again} --states --time-steps 1"
+
+
+@pytest.mark.parametrize(("chunk", "count"), [(None, 1), (1, 2)])
+def test_what_cannot_be_a_stream_can_be_called_in_parts(
+    compiled: Compiled, chunk: int | None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mostly = replace(bound(compiled, ARITHMETIC), tflite=compiled.tflite)
+    report = replace(report_of(mostly), created=datetime.now(timezone.utc))
+    monkeypatch.setattr("unspool.report.advice.MANY_KIB", 0)
+    monkeypatch.setattr(type(mostly), "command_stream_kib", mostly.flash_kib * 0.9)
+    given = advise(report, replace(DEPLOYED, time_steps=28, chunk=chunk))
+    assert len(given) == count
+    assert f"{DEPLOYED.again} --steps-per-call auto" in [advice.command for advice in given]
 
 
 def test_commands_for_weights_without_layers_name_both_files() -> None:
@@ -235,7 +248,7 @@ def test_a_stream_takes_whole_windows_at_once(compiled: Compiled, chunk: int, co
         report_of(bound(compiled, ARITHMETIC)),
         created=datetime.now(timezone.utc),
     )
-    given = advise(report, replace(DEPLOYED, stream_steps=28, chunk=chunk))
+    given = advise(report, replace(DEPLOYED, time_steps=28, chunk=chunk))
     assert len(given) == count
     for advice in given:
         assert "a call computes 4 steps, not 28" in advice.text

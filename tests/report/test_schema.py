@@ -69,6 +69,11 @@ class _Commands:
         self.run(*deploy, folder / "stream", "--states", "--time-steps", 2, report="stream")
         calls = ("--steps-per-call", "auto", "--call-microseconds", 50)
         self.run(*deploy, folder / "calls", *calls, report="calls")
+        inputs = keras.Input((6, 5))
+        both = keras.layers.Bidirectional(keras.layers.GRU(4))(inputs)
+        keras.Model(inputs, both).save(folder / "both.keras")
+        parts = ("deploy", folder / "both.keras", "--calibration", folder / "x.npy", "--out")
+        self.run(*parts, folder / "parts", "--steps-per-call", 3, report="parts")
         self.run("drift", folder / "stream", "--data", folder / "x.npy", report="stream")
 
     def deploy_values(self) -> None:
@@ -137,6 +142,7 @@ def test_the_schema_is_a_schema() -> None:
         "u85",
         "stream",
         "calls",
+        "parts",
         "words",
         "compiled",
         "kept",

@@ -39,16 +39,31 @@ def deploy_command(
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
+    from unspool.deployed import Deployment
+    from unspool.parts.deployment import DeploymentInParts, deploy_in_parts
     from unspool.report.making import Beside
 
     trained = _loaded(given, piece, stream, quantization.full_length)
     options = quantization.options(chosen)
-    with watching() as watch:
-        settled, costs = stream.settled(trained, calibration, options, limits, watch)
-        deployment = settled.deploy(trained, calibration, test, options, watch)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
     source = Source(given.model, given.config, options=same)
-    finish(deployment, folder, source, limits, Beside(call_costs=costs))
+    done: Deployment | DeploymentInParts
+    with watching() as watch:
+        settled, costs = stream.settled(trained, calibration, options, limits, watch)
+        if settled.takes_parts(trained):
+            steps = int(settled.steps_per_call or 1)
+            done = deploy_in_parts(
+                trained,
+                calibration,
+                steps_per_call=steps,
+                test=test,
+                time_steps=settled.time_steps,
+                options=options,
+                watch=watch,
+            )
+        else:
+            done = settled.deploy(trained, calibration, test, options, watch)
+    finish(done, folder, source, limits, Beside(call_costs=costs))
 
 
 def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:

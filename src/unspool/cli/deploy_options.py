@@ -195,6 +195,12 @@ class StreamOptions:
             watch=watch,
         )
 
+    def takes_parts(self, model: Any) -> bool:
+        """Whether one binary cannot do what is asked: a sequence by several calls."""
+        from unspool.unrolling.stream_checks import is_one_loop
+
+        return self.steps_per_call is not None and not is_one_loop(model)
+
 
 @dataclass(frozen=True)
 class DeployOptions(QuantizationOptions):

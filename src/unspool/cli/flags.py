@@ -22,6 +22,7 @@ NAMED = (
     "out",
     "pool_since_reset",
     "pool_window",
+    "resident_weights",
     "sort",
     "states",
     "steps_per_call",

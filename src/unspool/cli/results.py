@@ -15,15 +15,20 @@ from unspool.cli.options import MODEL
 from unspool.compilation.budgets import Budget
 from unspool.deployed import Deployment, save
 from unspool.errors import UnspoolError
+from unspool.frontend.time_first import time_first
 from unspool.page.html import as_html
+from unspool.parts.deployment import DeploymentInParts
+from unspool.parts.saving import bundle_in_parts
+from unspool.parts.saving import save as save_parts
 from unspool.report import document, listing
 from unspool.report.as_json import as_json
 from unspool.report.commands import Request
 from unspool.report.listing import digest
-from unspool.report.making import Beside, of_deployment
+from unspool.report.making import Beside, of_deployment, of_parts
 from unspool.report.report import Report
 from unspool.report.terminal.report import as_table, what_next
 from unspool.support import files
+from unspool.tflite import flatbuffer, marks
 from unspool.tflite.signature import Signature
 from unspool.unrolling.stream_checks import smallest_chunk
 
@@ -48,7 +53,7 @@ class Source:
 
 
 def finish(
-    deployment: Deployment,
+    done: Deployment | DeploymentInParts,
     folder: Path,
     source: Source,
     budget: Budget | None = None,
@@ -57,7 +62,7 @@ def finish(
     """Write models, firmware and the reports to a folder, and print the table.
 
     Args:
-        deployment: what was deployed.
+        done: what was deployed.
         folder: for the results.
         source: where the model is from.
         budget: what the deployment may cost.
@@ -66,12 +71,17 @@ def finish(
     Raises:
         typer.Exit: with status 1, where the budget is broken; the files are written all the same.
     """
-    screen = console()
+    screen, beside = console(), beside or Beside()
     with files.together(folder) as staged:
-        sizes = {**_trained(folder, source), **save(deployment, staged)}
-        request = _request(deployment, folder, source)
-        report = of_deployment(deployment, sizes, request, budget, beside or Beside())
-        bundled, problem = _bundle(deployment, staged)
+        sizes = _trained(folder, source)
+        if isinstance(done, DeploymentInParts):
+            sizes |= save_parts(done, staged)
+            report = of_parts(done, sizes, budget, beside)
+        else:
+            sizes |= save(done, staged)
+            request = _request(done, folder, source)
+            report = of_deployment(done, sizes, request, budget, beside)
+        bundled, problem = _bundle(done, staged)
         trained = {name: folder / name for name in sizes if not (staged / name).exists()}
         listed = write(report, staged, {n: digest(files.read(p)) for n, p in trained.items()})
         older = listing.beside(folder)
@@ -114,10 +124,10 @@ def _trained(folder: Path, source: Source) -> dict[str, int]:
 
 
 def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
-    signature, steps = Signature(deployment.quantized_tflite), 0
+    signature = Signature(deployment.quantized_tflite)
     chunk = smallest_chunk(deployment.trained)
-    if not signature.state_names and chunk:
-        steps = signature.time_steps
+    at_once = not marks.read(flatbuffer.look(deployment.quantized_tflite)).carried
+    by_calls = chunk or not (signature.masks or time_first(deployment.trained).notes)
     return Request(
         quantized=str(folder / f"model_{deployment.activations}.tflite"),
         out=str(folder),
@@ -126,15 +136,18 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         again=source.again or command_line(),
         options=tuple(source.options),
         activations=deployment.activations,
-        stream_steps=steps,
-        chunk=chunk or 1,
+        time_steps=signature.time_steps if at_once and by_calls else 0,
+        chunk=chunk,
     )
 
 
-def _bundle(deployment: Deployment, folder: Path) -> tuple[list[str], str]:
+def _bundle(done: Deployment | DeploymentInParts, folder: Path) -> tuple[list[str], str]:
     """Write the firmware bundle: (what was written, for people, why there can be none)."""
     try:
-        texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
+        if isinstance(done, DeploymentInParts):
+            texts = bundle_in_parts(done, "network")
+        else:
+            texts = firmware.bundle(done.quantized_tflite, done.compiled, "network")
     except UnspoolError as error:  # the models are good all the same
         return [], str(error)
     firmware.write(texts, folder / "firmware")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from unspool.firmware import c_run, c_states, ports
-from unspool.firmware.identifiers import printable
+from unspool.firmware.identifiers import c_float, printable
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
 from unspool.firmware.templates import fill
@@ -43,7 +43,7 @@ def source(name: str, interface: Interface) -> str:
     return fill(
         "io.c",
         name=name,
-        string_h="\n#include <string.h>\n" if interface.states else "",
+        string_h="\n#include <string.h>\n" if interface.states or interface.calls else "",
         counter=c_states.counter(name, interface),
         functions="\n".join(functions).rstrip("\n"),
     )
@@ -119,12 +119,12 @@ def _scaling(scaling: InputScaling) -> str:
     """C constants for shift and factor: one number each, or one for each feature."""
     if len(scaling.shift) == 1:
         return "".join(
-            f"    const float {which} = {_float(value)};\n"
+            f"    const float {which} = {c_float(value)};\n"
             for which, value in (("shift", scaling.shift[0]), ("factor", scaling.factor[0]))
         )
     return "".join(
         f"    static const float {which}[{len(values)}] = {{\n"
-        + "".join(f"        {_float(value)},\n" for value in values)
+        + "".join(f"        {c_float(value)},\n" for value in values)
         + "    };\n"
         for which, values in (("shift", scaling.shift), ("factor", scaling.factor))
     )
@@ -154,13 +154,7 @@ def _constants(name: str, kind: str, port: Port) -> str:
         + (
             ""
             if port.holds_ids
-            else f"#define {macro}_SCALE {_float(tensor.scale)}\n"
+            else f"#define {macro}_SCALE {c_float(tensor.scale)}\n"
             f"#define {macro}_ZERO_POINT ({tensor.zero_point})\n"
         )
     )
-
-
-def _float(value: float) -> str:
-    """A C float constant; 9 significant digits name every float32 exactly."""
-    digits = f"{value:.9g}"
-    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"

@@ -1,12 +1,18 @@
 """The C that runs a network on a whole sequence, in several calls."""
 
+import numpy as np
+
+from unspool.firmware.identifiers import c_float
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port, macro
+from unspool.tflite.ends import Tensor
+
+_NEW_LINE = "\n"  # within the braces of an f-string, before Python 3.12
 
 
 def function(name: str, interface: Interface) -> tuple[str, str, str]:
     """(comment, declaration, body) of `<name>_run`."""
-    ports = _ports(interface)
+    ports = own_ports(interface)
     opening = f"int {name}_run("
     arguments = [
         f"void *const inputs[{name.upper()}_INPUTS]",
@@ -20,21 +26,21 @@ def function(name: str, interface: Interface) -> tuple[str, str, str]:
         " * output that is not in time, those of the last call. invoke runs the network once and\n"
         " * returns 0 if that went well; what else it returns ends the sequence and is returned.",
         opening + f",\n{' ' * len(opening)}".join(arguments) + ")",
-        "    int32_t call;\n    int status;\n\n"
-        f"    {name}_reset_states(inputs);\n"
+        f"    int32_t call{_counters(ports)};\n    int status;\n\n"
+        f"{f'    {name}_reset_states(inputs);{_NEW_LINE}' * bool(interface.states)}"
         f"    for (call = 0; call < {name.upper()}_CALLS; call++) {{\n"
         f"{_copies(name, ports, 'input')}"
         "        status = invoke(context);\n"
         "        if (status != 0) {\n            return status;\n        }\n"
         f"{_copies(name, ports, 'output')}"
-        f"        {name}_copy_states(inputs, outputs);\n"
+        f"{f'        {name}_copy_states(inputs, outputs);{_NEW_LINE}' * bool(interface.states)}"
         "    }\n    return 0;\n",
     )
 
 
 def example(name: str, interface: Interface) -> str:
     """The C++ that calls it with TFLM, from real values to real ones."""
-    ports = _ports(interface)
+    ports = own_ports(interface)
     buffers = (
         f"static {port.c_type} {own}[{_count(name, kind, port)}"
         f"{f' * {name.upper()}_CALLS' * port.is_cut}];\n"
@@ -54,7 +60,7 @@ def example(name: str, interface: Interface) -> str:
     )
 
 
-def _ports(interface: Interface) -> list[tuple[str, str, Port]]:
+def own_ports(interface: Interface) -> list[tuple[str, str, Port]]:
     """(kind, argument, port) of all that is no state; an input may be called as an output is."""
     inputs = [("input", f"{port.identifier}_in", port) for port in interface.data_inputs]
     outputs = [("output", f"{port.identifier}_out", port) for port in interface.data_outputs]
@@ -65,12 +71,49 @@ def _copies(name: str, ports: list[tuple[str, str, Port]], wanted: str) -> str:
     """What a call takes, or what it gives, between the sequence and the network's tensors."""
     text = ""
     for kind, own, port in ports:
-        if kind == wanted:
+        if kind == wanted and (port.backwards or port.stored_as):
+            text += _row_by_row(name, kind, own, port)
+        elif kind == wanted:
             place, count = f"{kind}s[{macro(name, kind, port)}_INDEX]", _count(name, kind, port)
             ends = f"{place}, {own}" if kind == "input" else f"{own}, {place}"
             text += f"        memcpy({ends},\n               {count} * sizeof *{own});\n"
             text += f"        {own} += {count};\n" * port.is_cut
     return text
+
+
+def _counters(ports: list[tuple[str, str, Port]]) -> str:
+    """The variables that `_row_by_row` counts with."""
+    each = [port for _, _, port in ports]
+    rows = ", row" * any(port.backwards or port.stored_as for port in each)
+    return rows + ", i" * any(port.stored_as is not None for port in each)
+
+
+def _row_by_row(name: str, kind: str, own: str, port: Port) -> str:
+    """The same of what is stored otherwise, or goes through the calls from its end."""
+    rows = port.tensor.shape[1] if port.is_cut else 1
+    width, called = port.count // rows, macro(name, kind, port)
+    place = f"({port.c_type} *){kind}s[{called}_INDEX] + row * {width}"
+    first = f"call * {rows} + row" if port.is_cut else "row"
+    if port.backwards:
+        first = f"{name.upper()}_CALLS * {rows} - 1 - ({first})"
+    at = f"{own} + ({first}) * {width}"
+    ends = f"{place}, {at}" if kind == "input" else f"{at},\n                   {place}"
+    within = f"            memcpy({ends},\n                   {width} * sizeof *{own});\n"
+    if port.stored_as:
+        within = _stored_anew(called, place, at, width, port, port.stored_as)
+    return f"        for (row = 0; row < {rows}; row++) {{\n{within}        }}\n"
+
+
+def _stored_anew(called: str, place: str, at: str, width: int, port: Port, before: Tensor) -> str:
+    limits = np.iinfo(port.tensor.dtype)
+    real = f"(float)(({at})[i] - ({before.zero_point})) * {c_float(before.scale)}"
+    return (
+        f"            for (i = 0; i < {width}; i++) {{\n"
+        f"                ({place})[i] = ({port.c_type})to_level(\n"
+        f"                    {real},\n"
+        f"                    {called}_SCALE, {called}_ZERO_POINT, {limits.min}, {limits.max});\n"
+        f"            }}\n"
+    )
 
 
 def _converted(name: str, kind: str, own: str, port: Port) -> str:

@@ -1,4 +1,4 @@
-"""Names of layers and tensors, as C sees them: identifiers, and text inside comments."""
+"""What C is made of: identifiers of layers and tensors, text inside comments, constants."""
 
 import re
 from collections.abc import Iterable
@@ -53,3 +53,9 @@ def printable(text: str) -> str:
 def in_markdown(text: str) -> str:
     """Text for Markdown, in which nothing is HTML or a link."""
     return re.sub(r"[<&\[]", lambda found: f"&#{ord(found[0])};", printable(text))
+
+
+def c_float(value: float) -> str:
+    """A C float constant; 9 significant digits name every float32 exactly."""
+    digits = f"{value:.9g}"
+    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"

@@ -27,6 +27,9 @@ class Port:
         rows: of the table that ids are looked up in, which are stored as they are; None where it
             holds no ids, 0 where the table's size is not known.
         is_cut: each call of the network takes, or gives, a part of a sequence.
+        backwards: the calls go through that from its end.
+        stored_as: how what it takes is stored, where that is not as in `tensor`.
+        value: of a part of a network, what it takes or gives; else empty.
     """
 
     tensor: Tensor
@@ -38,6 +41,9 @@ class Port:
     padding: float | None = None
     rows: int | None = None
     is_cut: bool = False
+    backwards: bool = False
+    stored_as: Tensor | None = None
+    value: str = ""
 
     @property
     def c_type(self) -> str:

@@ -34,16 +34,16 @@ def text(name: str, compiled: Compiled, interface: Interface) -> str:
             else ""
         ),
         memory_notes=_memory_notes(name, interface, places),
-        driver=_driver(places),
+        driver=driver(places),
         arena_memory=places.arena,
         **_fast_scratch(name, interface, places),
         resolver_size=len(added),
         resolver_calls="\n".join(f"resolver.{call}();" for call in added),
-        model_pointer=f"{name}_model_in_sram" if _copied_to_sram(places) else f"{name}_model",
+        model_pointer=f"{name}_model_in_sram" if copied_to_sram(places) else f"{name}_model",
         **_use(name, interface),
         port_rows=_port_rows(interface),
         states=_states(name, interface),
-        figure_rows=_figure_rows(compiled),
+        figure_rows=figure_rows(compiled),
     )
 
 
@@ -99,14 +99,14 @@ def _purpose(interface: Interface) -> str:
     return "inputs, outputs and states" if interface.states else "inputs and outputs"
 
 
-def _copied_to_sram(places: Regions) -> bool:
+def copied_to_sram(places: Regions) -> bool:
     """Whether the network, which starts in flash, must be in SRAM when it runs."""
     return places.model == "SRAM"
 
 
 def _memory_rows(name: str, compiled: Compiled, interface: Interface, places: Regions) -> str:
     arena = interface.arena
-    where = "SRAM, copied there at start-up" if _copied_to_sram(places) else places.model
+    where = "SRAM, copied there at start-up" if copied_to_sram(places) else places.model
     rows = [
         (f"`{name}_model`: weights and command stream", len(compiled.tflite), where),
         (f"arena, `{name.upper()}_ARENA_SIZE`", arena.size, places.arena),
@@ -119,7 +119,7 @@ def _memory_rows(name: str, compiled: Compiled, interface: Interface, places: Re
 
 def _memory_notes(name: str, interface: Interface, places: Regions) -> str:
     notes = ""
-    if _copied_to_sram(places):
+    if copied_to_sram(places):
         notes += (
             "\n\nIn this memory mode the NPU reads the network from SRAM. Give the array a section "
             f"that your\nstart-up code copies to SRAM (`{name.upper()}_MODEL_SECTION`), or copy it "
@@ -136,7 +136,8 @@ def _memory_notes(name: str, interface: Interface, places: Regions) -> str:
     return notes
 
 
-def _driver(places: Regions) -> str:
+def driver(places: Regions) -> str:
+    """How the driver is built, in Markdown."""
     if not places.changed:
         return (
             "the driver's defaults (`NPU_QCONFIG`, `NPU_REGIONCFG_0` to `_2`, as of 2026) fit this "
@@ -219,7 +220,8 @@ def _states(name: str, interface: Interface) -> str:
     )
 
 
-def _figure_rows(compiled: Compiled) -> str:
+def figure_rows(compiled: Compiled) -> str:
+    """What an inference takes, as rows of a table in Markdown."""
     rows = [
         *[("calls of an inference", f"{compiled.calls:,}")] * (compiled.calls > 1),
         ("NPU cycles of an inference", f"{compiled.cycles:,}"),

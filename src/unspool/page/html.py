@@ -7,7 +7,7 @@ from unspool.page.sections.details import details
 from unspool.page.sections.graph import graph
 from unspool.page.sections.keys import keys
 from unspool.page.sections.memory import memory
-from unspool.page.sections.parts import Page
+from unspool.page.sections.parts import Page, Section
 from unspool.page.sections.ranges import ranges
 from unspool.page.sections.stream import drift, stream
 from unspool.page.templates import environment
@@ -58,9 +58,14 @@ def _page(report: Report) -> Page:
         missing=tuple(
             _MISSING[section.id]
             for section in every
-            if not section.filled and section.id in _MISSING
+            if not section.filled and section.id in _MISSING and _is_missed(section, report)
         ),
     )
+
+
+def _is_missed(section: Section, report: Report) -> bool:
+    """Whether what is not there could be: of parts, each has a memory plan of its own."""
+    return not (report.parts and section.id == "memory")
 
 
 _MISSING = {

@@ -142,9 +142,10 @@ def _accuracy(report: Report, request: Request) -> list[Advice]:
 
 def _calls(report: Report, request: Request) -> list[Advice]:
     """Call the network several times for a sequence, where its flash is mostly commands."""
-    steps, commands_kib = request.stream_steps, report.compiled.command_stream_kib
+    steps, commands_kib = request.time_steps, report.compiled.command_stream_kib
     share = commands_kib / report.compiled.flash_kib
-    cut = steps > request.chunk and steps % request.chunk == 0
+    chunk = request.chunk or 1
+    cut = steps > chunk and steps % chunk == 0
     if not request.again or not cut or share < MOST_COMMANDS or commands_kib < MANY_KIB:
         return []
     text = (
@@ -156,8 +157,8 @@ def _calls(report: Report, request: Request) -> list[Advice]:
 
 
 def _stream(report: Report, request: Request) -> list[Advice]:
-    steps = request.stream_steps
-    if not request.again or steps <= request.chunk:
+    steps = request.time_steps
+    if not request.again or request.chunk is None or steps <= request.chunk:
         return []
     computed = f"{request.chunk} step{'s' * (request.chunk > 1)}"
     text = (

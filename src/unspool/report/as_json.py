@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from unspool.compilation.compiled import Compiled
+from unspool.compilation.in_parts import CompiledPart
 from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 from unspool.report import listing
@@ -72,6 +73,8 @@ def _optional(report: Report) -> dict[str, Any]:
         document["remedies"] = [_remedy(remedy) for remedy in report.remedies]
     if report.rounds:
         document["calibration_rounds"] = [asdict(round_) for round_ in report.rounds]
+    if report.parts:
+        document["parts"] = [_part(part) for part in report.parts]
     if report.call_costs:
         document["call_costs"] = [asdict(cost) for cost in report.call_costs]
     if report.drift is not None:
@@ -86,6 +89,21 @@ def _optional(report: Report) -> dict[str, Any]:
             "breaches": [breach.document for breach in report.breaches],
         }
     return document
+
+
+def _part(part: CompiledPart) -> dict[str, Any]:
+    compiled = part.compiled
+    return {
+        "inputs": [asdict(port) for port in part.inputs],
+        "outputs": [asdict(port) for port in part.outputs],
+        "steps_per_call": part.steps_per_call,
+        "calls": compiled.calls,
+        "flash_kib": compiled.flash_kib,
+        "command_stream_kib": compiled.command_stream_kib,
+        "sram_kib": compiled.sram_kib,
+        "cycles": compiled.cycles,
+        "milliseconds": compiled.milliseconds,
+    }
 
 
 def _target(target: Target) -> dict[str, str]:

@@ -28,9 +28,10 @@ class Request:
         again: the command that made the report, to be run again with other options.
         options: of it, that `unspool compress` takes, too.
         activations: "int8" or "int16"; empty where it is not known.
-        stream_steps: time steps of a call, where the model was deployed without states but could be
-            fed a stream with them; else 0.
-        chunk: the fewest time steps that a call of such a stream takes.
+        time_steps: of a sequence, where the binary takes them all at once but could be called for
+            some after the other; else 0.
+        chunk: the fewest time steps that a call of a stream takes; None where the model cannot be
+            fed one.
         config: path of the trained model's layers in JSON; empty where its file has them.
     """
 
@@ -40,8 +41,8 @@ class Request:
     again: str = ""
     options: tuple[str, ...] = ()
     activations: str = ""
-    stream_steps: int = 0
-    chunk: int = 1
+    time_steps: int = 0
+    chunk: int | None = 1
     config: str = ""
 
 

@@ -11,15 +11,16 @@ from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import Wait
 from unspool.deployed import Deployment
+from unspool.parts.deployment import DeploymentInParts
 from unspool.quantization.calibration import Round
+from unspool.report import binary_figures
+from unspool.report.binary_figures import of_binary, of_resident
 from unspool.report.figure import Figure, Origin, figure
 from unspool.report.numbers import left_out
 from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
 from unspool.runtime.scores import Accuracy, Regression
 from unspool.runtime.verification import Simulation
-from unspool.tflite import names
-from unspool.tflite.signature import Signature
 
 _RUNTIMES = {
     "keras": ("trained model (Keras)", "float, Keras"),
@@ -63,8 +64,8 @@ def of_deployment(
         *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
         *_calibrated(deployment.calibration.rounds),
-        *_compiled(deployment.compiled, waits),
-        *_resident(deployment.compiled, deployment.resident),
+        *of_binary(deployment.compiled, waits),
+        *of_resident(deployment.compiled, deployment.resident),
     ]
     return tuple(replace(f, guide=guide.get(f.id), before=before.get(f.id)) for f in figures)
 
@@ -82,8 +83,8 @@ def of_compiled(
     """
     return (
         replace(_file("vela", "", size), label=f"{kinds.FILE_SIZE.label}, compiled"),
-        *_compiled(compiled, waits),
-        *_resident(compiled, resident),
+        *of_binary(compiled, waits),
+        *of_resident(compiled, resident),
     )
 
 
@@ -161,81 +162,25 @@ def _calibrated(rounds: Sequence[Round]) -> Iterator[Figure]:
         yield figure(kinds.STATE_GROWTH, rounds[-1].growth, "measured", how)
 
 
-def _compiled(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
-    vela = f"Vela {compiled.vela_version}"
-    on = str(compiled.target)
-    yield figure(kinds.NPU_OPERATORS, compiled.npu_operators, "measured", vela)
-    yield figure(kinds.CPU_OPERATORS, len(compiled.cpu_operators), "measured", vela)
-    signature = Signature(compiled.tflite)
-    if compiled.calls > 1:
-        steps = signature.time_steps
-        how = f"of {steps} time step{'s' * (steps != 1)} each"
-        yield figure(kinds.CALLS, compiled.calls, "measured", how)
-    yield from _stream(signature)
-    yield from _moving(compiled, signature)
-    yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
-    yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
-    how = "the arena that TFLM needs" if compiled.sram_kib > compiled.tensors_sram_kib else on
-    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", how)
-    yield figure(kinds.SRAM_TENSORS, compiled.tensors_sram_kib, "estimated", f"of it, {on}")
-    yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
-    yield figure(kinds.FLASH, compiled.flash_kib, "measured", "the compiled file, all of it")
-    how = "of it, what the NPU is told to do"
-    yield figure(kinds.COMMAND_STREAM, compiled.command_stream_kib, "measured", how)
-    yield figure(kinds.CONSTANTS, compiled.constants_kib, "estimated", on)
-    yield figure(kinds.WEIGHTS, compiled.weights_kib, "estimated", on)
-    if compiled.sram_with_weights_kib > compiled.sram_kib:
-        yield figure(kinds.SRAM_WITH_WEIGHTS, compiled.sram_with_weights_kib, "estimated", on)
-    if waits is not None:
-        memory = f" {waits.memory}"
-        yield figure(kinds.CYCLES_WAITING, waits.cycles, "estimated", on, what=memory)
+def of_parts(
+    done: DeploymentInParts, sizes: Mapping[str, int], waits: Wait | None
+) -> tuple[Figure, ...]:
+    """The figures of a network in parts.
 
-
-def _moving(compiled: Compiled, signature: Signature) -> Iterator[Figure]:
-    """What the NPU does for windows that reach into calls before, as for no whole sequence."""
-    moving = [
-        op
-        for op in compiled.operators
-        if any(names.moves_rows(op.name, pair.name) for pair in signature.pairs)
-    ]
-    if moving:
-        cycles = sum(op.cycles for op in moving)
-        how = f"{len(moving)} operations, {compiled.target}"
-        yield figure(kinds.MOVING_CYCLES, cycles, "estimated", how)
-
-
-def _stream(signature: Signature) -> Iterator[Figure]:
-    """What goes from call to call, and of a stream whose windows are not full at once, when."""
-    if signature.pairs:
-        how = f"in {len(signature.pairs)} states, copied by the CPU after each call"
-        yield figure(kinds.STATE_BYTES, signature.state_bytes, "measured", how)
-    if signature.of_sequence and (signature.warm_up or signature.is_late):
-        steps = signature.time_steps
-        how = f"of {steps} time step{'s' * (steps != 1)} each, after a reset"
-        yield figure(kinds.WARM_UP, signature.warm_up, "measured", how)
-        how = "than a network for the whole sequence would give them"
-        yield figure(kinds.LATE, signature.of_sequence.late, "measured", how)
-
-
-def _calls(compiled: Compiled) -> str:
-    """What the calls take of an inference's time, at the end of a sentence; or nothing."""
-    if compiled.calls == 1:
-        return ""
-    each = f"{compiled.target.call_microseconds:g}"
-    return f"; {compiled.call_milliseconds:.3g} ms of it calls, assumed at {each} microseconds each"
-
-
-def _resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figure]:
-    if resident is None or resident.reason:
-        return
-    yield figure(kinds.RESIDENT_KEPT, resident.kept_kib, "measured", "weights resident")
-    yield figure(kinds.RESIDENT_SRAM, resident.sram_kib, "estimated", "weights resident")
-    if resident.cycles is not None:
-        cycles, how = resident.cycles, resident.cycles_how
-        apart = compiled.call_milliseconds
-        ms = cycles * (compiled.milliseconds - apart) / compiled.cycles + apart
-        yield figure(kinds.RESIDENT_CYCLES, cycles, "estimated", how)
-        yield figure(kinds.RESIDENT_MILLISECONDS, ms, "estimated", how)
+    Args:
+        done: what `deploy_in_parts` returned.
+        sizes: file name -> bytes of the files that were written.
+        waits: for weights.
+    """
+    measured, kind = done.measured, done.activations
+    return (
+        *chain.from_iterable(_accuracy(score, kind) for score in measured.accuracies),
+        *chain.from_iterable(_regression(score, kind) for score in measured.regressions),
+        *_errors(measured, kind),
+        *(_file(name, name, size) for name, size in sizes.items()),
+        *_simulated(measured.simulation),
+        *binary_figures.of_parts(done.compiled, waits),
+    )
 
 
 def versions() -> dict[str, str]:

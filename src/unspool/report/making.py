@@ -1,17 +1,19 @@
 """A deployment, a budget and the user's request -> the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from unspool.compilation import budgets
-from unspool.compilation.budgets import Budget
+from unspool.compilation.budgets import Breach, Budget
 from unspool.compilation.call_costs import CallCost
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import wait
 from unspool.deployed import Deployment
+from unspool.parts.deployment import DeploymentInParts
+from unspool.quantization.calibration import Calibration
 from unspool.report import figures
 from unspool.report.advice import advise
 from unspool.report.commands import Request
@@ -89,6 +91,62 @@ def of_deployment(
     return _judged(report, request)
 
 
+def of_parts(
+    done: DeploymentInParts,
+    sizes: Mapping[str, int],
+    budget: Budget | None = None,
+    beside: Beside = _NOTHING,
+) -> Report:
+    """The report of a network in parts; it has no advice, as no command takes one in parts.
+
+    Args:
+        done: what `deploy_in_parts` returned.
+        sizes: file name -> bytes of the files that were written.
+        budget: what the network may cost.
+        beside: what other numbers of steps per call cost.
+
+    Raises:
+        UnspoolError: the figure of a limit is not there.
+    """
+    waits, parts = wait(done.compiled), done.chain.parts
+    file_marks = [marks.read(flatbuffer.look(part.quantized_tflite)) for part in parts]
+    loop = next(part for part in parts if part.part.is_loop)
+    report = Report(
+        model=_in_parts(done),
+        figures=figures.of_parts(done, sizes, waits),
+        compiled=done.compiled,
+        seconds=done.seconds,
+        created=datetime.now(timezone.utc),
+        versions=figures.versions(),
+        measured=done.measured,
+        calibration=_joined([part.calibrated.calibration for part in parts]),
+        quantized_tflite=loop.quantized_tflite,
+        steps=Steps(
+            [layer for each in file_marks for layer in each.layers],
+            [state for each in file_marks for state in each.states],
+        ),
+        warnings=done.warnings,
+        call_costs=beside.call_costs,
+        wait=waits,
+        budget=budget,
+    )
+    report = replace(report, breaches=_breaches(report))
+    return replace(report, verdict=verdict(report))
+
+
+def _joined(parts: Sequence[Calibration]) -> Calibration:
+    """The ranges of all parts; a name that several have, as of what is handed on, once."""
+    first = parts[0]
+    return replace(
+        first,
+        observed={name: r for part in parts for name, r in part.observed.items()},
+        ranges={name: r for part in parts for name, r in part.ranges.items()},
+        roles={name: role for part in parts for name, role in part.roles.items()},
+        empty=tuple(name for part in parts for name in part.empty),
+        observations=None,
+    )
+
+
 def values_of(deployment: Deployment) -> dict[str, float]:
     """Figure id -> value of a deployment, to be shown beside those of another."""
     shown = figures.of_deployment(deployment, {}, wait(deployment.compiled), {}, {})
@@ -135,9 +193,12 @@ def of_compiled(
 
 def _judged(report: Report, request: Request) -> Report:
     """The report with the limits that it breaks, the verdict and the advice."""
-    breaches = budgets.check(report.values, report.budget) if report.budget else ()
-    report = replace(report, breaches=breaches)
+    report = replace(report, breaches=_breaches(report))
     return replace(report, verdict=verdict(report), advice=advise(report, request))
+
+
+def _breaches(report: Report) -> tuple[Breach, ...]:
+    return budgets.check(report.values, report.budget) if report.budget else ()
 
 
 def _steps(tflite: bytes) -> Steps:
@@ -157,6 +218,19 @@ def _model(deployment: Deployment) -> dict[str, Any]:
     trained = deployment.trained
     parts = _cut(deployment.quantized_tflite)
     return {"name": trained.name, "parameters": trained.count_params(), **described, **parts}
+
+
+def _in_parts(done: DeploymentInParts) -> dict[str, Any]:
+    made, trained = done.chain.cut, done.trained
+    ports = {
+        "inputs": zip(made.inputs, made.model.inputs, strict=True),
+        "outputs": zip(done.chain.output_names, made.model.outputs, strict=True),
+    }
+    described = {
+        kind: [{"name": name, "shape": [1, *tensor.shape[1:]]} for name, tensor in entries]
+        for kind, entries in ports.items()
+    }
+    return {"name": trained.name, "parameters": trained.count_params(), **described}
 
 
 def _cut(tflite: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Figures as people read them."""
 
 from unspool.compilation.call_costs import CallCost
+from unspool.compilation.in_parts import CompiledPart
 from unspool.report.figure import Figure
 from unspool.runtime.quality import ColumnError
 
@@ -35,6 +36,39 @@ def call_numbers(cost: CallCost) -> tuple[str, ...]:
         f"{cost.cycles:,}",
         kib(cost.milliseconds),
     )
+
+
+PART_COLUMNS = ("Part", "Takes", "Steps", *CALL_COLUMNS[1:])
+"""Headings of what `part_numbers` gives."""
+
+
+def part_numbers(place: int, part: CompiledPart) -> tuple[str, ...]:
+    """What a part of a network takes and costs, as people read it.
+
+    Args:
+        place: of the part among the others, from 1 on.
+        part: the part.
+    """
+    compiled, steps = part.compiled, part.steps_per_call
+    return (
+        str(place),
+        ", ".join(takes(part)),
+        "all" if steps is None else f"{steps:,}",
+        f"{compiled.calls:,}",
+        kib(compiled.flash_kib),
+        kib(compiled.command_stream_kib),
+        kib(compiled.sram_kib),
+        f"{compiled.cycles:,}",
+        kib(compiled.milliseconds),
+    )
+
+
+def takes(part: CompiledPart) -> list[str]:
+    """What a part of a network takes, as people read it."""
+    ways: dict[str, list[str]] = {}
+    for port in part.inputs:
+        ways.setdefault(port.value, []).append(" backwards" if port.backwards else "")
+    return [f"{value}{' both ways' if len(each) > 1 else each[0]}" for value, each in ways.items()]
 
 
 def number(figure: Figure, value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from unspool.compilation.budgets import Breach, Budget
 from unspool.compilation.call_costs import CallCost
 from unspool.compilation.compiled import Compiled
+from unspool.compilation.in_parts import CompiledPart, CompiledParts
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import Wait
 from unspool.quantization.calibration import Calibration, Round
@@ -116,6 +117,11 @@ class Report:
         """What the figures can be compared with: "guide", "before"."""
         names = ("guide", "before")
         return tuple(n for n in names if any(getattr(f, n) is not None for f in self.figures))
+
+    @property
+    def parts(self) -> tuple[CompiledPart, ...]:
+        """The binaries of a network in parts; of a network of one binary none."""
+        return self.compiled.parts if isinstance(self.compiled, CompiledParts) else ()
 
     @property
     def rounds(self) -> tuple[Round, ...]:

@@ -196,6 +196,8 @@ def outside_text(outside: Outside, what: str = "samples") -> str:
 
 def _windows(report: Report) -> Iterator[Check]:
     """When a stream gives what."""
+    if report.parts:  # which a sequence runs to its end
+        return
     signature = Signature(report.compiled.tflite)
     late = signature.of_sequence.late if signature.of_sequence else 0
     if signature.warm_up:

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compilation.compiled import Compiled
-from unspool.runtime import evaluation, prediction, quality
+from unspool.runtime import quality
+from unspool.runtime.forms import Network
 from unspool.runtime.labels import Targets
 from unspool.runtime.quality import OutputError, Quality
 from unspool.runtime.scores import Accuracy, Regression, Score, score
-from unspool.runtime.unroll_error import unroll_error
-from unspool.runtime.verification import Simulation, compare
+from unspool.runtime.verification import Simulation
 from unspool.support.progress import Clock
 from unspool.support.text import last_line
 from unspool.tflite.outside import Outside
-from unspool.tflite.signature import Signature
 
 PLACES = {"keras": "Keras", "litert": "LiteRT", "tflm": "TFLM", "npu": "the NPU's simulator"}
 
@@ -36,23 +34,6 @@ class NotMeasured:
 
     what: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Forms:
-    """The forms of one network.
-
-    Attributes:
-        trained: the Keras model.
-        float_tflite: bytes of its deploy model, in float.
-        quantized_tflite: bytes of the quantized file.
-        compiled: the binary.
-    """
-
-    trained: Any
-    float_tflite: bytes
-    quantized_tflite: bytes
-    compiled: Compiled
 
 
 @dataclass(frozen=True)
@@ -101,12 +82,12 @@ class Measured:
 
 
 def measure(
-    forms: Forms, calibration: Sequence[np.ndarray], test: Test | None, clock: Clock
+    network: Network, calibration: Sequence[np.ndarray], test: Test | None, clock: Clock
 ) -> Measured:
     """Run every form of a network and compare.
 
     Args:
-        forms: the forms.
+        network: in all of its forms.
         calibration: the calibration samples, one array (samples, ...) per input.
         test: to measure accuracy with; None measures none.
         clock: times the stages and reports their progress.
@@ -114,7 +95,7 @@ def measure(
     Raises:
         UnspoolError: the deploy model does not compute what the trained model does.
     """
-    work = _Work(forms, clock)
+    work = _Work(network, clock)
     errors = work.on_calibration(calibration)
     data = calibration if test is None else test.data
     outputs = {} if test is None else work.outputs(data, ("keras", "litert", "tflm"))
@@ -128,7 +109,7 @@ def measure(
         accuracies=tuple(s for s in scores if isinstance(s, Accuracy)),
         regressions=tuple(s for s in scores if isinstance(s, Regression)),
         simulation=work.simulation(data, simulated, tflm),
-        outside=Signature(forms.quantized_tflite).outside(data) if test is not None else (),
+        outside=network.outside(data) if test is not None else (),
         not_measured=tuple(work.failures),
     )
 
@@ -137,7 +118,7 @@ def measure(
 class _Work:
     """Measures one thing after the other, and notes which measurements fail."""
 
-    forms: Forms
+    network: Network
     clock: Clock
     failures: list[NotMeasured] = field(default_factory=list)
     tflm: list[np.ndarray] | None = None  # outputs on the calibration samples
@@ -153,23 +134,20 @@ class _Work:
     def on_calibration(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
         """Errors of the deploy model and of the quantized model, without labels."""
         errors: dict[str, Any] = {}
-        forms = self.forms
-        arrays = list(data)
+        network, arrays = self.network, list(data)
         with self.clock.stage("compare with the trained model"):
             reference = None
             with self.attempt("the trained model in Keras"):
-                reference = self.so_far(evaluation.predict(forms.trained, arrays), arrays)
+                reference = network.so_far(network.run("keras", arrays), arrays)
             outputs = None
             with self.attempt("the deploy model in LiteRT"):
-                outputs = prediction.predict(forms.float_tflite, arrays, "litert")
+                outputs = network.run("float", arrays)
             if outputs and reference:
-                errors["unroll_error"] = unroll_error(
-                    forms.trained, Signature(forms.float_tflite), arrays, outputs, reference
-                )
+                errors["unroll_error"] = network.unroll_error(arrays, outputs, reference)
             for place in ("tflm", "litert"):
                 quantized = None
                 with self.attempt(f"the quantized model in {PLACES[place]}"):
-                    quantized = prediction.predict(forms.quantized_tflite, arrays, place)
+                    quantized = network.run(place, arrays)
                 if quantized:
                     break
             self.tflm = quantized if place == "tflm" else None
@@ -177,15 +155,11 @@ class _Work:
                 errors |= self._errors(quantized, reference) | {"ran_in": place}
         return errors
 
-    def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Of a trained model's outputs of sequences, what a stream has given at their end."""
-        return Signature(self.forms.quantized_tflite).so_far(whole, data)
-
     def _errors(self, outputs: list[np.ndarray], reference: list[np.ndarray]) -> dict[str, Any]:
-        signature = Signature(self.forms.quantized_tflite)
+        names, heads = self.network.output_names, self.network.heads
         return {
             "quantization_error": quality.difference(outputs, reference),
-            "quality": quality.judge(outputs, reference, signature.output_names, signature.heads),
+            "quality": quality.judge(outputs, reference, names, heads),
         }
 
     def outputs(
@@ -193,32 +167,26 @@ class _Work:
     ) -> dict[str, list[np.ndarray]]:
         """Runtime -> outputs on samples, for each runtime in which the network runs."""
         by_runtime = {}
-        forms = {
-            "keras": self.forms.trained,
-            "npu": self.forms.compiled.tflite,
-        }
         for name in places:
-            subject = forms.get(name, self.forms.quantized_tflite)
             kind = {"keras": "trained model", "npu": "binary"}.get(name, "quantized model")
             with (
                 self.clock.stage(f"run in {PLACES[name]}", len(data[0])) as progress,
                 self.attempt(f"the {kind} in {PLACES[name]}"),
             ):
-                by_runtime[name] = evaluation.predict(subject, list(data), name, progress)
+                by_runtime[name] = self.network.run(name, data, progress)
                 if name == "keras":
-                    by_runtime[name] = self.so_far(by_runtime[name], data)
+                    by_runtime[name] = self.network.so_far(by_runtime[name], data)
         return by_runtime
 
     def scores(self, outputs: Mapping[str, list[np.ndarray]], test: Test) -> list[Score]:
         """Each scored output in each runtime."""
-        signature = Signature(self.forms.quantized_tflite)
-        names = signature.output_names
+        names = self.network.output_names
         scores = []
         for place, values in outputs.items():
             for number, targets in test.targets.items():
                 name = names[number] if len(names) > 1 else ""
                 with self.attempt(f"output {names[number]!r} in {PLACES[place]}"):
-                    wanted = targets.so_far(values[number]) if signature.is_late else targets
+                    wanted = targets.so_far(values[number]) if self.network.is_late else targets
                     scores.append(score(values[number], wanted, place, name))
         return scores
 
@@ -233,5 +201,4 @@ class _Work:
             return Simulation(0, 0, self.failures[-1].reason)
         if tflm is None:
             return Simulation(0, 0, "there is nothing to compare it with: TFLM did not run")
-        forms = self.forms
-        return compare(forms.compiled, forms.quantized_tflite, data, simulated, tflm)
+        return self.network.compared(data, simulated, tflm)

@@ -1,5 +1,6 @@
 """Does the deploy model compute what the trained model does? Both in float, within rounding."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from unspool.errors import UnspoolError
 from unspool.runtime import evaluation, quality
 from unspool.runtime.quality import OutputError
-from unspool.tflite.signature import Signature
+from unspool.tflite.masks import Mask
 
 _LARGEST = 1e-5
 """How far an output of the deploy model may be from the trained model's, in float: absolute for
@@ -25,7 +26,7 @@ with large weights, six draws gave 2.3e-4 to 1.1e-3."""
 
 def unroll_error(
     trained: Any,
-    signature: Signature,
+    masks: Mapping[str, Sequence[Mask]],
     arrays: list[np.ndarray],
     outputs: list[np.ndarray],
     reference: list[np.ndarray],
@@ -34,7 +35,7 @@ def unroll_error(
 
     Args:
         trained: the trained Keras model.
-        signature: of the deploy model.
+        masks: input -> the masks that mark steps of it, or that it is; in the inputs' order.
         arrays: samples, one array (samples, ...) per input.
         outputs: of the deploy model on them.
         reference: outputs of the trained model on them.
@@ -45,7 +46,7 @@ def unroll_error(
     error = quality.difference(outputs, reference)
     limit = _LARGEST * max(1.0, *(float(np.abs(array).max()) for array in reference))
     if not error.largest <= limit:
-        limit = max(limit, _LAST_BITS * _change(trained, signature, arrays, reference))
+        limit = max(limit, _LAST_BITS * _change(trained, masks, arrays, reference))
     if not error.largest <= limit:
         raise UnspoolError(
             f"the deploy model's outputs differ from the trained model's by up to "
@@ -56,13 +57,15 @@ def unroll_error(
 
 
 def _change(
-    trained: Any, signature: Signature, arrays: list[np.ndarray], reference: list[np.ndarray]
+    trained: Any,
+    masks: Mapping[str, Sequence[Mask]],
+    arrays: list[np.ndarray],
+    reference: list[np.ndarray],
 ) -> float:
     """How far outputs move when inputs move in their last bit."""
     rng = np.random.default_rng(0)
     moves = [
-        _moves(tensor.name, array, signature)
-        for tensor, array in zip(signature.inputs, arrays, strict=True)
+        _moves(name, array, each) for (name, each), array in zip(masks.items(), arrays, strict=True)
     ]
 
     def shaken() -> list[np.ndarray]:
@@ -77,15 +80,15 @@ def _change(
     )
 
 
-def _moves(name: str, array: np.ndarray, signature: Signature) -> np.ndarray:
+def _moves(name: str, array: np.ndarray, masks: Sequence[Mask]) -> np.ndarray:
     """How far each value of an input may move: the last bit of its feature's largest.
 
     Whole numbers and masks stay as they are, and so do the steps that a mask calls padded.
     """
-    if array.dtype.kind != "f" or any(mask.input == name for mask in signature.masks):
+    if array.dtype.kind != "f" or any(mask.input == name for mask in masks):
         return np.zeros(1)
     most = np.finfo(np.float32).eps * np.abs(array).max(axis=tuple(range(array.ndim - 1)))
-    for mask in signature.masks:
+    for mask in masks:
         if mask.source == name:
             most = most * mask.of(array)[..., None]
     return np.asarray(most)

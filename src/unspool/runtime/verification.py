@@ -52,16 +52,20 @@ def compare(
         tflm: the quantized model's. Both are real values with one scale: they are equal exactly
             where their bytes are.
     """
-    count = len(tflm[0])
-    same = np.ones(count, bool)
-    for a, b in zip(simulated, tflm, strict=True):
-        same &= (a == b).reshape(count, -1).all(axis=1)
-    first = ""
+    same, first = equal(simulated, tflm), ""
     if not same.all():
         number = int(np.argmin(same))
         sample = [array[number : number + 1] for array in data]
         first = _first_difference_or_why(compiled, quantized_tflite, sample)
-    return Simulation(count, int(same.sum()), first_difference=first)
+    return Simulation(len(same), int(same.sum()), first_difference=first)
+
+
+def equal(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
+    """Whether all outputs of a sample are equal, (samples,); of one (samples, ...) per output."""
+    same = np.ones(len(some[0]), bool)
+    for a, b in zip(some, others, strict=True):
+        same &= (a == b).reshape(len(a), -1).all(axis=1)
+    return same
 
 
 def _first_difference_or_why(

@@ -41,4 +41,4 @@ class Clock:
         self._watch(name, 0, total)
         yield progress
         self._watch(name, total, total)
-        self.seconds[name] = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -34,7 +34,7 @@ STREAM = Pieces(
     warms_up=True,
     ahead="; or take outputs that come so many steps late, by `lookahead`",
 )
-CALLS = Pieces("one of several calls", "without `steps_per_call`")
+CALLS = Pieces("one of several calls", "in parts, or without `steps_per_call`")
 
 
 def stream(lookahead: bool, pool_window: int | None, pool_since_reset: bool = False) -> Pieces:

@@ -128,7 +128,7 @@ def _problem(layer: Any, node: Any, timed: set[int], pieces: Pieces) -> str:
             f"{pieces.otherwise}, or train it forwards only"
         )
     is_recurrent = isinstance(layer, keras.layers.RNN)
-    if is_recurrent and _is_given_states(node):
+    if is_recurrent and is_given_states(node):
         return (
             "the model gives it an initial state itself, at the start of each call; deploy it "
             f"{pieces.otherwise} (a state that is an input and an output of the model is fed back "
@@ -143,7 +143,7 @@ def _problem(layer: Any, node: Any, timed: set[int], pieces: Pieces) -> str:
     return ""
 
 
-def _is_given_states(node: Any) -> bool:
+def is_given_states(node: Any) -> bool:
     """Whether a call of a recurrent layer has an argument `initial_state`."""
     args, kwargs = node.arguments.args, node.arguments.kwargs
     return any(x is not None for x in (*args[1:2], kwargs.get("initial_state")))

@@ -48,12 +48,13 @@ _CELLS: dict[type, Callable[[Any], Cell]] = {
 KNOWN_CELLS = tuple(_CELLS)
 """The cells with a deploy-time form of their own; others are run as they are."""
 
-_MERGES = {
+MERGES = {
     "concat": keras.layers.Concatenate,
     "sum": keras.layers.Add,
     "mul": keras.layers.Multiply,
     "ave": keras.layers.Average,
 }
+"""What a Bidirectional merges its two outputs with, by its `merge_mode`."""
 
 
 def cells(layer: Any) -> list[Any]:
@@ -134,7 +135,7 @@ def bidirectional(layer: Any, name: str) -> DeployLayer:
     backward = _unrolled(layer.backward_layer, f"{name}_backward", in_time_order=True)
     merge: Any = list
     if layer.merge_mode:
-        merge = _MERGES[layer.merge_mode](name=f"{name}_merge")
+        merge = MERGES[layer.merge_mode](name=f"{name}_merge")
         merge = substitute(merge, merge.name) or merge
 
     own = [

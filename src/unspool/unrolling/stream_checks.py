@@ -10,10 +10,11 @@ from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.frontend.graph import is_graph
 from unspool.frontend.sequences import in_time
+from unspool.frontend.time_first import time_first
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
-from unspool.unrolling.pieces import STREAM, Pieces
+from unspool.unrolling.pieces import CALLS, STREAM, Pieces
 from unspool.unrolling.piecewise import ZEROS, Step, step
 from unspool.unrolling.windows import pools_all
 
@@ -28,6 +29,19 @@ def smallest_chunk(model: Any) -> int | None:
         return check_streams(model).multiple
     except UnspoolError:
         return None
+
+
+def is_one_loop(model: Any) -> bool:
+    """Whether one binary, called several times, can run a sequence; else it takes parts.
+
+    Args:
+        model: a trained model that `unroll` takes; its time steps may come behind other axes.
+    """
+    try:
+        check_streams(time_first(model).model, CALLS)
+    except UnspoolError:
+        return False
+    return True
 
 
 def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
@@ -50,8 +64,8 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
             f"`pool_window` {pieces.pool_window}: no layer of the model pools over the whole "
             "sequence; leave it out"
         )
-    timed, given = _timed(model), graph.functional(model).outputs
-    chunks.outputs = tuple(n for n, tensor in enumerate(given) if id(tensor) in timed)
+    sequences, given = timed(model), graph.functional(model).outputs
+    chunks.outputs = tuple(n for n, tensor in enumerate(given) if id(tensor) in sequences)
     check_masks(model, pieces.of, pieces.otherwise)
     return chunks
 
@@ -111,7 +125,7 @@ def _follow(
         the same for its outputs; 1 for those without time.
     """
     in_front = [layer for lead in leading(model) if lead for layer in lead.layers]
-    timed, whole = _timed(model), graph.functional(model)
+    sequences, whole = timed(model), graph.functional(model)
     rate_of = {id(t): rate for t, rate in zip(_timed_inputs(model), rates, strict=True)}
     zeros: dict[int, tuple[int, int]] = {}
     for node in graph.nodes(whole):
@@ -123,12 +137,14 @@ def _follow(
             rate_of |= dict.fromkeys(map(id, node.outputs), rate)
             continue
         if is_graph(layer):
-            taken = [rate_of.get(id(t), Fraction(1)) for t in node.input_tensors if id(t) in timed]
+            taken = [
+                rate_of.get(id(t), Fraction(1)) for t in node.input_tensors if id(t) in sequences
+            ]
             given = _follow(layer, taken, pieces, chunks)
             rate_of |= dict(zip(map(id, node.outputs), given, strict=True))
             continue
         rows = zeros.get(id(node.input_tensors[0]), _NONE) if node.input_tensors else _NONE
-        found = step(node, timed, rows, pieces)
+        found = step(node, sequences, rows, pieces)
         if found.problem:
             raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {found.problem}")
         _note(layer, found, rate, chunks)
@@ -150,10 +166,10 @@ def _note(layer: Any, found: Step, rate: Fraction, chunks: Chunks) -> None:
         chunks.reshapes.add(id(layer))
 
 
-def _timed(model: Any) -> set[int]:
+def timed(model: Any) -> set[int]:
     """Tensors, by id, whose first dimension after the batch is time."""
     stills, inputs = _stills(model), graph.functional(model).inputs
-    found = {id(given) for given, timed in zip(inputs, in_time(model), strict=True) if timed}
+    found = {id(given) for given, has in zip(inputs, in_time(model), strict=True) if has}
     tensors = (output for node in graph.nodes(model) for output in node.outputs)
     return found | {id(t) for t in tensors if len(t.shape) > 2 and id(t) not in stills}
 
@@ -167,14 +183,21 @@ def _stills(model: Any) -> set[int]:
     inputs = zip(
         graph.functional(model).inputs, graph.takes_ids(model), in_time(model), strict=True
     )
-    found = {id(given) for given, ids, timed in inputs if ids and not timed}
+    found = {id(given) for given, ids, has in inputs if ids and not has}
     for node in graph.nodes(model):
         layer, outputs = node.operation, []
-        if isinstance(layer, keras.layers.RNN) and not node.is_input:
-            outputs = node.outputs[1 if layer.return_sequences else 0 :]
+        if isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+            outputs = node.outputs[_sequences(layer) :]
         elif pools_all(layer):
             outputs = node.outputs  # with `keepdims`
         elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
             outputs = node.outputs
         found |= {id(tensor) for tensor in outputs if len(tensor.shape) > 2}
     return found
+
+
+def _sequences(layer: Any) -> int:
+    """How many outputs of a recurrent layer are sequences; they come before its states."""
+    if not layer.return_sequences:
+        return 0
+    return 2 if getattr(layer, "merge_mode", "") is None else 1

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from unspool.compilation.compiled import Operator
 from unspool.page.sections.parts import Section, Table
 from unspool.report.bounds import bound
-from unspool.report.numbers import CALL_COLUMNS, call_numbers, number
+from unspool.report.numbers import (
+    CALL_COLUMNS,
+    PART_COLUMNS,
+    call_numbers,
+    number,
+    part_numbers,
+)
 from unspool.report.report import Report
 
 _LISTED = 1_000  # operators
@@ -16,6 +22,10 @@ def details(report: Report) -> Section:
     shown = [_figures(report)]
     if report.compiled.cpu_operators:
         shown.append(_on_cpu(report.compiled.cpu_operators))
+    if report.parts:
+        columns = tuple(f"{'' if name == 'Takes' else '>'}{name}" for name in PART_COLUMNS)
+        rows = [part_numbers(place, part) for place, part in enumerate(report.parts, 1)]
+        shown.append(Table("Parts, run one after the other", columns, rows))
     if report.call_costs:
         columns = tuple(f">{heading}" for heading in CALL_COLUMNS)
         shown.append(

@@ -9,9 +9,11 @@ from unspool.report.compression import SearchTable, kernel_table, units_table
 from unspool.report.numbers import (
     CALL_COLUMNS,
     COLUMNS,
+    PART_COLUMNS,
     call_numbers,
     column_numbers,
     number,
+    part_numbers,
 )
 from unspool.report.report import Report
 from unspool.runtime.drift import Drift
@@ -49,6 +51,7 @@ def as_table(report: Report) -> RenderableType:
         *_outputs(report),
         *_remedies(report),
         *_compression(report),
+        *_parts(report),
         *_calls(report),
         *_rounds(report.rounds),
         *([drift_table(report.drift)] if report.drift else []),
@@ -126,6 +129,20 @@ def drift_table(drift: Drift) -> RenderableType:
         figures = (f"{value:.5f}" for value in (curve.mean, curve.p99, curve.largest))
         table.add_row(curve.name, *figures, "grows" if curve.grows else "settles")
     return table
+
+
+def _parts(report: Report) -> list[RenderableType]:
+    """What each part of a network takes and costs."""
+    if not report.parts:
+        return []
+    table = Table(title="Parts, run one after the other", box=None)
+    table.title_justify = "left"
+    for heading in PART_COLUMNS:
+        takes = heading == "Takes"
+        table.add_column(heading, justify="left" if takes else "right", no_wrap=not takes)
+    for number_, part in enumerate(report.parts, 1):
+        table.add_row(*map(printable, part_numbers(number_, part)))
+    return [table]
 
 
 def _calls(report: Report) -> list[RenderableType]:

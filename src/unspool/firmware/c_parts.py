@@ -1,0 +1,129 @@
+"""The C that runs a network in parts, `<name>_run.h` and `<name>_run.c`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from unspool.compilation.in_parts import CompiledParts
+from unspool.firmware.c_run import own_ports
+from unspool.firmware.identifiers import distinct
+from unspool.firmware.interface import Interface
+from unspool.firmware.ports import Port, macro
+from unspool.firmware.templates import fill
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a network in parts takes and gives.
+
+    Attributes:
+        inputs: the values that are inputs of the network.
+        outputs: name of each output -> the value that it is.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the function that runs a network in parts.
+
+    Attributes:
+        kind: "input" or "output".
+        value: of the network.
+        name: in C.
+        part: the prefix of the part that reads, or gives, it.
+        port: of that part.
+    """
+
+    kind: str
+    value: str
+    name: str
+    part: str
+    port: Port
+
+
+@dataclass(frozen=True)
+class Run:
+    """The C that runs all parts, `<name>_run.h` and `<name>_run.c`."""
+
+    name: str
+    compiled: CompiledParts
+    parts: Sequence[Interface]
+    ends: Ends
+
+    @property
+    def arguments(self) -> list[Argument]:
+        """All that the network takes and gives, by the part that reads, or gives, it first."""
+        found: dict[tuple[str, str], tuple[str, Port]] = {}
+        for number, part in enumerate(self.parts, 1):
+            for kind, _, port in own_ports(part):
+                found.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
+        inputs, outputs = distinct(self.ends.inputs), distinct(self.ends.outputs)
+        read = [("input", v, f"{inputs[v]}_in") for v in self.ends.inputs]
+        given = [("output", v, f"{outputs[name]}_out") for name, v in self.ends.outputs.items()]
+        return [Argument(k, v, name, *found[k, v]) for k, v, name in (*read, *given)]
+
+    def header(self) -> str:
+        """The text of `<name>_run.h`."""
+        numbers = range(1, len(self.parts) + 1)
+        sources = "".join(f'#include "{self.name}_part_{n}_io.h"\n' for n in numbers)
+        return fill(
+            "run.h",
+            name=self.name,
+            parts=len(self.parts),
+            arena=self.compiled.arena.size,
+            headers=sources,
+            declaration=self._declaration(),
+        )
+
+    def source(self) -> str:
+        """The text of `<name>_run.c`."""
+        size = max((place.end for place in self.compiled.handed_on.values()), default=0)
+        buffer = fill("handed_on.c", name=self.name, words=size // 4) if size else ""
+        calls = "".join(self._call(number, part) for number, part in enumerate(self.parts))
+        return fill(
+            "run.c",
+            name=self.name,
+            buffer=buffer,
+            declaration=self._declaration(),
+            calls=calls + "".join(self._copied()),
+            string_h="#include <string.h>\n" * bool(list(self._copied())),
+        )
+
+    def _declaration(self) -> str:
+        opening = f"int {self.name}_run("
+        arguments = [f"const {self.name}_part parts[{self.name.upper()}_PARTS]"]
+        for each in self.arguments:
+            const = "const " * (each.kind == "input")
+            arguments.append(f"{const}{each.port.c_type} *{each.name}")
+        return opening + f",\n{' ' * len(opening)}".join(arguments) + ")"
+
+    def _call(self, number: int, part: Interface) -> str:
+        """The call of a part, counted from 0 on."""
+        opening = f"    status = {self.name}_part_{number + 1}_run("
+        own = [f"parts[{number}].{each}" for each in ("inputs", "outputs", "invoke", "context")]
+        own += [self._place(port) for _, _, port in own_ports(part)]
+        indent = f",\n{' ' * len(opening)}"
+        return (
+            f"{opening}{indent.join(own)});\n"
+            "    if (status != 0) {\n        return status;\n    }\n"
+        )
+
+    def _place(self, port: Port) -> str:
+        """Where a value lies."""
+        for each in self.arguments:
+            if each.value == port.value:
+                return each.name
+        return f"HANDED_ON({port.c_type}, {self.compiled.handed_on[port.value].start})"
+
+    def _copied(self) -> Iterator[str]:
+        """Outputs that are what another one is."""
+        first: dict[str, str] = {}
+        for each in self.arguments:
+            if each.value in first:
+                calls = f" * {each.part.upper()}_CALLS" * each.port.is_cut
+                count = f"{macro(each.part, each.kind, each.port)}_COUNT{calls}"
+                size = f"{count} * sizeof *{each.name}"
+                yield f"    memcpy({each.name}, {first[each.value]},\n           {size});\n"
+            first.setdefault(each.value, each.name)

@@ -1,0 +1,133 @@
+"""The parts of a network, run one after the other, in any runtime."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unspool.frontend import structure
+from unspool.frontend.heads import heads
+from unspool.parts.cutting import Cut, inputs_of, values_of
+from unspool.parts.forms import Forms
+from unspool.runtime import evaluation, prediction, unroll_error
+from unspool.runtime.quality import OutputError
+from unspool.runtime.verification import Simulation, compare, equal
+from unspool.support.progress import Progress
+from unspool.tflite.heads import Head
+from unspool.tflite.outside import Outside, outside
+from unspool.tflite.signature import Signature
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A network in parts, in all of its forms: a `Network` for `measure`.
+
+    Attributes:
+        trained: the Keras model.
+        cut: how it is in parts.
+        parts: one for each of the cut's.
+    """
+
+    trained: Any
+    cut: Cut
+    parts: tuple[Forms, ...]
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        return structure.output_names(self.trained)
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """How the outputs are read."""
+        return heads(self.trained)
+
+    @property
+    def is_late(self) -> bool:
+        """A sequence is run to its end."""
+        return False
+
+    def run(
+        self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
+    ) -> list[np.ndarray]:
+        """Outputs of one of its forms: "float" for the deploy models, or a runtime."""
+        if place == "keras":
+            return evaluation.predict(self.trained, list(data), place, progress)
+        values = self.values(place, data, progress)
+        return [values[name] for name in self.cut.outputs]
+
+    def values(
+        self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
+        """The network's inputs and all that parts give: name -> (samples, ...)."""
+        values = dict(zip(self.cut.inputs, data, strict=True))
+        runtime = "litert" if place == "float" else place
+        shared = _shared(progress, len(self.parts)) if progress else None
+        for each in self.parts:
+            given = prediction.predict(
+                each.form(place), inputs_of(each.part, values), runtime, shared
+            )
+            values |= values_of(each.part, given)
+        return values
+
+    def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The trained model's outputs as they are: a sequence is run to its end."""
+        return whole
+
+    def unroll_error(
+        self, data: list[np.ndarray], outputs: list[np.ndarray], reference: list[np.ndarray]
+    ) -> OutputError:
+        """The deploy models' outputs against the trained model's."""
+        no_masks = {tensor.name: () for tensor in structure.inputs(self.trained)}
+        return unroll_error.unroll_error(self.trained, no_masks, data, outputs, reference)
+
+    def outside(self, data: Sequence[np.ndarray]) -> tuple[Outside, ...]:
+        """Inputs of the network whose range some of the samples exceed."""
+        given = dict(zip(self.cut.inputs, data, strict=True))
+        found: dict[str, Outside | None] = {}
+        for each in self.parts:
+            signature = Signature(each.quantized_tflite)
+            scalings = {scaling.input: scaling for scaling in signature.scalings}
+            for port, tensor in zip(each.part.inputs, signature.inputs, strict=True):
+                if port.value in given and port.value not in found:
+                    reach = outside(tensor, given[port.value], scalings.get(tensor.name))
+                    found[port.value] = reach and replace(reach, input=port.value)
+        return tuple(filter(None, found.values()))
+
+    def compared(
+        self,
+        data: Sequence[np.ndarray],
+        simulated: list[np.ndarray],
+        tflm: list[np.ndarray],
+    ) -> Simulation:
+        """The simulated binaries' outputs beside those of the quantized models."""
+        same = equal(simulated, tflm)
+        first = ""
+        if not same.all():
+            number = int(np.argmin(same))
+            first = self._first_difference([array[number : number + 1] for array in data])
+        return Simulation(len(same), int(same.sum()), first_difference=first)
+
+    def _first_difference(self, sample: list[np.ndarray]) -> str:
+        """The first operator of the first part that differs on one sample."""
+        values = self.values("tflm", sample)
+        for number, each in enumerate(self.parts, 1):
+            read = inputs_of(each.part, values)
+            given = [prediction.predict(each.form(place), read, place) for place in ("npu", "tflm")]
+            found = compare(each.binary.compiled, each.quantized_tflite, read, *given)
+            if found.equal < found.samples:
+                return f"{found.first_difference} of part {number}"
+        return "no part that differs by itself"
+
+
+def _shared(progress: Progress, parts: int) -> Progress:
+    """The progress of one part after the other, each of which runs all samples."""
+    done = 0
+
+    def more(samples: int) -> None:
+        nonlocal done
+        before, done = done // parts, done + samples
+        progress(done // parts - before)
+
+    return more

@@ -1,0 +1,222 @@
+"""A trained model -> the models of its parts, which hand sequences on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unspool.compilation.in_parts import Port
+from unspool.errors import UnspoolError
+from unspool.frontend import graph, structure
+from unspool.frontend.graph import admitted, functional
+from unspool.parts import operations
+from unspool.parts.operations import Form, Graph, Key, Operation, Way
+from unspool.parts.places import Places, first, given, places, taken
+from unspool.support._tensorflow import keras
+from unspool.unrolling import taken as taken_by
+from unspool.unrolling.mask_checks import begins_mask
+from unspool.unrolling.rebuilding import Scopes, alone
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a trained model.
+
+    Attributes:
+        model: of its own, with the weights of the trained one.
+        inputs: one for each of the model's.
+        outputs: one for each of the model's.
+        is_loop: whether it is called several times for a sequence; else once.
+    """
+
+    model: Any
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    is_loop: bool
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A trained model in parts.
+
+    Attributes:
+        model: the trained model, of a fixed length.
+        parts: in the order in which they run.
+        inputs: the value of each of the model's inputs.
+        outputs: the value of each of the model's outputs.
+    """
+
+    model: Any
+    parts: tuple[Part, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def cut(model: Any, time_steps: int | None = None, *, full_length: bool = False) -> Cut:
+    """Cut a model into parts: a loop for each run over its sequences, and what is done at once.
+
+    A layer is done in the first part in which all that it reads is there: recurrent layers in
+    loops, forward and backward ones side by side; what reads a whole sequence at once, such as
+    attention, in a part that is called once.
+
+    Args:
+        model: a built Sequential or Functional Keras model with inputs (batch, time, ...).
+        time_steps: length of the sequence where the model leaves it open.
+        full_length: no sequence is ever padded, so that masks are left out.
+
+    Raises:
+        UnspoolError: time steps are masked, or the length stays open.
+    """
+    if not full_length:
+        _check_masks(model)
+    whole = _of_length(model, time_steps)
+    made = operations.read(whole)
+    return _Cutting(whole, made, places(made)).done()
+
+
+def _check_masks(model: Any) -> None:
+    for layer in model._flatten_layers(include_self=False):
+        if begins_mask(layer) and not graph.is_graph(layer):
+            raise UnspoolError(
+                f"layer {layer.name!r} ({type(layer).__name__}): begins a mask, which the parts of "
+                "a network do not hand on; expected `full_length`, or no `steps_per_call`"
+            )
+
+
+def _of_length(model: Any, time_steps: int | None) -> Any:
+    """The model as a Functional one whose sequences have a fixed length."""
+    whole = functional(model)
+    inputs = [
+        keras.Input(t.shape[1:], dtype=tensor.dtype, name=t.name)
+        for t, tensor in zip(taken_by.sequences(model, time_steps), whole.inputs, strict=True)
+    ]
+    try:
+        return _run(model, inputs, _flat)
+    except ValueError:  # layers of nested models have the names of others
+        return _run(model, inputs, lambda layer: layer)
+
+
+def _run(model: Any, inputs: list[Any], instead: Callable[[Any], Any]) -> Any:
+    """The model on new inputs, with `instead(layer)` called in place of each layer."""
+    outputs = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
+    return keras.Model(alone(inputs), alone(keras.tree.flatten(outputs)), name=model.name)
+
+
+def _flat(layer: Any) -> Any:
+    """What is called in place of a layer: of a nested model, its layers."""
+    if not graph.is_graph(layer):
+        return layer
+    inner = functional(layer)
+
+    def call(*inputs: Any, **_: Any) -> Any:
+        taken = keras.tree.pack_sequence_as(inner._inputs_struct, keras.tree.flatten(inputs))
+        return inner._run_through_graph(taken, operation_fn=_flat)
+
+    return call
+
+
+@dataclass
+class _Open:
+    """A part while it is made."""
+
+    inputs: dict[Port, Any] = field(default_factory=dict)
+    made: dict[tuple[Key, Form], Any] = field(default_factory=dict)
+    outputs: dict[Port, Any] = field(default_factory=dict)
+
+
+class _Cutting:
+    """Makes parts from what is asked of them, from the model's outputs on."""
+
+    def __init__(self, model: Any, made: Graph, where: Places) -> None:
+        self.model, self.graph, self.where = model, made, where
+        self.parts: dict[int, _Open] = {}
+        self.scopes = Scopes()
+        self.names = {
+            id(tensor): self.scopes.give(described.name)
+            for tensor, described in zip(model.inputs, structure.inputs(model), strict=True)
+        }
+        self.giving = {key: each for each in made.operations for key in each.outputs}
+
+    def done(self) -> Cut:
+        """The model, cut."""
+        outputs = tuple(self._handed_on(key).value for key in self.graph.outputs)
+        parts = tuple(self._part(number) for number in sorted(self.parts))
+        inputs = tuple(self.names[key] for key in self.graph.inputs)
+        return Cut(self.model, parts, inputs, outputs)
+
+    def _part(self, number: int) -> Part:
+        part = self.parts[number]
+        model = keras.Model(
+            alone(admitted(list(part.inputs.values()))),
+            alone(list(part.outputs.values())),
+            name=f"{self.model.name}_part_{sorted(self.parts).index(number) + 1}",
+        )
+        return Part(model, tuple(part.inputs), tuple(part.outputs), bool(number % 2))
+
+    def _handed_on(self, key: Key) -> Port:
+        """A tensor as the part gives it that has it first; an input of the model as it is."""
+        is_sequence = key in self.graph.timed
+        if key not in self.giving:
+            return Port(self.names[key], is_sequence)
+        form, number = first(self.where[key])
+        tensor = self._value(key, form, number)
+        name = self.names.setdefault(key, self.scopes.give(self.giving[key].name))
+        port = Port(name, is_sequence, form == "backward")
+        self.parts[number].outputs[port] = tensor
+        return port
+
+    def _value(self, key: Key, form: Form, number: int) -> Any:
+        """A tensor in a part, in one of the forms."""
+        part = self.parts.setdefault(number, _Open())
+        if (key, form) not in part.made:
+            if self.where[key].get(form) == number:
+                self._run(self.giving[key], self._way(key, form), number)
+            else:
+                part.made[key, form] = self._read(key, form == "backward", number)
+        return part.made[key, form]
+
+    def _way(self, key: Key, form: Form) -> Way:
+        ways = self.giving[key].ways
+        return next(way for way in ways if given(self.graph, way, key) == form)
+
+    def _run(self, operation: Operation, way: Way, number: int) -> None:
+        read = [self._value(k, taken(self.graph, way, k), number) for k in operation.inputs]
+        for key, tensor in zip(operation.outputs, operation.call(read), strict=True):
+            self.parts[number].made[key, given(self.graph, way, key)] = tensor
+
+    def _read(self, key: Key, backwards: bool, number: int) -> Any:
+        """An input of a part: what an earlier one gave."""
+        handed_on, part = self._handed_on(key), self.parts[number]
+        port = Port(handed_on.value, handed_on.is_sequence, backwards)
+        if port not in part.inputs:
+            name = port.value if key not in self.giving else f"{port.value}_in"
+            name = f"{name}_backwards" if backwards else name
+            shape, dtype = self.graph.shapes[key], self.graph.dtypes[key]
+            part.inputs[port] = keras.Input(shape[1:], dtype=dtype, name=Scopes().give(name))
+        return part.inputs[port]
+
+
+def inputs_of(part: Part, values: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """What a part takes: one array (samples, ...) for each of its inputs.
+
+    Args:
+        part: the part.
+        values: name -> (samples, ...), with time steps from the first to the last.
+    """
+    return [_turned(values[port.value], port) for port in part.inputs]
+
+
+def values_of(part: Part, outputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """What a part gave, by name, with time steps from the first to the last.
+
+    Args:
+        part: the part.
+        outputs: one array (samples, ...) for each of its outputs.
+    """
+    return {p.value: _turned(array, p) for p, array in zip(part.outputs, outputs, strict=True)}
+
+
+def _turned(array: np.ndarray, port: Port) -> np.ndarray:
+    """An array (samples, time, ...) as a port takes it, or back again."""
+    return array[:, ::-1] if port.backwards else array

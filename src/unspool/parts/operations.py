@@ -1,0 +1,198 @@
+"""A trained model's graph as operations, and the ways in which each may take a sequence.
+
+A loop takes a sequence chunk by chunk, from its beginning or from its end. A Bidirectional layer
+is two recurrent layers here and what merges them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from unspool.errors import UnspoolError
+from unspool.frontend import graph
+from unspool.support._tensorflow import keras
+from unspool.unrolling.pieces import CALLS
+from unspool.unrolling.piecewise import is_given_states, step
+from unspool.unrolling.recurrent_layers import MERGES
+from unspool.unrolling.stream_checks import check_streams, timed
+
+Form: TypeAlias = Literal["forward", "backward", "last", "whole"]
+"""How a part has a tensor: chunk by chunk from the beginning, or from the end; "last": in every
+call of a loop, of which the last one counts; "whole": all at once."""
+
+Key: TypeAlias = int
+"""Stands for a tensor of the model."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way in which an operation may take its sequences.
+
+    Attributes:
+        takes: the form of its inputs that are sequences.
+        gives: the form of its outputs that are sequences.
+    """
+
+    takes: Form
+    gives: Form
+
+
+FORWARD, BACKWARD = Way("forward", "forward"), Way("backward", "backward")
+LAST, WHOLE = Way("last", "last"), Way("whole", "whole")
+_TURNED = Way("backward", "forward")  # the first output is of the last time step
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call of a layer or function.
+
+    Attributes:
+        name: of the layer.
+        inputs: what it reads.
+        outputs: what it gives.
+        ways: how it may be done; the first ones are preferred.
+        call: runs it on symbolic tensors, one for each of `inputs`, read in the order in which
+            they are taken; returns one for each of `outputs`.
+    """
+
+    name: str
+    inputs: tuple[Key, ...]
+    outputs: tuple[Key, ...]
+    ways: tuple[Way, ...]
+    call: Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model as operations.
+
+    Attributes:
+        operations: in an order in which they can be run.
+        inputs: the model's.
+        outputs: the model's.
+        shapes: of every tensor, (batch, ...).
+        dtypes: of every tensor.
+        timed: the tensors that are sequences.
+    """
+
+    operations: tuple[Operation, ...]
+    inputs: tuple[Key, ...]
+    outputs: tuple[Key, ...]
+    shapes: dict[Key, tuple[int | None, ...]]
+    dtypes: dict[Key, str]
+    timed: frozenset[Key]
+
+
+def read(model: Any) -> Graph:
+    """The graph of a built Functional model, whose sequences have a fixed length."""
+    sequences = timed(model)
+    halves: dict[Key, Any] = {}
+    operations = [
+        operation
+        for node in graph.nodes(model)
+        if not node.is_input
+        for operation in _operations(node, sequences, halves)
+    ]
+    tensors = {id(t): t for node in graph.nodes(model) for t in node.outputs} | halves
+    return Graph(
+        operations=tuple(operations),
+        inputs=tuple(map(id, model.inputs)),
+        outputs=tuple(map(id, model.outputs)),
+        shapes={key: tuple(tensor.shape) for key, tensor in tensors.items()},
+        dtypes={key: str(tensor.dtype) for key, tensor in tensors.items()},
+        timed=frozenset(sequences),
+    )
+
+
+def _operations(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
+    """The operations of a node.
+
+    What only a Bidirectional's two layers give is added to `halves`, and to `sequences` if it has
+    time steps.
+    """
+    layer = node.operation
+    if isinstance(layer, keras.layers.Bidirectional) and not is_given_states(node):
+        yield from _both_ways(node, sequences, halves)
+        return
+    read, ways = _read(node), _ways(node, sequences)
+    called = _from_the_front(layer, layer.name) if ways == (_TURNED,) else layer
+
+    def call(tensors: Sequence[Any]) -> list[Any]:
+        args, kwargs = node.arguments.fill_in(dict(zip(read, tensors, strict=True)))
+        kwargs.pop("mask", None)
+        return list(keras.tree.flatten(called(*args, **kwargs)))
+
+    yield Operation(layer.name, read, tuple(map(id, node.outputs)), ways, call)
+
+
+def _read(node: Any) -> tuple[Key, ...]:
+    """What a node reads, but for its mask."""
+    mask = node.arguments.kwargs.get("mask")
+    return tuple(dict.fromkeys(id(tensor) for tensor in node.input_tensors if tensor is not mask))
+
+
+def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
+    """How a node may be done."""
+    layer, given = node.operation, [id(tensor) in sequences for tensor in node.outputs]
+    is_recurrent = isinstance(layer, keras.layers.RNN)
+    if sequences.isdisjoint(_read(node)):
+        return (WHOLE,) if is_recurrent or any(given) else (LAST, WHOLE)
+    if is_recurrent:
+        if is_given_states(node):
+            return (WHOLE,)
+        return (_TURNED,) if layer.go_backwards else (FORWARD,)
+    if graph.is_graph(layer):
+        return (FORWARD,) if _is_loopable(layer) else (WHOLE,)
+    found = step(node, sequences, (0, 0), CALLS)
+    if found.problem or any(found.zeros):
+        return (WHOLE,)
+    if found.reads_windows or (found.taken, found.given) != (1, 1) or not all(given):
+        return (FORWARD, WHOLE)
+    return (FORWARD, BACKWARD, WHOLE)
+
+
+def _is_loopable(model: Any) -> bool:
+    """Whether a nested model computes the same piece by piece."""
+    try:
+        return check_streams(model, CALLS).multiple == 1
+    except UnspoolError:
+        return False
+
+
+def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
+    """A Bidirectional as two recurrent layers, and what merges their outputs."""
+    layer, (read,) = node.operation, _read(node)
+    count = 1 if layer.merge_mode else 2
+    states = [id(tensor) for tensor in node.outputs[count:]]
+    middle, merged = len(states) // 2, []
+    for part, way, own in (
+        (layer.forward_layer, FORWARD, states[:middle]),
+        (layer.backward_layer, BACKWARD, states[middle:]),
+    ):
+        made = _from_the_front(part, f"{layer.name}_{way.takes}")
+        half, *_ = keras.tree.flatten(made.compute_output_spec(node.input_tensors[0]))
+        halves[id(half)] = half
+        if layer.return_sequences:
+            sequences.add(id(half))
+        merged.append(id(half))
+        yield Operation(made.name, (read,), (id(half), *own), (way,), _called(made))
+    merge = MERGES[layer.merge_mode](name=layer.name) if layer.merge_mode else list
+    yield Operation(
+        layer.name,
+        tuple(merged),
+        tuple(map(id, node.outputs[:count])),
+        (FORWARD, BACKWARD, WHOLE) if layer.return_sequences else (LAST, WHOLE),
+        lambda tensors: keras.tree.flatten(merge(list(tensors))),
+    )
+
+
+def _called(layer: Any) -> Callable[[Sequence[Any]], list[Any]]:
+    return lambda tensors: keras.tree.flatten(layer(tensors[0]))
+
+
+def _from_the_front(layer: Any, name: str) -> Any:
+    """A recurrent layer with the same weights, that takes a sequence as it is given."""
+    made = type(layer).from_config({**layer.get_config(), "go_backwards": False, "name": name})
+    made.build(layer.get_build_config()["input_shape"])
+    made.set_weights(layer.get_weights())
+    return made

@@ -1,0 +1,72 @@
+"""In which part of a network each tensor can first be had, and in which form.
+
+Parts are numbered in the order in which they run: even ones run once, on whole sequences, odd ones
+are loops. What an earlier part gave can be read in any form; within a part, a tensor is there in
+the form in which it is computed.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from unspool.parts.operations import WHOLE, Form, Graph, Key, Operation, Way
+
+Places: TypeAlias = Mapping[Key, Mapping[Form, int]]
+"""Tensor -> form -> number of the first part that can compute it so."""
+
+_INPUT = -1  # before the first part
+
+
+def places(graph: Graph) -> Places:
+    """Where each tensor of a graph can first be computed, in each form."""
+    found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in graph.inputs}
+    for operation in graph.operations:
+        for way in _worth(graph, operation, found):
+            part = _first(graph, operation, way, found)
+            if part is not None:
+                for key in operation.outputs:
+                    found.setdefault(key, {})[given(graph, way, key)] = part
+    return found
+
+
+def _worth(graph: Graph, operation: Operation, found: Places) -> tuple[Way, ...]:
+    """The ways of an operation; what reads a sequence that is there at once alone is done there."""
+    read = [found[key] for key in operation.inputs if key in graph.timed]
+    is_there = any(at.keys() == {"whole"} and at["whole"] != _INPUT for at in read)
+    return (WHOLE,) if is_there and WHOLE in operation.ways else operation.ways
+
+
+def given(graph: Graph, way: Way, key: Key) -> Form:
+    """The form in which an operation gives one of its outputs."""
+    return way.gives if key in graph.timed or way.gives == "whole" else "last"
+
+
+def taken(graph: Graph, way: Way, key: Key) -> Form:
+    """The form in which an operation takes one of its inputs."""
+    if way.takes == "whole" or key in graph.timed:
+        return way.takes
+    # A value that a loop takes beside a sequence is the same in each call.
+    return "last" if way.takes == "last" else "whole"
+
+
+def first(at: Mapping[Form, int]) -> tuple[Form, int]:
+    """The form in which a tensor can be had first, and in which part."""
+    return min(at.items(), key=lambda entry: entry[1])
+
+
+def _first(graph: Graph, operation: Operation, way: Way, found: Places) -> int | None:
+    """The first part in which all that an operation takes can be read; None where there is none."""
+    for part in range(0 if way.takes == "whole" else 1, 2 * len(graph.operations) + 2, 2):
+        if all(
+            _can_be_read(graph, key, taken(graph, way, key), part, found)
+            for key in operation.inputs
+        ):
+            return part
+    return None
+
+
+def _can_be_read(graph: Graph, key: Key, form: Form, part: int, found: Places) -> bool:
+    if found[key].get(form) == part:
+        return True
+    # An image that each call of a loop takes would be read as a sequence.
+    is_image = key not in graph.timed and len(graph.shapes[key]) > 2
+    return first(found[key])[1] < part and not (part % 2 and is_image)

@@ -1,0 +1,124 @@
+"""`--steps-per-call` where one binary cannot do it: a network in parts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import unspool
+
+from unspool.support._tensorflow import keras
+
+L = keras.layers
+STEPS, FEATURES = 36, 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bidirectional classifier and its data, and a network with a mask."""
+    there = tmp_path_factory.mktemp("parts")
+    keras.utils.set_random_seed(4)
+    x = keras.Input((STEPS, FEATURES), name="x")
+    both = L.Bidirectional(L.GRU(6, return_sequences=True))(x)
+    keras.Model(x, L.Dense(3, "softmax")(L.GlobalMaxPooling1D()(both))).save(there / "m.keras")
+    masked = L.Bidirectional(L.GRU(3))(L.Masking(name="pads")(x))
+    keras.Model(x, masked).save(there / "masked.keras")
+    data = np.random.default_rng(0).normal(size=(30, STEPS, FEATURES)).astype(np.float32)
+    np.save(there / "x.npy", data)
+    np.save(there / "y.npy", np.random.default_rng(1).integers(0, 3, 30))
+    return there
+
+
+def deploy(folder: Path, *options: object, model: str = "m.keras") -> Any:
+    data = ("--calibration", folder / "x.npy", "--test", folder / "x.npy", folder / "y.npy")
+    return unspool("deploy", folder / model, *data, *options)
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> tuple[Any, dict[str, Any]]:
+    run = deploy(folder, "--steps-per-call", 12, "--out", folder / "out")
+    assert run.returncode == 0, run.stderr
+    return run, json.loads((folder / "out/report.json").read_text())
+
+
+def test_one_report_of_all_binaries(done: tuple[Any, dict[str, Any]], folder: Path) -> None:
+    run, report = done
+    figures = {name: figure["value"] for name, figure in report["figures"].items()}
+    parts = report["parts"]
+    assert [part["steps_per_call"] for part in parts] == [12, None]
+    assert [part["calls"] for part in parts] == [3, 1]
+    assert figures["parts"] == 2
+    assert figures["calls"] == 4
+    assert figures["cycles"] == sum(part["cycles"] for part in parts)
+    sizes = [(folder / f"out/model_{n}_vela.tflite").stat().st_size / 1024 for n in (1, 2)]
+    assert figures["flash"] == pytest.approx(sum(sizes))
+    assert figures["npu_equal"] == 30
+    assert figures["cpu_operators"] == 0
+    assert figures["handed_on"] == STEPS * 2 * 6 / 1024
+    assert figures["milliseconds"] == pytest.approx(sum(p["milliseconds"] for p in parts) + 0.02)
+    assert "Parts, run one after the other" in run.stdout
+    assert " x both ways " in run.stdout
+    page = (folder / "out/report.html").read_text()
+    assert "Parts, run one after the other" in page
+    assert "Vela printed none" not in page
+
+
+def test_its_firmware_runs_all_of_them(done: tuple[Any, dict[str, Any]], folder: Path) -> None:
+    names = {path.name for path in (folder / "out/firmware").iterdir()}
+    assert {"network_run.c", "network_part_2_model.c", "README.md"} <= names
+    assert "int network_run(" in (folder / "out/firmware/network_run.h").read_text()
+
+
+def test_check_and_diff_take_it(done: tuple[Any, dict[str, Any]], folder: Path) -> None:
+    assert unspool("check", folder / "out", "--no-cpu", "--max-flash-kib", 100).returncode == 0
+    over = unspool("check", folder / "out", "--max-flash-kib", 1)
+    assert over.returncode == 1
+    same = unspool("diff", folder / "out", folder / "out")
+    assert same.returncode == 0, same.stderr
+
+
+def test_an_older_deployment_of_one_binary_goes(folder: Path) -> None:
+    out = folder / "again"
+    assert deploy(folder, "--out", out).returncode == 0
+    assert (out / "model_int8.tflite").exists()
+    assert deploy(folder, "--steps-per-call", 36, "--out", out).returncode == 0
+    left = {path.name for path in out.iterdir()}
+    assert "model_1_int8.tflite" in left
+    assert "model_int8.tflite" not in left
+    assert not (out / "firmware/network_model.c").exists()
+
+
+def test_auto_tries_some(folder: Path) -> None:
+    run = deploy(folder, "--steps-per-call", "auto", "--out", folder / "auto")
+    assert run.returncode == 0, run.stderr
+    costs = json.loads((folder / "auto/report.json").read_text())["call_costs"]
+    least = min(costs, key=lambda cost: cost["flash_kib"])
+    report = json.loads((folder / "auto/report.json").read_text())
+    assert report["parts"][0]["steps_per_call"] == least["steps_per_call"]
+    assert report["figures"]["cycles"]["value"] == least["cycles"]
+
+
+REFUSED = {
+    "--steps-per-call 5": "--steps-per-call 5: a sequence of 36 time steps is not made of whole "
+    "calls; expected one of 1, 2, 3, 4, 6, 9, 12, 18, 36",
+    "--steps-per-call 6 --resident-weights all": "--resident-weights and a network in parts: not "
+    "together yet; expected at most one",
+}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_what_does_not_fit_is_one_line(folder: Path, tmp_path: Path, options: str) -> None:
+    run = deploy(folder, *options.split(), "--out", tmp_path / "out")
+    assert run.returncode == 2
+    errors = [line for line in run.stderr.splitlines() if "error" in line]
+    assert errors == [f"unspool: error: {REFUSED[options]}"]
+
+
+def test_masks_are_refused_with_the_way_out(folder: Path, tmp_path: Path) -> None:
+    options = ("--steps-per-call", 12, "--out", tmp_path / "out")
+    run = deploy(folder, *options, model="masked.keras")
+    assert run.returncode == 2
+    line = run.stderr.splitlines()[-1]
+    assert "layer 'pads' (Masking): begins a mask" in line
+    assert line.endswith("expected --full-length, or no --steps-per-call")
