@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from unspool.compilation.in_parts import CompiledParts
 from unspool.compilation.in_parts import Port as Link
+from unspool.errors import UnspoolError
 from unspool.firmware import c_io, c_model, interface, readme_in_parts
 from unspool.firmware.c_parts import Ends, Run
 from unspool.firmware.identifiers import prefix
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
 from unspool.tflite.ends import Tensor
+from unspool.tflite.input_scaling import InputScaling
 from unspool.tflite.signature import Signature
 
 
@@ -52,6 +54,7 @@ def of_parts(
 def _linked(quantized: Sequence[bytes], compiled: CompiledParts) -> list[Interface]:
     """What each part takes and gives, and how that is stored which it takes of others."""
     stored: dict[str, Tensor] = {}
+    scaled: dict[str, InputScaling | None] = {}
     linked = []
     for tflite, part in zip(quantized, compiled.parts, strict=True):
         own, signature = interface.read(tflite, part.compiled.tflite), Signature(tflite)
@@ -63,7 +66,14 @@ def _linked(quantized: Sequence[bytes], compiled: CompiledParts) -> list[Interfa
             )
         }
         for port in own.data_inputs:
-            stored.setdefault(links["input"][port.tensor.name].value, port.tensor)
+            value = links["input"][port.tensor.name].value
+            stored.setdefault(value, port.tensor)
+            scaling = port.scaling and replace(port.scaling, input=value)
+            if scaled.setdefault(value, scaling) != scaling:
+                raise UnspoolError(
+                    f"input {value!r} is scaled where one part reads it, and not for another: "
+                    "there is no C for that; scale it for all that read it"
+                )
         for port in own.data_outputs:
             stored[links["output"][port.tensor.name].value] = port.tensor
         made = replace(

@@ -170,7 +170,10 @@ class _Cutting:
         """A tensor in a part, in one of the forms."""
         part = self.parts.setdefault(number, _Open())
         if (key, form) not in part.made:
-            if self.where[key].get(form) == number:
+            if (scaled := self.graph.scaled.get(key)) is not None:
+                read = self._value(scaled.inputs[0], form, number)
+                (part.made[key, form],) = scaled.call([read])
+            elif self.where[key].get(form) == number:
                 self._run(self.giving[key], self._way(key, form), number)
             else:
                 part.made[key, form] = self._read(key, form == "backward", number)

@@ -4,13 +4,15 @@ A loop takes a sequence chunk by chunk, from its beginning or from its end. A Bi
 is two recurrent layers here and what merges them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal, TypeAlias
 
 from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.support._tensorflow import keras
+from unspool.unrolling.leading import Leading, Scaled, leading
 from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.piecewise import is_given_states, step
 from unspool.unrolling.recurrent_layers import MERGES
@@ -68,6 +70,8 @@ class Graph:
 
     Attributes:
         operations: in an order in which they can be run.
+        scaled: what only scales an input, which each part does by itself where it reads that: the
+            operation by what it gives.
         inputs: the model's.
         outputs: the model's.
         shapes: of every tensor, (batch, ...).
@@ -76,6 +80,7 @@ class Graph:
     """
 
     operations: tuple[Operation, ...]
+    scaled: Mapping[Key, Operation]
     inputs: tuple[Key, ...]
     outputs: tuple[Key, ...]
     shapes: dict[Key, tuple[int | None, ...]]
@@ -87,21 +92,35 @@ def read(model: Any) -> Graph:
     """The graph of a built Functional model, whose sequences have a fixed length."""
     sequences = timed(model)
     halves: dict[Key, Any] = {}
+    leads = [lead for lead in leading(model) if lead]
+    in_front = {id(layer) for lead in leads for layer in lead.layers}
     operations = [
         operation
         for node in graph.nodes(model)
-        if not node.is_input
+        if not node.is_input and id(node.operation) not in in_front
         for operation in _operations(node, sequences, halves)
     ]
     tensors = {id(t): t for node in graph.nodes(model) for t in node.outputs} | halves
     return Graph(
         operations=tuple(operations),
+        scaled={each.outputs[0]: each for each in (_scaled(model, lead) for lead in leads)},
         inputs=tuple(map(id, model.inputs)),
         outputs=tuple(map(id, model.outputs)),
         shapes={key: tuple(tensor.shape) for key, tensor in tensors.items()},
         dtypes={key: str(tensor.dtype) for key, tensor in tensors.items()},
         timed=frozenset(sequences),
     )
+
+
+def _scaled(model: Any, lead: Leading) -> Operation:
+    """What only scales an input; each time that it is called, a layer of its own."""
+    name, number = lead.layers[0].name, count(1)
+
+    def call(tensors: Sequence[Any]) -> list[Any]:
+        return [Scaled(lead, name=f"{name}_{next(number)}")(tensors[0])]
+
+    (first,), (last,) = (graph.calls(model, layer) for layer in (lead.layers[0], lead.layers[-1]))
+    return Operation(name, _read(first), (id(last.outputs[0]),), (), call)
 
 
 def _operations(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
@@ -162,8 +181,8 @@ def _is_loopable(model: Any) -> bool:
 def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
     """A Bidirectional as two recurrent layers, and what merges their outputs."""
     layer, (read,) = node.operation, _read(node)
-    count = 1 if layer.merge_mode else 2
-    states = [id(tensor) for tensor in node.outputs[count:]]
+    sides = 1 if layer.merge_mode else 2
+    states = [id(tensor) for tensor in node.outputs[sides:]]
     middle, merged = len(states) // 2, []
     for part, way, own in (
         (layer.forward_layer, FORWARD, states[:middle]),
@@ -180,7 +199,7 @@ def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterat
     yield Operation(
         layer.name,
         tuple(merged),
-        tuple(map(id, node.outputs[:count])),
+        tuple(map(id, node.outputs[:sides])),
         (FORWARD, BACKWARD, WHOLE) if layer.return_sequences else (LAST, WHOLE),
         lambda tensors: keras.tree.flatten(merge(list(tensors))),
     )

@@ -18,7 +18,8 @@ _INPUT = -1  # before the first part
 
 def places(graph: Graph) -> Places:
     """Where each tensor of a graph can first be computed, in each form."""
-    found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in graph.inputs}
+    there = (*graph.inputs, *graph.scaled)
+    found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in there}
     for operation in graph.operations:
         for way in _worth(graph, operation, found):
             part = _first(graph, operation, way, found)

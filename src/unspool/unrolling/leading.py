@@ -119,6 +119,8 @@ def _of_input(tensor: Any, model: Any) -> Leading | None:
 def _affine(layer: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """(factor, offset) of a layer that is `x * factor + offset` along the last axis, or None."""
     match layer:
+        case Scaled():
+            factor, offset = np.array(layer.factor), -np.array(layer.shift) * layer.factor
         case keras.layers.Rescaling():
             factor, offset = layer.scale, layer.offset
         case keras.layers.Normalization():

@@ -1,0 +1,164 @@
+"""Networks in parts, quantized: TFLM, the simulator, and the same parts in one call decide."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from repeated_ranges import repeated
+
+import unspool
+from unspool import DeploymentInParts, Options, Session, UnspoolError
+from unspool.parts.cutting import cut, inputs_of, values_of
+from unspool.quantization.quantizer import quantize
+from unspool.support._tensorflow import keras
+from unspool.unrolling.conversion import convert
+from unspool.unrolling.stream_model import unroll_calls
+
+L = keras.layers
+QUICK = Options(remedy_seconds=0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(6).normal(0, 1, shape).astype(np.float32)
+
+
+def deployed(model: Any, data: Any, steps: int, options: Options = QUICK) -> DeploymentInParts:
+    return unspool.deploy_in_parts(model, data, steps_per_call=steps, options=options)
+
+
+def classifier(steps: int, merge: str = "concat") -> Any:
+    keras.utils.set_random_seed(2)
+    x = keras.Input((steps, 5), name="x")
+    y = L.Bidirectional(L.GRU(6, return_sequences=True), merge_mode=merge)(x)
+    return keras.Model(x, L.Dense(4, "softmax")(L.Bidirectional(L.LSTM(5))(y)))
+
+
+def is_good(done: DeploymentInParts, samples: int) -> None:
+    """All on the NPU, with TFLM's bytes, and near the trained model."""
+    measured = done.measured
+    assert done.compiled.cpu_operators == ()
+    assert (measured.simulation.samples, measured.simulation.equal) == (samples, samples)
+    assert measured.quality is not None
+    assert max(column.mean for column in measured.quality.columns) < 3
+    assert measured.not_measured == ()
+
+
+def test_two_bidirectional_layers_of_ninety_steps() -> None:
+    done = deployed(classifier(90), normal(30, 90, 5), 15)
+    is_good(done, 30)
+    assert [part.compiled.calls for part in done.compiled.parts] == [6, 6]
+    assert done.compiled.calls == 12
+
+
+def test_int16() -> None:
+    done = deployed(
+        classifier(24, "sum"), normal(20, 24, 5), 8, Options(remedy_seconds=0, activations="int16")
+    )
+    is_good(done, 20)
+    assert done.measured.quality is not None
+    assert max(column.mean for column in done.measured.quality.columns) < 0.3
+
+
+def test_a_normalization_in_front_is_done_where_the_input_is_quantized() -> None:
+    x = keras.Input((24, 3), name="x")
+    raw = L.Normalization(mean=[1.0, 20.0, 300.0], variance=[1.0, 4.0, 900.0])(x)
+    model = keras.Model(x, L.Dense(2)(L.Bidirectional(L.GRU(4))(raw)))
+    data = (normal(20, 24, 3) * [1, 2, 30] + [1, 20, 300]).astype(np.float32)
+    done = deployed(model, data, 6)
+    is_good(done, 20)
+    far = unspool.deploy_in_parts(
+        *(model, data),
+        steps_per_call=6,
+        test=(data * 9, np.zeros((20, 2), np.float32)),
+        options=QUICK,
+    )
+    assert [(outside.input, outside.samples) for outside in far.measured.outside] == [("x", 20)]
+
+
+def test_time_steps_behind_channels_come_first() -> None:
+    """As PyTorch's models have them."""
+    x = keras.Input((5, 24), name="x")
+    y = L.Bidirectional(L.GRU(4))(L.Permute((2, 1))(x))
+    with pytest.warns(unspool.UnspoolWarning, match=r"'x': its time steps come first, \(24, 5\)"):
+        done = deployed(keras.Model(x, L.Dense(2)(y)), normal(20, 5, 24), 6)
+    is_good(done, 20)
+
+
+def test_an_open_length_and_a_loop_of_another_length() -> None:
+    x = keras.Input((None, 5), name="x")
+    y = L.Conv1D(6, 4)(x)  # 33 steps of 36
+    model = keras.Model(x, L.Dense(3)(L.Bidirectional(L.GRU(5))(y)))
+    data = normal(20, 36, 5)
+    done = unspool.deploy_in_parts(model, data, steps_per_call=12, time_steps=36, options=QUICK)
+    is_good(done, 20)
+    assert [part.steps_per_call for part in done.compiled.parts] == [None, 11]
+
+
+def test_accuracies_are_of_the_whole_network() -> None:
+    model, data = classifier(24), normal(40, 24, 5)
+    labels = model.predict(data, verbose=0).argmax(1)
+    done = unspool.deploy_in_parts(
+        *(model, data[:20]), steps_per_call=8, test=(data, labels), options=QUICK
+    )
+    by_runtime = {each.runtime: each.percent for each in done.measured.accuracies}
+    assert by_runtime["keras"] == 100
+    assert by_runtime["tflm"] == by_runtime["npu"] >= 90
+    assert set(by_runtime) == {"keras", "litert", "tflm", "npu"}
+
+
+@given(
+    cells=st.lists(st.sampled_from(["GRU", "LSTM", "SimpleRNN"]), min_size=1, max_size=2),
+    ways=st.lists(st.sampled_from(["both", "forward", "backward"]), min_size=2, max_size=2),
+    calls=st.integers(2, 5),
+    per_call=st.integers(2, 6),
+    in_time=st.booleans(),
+    activations=st.sampled_from(["int8", "int16"]),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=6, deadline=None)
+def test_calls_give_the_bytes_of_one_call_of_all_steps(
+    cells: list[str],
+    ways: list[str],
+    calls: int,
+    per_call: int,
+    in_time: bool,
+    activations: str,
+    seed: int,
+) -> None:
+    """Of each part, with the ranges of a call in each as many steps; what goes in is stored."""
+    keras.utils.set_random_seed(seed)
+    steps = calls * per_call
+    x = h = keras.Input((steps, 3), name="x")
+    for number, (cell, way) in enumerate(zip(cells, ways, strict=False)):
+        sequence = in_time or number + 1 < len(cells)
+        layer = getattr(L, cell)(4, return_sequences=sequence, go_backwards=way == "backward")
+        h = (L.Bidirectional(layer) if way == "both" else layer)(h)
+    made = cut(keras.Model(x, L.Dense(2)(h)))
+    values = {"x": normal(8, steps, 3)}
+    for part in made.parts:
+        read = inputs_of(part, values)
+        if not part.is_loop:
+            values |= values_of(part, [np.asarray(part.model(read if len(read) > 1 else read[0]))])
+            continue
+        piece = convert(unroll_calls(part.model, per_call))
+        whole = convert(unroll_calls(part.model, steps))
+        ranges = unspool.calibrate(piece, read, activations=activations).ranges
+        at_once = quantize(whole, repeated(piece, ranges, whole, per_call), activations)
+        wanted = Session(at_once, "tflm").predict(read)
+        outputs = Session(quantize(piece, ranges, activations), "tflm").predict(read)
+        for got, each in zip(outputs, wanted, strict=True):
+            np.testing.assert_array_equal(got, each)
+        values |= values_of(part, outputs)
+
+
+def test_states_that_the_model_takes_itself_are_refused() -> None:
+    options = Options(fed_back={"a": "b"})
+    with pytest.raises(UnspoolError, match="states that the model takes and gives itself"):
+        deployed(classifier(24), normal(20, 24, 5), 8, options)
+
+
+def test_samples_of_another_length_are_refused_before_work() -> None:
+    with pytest.raises(UnspoolError, match=r"\(20, 23, 5\), expected \(samples, 24, 5\)"):
+        deployed(classifier(24), normal(20, 23, 5), 8)
