@@ -1,6 +1,7 @@
 """`--steps-per-call` where one binary cannot do it: a network in parts."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from unspool.support._tensorflow import keras
 
 L = keras.layers
 STEPS, FEATURES = 36, 5
+VALUE = {"value": "x", "is_sequence": True, "backwards": False}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,57 @@ def test_check_and_diff_take_it(done: tuple[Any, dict[str, Any]], folder: Path) 
     assert over.returncode == 1
     same = unspool("diff", folder / "out", folder / "out")
     assert same.returncode == 0, same.stderr
+
+
+def test_the_folder_is_simulated(done: tuple[Any, dict[str, Any]], folder: Path) -> None:
+    percent = done[1]["figures"]["accuracy_npu"]["value"]
+    run = unspool(
+        "simulate", folder / "out", "--data", folder / "x.npy", "--labels", folder / "y.npy"
+    )
+    assert run.returncode == 0, run.stderr
+    assert f"accuracy: {percent:.2f} %, " in run.stdout
+    np.save(folder / "far.npy", 50 * np.load(folder / "x.npy"))
+    far = unspool("simulate", folder / "out", "--data", folder / "far.npy")
+    assert "Attention: 30 of 30 samples reach outside of what input 'x' was" in far.stdout
+    wrong = unspool("simulate", folder / "out", "--data", folder / "y.npy")
+    assert wrong.returncode == 2
+    assert "'x' has the shape (30,), expected (samples, 36, 5)" in wrong.stderr
+
+
+def test_the_bundle_is_made_again_under_another_name(
+    done: tuple[Any, dict[str, Any]], folder: Path
+) -> None:
+    firmware = folder / "out/firmware"
+    before = (firmware / "network_run.c").read_text()
+    assert unspool("bundle", folder / "out", "--name", "kws").returncode == 0
+    names = (firmware / "kws_run.c").read_text().replace("kws", "network").replace("KWS", "NETWORK")
+    assert "".join(names.split()) == "".join(before.split())
+    drift = unspool("drift", folder / "out", "--data", folder / "x.npy")
+    assert drift.returncode == 2
+    assert "a network in parts, whose calls begin anew with each sequence" in drift.stderr
+
+
+DAMAGED: dict[str, tuple[str, Any]] = {
+    "no such part": ("outputs", []),
+    "a value that nothing gives": ("inputs", [{**VALUE, "value": "nothing"}] * 2),
+    "a number for a name": ("inputs", [{**VALUE, "value": 3}] * 2),
+    "a word for a flag": ("inputs", [{**VALUE, "backwards": "yes"}] * 2),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_report_that_does_not_fit_is_one_line(
+    done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(folder / "out", tmp_path / "out")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    key, value = DAMAGED[name]
+    report["parts"][0][key] = value
+    (tmp_path / "out/report.json").write_text(json.dumps(report))
+    run = unspool("simulate", tmp_path / "out", "--data", folder / "x.npy")
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert "does not say how the parts of the network belong together" in line
 
 
 def test_an_older_deployment_of_one_binary_goes(folder: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from unspool import UnspoolError
 from unspool.frontend.structure import predict
-from unspool.parts.cutting import Cut, cut, inputs_of, values_of
+from unspool.parts.cutting import Cut, cut
+from unspool.runtime.linked import given_by, taken
 from unspool.support._tensorflow import keras
 
 L = keras.layers
@@ -125,7 +126,7 @@ def run(made: Cut, data: list[np.ndarray]) -> list[np.ndarray]:
     """The parts in Keras, one after the other."""
     values = dict(zip(made.inputs, data, strict=True))
     for part in made.parts:
-        values |= values_of(part, predict(part.model, inputs_of(part, values), 32))
+        values |= given_by(part.outputs, predict(part.model, taken(part.inputs, values), 32))
     return [values[name] for name in made.outputs]
 
 

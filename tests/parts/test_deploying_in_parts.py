@@ -10,8 +10,10 @@ from repeated_ranges import repeated
 
 import unspool
 from unspool import DeploymentInParts, Options, Session, UnspoolError
-from unspool.parts.cutting import cut, inputs_of, values_of
+from unspool.frontend.structure import predict
+from unspool.parts.cutting import cut
 from unspool.quantization.quantizer import quantize
+from unspool.runtime.linked import given_by, taken
 from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.stream_model import unroll_calls
@@ -138,9 +140,9 @@ def test_calls_give_the_bytes_of_one_call_of_all_steps(
     made = cut(keras.Model(x, L.Dense(2)(h)))
     values = {"x": normal(8, steps, 3)}
     for part in made.parts:
-        read = inputs_of(part, values)
+        read = taken(part.inputs, values)
         if not part.is_loop:
-            values |= values_of(part, [np.asarray(part.model(read if len(read) > 1 else read[0]))])
+            values |= given_by(part.outputs, predict(part.model, read, 8))
             continue
         piece = convert(unroll_calls(part.model, per_call))
         whole = convert(unroll_calls(part.model, steps))
@@ -150,7 +152,7 @@ def test_calls_give_the_bytes_of_one_call_of_all_steps(
         outputs = Session(quantize(piece, ranges, activations), "tflm").predict(read)
         for got, each in zip(outputs, wanted, strict=True):
             np.testing.assert_array_equal(got, each)
-        values |= values_of(part, outputs)
+        values |= given_by(part.outputs, outputs)
 
 
 def test_states_that_the_model_takes_itself_are_refused() -> None:

@@ -1,12 +1,12 @@
 """`unspool simulate` and `unspool disassemble`: what Vela's binary computes, and what it says."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from unspool.cli.console import console, watching
 from unspool.errors import UnspoolWarning
@@ -27,7 +27,13 @@ File = Annotated[
 
 
 def simulate_command(
-    file: File,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A .tflite file that Vela compiled, or the folder that `unspool deploy` wrote.",
+            metavar="FILE_vela.tflite|DIR",
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Samples, .npy or .npz.", metavar="X.npy")],
     labels: Annotated[
         Path | None, typer.Option(help="Classes, to count right ones.", metavar="Y.npy")
@@ -43,29 +49,79 @@ def simulate_command(
     """Run a compiled binary in the NPU's simulator: print outputs, or the accuracy."""
     values = samples.load(data)
     right = samples.load(labels) if labels else None
+    if out and out.suffix != ".npz":
+        out = out.with_name(out.name + ".npz")
+    if not file.is_dir():
+        _simulate(file, values, right, out)
+        return
+    from unspool.report import document
 
+    report = document.load(file)
+    if "parts" in report:
+        _simulate_parts(file, report, values, right, out)
+    else:
+        _simulate(file / "model_vela.tflite", values, right, out)
+
+
+def _simulate(file: Path, data: "Samples", labels: "Samples | None", out: Path | None) -> None:
+    """Run one binary."""
     from unspool.report.verdict import outside_text
+    from unspool.runtime.evaluation import scored
     from unspool.runtime.session import Session
 
     content = files.read(file)
     _warn_of_another(file, content)
     session = Session(content, "npu")
-    arrays = session.check(values)
-    by_call = session.is_stream and right is None
+    arrays = session.check(data)
+    by_call = session.is_stream and labels is None
     outputs = _run(content, session, arrays, by_call=by_call)
-    screen = console()
-    named = dict(zip(session.output_names, outputs, strict=True))
-    if out:
-        path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-        files.replace(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
-        screen.print(f"written to {path}: {', '.join(session.output_names)}")
     for outside in session.outside(arrays):
-        screen.print(f"Attention: {outside_text(outside)}.")
-    if right is not None:
-        _print_scores(session, arrays, outputs, right, screen)
+        console().print(f"Attention: {outside_text(outside)}.")
+    named = dict(zip(session.output_names, outputs, strict=True))
+    scores = None if labels is None else scored(session, arrays, outputs, labels)
+    _tell(named, scores, out, session.is_stream)
+
+
+def _simulate_parts(
+    folder: Path,
+    report: dict[str, Any],
+    data: "Samples",
+    labels: "Samples | None",
+    out: Path | None,
+) -> None:
+    """Run the binaries of a network in parts, one after the other."""
+    from unspool.parts import folder as parts
+    from unspool.report.verdict import outside_text
+    from unspool.runtime import linked
+
+    network = parts.read(folder, report, "vela")
+    arrays = network.check(data)
+    with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
+        outputs = network.run(arrays, "npu", progress)
+    for outside in linked.outside(network.parts, dict(zip(network.inputs, arrays, strict=True))):
+        console().print(f"Attention: {outside_text(outside)}.")
+    named = dict(zip(network.outputs, outputs, strict=True))
+    _tell(named, None if labels is None else network.scored(outputs, labels, "npu"), out, False)
+
+
+def _tell(
+    outputs: dict[str, np.ndarray],
+    scores: "Sequence[Score | None] | None",
+    out: Path | None,
+    is_stream: bool,
+) -> None:
+    """Write the outputs, or print how good they are, or print them."""
+    screen = console()
+    if out:
+        files.replace(out, lambda temporary: np.savez(temporary, allow_pickle=False, **outputs))
+        screen.print(f"written to {out}: {', '.join(outputs)}")
+    if scores is not None:
+        for name, score in zip(outputs, scores, strict=True):
+            if score is not None:
+                screen.print(_as_line(score, name if len(outputs) > 1 else ""))
     elif not out:
-        for name, array in zip(session.output_names, outputs, strict=True):
-            screen.print(f"{printable(name)}: {_shape(array, session.is_stream)}")
+        for name, array in outputs.items():
+            screen.print(f"{printable(name)}: {_shape(array, is_stream)}")
             screen.print(np.array2string(array, precision=4, threshold=200))
 
 
@@ -90,22 +146,6 @@ def _run(
         if by_call:
             return session.predict_calls(arrays, progress)
         return predict(content, arrays, "npu", progress)
-
-
-def _print_scores(
-    session: "Session",
-    arrays: "list[np.ndarray]",
-    outputs: "list[np.ndarray]",
-    labels: "Samples",
-    screen: Console,
-) -> None:
-    """Print how good each output is that has labels."""
-    from unspool.runtime.evaluation import scored
-
-    names = session.output_names
-    for name, score in zip(names, scored(session, arrays, outputs, labels), strict=True):
-        if score is not None:
-            screen.print(_as_line(score, name if len(names) > 1 else ""))
 
 
 def _shape(array: np.ndarray, is_stream: bool) -> str:

@@ -11,7 +11,7 @@ import typer
 from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
 from unspool.cli.options import Runtime
-from unspool.compilation.targets import target
+from unspool.compilation.targets import Target, target
 from unspool.errors import UnspoolError
 from unspool.report import document, listing
 from unspool.support import files, samples
@@ -41,6 +41,11 @@ def drift_command(
     report = document.load(folder / document.NAME)
     claimed(folder)
     sequences = samples.load(data)
+    if "parts" in report:
+        raise UnspoolError(
+            f"{folder}: a network in parts, whose calls begin anew with each sequence; drift is of "
+            "a stream, which `unspool deploy --states` makes"
+        )
     float_tflite = files.read(folder / "model_float.tflite")
     quantized_tflite = files.read(_quantized(folder, report))
 
@@ -92,22 +97,33 @@ def bundle_command(
     claimed(folder)
     reported = report["target"]
     config = reported.get("vela_config")
-    quantized_tflite = files.read(_quantized(folder, report))
 
     from unspool import firmware
-    from unspool.compilation import vela
     from unspool.compilation.vela_config import arm_config
 
     path = arm_config() if config == arm_config().name else folder / str(config)
     chosen = target(
         reported["accelerator"], reported["system_config"], reported["memory_mode"], path
     )
-    compiled = vela.compile(quantized_tflite, chosen)
-    texts = firmware.bundle(quantized_tflite, compiled, name)
+    texts = _texts(folder, report, chosen, name)
     with files.together(folder) as staged:
         written = firmware.write(texts, staged / "firmware")
         _write(report, staged)
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
+
+
+def _texts(folder: Path, report: Mapping[str, Any], chosen: Target, name: str) -> dict[str, str]:
+    """The bundle's files, of one binary or of several."""
+    from unspool import firmware
+    from unspool.compilation import vela
+
+    if "parts" not in report:
+        quantized_tflite = files.read(_quantized(folder, report))
+        return firmware.bundle(quantized_tflite, vela.compile(quantized_tflite, chosen), name)
+    from unspool.parts import folder as parts
+
+    kind = "int16" if (folder / "model_1_int16.tflite").is_file() else "int8"
+    return parts.bundle(parts.read(folder, report, kind), chosen, name)
 
 
 def _write(report: dict[str, Any], staged: Path) -> None:

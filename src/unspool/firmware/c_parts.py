@@ -1,13 +1,13 @@
 """The C that runs a network in parts, `<name>_run.h` and `<name>_run.c`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unspool.compilation.in_parts import CompiledParts
 from unspool.firmware.c_run import own_ports
 from unspool.firmware.identifiers import distinct
 from unspool.firmware.interface import Interface
-from unspool.firmware.ports import Port, macro
+from unspool.firmware.ports import Port
 from unspool.firmware.templates import fill
 
 
@@ -17,11 +17,11 @@ class Ends:
 
     Attributes:
         inputs: the values that are inputs of the network.
-        outputs: name of each output -> the value that it is.
+        outputs: the values that are its outputs.
     """
 
     inputs: tuple[str, ...]
-    outputs: Mapping[str, str]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Run:
                 found.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
         inputs, outputs = distinct(self.ends.inputs), distinct(self.ends.outputs)
         read = [("input", v, f"{inputs[v]}_in") for v in self.ends.inputs]
-        given = [("output", v, f"{outputs[name]}_out") for name, v in self.ends.outputs.items()]
+        given = [("output", v, f"{outputs[v]}_out") for v in self.ends.outputs]
         return [Argument(k, v, name, *found[k, v]) for k, v, name in (*read, *given)]
 
     def header(self) -> str:
@@ -87,8 +87,7 @@ class Run:
             name=self.name,
             buffer=buffer,
             declaration=self._declaration(),
-            calls=calls + "".join(self._copied()),
-            string_h="#include <string.h>\n" * bool(list(self._copied())),
+            calls=calls,
         )
 
     def _declaration(self) -> str:
@@ -116,14 +115,3 @@ class Run:
             if each.value == port.value:
                 return each.name
         return f"HANDED_ON({port.c_type}, {self.compiled.handed_on[port.value].start})"
-
-    def _copied(self) -> Iterator[str]:
-        """Outputs that are what another one is."""
-        first: dict[str, str] = {}
-        for each in self.arguments:
-            if each.value in first:
-                calls = f" * {each.part.upper()}_CALLS" * each.port.is_cut
-                count = f"{macro(each.part, each.kind, each.port)}_COUNT{calls}"
-                size = f"{count} * sizeof *{each.name}"
-                yield f"    memcpy({each.name}, {first[each.value]},\n           {size});\n"
-            first.setdefault(each.value, each.name)

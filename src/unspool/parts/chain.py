@@ -1,22 +1,22 @@
 """The parts of a network, run one after the other, in any runtime."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
-from unspool.parts.cutting import Cut, inputs_of, values_of
+from unspool.parts.cutting import Cut
 from unspool.parts.forms import Forms
-from unspool.runtime import evaluation, prediction, unroll_error
+from unspool.runtime import evaluation, linked, prediction, unroll_error
+from unspool.runtime.linked import Linked, taken
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation, compare, equal
 from unspool.support.progress import Progress
 from unspool.tflite.heads import Head
-from unspool.tflite.outside import Outside, outside
-from unspool.tflite.signature import Signature
+from unspool.tflite.outside import Outside
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,12 @@ class Chain:
         self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """The network's inputs and all that parts give: name -> (samples, ...)."""
-        values = dict(zip(self.cut.inputs, data, strict=True))
         runtime = "litert" if place == "float" else place
-        shared = _shared(progress, len(self.parts)) if progress else None
-        for each in self.parts:
-            given = prediction.predict(
-                each.form(place), inputs_of(each.part, values), runtime, shared
-            )
-            values |= values_of(each.part, given)
-        return values
+        given = dict(zip(self.cut.inputs, data, strict=True))
+        return linked.run(self._linked(place), given, runtime, progress)
+
+    def _linked(self, place: str) -> list[Linked]:
+        return [Linked(p.form(place), p.part.inputs, p.part.outputs) for p in self.parts]
 
     def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The trained model's outputs as they are: a sequence is run to its end."""
@@ -85,15 +82,7 @@ class Chain:
     def outside(self, data: Sequence[np.ndarray]) -> tuple[Outside, ...]:
         """Inputs of the network whose range some of the samples exceed."""
         given = dict(zip(self.cut.inputs, data, strict=True))
-        found: dict[str, Outside | None] = {}
-        for each in self.parts:
-            signature = Signature(each.quantized_tflite)
-            scalings = {scaling.input: scaling for scaling in signature.scalings}
-            for port, tensor in zip(each.part.inputs, signature.inputs, strict=True):
-                if port.value in given and port.value not in found:
-                    reach = outside(tensor, given[port.value], scalings.get(tensor.name))
-                    found[port.value] = reach and replace(reach, input=port.value)
-        return tuple(filter(None, found.values()))
+        return linked.outside(self._linked("tflm"), given)
 
     def compared(
         self,
@@ -113,21 +102,9 @@ class Chain:
         """The first operator of the first part that differs on one sample."""
         values = self.values("tflm", sample)
         for number, each in enumerate(self.parts, 1):
-            read = inputs_of(each.part, values)
+            read = taken(each.part.inputs, values)
             given = [prediction.predict(each.form(place), read, place) for place in ("npu", "tflm")]
             found = compare(each.binary.compiled, each.quantized_tflite, read, *given)
             if found.equal < found.samples:
                 return f"{found.first_difference} of part {number}"
         return "no part that differs by itself"
-
-
-def _shared(progress: Progress, parts: int) -> Progress:
-    """The progress of one part after the other, each of which runs all samples."""
-    done = 0
-
-    def more(samples: int) -> None:
-        nonlocal done
-        before, done = done // parts, done + samples
-        progress(done // parts - before)
-
-    return more

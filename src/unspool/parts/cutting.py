@@ -1,10 +1,8 @@
 """A trained model -> the models of its parts, which hand sequences on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from unspool.compilation.in_parts import Port
 from unspool.errors import UnspoolError
@@ -43,8 +41,8 @@ class Cut:
     Attributes:
         model: the trained model, of a fixed length.
         parts: in the order in which they run.
-        inputs: the value of each of the model's inputs.
-        outputs: the value of each of the model's outputs.
+        inputs: the values that are the model's inputs, by their names.
+        outputs: the values that are its outputs, by their names.
     """
 
     model: Any
@@ -99,8 +97,12 @@ def _of_length(model: Any, time_steps: int | None) -> Any:
 
 def _run(model: Any, inputs: list[Any], instead: Callable[[Any], Any]) -> Any:
     """The model on new inputs, with `instead(layer)` called in place of each layer."""
-    outputs = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
-    return keras.Model(alone(inputs), alone(keras.tree.flatten(outputs)), name=model.name)
+    given = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
+    outputs: list[Any] = []
+    for tensor in keras.tree.flatten(given):
+        twice = any(tensor is other for other in outputs)
+        outputs.append(keras.layers.Identity()(tensor) if twice else tensor)
+    return keras.Model(alone(inputs), alone(outputs), name=model.name)
 
 
 def _flat(layer: Any) -> Any:
@@ -131,11 +133,9 @@ class _Cutting:
     def __init__(self, model: Any, made: Graph, where: Places) -> None:
         self.model, self.graph, self.where = model, made, where
         self.parts: dict[int, _Open] = {}
-        self.scopes = Scopes()
-        self.names = {
-            id(tensor): self.scopes.give(described.name)
-            for tensor, described in zip(model.inputs, structure.inputs(model), strict=True)
-        }
+        inputs = [described.name for described in structure.inputs(model)]
+        ends = (*inputs, *structure.output_names(model))
+        self.names = dict(zip(map(id, (*model.inputs, *model.outputs)), _apart(ends), strict=True))
         self.giving = {key: each for each in made.operations for key in each.outputs}
 
     def done(self) -> Cut:
@@ -161,7 +161,9 @@ class _Cutting:
             return Port(self.names[key], is_sequence)
         form, number = first(self.where[key])
         tensor = self._value(key, form, number)
-        name = self.names.setdefault(key, self.scopes.give(self.giving[key].name))
+        if key not in self.names:
+            self.names[key] = _apart((*self.names.values(), self.giving[key].name))[-1]
+        name = self.names[key]
         port = Port(name, is_sequence, form == "backward")
         self.parts[number].outputs[port] = tensor
         return port
@@ -200,26 +202,13 @@ class _Cutting:
         return part.inputs[port]
 
 
-def inputs_of(part: Part, values: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """What a part takes: one array (samples, ...) for each of its inputs.
-
-    Args:
-        part: the part.
-        values: name -> (samples, ...), with time steps from the first to the last.
-    """
-    return [_turned(values[port.value], port) for port in part.inputs]
-
-
-def values_of(part: Part, outputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """What a part gave, by name, with time steps from the first to the last.
-
-    Args:
-        part: the part.
-        outputs: one array (samples, ...) for each of its outputs.
-    """
-    return {p.value: _turned(array, p) for p, array in zip(part.outputs, outputs, strict=True)}
-
-
-def _turned(array: np.ndarray, port: Port) -> np.ndarray:
-    """An array (samples, time, ...) as a port takes it, or back again."""
-    return array[:, ::-1] if port.backwards else array
+def _apart(names: Sequence[str]) -> list[str]:
+    """Names made distinct: later ones get a number where they are taken."""
+    found: list[str] = []
+    for name in names:
+        number, chosen = 1, name
+        while chosen in found:
+            number += 1
+            chosen = f"{name}_{number}"
+        found.append(chosen)
+    return found

@@ -1,6 +1,5 @@
 """A network in parts, from the trained model to binaries that are called one after the other."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,8 +9,8 @@ import numpy as np
 
 from unspool import stages
 from unspool.before_work import Labels, checked, inspected, steps_in_front, told
-from unspool.compilation import in_parts, targets
-from unspool.compilation.in_parts import CompiledPart, CompiledParts
+from unspool.compilation import targets
+from unspool.compilation.in_parts import CompiledPart, CompiledParts, together
 from unspool.compilation.targets import Target
 from unspool.deployed import Options
 from unspool.deployment import compiled_for, quantized_by
@@ -19,18 +18,18 @@ from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.inspection.lost_ranges import lost_ranges
 from unspool.parts.chain import Chain
-from unspool.parts.cutting import Cut, Part, cut, inputs_of, values_of
+from unspool.parts.cutting import Cut, Part, cut
 from unspool.parts.forms import Forms
+from unspool.parts.sizes import handed_on
 from unspool.quantization.calibration import Calibration
 from unspool.quantization.ranges import Range
-from unspool.runtime import evaluation
+from unspool.runtime import evaluation, linked
 from unspool.runtime.measuring import Measured, measure
 from unspool.stages import Way
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
-from unspool.tflite.signature import Signature
 from unspool.unrolling import taken
 from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
@@ -147,7 +146,9 @@ def chained(
     made = cut(model, time_steps, full_length=options.full_length)
     work = _Work(options, options.target or targets.target(), clock, steps_per_call)
     parts = work.parts(made, arrays)
-    return Chain(model, made, parts), together(parts, made.outputs)
+    binaries = [part.binary for part in parts]
+    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], made.outputs)
+    return Chain(model, made, parts), together(binaries, sizes)
 
 
 def _check(options: Options) -> None:
@@ -177,10 +178,10 @@ class _Work:
         ranges: dict[str, Range] = {}
         done = []
         for part in made.parts:
-            read = inputs_of(part, values)
+            read = linked.taken(part.inputs, values)
             forms = self.forms(part, read, ranges)
             ranges |= _given(forms)
-            values |= values_of(part, evaluation.predict(part.model, read))
+            values |= linked.given_by(part.outputs, evaluation.predict(part.model, read))
             done.append(forms)
         return tuple(done)
 
@@ -261,16 +262,3 @@ def _with_ranges(
 def _are_near(one: Range, other: Range) -> bool:
     ends = (one.minimum - other.minimum, one.maximum - other.maximum)
     return max(map(abs, ends)) <= _NEAR * other.width
-
-
-def together(parts: Sequence[Forms], outputs: Sequence[str]) -> CompiledParts:
-    """What the binaries of all parts take together; `outputs` has the values of the network's."""
-    read = {port.value for each in parts for port in each.part.inputs} - set(outputs)
-    sizes = {}
-    for each in parts:
-        tensors = Signature(each.quantized_tflite).outputs
-        for port, tensor in zip(each.part.outputs, tensors, strict=True):
-            if port.value in read:
-                calls = each.binary.compiled.calls if port.is_sequence else 1
-                sizes[port.value] = math.prod(tensor.shape) * tensor.dtype.itemsize * calls
-    return in_parts.together([each.binary for each in parts], sizes)

@@ -48,7 +48,6 @@ def bundle_in_parts(done: DeploymentInParts, name: str) -> dict[str, str]:
         ['kws_run.h', 'kws_run.c']
     """
     chain = done.chain
-    outputs = dict(zip(chain.output_names, chain.cut.outputs, strict=True))
     quantized = [part.quantized_tflite for part in chain.parts]
-    ends = firmware.Ends(chain.cut.inputs, outputs)
+    ends = firmware.Ends(chain.cut.inputs, chain.cut.outputs)
     return firmware.of_parts(quantized, done.compiled, ends, name)

@@ -224,7 +224,7 @@ def _in_parts(done: DeploymentInParts) -> dict[str, Any]:
     made, trained = done.chain.cut, done.trained
     ports = {
         "inputs": zip(made.inputs, made.model.inputs, strict=True),
-        "outputs": zip(done.chain.output_names, made.model.outputs, strict=True),
+        "outputs": zip(made.outputs, made.model.outputs, strict=True),
     }
     described = {
         kind: [{"name": name, "shape": [1, *tensor.shape[1:]]} for name, tensor in entries]

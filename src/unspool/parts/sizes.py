@@ -1,0 +1,27 @@
+"""How large what parts hand on is."""
+
+import math
+from collections.abc import Sequence
+
+from unspool.compilation.in_parts import CompiledPart
+from unspool.tflite.signature import Signature
+
+
+def handed_on(
+    parts: Sequence[CompiledPart], quantized: Sequence[bytes], outputs: Sequence[str]
+) -> dict[str, int]:
+    """Bytes of each value that a part hands on to a later one, and is no output of the network.
+
+    Args:
+        parts: in the order in which they run.
+        quantized: the quantized file of each.
+        outputs: the values that are outputs of the network.
+    """
+    read = {port.value for part in parts for port in part.inputs} - set(outputs)
+    sizes = {}
+    for part, tflite in zip(parts, quantized, strict=True):
+        for port, tensor in zip(part.outputs, Signature(tflite).outputs, strict=True):
+            if port.value in read:
+                calls = part.compiled.calls if port.is_sequence else 1
+                sizes[port.value] = math.prod(tensor.shape) * tensor.dtype.itemsize * calls
+    return sizes
