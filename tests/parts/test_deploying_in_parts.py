@@ -161,6 +161,14 @@ def test_states_that_the_model_takes_itself_are_refused() -> None:
         deployed(classifier(24), normal(20, 24, 5), 8, options)
 
 
+def test_a_network_without_any_loop_is_refused() -> None:
+    x, state = keras.Input((24, 5), name="x"), keras.Input((4,), name="state")
+    model = keras.Model([x, state], L.GRU(4)(x, initial_state=state), name="given")
+    line = "model 'given': no recurrent layer of it can be called several times for a sequence"
+    with pytest.raises(UnspoolError, match=line):
+        deployed(model, [normal(20, 24, 5), normal(20, 4)], 8)
+
+
 def test_samples_of_another_length_are_refused_before_work() -> None:
     with pytest.raises(UnspoolError, match=r"\(20, 23, 5\), expected \(samples, 24, 5\)"):
         deployed(classifier(24), normal(20, 23, 5), 8)

@@ -144,6 +144,12 @@ def chained(
         UnspoolError: as `deploy_in_parts`.
     """
     made = cut(model, time_steps, full_length=options.full_length)
+    if not any(part.is_loop for part in made.parts):
+        raise UnspoolError(
+            f"model {model.name!r}: no recurrent layer of it can be called several times for a "
+            "sequence: the model gives each its first state, or it lies within another layer; "
+            "expected no `steps_per_call`"
+        )
     work = _Work(options, options.target or targets.target(), clock, steps_per_call)
     parts = work.parts(made, arrays)
     binaries = [part.binary for part in parts]
