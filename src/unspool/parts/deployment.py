@@ -13,7 +13,7 @@ from unspool.compilation import targets
 from unspool.compilation.in_parts import CompiledPart, CompiledParts, together
 from unspool.compilation.targets import Target
 from unspool.deployed import Options
-from unspool.deployment import compiled_for, quantized_by
+from unspool.deployment import compiled_for, way_of
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.inspection.lost_ranges import lost_ranges
@@ -31,7 +31,6 @@ from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
 from unspool.tflite import flatbuffer
 from unspool.unrolling import taken
-from unspool.unrolling.feature_scales import with_feature_scales
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.stream_checks import check_streams
@@ -103,9 +102,9 @@ def deploy_in_parts(
     check_graph(model)
     model, calibration, test, moved = steps_in_front(model, calibration, test)
     clock, target = Clock(watch), options.target or targets.target()
-    whole = stages.sequences(time_steps, full_length=options.full_length)
+    whole = way_of(time_steps, None, options)
     model, arrays, tested = checked(model, calibration, test, time_steps, whole)
-    subject = with_feature_scales(model, arrays) if options.feature_scales else model
+    subject = whole.scaled(model, arrays)
     warned = inspected(subject, arrays, target, time_steps, options, clock)
     taken.calls(subject, time_steps, steps_per_call)
     chain, compiled = chained(subject, arrays, steps_per_call, time_steps, options, clock)
@@ -201,7 +200,7 @@ class _Work:
             if port.value in ranges
         }
         way = replace(way, calibrate=partial(_with_ranges, way.calibrate, known))
-        calibrated, tflite = quantized_by(part.model, read, way, self.options.refine, self.clock)
+        calibrated, tflite = stages.quantized(part.model, read, way, self.clock)
         warned = told(lost_ranges(part.model, calibrated.float_tflite, tflite))
         compiled, _ = compiled_for(tflite, self.target, None, self.clock)
         binary = CompiledPart(compiled, part.inputs, part.outputs, steps)
@@ -209,15 +208,8 @@ class _Work:
 
     def way(self, part: Part) -> tuple[int | None, Way]:
         """How many time steps a call takes, and how the part is unrolled."""
-        options = self.options
-        common: dict[str, Any] = {
-            "method": options.calibration_method,
-            "activations": options.activations,
-            "allow_cpu": True,
-            "full_length": options.full_length,
-        }
         if not part.is_loop:
-            return None, stages.sequences(**common)
+            return None, way_of(None, None, self.options)
         multiple = check_streams(part.model, CALLS).multiple
         length = taken.length(part.model, None)
         possible = [n for n in taken.divisors(length) if n % multiple == 0]
@@ -227,7 +219,7 @@ class _Work:
                 f"its strides need a multiple of {multiple} in each; expected no `steps_per_call`"
             )
         steps = max((n for n in possible if n <= self.steps_per_call), default=possible[0])
-        return steps, stages.calls(steps, **common)
+        return steps, way_of(None, steps, self.options)
 
 
 _NEAR = 0.01
