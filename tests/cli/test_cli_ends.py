@@ -54,6 +54,24 @@ def test_what_nobody_foresaw_is_one_line_and_status_70(
     assert ["two" in text for text in kept] == [True] * isinstance(error, RuntimeError)
 
 
+def test_libraries_that_do_not_fit_into_the_memory_are_one_line(
+    files: Path, tmp_path: Path
+) -> None:
+    """Each says so in its own way: no segment can be mapped, an error without an exception."""
+    limited = ["sh", "-c", 'ulimit -v 614400; exec "$@"', "sh", *COMMAND]
+    ended = subprocess.run(
+        [*limited, "inspect", str(files / "model.keras")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 70
+    (line,) = ended.stderr.splitlines()
+    assert "memory ran out (libraries cannot be loaded into the 0.6 GiB that ulimit -v" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_traceback_replaces_no_file_that_a_link_leads_to(
     in_a_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

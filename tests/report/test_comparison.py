@@ -32,7 +32,11 @@ BEFORE: dict[str, Any] = {
     "schema_version": 4,
     "created": "2026-01-01T00:00:00+00:00",
     "model": {"name": "m"},
-    "target": {"accelerator": "ethos-u55-128", "memory_mode": "Shared_Sram"},
+    "target": {
+        "accelerator": "ethos-u55-128",
+        "system_config": "Ethos_U55_High_End_Embedded",
+        "memory_mode": "Shared_Sram",
+    },
     "figures": {
         "cycles": figure("Cycles of an inference", 4_000, "cycles"),
         "sram": figure("SRAM", 23.0, "KiB"),
@@ -165,6 +169,8 @@ NOT_REPORTS = {
     "deep": ("[" * 100_000, "not JSON"),
     "a list": ("[]", "no schema_version"),
     "a sweep": ('{"schema_version": 4, "targets": []}', "no target"),
+    "a target without its mode": (changed(target__memory_mode=None), "no target of accelerator, "),
+    "a target that is a number": (changed(target__accelerator=1), "no target of accelerator, "),
     "later": (changed(schema_version=5), "schema_version 5, expected 4"),
     "no figures": (changed(figures=None), "no 'figures'"),
     "figures as a list": (changed(figures=[]), "not a report"),

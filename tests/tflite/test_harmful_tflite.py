@@ -11,6 +11,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 from unspool.errors import UnspoolError
 from unspool.tflite import flatbuffer
+from unspool.tflite.signature import Signature
 
 
 def _set(path: str, value: Any) -> Callable[[Any], None]:
@@ -87,6 +88,14 @@ def test_lists_that_are_left_out_are_empty(int8_tflite: bytes) -> None:
     graph.inputs = graph.outputs = graph.operators[0].inputs = graph.tensors[0].shape = None
     read = flatbuffer.look(bytes(flatbuffer_utils.convert_object_to_bytearray(model))).subgraphs[0]
     assert [read.inputs, read.outputs, read.operators[0].inputs] == [[], [], []]
+
+
+def test_a_name_that_a_signature_leaves_out_is_the_tensors(int8_tflite: bytes) -> None:
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(int8_tflite))
+    model.signatureDefs[0].inputs[0].name = None
+    read = Signature(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    graph = model.subgraphs[0]
+    assert read.inputs[0].name == graph.tensors[graph.inputs[0]].name.decode()
 
 
 def test_a_graph_that_is_listed_again_and_again(int8_tflite: bytes) -> None:

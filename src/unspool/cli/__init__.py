@@ -9,14 +9,12 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -29,19 +27,19 @@ from unspool.cli.console import DEFECT, MISTAKE, interrupted
 from unspool.cli.deploy import deploy_command
 from unspool.cli.flags import with_flags
 from unspool.cli.inspect import inspect_command
+from unspool.cli.interruption import interruptible
 from unspool.cli.mnist import mnist_command
 from unspool.cli.options import ALL_RESIDENT
 from unspool.cli.simulate import disassemble_command, simulate_command
 from unspool.cli.stream import bundle_command, drift_command
 from unspool.cli.sweep import sweep_command
+from unspool.cli.temporary import own_folder
 from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.support import files
+from unspool.support.memory import shortage
 from unspool.support.text import brief, in_a_line, printable
 
 _BROKEN_PIPE = 141  # as shells have it
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
-_IMPORTING = "<frozen importlib"
-_AGAIN = 0.1  # seconds
 
 app = typer.Typer(
     name="unspool",
@@ -89,32 +87,45 @@ def run(arguments: Sequence[str]) -> int:
     A user's mistake gives one line and status 2, Ctrl-C status 130, SIGTERM 143. An unforeseen
     exception gives one line and status 70, with the traceback in a file.
     """
-    with _interruptible() as end, _own_warnings(), claims():
-        try:
+    came: list[int] = []
+    try:
+        with interruptible(came), _own_warnings():
+            status = _status(arguments)
+            if not interrupted.is_set():
+                return status
+    except (KeyboardInterrupt, typer.Abort):
+        pass
+    print("unspool: interrupted", file=sys.stderr)
+    return 128 + (came or [signal.SIGINT])[-1]
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """The exit status of a command that is not interrupted."""
+    try:
+        with claims(), own_folder():
             command = typer.main.get_command(app)
             status = command.main(
                 _with_values(arguments), prog_name="unspool", standalone_mode=False
             )
-            if interrupted.is_set():  # Typer makes a status of it
-                return end()
             sys.stdout.flush()
             return status if isinstance(status, int) else 0
-        except typer.Exit as ended:
-            return end() if interrupted.is_set() else ended.exit_code
-        except (KeyboardInterrupt, typer.Abort):
-            return end()
-        except UnspoolError as error:
-            # A library may have turned the signal into an exception, and we that into a message.
-            return end() if interrupted.is_set() else _mistake(str(error))
-        except BrokenPipeError:
-            _drop_output()
-            return _BROKEN_PIPE
-        except Exception as error:
-            if interrupted.is_set():  # a library turned it into another exception
-                return end()
-            if isinstance(error, _option_errors()):
-                return _mistake(_of_options(error))
-            return _unforeseen(error)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except Exception as error:
+        if interrupted.is_set():  # a library turned it into another one, and we that into a message
+            raise KeyboardInterrupt from None
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, UnspoolError):
+        return _mistake(str(error))
+    if isinstance(error, BrokenPipeError):
+        _drop_output()
+        return _BROKEN_PIPE
+    if isinstance(error, _option_errors()):
+        return _mistake(_of_options(error))
+    return _unforeseen(error)
 
 
 def _mistake(message: str) -> int:
@@ -129,9 +140,9 @@ def _ended(message: str, status: int) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
+    if short := shortage(error):
+        return _ended(f"memory ran out ({short}); free some, or give less data", DEFECT)
     what = brief(error)
-    if isinstance(error, MemoryError):
-        return _ended(f"memory ran out ({what}); free some, or give less data", DEFECT)
     if isinstance(error, OSError):
         _drop_output()
         return _ended(f"a file or stream cannot be read or written: {what}", DEFECT)
@@ -175,44 +186,6 @@ def _of_options(error: Any) -> str:
     context = getattr(error, "ctx", None)
     command = f" (see {context.command_path} --help)" if context is not None else ""
     return f"{error.format_message().rstrip('.')}{command}"
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], int]]:
-    """Ctrl-C and SIGTERM raise KeyboardInterrupt, and are remembered.
-
-    Yields what says that one of them came, and returns the status that shells have for it.
-    """
-    came = [signal.SIGINT.value]
-    raised = threading.Event()
-
-    def remember(signum: int, frame: FrameType | None) -> None:
-        if signum != signal.SIGALRM:
-            came[:] = [signum]
-            interrupted.set()
-            raised.clear()
-        places = [where.f_code.co_filename for where, _ in traceback.walk_stack(frame)]
-        importing = any(place.startswith(_IMPORTING) for place in places)
-        if importing:  # modules that are imported swallow it: again, until they are left
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-        elif raised.is_set():
-            return
-        if not "".join(places[:1]).startswith(_IMPORTING):  # whose locks would not be given back
-            raised.set()
-            raise KeyboardInterrupt
-
-    def end() -> int:
-        print("unspool: interrupted", file=sys.stderr)
-        return 128 + came[0]
-
-    interrupted.clear()
-    before = {each: signal.signal(each, remember) for each in _SIGNALS}
-    try:
-        yield end
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

@@ -158,7 +158,8 @@ def _one_after_the_other(data: "Samples", signature: "Signature") -> "Samples":
         tensor.name: len(tensor.shape) for tensor in signature.inputs if signature.has_time(tensor)
     }
     if isinstance(data, np.ndarray):
-        return _joined(data, dimensions.get(signature.inputs[0].name))
+        only = next((tensor.name for tensor in signature.inputs), "")
+        return _joined(data, dimensions.get(only))
     return {
         name: _joined(array, dimensions.get(name))
         for name, array in dict(data).items()  # type: ignore[arg-type]

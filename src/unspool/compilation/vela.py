@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from unspool.compilation.miscompiled import miscompiled
 from unspool.compilation.placement import NPU, every_operator
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError, UnspoolWarning
+from unspool.support import processes
 from unspool.support.processes import killer
 from unspool.support.text import in_a_line
 from unspool.tflite import flatbuffer
@@ -103,8 +103,14 @@ def _options(target: Target, folder: str) -> list[str]:
 
 
 def _run(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "ethosu.vela", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    return subprocess.run(
+        [*processes.command("ethosu.vela"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=processes.environment(),
+        check=False,
+    )
 
 
 def installed_version() -> str:

@@ -68,10 +68,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the other process ends this one
     from ethosu.vela import vela
 
+    own = os.getpid()
     for line in sys.stdin:
         arguments, folder = json.loads(line)
         child = os.fork()
         if not child:
+            processes.end_with(own)
             os._exit(_compile(vela, arguments, Path(folder)))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 

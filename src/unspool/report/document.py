@@ -18,6 +18,8 @@ SCHEMA_VERSION = 4
 
 NAME = "report.json"
 
+_TARGET = ("accelerator", "system_config", "memory_mode")
+
 
 @dataclass(frozen=True)
 class Document:
@@ -67,8 +69,9 @@ def load(path: AnyPath) -> dict[str, Any]:
     if content["schema_version"] != SCHEMA_VERSION:
         version = content["schema_version"]
         raise _not_a_report(path, f"schema_version {version!r}, expected {SCHEMA_VERSION}")
-    if not isinstance(content.get("target"), dict):
-        raise _not_a_report(path, "no target")
+    target = content.get("target")
+    if not isinstance(target, dict) or not all(isinstance(target.get(k), str) for k in _TARGET):
+        raise _not_a_report(path, f"no target of {', '.join(_TARGET)}")
     try:
         listed = listing.read(content)
     except ValueError as error:

@@ -96,7 +96,7 @@ def drift(
         states = stored.real_states(), exact.real_states()
         pairs = [*zip(*states, strict=True), *zip(*outputs, strict=True)]
         for name, (a, b) in zip(names, pairs, strict=True):
-            errors[name].append(np.abs(a - b).ravel())
+            errors[name].append(_error(name, a, b))
     if not all(np.isfinite(value).all() for values in errors.values() for value in values):
         raise UnspoolError("the float .tflite file computes NaN or infinity on this stream")
     return Drift(
@@ -113,6 +113,20 @@ def _ends(session: Session) -> list[tuple[str, tuple[int, ...]]]:
     states = zip(session.state_names, session.real_states(), strict=True)
     outputs = ((tensor.name, tensor.shape) for tensor in session.outputs)
     return [*((name, values.shape) for name, values in states), *outputs]
+
+
+def _error(name: str, quantized: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Absolute errors (values,) of a call; a runtime sizes tensors by itself, whatever a file says.
+
+    Raises:
+        UnspoolError: they are not of the same values.
+    """
+    if quantized.shape != exact.shape:
+        raise UnspoolError(
+            f"the quantized .tflite file gives {quantized.shape} for {name}, the float one "
+            f"{exact.shape}: it is damaged; deploy again"
+        )
+    return np.abs(quantized - exact).ravel()
 
 
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import shutil
-import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from unspool.errors import UnspoolError
+from unspool.support.signals import undisturbed
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """A path of a file, as `open` takes it."""
@@ -81,7 +81,7 @@ def together(folder: AnyPath) -> Iterator[Path]:
     try:
         with _beside(folder) as staged:
             yield staged
-            with _undisturbed():
+            with undisturbed():
                 # Last, what says which files belong together.
                 made = (path for path in staged.rglob("*") if path.is_file())
                 for path in sorted(made, key=lambda path: (path.name == "report.json", path)):
@@ -117,16 +117,6 @@ def _runs(process: int) -> bool:
     except (PermissionError, OverflowError):
         pass
     return True
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM waiting."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

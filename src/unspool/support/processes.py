@@ -1,4 +1,4 @@
-"""Run modules of Unspool as separate processes."""
+"""Run modules as separate processes."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ FOLDER = "/"
 
 
 def command(module: str) -> list[str]:
-    """The command that runs a module, such as "unspool.compilation.vela_host"."""
-    return [sys.executable, "-m", module]
+    """The command that runs a module, such as "ethosu.vela", which ends when this process does."""
+    return [sys.executable, "-m", "unspool.support.child", str(os.getpid()), module]
 
 
 def environment(**more: str) -> dict[str, str]:

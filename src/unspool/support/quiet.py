@@ -11,14 +11,15 @@ import tempfile
 from collections.abc import Iterator
 
 from unspool.errors import UnspoolError
+from unspool.support.memory import shortage
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Discard what is written to stderr, by Python and by C++, inside the block.
 
-    When the block raises anything but a line for the user, the discarded text is printed after all:
-    it may be the only explanation.
+    When the block raises anything but a line for the user, or for want of memory, the discarded
+    text is printed after all: it may be the only explanation.
     The redirection is process-wide; keep the block short.
     """
     sys.stderr.flush()
@@ -30,9 +31,10 @@ def quiet() -> Iterator[None]:
                 yield
         except UnspoolError:
             raise
-        except Exception:
-            held.seek(0)
-            os.write(saved, held.read())
+        except Exception as error:
+            if not shortage(error):
+                held.seek(0)
+                os.write(saved, held.read())
             raise
         finally:
             os.dup2(saved, 2)

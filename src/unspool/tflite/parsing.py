@@ -120,6 +120,8 @@ def _fill(model: Model) -> None:
     for signature in model.signatureDefs or []:
         _listed(signature, "inputs")
         _listed(signature, "outputs")
+        for port in (*signature.inputs, *signature.outputs):
+            port.name = port.name or b""
 
 
 def _listed(owner: Any, name: str) -> None:

@@ -1,0 +1,52 @@
+"""What lies where a command writes its results: those of before, the new ones, or neither."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from kills import given
+
+_STAGED = ".unspool-"
+_TIMES = re.compile(rb"20\d\d-\d\d-\d\d[T ][\d:]+")
+
+
+def state(command: str, out: Path) -> str:
+    """'nothing', 'older', 'whole', 'trained' (its model alone), or what is mixed."""
+    found = _files(out)
+    if not found:
+        return "nothing"
+    if found == _files(given.results(given.OLDER, command) / "out"):
+        return "older"
+    if command in ("deploy", "compress"):
+        return "trained" if found.keys() == {"model.keras"} else _as_reported(found)
+    made = _files(given.results(given.NETWORK, command) / "out")
+    return "whole" if _timeless(found) == _timeless(made) else f"mixed: {sorted(found)}"
+
+
+def staged(out: Path) -> list[str]:
+    """What is not in its place yet."""
+    return sorted(path.name for path in out.glob(f"{_STAGED}*"))
+
+
+def _as_reported(found: dict[str, bytes]) -> str:
+    """Training is not the same to the last bit each time: report.json says what belongs to it."""
+    if "report.json" not in found:
+        return f"mixed, without report.json: {sorted(found)}"
+    listed = json.loads(found.pop("report.json"))["files"]
+    hashed = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    odd = sorted({name for name, _ in hashed.items() ^ listed.items()})
+    return f"mixed: not as report.json has it: {odd}" if odd else "whole"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.relative_to(folder).parts[0].startswith(_STAGED)
+    }
+
+
+def _timeless(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Without the times at which they were written."""
+    return {name: _TIMES.sub(b"", content) for name, content in files.items()}

@@ -1,0 +1,82 @@
+"""What is wrong after a command was killed: with how it ended, and with what it left."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+from commands import COMMAND
+
+from kills import given, results
+from kills.killing import Ended, Moment, environment
+
+INTERRUPTED = "unspool: interrupted"
+
+
+def wrong(moment: Moment, ended: Ended, place: Path) -> list[str]:
+    """What should be otherwise, a line each."""
+    found = [f"processes never ended: {ended.left}"] if ended.left else []
+    if ended.status == -1000:
+        found.append("hung")
+    stray = {path.name for path in place.iterdir()} - {"given", "temporary", "out"}
+    if stray:
+        found.append(f"left beside the results: {sorted(stray)}")
+    if moment.by == signal.SIGKILL:
+        return [*found, *_after_a_kill(moment, place)]
+    return [*found, *_ending(moment, ended), *_left(moment, ended, place)]
+
+
+def _ending(moment: Moment, ended: Ended) -> list[str]:
+    if not ended.began:  # Python itself was still beginning: it ends as it likes
+        return []
+    lines = ended.stderr.splitlines() or [""]
+    if ended.status == 128 + moment.by and lines[-1] == INTERRUPTED and "Traceback" not in lines:
+        return []
+    if ended.status == 0 and INTERRUPTED not in lines and "Traceback" not in lines:
+        return []
+    return [f"status {ended.status}, stderr {ended.stderr[-1500:]!r}"]
+
+
+def _left(moment: Moment, ended: Ended, place: Path) -> list[str]:
+    found = [f"TMPDIR: {path.name}" for path in (place / "temporary").iterdir()]
+    found += [f"in out: {name}" for name in results.staged(place / "out")]
+    state = results.state(moment.command, place / "out")
+    if state not in _allowed(moment, ended):
+        found.append(f"results: {state}")
+    if state == "nothing" and moment.command != "simulate" and (place / "out").exists():
+        found += [] if moment.over else ["an empty folder"]
+    return found
+
+
+def _allowed(moment: Moment, ended: Ended) -> set[str]:
+    if ended.status == 0:
+        return {"whole"}
+    # compress keeps what it trained, and removes what is not of that model first
+    trained = {"trained", "nothing"} if moment.command == "compress" else set[str]()
+    return {"whole", "older" if moment.over else "nothing", *trained}
+
+
+def _after_a_kill(moment: Moment, place: Path) -> list[str]:
+    """Nobody can clean up after a kill -9 but the next command."""
+    found = []
+    out, state = place / "out", results.state(moment.command, place / "out")
+    if state.startswith("mixed"):
+        check = _run(place, *COMMAND, "check", "out", "--no-cpu")
+        if moment.command not in ("deploy", "compress") or check.returncode != 2:
+            found.append(f"results: {state}; check says {check.returncode}: {check.stderr[-500:]}")
+    if any((place / "temporary").iterdir()):
+        _run(place, *COMMAND, "check", "out", "--no-cpu")
+        found += [f"TMPDIR, still: {path.name}" for path in (place / "temporary").iterdir()]
+    if results.staged(out) or found:
+        again = _run(place, *given.arguments(moment.command))
+        if again.returncode:
+            found.append(f"again: status {again.returncode}, {again.stderr[-500:]!r}")
+        found += [f"in out, still: {name}" for name in results.staged(out)]
+        if (state := results.state(moment.command, out)) != "whole":
+            found.append(f"results of the next command: {state}")
+    return found
+
+
+def _run(place: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=place, env=environment(place), capture_output=True, text=True, check=False
+    )
