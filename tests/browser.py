@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 BINARY = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 _PATIENCE = 600  # seconds, on the busiest machine
@@ -131,3 +134,11 @@ class Browser:
             answer = json.loads(self._socket.recv())
             if "method" in answer:
                 self._events.append(answer)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a worker."""
+    opened = Browser()
+    yield opened
+    opened.close()

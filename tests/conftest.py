@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from unspool import Calibration, Deployment, Quality
 
 STEPS, FEATURES, CLASSES = 6, 5, 4
-pytest_plugins = ["command_files"]
+pytest_plugins = ["browser", "command_files"]
 ROOT = Path(__file__).parent
 VELA_ALONE = vela._run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shared
+from browser import BINARY, Browser
 from command_files import Deployed
 from commands import unspool
 from hypothesis import given
@@ -25,6 +26,11 @@ LAYERS = (
 )
 OUTPUTS = ("out*<script>alert(1)", "out* <script>alert(1)", f"[red]{ESCAPES}\u202e|`")
 OUT = "[red]<b>*"
+RUNNING = """
+[...document.querySelectorAll('*')]
+  .filter(e => [...e.attributes].some(a => a.name.startsWith('on')))
+  .map(e => e.outerHTML)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,30 @@ def test_json_and_html_have_the_names(deployed: Deployed) -> None:
     parser.feed(page)
     assert "table" in tags and "script" not in tags
     assert not set(page) & {"\x1b", "\x07", "\u202e"} and html.escape(OUTPUTS[0]) in page
+
+
+@pytest.mark.skipif(BINARY is None, reason="no chromium here: apt-get install chromium")
+def test_a_browser_shows_the_names_where_they_belong_and_runs_none(
+    deployed: Deployed, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "<img src=x onerror=alert(1)>.tflite"
+    file.write_bytes((deployed[0] / "model_int8.tflite").read_bytes())
+    swept = unspool("sweep", file, "--target", "ethos-u55-128", "--out", tmp_path)
+    assert swept.returncode == 0, swept.stderr
+    shown = "[...document.querySelectorAll('{}')].map(e => e.textContent)"
+    for page, head, scripts in (
+        (deployed[0] / "report.html", "<script> on ethos-u55-128", 0),
+        (tmp_path / "sweep.html", file.name, 1),  # its own, which sorts the table
+    ):
+        browser.open(page, 1280, "light")
+        assert head in browser.run("document.querySelector('h1').textContent")
+        assert browser.run("document.scripts.length + document.images.length") == scripts
+        assert browser.run(RUNNING) == []
+        assert browser.complaints() == [] and browser.requests() == [page.resolve().as_uri()]
+        if page.name == "report.html":
+            told, heads = browser.run(shown.format("p")), browser.run(shown.format("th"))
+            assert any("in[b] <i> 1×2×3" in text for text in told)
+            assert {*OUTPUTS[:2], "[red]\\x1b[2J\\x1b]0;t\\x07\\u202e|`"} <= set(heads)
 
 
 def test_c_compiles_and_markdown_shows_them(deployed: Deployed, tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 `make test-all` keeps screenshots in test-screenshots/, for a person to look at.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import slow
 from browser import BINARY, Browser
-from reports import CASES, page
+from reports import CASES, HOSTILE, page
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no chromium here: apt-get install chromium")
 PICTURES = Path(__file__).parents[2] / "test-screenshots"
@@ -78,13 +77,6 @@ FAINT = """
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    opened = Browser()
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize("case", slow.unless(OFTEN, CASES))
 def test_nothing_overflows_and_the_console_is_silent(
     case: str, browser: Browser, tmp_path: Path
@@ -103,6 +95,19 @@ def test_nothing_overflows_and_the_console_is_silent(
             assert browser.run(OVERFLOWING) == [], f"{at}, unfolded"
             assert browser.complaints() == []
             assert browser.requests() == [file.resolve().as_uri()], "nothing else is loaded"
+
+
+def test_names_are_text_in_tables_and_pictures(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(page("hostile"), encoding="utf-8")
+    browser.open(file, 1280, "light")
+    assert HOSTILE in browser.run("document.querySelector('h1').textContent")
+    for places in ("th, td", "svg text, svg title, svg desc"):
+        texts = browser.run(f"[...document.querySelectorAll('{places}')].map(e => e.textContent)")
+        assert any(HOSTILE in text for text in texts), places
+    assert browser.run("document.scripts.length + document.images.length") == 0
+    assert browser.complaints() == []
+    assert browser.requests() == [file.resolve().as_uri()]
 
 
 @pytest.mark.slow

@@ -245,6 +245,22 @@ def test_drift_that_grows_is_told_apart() -> None:
     assert not settled.curves[0].grows
 
 
+def test_a_softmax_of_another_tensor_than_the_file_says_is_told() -> None:
+    """LiteRT sizes what it writes by what it reads."""
+    x = keras.Input((None, 1), name="x")
+    y = L.Dense(2, "softmax", name="y")(L.SimpleRNN(3, name="rnn")(x))
+    float_tflite = convert(unroll_stream(keras.Model(x, y)))
+    data = np.ones((4, 8, 1), np.float32)
+    damaged = flatbuffer.read(quantize(float_tflite, calibrate_stream(float_tflite, data).ranges))
+    graph = damaged.subgraphs[0]
+    states = [i for i in graph.outputs if graph.tensors[i].name.endswith(b"h_out")]
+    graph.operators[-1].inputs = states
+    with pytest.raises(
+        UnspoolError, match=r"gives \(3,\) for y, the float one \(2,\): it is damaged"
+    ):
+        drift(float_tflite, flatbuffer.write(damaged), data[0], "litert")
+
+
 def test_the_whole_way(tmp_path: Path) -> None:
     model = trained(Case("", "gru", MODELS["gru"]))
     data = sequences(40)

@@ -519,6 +519,17 @@ def test_engine_refuses_before_tflm_is_started() -> None:
         engines.tflm(built(softmax(600)))
 
 
+@pytest.mark.parametrize("kind", ["FULLY_CONNECTED", "SOFTMAX", "AVERAGE_POOL_2D", "ADD"])
+@pytest.mark.parametrize("left_out", ["inputs", "outputs"])
+def test_operators_without_tensors_are_refused(kind: str, left_out: str) -> None:
+    model = flatbuffer.read(built(softmax(4)))
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+    setattr(model.subgraphs[0].operators[0], left_out, [])
+    problem = tflm_limits.problem(model)
+    assert problem is None or f"{kind} has " in problem
+
+
 def test_npu_operators_are_not_tflms() -> None:
     model = flatbuffer.read(built(softmax(600)))
     model.operatorCodes[0].customCode = b"ethos-u"

@@ -126,7 +126,8 @@ def _error(name: str, quantized: np.ndarray, exact: np.ndarray) -> np.ndarray:
             f"the quantized .tflite file gives {quantized.shape} for {name}, the float one "
             f"{exact.shape}: it is damaged; deploy again"
         )
-    return np.abs(quantized - exact).ravel()
+    error: np.ndarray = np.abs(quantized - exact).ravel()
+    return error
 
 
 def _cut(stored: Session, stream: Samples) -> list[np.ndarray]:

@@ -82,7 +82,16 @@ def _problem(op: Operator) -> str:
     limit = LIMITS.get(op.kind)
     if limit is None:
         return "has no kernel in TFLM; replace it by others"
-    return _type(op, limit) or _ranks(op, limit) or _operands(op, limit) or limit.check(op)
+    if wrong := _type(op, limit) or _ranks(op, limit) or _operands(op, limit):
+        return wrong
+    try:
+        return limit.check(op)
+    except (
+        IndexError,
+        ValueError,
+        TypeError,
+    ):  # it looks at a tensor that a damaged file leaves out
+        return f"has {len(op.given)} inputs and {len(op.outputs)} outputs, fewer than it takes"
 
 
 def _type(op: Operator, limit: Limit) -> str:
