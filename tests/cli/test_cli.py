@@ -411,6 +411,44 @@ sys.exit(cli.run(["swallow"]))
     assert run.stderr.startswith("unspool: interrupted")
 
 
+IN_AN_IMPORT = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+except:
+    pass  # as libraries do around what they can do without
+while True:
+    time.sleep(0.01)
+"""
+IN_AN_EXEC = 'exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")'
+
+
+@pytest.mark.parametrize("library", [IN_AN_IMPORT, IN_AN_EXEC], ids=["import", "exec"])
+def test_a_ctrl_c_in_an_import_stops_it_however_the_library_takes_it(
+    library: str, tmp_path: Path
+) -> None:
+    """Swallowed, it comes again; within `exec`, Python would die of it in the end: status -2."""
+    (tmp_path / "library.py").write_text(library)
+    (tmp_path / "program.py").write_text("""
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from unspool import cli
+
+def command():
+    import library
+
+cli.app.command("importing")(command)
+sys.argv = ["unspool", "importing"]
+from unspool.__main__ import main
+main()
+""")
+    command = [sys.executable, "-m", "program"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 130
+    assert run.stderr.strip() == "unspool: interrupted"
+
+
 def test_help_names_every_command() -> None:
     run = unspool("--help")
     assert run.returncode == 0
