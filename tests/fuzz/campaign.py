@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fuzz.kinds import KINDS, whole
+from fuzz.kinds import KINDS, place, whole
 
 WORKER: tuple[str, ...] = ("-m", "fuzz.worker")
 
@@ -60,8 +60,8 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._done = 0
 
-    def ask(self, path: Path, inspected: bool, command: str = "") -> dict[str, Any]:
-        """What came of a file: loaded, inspected, or given to a command."""
+    def ask(self, path: Path, inspected: bool, command: str, patience: int) -> dict[str, Any]:
+        """What came of a file: loaded, inspected, or given to a command, which may take long."""
         if self._process is None or self._done >= _FILES_OF_A_WORKER:
             self.close()
             self._start()
@@ -78,7 +78,7 @@ class Worker:
         self._process.stdin.flush()
         self._done += 1
         # inspecting compiles each layer
-        answer = self._answer(SECONDS * (9 if inspected else 1))
+        answer = self._answer(SECONDS * (9 if inspected else patience))
         if command and answer["outcome"] == "fault":
             answer["text"] = f"{command}: {answer['text']}"
         return answer
@@ -135,10 +135,12 @@ def run(
         worker = Worker(Path(name), folder)
         try:
             for kind, content in damaged:
-                path, command = folder / KINDS[kind].name, rng.choice(KINDS[kind].commands or ("",))
+                path = place(folder, KINDS[kind].name)
+                command = rng.choice(KINDS[kind].commands or ("",))
                 before = path.read_bytes() if path.exists() else b""
                 path.write_bytes(content)
-                answer = worker.ask(path, not command and rng.random() < inspected, command)
+                is_inspected = not command and rng.random() < inspected
+                answer = worker.ask(path, is_inspected, command, KINDS[kind].patience)
                 path.write_bytes(before)  # another kind may need it
                 for worst, found in (("slowest", answer["seconds"]), ("memory", answer["memory"])):
                     if found > getattr(result, worst):
@@ -158,8 +160,8 @@ def _surroundings(folder: Path) -> Path:
     """A folder of whole files, with others beside them, above it, and a link that leads out."""
     inside = shutil.copytree(whole(), folder / "model")
     (inside / "sub").mkdir()
-    for place in (folder / "outside.bin", inside / "weights.bin", inside / "sub" / "weights.bin"):
-        place.write_bytes(bytes(range(256)) * 4)
+    for each in (folder / "outside.bin", inside / "weights.bin", inside / "sub" / "weights.bin"):
+        each.write_bytes(bytes(range(256)) * 4)
     (inside / "link.bin").symlink_to(folder / "outside.bin")
     return inside
 

@@ -21,13 +21,15 @@ class Kind:
 
     Attributes:
         drawn: the content of a damaged one.
-        name: of the file, in the folder of whole ones.
+        name: of the file, in the folder of whole ones, or a pattern for the first of several.
         commands: which are tried with it, in that folder; none: it is loaded as a model.
+        patience: how many times as long as others a command may take.
     """
 
     drawn: Callable[[random.Random], bytes]
     name: str
     commands: tuple[str, ...] = ()
+    patience: int = 1
 
 
 def whole() -> Path:
@@ -60,6 +62,15 @@ def _fill(folder: Path) -> None:
     content = (out / "model_int8.tflite").read_bytes()
     (folder / "debug.xml").write_bytes(compile_(content, target()).debug)
     (folder / "vela.ini").write_bytes(arm_config().read_bytes())
+    np.save(folder / "many.npy", np.concatenate([values] * 5))
+    np.save(folder / "y.npy", np.arange(40) % 4)
+    again = [folder / word if word in _FILES else word for word in _SEARCH.split()]
+    assert not unspool(*again).returncode
+
+
+def place(folder: Path, name: str) -> Path:
+    """Where a file lies in a copy of the folder of whole ones, by its name or a pattern for it."""
+    return next(iter(sorted(folder.glob(name))), folder / name)
 
 
 def _unlisted(report: Path) -> None:
@@ -71,7 +82,7 @@ def _unlisted(report: Path) -> None:
 
 @cache
 def _content(name: str) -> bytes:
-    return (whole() / name).read_bytes()
+    return place(whole(), name).read_bytes()
 
 
 def _of(damage: Callable[[random.Random, bytes], bytes], *names: str) -> Callable[..., bytes]:
@@ -82,6 +93,11 @@ def _of(damage: Callable[[random.Random, bytes], bytes], *names: str) -> Callabl
 _tflite = partial(_of, tflite_files.drawn)
 _INT8, _FLOAT, _VELA = (f"model_{kind}.tflite" for kind in ("int8", "float", "vela"))
 _BUDGET = "--no-cpu --max-ms 1 --max-sram-kib 9 --max-flash-kib 9 --max-accuracy-drop 1"
+_FILES = ("model.keras", "many.npy", "y.npy", "searched")
+_SEARCH = (
+    "compress model.keras --data many.npy --labels y.npy --max-accuracy-drop 100 --trials 1 "
+    "--epochs 2 --out searched"
+)
 _INI = "--system-config Ethos_U55_High_End_Embedded --memory-mode Shared_Sram"
 
 KINDS: Mapping[str, Kind] = {
@@ -143,6 +159,18 @@ KINDS: Mapping[str, Kind] = {
             "bundle whole",
             "drift whole --data stream.npy --runtime litert",
         ),
+    ),
+    "search": Kind(
+        _of(data_files.drawn_json, "searched/search/*.json"),
+        "searched/search/*.json",
+        (_SEARCH,),
+        patience=9,  # a candidate that is refused is trained again
+    ),
+    "candidate": Kind(
+        _of(keras_files.drawn_keras, "searched/search/*.keras"),
+        "searched/search/*.keras",
+        (_SEARCH,),
+        patience=9,
     ),
     "ini": Kind(
         _of(data_files.drawn_text, "vela.ini"),
