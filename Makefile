@@ -2,6 +2,7 @@
 # make quick: while at work.  make test: before a commit.  make test-all: the slow tests too.
 # make cover: what no test runs.  make docs: the site, in docs/_build.
 # make fuzz: damaged files, COUNT=20000 of each KIND (onnx, pt2, keras, ... or all), for SECONDS=1800.
+# make kills: COMMAND=deploy (or all), ended by SIGNAL=SIGINT (or all) at COUNT=200 moments of its life.
 # make release-check: the packages in dist, tried out.
 # make lock: requirements/tested.txt, of what is installed.  make licences: of the core.
 PYTHON ?= python3
@@ -23,7 +24,7 @@ PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py test_dependencies.py)
 
-.PHONY: demo quick test test-all cover fuzz docs release-check zoo keras-names onnx-forms lock licences bench clean
+.PHONY: demo quick test test-all cover fuzz kills docs release-check zoo keras-names onnx-forms lock licences bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/unspool mnist
@@ -56,6 +57,13 @@ KIND ?= all
 SEED ?= 0
 fuzz: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python -m fuzz --kind $(KIND) --count $(COUNT) --seconds $(SECONDS) --seed $(SEED)
+
+# Commands that are interrupted and killed; of each command and signal some ten minutes, and more.
+COMMAND ?= all
+SIGNAL ?= all
+kills: COUNT = 200
+kills: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m kills --command $(COMMAND) --signal $(SIGNAL) --count $(COUNT) --seed $(SEED)
 
 docs: $(VENV)/.installed-test
 	$(SITE)

@@ -29,10 +29,11 @@ def _ending(moment: Moment, ended: Ended) -> list[str]:
     if not ended.began:  # Python itself was still beginning: it ends as it likes
         return []
     lines = ended.stderr.splitlines() or [""]
-    if ended.status == 128 + moment.by and lines[-1] == INTERRUPTED and "Traceback" not in lines:
-        return []
-    if ended.status == 0 and INTERRUPTED not in lines and "Traceback" not in lines:
-        return []
+    if "Traceback" not in ended.stderr:
+        if ended.status == 128 + moment.by and lines[-1] == INTERRUPTED:
+            return []
+        if ended.status == 0 and INTERRUPTED not in lines:
+            return []
     return [f"status {ended.status}, stderr {ended.stderr[-1500:]!r}"]
 
 

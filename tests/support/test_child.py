@@ -1,0 +1,52 @@
+"""Processes that end with the one that started them."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from unspool.support import processes
+
+
+def test_a_module_ends_when_what_started_it_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    program = """
+        import subprocess, sys, time
+        from unspool.support import processes
+        child = subprocess.Popen(processes.command("endless"), env=processes.environment())
+        print(child.pid, flush=True)
+        time.sleep(1000)
+    """
+    started = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=_finding(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout
+    child = Path("/proc") / started.stdout.readline().strip()
+    assert (child / "cmdline").exists()
+    started.kill()
+    started.communicate()
+    while child.exists():  # the test's own time limit ends it
+        time.sleep(0.05)
+
+
+def test_a_module_runs_as_python_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "shown.py").write_text("import sys\nprint(__name__, sys.argv[1:])\nsys.exit(3)\n")
+    run = subprocess.run(
+        [*processes.command("shown"), "--a", "b"],
+        env=_finding(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (3, "__main__ ['--a', 'b']\n"), run.stderr
+
+
+def _finding(folder: Path) -> dict[str, str]:
+    """An environment in which modules of a folder are found, and Unspool."""
+    found = processes.environment()
+    return {**found, "PYTHONPATH": os.pathsep.join([str(folder), found["PYTHONPATH"]])}
