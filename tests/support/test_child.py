@@ -1,11 +1,14 @@
 """Processes that end with the one that started them."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
+
+import pytest
 
 from unspool.support import processes
 
@@ -44,6 +47,19 @@ def test_a_module_runs_as_python_runs_it(tmp_path: Path) -> None:
         check=False,
     )
     assert (run.returncode, run.stdout) == (3, "__main__ ['--a', 'b']\n"), run.stderr
+
+
+def test_ctrl_c_does_not_reach_what_is_started_without_interrupts() -> None:
+    """It would end Python with a traceback, as early as here."""
+    reads = [sys.executable, "-c", "print(input())"]
+    with processes.without_interrupts():
+        started = subprocess.Popen(
+            reads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    started.send_signal(signal.SIGINT)
+    assert started.communicate("whole\n") == ("whole\n", "")
+    with pytest.raises(KeyboardInterrupt), processes.without_interrupts():
+        signal.raise_signal(signal.SIGINT)
 
 
 def _finding(folder: Path) -> dict[str, str]:

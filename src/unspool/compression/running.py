@@ -12,7 +12,7 @@ from unspool.compression import candidates
 from unspool.compression.candidate_store import Store
 from unspool.compression.candidates import Candidate, Task
 from unspool.compression.kernels import KernelSetting
-from unspool.support.processes import end_with
+from unspool.support.processes import end_with, without_interrupts
 from unspool.support.progress import Watch
 
 
@@ -50,7 +50,9 @@ class Runner:
         if missing:
             own = os.getpid()
             calls = (joblib.delayed(_tried)(own, task, each, self.watch) for each in missing)
-            for candidate, content in _quietly(self.parallel(calls)):
+            with without_interrupts():
+                results = self.parallel(calls)
+            for candidate, content in _quietly(results):
                 store.keep(candidate, content)
                 yield candidate
 

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 
 from unspool.runtime.session import CHUNK, Session
-from unspool.support.processes import end_with
+from unspool.support.processes import end_with, without_interrupts
 from unspool.support.progress import Progress
 from unspool.support.samples import Samples
 
@@ -32,7 +32,9 @@ def predict(
     parallel = joblib.Parallel(
         cores, "loky", "generator", initializer=end_with, initargs=(os.getpid(),)
     )
-    for chunk in parallel(tasks):
+    with without_interrupts():
+        predicted = parallel(tasks)
+    for chunk in predicted:
         chunks.append(chunk)
         if progress:
             progress(len(chunk[0]))

@@ -5,6 +5,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER = "/"
@@ -21,6 +23,19 @@ def environment(**more: str) -> dict[str, str]:
     package = Path(__file__).resolve().parents[2]
     path = filter(None, [str(package), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Start processes that a terminal's Ctrl-C does not reach, not even while Python starts there.
+
+    It comes to this one, with which they end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with(parent: int) -> None:
