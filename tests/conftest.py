@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import shared
 import vela_forks
+from hypothesis import HealthCheck, settings
 
 from unspool.compilation import vela
 from unspool.guide import mnist
@@ -24,6 +25,9 @@ STEPS, FEATURES, CLASSES = 6, 5, 4
 pytest_plugins = ["browser", "command_files"]
 ROOT = Path(__file__).parent
 VELA_ALONE = vela._run
+# No test depends on how fast the machine is.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 def small_model(

@@ -257,7 +257,7 @@ def test_quantize_gives_pythons_bytes_around_every_half(
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     hnp.arrays(np.float32, FEATURES, elements=st.floats(width=32, allow_nan=False)),
     hnp.arrays(np.float32, FEATURES, elements=st.floats(-40000, 40000, width=32)),

@@ -77,14 +77,14 @@ def cases(draw: Any) -> Case:
     )
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 @given(cases())
 def test_random_nodes(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     check(case, tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(cases())
 def test_many_random_nodes(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     check(case, tmp_path_factory.mktemp("model"))

@@ -32,7 +32,7 @@ def _pack(points: np.ndarray) -> bytes:
     return ((points[:-1] & 0xFFFF) | (slopes & 0xFFFF) << 16).astype("<u4").tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 32), st.integers(0, 1 << 14))
 def test_interpolation(seed: int, spread: int) -> None:
     """As `LUTLookup` of TensorFlow Lite defines it, for all 65,536 values."""

@@ -88,7 +88,7 @@ BITS = st.integers(1 << 11, (1 << 12) - 1)  # scales of 12 bits, near 2**-13
 FREE = st.integers(1 << 23, (1 << 24) - 1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.tuples(FREE, FREE, FREE), st.tuples(BITS, BITS))
 def test_multiplications(free: tuple[int, int, int], short: tuple[int, int]) -> None:
     """int16 MUL: any scales, then operands of 12 bits with a power of two times their product."""
@@ -112,7 +112,7 @@ def test_multiplications(free: tuple[int, int, int], short: tuple[int, int]) -> 
     np.testing.assert_array_equal(*results[1])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(FREE, FREE, st.integers(1, 99))
 def test_rectifiers_that_rescale(first: int, second: int, percent: int) -> None:
     """int16 RELU and LEAKY_RELU with another output scale: float32 against float64."""

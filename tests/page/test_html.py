@@ -382,7 +382,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return widths, sorted(edges)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_boxes_do_not_touch_and_arrows_point_down(graph: Graph) -> None:
     widths, edges = graph

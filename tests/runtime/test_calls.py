@@ -112,7 +112,7 @@ def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     activations=st.sampled_from(["int8", "int16"]),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_calls_give_the_bytes_of_the_unrolled_network(
     cell: str,
     units: int,

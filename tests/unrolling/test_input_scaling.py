@@ -164,7 +164,7 @@ def test_samples_outside_are_told_in_the_users_units() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:calibration data")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4 * STEPS, max_size=4 * STEPS))
 def test_the_bundle_scales_as_python_does(
     firmware: tuple[CDLL, Session], values: list[float]

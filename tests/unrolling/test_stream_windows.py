@@ -244,7 +244,7 @@ KINDS = ("conv", "padded", "depthwise", "pool", "mean", "gru", "norm", "dropout"
     st.integers(1, 3),
     st.integers(0, 9),
 )
-@settings(max_examples=5, deadline=None, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 def test_random_causal_networks(
     layers: list[tuple[str, int, int, int, int]], recurrent: bool, calls: int, seed: int
 ) -> None:
@@ -416,7 +416,7 @@ def test_a_late_stream_runs_on_the_npu_and_is_measured(name: str) -> None:
     st.integers(1, 3),
     st.integers(0, 9),
 )
-@settings(max_examples=4, deadline=None, phases=PHASES)
+@settings(max_examples=4, phases=PHASES)
 def test_random_networks_that_are_late(
     layers: list[tuple[str, int, int, int, str]], calls: int, seed: int
 ) -> None:
