@@ -49,15 +49,22 @@ def test_a_module_runs_as_python_runs_it(tmp_path: Path) -> None:
     assert (run.returncode, run.stdout) == (3, "__main__ ['--a', 'b']\n"), run.stderr
 
 
-def test_ctrl_c_does_not_reach_what_is_started_without_interrupts() -> None:
-    """It would end Python with a traceback, as early as here."""
-    reads = [sys.executable, "-c", "print(input())"]
-    with processes.without_interrupts():
-        started = subprocess.Popen(
-            reads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    started.send_signal(signal.SIGINT)
-    assert started.communicate("whole\n") == ("whole\n", "")
+def test_ctrl_c_does_not_reach_joblibs_processes() -> None:
+    """Not from their first moment on: they have inherited that it is kept away."""
+    program = """
+        import signal, joblib
+        from unspool.support.processes import without_interrupts
+        masked = joblib.delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, [])
+        with without_interrupts():
+            found = joblib.Parallel(2, "loky", "generator")([masked] * 4)
+        print(all(signal.SIGINT in each for each in found))
+        print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    """
+    run = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.run(run, capture_output=True, check=True).stdout == b"True\nset()\n"
+
+
+def test_ctrl_c_that_waited_comes() -> None:
     with pytest.raises(KeyboardInterrupt), processes.without_interrupts():
         signal.raise_signal(signal.SIGINT)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 FOLDER = "/"
@@ -27,10 +28,12 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Start processes that a terminal's Ctrl-C does not reach, not even while Python starts there.
+    """Start joblib's processes so that a terminal's Ctrl-C does not reach them.
 
-    It comes to this one, with which they end.
+    Python that is being started there would end with a traceback. It comes to this process, with
+    which they end.
     """
+    resource_tracker.ensure_running()  # or the first of them starts it, and it unmasks
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
     try:
         yield
