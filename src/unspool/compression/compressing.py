@@ -215,5 +215,5 @@ def check_settings(
     source = training_data(model, data, labels, None, fine_tuning.batch_size, fine_tuning.seed)
     if source.labelled:
         student = copied(model)
-        student.compile(**losses(model), run_eagerly=True)  # no graph is made for two samples
+        student.compile(**losses(model))
         check_fits_loss(student, source)

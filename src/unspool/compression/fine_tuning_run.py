@@ -170,8 +170,11 @@ class Run:
         lesson: OnMixtures | None = None,
     ) -> Student:
         kind = Student if self.source.labelled else Imitator
-        student = kind(self.model, self.projections, self.teacher, forward, lesson)
+        student = kind(self.model, self.projections, self.teacher, lesson)
         given = losses(self.model) if self.source.labelled else {}
         student.compile(optimizer(learning_rate, batches), **given)
+        # What makes variables while TensorFlow traces it is traced twice: metrics, the optimizer.
         check_fits_loss(student, self.source)
+        student.optimizer.build(student.trainable_variables)
+        student.forward = forward
         return student

@@ -59,11 +59,12 @@ def check_fits_loss(student: Any, source: TrainingData) -> None:
         UnspoolError: labels, or a dataset's samples, do not fit the model and its loss.
     """
     data = source.fit["x"]
+    if isinstance(data, tf.data.Dataset):
+        first = {"x": data.take(1)}
+    else:
+        two, given = np.arange(2), [name for name in ("x", "y") if name in source.fit]
+        first = {name: taken(source.fit[name], two) for name in given}
+    student.run_eagerly = True  # no graph is made for two samples
     with fitting(student):
-        if isinstance(data, tf.data.Dataset):
-            student.evaluate(data.take(1), verbose=0)
-            return
-        first = {
-            name: taken(source.fit[name], np.arange(2)) for name in ("x", "y") if name in source.fit
-        }
         student.evaluate(**first, verbose=0)
+    student.run_eagerly, student.test_function = False, None

@@ -14,6 +14,9 @@ class Student(keras.Model):  # type: ignore[misc]
     """A model that computes with the projections of its kernels, and trains the latent weights.
 
     Called as the model is.
+
+    Attributes:
+        forward: runs in the model's place, with its variables; None where the model itself runs.
     """
 
     def __init__(
@@ -21,7 +24,6 @@ class Student(keras.Model):  # type: ignore[misc]
         model: Any,
         projections: Sequence[Projection],
         teacher: Teacher,
-        forward: Callable[[Any], Any] | None = None,
         lesson: "Lesson | None" = None,
     ) -> None:
         """Wrap a model.
@@ -30,7 +32,6 @@ class Student(keras.Model):  # type: ignore[misc]
             model: that is trained.
             projections: of its kernels.
             teacher: the trained model.
-            forward: runs in the model's place, with its variables, if it is given.
             lesson: on what it is compared with its teacher; on the samples where None.
         """
         super().__init__(name=model.name)
@@ -38,7 +39,7 @@ class Student(keras.Model):  # type: ignore[misc]
         self.projections = list(projections)
         self.output_names = getattr(model, "output_names", None)  # of losses given by name
         self.teacher = teacher
-        self.forward = forward
+        self.forward: Callable[[Any], Any] | None = None
         self.lesson = lesson or on_samples
 
     def call(self, inputs: Any, training: bool = False) -> Any:
