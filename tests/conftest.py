@@ -5,10 +5,9 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -82,23 +81,12 @@ def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def computing_at_once(at_once: bool = True) -> Iterator[None]:
-    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same.
-
-    A batch as Unspool asks for is predicted without a data set, which takes longer to make than it.
-    """
-    from unspool.support._tensorflow import keras, tf
-
-    whole = keras.Model.predict
-
-    def predict(model: Any, x: Any, batch_size: int | None = None, **options: Any) -> Any:
-        if batch_size and len(keras.tree.flatten(x)[0]) <= batch_size:
-            return model.predict_on_batch(x)
-        return whole(model, x, batch_size, **options)
+    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same."""
+    from unspool.support._tensorflow import tf
 
     tf.config.run_functions_eagerly(at_once)
     try:
-        with mock.patch.object(keras.Model, "predict", predict) if at_once else nullcontext():
-            yield
+        yield
     finally:
         tf.config.run_functions_eagerly(False)
 

@@ -1,6 +1,7 @@
 """A Keras model's graph, and its inputs and outputs: single tensors, lists or dictionaries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,9 @@ def _joined(path: Sequence[Any]) -> str:
 def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:
     """Outputs of a Keras model in the order of `model.outputs`, each (samples, ...).
 
+    They are those of `model.predict`, without the data set that it makes of the samples: for a few
+    hundred that takes longer than all else.
+
     Args:
         model: a built Sequential or Functional model.
         arrays: one (samples, ...) for each of `model.inputs`.
@@ -138,11 +142,10 @@ def predict(model: Any, arrays: Sequence[np.ndarray], batch_size: int) -> list[n
     )
     open_before = len(scopes)
     try:
-        outputs = model.predict(fed, batch_size=batch_size, verbose=0)
+        return _in_batches(model.predict_on_batch, fed, batch_size)
     except ValueError:  # names that TensorFlow's graphs do not take, such as those with umlauts
         del scopes[open_before:]  # Keras leaves one, which all later names would begin with
-        outputs = _eagerly(model, fed, batch_size)
-    return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
+        return _in_batches(partial(model, training=False), fed, batch_size)
 
 
 def packed(model: Any, arrays: Sequence[np.ndarray]) -> Any:
@@ -152,17 +155,16 @@ def packed(model: Any, arrays: Sequence[np.ndarray]) -> Any:
     return keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
 
 
-def _eagerly(model: Any, fed: Any, batch_size: int) -> list[np.ndarray]:
-    """`predict` without a graph: slow, but it takes any names of layers."""
-    count = len(keras.tree.flatten(fed)[0])
+def _in_batches(call: Callable[[Any], Any], fed: Any, batch_size: int) -> list[np.ndarray]:
+    """What a function of a batch makes of all samples, `batch_size` at a time."""
     parts = []
-    for start in range(0, count, batch_size):
+    for start in range(0, len(keras.tree.flatten(fed)[0]), batch_size):
         batch = keras.tree.map_structure(
             lambda array, start=start: tf.convert_to_tensor(array[start : start + batch_size]), fed
         )
-        parts.append(keras.tree.flatten(model(batch, training=False)))
+        parts.append(keras.tree.flatten(call(batch)))
     return [
-        np.concatenate([np.asarray(part) for part in batches])
+        np.concatenate([np.asarray(part, np.float32) for part in batches])
         for batches in zip(*parts, strict=True)
     ]
 
