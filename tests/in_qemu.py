@@ -43,9 +43,16 @@ def recorded(done: Deployment, sample: Sequence[np.ndarray]) -> list[tuple[Recor
         done: the network.
         sample: the sequence, (1, ...) for each input.
     """
-    session = Session(done.quantized_tflite, "tflm")
-    binary, states = npu.load(done.compiled.tflite), session.initial_states(1)
-    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(done.quantized_tflite))
+    return recorded_of(done.quantized_tflite, done.compiled.tflite, sample)
+
+
+def recorded_of(
+    quantized: bytes, compiled: bytes, sample: Sequence[np.ndarray]
+) -> list[tuple[Recorded, Recorded]]:
+    """As `recorded`, of a quantized file and its binary."""
+    session = Session(quantized, "tflm")
+    binary, states = npu.load(compiled), session.initial_states(1)
+    inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(quantized))
     calls = []
     for number, part in enumerate(session.calls(session.check(list(sample)))):
         merged = session.merged(session.quantized(part), states)
@@ -72,6 +79,37 @@ def program(header: str, calls: Sequence[tuple[Recorded, Recorded]], rest: str) 
     return START + HEAD + "".join(_rooms(*each) for each in kinds) + NETWORK + rest
 
 
+def program_of_parts(
+    headers: Sequence[str],
+    calls: Sequence[Sequence[tuple[Recorded, Recorded]]],
+    taken: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+) -> str:
+    """C of a program that runs one sequence by `kws_run` of a network in parts.
+
+    Args:
+        headers: text of each part's `kws_part_1_io.h` and so on.
+        calls: what goes into each call of each part and what comes out of it.
+        taken: the sequence, stored.
+        expected: what it is to give.
+    """
+    text, rows = START + PARTS_HEAD, []
+    for number, (header, own) in enumerate(zip(headers, calls, strict=True), 1):
+        orders = [_order(header, kind) for kind in ("Input", "Output")]
+        sides = [f"{side}_{number}" for side in ("in", "out")]
+        for side, order, values in zip(sides, orders, zip(*own, strict=True), strict=True):
+            text += _rooms(side, order, values)
+        record = f"record_{number}"
+        text += f"static recording {record} = {{" + ", ".join(
+            f"{side}s, {side}_sizes, {len(order)}, &recorded_{side}[0][0]"
+            for side, order in zip(sides, orders, strict=True)
+        )
+        text += "};\n"
+        rows.append(f"    {{{sides[0]}s, {sides[1]}s, network, &{record}}},\n")
+    text += f"static const kws_part parts[] = {{\n{''.join(rows)}}};\n"
+    return text + _sequence("parts", taken, expected)
+
+
 def of_a_sequence(taken: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str:
     """C that runs one sequence by `kws_run`.
 
@@ -79,6 +117,10 @@ def of_a_sequence(taken: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -
         taken: the sequence, stored; the arguments of `kws_run`.
         expected: what it is to give.
     """
+    return _sequence("ins, outs, network, NULL", taken, expected)
+
+
+def _sequence(network: str, taken: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str:
     text = "".join(array(f"taken_{i}", values) for i, values in enumerate(taken))
     for i, values in enumerate(expected):
         text += array(f"wanted_{i}", values) + f"static int8_t given_{i}[{values.size}];\n"
@@ -88,7 +130,7 @@ def of_a_sequence(taken: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -
         f"    if (memcmp(given_{i}, wanted_{i}, sizeof wanted_{i})) return 100 + {i};\n"
         for i in range(len(expected))
     )
-    return text + RUN.format(arguments=", ".join(arguments), checks=checks)
+    return text + RUN.format(arguments=", ".join([network, *arguments]), checks=checks)
 
 
 def of_a_stream(header: str, calls: int) -> str:
@@ -169,6 +211,38 @@ static int network(void *context) {
 """
 """The recorded call; what is not given what went into it returns 10 and the call's number."""
 
+PARTS_HEAD = """
+#include "kws_run.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    void **ins; const size_t *in_sizes; size_t inputs; const int8_t *in;
+    void **outs; const size_t *out_sizes; size_t outputs; const int8_t *out;
+} recording;
+
+static int calls;
+
+static int network(void *context) {
+    recording *now = (recording *)context;
+    size_t i;
+
+    for (i = 0; i < now->inputs; i++) {
+        if (memcmp(now->ins[i], now->in, now->in_sizes[i])) return 10 + calls;
+        now->in += now->in_sizes[i];
+        memset(now->ins[i], 85, now->in_sizes[i]); /* an inference destroys its inputs */
+    }
+    for (i = 0; i < now->outputs; i++) {
+        memcpy(now->outs[i], now->out, now->out_sizes[i]);
+        now->out += now->out_sizes[i];
+    }
+    calls++;
+    return 0;
+}
+
+"""
+"""Of a program that runs a network in parts: the recorded call of each."""
+
 FEED = """
 int main(void) {{
     kws_reset_states(ins);
@@ -193,7 +267,7 @@ int main(void) {{
 
 RUN = """
 int main(void) {{
-    int status = kws_run(ins, outs, network, NULL, {arguments});
+    int status = kws_run({arguments});
 
     if (status) return status;
 {checks}    printf("%d calls, all bytes equal\\n", calls);

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import in_qemu
 import numpy as np
 import pytest
 import tflm_npu
@@ -12,7 +13,9 @@ from in_c import address, build
 
 import unspool
 from unspool import DeploymentInParts, Options
+from unspool.firmware import write
 from unspool.parts.saving import bundle_in_parts
+from unspool.runtime.linked import taken
 from unspool.support._tensorflow import keras
 from unspool.tflite import ends, flatbuffer
 from unspool.tflite.signature import Signature
@@ -128,6 +131,31 @@ def test_a_call_that_fails_ends_the_sequence(
     given = [np.empty_like(values) for values in expected]
     assert library.kws_run(parts, *map(address, (*taken, *given))) == 7
     assert list(statuses) == []
+
+
+def test_it_runs_on_a_cortex_m55(
+    done: DeploymentInParts, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
+) -> None:
+    """As real target code, in QEMU, which has no NPU: recorded calls stand in for it."""
+    taken_, expected = stored(done, data)
+    values = done.chain.values("tflm", [array[:1] for array in data])
+    numbers = range(1, len(done.chain.parts) + 1)
+    calls = [
+        in_qemu.recorded_of(
+            part.quantized_tflite,
+            part.binary.compiled.tflite,
+            taken(part.part.inputs, values),
+        )
+        for part in done.chain.parts
+    ]
+    write(made, tmp_path)
+    headers = [made[f"kws_part_{number}_io.h"] for number in numbers]
+    write({"main.c": in_qemu.program_of_parts(headers, calls, taken_, expected)}, tmp_path)
+    sources = ["main.c", "kws_run.c", *(f"kws_part_{number}_io.c" for number in numbers)]
+    in_qemu.compile_(sources, at=tmp_path)
+    ended = in_qemu.run("it.elf", at=tmp_path)
+    line = f"{done.compiled.calls} calls, all bytes equal\n".encode()
+    assert (ended.returncode, ended.stdout) == (0, line), ended.stderr
 
 
 def test_the_readme_runs_it(made: dict[str, str], done: DeploymentInParts) -> None:

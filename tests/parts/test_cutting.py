@@ -179,6 +179,20 @@ def test_ids_are_looked_up_in_both_directions() -> None:
     np.testing.assert_allclose(got, model(data), atol=2e-6)
 
 
+def test_odd_names_and_names_that_meet() -> None:
+    x, other = keras.Input((T, F), name="x"), keras.Input((T, F), name="x_backwards")
+    y = L.Concatenate(name="a b")([both(name="gru(1)", return_sequences=True)(x), other])
+    z = L.Bidirectional(L.GRU(3), name="gru_1_forward_in")(y)
+    model = keras.Model([x, other], [L.Dense(2, name="x_")(z), x, y])
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(3, T, F)).astype(np.float32) for _ in range(2)]
+    made = cut(model)
+    assert made.inputs == ("x", "x_backwards")
+    assert len(set(made.outputs)) == 3
+    for got, wanted in zip(run(made, data), predict(model, data, 32), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=2e-6)
+
+
 def test_masks_are_refused_but_for_full_sequences() -> None:
     x = keras.Input((T, F))
     model = keras.Model(x, both()(L.Masking(name="pads")(x)))

@@ -100,8 +100,8 @@ def _run(model: Any, inputs: list[Any], instead: Callable[[Any], Any]) -> Any:
     given = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
     outputs: list[Any] = []
     for tensor in keras.tree.flatten(given):
-        twice = any(tensor is other for other in outputs)
-        outputs.append(keras.layers.Identity()(tensor) if twice else tensor)
+        is_there = any(tensor is other for other in (*inputs, *outputs))
+        outputs.append(keras.layers.Identity()(tensor) if is_there else tensor)
     return keras.Model(alone(inputs), alone(outputs), name=model.name)
 
 
@@ -122,6 +122,7 @@ def _flat(layer: Any) -> Any:
 class _Open:
     """A part while it is made."""
 
+    scopes: Scopes
     inputs: dict[Port, Any] = field(default_factory=dict)
     made: dict[tuple[Key, Form], Any] = field(default_factory=dict)
     outputs: dict[Port, Any] = field(default_factory=dict)
@@ -170,7 +171,7 @@ class _Cutting:
 
     def _value(self, key: Key, form: Form, number: int) -> Any:
         """A tensor in a part, in one of the forms."""
-        part = self.parts.setdefault(number, _Open())
+        part = self._open(number)
         if (key, form) not in part.made:
             if (scaled := self.graph.scaled.get(key)) is not None:
                 read = self._value(scaled.inputs[0], form, number)
@@ -180,6 +181,15 @@ class _Cutting:
             else:
                 part.made[key, form] = self._read(key, form == "backward", number)
         return part.made[key, form]
+
+    def _open(self, number: int) -> _Open:
+        """A part, in which no input gets the name of a layer."""
+        if number not in self.parts:
+            scopes = Scopes()
+            for operation in self.graph.operations:
+                scopes.give(operation.name)
+            self.parts[number] = _Open(scopes)
+        return self.parts[number]
 
     def _way(self, key: Key, form: Form) -> Way:
         ways = self.giving[key].ways
@@ -198,7 +208,7 @@ class _Cutting:
             name = port.value if key not in self.giving else f"{port.value}_in"
             name = f"{name}_backwards" if backwards else name
             shape, dtype = self.graph.shapes[key], self.graph.dtypes[key]
-            part.inputs[port] = keras.Input(shape[1:], dtype=dtype, name=Scopes().give(name))
+            part.inputs[port] = keras.Input(shape[1:], dtype=dtype, name=part.scopes.give(name))
         return part.inputs[port]
 
 
