@@ -294,6 +294,9 @@ def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     run = unspool("drift", tmp_path, "--data", files / "good.npy")
     assert run.returncode == 0, run.stderr
     assert "gru/h" in run.stdout
+    np.savez(tmp_path / "empty.npz", x=np.zeros((2, 6, 0), np.float32))
+    refused = unspool("drift", tmp_path, "--data", tmp_path / "empty.npz")
+    assert refused.returncode == 2 and "the shape (1, 12, 0), expected" in refused.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     told = [each["command"] for each in report["advice"]]
     (compress,) = (command for command in told if command.startswith("unspool compress"))

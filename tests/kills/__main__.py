@@ -31,9 +31,9 @@ def _told(command: str, by: signal.Signals, lasts: float, given: argparse.Namesp
         for fault in result.faults[shown:]:
             print(f"FAULT {fault}", flush=True)
         shown = len(result.faults)
-        if result.count in (given.count // 2, given.count):
-            seconds = time.monotonic() - begin
-            print(f"{command} {by.name}: {result}, in {seconds:.0f} s", flush=True)
+        if sum(result.outcomes.values()) % 25 == 0:
+            print(f"{command} {by.name}: {result}", flush=True)
+    print(f"{command} {by.name}: {result}, in {time.monotonic() - begin:.0f} s", flush=True)
     return result
 
 

@@ -168,4 +168,7 @@ def _one_after_the_other(data: "Samples", signature: "Signature") -> "Samples":
 
 def _joined(array: np.ndarray, dimensions: int | None) -> np.ndarray:
     """Sequences of so many dimensions, joined; anything else as it is."""
-    return array.reshape(-1, *array.shape[2:]) if array.ndim == dimensions else array
+    if array.ndim != dimensions:
+        return array
+    sequences, steps, *rest = array.shape
+    return array.reshape(sequences * steps, *rest)
