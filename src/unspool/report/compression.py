@@ -121,7 +121,8 @@ class SearchTable:
     left_out: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        goal, tried = self.search.goal, (*self.search.previews, *self.search.candidates)
+        goal, full = self.search.goal, self.search.candidates
+        tried = [*(one for one in self.search.previews if one not in full), *full]
         percent = " %" if goal.is_accuracy else ""
         yield (
             f"Tried: quantized, in LiteRT, on {self.search.samples:,} held-out samples, trained "
