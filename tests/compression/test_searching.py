@@ -511,6 +511,7 @@ def test_what_is_promising_is_tried_with_all_epochs(
 
 
 def test_a_search_for_a_small_error(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
     x = keras.Input((STEPS, FEATURES))
     model = keras.Model(x, keras.layers.Dense(1)(keras.layers.SimpleRNN(16)(x)))
     model.compile(keras.optimizers.Adam(1e-2), loss="mse")

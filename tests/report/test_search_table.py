@@ -2,15 +2,16 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from unspool import Candidate, Goal, KernelSetting, Search, target
-from unspool.cli.console import bars
-from unspool.cli.search_view import Running, last_rows
+from unspool import Candidate, Goal, KernelSetting, Search, UnspoolError, target
+from unspool.cli.console import bars, interrupted
+from unspool.cli.search_view import Running, last_rows, showing
 from unspool.report.compression import SearchTable
 
 
@@ -71,6 +72,22 @@ def test_what_is_done_is_in_the_table_alone() -> None:
     watch("37.5 % of the units, 55 % zeros, 16 values: loss 0.2", 3, 72)
     text = " ".join(printed(progress, 80))
     assert "3/72" in text and "72/72" not in text
+
+
+def test_a_ctrl_c_that_ended_vela_says_where_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Vela has the signal too, and its end may be told before ours."""
+    with pytest.raises(UnspoolError), showing(tmp_path):
+        raise UnspoolError("Vela ended")
+    assert not capsys.readouterr().err, "nothing was interrupted"
+    interrupted.set()
+    try:
+        with pytest.raises(UnspoolError), showing(tmp_path):
+            raise UnspoolError("Vela ended")
+    finally:
+        interrupted.clear()
+    assert "the same command goes on from there" in capsys.readouterr().err
 
 
 def test_a_stage_that_takes_longer_the_second_time() -> None:

@@ -9,7 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import Progress
 
-from unspool.cli.console import bars, console, lines
+from unspool.cli.console import bars, console, interrupted, lines
+from unspool.errors import UnspoolError
 from unspool.support import files
 from unspool.support.progress import Watch
 
@@ -21,7 +22,7 @@ OnCandidate: TypeAlias = "Callable[[Search], None]"
 
 _REFRESHES = 2
 """A second: trainings take minutes."""
-_RUNNING = 4
+_RUNNING = 5
 """Lines of a terminal for what is being tried."""
 
 
@@ -47,7 +48,9 @@ def showing(folder: Path) -> Iterator[tuple[OnCandidate, Watch]]:
     try:
         with live:
             yield on_candidate, watch
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UnspoolError) as error:
+        if isinstance(error, UnspoolError) and not interrupted.is_set():
+            raise  # else it is of Vela, say, which the same Ctrl-C ended
         best = so_far[-1].chosen if so_far else None
         if best is not None:
             listing.begin_anew(folder)

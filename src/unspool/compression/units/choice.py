@@ -11,7 +11,8 @@ from unspool.errors import UnspoolError
 _MULTIPLES = ((64, 32), (0, 8))
 """A share of a layer's units that is above the first number is rounded to a multiple of the second.
 
-The estimate of a GRU jumps behind 64, 96 and 128 units on Ethos-U55 (docs/compression.md).
+The estimate of a GRU jumps behind 64, 96 and 128 units on Ethos-U55; other targets lose at most a
+tenth by these (docs/compression.md).
 """
 
 
