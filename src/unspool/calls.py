@@ -15,7 +15,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import structure
 from unspool.frontend.inference_form import for_inference
 from unspool.frontend.time_first import time_first
-from unspool.parts.deployment import chained
+from unspool.parts.binaries import chained
 from unspool.support import samples
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples

@@ -1,39 +1,22 @@
 """A network in parts, from the trained model to binaries that are called one after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-import numpy as np
-
-from unspool import stages
-from unspool.before_work import Labels, checked, inspected, steps_in_front, told
+from unspool.before_work import Labels, checked, inspected, steps_in_front
 from unspool.compilation import targets
-from unspool.compilation.in_parts import CompiledPart, CompiledParts, together
-from unspool.compilation.targets import Target
+from unspool.compilation.in_parts import CompiledParts
 from unspool.deployed import Options
-from unspool.deployment import compiled_for, way_of
+from unspool.deployment import way_of
 from unspool.errors import UnspoolError
-from unspool.frontend import structure
-from unspool.inspection.lost_ranges import lost_ranges
+from unspool.parts.binaries import chained
 from unspool.parts.chain import Chain
-from unspool.parts.cutting import Cut, Part, cut
-from unspool.parts.forms import Forms
-from unspool.parts.sizes import handed_on
-from unspool.quantization.calibration import Calibration
-from unspool.quantization.ranges import Range
-from unspool.runtime import evaluation, linked
 from unspool.runtime.measuring import Measured, measure
-from unspool.stages import Way
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
 from unspool.support.samples import Samples
-from unspool.tflite import flatbuffer
 from unspool.unrolling import taken
 from unspool.unrolling.graph_checks import check_graph
-from unspool.unrolling.pieces import CALLS
-from unspool.unrolling.stream_checks import check_streams
 
 _DEFAULTS = Options()
 
@@ -121,41 +104,6 @@ def deploy_in_parts(
     )
 
 
-def chained(
-    model: Any,
-    arrays: Sequence[np.ndarray],
-    steps_per_call: int,
-    time_steps: int | None,
-    options: Options,
-    clock: Clock,
-) -> tuple[Chain, CompiledParts]:
-    """A model in parts, each as far as its binary, and what they take together.
-
-    Args:
-        model: a built Keras model, without what only training needs.
-        arrays: samples to calibrate with, one (samples, ...) per input.
-        steps_per_call: as `deploy_in_parts` takes it.
-        time_steps: length of the sequence where the model leaves it open.
-        options: target, calibration and quantization.
-        clock: times the stages.
-
-    Raises:
-        UnspoolError: as `deploy_in_parts`.
-    """
-    made = cut(model, time_steps, full_length=options.full_length)
-    if not any(part.is_loop for part in made.parts):
-        raise UnspoolError(
-            f"model {model.name!r}: no recurrent layer of it can be called several times for a "
-            "sequence: the model gives each its first state, or it lies within another layer; "
-            "expected no `steps_per_call`"
-        )
-    work = _Work(options, options.target or targets.target(), clock, steps_per_call)
-    parts = work.parts(made, arrays)
-    binaries = [part.binary for part in parts]
-    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], made.outputs)
-    return Chain(model, made, parts), together(binaries, sizes)
-
-
 def _check(options: Options) -> None:
     if options.fed_back:
         raise UnspoolError(
@@ -166,97 +114,3 @@ def _check(options: Options) -> None:
         raise UnspoolError(
             "`resident_weights` and a network in parts: not together yet; expected at most one"
         )
-
-
-@dataclass(frozen=True)
-class _Work:
-    """Takes one part after the other to its binary."""
-
-    options: Options
-    target: Target
-    clock: Clock
-    steps_per_call: int
-
-    def parts(self, made: Cut, arrays: Sequence[np.ndarray]) -> tuple[Forms, ...]:
-        """All parts, in the order in which they run."""
-        values = dict(zip(made.inputs, arrays, strict=True))
-        ranges: dict[str, Range] = {}
-        done = []
-        for part in made.parts:
-            read = linked.taken(part.inputs, values)
-            forms = self.forms(part, read, ranges)
-            ranges |= _given(forms)
-            values |= linked.given_by(part.outputs, evaluation.predict(part.model, read))
-            done.append(forms)
-        return tuple(done)
-
-    def forms(self, part: Part, read: Sequence[np.ndarray], ranges: Mapping[str, Range]) -> Forms:
-        """A part as far as its binary, whose inputs keep the ranges that they were given with."""
-        steps, way = self.way(part)
-        names = [tensor.name for tensor in structure.inputs(part.model)]
-        known = {
-            name: ranges[port.value]
-            for name, port in zip(names, part.inputs, strict=True)
-            if port.value in ranges
-        }
-        way = replace(way, calibrate=partial(_with_ranges, way.calibrate, known))
-        calibrated, tflite = stages.quantized(part.model, read, way, self.clock)
-        warned = told(lost_ranges(part.model, calibrated.float_tflite, tflite))
-        compiled, _ = compiled_for(tflite, self.target, None, self.clock)
-        binary = CompiledPart(compiled, part.inputs, part.outputs, steps)
-        return Forms(part, calibrated, tflite, binary, warned)
-
-    def way(self, part: Part) -> tuple[int | None, Way]:
-        """How many time steps a call takes, and how the part is unrolled."""
-        if not part.is_loop:
-            return None, way_of(None, None, self.options)
-        multiple = check_streams(part.model, CALLS).multiple
-        length = taken.length(part.model, None)
-        possible = [n for n in taken.divisors(length) if n % multiple == 0]
-        if not possible:
-            raise UnspoolError(
-                f"a sequence of {length} time steps within the model is not made of whole calls: "
-                f"its strides need a multiple of {multiple} in each; expected no `steps_per_call`"
-            )
-        steps = max((n for n in possible if n <= self.steps_per_call), default=possible[0])
-        return steps, way_of(None, steps, self.options)
-
-
-_NEAR = 0.01
-"""How far a range may be from that which it is given with, of its width, to be made the same."""
-
-
-def _given(forms: Forms) -> dict[str, Range]:
-    """The ranges of what a part gives."""
-    graph = flatbuffer.look(forms.calibrated.float_tflite).subgraphs[0]
-    ranges = forms.calibrated.calibration.ranges
-    return {  # states, if there are any, come behind them
-        port.value: ranges[graph.tensors[index].name.decode()]
-        for port, index in zip(forms.part.outputs, graph.outputs, strict=False)
-    }
-
-
-def _with_ranges(
-    calibrate: Callable[..., Calibration],
-    known: Mapping[str, Range],
-    float_tflite: bytes,
-    data: Samples,
-    **options: Any,
-) -> Calibration:
-    """Calibrate a part; inputs keep the ranges that they were given with, or nearly have.
-
-    Then their bytes are handed on as they are. An input that is tied to others, by a Concatenate,
-    may have a wider one.
-    """
-    found = calibrate(float_tflite, data, **options)
-    ranges = dict(found.ranges)
-    for tie in found.observations.ties if found.observations else ():
-        for name in known.keys() & set(tie):
-            if _are_near(ranges[name], known[name]):
-                ranges |= dict.fromkeys(ranges.keys() & set(tie), known[name])
-    return replace(found, ranges=ranges)
-
-
-def _are_near(one: Range, other: Range) -> bool:
-    ends = (one.minimum - other.minimum, one.maximum - other.maximum)
-    return max(map(abs, ends)) <= _NEAR * other.width
