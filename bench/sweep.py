@@ -14,7 +14,7 @@ import numpy as np
 
 from unspool.compilation import vela
 from unspool.compilation.sweeping import sweep
-from unspool.compilation.targets import all_targets
+from unspool.compilation.target_selection import all_targets
 from unspool.frontend.keras_file import load
 from unspool.guide.model import build
 from unspool.quantization.calibration import calibrate

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from unspool.compilation.compiled import Compiled, Operator
     from unspool.compilation.residency.keeping import Resident, keep_resident
     from unspool.compilation.sweeping import Cost, Sweep, Trial, sweep
-    from unspool.compilation.targets import Target, all_targets, target
+    from unspool.compilation.target_selection import all_targets
+    from unspool.compilation.targets import Target, target
     from unspool.compilation.vela import compile
     from unspool.compression.candidates import Candidate
     from unspool.compression.cluster import on_cluster
@@ -107,7 +108,7 @@ _HOME = {
     "UnspoolError": "errors",
     "UnspoolWarning": "errors",
     "Verdict": "unrolling.layer_rules",
-    "all_targets": "compilation.targets",
+    "all_targets": "compilation.target_selection",
     "bundle": "firmware",
     "calibrate": "quantization.calibration",
     "calibrate_stream": "quantization.calibration",

@@ -21,8 +21,9 @@ from onnx_forms.form import w
 from unspool import deployment
 from unspool.cli.compress_inputs import again
 from unspool.cli.compress_options import TrainedFiles
-from unspool.cli.deploy_options import DeployOptions, StreamOptions
+from unspool.cli.deploy_options import DeployOptions
 from unspool.cli.options import Activations, TargetOptions
+from unspool.cli.stream_options import StreamOptions
 from unspool.compression.units import scores
 from unspool.support._tensorflow import keras
 

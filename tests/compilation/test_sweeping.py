@@ -18,7 +18,8 @@ import unspool
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget
 from unspool.compilation.sweeping import SORTS, Sweep, order, sweep
-from unspool.compilation.targets import ACCELERATORS, Target, all_targets, target
+from unspool.compilation.target_selection import all_targets
+from unspool.compilation.targets import ACCELERATORS, Target, target
 from unspool.compilation.vela_host import Host
 from unspool.errors import UnspoolError
 from unspool.page.sweep import sweep_html

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from unspool.errors import UnspoolError
-from unspool.support import samples
+from unspool.support import sample_files
 from unspool.support.apart import apart
 
 
@@ -16,7 +16,7 @@ def test_what_is_returned_and_raised_is_the_same() -> None:
     with pytest.raises(ValueError, match="math domain error"):
         apart(math.sqrt, -1)
     with pytest.raises(UnspoolError, match="/nowhere: no such file"):
-        apart(samples.load, "/nowhere")
+        apart(sample_files.load, "/nowhere")
 
 
 def test_its_death_is_one_line() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unspool.errors import UnspoolError
-from unspool.support import samples
+from unspool.support import sample_files, samples
 from unspool.tflite.ends import Tensor
 
 INPUT = Tensor("x", (1, 3, 2), np.dtype(np.float32))
@@ -98,21 +98,21 @@ def test_files_that_are_not_numbers_are_refused_in_one_line(content: bytes, tmp_
     path = tmp_path / "x.npy"
     path.write_bytes(content)
     with pytest.raises(UnspoolError, match=r"x\.npy: ") as error:
-        samples.load(path)
+        sample_files.load(path)
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnspoolError, match=r"nowhere\.npy: no such file"):
-        samples.load(tmp_path / "nowhere.npy")
+        sample_files.load(tmp_path / "nowhere.npy")
 
 
 def test_npy_and_npz_are_read(tmp_path: Path) -> None:
     array = np.arange(6.0).reshape(1, 3, 2)
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", x=array, z=array)
-    np.testing.assert_array_equal(samples.load(tmp_path / "a.npy"), array)
-    loaded = samples.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(sample_files.load(tmp_path / "a.npy"), array)
+    loaded = sample_files.load(tmp_path / "a.npz")
     assert isinstance(loaded, dict)
     assert sorted(loaded) == ["x", "z"]
     np.testing.assert_array_equal(loaded["z"], array)

@@ -12,13 +12,14 @@ from unspool.cli.compress_options import (
     TrainingOptions,
 )
 from unspool.cli.console import console, watching
-from unspool.cli.deploy_options import DeployOptions, StreamOptions
+from unspool.cli.deploy_options import DeployOptions
 from unspool.cli.grouping import grouped
 from unspool.cli.kernel_options import KernelOptions
 from unspool.cli.options import ModelConfig, TargetOptions
 from unspool.cli.piece_options import PieceOptions
 from unspool.cli.search_options import SearchOptions
 from unspool.cli.searched import search_for
+from unspool.cli.stream_options import StreamOptions
 from unspool.errors import UnspoolError
 from unspool.support import files
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from unspool.cli.compress_options import Arrays, TrainedFiles, TrainingOptions
 from unspool.cli.console import watching
-from unspool.cli.deploy_options import DeployOptions, StreamOptions
+from unspool.cli.deploy_options import DeployOptions
 from unspool.cli.grouping import words
 from unspool.cli.kernel_options import KernelOptions
 from unspool.cli.options import MODEL, Activations, TargetOptions
 from unspool.cli.search_options import SearchOptions
+from unspool.cli.stream_options import StreamOptions
 from unspool.errors import UnspoolError
 from unspool.support import files
 

@@ -8,7 +8,7 @@ import typer
 
 from unspool.cli.options import MODEL, Out
 from unspool.errors import UnspoolError
-from unspool.support import files, samples
+from unspool.support import files, sample_files, samples
 from unspool.support.samples import Samples
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class TrainedFiles:
         Raises:
             UnspoolError: one cannot be read, or does not hold what it should.
         """
-        data = samples.load(self.data)
-        labels = samples.load(self.labels) if self.labels else None
-        few = samples.load(self.calibration) if self.calibration else None
+        data = sample_files.load(self.data)
+        labels = sample_files.load(self.labels) if self.labels else None
+        few = sample_files.load(self.calibration) if self.calibration else None
         return Arrays(
             data=data,
             labels=labels,
             calibration=samples.first(data, samples.CALIBRATION_COUNT) if few is None else few,
-            test=(samples.load(self.test[0]), samples.load(self.test[1])) if self.test else None,
+            test=sample_files.load_pair(self.test),
         )
 
 

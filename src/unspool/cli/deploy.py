@@ -5,14 +5,15 @@ from typing import Any
 from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.claims import claimed
 from unspool.cli.console import console, watching
-from unspool.cli.deploy_options import DeployOptions, ModelFiles, StreamOptions
+from unspool.cli.deploy_options import DeployOptions, ModelFiles
 from unspool.cli.flags import with_flags
 from unspool.cli.grouping import grouped, words
 from unspool.cli.options import DEFAULT_OUT, Out, TargetOptions, resident_kib
 from unspool.cli.piece_options import PieceOptions
+from unspool.cli.stream_options import StreamOptions
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
-from unspool.support import samples
+from unspool.support import sample_files
 from unspool.support.text import printable
 
 
@@ -33,8 +34,8 @@ def deploy_command(
     limits = budget.chosen()
     _check(limits, given.test is not None, quantization.allow_cpu)
     stream.check()
-    calibration = samples.load(given.calibration)
-    test = (samples.load(given.test[0]), samples.load(given.test[1])) if given.test else None
+    calibration = sample_files.load(given.calibration)
+    test = sample_files.load_pair(given.test)
     folder = claimed(out)
     console().print(f"target: {chosen}")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from unspool.cli.deploy_options import StreamOptions
 from unspool.cli.options import CalibrationRounds, States, StepsPerCall, TimeSteps
+from unspool.cli.stream_options import StreamOptions
 from unspool.errors import UnspoolError
 
 FULL_UNITS, FULL_EPOCHS = 256, 1

@@ -10,7 +10,7 @@ import typer
 
 from unspool.cli.console import console, watching
 from unspool.errors import UnspoolWarning
-from unspool.support import files, samples
+from unspool.support import files, sample_files
 from unspool.support.progress import Clock
 from unspool.support.text import printable, visible
 
@@ -47,8 +47,8 @@ def simulate_command(
     ] = None,
 ) -> None:
     """Run a compiled binary in the NPU's simulator: print outputs, or the accuracy."""
-    values = samples.load(data)
-    right = samples.load(labels) if labels else None
+    values = sample_files.load(data)
+    right = sample_files.load(labels) if labels else None
     if out and out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
     if not file.is_dir():

@@ -14,7 +14,7 @@ from unspool.cli.options import Runtime
 from unspool.compilation.targets import Target, target
 from unspool.errors import UnspoolError
 from unspool.report import document, listing
-from unspool.support import files, samples
+from unspool.support import files, sample_files
 from unspool.support.apart import apart
 from unspool.support.progress import Clock
 
@@ -40,7 +40,7 @@ def drift_command(
     """Print how far the int8 states and outputs stray from float over a long stream."""
     report = document.load(folder / document.NAME)
     claimed(folder)
-    sequences = samples.load(data)
+    sequences = sample_files.load(data)
     if "parts" in report:
         raise UnspoolError(
             f"{folder}: a network in parts, whose calls begin anew with each sequence; drift is of "

@@ -14,7 +14,8 @@ from unspool.cli.claims import claimed
 from unspool.cli.console import BROKEN, console, watching
 from unspool.cli.grouping import grouped
 from unspool.cli.options import DEFAULT_OUT, Out, VelaConfig
-from unspool.compilation.targets import Target, all_targets
+from unspool.compilation.target_selection import all_targets
+from unspool.compilation.targets import Target
 from unspool.support import files
 
 if TYPE_CHECKING:

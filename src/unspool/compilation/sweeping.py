@@ -13,7 +13,8 @@ from unspool.compilation import budgets, vela
 from unspool.compilation.budgets import Breach, Budget
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.kinds import CPU_OPERATORS, FLASH, MILLISECONDS, SRAM_WITH_WEIGHTS
-from unspool.compilation.targets import Target, all_targets
+from unspool.compilation.target_selection import all_targets
+from unspool.compilation.targets import Target
 from unspool.compilation.vela_host import Host
 from unspool.errors import UnspoolError
 from unspool.support.progress import Watch, unwatched

@@ -1,7 +1,6 @@
 """Targets: an accelerator, a system configuration and a memory mode, by Vela's names."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +116,7 @@ def target(
         >>> print(unspool.target("ethos-u55-128"))
         ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram
     """
-    _check_accelerator(accelerator)
+    check_accelerator(accelerator)
     if not 0 <= call_microseconds < math.inf:
         raise UnspoolError(
             f"`call_microseconds` {call_microseconds:g}: expected a finite number, 0 or more"
@@ -138,91 +137,13 @@ def target(
             f"system configuration {chosen.system_config!r}: expected, for {accelerator} in "
             f"{path.name}, one of {', '.join(systems) or '(none there)'}"
         )
-    fitting = [mode for mode in modes if _fits(path, chosen.system_config, mode)]
+    fitting = [mode for mode in modes if fits(path, chosen.system_config, mode)]
     if chosen.memory_mode not in fitting:
         raise UnspoolError(
             f"memory mode {chosen.memory_mode!r}: expected, for {accelerator} with "
             f"{chosen.system_config}, one of {', '.join(fitting) or '(none there)'}"
         )
     return chosen
-
-
-def all_targets(
-    accelerators: Sequence[str] = (),
-    system_configs: Sequence[str] = (),
-    memory_modes: Sequence[str] = (),
-    config: AnyPath | None = None,
-) -> tuple[Target, ...]:
-    """Every target that has these names; combinations that do not exist are left out.
-
-    Args:
-        accelerators: some of `ACCELERATORS`; all where empty.
-        system_configs: system configurations of the file; all where empty.
-        memory_modes: memory modes of the file; all where empty.
-        config: a Vela configuration file; Arm's own where None.
-
-    Raises:
-        UnspoolError: a name is unknown, or no target has it together with the other names.
-
-    Example:
-        >>> targets = unspool.all_targets(["ethos-u55-128"], ["Ethos_U55_High_End_Embedded"])
-        >>> sorted(target.memory_mode for target in targets)
-        ['Shared_Sram', 'Sram_Only']
-    """
-    for accelerator in accelerators:
-        _check_accelerator(accelerator)
-    path = Path(config) if config else arm_config()
-    everything = _every_target(path)
-    wanted = [
-        _Choice("target", "accelerator", accelerators),
-        _Choice("system configuration", "system_config", system_configs),
-        _Choice("memory mode", "memory_mode", memory_modes),
-    ]
-    matches = [chosen for chosen in everything if all(choice.has(chosen) for choice in wanted)]
-    for choice in wanted:
-        choice.check_known(everything, path)
-    for choice in wanted:
-        choice.check_used(matches)
-    return tuple(matches)
-
-
-def _every_target(path: Path) -> list[Target]:
-    return [
-        Target(accelerator, system, mode, path)
-        for accelerator in ACCELERATORS
-        for system in system_configs(accelerator, path)
-        for mode in memory_modes(accelerator, path)
-        if _fits(path, system, mode)
-    ]
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """Names that targets are chosen by: some of one attribute's; every name where empty."""
-
-    what: str
-    attribute: str
-    names: Sequence[str]
-
-    def has(self, target: Target) -> bool:
-        return not self.names or getattr(target, self.attribute) in self.names
-
-    def check_known(self, everything: Sequence[Target], path: Path) -> None:
-        known = dict.fromkeys(getattr(target, self.attribute) for target in everything)
-        for name in self.names:
-            if name not in known:
-                listed = ", ".join(known) or "(none there)"
-                raise UnspoolError(
-                    f"{self.what} {name!r}: expected, in {path.name}, one of {listed}"
-                )
-
-    def check_used(self, chosen: Sequence[Target]) -> None:
-        for name in self.names:
-            if not any(getattr(target, self.attribute) == name for target in chosen):
-                raise UnspoolError(
-                    f"{self.what} {name!r}: does not go with any of the others that were given; "
-                    "leave it out, or give others"
-                )
 
 
 def system_configs(accelerator: str, config: Path) -> list[str]:
@@ -247,7 +168,12 @@ def memory_modes(accelerator: str, config: Path) -> list[str]:
     ]
 
 
-def _check_accelerator(name: str) -> None:
+def check_accelerator(name: str) -> None:
+    """Check the name of an accelerator.
+
+    Raises:
+        UnspoolError: Vela compiles for none of this name.
+    """
     if name not in ACCELERATORS:
         raise UnspoolError(f"target {name!r}: expected one of {', '.join(ACCELERATORS)}")
 
@@ -257,7 +183,7 @@ def _is_dedicated(config: Path, mode: str) -> bool:
     return areas[0] != areas[1]
 
 
-def _fits(config: Path, system: str, mode: str) -> bool:
+def fits(config: Path, system: str, mode: str) -> bool:
     """Whether a memory mode's arena lies in memory that can be written."""
     port = setting(config, f"Memory_Mode.{mode}", "arena_mem_area").lower()
     return "Flash" not in setting(config, f"System_Config.{system}", f"{port}_port")

@@ -25,12 +25,14 @@ from unspool.unrolling.substitutes import Function
 from unspool.unrolling.windows import (
     Spreading,
     Window,
+    beside_time,
     cropping,
+    padded_beside,
     padding,
     pools_all,
-    same_zeros,
     spreading,
     window,
+    without_padding,
 )
 
 _L = keras.layers
@@ -80,11 +82,11 @@ class Windows:
             pool = plain(layer, name)
             return lambda chunk, mask=None, **_: self._pooled(layer, name, chunk, mask, pool)
         if spread := spreading(layer):
-            alone = plain(_without_padding(layer), name)
+            alone = plain(without_padding(layer), name)
             return lambda chunk, **_: self._spread(layer, name, chunk, spread, alone)
         if read is None:
             return None
-        alone, beside = plain(_without_padding(layer), name), _padded_beside(layer)
+        alone, beside = plain(without_padding(layer), name), padded_beside(layer)
         wider: DeployLayer = plain(beside, self.give(f"{name}_beside")) if beside else as_it_is
         return lambda chunk, **_: self._read(
             layer, name, chunk, read, lambda rows: alone(wider(rows))
@@ -182,7 +184,7 @@ class Windows:
         self, layer: Any, name: str, rows: tuple[int, int], plain: Callable[[Any, str], DeployLayer]
     ) -> DeployLayer:
         """Zeros around a sequence: the window behind them has those in front as its first rows."""
-        added = _beside_time(layer)
+        added = beside_time(layer)
         beside = plain(added, self.give(f"{name}_beside")) if added else as_it_is
         # Another tensor: who else reads the chunk reads no zeros in front of it.
         same = Function(tf.identity, name=name)
@@ -228,29 +230,3 @@ class Windows:
         last = Function(lambda x: x[:, -rows:], name=self.give(f"{name}_rows"))
         self.states.append(DeployState(layer, replace(state, held=held), before, last(whole)))
         return whole
-
-
-def _without_padding(layer: Any) -> Any:
-    """The layer, with its weights, for rows that are all there."""
-    if layer.padding == "valid":
-        return layer
-    made = type(layer).from_config({**layer.get_config(), "padding": "valid"})
-    made.build(layer.input.shape if hasattr(layer, "input") else None)
-    made.set_weights(layer.get_weights())
-    return made
-
-
-def _padded_beside(layer: Any) -> Any | None:
-    """The zeros that a padding "same" adds to the frequencies of (time, frequency), if any."""
-    if layer.padding != "same" or len(layer.kernel_size) == 1:
-        return None
-    size = (layer.kernel_size[1] - 1) * layer.dilation_rate[1] + 1
-    both = same_zeros(layer.input.shape[2], size, layer.strides[1])
-    return _L.ZeroPadding2D(((0, 0), both)) if any(both) else None
-
-
-def _beside_time(layer: Any) -> Any | None:
-    """The zeros that a ZeroPadding2D adds to the other axis; None where it adds none."""
-    if isinstance(layer, _L.ZeroPadding1D) or not any(layer.padding[1]):
-        return None
-    return _L.ZeroPadding2D(((0, 0), layer.padding[1]))

@@ -171,3 +171,29 @@ def spreading(layer: Any) -> Spreading | None:
 def pools_all(layer: Any) -> bool:
     """Whether a layer gives the largest or the mean of all time steps."""
     return isinstance(layer, _GLOBAL_POOLS) and layer.data_format == "channels_last"
+
+
+def without_padding(layer: Any) -> Any:
+    """The layer, with its weights, for rows that are all there."""
+    if layer.padding == "valid":
+        return layer
+    made = type(layer).from_config({**layer.get_config(), "padding": "valid"})
+    made.build(layer.input.shape if hasattr(layer, "input") else None)
+    made.set_weights(layer.get_weights())
+    return made
+
+
+def padded_beside(layer: Any) -> Any | None:
+    """The zeros that a padding "same" adds to the frequencies of (time, frequency), if any."""
+    if layer.padding != "same" or len(layer.kernel_size) == 1:
+        return None
+    size = (layer.kernel_size[1] - 1) * layer.dilation_rate[1] + 1
+    both = same_zeros(layer.input.shape[2], size, layer.strides[1])
+    return _L.ZeroPadding2D(((0, 0), both)) if any(both) else None
+
+
+def beside_time(layer: Any) -> Any | None:
+    """The zeros that a ZeroPadding2D adds to the other axis; None where it adds none."""
+    if isinstance(layer, _L.ZeroPadding1D) or not any(layer.padding[1]):
+        return None
+    return _L.ZeroPadding2D(((0, 0), layer.padding[1]))
