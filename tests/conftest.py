@@ -5,9 +5,10 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -81,12 +82,23 @@ def vela_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def computing_at_once(at_once: bool = True) -> Iterator[None]:
-    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same."""
-    from unspool.support._tensorflow import tf
+    """Keras predicts and trains without TensorFlow's graphs; converting makes one all the same.
+
+    It predicts all samples in one batch, without a data set, which takes longer to make than that.
+    """
+    from unspool.support._tensorflow import keras, tf
+
+    in_batches = keras.Model.predict
+
+    def predict(model: Any, x: Any, batch_size: int | None = None, **options: Any) -> Any:
+        if batch_size or isinstance(x, tf.data.Dataset) or model.inputs[0].shape[0]:
+            return in_batches(model, x, batch_size, **options)
+        return model.predict_on_batch(x)
 
     tf.config.run_functions_eagerly(at_once)
     try:
-        yield
+        with mock.patch.object(keras.Model, "predict", predict) if at_once else nullcontext():
+            yield
     finally:
         tf.config.run_functions_eagerly(False)
 

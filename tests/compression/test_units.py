@@ -180,6 +180,12 @@ def data_for(model: Any, count: int = 40) -> list[np.ndarray]:
     ]
 
 
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is known which units go, or matters little."""
+    monkeypatch.setattr(scores, "_DRAWS", 8)
+
+
 def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any]:
     """The model with fewer units, and what became of its layers; not fine-tuned."""
     model.compile(loss="mse")
@@ -193,11 +199,9 @@ def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(model(fed, training=False))
 
 
+@pytest.mark.usefixtures("few_draws")  # what nothing reads has the score 0 in each
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
-def test_units_that_nothing_reads_go_and_the_outputs_stay(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scores, "_DRAWS", 8)  # what nothing reads has the score 0 in each
+def test_units_that_nothing_reads_go_and_the_outputs_stay(name: str) -> None:
     keras.utils.set_random_seed(1)
     model = MODELS[name]()
     data = data_for(model)
@@ -256,6 +260,7 @@ def test_units_that_something_takes_by_their_place_stay(make: Callable[[], Any])
         fewer(make(), KernelSetting(units=0.25))
 
 
+@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", slow.unless(["residual_sum"], OFTEN))
 def test_the_smaller_model_is_an_ordinary_keras_file(name: str, tmp_path: Path) -> None:
     model = MODELS[name]()
@@ -334,6 +339,7 @@ def test_numbers_of_units_that_there_cannot_be(units: float) -> None:
         KernelSetting(units=units)
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_units_zeros_and_values_in_one_go() -> None:
     model = gru()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -373,6 +379,7 @@ def test_the_least_important_units_go() -> None:
     np.testing.assert_array_equal(np.array(smaller.layers[1].cell.kernel), expected)
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_units_go_by_a_dataset_of_samples_alone() -> None:
     model = gru()
     data = tf.data.Dataset.from_tensor_slices(data_for(model, 96)[0]).batch(32)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -62,6 +63,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return torch_archive.unpacked(tmp_path_factory.mktemp("torch"))
 
 
+@cache
 def _loaded(path: Path, **options: Any) -> Any:
     states = {
         "stateful": r"h0\[0\] -> rnn/h, h0\[1\] -> rnn_1/h",
