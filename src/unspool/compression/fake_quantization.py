@@ -55,7 +55,8 @@ class FakeQuantized:
         self._traced = _traced(self._deploy_model)
         self._kernels = roundings.kernels(self._traced)
         self._rounded = roundings.rounded(self._traced, flatbuffer.read(int8_tflite))
-        self._sample = tf.function(self._copied)
+        # A function, as a GradientTape sees none of the operators that are copied.
+        self._batch = tf.function(self._batch_of_samples)
 
     def check(self, arrays: Sequence[np.ndarray]) -> None:
         """Check that samples have the length that is unrolled.
@@ -91,12 +92,7 @@ class FakeQuantized:
         for position, scaling in self._scalings.items():
             tensors[position] = (tensors[position] - scaling.shift) * scaling.factor
         weights = self._weights()
-        # One sample at a time, as the deploy graph is, vectorized over the batch.
-        outputs = tf.vectorized_map(
-            lambda sample: self._sample(weights, [part[None] for part in sample]),
-            [*tensors, *masks],
-        )
-        outputs = [output[:, 0] for output in outputs]
+        outputs = [output[:, 0] for output in self._batch(weights, [*tensors, *masks])]
         return keras.tree.pack_sequence_as(self._structure, outputs)
 
     def _weights(self) -> list[Any]:
@@ -117,7 +113,16 @@ class FakeQuantized:
             for number, weight in enumerate(weights)
         ]
 
-    def _copied(self, weights: list[Any], inputs: list[Any]) -> list[Any]:
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def _batch_of_samples(self, weights: list[Any], inputs: list[Any]) -> list[Any]:
+        """One sample at a time, as the deploy graph is, vectorized over the batch."""
+        outputs: list[Any] = tf.vectorized_map(
+            lambda sample: self._sample(weights, [part[None] for part in sample]), inputs
+        )
+        return outputs
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def _sample(self, weights: list[Any], inputs: list[Any]) -> list[Any]:
         """The traced graph on one sample, copied with its roundings."""
         fed = zip(self._traced.inputs, [*weights, *inputs], strict=True)
         values = {placeholder.name: tensor for placeholder, tensor in fed}
