@@ -287,7 +287,7 @@ class NormalizedCell(keras.layers.Layer):  # type: ignore[misc]
         return output, [output]
 
 
-@pytest.mark.parametrize("activations", ["int8", "int16"])
+@pytest.mark.parametrize("activations", slow.unless(["int8"], ["int8", "int16"]))
 def test_a_layer_normalization_inside_a_cell(activations: str) -> None:
     keras.utils.set_random_seed(3)
     x = sequence()

@@ -107,7 +107,7 @@ def test_errors_of_values_are_what_keras_evaluates() -> None:
         assert (found.samples, found.padded) == (N, int((~valid).sum()))
 
 
-@pytest.mark.parametrize("filled", [-1, 99])
+@pytest.mark.parametrize("filled", [-1, pytest.param(99, marks=pytest.mark.slow)])
 def test_labels_of_padded_steps_may_be_anything(filled: int) -> None:
     model, (x, valid) = tagger(), samples()
     labels = np.random.default_rng(1).integers(0, 4, (N, T))
