@@ -86,6 +86,7 @@ def computing_at_once(at_once: bool = True) -> Iterator[None]:
 
     It predicts all samples in one batch, without a data set, which takes longer to make than that.
     """
+    from unspool.frontend.structure import packed
     from unspool.support._tensorflow import keras, tf
 
     in_batches = keras.Model.predict
@@ -93,7 +94,8 @@ def computing_at_once(at_once: bool = True) -> Iterator[None]:
     def predict(model: Any, x: Any, batch_size: int | None = None, **options: Any) -> Any:
         if batch_size or isinstance(x, tf.data.Dataset) or model.inputs[0].shape[0]:
             return in_batches(model, x, batch_size, **options)
-        return model.predict_on_batch(x)
+        given = x if isinstance(x, dict) else packed(model, keras.tree.flatten(x))
+        return model.predict_on_batch(given)
 
     tf.config.run_functions_eagerly(at_once)
     try:
