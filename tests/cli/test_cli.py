@@ -130,7 +130,7 @@ BAD = {
     "disassemble": (("disassemble", "{}/good.npy"), "TFL3"),
     "simulate a folder": (
         ("simulate", "{}", "--data", "{}/good.npy"),
-        "{}: is a folder; expected a file, such as one in it",
+        "{}: is a folder without report.json; expected one that unspool deploy wrote, or a .tflite",
     ),
     "lookahead": ((*DEPLOY, "--lookahead"), "--lookahead: has a meaning with --states only"),
     "pool window": ((*DEPLOY, "--pool-window", "4"), "--pool-window: has a meaning with --states"),

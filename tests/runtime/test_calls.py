@@ -158,14 +158,15 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], dict[str, Any], str]] = {
         lambda x: L.Bidirectional(L.GRU(4), name="both")(x),
         {"steps_per_call": 6},
         "layer 'both' (Bidirectional): reads the sequence from its end, which one of several calls "
-        "does not have yet; deploy it without `steps_per_call`, or train it forwards only",
+        "does not have yet; deploy it in parts, or without `steps_per_call`, or train it forwards "
+        "only",
     ),
     "over time": (
         lambda x: L.GRU(4)(L.Conv1D(4, 3, name="conv")(x)),
         {"steps_per_call": 6},
         "layer 'conv' (Conv1D): reads windows of 3 time steps, of which the first are not full; "
         'train it with padding "causal", or with ZeroPadding of 2 steps in front of it; or deploy '
-        "it without `steps_per_call`",
+        "it in parts, or without `steps_per_call`",
     ),
     "states of the model": (
         MODELS["gru"],

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from unspool.cli.console import console, watching
-from unspool.errors import UnspoolWarning
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.support import files, sample_files
 from unspool.support.progress import Clock
 from unspool.support.text import printable, visible
@@ -56,6 +56,11 @@ def simulate_command(
         return
     from unspool.report import document
 
+    if not (file / document.NAME).is_file():
+        raise UnspoolError(
+            f"{file}: is a folder without {document.NAME}; expected one that unspool deploy wrote, "
+            "or a .tflite file that Vela compiled"
+        )
     report = document.load(file)
     if "parts" in report:
         _simulate_parts(file, report, values, right, out)
