@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
@@ -27,7 +27,9 @@ def unspool(*arguments: object) -> "CompletedProcess[str]":
     and tests/page draws every one.
     """
     given = _arguments(arguments)
-    with mock.patch.object(canvas, "_painted", return_value=""):
+    # Processes that joblib keeps for the next test would keep a folder that is gone by then.
+    here_too = mock.patch("unspool.cli.own_folder", nullcontext)
+    with mock.patch.object(canvas, "_painted", return_value=""), here_too:
         return here("unspool", lambda: run(given), *given)
 
 

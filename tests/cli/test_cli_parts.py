@@ -143,9 +143,15 @@ def test_an_older_deployment_of_one_binary_goes(folder: Path) -> None:
 
 
 def test_auto_tries_some(folder: Path) -> None:
-    run = deploy(folder, "--steps-per-call", "auto", "--out", folder / "auto")
+    data = np.load(folder / "x.npy")[:, :7]  # of one step or seven
+    np.save(folder / "seven.npy", data)
+    x = keras.Input((7, FEATURES), name="x")
+    keras.Model(x, L.Bidirectional(L.GRU(3))(x)).save(folder / "seven.keras")
+    given = (folder / "seven.keras", "--calibration", folder / "seven.npy")
+    run = unspool("deploy", *given, "--steps-per-call", "auto", "--out", folder / "auto")
     assert run.returncode == 0, run.stderr
     costs = json.loads((folder / "auto/report.json").read_text())["call_costs"]
+    assert [cost["steps_per_call"] for cost in costs] == [1, 7]
     least = min(costs, key=lambda cost: cost["flash_kib"])
     report = json.loads((folder / "auto/report.json").read_text())
     assert report["parts"][0]["steps_per_call"] == least["steps_per_call"]

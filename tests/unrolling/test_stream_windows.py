@@ -560,8 +560,8 @@ def test_calls_of_a_sequence_are_never_late() -> None:
         unroll_calls(built(LATE["valid"][0]), 4)
     assert str(refused.value).endswith(
         "reads windows of 5 time steps, of which the first are not full; train it with padding "
-        '"causal", or with ZeroPadding of 4 steps in front of it; or deploy it without '
-        "`steps_per_call`"
+        '"causal", or with ZeroPadding of 4 steps in front of it; or deploy it in parts, or '
+        "without `steps_per_call`"
     )
 
 
