@@ -112,6 +112,7 @@ DAMAGED: dict[str, tuple[str, Any]] = {
     "no such part": ("outputs", []),
     "a value that nothing gives": ("inputs", [{**VALUE, "value": "nothing"}] * 2),
     "a number for a name": ("inputs", [{**VALUE, "value": 3}] * 2),
+    "a word for a number": ("steps_per_call", "<b>12</b>"),
     "a word for a flag": ("inputs", [{**VALUE, "backwards": "yes"}] * 2),
 }
 

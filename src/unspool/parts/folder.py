@@ -119,7 +119,7 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
             )
             for number, part in enumerate(described, 1)
         )
-        steps = tuple(part["steps_per_call"] for part in described)
+        steps = tuple(_steps(part["steps_per_call"]) for part in described)
         inputs, outputs = (
             tuple(str(port["name"]) for port in report["model"][side])
             for side in ("inputs", "outputs")
@@ -132,6 +132,12 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
             f"({error}); deploy again"
         ) from None
     return found
+
+
+def _steps(described: Any) -> int | None:
+    if described is None or type(described) is int:
+        return described
+    raise ValueError(f"steps_per_call is {described!r}")
 
 
 def _port(described: Mapping[str, Any]) -> Port:
