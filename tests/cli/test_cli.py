@@ -414,6 +414,35 @@ sys.exit(cli.run(["swallow"]))
     assert run.stderr.startswith("unspool: interrupted")
 
 
+def test_a_ctrl_c_while_an_object_goes_stops_it_without_a_word_of_python() -> None:
+    """What is raised in a weak reference's callback, Python reports and drops."""
+    code = """
+import os, signal, sys, time, weakref
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from unspool import cli
+
+class Owned:
+    pass
+
+def gone(reference):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+
+def command():
+    owned = Owned()
+    reference = weakref.ref(owned, gone)
+    del owned
+    while True:
+        time.sleep(0.01)
+
+cli.app.command("goes")(command)
+sys.exit(cli.run(["goes"]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (130, "unspool: interrupted\n")
+
+
 IN_AN_IMPORT = """
 import os, signal, time
 try:

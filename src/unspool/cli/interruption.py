@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM while a command runs."""
 
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -40,14 +41,25 @@ def interruptible(came: list[int]) -> Iterator[None]:
             raised.set()
             raise KeyboardInterrupt
 
+    hook = sys.unraisablehook
+
+    def again(lost: "sys.UnraisableHookArgs") -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            hook(lost)
+            return
+        raised.clear()  # what is done when an object goes lets nothing out
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+
     interrupted.clear()
     before = {each: signal.getsignal(each) for each in _SIGNALS}
+    sys.unraisablehook = again
     try:
         for each in _SIGNALS:
             signal.signal(each, remember)
         yield
     finally:
         ended.set()
+        sys.unraisablehook = hook
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in before.items():
             signal.signal(each, handler)

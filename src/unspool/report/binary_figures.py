@@ -52,8 +52,7 @@ def _costs(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
     on = str(compiled.target)
     yield figure(kinds.CYCLES, compiled.cycles, "estimated", on)
     yield figure(kinds.MILLISECONDS, compiled.milliseconds, "estimated", f"{on}{_calls(compiled)}")
-    how = _reserved(compiled) if compiled.sram_kib > compiled.tensors_sram_kib else on
-    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", how)
+    yield figure(kinds.SRAM, compiled.sram_kib, "estimated", _reserved(compiled))
     yield figure(kinds.SRAM_TENSORS, compiled.tensors_sram_kib, "estimated", f"of it, {on}")
     yield figure(kinds.DRAM, compiled.dram_kib, "estimated", on)
     yield figure(kinds.FLASH, compiled.flash_kib, "measured", _flashed(compiled))
@@ -69,8 +68,11 @@ def _costs(compiled: Compiled, waits: Wait | None) -> Iterator[Figure]:
 
 
 def _reserved(compiled: Compiled) -> str:
-    in_parts = isinstance(compiled, CompiledParts)
-    return f"the arena that TFLM needs{', and what is handed on' * in_parts}"
+    """What takes SRAM."""
+    handed_on = compiled.handed_on_kib if isinstance(compiled, CompiledParts) else 0.0
+    holds_arena = compiled.sram_kib - handed_on > compiled.tensors_sram_kib
+    what = "the arena that TFLM needs" if holds_arena else str(compiled.target)
+    return f"{what}, and what is handed on" if handed_on else what
 
 
 def _flashed(compiled: Compiled) -> str:
