@@ -439,7 +439,9 @@ def command():
 cli.app.command("goes")(command)
 sys.exit(cli.run(["goes"]))
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+    )
     assert (run.returncode, run.stderr) == (130, "unspool: interrupted\n")
 
 
