@@ -22,7 +22,7 @@ from unspool.support.samples import Samples
 from unspool.unrolling import taken
 from unspool.unrolling.layer_rules import check
 from unspool.unrolling.pieces import CALLS
-from unspool.unrolling.stream_checks import check_streams, is_one_loop
+from unspool.unrolling.stream_checks import smallest_chunk
 
 _SAMPLES = 8  # flash and cycles hardly depend on the ranges
 _STAGE = "try steps per call"
@@ -64,29 +64,33 @@ def call_costs(
     check(verdicts, inferring, options.allow_cpu)
     plain = replace(options, refine=False)  # which takes time, and changes no size
     few = [array[:_SAMPLES] for array in arrays]
-    possible = _possible(inferring, time_steps)
+    chunk = smallest_chunk(inferring, CALLS)
+    compiled = _in_parts if chunk is None else _in_one
+    possible = _possible(chunk or 1, taken.length(inferring, time_steps))
     found, clock = [], Clock(watch)
     with clock.stage(_STAGE, len(possible)) as progress:
         for steps in possible:
-            compiled = _compiled(inferring, few, steps, time_steps, plain)
-            found.append(costs.of_compiled(steps, compiled))
+            network = compiled(inferring, few, steps, time_steps, plain)
+            found.append(costs.of_compiled(steps, network))
             progress(1)
     return tuple(found)
 
 
-def _compiled(
+def _in_one(
     model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
 ) -> Compiled:
-    """The network with so many steps per call: one binary, or several."""
-    if not is_one_loop(model):
-        return chained(model, few, steps, time_steps, options, Clock(None))[1]
     _, tflite = stages.quantized(model, few, way_of(time_steps, steps, options))
     return vela.compile(tflite, options.target or targets.target())
 
 
-def _possible(model: Any, time_steps: int | None) -> list[int]:
-    multiple = check_streams(model, CALLS).multiple if is_one_loop(model) else 1
-    whole = taken.length(model, time_steps)
+def _in_parts(
+    model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
+) -> Compiled:
+    return chained(model, few, steps, time_steps, options, Clock(None))[1]
+
+
+def _possible(multiple: int, whole: int) -> list[int]:
+    """Numbers of steps per call that are worth trying, of a sequence of so many."""
     possible = [steps for steps in taken.divisors(whole) if steps % multiple == 0]
     if not possible:
         raise UnspoolError(

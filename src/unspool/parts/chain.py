@@ -11,6 +11,7 @@ from unspool.frontend.heads import heads
 from unspool.parts.cutting import Cut
 from unspool.parts.forms import Forms
 from unspool.runtime import evaluation, linked, prediction, unroll_error
+from unspool.runtime.forms import Network
 from unspool.runtime.linked import Linked, taken
 from unspool.runtime.quality import OutputError
 from unspool.runtime.verification import Simulation, compare, equal
@@ -20,8 +21,8 @@ from unspool.tflite.outside import Outside
 
 
 @dataclass(frozen=True)
-class Chain:
-    """A network in parts, in all of its forms: a `Network` for `measure`.
+class Chain(Network):
+    """A network in parts, in all of its forms.
 
     Attributes:
         trained: the Keras model.
@@ -43,11 +44,6 @@ class Chain:
         """How the outputs are read."""
         return heads(self.trained)
 
-    @property
-    def is_late(self) -> bool:
-        """A sequence is run to its end."""
-        return False
-
     def run(
         self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
     ) -> list[np.ndarray]:
@@ -67,10 +63,6 @@ class Chain:
 
     def _linked(self, place: str) -> list[Linked]:
         return [Linked(p.form(place), p.part.inputs, p.part.outputs) for p in self.parts]
-
-    def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The trained model's outputs as they are: a sequence is run to its end."""
-        return whole
 
     def unroll_error(
         self, data: list[np.ndarray], outputs: list[np.ndarray], reference: list[np.ndarray]

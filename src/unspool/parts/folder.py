@@ -14,10 +14,10 @@ from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.firmware import Ends
 from unspool.parts.sizes import handed_on
-from unspool.runtime import linked
-from unspool.runtime.labels import by_output, fitted
+from unspool.runtime import evaluation, linked
+from unspool.runtime.labels import by_output
 from unspool.runtime.linked import Linked
-from unspool.runtime.scores import Score, score
+from unspool.runtime.scores import Score
 from unspool.support import files, samples
 from unspool.support.progress import Progress
 from unspool.support.samples import OpenInput
@@ -66,16 +66,8 @@ class InFolder:
         Raises:
             UnspoolError: the labels do not fit.
         """
-        wanted, heads = by_output(labels, self.outputs), self._heads()
-        several = len(self.outputs) > 1
-        scores: list[Score | None] = []
-        for name, values in zip(self.outputs, outputs, strict=True):
-            if name not in wanted:
-                scores.append(None)
-                continue
-            targets = fitted(heads[name], wanted[name], values.shape, f"output {name!r}")
-            scores.append(score(values, targets, runtime, name if several else ""))
-        return scores
+        named = dict(zip(self.outputs, outputs, strict=True))
+        return evaluation.score_each(named, self._heads(), by_output(labels, self.outputs), runtime)
 
     def _described(self) -> dict[str, OpenInput]:
         """The network's inputs, as samples hold them."""

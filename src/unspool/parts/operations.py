@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal, TypeAlias
 
-from unspool.errors import UnspoolError
 from unspool.frontend import graph
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import Leading, Scaled, leading
 from unspool.unrolling.pieces import CALLS
 from unspool.unrolling.piecewise import is_given_states, step
 from unspool.unrolling.recurrent_layers import MERGES
-from unspool.unrolling.stream_checks import check_streams, timed
+from unspool.unrolling.stream_checks import smallest_chunk, timed
 
 Form: TypeAlias = Literal["forward", "backward", "last", "whole"]
 """How a part has a tensor: chunk by chunk from the beginning, or from the end; "last": in every
@@ -161,21 +160,13 @@ def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
             return (WHOLE,)
         return (_TURNED,) if layer.go_backwards else (FORWARD,)
     if graph.is_graph(layer):
-        return (FORWARD,) if _is_loopable(layer) else (WHOLE,)
+        return (FORWARD,) if smallest_chunk(layer, CALLS) == 1 else (WHOLE,)
     found = step(node, sequences, (0, 0), CALLS)
     if found.problem or any(found.zeros):
         return (WHOLE,)
     if found.reads_windows or (found.taken, found.given) != (1, 1) or not all(given):
         return (FORWARD, WHOLE)
     return (FORWARD, BACKWARD, WHOLE)
-
-
-def _is_loopable(model: Any) -> bool:
-    """Whether a nested model computes the same piece by piece."""
-    try:
-        return check_streams(model, CALLS).multiple == 1
-    except UnspoolError:
-        return False
 
 
 def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:

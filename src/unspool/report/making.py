@@ -108,11 +108,11 @@ def of_parts(
     Raises:
         UnspoolError: the figure of a limit is not there.
     """
-    waits, parts = wait(done.compiled), done.chain.parts
+    waits, made, parts = wait(done.compiled), done.chain.cut, done.chain.parts
     file_marks = [marks.read(flatbuffer.look(part.quantized_tflite)) for part in parts]
     loop = next(part for part in parts if part.part.is_loop)
     report = Report(
-        model=_in_parts(done),
+        model=_described(done.trained, made.model, made.inputs, made.outputs),
         figures=figures.of_parts(done, sizes, waits),
         compiled=done.compiled,
         seconds=done.seconds,
@@ -207,24 +207,17 @@ def _steps(tflite: bytes) -> Steps:
 
 def _model(deployment: Deployment) -> dict[str, Any]:
     model = deployment.deploy_model
-    ports = {
-        "inputs": zip(model.interface.inputs, model.inputs, strict=True),
-        "outputs": zip(model.interface.outputs, model.outputs, strict=True),
-    }
-    described = {
-        kind: [{"name": name, "shape": list(tensor.shape)} for name, tensor in entries]
-        for kind, entries in ports.items()
-    }
-    trained = deployment.trained
-    parts = _cut(deployment.quantized_tflite)
-    return {"name": trained.name, "parameters": trained.count_params(), **described, **parts}
+    ends = model.interface.inputs, model.interface.outputs
+    return _described(deployment.trained, model, *ends) | _cut(deployment.quantized_tflite)
 
 
-def _in_parts(done: DeploymentInParts) -> dict[str, Any]:
-    made, trained = done.chain.cut, done.trained
+def _described(
+    trained: Any, model: Any, inputs: Sequence[str], outputs: Sequence[str]
+) -> dict[str, Any]:
+    """A trained model, and what is deployed of it: of one sample, by names."""
     ports = {
-        "inputs": zip(made.inputs, made.model.inputs, strict=True),
-        "outputs": zip(made.outputs, made.model.outputs, strict=True),
+        "inputs": zip(inputs, model.inputs, strict=True),
+        "outputs": zip(outputs, model.outputs, strict=True),
     }
     described = {
         kind: [{"name": name, "shape": [1, *tensor.shape[1:]]} for name, tensor in entries]

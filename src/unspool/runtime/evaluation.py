@@ -1,6 +1,6 @@
 """How good a model is on test data, whatever runs it: accuracy of classes, error of values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -153,16 +153,45 @@ def scored(
     Raises:
         UnspoolError: the labels do not fit.
     """
-    names = session.output_names
-    labels_of, valid = by_output(labels, names), session.valid(data)
+    labels_of = dict(by_output(labels, session.output_names))
+    if session.is_late:
+        labels_of |= {
+            name: so_far(labels_of[name], values.shape[1])
+            for name, values in zip(session.output_names, outputs, strict=True)
+            if name in labels_of and values.ndim > 2
+        }
+    heads = dict(zip(session.output_names, _heads(session), strict=True))
+    valid = session.valid(data)
+    return score_each(
+        dict(zip(heads, outputs, strict=True)), heads, labels_of, session.runtime, valid
+    )
+
+
+def score_each(
+    outputs: Mapping[str, np.ndarray],
+    heads: Mapping[str, Head],
+    labels: Mapping[str, Any],
+    runtime: str,
+    valid: Sequence[np.ndarray | None] | None = None,
+) -> list[Score | None]:
+    """Compare outputs with labels; None for outputs without.
+
+    Args:
+        outputs: name -> (samples, ...).
+        heads: name -> how it is read.
+        labels: name -> labels, of some.
+        runtime: what gave the outputs.
+        valid: of each output (samples, time), False where a step is padded.
+
+    Raises:
+        UnspoolError: the labels do not fit.
+    """
     scores: list[Score | None] = []
-    for name, head, values, mask in zip(names, _heads(session), outputs, valid, strict=True):
-        if name not in labels_of:
+    masks = valid or [None] * len(outputs)
+    for (name, values), mask in zip(outputs.items(), masks, strict=True):
+        if name not in labels:
             scores.append(None)
             continue
-        wanted = labels_of[name]
-        if session.is_late and values.ndim > 2:
-            wanted = so_far(wanted, values.shape[1])
-        targets = fitted(head, wanted, values.shape, f"output {name!r}", mask)
-        scores.append(score(values, targets, session.runtime, name if len(names) > 1 else ""))
+        targets = fitted(heads[name], labels[name], values.shape, f"output {name!r}", mask)
+        scores.append(score(values, targets, runtime, name if len(outputs) > 1 else ""))
     return scores

@@ -1,9 +1,10 @@
 """The forms of a network, from the trained model to the binary, and what each gives."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,24 +19,28 @@ from unspool.tflite.outside import Outside
 from unspool.tflite.signature import Signature
 
 
-class Network(Protocol):
+class Network(ABC):
     """A network in all of its forms, whichever way it is cut into binaries.
 
     Arrays are samples, one (samples, ...) per input, and outputs, one (samples, ...) each.
     """
 
     @property
+    @abstractmethod
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, in their order."""
 
     @property
+    @abstractmethod
     def heads(self) -> Sequence[Head]:
         """How the outputs are read."""
 
     @property
     def is_late(self) -> bool:
         """Whether it has given less of a sequence at its end than the trained model."""
+        return False
 
+    @abstractmethod
     def run(
         self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
     ) -> list[np.ndarray]:
@@ -43,7 +48,9 @@ class Network(Protocol):
 
     def so_far(self, whole: list[np.ndarray], data: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Of the trained model's outputs, what the network has given at the end."""
+        return whole
 
+    @abstractmethod
     def unroll_error(
         self,
         data: list[np.ndarray],
@@ -52,9 +59,11 @@ class Network(Protocol):
     ) -> OutputError:
         """The deploy model's outputs against the trained model's."""
 
+    @abstractmethod
     def outside(self, data: Sequence[np.ndarray]) -> tuple[Outside, ...]:
         """Inputs whose range some of the samples exceed."""
 
+    @abstractmethod
     def compared(
         self,
         data: Sequence[np.ndarray],
@@ -65,8 +74,8 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Forms:
-    """The forms of a network of one binary: a `Network`.
+class Forms(Network):
+    """The forms of a network of one binary.
 
     Attributes:
         trained: the Keras model.

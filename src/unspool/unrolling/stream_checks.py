@@ -19,14 +19,15 @@ from unspool.unrolling.piecewise import ZEROS, Step, step
 from unspool.unrolling.windows import pools_all
 
 
-def smallest_chunk(model: Any) -> int | None:
-    """The fewest time steps that a call of a stream takes; None where `unroll_stream` refuses it.
+def smallest_chunk(model: Any, pieces: Pieces = STREAM) -> int | None:
+    """The fewest time steps of a piece; None where a model does not take sequences in pieces.
 
     Args:
         model: a trained model that `unroll` takes.
+        pieces: what it is to take them for.
     """
     try:
-        return check_streams(model).multiple
+        return check_streams(model, pieces).multiple
     except UnspoolError:
         return None
 
@@ -37,11 +38,7 @@ def is_one_loop(model: Any) -> bool:
     Args:
         model: a trained model that `unroll` takes; its time steps may come behind other axes.
     """
-    try:
-        check_streams(time_first(model).model, CALLS)
-    except UnspoolError:
-        return False
-    return True
+    return smallest_chunk(time_first(model).model, CALLS) is not None
 
 
 def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
