@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from unspool.quantization.ranges import Range
+from unspool.quantization.ties import JOINS
 from unspool.tflite import flatbuffer, marks
 from unspool.tflite.roles import roles
 
@@ -30,4 +31,6 @@ def _places(tflite: bytes, per_call: int) -> dict[str, tuple[str, int]]:
     for op in flatbuffer.graph_operators(model):
         if op.kind == "SPLIT":
             found |= dict.fromkeys(op.outputs, found[op.inputs[1]])
+        elif op.kind in JOINS:  # of what it joins, it has the role, and no step
+            found[op.outputs[0]] = (found[op.outputs[0]][0], -1)
     return found

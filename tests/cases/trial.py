@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import shared
@@ -37,14 +38,7 @@ def attempt(case: Case, steps: int, activations: str) -> Trial:
     Raises:
         UnspoolError: as `unspool.deploy`.
     """
-    model = trained(case, steps)
-    shapes = [tuple(steps if n is None else n for n in t.shape[1:]) for t in model.inputs]
-    data = [samples(shape, 2 + number) for number, shape in enumerate(shapes)]
-    if case.group == MASKS:
-        data = [
-            padded(a, t.dtype, n, case.least)
-            for n, (a, t) in enumerate(zip(data, model.inputs, strict=True))
-        ]
+    model, data = given(case, steps)
     done = deploy(
         model,
         [array[:CALIBRATION] for array in data],
@@ -56,6 +50,17 @@ def attempt(case: Case, steps: int, activations: str) -> Trial:
         ),
     )
     return Trial(done, data)
+
+
+def given(case: Case, steps: int) -> tuple[Any, list[np.ndarray]]:
+    """The trained model of a case, and samples for it, one array (samples, ...) per input."""
+    model = trained(case, steps)
+    shapes = [tuple(steps if n is None else n for n in t.shape[1:]) for t in model.inputs]
+    data = [samples(shape, 2 + number) for number, shape in enumerate(shapes)]
+    if case.group != MASKS:
+        return model, data
+    inputs = zip(data, model.inputs, strict=True)
+    return model, [padded(a, t.dtype, n, case.least) for n, (a, t) in enumerate(inputs)]
 
 
 def samples(shape: tuple[int, ...], seed: int) -> np.ndarray:

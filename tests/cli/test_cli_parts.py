@@ -18,14 +18,12 @@ VALUE = {"value": "x", "is_sequence": True, "backwards": False}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bidirectional classifier and its data, and a network with a mask."""
+    """A bidirectional classifier and its data."""
     there = tmp_path_factory.mktemp("parts")
     keras.utils.set_random_seed(4)
     x = keras.Input((STEPS, FEATURES), name="x")
     both = L.Bidirectional(L.GRU(6, return_sequences=True))(x)
     keras.Model(x, L.Dense(3, "softmax")(L.GlobalMaxPooling1D()(both))).save(there / "m.keras")
-    masked = L.Bidirectional(L.GRU(3))(L.Masking(name="pads")(x))
-    keras.Model(x, masked).save(there / "masked.keras")
     data = np.random.default_rng(0).normal(size=(30, STEPS, FEATURES)).astype(np.float32)
     np.save(there / "x.npy", data)
     np.save(there / "y.npy", np.random.default_rng(1).integers(0, 3, 30))
@@ -175,10 +173,59 @@ def test_what_does_not_fit_is_one_line(folder: Path, tmp_path: Path, options: st
     assert errors == [f"unspool: error: {REFUSED[options]}"]
 
 
-def test_masks_are_refused_with_the_way_out(folder: Path, tmp_path: Path) -> None:
-    options = ("--steps-per-call", 12, "--out", tmp_path / "out")
-    run = deploy(folder, *options, model="masked.keras")
+@pytest.fixture(scope="module")
+def masked(folder: Path) -> Path:
+    """A deployed tagger of sequences that end early."""
+    keras.utils.set_random_seed(4)
+    x = keras.Input((STEPS, FEATURES), name="x")
+    both = L.Bidirectional(L.GRU(6, return_sequences=True))(L.Masking(-9.0, name="pads")(x))
+    keras.Model(x, L.Dense(3, "softmax", name="tag")(both)).save(folder / "masked.keras")
+    rng = np.random.default_rng(2)
+    valid = np.arange(STEPS) < rng.integers(1, STEPS + 1, 30)[:, None]
+    np.save(folder / "tags.npy", rng.integers(0, 3, (30, STEPS)))
+    np.save(folder / "padded.npy", np.where(valid[..., None], np.load(folder / "x.npy"), -9.0))
+    data = (folder / "padded.npy", folder / "tags.npy")
+    given = ("--calibration", data[0], "--test", *data, "--steps-per-call", 12)
+    run = unspool("deploy", folder / "masked.keras", *given, "--out", folder / "padded")
+    assert run.returncode == 0, run.stderr
+    return folder / "padded"
+
+
+def test_padded_steps_do_not_count(masked: Path, folder: Path) -> None:
+    report = json.loads((masked / "report.json").read_text())
+    assert report["masks"] == [{"input": "mask", "source": "x", "value": -9.0, "outputs": ["tag"]}]
+    (npu,) = [each for each in report["accuracy"] if each["runtime"] == "npu"]
+    padding = int((np.load(folder / "padded.npy")[..., 0] == -9).sum())
+    assert (npu["samples"], npu["padded"]) == (30 * STEPS - padding, padding)
+    data = ("--data", folder / "padded.npy", "--labels", folder / "tags.npy")
+    run = unspool("simulate", masked, *data)
+    assert run.returncode == 0, run.stderr
+    assert f"{npu['percent']:.2f}" in run.stdout
+    assert f"{npu['correct']:,} of {npu['samples']:,}" in run.stdout
+
+
+MASKS: dict[str, Any] = {
+    "of no input": [{"input": "mask", "source": "y", "value": 0, "outputs": []}],
+    "a word for a number": [{"input": "mask", "source": "x", "value": "0", "outputs": []}],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_that_do_not_fit_are_one_line(
+    masked: Path, folder: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(masked, tmp_path / "out")
+    report = json.loads((masked / "report.json").read_text()) | {"masks": MASKS[name]}
+    (tmp_path / "out/report.json").write_text(json.dumps(report))
+    run = unspool("simulate", tmp_path / "out", "--data", folder / "padded.npy")
     assert run.returncode == 2
-    line = run.stderr.splitlines()[-1]
-    assert "layer 'pads' (Masking): begins a mask" in line
-    assert line.endswith("expected --full-length, or no --steps-per-call")
+    (line,) = run.stderr.splitlines()
+    assert "does not say how the parts of the network belong together" in line
+
+
+def test_the_bundle_of_padded_sequences_is_made_again(masked: Path) -> None:
+    before = (masked / "firmware/network_run.c").read_text()
+    assert unspool("bundle", masked, "--name", "network").returncode == 0
+    assert (masked / "firmware/network_run.c").read_text() == before
+    assert "network_part_1_fill_mask(steps - call" in (masked / "firmware/README.md").read_text()

@@ -75,15 +75,22 @@ def stored(
             tensors.setdefault(port.value, tensor)
     return tuple(  # type: ignore[return-value]
         [tensors[name].quantize(values[name])[0] for name in names]
-        for names in (chain.cut.inputs, chain.cut.outputs)
+        for names in (chain.cut.ends.fed, chain.cut.ends.outputs)
     )
 
 
 def test_a_sequence_gives_pythons_bytes(
     done: DeploymentInParts, made: dict[str, str], data: list[np.ndarray], tmp_path: Path
 ) -> None:
-    taken, expected = stored(done, data)
-    library = build(made, tmp_path)
+    gives_pythons_bytes(done, build(made, tmp_path), *stored(done, data))
+
+
+def gives_pythons_bytes(
+    done: DeploymentInParts,
+    library: Any,
+    taken: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+) -> None:
     kept: list[Any] = []
     parts = (PartOf * len(done.chain.parts))()
     calls = [0] * len(done.chain.parts)
@@ -105,6 +112,29 @@ def test_a_sequence_gives_pythons_bytes(
         for got, wanted in zip(given, expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
     assert calls == [2 * part.compiled.calls for part in done.compiled.parts]
+
+
+def test_a_sequence_that_ends_early(tmp_path: Path) -> None:
+    """Its mask goes through the loops from both ends; C makes it of a number of steps."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((STEPS, 7), name="x")
+    both = L.Bidirectional(L.GRU(5, return_sequences=True))(L.Masking(-9.0)(x))
+    model = keras.Model(x, L.Dense(2, name="y")(L.Bidirectional(L.LSTM(4))(both)))
+    steps = 27
+    data = np.random.default_rng(0).normal(0, 1, (20, STEPS, 7)).astype(np.float32)
+    data[:, steps:] = -9
+    quick = Options(remedy_seconds=0)
+    done = unspool.deploy_in_parts(model, data, steps_per_call=8, options=quick)
+    library = build(bundle_in_parts(done, NAME), tmp_path)
+    taken, expected = stored(done, [data])
+    gives_pythons_bytes(done, library, taken, expected)
+    fill, quantize = library.kws_part_1_fill_mask, library.kws_part_1_quantize_x
+    for call in range(STEPS // 8):
+        values, mask = np.empty((8, 7), np.int8), np.empty(8, np.int8)
+        fill(c.c_int32(steps - 8 * call), address(mask))
+        quantize(address(data[0, 8 * call :][:8].copy()), address(values))
+        np.testing.assert_array_equal(values, taken[0][8 * call :][:8])
+        np.testing.assert_array_equal(mask, taken[1][8 * call :][:8])
 
 
 def test_what_is_handed_on_shares_bytes(done: DeploymentInParts) -> None:

@@ -9,7 +9,7 @@ import pytest
 from unspool import UnspoolError
 from unspool.frontend.structure import predict
 from unspool.parts.cutting import Cut, cut
-from unspool.runtime.linked import given_by, taken
+from unspool.runtime.linked import fed, given_by, taken
 from unspool.support._tensorflow import keras
 
 L = keras.layers
@@ -124,10 +124,10 @@ MODELS: dict[str, tuple[Build, str]] = {
 
 def run(made: Cut, data: list[np.ndarray]) -> list[np.ndarray]:
     """The parts in Keras, one after the other."""
-    values = dict(zip(made.inputs, data, strict=True))
+    values = fed(made.ends, data)
     for part in made.parts:
         values |= given_by(part.outputs, predict(part.model, taken(part.inputs, values), 32))
-    return [values[name] for name in made.outputs]
+    return [values[name] for name in made.ends.outputs]
 
 
 def kinds(made: Cut) -> str:
@@ -187,15 +187,7 @@ def test_odd_names_and_names_that_meet() -> None:
     rng = np.random.default_rng(0)
     data = [rng.normal(size=(3, T, F)).astype(np.float32) for _ in range(2)]
     made = cut(model)
-    assert made.inputs == ("x", "x_backwards")
-    assert len(set(made.outputs)) == 3
+    assert made.ends.inputs == ("x", "x_backwards")
+    assert len(set(made.ends.outputs)) == 3
     for got, wanted in zip(run(made, data), predict(model, data, 32), strict=True):
         np.testing.assert_allclose(got, wanted, atol=2e-6)
-
-
-def test_masks_are_refused_but_for_full_sequences() -> None:
-    x = keras.Input((T, F))
-    model = keras.Model(x, both()(L.Masking(name="pads")(x)))
-    with pytest.raises(UnspoolError, match=r"layer 'pads' \(Masking\): begins a mask.*full_length"):
-        cut(model)
-    assert kinds(cut(model, full_length=True)) == "loop"

@@ -70,7 +70,7 @@ class _Commands:
         calls = ("--steps-per-call", "auto", "--call-microseconds", 50)
         self.run(*deploy, folder / "calls", *calls, report="calls")
         inputs = keras.Input((6, 5))
-        both = keras.layers.Bidirectional(keras.layers.GRU(4))(inputs)
+        both = keras.layers.Bidirectional(keras.layers.GRU(4))(keras.layers.Masking(9.0)(inputs))
         keras.Model(inputs, both).save(folder / "both.keras")
         parts = ("deploy", folder / "both.keras", "--calibration", folder / "x.npy", "--out")
         self.run(*parts, folder / "parts", "--steps-per-call", 3, report="parts")

@@ -158,9 +158,36 @@ def test_a_mask_that_is_an_input_cannot_be_left_out() -> None:
         unspool.unroll(given(), full_length=True)
 
 
-def test_a_mask_that_is_an_input_is_not_cut_into_chunks() -> None:
-    with pytest.raises(UnspoolError, match=r"input 'valid' is a mask itself, which a stream does"):
-        unspool.unroll_stream(given())
+@pytest.mark.parametrize("dtype", ["bool", "float32"])
+def test_a_mask_that_is_an_input_goes_chunk_by_chunk_as_the_sequence_does(dtype: str) -> None:
+    keras.utils.set_random_seed(1)
+    x, mask = keras.Input((60, 3), name="x"), keras.Input((60,), name="valid", dtype=dtype)
+    valid = mask if dtype == "bool" else keras.ops.cast(mask, "bool")
+    y = L.GRU(8, return_sequences=True)(x, mask=valid)
+    model = keras.Model([x, mask], L.Dense(3)(L.LSTM(6)(y, mask=valid)))
+    rng = np.random.default_rng(0)
+    is_valid = np.arange(60) < rng.integers(1, 61, 30)[:, None]
+    data = [rng.normal(0, 1, (30, 60, 3)).astype(np.float32), is_valid.astype(dtype)]
+    exact = model.predict(data, verbose=0)
+    in_calls = unspool.deploy(model, data, steps_per_call=12, options=QUICK)
+    stream = unspool.deploy_stream(model, data, time_steps=4, options=QUICK)
+    for done in (in_calls, stream):
+        assert done.simulation.equal == done.simulation.samples > 0
+        (output,) = Session(done.float_tflite).predict(data)
+        np.testing.assert_allclose(output, exact, atol=1e-6)
+    assert (
+        "void kws_fill_valid("
+        in bundle(in_calls.quantized_tflite, in_calls.compiled, "kws")["kws_io.h"]
+    )
+
+
+def test_a_mask_that_is_read_otherwise_too_is_not_cut_into_chunks() -> None:
+    x, mask = keras.Input((T, 3), name="x"), keras.Input((T,), name="valid")
+    y = L.LSTM(4)(x, mask=keras.ops.cast(mask, "bool"))
+    model = keras.Model([x, mask], L.Concatenate()([y, L.Dense(2)(mask)]))
+    line = r"input 'valid' is read as a mask and as something else, which a stream does not cut"
+    with pytest.raises(UnspoolError, match=line):
+        unspool.unroll_stream(model)
 
 
 def test_a_given_mask_is_no_feature_that_does_not_vary() -> None:

@@ -103,10 +103,11 @@ def _simulate_parts(
     arrays = network.check(data)
     with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
         outputs = network.run(arrays, "npu", progress)
-    for outside in linked.outside(network.parts, dict(zip(network.inputs, arrays, strict=True))):
+    for outside in linked.outside(network.parts, linked.fed(network.ends, arrays)):
         console().print(f"Attention: {outside_text(outside)}.")
-    named = dict(zip(network.outputs, outputs, strict=True))
-    _tell(named, None if labels is None else network.scored(outputs, labels, "npu"), out, False)
+    named = dict(zip(network.ends.outputs, outputs, strict=True))
+    scores = None if labels is None else network.scored(outputs, arrays, labels, "npu")
+    _tell(named, scores, out, False)
 
 
 def _tell(

@@ -7,6 +7,7 @@ from functools import cached_property
 from unspool.compilation.arena import Arena
 from unspool.compilation.compiled import Compiled, Traffic
 from unspool.compilation.handed_on import Place, plan
+from unspool.tflite.masks import Mask, computed
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,28 @@ class Port:
     value: str
     is_sequence: bool
     backwards: bool = False
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a network in parts takes and gives.
+
+    Attributes:
+        inputs: the values that are its inputs, by their names.
+        outputs: the values that are its outputs.
+        masks: the values that say which time steps are padded.
+        padding: for each output, the masks of which one is 1 in every step that is not padded.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    masks: tuple[Mask, ...] = ()
+    padding: tuple[tuple[Mask, ...], ...] = ()
+
+    @property
+    def fed(self) -> tuple[str, ...]:
+        """The values that are there before the first part: inputs, and what is computed of them."""
+        return (*self.inputs, *computed(self.masks))
 
 
 @dataclass(frozen=True)
@@ -51,10 +74,12 @@ class CompiledParts(Compiled):
 
     Attributes:
         parts: the binaries, in the order in which they run.
+        ends: what the network takes and gives.
         handed_on: where in a buffer beside the arena lies what they hand on to later ones.
     """
 
     parts: tuple[CompiledPart, ...] = ()
+    ends: Ends = Ends((), ())
     handed_on: Mapping[str, Place] = field(default_factory=dict)
 
     @cached_property
@@ -92,11 +117,14 @@ class CompiledParts(Compiled):
         return sum(part.compiled.command_stream_kib for part in self.parts)
 
 
-def together(binaries: Sequence[CompiledPart], sizes: Mapping[str, int]) -> CompiledParts:
+def together(
+    binaries: Sequence[CompiledPart], ends: Ends, sizes: Mapping[str, int]
+) -> CompiledParts:
     """The figures of an inference that runs several binaries.
 
     Args:
         binaries: in the order in which they run.
+        ends: what the network takes and gives.
         sizes: bytes of each value that one hands on to later ones, and is no output of the network.
     """
     parts = [binary.compiled for binary in binaries]
@@ -119,6 +147,7 @@ def together(binaries: Sequence[CompiledPart], sizes: Mapping[str, int]) -> Comp
         traffic=_traffic(parts),
         calls=sum(part.calls for part in parts),
         parts=tuple(binaries),
+        ends=ends,
         handed_on=plan(
             sizes,
             [[port.value for port in each.outputs] for each in binaries],

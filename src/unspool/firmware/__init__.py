@@ -9,13 +9,12 @@ from collections.abc import Mapping
 
 from unspool.compilation.compiled import Compiled
 from unspool.firmware import c_io, c_model, interface, readme
-from unspool.firmware.c_parts import Ends
 from unspool.firmware.identifiers import prefix
 from unspool.firmware.in_parts import of_parts
 from unspool.support import files
 from unspool.support.files import AnyPath
 
-__all__ = ["Ends", "bundle", "of_parts", "write"]
+__all__ = ["bundle", "of_parts", "write"]
 
 
 def bundle(int8_tflite: bytes, compiled: Compiled, name: str) -> dict[str, str]:

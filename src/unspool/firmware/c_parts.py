@@ -12,19 +12,6 @@ from unspool.firmware.templates import fill
 
 
 @dataclass(frozen=True)
-class Ends:
-    """What a network in parts takes and gives.
-
-    Attributes:
-        inputs: the values that are inputs of the network.
-        outputs: the values that are its outputs.
-    """
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Argument:
     """An argument of the function that runs a network in parts.
 
@@ -50,7 +37,6 @@ class Run:
     name: str
     compiled: CompiledParts
     parts: Sequence[Interface]
-    ends: Ends
 
     @property
     def arguments(self) -> list[Argument]:
@@ -59,9 +45,10 @@ class Run:
         for number, part in enumerate(self.parts, 1):
             for kind, _, port in own_ports(part):
                 found.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
-        inputs, outputs = distinct(self.ends.inputs), distinct(self.ends.outputs)
-        read = [("input", v, f"{inputs[v]}_in") for v in self.ends.inputs]
-        given = [("output", v, f"{outputs[v]}_out") for v in self.ends.outputs]
+        ends = self.compiled.ends
+        inputs, outputs = distinct(ends.fed), distinct(ends.outputs)
+        read = [("input", v, f"{inputs[v]}_in") for v in ends.fed]
+        given = [("output", v, f"{outputs[v]}_out") for v in ends.outputs]
         return [Argument(k, v, name, *found[k, v]) for k, v, name in (*read, *given)]
 
     def header(self) -> str:

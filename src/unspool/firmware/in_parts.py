@@ -7,7 +7,7 @@ from unspool.compilation.in_parts import CompiledParts
 from unspool.compilation.in_parts import Port as Link
 from unspool.errors import UnspoolError
 from unspool.firmware import c_io, c_model, interface, readme_in_parts
-from unspool.firmware.c_parts import Ends, Run
+from unspool.firmware.c_parts import Run
 from unspool.firmware.identifiers import prefix
 from unspool.firmware.interface import Interface
 from unspool.firmware.ports import Port
@@ -16,9 +16,7 @@ from unspool.tflite.input_scaling import InputScaling
 from unspool.tflite.signature import Signature
 
 
-def of_parts(
-    quantized: Sequence[bytes], compiled: CompiledParts, ends: Ends, name: str
-) -> dict[str, str]:
+def of_parts(quantized: Sequence[bytes], compiled: CompiledParts, name: str) -> dict[str, str]:
     """The files of a firmware bundle of a network in parts.
 
     Each part has the files that `bundle` gives a network; `<name>_run.h` and `.c` run them all.
@@ -26,7 +24,6 @@ def of_parts(
     Args:
         quantized: the quantized file of each part.
         compiled: what `deploy_in_parts` made of them.
-        ends: what the network takes and gives.
         name: what files, functions and constants are named after; it is made a C identifier.
 
     Returns:
@@ -44,7 +41,7 @@ def of_parts(
         texts[f"{own}_model.c"] = c_model.source(own, part.compiled)
         texts[f"{own}_io.h"] = c_io.header(own, ports)
         texts[f"{own}_io.c"] = c_io.source(own, ports)
-    run = Run(name, compiled, parts, ends)
+    run = Run(name, compiled, parts)
     texts[f"{name}_run.h"] = run.header()
     texts[f"{name}_run.c"] = run.source()
     texts["README.md"] = readme_in_parts.text(name, compiled, run.arguments)

@@ -129,6 +129,9 @@ def _converted(argument: Argument) -> str:
     at = f" + call * {_count(argument)}" * port.is_cut
     loop = f"for (int call = 0; call < {part.upper()}_CALLS; call++)\n    " * port.is_cut
     real, stored = f"{argument.name.rpartition('_')[0]}{at}", f"{argument.name}{at}"
+    if port.is_mask:
+        rest = f"steps{at.replace('+', '-')}"
+        return f"{loop}{part}_fill_{port.identifier}({rest}, {stored});  // steps: not padded\n"
     if argument.kind == "output":
         return f"{loop}{part}_dequantize_{port.identifier}({stored}, {real});\n"
     verb = "put" if port.holds_ids else "quantize"

@@ -64,8 +64,8 @@ def chained(
     work = _Work(options, options.target or targets.target(), clock, steps_per_call)
     parts = work.parts(made, arrays)
     binaries = [part.binary for part in parts]
-    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], made.outputs)
-    return Chain(model, made, parts), together(binaries, sizes)
+    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], made.ends)
+    return Chain(model, made, parts), together(binaries, made.ends, sizes)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Work:
 
     def parts(self, made: Cut, arrays: Sequence[np.ndarray]) -> tuple[Forms, ...]:
         """All parts, in the order in which they run."""
-        values = dict(zip(made.inputs, arrays, strict=True))
+        values = linked.fed(made.ends, arrays)
         ranges: dict[str, Range] = {}
         done = []
         for part in made.parts:

@@ -51,15 +51,14 @@ class Chain(Network):
         if place == "keras":
             return evaluation.predict(self.trained, list(data), place, progress)
         values = self.values(place, data, progress)
-        return [values[name] for name in self.cut.outputs]
+        return [values[name] for name in self.cut.ends.outputs]
 
     def values(
         self, place: str, data: Sequence[np.ndarray], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """The network's inputs and all that parts give: name -> (samples, ...)."""
         runtime = "litert" if place == "float" else place
-        given = dict(zip(self.cut.inputs, data, strict=True))
-        return linked.run(self._linked(place), given, runtime, progress)
+        return linked.run(self._linked(place), linked.fed(self.cut.ends, data), runtime, progress)
 
     def _linked(self, place: str) -> list[Linked]:
         return [Linked(p.form(place), p.part.inputs, p.part.outputs) for p in self.parts]
@@ -68,13 +67,12 @@ class Chain(Network):
         self, data: list[np.ndarray], outputs: list[np.ndarray], reference: list[np.ndarray]
     ) -> OutputError:
         """The deploy models' outputs against the trained model's."""
-        no_masks = {tensor.name: () for tensor in structure.inputs(self.trained)}
-        return unroll_error.unroll_error(self.trained, no_masks, data, outputs, reference)
+        masks = dict.fromkeys(self.cut.ends.inputs, self.cut.ends.masks)
+        return unroll_error.unroll_error(self.trained, masks, data, outputs, reference)
 
     def outside(self, data: Sequence[np.ndarray]) -> tuple[Outside, ...]:
         """Inputs of the network whose range some of the samples exceed."""
-        given = dict(zip(self.cut.inputs, data, strict=True))
-        return linked.outside(self._linked("tflm"), given)
+        return linked.outside(self._linked("tflm"), linked.fed(self.cut.ends, data))
 
     def compared(
         self,

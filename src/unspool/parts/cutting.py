@@ -1,19 +1,19 @@
 """A trained model -> the models of its parts, which hand sequences on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unspool.compilation.in_parts import Port
-from unspool.errors import UnspoolError
+from unspool.compilation.in_parts import Ends, Port
 from unspool.frontend import graph, structure
 from unspool.frontend.graph import admitted, functional
-from unspool.parts import operations
+from unspool.parts import masks, operations
+from unspool.parts.masks import Masked
 from unspool.parts.operations import Form, Graph, Key, Operation, Way
 from unspool.parts.places import Places, first, given, places, taken
 from unspool.support._tensorflow import keras
+from unspool.tflite.masks import Mask
 from unspool.unrolling import taken as taken_by
-from unspool.unrolling.mask_checks import begins_mask
 from unspool.unrolling.rebuilding import Scopes, alone
 
 
@@ -41,14 +41,12 @@ class Cut:
     Attributes:
         model: the trained model, of a fixed length.
         parts: in the order in which they run.
-        inputs: the values that are the model's inputs, by their names.
-        outputs: the values that are its outputs, by their names.
+        ends: what it takes and gives.
     """
 
     model: Any
     parts: tuple[Part, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    ends: Ends
 
 
 def cut(model: Any, time_steps: int | None = None, *, full_length: bool = False) -> Cut:
@@ -64,22 +62,11 @@ def cut(model: Any, time_steps: int | None = None, *, full_length: bool = False)
         full_length: no sequence is ever padded, so that masks are left out.
 
     Raises:
-        UnspoolError: time steps are masked, or the length stays open.
+        UnspoolError: a mask cannot be handed on, or the length stays open.
     """
-    if not full_length:
-        _check_masks(model)
     whole = _of_length(model, time_steps)
-    made = operations.read(whole)
+    made = operations.read(whole, Masked() if full_length else masks.follow(whole))
     return _Cutting(whole, made, places(made)).done()
-
-
-def _check_masks(model: Any) -> None:
-    for layer in model._flatten_layers(include_self=False):
-        if begins_mask(layer) and not graph.is_graph(layer):
-            raise UnspoolError(
-                f"layer {layer.name!r} ({type(layer).__name__}): begins a mask, which the parts of "
-                "a network do not hand on; expected `full_length`, or no `steps_per_call`"
-            )
 
 
 def _of_length(model: Any, time_steps: int | None) -> Any:
@@ -135,8 +122,11 @@ class _Cutting:
         self.model, self.graph, self.where = model, made, where
         self.parts: dict[int, _Open] = {}
         inputs = [described.name for described in structure.inputs(model)]
-        ends = (*inputs, *structure.output_names(model))
-        self.names = dict(zip(map(id, (*model.inputs, *model.outputs)), _apart(ends), strict=True))
+        computed = made.masks.computed
+        new = (made.masks.masks[key].input for key in computed)
+        ends = (*inputs, *structure.output_names(model), *new)
+        keys = (*map(id, (*model.inputs, *model.outputs)), *computed)
+        self.names = dict(zip(keys, _apart(ends), strict=True))
         self.giving = {key: each for each in made.operations for key in each.outputs}
 
     def done(self) -> Cut:
@@ -144,7 +134,12 @@ class _Cutting:
         outputs = tuple(self._handed_on(key).value for key in self.graph.outputs)
         parts = tuple(self._part(number) for number in sorted(self.parts))
         inputs = tuple(self.names[key] for key in self.graph.inputs)
-        return Cut(self.model, parts, inputs, outputs)
+        masks = {key: self._mask(key) for key in self.graph.masks.masks}
+        padding = tuple(tuple(masks[key] for key in each) for each in self.graph.masks.given)
+        return Cut(self.model, parts, Ends(inputs, outputs, tuple(masks.values()), padding))
+
+    def _mask(self, key: Key) -> Mask:
+        return replace(self.graph.masks.masks[key], input=self.names[key])
 
     def _part(self, number: int) -> Part:
         part = self.parts[number]

@@ -9,10 +9,9 @@ import numpy as np
 
 from unspool import firmware
 from unspool.compilation import vela
-from unspool.compilation.in_parts import CompiledPart, Port, together
+from unspool.compilation.in_parts import CompiledPart, Ends, Port, together
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
-from unspool.firmware import Ends
 from unspool.parts.sizes import handed_on
 from unspool.runtime import evaluation, linked
 from unspool.runtime.labels import by_output
@@ -22,6 +21,7 @@ from unspool.support import files, samples
 from unspool.support.progress import Progress
 from unspool.support.samples import OpenInput
 from unspool.tflite.heads import VALUES, Head
+from unspool.tflite.masks import Mask, computed, valid
 from unspool.tflite.signature import Signature
 
 
@@ -32,14 +32,12 @@ class InFolder:
     Attributes:
         parts: in the order in which they run.
         steps_per_call: of each part; None for one that is called once.
-        inputs: names of the network's inputs.
-        outputs: names of its outputs.
+        ends: what the network takes and gives.
     """
 
     parts: tuple[Linked, ...]
     steps_per_call: tuple[int | None, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    ends: Ends
 
     def check(self, data: Any) -> list[np.ndarray]:
         """Check samples: one array (samples, ...) for each of the inputs.
@@ -53,21 +51,26 @@ class InFolder:
         self, arrays: Sequence[np.ndarray], runtime: str, progress: Progress | None = None
     ) -> list[np.ndarray]:
         """Outputs, one (samples, ...) each; as `linked.run`."""
-        values = linked.run(
-            self.parts, dict(zip(self.inputs, arrays, strict=True)), runtime, progress
-        )
-        return [values[name] for name in self.outputs]
+        values = linked.run(self.parts, linked.fed(self.ends, arrays), runtime, progress)
+        return [values[name] for name in self.ends.outputs]
 
     def scored(
-        self, outputs: Sequence[np.ndarray], labels: Any, runtime: str
+        self,
+        outputs: Sequence[np.ndarray],
+        arrays: Sequence[np.ndarray],
+        labels: Any,
+        runtime: str,
     ) -> list[Score | None]:
-        """Compare outputs with labels; None for outputs without.
+        """Compare outputs with labels; None for outputs without. Padded steps do not count.
 
         Raises:
             UnspoolError: the labels do not fit.
         """
-        named = dict(zip(self.outputs, outputs, strict=True))
-        return evaluation.score_each(named, self._heads(), by_output(labels, self.outputs), runtime)
+        named = dict(zip(self.ends.outputs, outputs, strict=True))
+        samples_of = dict(zip(self.ends.inputs, arrays, strict=True))
+        unpadded = [valid(masks, samples_of) for masks in self.ends.padding]
+        wanted = by_output(labels, self.ends.outputs)
+        return evaluation.score_each(named, self._heads(), wanted, runtime, unpadded)
 
     def _described(self) -> dict[str, OpenInput]:
         """The network's inputs, as samples hold them."""
@@ -79,7 +82,7 @@ class InFolder:
                     found[port.value] = OpenInput(
                         port.value, each.shape, each.dtype, rows=each.rows
                     )
-        return {name: found[name] for name in self.inputs}
+        return {name: found[name] for name in self.ends.inputs}
 
     def _heads(self) -> dict[str, Head]:
         """How each output is read."""
@@ -112,11 +115,7 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
             for number, part in enumerate(described, 1)
         )
         steps = tuple(_steps(part["steps_per_call"]) for part in described)
-        inputs, outputs = (
-            tuple(str(port["name"]) for port in report["model"][side])
-            for side in ("inputs", "outputs")
-        )
-        found = InFolder(parts, steps, inputs, outputs)
+        found = InFolder(parts, steps, _ends(report))
         _check(found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnspoolError(
@@ -124,6 +123,22 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
             f"({error}); deploy again"
         ) from None
     return found
+
+
+def _ends(report: Mapping[str, Any]) -> Ends:
+    inputs, outputs = (
+        tuple(str(port["name"]) for port in report["model"][side]) for side in ("inputs", "outputs")
+    )
+    masks = {_mask(each): each["outputs"] for each in report.get("masks", ())}
+    padding = tuple(tuple(mask for mask in masks if name in masks[mask]) for name in outputs)
+    return Ends(inputs, outputs, tuple(masks), padding)
+
+
+def _mask(described: Mapping[str, Any]) -> Mask:
+    name, source, value = (described[key] for key in ("input", "source", "value"))
+    if not (isinstance(name, str) and isinstance(source, str) and isinstance(value, float | int)):
+        raise ValueError(f"a mask is {dict(described)!r}")
+    return Mask(name, source, float(value))
 
 
 def _steps(described: Any) -> int | None:
@@ -141,7 +156,11 @@ def _port(described: Mapping[str, Any]) -> Port:
 
 def _check(found: InFolder) -> None:
     """Check that each part takes what is there, and as many values as its file has."""
-    there = set(found.inputs)
+    missing = [mask.source for mask in computed(found.ends.masks).values()]
+    missing = [name for name in missing if name not in found.ends.inputs]
+    if missing:
+        raise ValueError(f"a mask is computed from {missing[0]!r}, which is no input")
+    there = set(found.ends.fed)
     for number, part in enumerate(found.parts, 1):
         signature = Signature(part.tflite)
         counts = len(signature.inputs), len(signature.outputs)
@@ -151,7 +170,7 @@ def _check(found: InFolder) -> None:
         if missing:
             raise ValueError(f"part {number} takes {missing[0]!r}, which nothing gives")
         there |= {port.value for port in part.outputs}
-    missing = [name for name in found.outputs if name not in there]
+    missing = [name for name in found.ends.outputs if name not in there]
     if missing:
         raise ValueError(f"nothing gives output {missing[0]!r}")
 
@@ -172,5 +191,6 @@ def bundle(network: InFolder, target: Target, name: str) -> dict[str, str]:
         CompiledPart(vela.compile(part.tflite, target), part.inputs, part.outputs, steps)
         for part, steps in zip(network.parts, network.steps_per_call, strict=True)
     ]
-    whole = together(compiled, handed_on(compiled, quantized, network.outputs))
-    return firmware.of_parts(quantized, whole, Ends(network.inputs, network.outputs), name)
+    ends = network.ends
+    whole = together(compiled, ends, handed_on(compiled, quantized, ends))
+    return firmware.of_parts(quantized, whole, name)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Literal, TypeAlias
 
 from unspool.frontend import graph
+from unspool.parts.masks import Masked, joined
 from unspool.support._tensorflow import keras
 from unspool.unrolling.leading import Leading, Scaled, leading
 from unspool.unrolling.pieces import CALLS
@@ -76,6 +77,8 @@ class Graph:
         shapes: of every tensor, (batch, ...).
         dtypes: of every tensor.
         timed: the tensors that are sequences.
+        masks: the inputs that say which steps are padded; those that are computed from the model's
+            inputs are none of `inputs`.
     """
 
     operations: tuple[Operation, ...]
@@ -85,21 +88,25 @@ class Graph:
     shapes: dict[Key, tuple[int | None, ...]]
     dtypes: dict[Key, str]
     timed: frozenset[Key]
+    masks: Masked
 
 
-def read(model: Any) -> Graph:
+def read(model: Any, masked: Masked) -> Graph:
     """The graph of a built Functional model, whose sequences have a fixed length."""
-    sequences = timed(model)
+    sequences = timed(model) | masked.tensors.keys()
     halves: dict[Key, Any] = {}
     leads = [lead for lead in leading(model) if lead]
     in_front = {id(layer) for lead in leads for layer in lead.layers}
     operations = [
         operation
         for node in graph.nodes(model)
-        if not node.is_input and id(node.operation) not in in_front
-        for operation in _operations(node, sequences, halves)
+        if not node.is_input
+        and id(node.operation) not in in_front
+        and not graph.makes_mask(model, node)
+        for operation in _operations(node, sequences, halves, masked.read.get(id(node), ()))
     ]
-    tensors = {id(t): t for node in graph.nodes(model) for t in node.outputs} | halves
+    tensors = {id(t): t for node in graph.nodes(model) for t in node.outputs}
+    tensors |= {**halves, **masked.tensors}
     return Graph(
         operations=tuple(operations),
         scaled={each.outputs[0]: each for each in (_scaled(model, lead) for lead in leads)},
@@ -108,6 +115,7 @@ def read(model: Any) -> Graph:
         shapes={key: tuple(tensor.shape) for key, tensor in tensors.items()},
         dtypes={key: str(tensor.dtype) for key, tensor in tensors.items()},
         timed=frozenset(sequences),
+        masks=masked,
     )
 
 
@@ -122,25 +130,30 @@ def _scaled(model: Any, lead: Leading) -> Operation:
     return Operation(name, _read(first), (id(last.outputs[0]),), (), call)
 
 
-def _operations(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
-    """The operations of a node.
+def _operations(
+    node: Any, sequences: set[Key], halves: dict[Key, Any], masks: tuple[Key, ...]
+) -> Iterator[Operation]:
+    """The operations of a node, which read its masks behind all else.
 
     What only a Bidirectional's two layers give is added to `halves`, and to `sequences` if it has
     time steps.
     """
     layer = node.operation
     if isinstance(layer, keras.layers.Bidirectional) and not is_given_states(node):
-        yield from _both_ways(node, sequences, halves)
+        yield from _both_ways(node, sequences, halves, masks)
         return
     read, ways = _read(node), _ways(node, sequences)
     called = _from_the_front(layer, layer.name) if ways == (_TURNED,) else layer
 
     def call(tensors: Sequence[Any]) -> list[Any]:
-        args, kwargs = node.arguments.fill_in(dict(zip(read, tensors, strict=True)))
+        own, valid = tensors[: len(read)], tensors[len(read) :]
+        args, kwargs = node.arguments.fill_in(dict(zip(read, own, strict=True)))
         kwargs.pop("mask", None)
+        if valid:
+            kwargs["mask"] = joined(valid)
         return list(keras.tree.flatten(called(*args, **kwargs)))
 
-    yield Operation(layer.name, read, tuple(map(id, node.outputs)), ways, call)
+    yield Operation(layer.name, (*read, *masks), tuple(map(id, node.outputs)), ways, call)
 
 
 def _read(node: Any) -> tuple[Key, ...]:
@@ -169,7 +182,9 @@ def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
     return (FORWARD, BACKWARD, WHOLE)
 
 
-def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterator[Operation]:
+def _both_ways(
+    node: Any, sequences: set[Key], halves: dict[Key, Any], masks: tuple[Key, ...]
+) -> Iterator[Operation]:
     """A Bidirectional as two recurrent layers, and what merges their outputs."""
     layer, (read,) = node.operation, _read(node)
     sides = 1 if layer.merge_mode else 2
@@ -185,7 +200,7 @@ def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterat
         if layer.return_sequences:
             sequences.add(id(half))
         merged.append(id(half))
-        yield Operation(made.name, (read,), (id(half), *own), (way,), _called(made))
+        yield Operation(made.name, (read, *masks), (id(half), *own), (way,), _called(made))
     merge = MERGES[layer.merge_mode](name=layer.name) if layer.merge_mode else list
     yield Operation(
         layer.name,
@@ -197,7 +212,11 @@ def _both_ways(node: Any, sequences: set[Key], halves: dict[Key, Any]) -> Iterat
 
 
 def _called(layer: Any) -> Callable[[Sequence[Any]], list[Any]]:
-    return lambda tensors: keras.tree.flatten(layer(tensors[0]))
+    def call(tensors: Sequence[Any]) -> list[Any]:
+        valid = {"mask": joined(tensors[1:])} if tensors[1:] else {}
+        return list(keras.tree.flatten(layer(tensors[0], **valid)))
+
+    return call
 
 
 def _from_the_front(layer: Any, name: str) -> Any:

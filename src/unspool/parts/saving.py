@@ -47,7 +47,5 @@ def bundle_in_parts(done: DeploymentInParts, name: str) -> dict[str, str]:
         >>> [name for name in unspool.bundle_in_parts(done, "kws") if "run" in name]
         ['kws_run.h', 'kws_run.c']
     """
-    chain = done.chain
-    quantized = [part.quantized_tflite for part in chain.parts]
-    ends = firmware.Ends(chain.cut.inputs, chain.cut.outputs)
-    return firmware.of_parts(quantized, done.compiled, ends, name)
+    quantized = [part.quantized_tflite for part in done.chain.parts]
+    return firmware.of_parts(quantized, done.compiled, name)

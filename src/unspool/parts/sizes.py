@@ -3,21 +3,21 @@
 import math
 from collections.abc import Sequence
 
-from unspool.compilation.in_parts import CompiledPart
+from unspool.compilation.in_parts import CompiledPart, Ends
 from unspool.tflite.signature import Signature
 
 
 def handed_on(
-    parts: Sequence[CompiledPart], quantized: Sequence[bytes], outputs: Sequence[str]
+    parts: Sequence[CompiledPart], quantized: Sequence[bytes], ends: Ends
 ) -> dict[str, int]:
     """Bytes of each value that a part hands on to a later one, and is no output of the network.
 
     Args:
         parts: in the order in which they run.
         quantized: the quantized file of each.
-        outputs: the values that are outputs of the network.
+        ends: what the network takes and gives.
     """
-    read = {port.value for part in parts for port in part.inputs} - set(outputs)
+    read = {port.value for part in parts for port in part.inputs} - set(ends.outputs)
     sizes = {}
     for part, tflite in zip(parts, quantized, strict=True):
         for port, tensor in zip(part.outputs, Signature(tflite).outputs, strict=True):

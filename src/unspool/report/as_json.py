@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from unspool.compilation.compiled import Compiled
-from unspool.compilation.in_parts import CompiledPart
+from unspool.compilation.in_parts import CompiledPart, CompiledParts, Ends
 from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 from unspool.report import listing
@@ -75,6 +75,8 @@ def _optional(report: Report) -> dict[str, Any]:
         document["calibration_rounds"] = [asdict(round_) for round_ in report.rounds]
     if report.parts:
         document["parts"] = [_part(part) for part in report.parts]
+    if isinstance(report.compiled, CompiledParts) and report.compiled.ends.masks:
+        document["masks"] = _masks(report.compiled.ends)
     if report.call_costs:
         document["call_costs"] = [asdict(cost) for cost in report.call_costs]
     if report.drift is not None:
@@ -89,6 +91,19 @@ def _optional(report: Report) -> dict[str, Any]:
             "breaches": [breach.document for breach in report.breaches],
         }
     return document
+
+
+def _masks(ends: Ends) -> list[dict[str, Any]]:
+    padding = dict(zip(ends.outputs, ends.padding, strict=True))
+    return [
+        {
+            "input": mask.input,
+            "source": mask.source,
+            "value": mask.value,
+            "outputs": [name for name, masks in padding.items() if mask in masks],
+        }
+        for mask in ends.masks
+    ]
 
 
 def _part(part: CompiledPart) -> dict[str, Any]:

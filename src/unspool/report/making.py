@@ -112,7 +112,7 @@ def of_parts(
     file_marks = [marks.read(flatbuffer.look(part.quantized_tflite)) for part in parts]
     loop = next(part for part in parts if part.part.is_loop)
     report = Report(
-        model=_described(done.trained, made.model, made.inputs, made.outputs),
+        model=_described(done.trained, made.model, made.ends.inputs, made.ends.outputs),
         figures=figures.of_parts(done, sizes, waits),
         compiled=done.compiled,
         seconds=done.seconds,

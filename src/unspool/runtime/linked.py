@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unspool.compilation.in_parts import Port
+from unspool.compilation.in_parts import Ends, Port
 from unspool.runtime import prediction
 from unspool.support.progress import Progress
+from unspool.tflite.masks import cleared, computed
 from unspool.tflite.outside import Outside
 from unspool.tflite.outside import outside as beyond
 from unspool.tflite.signature import Signature
@@ -28,6 +29,18 @@ class Linked:
     outputs: tuple[Port, ...]
 
 
+def fed(ends: Ends, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """What a network in parts begins with: its inputs, and the masks that are computed from them.
+
+    Args:
+        ends: what it takes.
+        arrays: one (samples, ...) for each input.
+    """
+    values = dict(zip(ends.inputs, arrays, strict=True))
+    found = computed(ends.masks).items()
+    return values | {name: mask.of(values[mask.source]) for name, mask in found}
+
+
 def run(
     parts: Sequence[Linked],
     values: Mapping[str, np.ndarray],
@@ -38,7 +51,7 @@ def run(
 
     Args:
         parts: in the order in which they run.
-        values: the network's inputs: name -> (samples, ...).
+        values: as `fed` returns them: name -> (samples, ...).
         runtime: as `Session` takes it.
         progress: called now and then with the number of samples finished since.
 
@@ -59,7 +72,7 @@ def outside(parts: Sequence[Linked], values: Mapping[str, np.ndarray]) -> tuple[
 
     Args:
         parts: the quantized or compiled files.
-        values: the network's inputs: name -> (samples, ...).
+        values: as `fed` returns them: name -> (samples, ...).
     """
     found: dict[str, Outside | None] = {}
     for part in parts:
@@ -67,7 +80,8 @@ def outside(parts: Sequence[Linked], values: Mapping[str, np.ndarray]) -> tuple[
         scalings = {scaling.input: scaling for scaling in signature.scalings}
         for port, tensor in zip(part.inputs, signature.inputs, strict=True):
             if port.value in values and port.value not in found:
-                reach = beyond(tensor, values[port.value], scalings.get(tensor.name))
+                (array,) = cleared(signature.masks, [tensor.name], [values[port.value]])
+                reach = beyond(tensor, array, scalings.get(tensor.name))
                 found[port.value] = reach and replace(reach, input=port.value)
     return tuple(filter(None, found.values()))
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from unspool.errors import UnspoolError
-from unspool.frontend import graph, structure
+from unspool.frontend import graph, sequences, structure
 from unspool.support._tensorflow import keras
 
 
@@ -48,7 +48,8 @@ def _check_ends(model: Any) -> None:
     """Every input is read, every output holds real values."""
     for tensor in model.inputs:
         given_out = any(tensor is output for output in model.outputs)
-        if not graph.readers(model, tensor) and not given_out:
+        is_read = graph.readers(model, tensor) or sequences.is_mask(model, tensor)
+        if not is_read and not given_out:
             raise UnspoolError(
                 f"input {tensor.name!r}: no layer reads it; build the model without it"
             )

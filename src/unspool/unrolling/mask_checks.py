@@ -7,6 +7,7 @@ from typing import Any
 from unspool.errors import UnspoolError
 from unspool.frontend import graph, structure
 from unspool.frontend.graph import is_graph
+from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
 from unspool.unrolling.masking import Masks, Source, reads_mask, values_of_masking_alone
@@ -81,20 +82,25 @@ def check_full_length(model: Any) -> None:
 def check_masks(model: Any, of: str, otherwise: str) -> None:
     """Check that the masks of a model can be cut into chunks.
 
+    A mask that is an input, (time,), can, where nothing reads it as anything else.
+
     Args:
         model: the trained model.
         of: what takes the chunks, for messages.
         otherwise: how the model can be deployed all the same.
 
     Raises:
-        UnspoolError: one is an input, (time,), which is not cut.
+        UnspoolError: something does.
     """
+    names = [tensor.name for tensor in structure.inputs(model)]
+    timed = {name for name, has_time in zip(names, in_time(model), strict=True) if has_time}
     given = [mask.input for mask in masks_of(model) if not mask.source]
-    if given:
-        raise UnspoolError(
-            f"input {given[0]!r} is a mask itself, which {of} does not cut into chunks; use a "
-            f"Masking layer, whose mask is computed from the samples, or deploy it {otherwise}"
-        )
+    for name in given:
+        if name not in timed:
+            raise UnspoolError(
+                f"input {name!r} is read as a mask and as something else, which {of} does not cut "
+                f"into chunks; give two inputs in its place, or deploy it {otherwise}"
+            )
 
 
 def masks_of(model: Any) -> list[Mask]:

@@ -1,0 +1,31 @@
+"""Every network of docs/supported.md in parts: run in Keras, they give what it gives."""
+
+import numpy as np
+import pytest
+import slow
+from cases import CASES
+from cases.trial import given
+
+from unspool.frontend.inference_form import for_inference
+from unspool.frontend.structure import predict
+from unspool.parts.cutting import cut
+from unspool.runtime import linked
+
+CLEARED = "Masking, and the input beside it"  # test_masks_in_parts.py has what is said of it
+BY_NAME = {f"{case.group}, {case.name}": case for case in CASES if case.name != CLEARED}
+
+
+@pytest.mark.parametrize("name", slow.but_one_of(12, BY_NAME))
+def test_parts_give_what_the_network_gives(name: str) -> None:
+    case = BY_NAME[name]
+    steps = case.lengths[-1]
+    trained, data = given(case, steps)
+    data = [array[:6] for array in data]
+    model = for_inference(trained)
+    made = cut(model, steps if case.is_open else None)
+    values = linked.fed(made.ends, data)
+    for part in made.parts:
+        read = linked.taken(part.inputs, values)
+        values |= linked.given_by(part.outputs, predict(part.model, read, 32))
+    for output, wanted in zip(made.ends.outputs, predict(model, data, 32), strict=True):
+        np.testing.assert_allclose(values[output], wanted, atol=1e-5)
