@@ -54,7 +54,9 @@ def budgeted(int8_tflite: bytes) -> Path:
         model, x = small_model(), random_samples(30)
         model.save(folder / "m.keras")
         np.save(folder / "x.npy", x)
-        np.save(folder / "y.npy", model.predict(x, verbose=0).argmax(1))
+        probabilities = model.predict(x, verbose=0)
+        np.save(folder / "y.npy", probabilities.argmax(1))
+        np.save(folder / "values.npy", probabilities)
 
     return shared.folder("files-for-budgets", fill)
 

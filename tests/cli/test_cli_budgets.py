@@ -173,6 +173,10 @@ def test_diff_of_two_reports(over_budget: Deployed, budgeted: Path, tmp_path: Pa
 DEPLOY = ("deploy", "{}/m.keras", "--calibration", "{}/x.npy")
 BAD = {
     "no test data": ((*DEPLOY, "--max-accuracy-drop", "1"), "add --test X.npy Y.npy"),
+    "labels of values": (
+        (*DEPLOY, "--test", "{}/x.npy", "{}/values.npy", "--max-accuracy-drop", "1"),
+        "--max-accuracy-drop 1: the labels of the test samples are values, which have no accuracy",
+    ),
     "cpu and no cpu": ((*DEPLOY, "--no-cpu", "--allow-cpu"), "contradict each other"),
     "negative": ((*DEPLOY, "--max-ms", "-1"), "--max-ms -1: expected a finite number of ms, 0 or"),
     "nan": (("compile", "{}/m.tflite", "--max-flash-kib", "nan"), "--max-flash-kib nan: expected"),

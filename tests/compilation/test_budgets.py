@@ -12,6 +12,11 @@ from unspool.errors import UnspoolError
 
 PLAIN = {"milliseconds": 9.5, "sram": 23.0, "flash": 198.5, "cpu_operators": 0}
 TESTED = {**PLAIN, "accuracy_keras": 98.37, "accuracy_tflm": 98.34}
+HEADS = {  # outputs "voice" and "word"
+    **PLAIN,
+    **{"accuracy_keras_voice": 90.0, "accuracy_tflm_voice": 90.5},
+    **{"accuracy_keras_word": 99.0, "accuracy_tflm_word": 97.0},
+}
 RESIDENT = {**PLAIN, "resident_milliseconds": 2.0, "resident_sram": 188.0}
 
 # figures, budget -> (figure, by how much it is over); by hand
@@ -43,6 +48,12 @@ CASES = {
         Budget(max_accuracy_drop=0),
         [],
     ),
+    "the output that loses most": (
+        HEADS,
+        Budget(max_accuracy_drop=0.5),
+        [("accuracy_tflm_word", 1.5)],
+    ),
+    "no output loses as much": (HEADS, Budget(max_accuracy_drop=2), []),
 }
 
 
@@ -58,6 +69,11 @@ def test_a_breach_says_what_was_given_and_what_is() -> None:
     assert str(time) == "Time of an inference: 9.50 ms, 4.50 ms over the budget's 5"
     (cpu,) = check({"cpu_operators": 2}, Budget(no_cpu=True))
     assert str(cpu) == "Operators on the CPU: 2, but the budget allows none"
+    (word,) = check(HEADS, Budget(max_accuracy_drop=0.5))
+    assert str(word) == (
+        "Accuracy below the trained model's, output 'word': 2.00 points, 1.50 points over the "
+        "budget's 0.5"
+    )
     (little,) = check({"milliseconds": 5.0004}, Budget(max_ms=5))
     assert "0.0004 ms over" in str(little), "not 0.00 over"
 

@@ -14,6 +14,7 @@ from unspool.cli.stream_options import StreamOptions
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import sample_files
+from unspool.support.samples import Samples
 from unspool.support.text import printable
 
 
@@ -45,6 +46,7 @@ def deploy_command(
     from unspool.report.making import Beside
 
     trained = _loaded(given, piece, stream, quantization.full_length)
+    _check_labels(limits, trained, test, None if stream.states else stream.time_steps)
     options = quantization.options(chosen)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
     source = Source(given.model, given.config, options=same)
@@ -75,6 +77,28 @@ def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:
         )
     if budget and budget.no_cpu and allow_cpu:
         raise UnspoolError("--no-cpu and --allow-cpu: contradict each other; expected at most one")
+
+
+def _check_labels(
+    budget: Budget | None,
+    model: Any,
+    test: tuple[Samples, Samples] | None,
+    time_steps: int | None,
+) -> None:
+    """Refuse a limit on the accuracy, before any work, where no labels are right or wrong."""
+    if test is None or budget is None or budget.max_accuracy_drop is None:
+        return
+    from unspool.frontend.inference_form import for_inference
+    from unspool.runtime.labels import check_test
+    from unspool.unrolling.graph_checks import check_graph
+
+    check_graph(model)
+    _, targets = check_test(for_inference(model), test, time_steps)
+    if not any(each.classes for each in targets.values()):
+        raise UnspoolError(
+            f"--max-accuracy-drop {budget.max_accuracy_drop:g}: the labels of the test samples are "
+            "values, which have no accuracy; expected classes, or --max-output-error in its place"
+        )
 
 
 def _loaded(

@@ -14,6 +14,7 @@ from unspool.remedies.trying import Remedy
 from unspool.report import commands
 from unspool.report.budget_advice import over_budget
 from unspool.report.commands import Request
+from unspool.report.losses import losses
 from unspool.report.numbers import two_digits
 from unspool.report.report import Advice, Report
 from unspool.report.weight_advice import on_weights
@@ -126,13 +127,14 @@ def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
 
 
 def _accuracy(report: Report, request: Request) -> list[Advice]:
-    values, because = report.values, (ACCURACY.of("keras"), ACCURACY.of("tflm"))
-    if not set(because) <= set(values) or report.remedies:
+    lost = next(iter(losses(report)), None)
+    if lost is None or report.remedies or lost.points <= LOSS_POINTS:
         return []
-    lost = values[because[0]] - values[because[1]]
-    if lost <= LOSS_POINTS:
-        return []
-    text = f"Quantization loses {lost:.2f} points of accuracy. Fine-tune the model for it:"
+    because = tuple(ACCURACY.of(ran.runtime, ran.output) for ran in (lost.trained, lost.quantized))
+    of = f" of output {lost.trained.output!r}" if lost.trained.output else ""
+    text = (
+        f"Quantization loses {lost.points:.2f} points of accuracy{of}. Fine-tune the model for it:"
+    )
     advice = [Advice(text, commands.compress(request, commands.AWARE), because)]
     if request.activations == "int8" and request.again:
         text = "Or use int16 activations, for twice the SRAM:"

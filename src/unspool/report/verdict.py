@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from unspool.report.causes import cause
+from unspool.report.losses import in_words, losses
 from unspool.report.numbers import kib, two_digits
 from unspool.report.report import Check, Report
+from unspool.runtime.measuring import PLACES
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
 from unspool.tflite import flatbuffer
 from unspool.tflite.marks import Cut
@@ -77,19 +79,6 @@ def _small_errors(quality: Quality) -> str:
     return f"The quantized model {' and '.join(parts)}." if parts else "No output was compared."
 
 
-def loss(report: Report) -> tuple[float, str] | None:
-    """Points of accuracy lost on the way to the device, and in which runtime; None if unknown.
-
-    The runtime is TFLM, which firmware runs, or else one that was measured.
-    """
-    accuracies = report.measured.accuracies if report.measured else ()
-    by_runtime = {accuracy.runtime: accuracy for accuracy in reversed(accuracies)}
-    for runtime, name in (("tflm", "TFLM"), ("npu", "the simulator"), ("litert", "LiteRT")):
-        if "keras" in by_runtime and runtime in by_runtime:
-            return by_runtime["keras"].percent - by_runtime[runtime].percent, name
-    return None
-
-
 def _placement(report: Report) -> Iterator[Check]:
     compiled = report.compiled
     on_cpu = len(compiled.cpu_operators)
@@ -119,13 +108,13 @@ def _accuracy(report: Report) -> Iterator[Check]:
     if measured is None or not (measured.accuracies or measured.regressions):
         yield Check("open", "Accuracy is not measured: there were no test samples.")
         return
-    lost = loss(report)
-    if lost is not None:
-        first = next(a for a in measured.accuracies if a.runtime == "keras")
+    for lost in losses(report):
+        found = lost.quantized
+        of = f" of output {found.output!r}" if found.output else ""
         yield Check(
-            "good" if lost[0] <= LARGEST_LOSS else "bad",
-            f"Accuracy {first.percent - lost[0]:.2f} % in {lost[1]}, {points(lost[0])} "
-            f"({first.samples:,} samples).",
+            "good" if lost.points <= LARGEST_LOSS else "bad",
+            f"Accuracy{of} {found.percent:.2f} % in {PLACES[found.runtime]}, "
+            f"{in_words(lost.points)} ({found.samples:,} samples).",
         )
     trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
     for regression in measured.regressions:
@@ -136,14 +125,6 @@ def _accuracy(report: Report) -> Iterator[Check]:
                 f"RMSE{of} {regression.rmse:.4g} in TFLM, {trained[regression.output].rmse:.4g} in "
                 f"the trained model ({regression.samples:,} samples).",
             )
-
-
-def points(lost: float) -> str:
-    """An accuracy beside the trained model's, in words."""
-    if abs(lost) < 0.005:
-        return "as the trained model"
-    side = "below" if lost > 0 else "above"
-    return f"{abs(lost):.2f} points {side} the trained model"
 
 
 def _binary(report: Report) -> Iterator[Check]:

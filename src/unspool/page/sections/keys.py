@@ -11,9 +11,9 @@ from unspool.compilation.kinds import (
     SRAM,
 )
 from unspool.page.sections.parts import Key
+from unspool.report.losses import Loss, in_words, losses
 from unspool.report.numbers import number
 from unspool.report.report import Report
-from unspool.report.verdict import loss, points
 
 _KEYS = tuple(kind.id for kind in (MILLISECONDS, CYCLES, FLASH, SRAM, DRAM))
 
@@ -23,13 +23,10 @@ _RESIDENT = {CYCLES.id: RESIDENT_CYCLES.id, SRAM.id: RESIDENT_SRAM.id}
 def keys(report: Report) -> tuple[Key, ...]:
     """The figures to see first, those of the report, none made anew."""
     figures = {figure.id: figure for figure in report.figures}
-    found = []
-    for name in map(ACCURACY.of, ("tflm", "npu", "litert")):
-        if name in figures:
-            lost = loss(report)
-            beside = "" if lost is None else points(lost[0])
-            found.append((figures[name], beside))
-            break
+    found = [
+        (figures[ACCURACY.of(lost.quantized.runtime, lost.quantized.output)], _beside(lost))
+        for lost in losses(report)
+    ]
     found += [(figures[name], "") for name in _KEYS if name in figures]
     result = []
     for figure, beside in found:
@@ -47,3 +44,9 @@ def keys(report: Report) -> tuple[Key, ...]:
         value = number(figure, figure.value)
         result.append(Key(figure.label, value, figure.unit, figure.origin, beside))
     return tuple(result)
+
+
+def _beside(lost: Loss) -> str:
+    """An accuracy beside the trained model's, and of which output it is where there are several."""
+    output = lost.quantized.output
+    return f"output {output!r}: {in_words(lost.points)}" if output else in_words(lost.points)
