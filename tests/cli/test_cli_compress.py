@@ -44,9 +44,26 @@ def _fill(folder: Path) -> None:
     )
     model.fit(x, y, epochs=15, batch_size=32, verbose=0)
     model.save(folder / "model.keras")
-    arrays = {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan, "y-nan": y * np.nan}
+    _of_values(x[:40]).save(folder / "values.keras")
+    _of_values(x[:40], and_classes=True).save(folder / "both.keras")
+    arrays = {"level": x.sum((1, 2))[:, None]}
+    arrays |= {"x": x, "y": y, "short": y[:5], "big": y + 9, "nan": x * np.nan, "y-nan": y * np.nan}
     for name, array in {**arrays, "words": y.astype(str), "one-hot": np.eye(4)[y]}.items():
         np.save(folder / f"{name}.npy", array)
+
+
+def _of_values(x: np.ndarray, *, and_classes: bool = False) -> Any:
+    """A model of a value, and of classes beside it."""
+    given = keras.Input(x.shape[1:])
+    seen = keras.layers.SimpleRNN(4)(given)
+    outputs = {"level": keras.layers.Dense(1, name="level")(seen)}
+    losses = {"level": "mse"}
+    if and_classes:
+        outputs["word"] = keras.layers.Dense(4, activation="softmax", name="word")(seen)
+        losses["word"] = "sparse_categorical_crossentropy"
+    model = keras.Model(given, outputs)
+    model.compile(loss=losses)
+    return model
 
 
 @pytest.fixture(autouse=True)
@@ -271,6 +288,14 @@ MISTAKES = {
     "two limits": (
         ("model", "x", "y", "--max-accuracy-drop", "1", "--max-metric-increase", "2%"),
         "only one such option can be given",
+    ),
+    "an accuracy of values": (
+        ("values", "x", "level", "--max-accuracy-drop", "1"),
+        "whose accuracy is measured; for values name another --metric, such as mae",
+    ),
+    "a search of two outputs": (
+        ("both", "x", "y", "--max-accuracy-drop", "1"),
+        "a search measures one output, but the model's loss is of level, word",
     ),
     "a search with a drop below 0": (
         ("model", "x", "y", "--max-accuracy-drop", "-1"),

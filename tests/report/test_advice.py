@@ -4,9 +4,11 @@ import shlex
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from unspool.cli.trained import training_of
 from unspool.compilation import vela
 from unspool.compilation.budgets import Budget, check
 from unspool.compilation.compiled import Compiled, Operator
@@ -15,9 +17,12 @@ from unspool.compilation.targets import target
 from unspool.compilation.waiting import Wait, wait
 from unspool.report.advice import advise
 from unspool.report.commands import Request, model
-from unspool.report.figure import Figure
 from unspool.report.making import of_compiled
 from unspool.report.report import Advice, Report
+from unspool.report.verdict import verdict
+from unspool.runtime.measuring import Measured
+from unspool.runtime.scores import Accuracy
+from unspool.support._tensorflow import keras
 
 SUBJECT = Request(quantized="out/model_int8.tflite", out="out", model="my model.keras")
 DEPLOYED = replace(SUBJECT, again="unspool deploy m.keras --calibration x.npy", activations="int8")
@@ -165,19 +170,20 @@ def test_too_many_resident_weights_become_fewer(compiled: Compiled, int8_tflite:
     assert "--resident-weights 59 " in first.command
 
 
-def accuracies(before: float, after: float) -> tuple[Figure, ...]:
+def accuracies(before: int, after: int, output: str = "") -> tuple[Accuracy, ...]:
+    """Of 1,000 samples, so many right."""
     return tuple(
-        Figure(f"accuracy_{name}", name, value, "%", "measured", "10 samples")
-        for name, value in (("keras", before), ("tflm", after))
+        Accuracy(runtime, ((right, 1000 - right), (0, 0)), output)
+        for runtime, right in (("keras", before), ("tflm", after))
     )
 
 
-@pytest.mark.parametrize(("after", "count"), [(97.6, 0), (97.5, 0), (97.4, 2), (98.5, 0)])
+@pytest.mark.parametrize(("after", "count"), [(976, 0), (975, 0), (974, 2), (985, 0)])
 def test_half_a_point_of_accuracy_may_be_lost_without_a_word(
-    compiled: Compiled, after: float, count: int
+    compiled: Compiled, after: int, count: int
 ) -> None:
     report = report_of(bound(compiled, ARITHMETIC))
-    report = replace(report, figures=accuracies(98.0, after))
+    report = replace(report, measured=Measured(accuracies=accuracies(980, after)))
     given = advise(report, DEPLOYED)
     assert len(given) == count
     if count:
@@ -185,6 +191,64 @@ def test_half_a_point_of_accuracy_may_be_lost_without_a_word(
         assert given[1].command == f"{DEPLOYED.again} --activations int16"
         assert given[0].because == ("accuracy_keras", "accuracy_tflm")
         assert len(advise(report, replace(DEPLOYED, activations="int16"))) == 1
+
+
+def test_of_several_outputs_the_one_that_loses_most_counts(compiled: Compiled) -> None:
+    scores = (*accuracies(900, 901, "voice"), *accuracies(990, 960, "word"))
+    report = replace(report_of(bound(compiled, ARITHMETIC)), measured=Measured(accuracies=scores))
+    first = advise(report, DEPLOYED)[0]
+    assert first.text.startswith("Quantization loses 3.00 points of accuracy of output 'word'.")
+    assert first.because == ("accuracy_keras_word", "accuracy_tflm_word")
+    told = {check.text: check.state for check in verdict(report)}
+    assert (
+        told[
+            "Accuracy of output 'word' 96.00 % in TFLM, 3.00 points below the trained model "
+            "(1,000 samples)."
+        ]
+        == "bad"
+    )
+    assert (
+        told[
+            "Accuracy of output 'voice' 90.10 % in TFLM, 0.10 points above the trained model "
+            "(1,000 samples)."
+        ]
+        == "good"
+    )
+
+
+def head(name: str, width: int, activation: str | None) -> Any:
+    return keras.layers.Dense(width, activation=activation, name=name)
+
+
+# losses of the outputs "word" (softmax) and "level" (a value) -> what compress is told
+TRAININGS: dict[str, tuple[dict[str, str | None], str]] = {
+    "classes": (
+        {"word": "sparse_categorical_crossentropy", "level": None},
+        "--data X.npy --labels Y.npy --max-accuracy-drop 0.2",
+    ),
+    "values": (
+        {"word": None, "level": "mse"},
+        "--data X.npy --labels Y.npy --metric mae --max-metric-increase 2%",
+    ),
+    "both": (
+        {"word": "sparse_categorical_crossentropy", "level": "mse"},
+        "--data X.npy --labels Y.npz",
+    ),
+    "none": ({"word": None, "level": None}, "--data X.npy"),
+}
+
+
+@pytest.mark.parametrize("case", TRAININGS)
+def test_a_search_is_advised_for_what_the_model_was_trained_for(case: str) -> None:
+    """A model of values has no accuracy, and a search measures one output."""
+    x = keras.Input((6, 5))
+    seen = keras.layers.GRU(4)(x)
+    outputs = {"word": head("word", 3, "softmax")(seen), "level": head("level", 1, None)(seen)}
+    model = keras.Model(x, outputs)
+    losses, expected = TRAININGS[case]
+    model.compile(loss={name: loss for name, loss in losses.items() if loss})
+    told = training_of(model)
+    assert " ".join(filter(None, (told.data, told.search))) == expected
 
 
 def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Compiled) -> None:

@@ -18,6 +18,7 @@ NAMED = (
     "max_ms",
     "max_output_error",
     "max_sram_kib",
+    "metric",
     "no_cpu",
     "out",
     "pool_since_reset",

@@ -12,6 +12,7 @@ from rich.console import Console
 from unspool import firmware
 from unspool.cli.console import BROKEN, console
 from unspool.cli.options import MODEL
+from unspool.cli.trained import training_of
 from unspool.compilation.budgets import Budget
 from unspool.deployed import Deployment, save
 from unspool.errors import UnspoolError
@@ -138,6 +139,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         activations=deployment.activations,
         time_steps=signature.time_steps if at_once and by_calls else 0,
         chunk=chunk,
+        training=training_of(deployment.trained),
     )
 
 

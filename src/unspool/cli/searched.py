@@ -34,12 +34,15 @@ def search_for(
     """
     from unspool.compression.cluster import on_cluster
     from unspool.compression.kernels import results
+    from unspool.compression.searching import searchable
     from unspool.compression.space import SETTINGS
     from unspool.frontend.keras_file import load
     from unspool.report.compression import Compression, SearchTable
 
+    arrays = inputs.arrays
+    searchable(inputs.trained, arrays.data, arrays.labels, goal, inputs.tuning)
     place = on_cluster(options.cluster) if options.cluster else nullcontext(None)
-    with place as workers:  # whether the cluster answers is known before any work
+    with place as workers:  # whether that answers is known before any work, too
         inputs = inputs.settled()
         before = inputs.before()
         settings = [each for each in SETTINGS if each.units is None or not keeps_units]

@@ -21,7 +21,7 @@ from unspool.compression.running import runner
 from unspool.compression.search_results import Search
 from unspool.compression.space import SETTINGS, mildest, possible
 from unspool.compression.trained_loss import check_compiled, losses, trainable, with_a_loss
-from unspool.compression.training_data import SOME, split
+from unspool.compression.training_data import SOME, Split, split
 from unspool.compression.trials import Trials, bisected, previewed, recalled, refined
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
@@ -111,12 +111,10 @@ def search(
     """
     if previews < 1:
         raise UnspoolError(f"previews {previews}: expected at least 1")
-    check_compiled(model)
-    settings = possible(model, settings)
-    measured = _measured_output(model)
-    arrays, kept, held = split(
-        model, data, labels, validation, fine_tuning.seed, goal.is_accuracy, measured
+    measured, (arrays, kept, held) = searchable(
+        model, data, labels, goal, fine_tuning, validation=validation
     )
+    settings = possible(model, settings)
     if calibration is None:
         calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
     way = way or stages.sequences(allow_cpu=True)  # `deploy` asks for the user's word
@@ -151,6 +149,29 @@ def search(
     ladder = [candidate.setting for candidate in found.ladder]
     found = bisected(found, trials, tuple(dict.fromkeys([mildest(settings), *ladder])))
     return refined(found, trials, settings)
+
+
+def searchable(
+    model: Any,
+    data: Any,
+    labels: Any,
+    goal: Goal,
+    fine_tuning: FineTuning,
+    *,
+    validation: tuple[Any, Any] | None = None,
+) -> tuple[int, Split]:
+    """The number of the output that a search measures, and its samples and labels.
+
+    Args:
+        model: as `search` takes it, and the others.
+
+    Raises:
+        UnspoolError: the model has no loss for one output, or data or labels do not fit it.
+    """
+    check_compiled(model)
+    output = _measured_output(model)
+    seed, are_classes = fine_tuning.seed, goal.is_accuracy
+    return output, split(model, data, labels, validation, seed, are_classes, output)
 
 
 def _measured_output(model: Any) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -138,6 +138,10 @@ def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[size:]), np.sort(order[:size])
 
 
+Split: TypeAlias = tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]
+"""Training samples, their labels, and the same for validation."""
+
+
 def split(
     model: Any,
     data: Samples,
@@ -146,7 +150,7 @@ def split(
     seed: int,
     are_classes: bool,
     output: int,
-) -> tuple[list[np.ndarray], np.ndarray, tuple[list[np.ndarray], np.ndarray]]:
+) -> Split:
     """Training samples, their labels, and the same for validation, for a search.
 
     Args:
@@ -201,5 +205,6 @@ def _check_answers(
     _, targets = check_test(model, (arrays, {name: labels}), what=what)
     if not targets[output].classes:
         raise UnspoolError(
-            f"{what}: labels have the type {labels.dtype}, expected integers, or rows with one 1"
+            f"{what}: labels have the type {labels.dtype}, expected integers, or rows with one 1, "
+            "whose accuracy is measured; for values name another `metric`, such as mae"
         )

@@ -8,13 +8,24 @@ from unspool.compilation import vela_config
 from unspool.compilation.targets import Target
 from unspool.remedies.trying import Remedy
 
-_DATA = "--data X.npy --labels Y.npy"
-"""Options of `unspool compress`, with the user's files to be filled in."""
-
-
 AWARE = "--quantization-aware"
-SEARCH = "--max-accuracy-drop 0.2"
-"""What makes `unspool compress` give a smaller model."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `unspool compress` is told of a trained model.
+
+    Attributes:
+        data: options for samples and labels, with the user's files to be filled in.
+        search: options that make it search for a smaller model; empty where a search has no one
+            output to measure.
+    """
+
+    data: str = "--data X.npy --labels Y.npy"
+    search: str = "--max-accuracy-drop 0.2"
+
+
+_OF_CLASSES = Training()
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class Request:
         chunk: the fewest time steps that a call of a stream takes; None where the model cannot be
             fed one.
         config: path of the trained model's layers in JSON; empty where its file has them.
+        training: what fine-tuning is told of the trained model.
     """
 
     quantized: str
@@ -44,6 +56,7 @@ class Request:
     time_steps: int = 0
     chunk: int | None = 1
     config: str = ""
+    training: Training = _OF_CLASSES
 
 
 def for_remedy(remedy: Remedy, request: Request) -> str:
@@ -60,7 +73,8 @@ def compress(request: Request, option: str) -> str:
     """The command that compresses the trained model, and deploys it as it was."""
     barred = {"--feature-scales"} if option == AWARE else set()  # it has one scale for each input
     options = join(word for word in request.options if word not in barred)
-    return " ".join(filter(None, ["unspool compress", model(request), _DATA, options, option]))
+    data = request.training.data
+    return " ".join(filter(None, ["unspool compress", model(request), data, options, option]))
 
 
 def flag(name: str, limit: float) -> str:

@@ -76,5 +76,5 @@ def _granted(report: Report) -> tuple[float | None, str]:
 
 def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
     text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
-    command = commands.compress(request, commands.SEARCH)
+    command = commands.compress(request, request.training.search)
     return Advice(text, command, (CYCLES_WAITING.id, WEIGHTS.id), gain)
