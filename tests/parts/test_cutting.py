@@ -11,6 +11,7 @@ from unspool.frontend.structure import predict
 from unspool.parts.cutting import Cut, cut
 from unspool.runtime.linked import fed, given_by, taken
 from unspool.support._tensorflow import keras
+from unspool.unrolling.stream_checks import is_one_loop
 
 L = keras.layers
 T, F = 36, 5
@@ -157,6 +158,35 @@ def test_several_inputs_one_of_them_without_time() -> None:
     data = [rng.normal(size=(3, *t.shape[1:])).astype(np.float32) for t in model.inputs]
     (got,) = run(cut(model), data)
     np.testing.assert_allclose(got, model(data), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [((160, 50), "once, loop, loop"), ((160, 79), "once, loop"), ((160, 158), "once, loop")],
+)
+def test_sequences_of_no_common_length_have_loops_of_their_own(
+    steps: tuple[int, int], expected: str
+) -> None:
+    """A call takes whole time steps of each: of 79, as a convolution leaves them, and of 50 not."""
+    keras.utils.set_random_seed(1)
+    sound, motion = keras.Input((steps[0], F), name="sound"), keras.Input((steps[1], 3))
+    heard = L.GRU(6)(L.Conv1D(6, 4, strides=2)(sound))
+    model = keras.Model([sound, motion], L.Dense(2)(L.Concatenate()([heard, both(4)(motion)])))
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(3, *t.shape[1:])).astype(np.float32) for t in model.inputs]
+    made = cut(model)
+    assert kinds(made) == expected
+    (got,) = run(made, data)
+    np.testing.assert_allclose(got, model(data), atol=2e-6)
+
+
+def test_forward_layers_over_sequences_of_no_common_length_are_no_one_loop() -> None:
+    inputs = [keras.Input((160, F)), keras.Input((50, 3))]
+    model = keras.Model(inputs, L.Concatenate()([L.GRU(4)(x) for x in inputs]))
+    assert not is_one_loop(model)
+    assert kinds(cut(model)) == "loop, loop"
+    inputs = [keras.Input((150, F)), keras.Input((50, 3))]
+    assert is_one_loop(keras.Model(inputs, L.Concatenate()([L.GRU(4)(x) for x in inputs])))
 
 
 def test_an_open_length_is_given() -> None:

@@ -2,7 +2,8 @@
 
 Parts are numbered in the order in which they run: even ones run once, on whole sequences, odd ones
 are loops. What an earlier part gave can be read in any form; within a part, a tensor is there in
-the form in which it is computed.
+the form in which it is computed. The calls of a loop take whole numbers of the time steps of each
+sequence that it reads: sequences of 79 and 50 steps have loops of their own.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,12 @@ def places(graph: Graph) -> Places:
     """Where each tensor of a graph can first be computed, in each form."""
     there = (*graph.inputs, *graph.scaled, *graph.masks.computed)
     found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in there}
+    lengths: dict[int, set[int]] = {}
     for operation in graph.operations:
         for way in _worth(graph, operation, found):
-            part = _first(graph, operation, way, found)
+            part = _first(graph, operation, way, found, lengths)
             if part is not None:
+                lengths.setdefault(part, set()).update(_read(graph, operation, way, part, found))
                 for key in operation.outputs:
                     found.setdefault(key, {})[given(graph, way, key)] = part
     return found
@@ -54,15 +57,43 @@ def first(at: Mapping[Form, int]) -> tuple[Form, int]:
     return min(at.items(), key=lambda entry: entry[1])
 
 
-def _first(graph: Graph, operation: Operation, way: Way, found: Places) -> int | None:
-    """The first part in which all that an operation takes can be read; None where there is none."""
+def _first(
+    graph: Graph, operation: Operation, way: Way, found: Places, lengths: Mapping[int, set[int]]
+) -> int | None:
+    """The first part in which all that an operation takes can be read; None where there is none.
+
+    Args:
+        graph: what the operation is of.
+        operation: to be placed.
+        way: how it is done.
+        found: where each tensor that it reads can be had.
+        lengths: number of a part -> time steps of the sequences that it reads.
+    """
     for part in range(0 if way.takes == "whole" else 1, 2 * len(graph.operations) + 2, 2):
-        if all(
+        can_be_read = all(
             _can_be_read(graph, key, taken(graph, way, key), part, found)
             for key in operation.inputs
+        )
+        if can_be_read and (
+            part % 2 == 0
+            or _are_multiples(lengths.get(part, set()) | _read(graph, operation, way, part, found))
         ):
             return part
     return None
+
+
+def _read(graph: Graph, operation: Operation, way: Way, part: int, found: Places) -> set[int]:
+    """Time steps of the sequences of earlier parts that an operation takes in a part."""
+    return {
+        graph.shapes[key][1] or 1
+        for key in operation.inputs
+        if key in graph.timed and found[key].get(taken(graph, way, key)) != part
+    }
+
+
+def _are_multiples(lengths: set[int]) -> bool:
+    """Whether each of some sequences is a whole number of times as long as the shortest."""
+    return all(length % min(lengths) == 0 for length in lengths)
 
 
 def _can_be_read(graph: Graph, key: Key, form: Form, part: int, found: Places) -> bool:

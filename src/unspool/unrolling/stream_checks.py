@@ -12,6 +12,7 @@ from unspool.frontend.graph import is_graph
 from unspool.frontend.sequences import in_time
 from unspool.frontend.time_first import time_first
 from unspool.support._tensorflow import keras
+from unspool.unrolling import taken
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
 from unspool.unrolling.pieces import CALLS, STREAM, Pieces
@@ -49,9 +50,11 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
         pieces: what it is to take them for, for messages.
 
     Raises:
-        UnspoolError: a layer would not, or a mask cannot be cut; the message names it.
+        UnspoolError: a layer would not, a mask cannot be cut, or the length of an input is no
+            multiple of another's; the message names it.
     """
     chunks = Chunks()
+    taken.chunks(model, 1)  # whether one call takes a piece of each input
     lengths = [tensor.shape[1] for tensor in _timed_inputs(model)]
     shortest = min(filter(None, lengths), default=1)
     rates = [Fraction(length or shortest, shortest) for length in lengths]
@@ -134,10 +137,10 @@ def _follow(
             rate_of |= dict.fromkeys(map(id, node.outputs), rate)
             continue
         if is_graph(layer):
-            taken = [
+            read = [
                 rate_of.get(id(t), Fraction(1)) for t in node.input_tensors if id(t) in sequences
             ]
-            given = _follow(layer, taken, pieces, chunks)
+            given = _follow(layer, read, pieces, chunks)
             rate_of |= dict(zip(map(id, node.outputs), given, strict=True))
             continue
         rows = zeros.get(id(node.input_tensors[0]), _NONE) if node.input_tensors else _NONE
