@@ -51,7 +51,7 @@ def test_deploy_simulate_and_compile_mean_all_calls(files: Path, tmp_path: Path)
 
 
 def test_auto_tries_some_and_takes_the_best_within_the_budget(files: Path, tmp_path: Path) -> None:
-    run, report = deploy(files, tmp_path / "least", "--steps-per-call", "auto")
+    run, report = deploy(files, tmp_path / "least", "--steps-per-call", "auto", "--max-ms", "1000")
     costs = {cost["steps_per_call"]: cost for cost in report["call_costs"]}
     assert list(costs) == [1, 2, 3, 6]
     assert report["figures"]["calls"]["value"] == 6
@@ -64,6 +64,10 @@ def test_auto_tries_some_and_takes_the_best_within_the_budget(files: Path, tmp_p
     limit = f"{costs[3]['milliseconds'] * 1.001:.9f}"
     _, report = deploy(files, tmp_path / "fast", "--steps-per-call", "auto", "--max-ms", limit)
     assert report["figures"]["calls"]["value"] == 2
+
+    _, report = deploy(files, tmp_path / "any", "--steps-per-call", "auto")
+    fastest = min(cost["milliseconds"] for cost in report["call_costs"])
+    assert report["figures"]["milliseconds"]["value"] <= 1.25 * fastest
 
 
 REFUSED = {

@@ -147,7 +147,8 @@ def test_auto_tries_some(folder: Path) -> None:
     x = keras.Input((7, FEATURES), name="x")
     keras.Model(x, L.Bidirectional(L.GRU(3))(x)).save(folder / "seven.keras")
     given = (folder / "seven.keras", "--calibration", folder / "seven.npy")
-    run = unspool("deploy", *given, "--steps-per-call", "auto", "--out", folder / "auto")
+    limit = ("--max-ms", "1000")
+    run = unspool("deploy", *given, "--steps-per-call", "auto", *limit, "--out", folder / "auto")
     assert run.returncode == 0, run.stderr
     costs = json.loads((folder / "auto/report.json").read_text())["call_costs"]
     assert [cost["steps_per_call"] for cost in costs] == [1, 7]

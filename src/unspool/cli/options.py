@@ -74,7 +74,7 @@ StepsPerCall = Annotated[
     typer.Option(
         help="Time steps of one call: the binary is called several times for a sequence, and is as "
         "much smaller. auto: the least flash within the budget, or the fastest where that limits "
-        "memory alone.",
+        "memory alone; without a budget, the least flash at a quarter more than the least time.",
         metavar="K|auto",
     ),
 ]

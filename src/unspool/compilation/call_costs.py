@@ -8,6 +8,7 @@ from unspool.compilation.compiled import Compiled
 
 _MOST_STEPS = 128  # of a call: beyond that, the command stream is nearly all of the flash
 _MOST_TRIED = 8
+_MOST_TIME = 1.25  # of the fastest, where nobody said how much it may be
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,20 @@ def worth_trying(divisors: Sequence[int]) -> list[int]:
 def choose(costs: Sequence[CallCost], budget: Budget | None) -> CallCost:
     """The one with the least flash that keeps a budget's flash, SRAM and time.
 
-    The fastest, where the budget limits memory and not the time. Where none keeps it, the one with
-    the least flash of all.
+    The fastest, where the budget limits memory and not the time. Without a limit, the one with the
+    least flash of those that take at most a quarter more time than the fastest. Where none keeps
+    the budget, the one with the least flash of all.
     """
     limits = budget.limits if budget else {}
     bounds = {field: limits[name] for name, field in _LIMITED.items() if name in limits}
+    if not bounds:
+        bounds["milliseconds"] = _MOST_TIME * min(cost.milliseconds for cost in costs)
     within = [
         cost
         for cost in costs
         if all(getattr(cost, field) <= most for field, most in bounds.items())
     ]
-    if within and bounds and "milliseconds" not in bounds:
+    if within and "milliseconds" not in bounds:
         return min(within, key=lambda cost: (cost.milliseconds, cost.flash_kib))
     return min(within or costs, key=lambda cost: (cost.flash_kib, cost.milliseconds))
 
