@@ -179,6 +179,20 @@ BAD = {
     ),
     "cpu and no cpu": ((*DEPLOY, "--no-cpu", "--allow-cpu"), "contradict each other"),
     "negative": ((*DEPLOY, "--max-ms", "-1"), "--max-ms -1: expected a finite number of ms, 0 or"),
+    "a unit": (("check", "{}", "--max-ms", "5ms"), "--max-ms 5ms: expected a number of MS (see "),
+    "another unit": (
+        ("sweep", "{}/m.tflite", "--max-flash-kib", "100KiB"),
+        "--max-flash-kib 100KiB: expected a number of KIB (see unspool sweep --help)",
+    ),
+    "no choice": (
+        (*DEPLOY, "--activations", "int4"),
+        "--activations int4: expected one of 'int8', 'int16' (see unspool deploy --help)",
+    ),
+    "not whole": ((*DEPLOY, "--time-steps", "2.5"), "--time-steps 2.5: expected a whole number"),
+    "too few": (
+        (*DEPLOY, "--time-steps", "0"),
+        "--time-steps 0: expected a number greater than or equal to 1 (see",
+    ),
     "nan": (("compile", "{}/m.tflite", "--max-flash-kib", "nan"), "--max-flash-kib nan: expected"),
     "infinite": (("sweep", "{}/m.tflite", "--max-sram-kib", "inf"), "--max-sram-kib inf: expected"),
     "compile": (

@@ -185,7 +185,26 @@ def _of_options(error: Any) -> str:
     """A mistake in the options, in one line."""
     context = getattr(error, "ctx", None)
     command = f" (see {context.command_path} --help)" if context is not None else ""
-    return f"{error.format_message().rstrip('.')}{command}"
+    return f"{_of_a_value(error) or error.format_message().rstrip('.')}{command}"
+
+
+_NUMBERS = {"float_parsing": "a number", "int_parsing": "a whole number"}
+
+
+def _of_a_value(error: Any) -> str:
+    """What was given, and what was expected; empty where it is not a value that is wrong."""
+    find, param = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
+    if find is None or param is None:
+        return ""
+    wrong = find()[0]
+    given = f"{param.opts[0]} {wrong['input']}"
+    if (number := _NUMBERS.get(wrong["type"])) is not None:
+        unit = f" of {param.metavar}" if param.metavar else ""
+        return f"{given}: expected {number}{unit}"
+    said = wrong["msg"].rstrip(".").removeprefix(f"Value error, {wrong['input']!r} is not ")
+    for bound in ("greater", "less"):
+        said = said.replace(f"Input should be {bound}", f"a number {bound}")
+    return f"{given}: expected {said}"
 
 
 @contextmanager
