@@ -9,6 +9,7 @@ import pytest
 from unspool.errors import UnspoolError
 from unspool.frontend.heads import heads
 from unspool.frontend.keras_file import load
+from unspool.report.numbers import counted
 from unspool.runtime.evaluation import evaluate, predict
 from unspool.runtime.labels import check_test, fitted
 from unspool.runtime.quality import agreement, columns, difference, judge
@@ -39,6 +40,23 @@ def test_accuracy_and_confusion_by_hand() -> None:
     assert result.confusion == ((1, 0, 1), (1, 1, 0), (0, 0, 0))
     assert (result.samples, result.correct, result.percent) == (4, 2, 50.0)
     assert result.per_class == (50.0, 50.0, None)
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "width", "expected"),
+    [
+        (CLASSES, [0, 2], 3, "2 test samples"),
+        (CLASSES, [[0, 2, 1, 1], [0, 0, 1, 2]], 3, "8 time steps of the test samples"),
+        (SIGMOID, [0, 1], 1, "2 test samples"),
+        (SIGMOID, [[0, 1, 1, 1], [0, 0, 1, 0]], 1, "8 time steps of the test samples"),
+        (SIGMOID, [[0, 1, 1], [1, 0, 0]], 3, "6 columns of the test samples"),
+    ],
+)
+def test_what_is_counted_is_said(head: Head, labels: Any, width: int, expected: str) -> None:
+    """Who gave 2 samples of 4 steps is not told of 8 test samples."""
+    shape = np.shape(labels) if width == np.shape(labels)[-1] else (*np.shape(labels), width)
+    found = accuracy(head, np.zeros(shape), np.array(labels))
+    assert counted(found, "test") == expected
 
 
 def test_one_hot_labels_are_classes() -> None:

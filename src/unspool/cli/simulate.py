@@ -165,18 +165,18 @@ def _shape(array: np.ndarray, is_stream: bool) -> str:
 
 
 def _as_line(score: "Score", output: str) -> str:
-    from unspool.report.numbers import left_out
+    from unspool.report.numbers import counted
     from unspool.runtime.scores import Accuracy
 
     of = f" of output {printable(output)!r}" if output else ""
-    counted = f"{score.samples:,} samples{left_out(score.padded)}"
+    of_all = counted(score)
     if isinstance(score, Accuracy):
         return (
-            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {counted} "
+            f"accuracy{of}: {score.percent:.2f} %, {score.correct:,} of {of_all} "
             f"(npu, simulated{'; ' * bool(score.how)}{score.how})"
         )
     r2 = "" if score.r2 is None else f", R2 {score.r2:.4f}"
-    return f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {counted} (npu, simulated)"
+    return f"error{of}: RMSE {score.rmse:.4g}, MAE {score.mae:.4g}{r2}, {of_all} (npu, simulated)"
 
 
 def disassemble_command(

@@ -16,7 +16,7 @@ from unspool.quantization.calibration import Round
 from unspool.report import binary_figures
 from unspool.report.binary_figures import of_binary, of_resident
 from unspool.report.figure import Figure, Origin, figure
-from unspool.report.numbers import left_out
+from unspool.report.numbers import counted
 from unspool.runtime.measuring import PLACES, Measured
 from unspool.runtime.quality import Quality
 from unspool.runtime.scores import Accuracy, Regression
@@ -121,7 +121,7 @@ def _ran(score: Accuracy | Regression, activations: str) -> tuple[Origin, str, s
     who, how = (text.format(activations) for text in _RUNTIMES[score.runtime])
     origin: Origin = "simulated" if score.runtime == "npu" else "measured"
     where = f"output {score.output!r}, " if score.output else ""
-    return origin, who, f"{where}{how}, {score.samples:,} test samples{left_out(score.padded)}"
+    return origin, who, f"{where}{how}, {counted(score, 'test')}"
 
 
 def _errors(measured: Measured, activations: str) -> Iterator[Figure]:

@@ -4,6 +4,7 @@ from unspool.compilation.call_costs import CallCost
 from unspool.compilation.in_parts import CompiledPart
 from unspool.report.figure import Figure
 from unspool.runtime.quality import ColumnError
+from unspool.runtime.scores import Accuracy, Regression
 
 COLUMNS = ("From", "To", "Mean error, %", "Largest, %", "SNR, dB", "Values")
 """Headings of what `column_numbers` gives."""
@@ -84,9 +85,18 @@ def number(figure: Figure, value: float | None) -> str:
     return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
-def left_out(padded: int) -> str:
-    """How many padded time steps a score leaves out, to be said behind its samples."""
-    return f", {padded:,} padded time step{'s' * (padded != 1)} left out" if padded else ""
+def counted(score: Accuracy | Regression, what: str = "") -> str:
+    """How many answers or samples a score is of, and how many padded time steps it leaves out.
+
+    Args:
+        score: of samples, or of each time step or column of them.
+        what: the samples are, such as "test".
+    """
+    samples, padded = f"{what} samples".lstrip(), score.padded
+    left = f", {padded:,} padded time step{'s' * (padded != 1)} left out" if padded else ""
+    each = score.each if isinstance(score, Accuracy) else "sample"
+    of = samples if each == "sample" else f"{each}s of the {samples}"
+    return f"{score.samples:,} {of}{left}"
 
 
 def kib(value: float) -> str:

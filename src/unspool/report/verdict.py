@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from unspool.report.causes import cause
 from unspool.report.losses import in_words, losses
-from unspool.report.numbers import kib, two_digits
+from unspool.report.numbers import counted, kib, two_digits
 from unspool.report.report import Check, Report
 from unspool.runtime.measuring import PLACES
 from unspool.runtime.quality import FEWEST_VALUES, MOST_ERROR, ColumnError, Quality
@@ -114,7 +114,7 @@ def _accuracy(report: Report) -> Iterator[Check]:
         yield Check(
             "good" if lost.points <= LARGEST_LOSS else "bad",
             f"Accuracy{of} {found.percent:.2f} % in {PLACES[found.runtime]}, "
-            f"{in_words(lost.points)} ({found.samples:,} samples).",
+            f"{in_words(lost.points)} ({counted(found)}).",
         )
     trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
     for regression in measured.regressions:

@@ -19,6 +19,7 @@ class Accuracy:
         output: the output's name; empty where the model has one output.
         how: what tells the classes apart: "softmax", "binary_crossentropy of logits", ...
         padded: how many time steps were left out, as they are padded.
+        each: what there is an answer for: each "sample", "time step" or "column".
     """
 
     runtime: str
@@ -26,6 +27,7 @@ class Accuracy:
     output: str = ""
     how: str = ""
     padded: int = 0
+    each: str = "sample"
 
     @property
     def samples(self) -> int:
@@ -102,7 +104,16 @@ def score(values: np.ndarray, targets: Targets, runtime_name: str, output: str =
     confusion = np.zeros((targets.classes, targets.classes), np.int64)
     np.add.at(confusion, (right, predicted), 1)
     counts = tuple(tuple(int(n) for n in row) for row in confusion)
-    return Accuracy(runtime_name, counts, output, targets.head.why, padded)
+    return Accuracy(runtime_name, counts, output, targets.head.why, padded, _each(targets))
+
+
+def _each(targets: Targets) -> str:
+    """What there is an answer for."""
+    if targets.head.kind == "classes":
+        return "sample" if targets.wanted.ndim == 1 else "time step"
+    if targets.wanted.shape[-1] > 1:
+        return "column"
+    return "sample" if targets.wanted.ndim == 2 else "time step"
 
 
 def _regression(

@@ -14,7 +14,7 @@ class Point:
     Attributes:
         label: the stage and what ran it.
         percent: of the samples, right.
-        samples: how many were run.
+        samples: how many answers there are.
         guide: the same in Arm's guide, percent, where it is known.
     """
 
@@ -46,7 +46,7 @@ def stages(points: Sequence[Point]) -> str:
     return draw(
         "stages",
         "Accuracy of each stage",
-        f"Dots on one axis that does not start at 0; {samples:,} samples. {words}.",
+        f"Dots on one axis that does not start at 0; {samples:,} answers. {words}.",
         (420, 60 + 50 * len(points)),
         lambda figure: _paint(figure, points),
     )

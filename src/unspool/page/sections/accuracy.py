@@ -6,7 +6,7 @@ from unspool.page.charts import accuracy as accuracy_chart
 from unspool.page.charts.confusion import confusion
 from unspool.page.sections.parts import Matrix, Picture, Section, Table
 from unspool.report.figure import Figure, Origin
-from unspool.report.numbers import COLUMNS, column_numbers, left_out
+from unspool.report.numbers import COLUMNS, column_numbers, counted
 from unspool.report.report import Report
 from unspool.runtime.measuring import PLACES
 from unspool.runtime.scores import Accuracy
@@ -59,7 +59,7 @@ def _of_output(report: Report, name: str, found: list[Accuracy]) -> Section:
                 f"{_caption(ordered[0])}. Darker: a larger share of the class.",
                 "share of a class's samples",
                 _origin(ordered[0]),
-                f"{ordered[0].samples:,} test samples{left_out(ordered[0].padded)}",
+                counted(ordered[0], "test"),
                 (confusion(f"confusion{name}", ordered[0].confusion),),
             )
         )
@@ -85,15 +85,14 @@ def _stages(found: list[Accuracy], figures: Mapping[str, Figure], of: str) -> Pi
         )
         for point, a in zip(points, found, strict=True)
     ]
-    columns = ("Stage", ">Accuracy, %", ">95 % interval, %", ">Right", ">Samples", "Origin")
+    columns = ("Stage", ">Accuracy, %", ">95 % interval, %", ">Right", ">Answers", "Origin")
     simulated = ", the binary's simulated" * any(a.runtime == "npu" for a in found)
     return Picture(
         f"Accuracy of each stage{of}",
         "The same samples in every stage. A difference inside the band may be chance.",
         "%",
         "measured",
-        f"{found[0].samples:,} test samples{left_out(found[0].padded)}{simulated}; "
-        "band: Wilson's interval",
+        f"{counted(found[0], 'test')}{simulated}; band: Wilson's interval",
         (accuracy_chart.stages(points),),
         table=Table(f"Accuracy of each stage{of}", columns, rows),
     )
@@ -143,8 +142,7 @@ def _origin(accuracy: Accuracy) -> Origin:
 
 def _caption(accuracy: Accuracy) -> str:
     name = _STAGES[accuracy.runtime]
-    left = left_out(accuracy.padded)
-    return f"{name}: {accuracy.samples:,} test samples{left}, {_origin(accuracy)}"
+    return f"{name}: {counted(accuracy, 'test')}, {_origin(accuracy)}"
 
 
 def _recall(found: Sequence[Accuracy]) -> Table:
@@ -166,8 +164,8 @@ def _confusions(accuracy: Accuracy) -> Table:
         ),
     )[:_CONFUSIONS]
     return Table(
-        f"The most frequent confusions, samples; {_caption(accuracy)}",
-        ("Right class", "Taken for", ">Samples"),
+        f"The most frequent confusions; {_caption(accuracy)}",
+        ("Right class", "Taken for", ">Answers"),
         [(str(right), str(taken), f"{-count:,}") for count, right, taken in wrong],
         "The whole matrix is in report.json.",
     )
