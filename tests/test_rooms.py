@@ -99,6 +99,7 @@ ROOMS: dict[str, set[str]] = {
     "parts": {
         "before_work",
         "compilation",
+        "compilation.residency",
         "deployed",
         "deployment",
         "firmware",
@@ -113,6 +114,7 @@ ROOMS: dict[str, set[str]] = {
     "calls": {
         "before_work",
         "compilation",
+        "compilation.residency",
         "deployed",
         "deployment",
         "frontend",

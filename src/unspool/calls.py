@@ -8,7 +8,7 @@ from unspool.before_work import verdicts_of
 from unspool.compilation import call_costs as costs
 from unspool.compilation import targets, vela
 from unspool.compilation.call_costs import CallCost
-from unspool.compilation.compiled import Compiled
+from unspool.compilation.residency.keeping import keep_resident
 from unspool.deployed import Options
 from unspool.deployment import way_of
 from unspool.errors import UnspoolError
@@ -65,28 +65,35 @@ def call_costs(
     plain = replace(options, refine=False)  # which takes time, and changes no size
     few = [array[:_SAMPLES] for array in arrays]
     chunk = smallest_chunk(inferring, CALLS)
-    compiled = _in_parts if chunk is None else _in_one
+    cost = _in_parts if chunk is None else _in_one
     possible = _possible(chunk or 1, taken.length(inferring, time_steps))
     found, clock = [], Clock(watch)
     with clock.stage(_STAGE, len(possible)) as progress:
         for steps in possible:
-            network = compiled(inferring, few, steps, time_steps, plain)
-            found.append(costs.of_compiled(steps, network))
+            found.append(cost(inferring, few, steps, time_steps, plain))
             progress(1)
     return tuple(found)
 
 
 def _in_one(
     model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
-) -> Compiled:
+) -> CallCost:
     _, tflite = stages.quantized(model, few, way_of(time_steps, steps, options))
-    return vela.compile(tflite, options.target or targets.target())
+    compiled = vela.compile(tflite, options.target or targets.target())
+    if options.resident_weights is None:
+        return costs.of_compiled(steps, compiled, compiled.cycles)
+    resident = keep_resident(compiled, tflite, options.resident_weights)
+    kept = replace(compiled, tflite=resident.tflite)
+    return costs.of_compiled(steps, kept, resident.cycles or compiled.cycles)
 
 
 def _in_parts(
     model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
-) -> Compiled:
-    return chained(model, few, steps, time_steps, options, Clock(None))[1]
+) -> CallCost:
+    chain, compiled = chained(model, few, steps, time_steps, options, Clock(None))
+    resident = chain.resident(compiled)
+    cycles = resident and resident.cycles
+    return costs.of_compiled(steps, compiled, cycles or compiled.cycles)
 
 
 def _possible(multiple: int, whole: int) -> list[int]:

@@ -161,8 +161,6 @@ def test_auto_tries_some(folder: Path) -> None:
 REFUSED = {
     "--steps-per-call 5": "--steps-per-call 5: a sequence of 36 time steps is not made of whole "
     "calls; expected one of 1, 2, 3, 4, 6, 9, 12, 18, 36",
-    "--steps-per-call 6 --resident-weights all": "--resident-weights and a network in parts: not "
-    "together yet; expected at most one",
 }
 
 
@@ -203,6 +201,23 @@ def test_padded_steps_do_not_count(masked: Path, folder: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert f"{npu['percent']:.2f}" in run.stdout
     assert f"{npu['correct']:,} of {npu['samples']:,}" in run.stdout
+
+
+def test_weights_are_kept_in_the_arena_of_all(folder: Path, done: tuple[Any, Any]) -> None:
+    out = folder / "kept"
+    run = deploy(folder, "--steps-per-call", 12, "--out", out, "--resident-weights")
+    assert run.returncode == 0, run.stderr
+    report = json.loads((out / "report.json").read_text())
+    figures = {name: figure["value"] for name, figure in report["figures"].items()}
+    before = {name: figure["value"] for name, figure in done[1]["figures"].items()}
+    assert figures["npu_equal"] == 30
+    assert figures["cycles"] == before["cycles"] > figures["resident_cycles"]
+    # The copies of one part lie where another one has its tensors.
+    assert before["sram"] < figures["resident_sram"]
+    assert figures["resident_sram"] <= before["sram"] + figures["resident_kept"]
+    sizes = "".join((out / "firmware/network_run.h").read_text().split())
+    arena = 1024 * (figures["resident_sram"] - figures["handed_on"])
+    assert f"NETWORK_ARENA_SIZE{arena:.0f}" in sizes
 
 
 MASKS: dict[str, Any] = {

@@ -22,7 +22,7 @@ class CallCost:
         command_stream_kib: what of it is commands for the NPU; measured.
         sram_kib: KiB of SRAM to reserve, with the network where the memory mode has it read from
             there.
-        cycles: of all calls, Vela's estimate.
+        cycles: of all calls, Vela's estimate; with resident weights, where they were asked for.
         milliseconds: of all calls, Vela's estimate, and what they cost beside that.
     """
 
@@ -35,16 +35,16 @@ class CallCost:
     milliseconds: float
 
 
-def of_compiled(steps_per_call: int, compiled: Compiled) -> CallCost:
-    """The costs of a compiled network."""
+def of_compiled(steps_per_call: int, compiled: Compiled, cycles: int) -> CallCost:
+    """The costs of a compiled network, which takes so many cycles with its resident weights."""
     return CallCost(
         steps_per_call,
         compiled.calls,
         compiled.flash_kib,
         compiled.command_stream_kib,
         compiled.sram_with_weights_kib,
-        compiled.cycles,
-        compiled.milliseconds,
+        cycles,
+        compiled.milliseconds_of(cycles),
     )
 
 

@@ -121,6 +121,11 @@ class Compiled:
         """What driver and interpreter take in all calls, assumed; 0 where there is only one."""
         return self.target.call_microseconds * self.calls / 1000 if self.calls > 1 else 0.0
 
+    def milliseconds_of(self, cycles: int) -> float:
+        """Time of an inference if its work took so many cycles in place of `cycles`."""
+        apart = self.call_milliseconds
+        return cycles * (self.milliseconds - apart) / self.cycles + apart if self.cycles else apart
+
     @cached_property
     def arena(self) -> Arena:
         """What TFLM needs for an inference: the tensors by Vela's plan, and its own structures."""

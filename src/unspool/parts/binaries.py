@@ -102,9 +102,10 @@ class _Work:
         way = replace(way, calibrate=partial(_with_ranges, way.calibrate, known))
         calibrated, tflite = stages.quantized(part.model, read, way, self.clock)
         warned = told(lost_ranges(part.model, calibrated.float_tflite, tflite))
-        compiled, _ = compiled_for(tflite, self.target, None, self.clock)
+        kib = self.options.resident_weights
+        compiled, resident = compiled_for(tflite, self.target, kib, self.clock)
         binary = CompiledPart(compiled, part.inputs, part.outputs, steps)
-        return Forms(part, calibrated, tflite, binary, warned)
+        return Forms(part, calibrated, tflite, binary, resident, warned)
 
     def way(self, part: Part) -> tuple[int | None, Way]:
         """How many time steps a call takes, and how the part is unrolled."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from unspool.compilation.in_parts import CompiledParts
+from unspool.compilation.residency.keeping import Resident, in_all
 from unspool.frontend import structure
 from unspool.frontend.heads import heads
 from unspool.parts.cutting import Cut
@@ -69,6 +71,11 @@ class Chain(Network):
         """The deploy models' outputs against the trained model's."""
         masks = dict.fromkeys(self.cut.ends.inputs, self.cut.ends.masks)
         return unroll_error.unroll_error(self.trained, masks, data, outputs, reference)
+
+    def resident(self, compiled: CompiledParts) -> Resident | None:
+        """The weights that its binaries keep in SRAM; None where that was not asked for."""
+        each = [part.resident for part in self.parts if part.resident is not None]
+        return in_all(each, compiled) if each else None
 
     def outside(self, data: Sequence[np.ndarray]) -> tuple[Outside, ...]:
         """Inputs of the network whose range some of the samples exceed."""

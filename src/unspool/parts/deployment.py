@@ -6,6 +6,7 @@ from typing import Any
 from unspool.before_work import Labels, checked, inspected, steps_in_front
 from unspool.compilation import targets
 from unspool.compilation.in_parts import CompiledParts
+from unspool.compilation.residency.keeping import Resident
 from unspool.deployed import Options
 from unspool.deployment import way_of
 from unspool.errors import UnspoolError
@@ -30,6 +31,8 @@ class DeploymentInParts:
         chain: the parts, with their files and binaries; `chain.run` runs them.
         activations: "int8" or "int16".
         compiled: what the binaries take together, with Vela's estimates.
+        resident: the weights that are kept in SRAM, of all parts; None where that was not asked
+            for. The estimates of `compiled` are without.
         measured: how good the network is.
         warnings: what is likely to go wrong, in a line each.
         seconds: stage -> wall-clock time that it took, of all parts.
@@ -39,6 +42,7 @@ class DeploymentInParts:
     chain: Chain
     activations: str
     compiled: CompiledParts
+    resident: Resident | None
     measured: Measured
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -98,6 +102,7 @@ def deploy_in_parts(
         chain=chain,
         activations=options.activations,
         compiled=compiled,
+        resident=chain.resident(compiled),
         measured=measured,
         warnings=(*moved, *warned, *(text for each in chain.parts for text in each.warnings)),
         seconds=clock.seconds,
@@ -109,8 +114,4 @@ def _check(options: Options) -> None:
         raise UnspoolError(
             "`steps_per_call` and states that the model takes and gives itself: expected at most "
             "one, as such a model is called step by step already"
-        )
-    if options.resident_weights is not None:
-        raise UnspoolError(
-            "`resident_weights` and a network in parts: not together yet; expected at most one"
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from unspool.compilation.in_parts import CompiledPart
+from unspool.compilation.residency.keeping import Resident
 from unspool.parts.cutting import Part
 from unspool.stages import Calibrated
 
@@ -16,6 +17,7 @@ class Forms:
         calibrated: its deploy model, in float, and its ranges.
         quantized_tflite: bytes of the quantized file.
         binary: the compiled file, and how it is called.
+        resident: the weights that are kept in SRAM; None where that was not asked for.
         warnings: what is likely to go wrong, in a line each.
     """
 
@@ -23,6 +25,7 @@ class Forms:
     calibrated: Calibrated
     quantized_tflite: bytes
     binary: CompiledPart
+    resident: Resident | None = None
     warnings: tuple[str, ...] = ()
 
     def form(self, place: str) -> bytes:

@@ -122,7 +122,6 @@ def of_resident(compiled: Compiled, resident: Resident | None) -> Iterator[Figur
     yield figure(kinds.RESIDENT_SRAM, resident.sram_kib, "estimated", "weights resident")
     if resident.cycles is not None:
         cycles, how = resident.cycles, resident.cycles_how
-        apart = compiled.call_milliseconds
-        ms = cycles * (compiled.milliseconds - apart) / compiled.cycles + apart
+        ms = compiled.milliseconds_of(cycles)
         yield figure(kinds.RESIDENT_CYCLES, cycles, "estimated", how)
         yield figure(kinds.RESIDENT_MILLISECONDS, ms, "estimated", how)

@@ -180,6 +180,7 @@ def of_parts(
         *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
         *binary_figures.of_parts(done.compiled, waits),
+        *of_resident(done.compiled, done.resident),
     )
 
 

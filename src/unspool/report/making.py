@@ -126,6 +126,7 @@ def of_parts(
             [state for each in file_marks for state in each.states],
         ),
         warnings=done.warnings,
+        resident=done.resident,
         call_costs=beside.call_costs,
         wait=waits,
         budget=budget,

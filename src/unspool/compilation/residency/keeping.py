@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unspool import npu
 from unspool.compilation import targets, vela
 from unspool.compilation.compiled import Compiled
+from unspool.compilation.in_parts import CompiledParts
 from unspool.compilation.residency.checking import check_bytes
 from unspool.compilation.residency.cycles import Estimate, estimate
 from unspool.compilation.residency.packing import repack
@@ -102,6 +103,40 @@ def keep_resident(
             f"it would not be faster: about {cycles.cycles:,} cycles, {compiled.cycles:,} without",
         )
     return _rewritten(compiled, program, planned, cycles)
+
+
+def in_all(each: Sequence[Resident], compiled: CompiledParts) -> Resident:
+    """What the binaries of a network in parts keep; the arena that they share holds the copies.
+
+    Args:
+        each: of each binary.
+        compiled: the network, of these binaries.
+    """
+    kept = [resident for resident in each if not resident.reason]
+    if not kept:
+        return replace(each[0], tflite=b"", sram_kib=compiled.sram_kib, cycles=compiled.cycles)
+    cycles = [resident.cycles for resident in each if resident.cycles is not None]
+    return Resident(
+        tflite=b"",
+        reason="",
+        kept=tuple(part for resident in kept for part in resident.kept),
+        kept_kib=max(resident.kept_kib for resident in kept),
+        sram_kib=compiled.sram_kib,
+        dma_bytes=sum(resident.dma_bytes for resident in kept),
+        saved_bytes=sum(resident.saved_bytes for resident in kept),
+        cycles=sum(cycles) if len(cycles) == len(each) else None,
+        cycles_how=_how(each),
+    )
+
+
+def _how(each: Sequence[Resident]) -> str:
+    """Where the estimate for all binaries comes from, or why there is none."""
+    missing = [resident.cycles_how for resident in each if resident.cycles is None]
+    return next(
+        iter(missing),
+        "estimate: Vela's cycles of all binaries, operators that read copies at their cost in "
+        "Sram_Only, plus the cycles to copy",
+    )
 
 
 def repeating_kib(compiled: Compiled) -> float:
