@@ -161,6 +161,16 @@ def gives_the_same_bytes(made: Cut, steps: int, per_call: int, activations: str)
         values |= given_by(part.outputs, outputs)
 
 
+def test_a_layer_that_is_tried_step_by_step_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    x = keras.Input((24, 5), name="x")
+    y = L.GRU(4, return_sequences=True)(x)
+    shares = L.Softmax(axis=1)(L.Dense(1)(y))
+    model = keras.Model(x, L.Flatten()(L.Dot(axes=1)([shares, y])))
+    recwarn.clear()
+    assert len(cut(model).parts) == 2
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_states_that_the_model_takes_itself_are_refused() -> None:
     options = Options(fed_back={"a": "b"})
     with pytest.raises(UnspoolError, match="states that the model takes and gives itself"):

@@ -1,5 +1,6 @@
 """Whether one layer or function computes the same piece by piece as on a whole sequence."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -197,7 +198,9 @@ def _tried(node: Any, timed: set[int], taken: int, seed: int) -> int | None:
         for n in range(0, steps, taken)
     ]
     try:
-        whole, *pieces = [_computed(node, given) for given in (values, *parts)]
+        with warnings.catch_warnings():  # of sequences that are none of the user's
+            warnings.simplefilter("ignore")
+            whole, *pieces = [_computed(node, given) for given in (values, *parts)]
     except Exception:  # it takes sequences of one length alone, or no values such as these
         return None
     if not all(_same(output, [p[n] for p in pieces], taken) for n, output in enumerate(whole)):
