@@ -45,7 +45,7 @@ def test_or_none_does(stop: type[BaseException], tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> None:
-    """Another's that still runs is left alone."""
+    """What one has that still runs is left alone."""
     program = """
         import os, sys
         from unspool.support import files
@@ -56,9 +56,12 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> No
     given = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     assert subprocess.run(given, check=False).returncode == -signal.SIGKILL
     assert [path.name[:9] for path in tmp_path.iterdir()] == [".unspool-"]
-    (tmp_path / f".unspool-{os.getppid()}-other").mkdir()
-    files.write(tmp_path / "a", "b")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", f".unspool-{os.getppid()}-other"}
+    (tmp_path / ".unspool-settings").mkdir()  # the user's own
+    with files.together(tmp_path) as staged:
+        files.write(tmp_path / "a", "b")
+        assert {path.name for path in tmp_path.iterdir()} == {
+            *("a", ".unspool-settings", staged.name)
+        }
 
 
 def test_links_that_someone_put_there_are_not_followed(tmp_path: Path) -> None:

@@ -1,19 +1,13 @@
-"""A folder of its own for all that a command and its libraries put where temporary files go.
+"""A folder of its own for all that a command and its libraries put where temporary files go."""
 
-A kill -9 leaves it, and the next command removes it: nobody holds its lock any more.
-"""
-
-import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from unspool.support import own_folders
 from unspool.support.signals import undisturbed
-
-_START = "unspool-command-"
 
 
 @contextmanager
@@ -25,12 +19,10 @@ def own_folder() -> Iterator[None]:
     """
     with ExitStack() as afterwards:
         with undisturbed(), suppress(OSError):
-            place = tempfile.gettempdir()
-            _remove_left(Path(place))
-            folder = _locked(place, afterwards)
-            afterwards.callback(_remove, folder)
+            place = Path(tempfile.gettempdir())
+            folder = afterwards.enter_context(own_folders.own_folder(place, "unspool-command-"))
             afterwards.callback(_use, tempfile.tempdir, os.environ.get("TMPDIR"))
-            _use(folder, folder)
+            _use(str(folder), str(folder))
         yield
 
 
@@ -41,33 +33,3 @@ def _use(folder: str | None, variable: str | None) -> None:
         del os.environ["TMPDIR"]
     else:
         os.environ["TMPDIR"] = variable
-
-
-def _remove(folder: str) -> None:
-    with undisturbed():
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _locked(place: str, afterwards: ExitStack) -> str:
-    """A new folder, locked; another command may take it for one that was left until it is."""
-    while True:
-        folder = tempfile.mkdtemp(prefix=_START, dir=place)
-        with suppress(FileNotFoundError):
-            lock = os.open(folder, os.O_RDONLY)
-            afterwards.callback(os.close, lock)
-            with suppress(OSError):  # a file system that has no locks: then none is removed, too
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if Path(folder).exists():
-                return folder
-
-
-def _remove_left(place: Path) -> None:
-    """Remove the folders of commands that were killed."""
-    for folder in place.glob(f"{_START}*"):
-        with suppress(OSError):  # a live command's, another user's, or gone by now
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,10 +11,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from unspool.errors import UnspoolError
+from unspool.support.own_folders import own_folder
 from unspool.support.signals import undisturbed
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """A path of a file, as `open` takes it."""
+
+_STAGED = ".unspool-staged-"
 
 
 def output_folder(path: AnyPath) -> Path:
@@ -55,7 +57,7 @@ def replace(path: AnyPath, make: Callable[[Path], object]) -> None:
     """
     path = Path(path)
     try:
-        with _beside(path.parent) as folder:
+        with own_folder(path.parent, _STAGED) as folder:
             make(folder / path.name)
             (folder / path.name).replace(path)
     except OSError as error:
@@ -79,7 +81,7 @@ def together(folder: AnyPath) -> Iterator[Path]:
     """
     folder = Path(folder)
     try:
-        with _beside(folder) as staged:
+        with own_folder(folder, _STAGED) as staged:
             yield staged
             with undisturbed():
                 # Last, what says which files belong together.
@@ -90,33 +92,6 @@ def together(folder: AnyPath) -> Iterator[Path]:
                     path.replace(target)
     except OSError as error:
         raise _unwritable(folder, error) from None
-
-
-_STAGED = ".unspool-"
-
-
-@contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder in another, that nobody else can guess or write to; it is gone afterwards.
-
-    What a process left there that was killed goes, too.
-    """
-    for left in folder.glob(f"{_STAGED}*-*"):
-        process = left.name.removeprefix(_STAGED).partition("-")[0]
-        if process.isdigit() and not _runs(int(process)) and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_STAGED}{os.getpid()}-", dir=folder) as name:
-        yield Path(name)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True
 
 
 @contextmanager
