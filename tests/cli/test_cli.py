@@ -13,6 +13,7 @@ from command_files import Deployed
 from commands import NOISE, process, stopped, unspool
 
 from unspool import stages
+from unspool.compilation.vela_config import arm_config
 from unspool.errors import UnspoolError
 from unspool.guide import mnist
 from unspool.support._tensorflow import keras
@@ -308,6 +309,12 @@ def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     run = unspool("bundle", tmp_path, "--name", "kws")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "firmware" / "kws_io.c").is_file()
+    report = json.loads((tmp_path / "report.json").read_text())
+    report["target"]["vela_config"] = str(arm_config())
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    refused = unspool("bundle", tmp_path)
+    assert refused.returncode == 2, "it may be anybody's file"
+    assert "vela.ini'; expected the name of a file in its folder" in refused.stderr
 
 
 def test_token_ids_are_deployed_where_the_cpu_is_accepted(tmp_path: Path) -> None:

@@ -112,22 +112,74 @@ DAMAGED: dict[str, tuple[str, Any]] = {
     "a number for a name": ("inputs", [{**VALUE, "value": 3}] * 2),
     "a word for a number": ("steps_per_call", "<b>12</b>"),
     "a word for a flag": ("inputs", [{**VALUE, "backwards": "yes"}] * 2),
+    "no steps": ("steps_per_call", 0),
+    "a value that two give": ("outputs", [{**VALUE, "value": "twice"}] * 2),
+    "an input that is given, too": ("outputs", [VALUE, {**VALUE, "value": "other"}]),
+    "a value that nothing reads": (
+        "outputs",
+        [{**VALUE, "value": "one"}, {**VALUE, "value": "other"}],
+    ),
+    "one value that runs backwards": (
+        "inputs",
+        [{**VALUE, "is_sequence": False, "backwards": True}, VALUE],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_report_that_does_not_fit_is_one_line(
+def test_parts_that_do_not_fit_are_one_line(
     done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path, name: str
 ) -> None:
-    shutil.copytree(folder / "out", tmp_path / "out")
-    report = json.loads((tmp_path / "out/report.json").read_text())
     key, value = DAMAGED[name]
-    report["parts"][0][key] = value
-    (tmp_path / "out/report.json").write_text(json.dumps(report))
-    run = unspool("simulate", tmp_path / "out", "--data", folder / "x.npy")
+    report = done[1]["parts"]
+    parts = [{**report[0], key: value}, *report[1:]]
+    _assert_does_not_fit(folder, tmp_path / "out", {"parts": parts})
+
+
+NO_ENDS: dict[str, tuple[str, Any]] = {
+    "an input that nothing reads": ("inputs", [{"name": "x"}, {"name": "more"}]),
+    "an input twice": ("inputs", [{"name": "x"}, {"name": "x"}]),
+    "no outputs": ("outputs", []),
+    "an input for an output": ("outputs", [{"name": "x"}]),
+}
+
+
+@pytest.mark.parametrize("name", NO_ENDS)
+def test_inputs_and_outputs_that_do_not_fit_are_one_line(
+    done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path, name: str
+) -> None:
+    side, ports = NO_ENDS[name]
+    _assert_does_not_fit(folder, tmp_path / "out", {"model": {**done[1]["model"], side: ports}})
+
+
+def test_no_parts_are_one_line(
+    done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path
+) -> None:
+    ends = {**done[1]["model"], "outputs": done[1]["model"]["inputs"]}
+    _assert_does_not_fit(folder, tmp_path / "out", {"parts": [], "model": ends})
+
+
+def _assert_does_not_fit(folder: Path, out: Path, changed: dict[str, Any]) -> None:
+    """Of a report with other fields, none is a defect, for commands that run and that compile."""
+    shutil.copytree(folder / "out", out)
+    report = json.loads((out / "report.json").read_text())
+    (out / "report.json").write_text(json.dumps({**report, **changed}))
+    for command in (("simulate", out, "--data", folder / "x.npy"), ("bundle", out)):
+        run = unspool(*command)
+        assert run.returncode == 2
+        (line,) = run.stderr.splitlines()
+        assert "does not say how the parts of the network belong together" in line
+
+
+def test_files_of_two_deployments_are_not_bundled(
+    done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path
+) -> None:
+    """An int16 file that lies there still is not taken for one of the report's."""
+    shutil.copytree(folder / "out", tmp_path / "out")
+    (tmp_path / "out/model_1_int16.tflite").write_bytes(b"older")
+    run = unspool("bundle", tmp_path / "out")
     assert run.returncode == 2
-    (line,) = run.stderr.splitlines()
-    assert "does not say how the parts of the network belong together" in line
+    assert "found model_1_int8.tflite and model_1_int16.tflite" in run.stderr
 
 
 def test_an_older_deployment_of_one_binary_goes(folder: Path) -> None:

@@ -59,6 +59,11 @@ def _fill(folder: Path) -> None:
     assert not unspool("deploy", *given, "--time-steps", 3, "--out", out).returncode
     _unlisted(out / "report.json")
     shutil.copytree(out, folder / "other")
+    both = keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))(x)
+    keras.Model(x, keras.layers.GlobalMaxPooling1D(name="y")(both)).save(folder / "both.keras")
+    calls = ("--calibration", folder / "x.npy", "--steps-per-call", 1, "--out", folder / "parts")
+    assert not unspool("deploy", folder / "both.keras", *calls).returncode
+    _unlisted(folder / "parts/report.json")
     content = (out / "model_int8.tflite").read_bytes()
     (folder / "debug.xml").write_bytes(compile_(content, target()).debug)
     (folder / "vela.ini").write_bytes(arm_config().read_bytes())
@@ -159,6 +164,23 @@ KINDS: Mapping[str, Kind] = {
             "bundle whole",
             "drift whole --data stream.npy --runtime litert",
         ),
+    ),
+    "parts": Kind(
+        _of(data_files.drawn_json, "parts/report.json"),
+        "parts/report.json",
+        (
+            *("simulate parts --data x.npy",) * 6,
+            *(f"check parts {_BUDGET}", "diff parts whole", "diff whole parts"),
+            *("bundle parts", "drift parts --data stream.npy"),
+        ),
+    ),
+    "part": Kind(
+        _tflite("parts/model_1_int8.tflite"), "parts/model_1_int8.tflite", ("bundle parts",)
+    ),
+    "part_vela": Kind(
+        _tflite("parts/model_2_vela.tflite"),
+        "parts/model_2_vela.tflite",
+        ("simulate parts --data x.npy",),
     ),
     "search": Kind(
         _of(data_files.drawn_json, "searched/search/*.json"),

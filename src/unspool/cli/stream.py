@@ -95,21 +95,33 @@ def bundle_command(
     """Write the C files that firmware needs to DIR/firmware."""
     report = document.load(folder / document.NAME)
     claimed(folder)
-    reported = report["target"]
-    config = reported.get("vela_config")
+    chosen = _target(folder, report["target"])
 
     from unspool import firmware
-    from unspool.compilation.vela_config import arm_config
 
-    path = arm_config() if config == arm_config().name else folder / str(config)
-    chosen = target(
-        reported["accelerator"], reported["system_config"], reported["memory_mode"], path
-    )
     texts = _texts(folder, report, chosen, name)
     with files.together(folder) as staged:
         written = firmware.write(texts, staged / "firmware")
         _write(report, staged)
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
+
+
+def _target(folder: Path, reported: Mapping[str, Any]) -> Target:
+    """The target that a report describes, whose Vela configuration lies in its folder, or is Arm's.
+
+    Raises:
+        UnspoolError: it is nowhere there, or no such target.
+    """
+    from unspool.compilation.vela_config import arm_config
+
+    config = str(reported.get("vela_config"))
+    if Path(config).name != config:
+        raise UnspoolError(
+            f"{folder / document.NAME}: vela_config is {config!r}; expected the name of a file in "
+            "its folder: deploy again"
+        )
+    path = arm_config() if config == arm_config().name else folder / config
+    return target(reported["accelerator"], reported["system_config"], reported["memory_mode"], path)
 
 
 def _texts(folder: Path, report: Mapping[str, Any], chosen: Target, name: str) -> dict[str, str]:
@@ -122,7 +134,7 @@ def _texts(folder: Path, report: Mapping[str, Any], chosen: Target, name: str) -
         return firmware.bundle(quantized_tflite, vela.compile(quantized_tflite, chosen), name)
     from unspool.parts import folder as parts
 
-    kind = "int16" if (folder / "model_1_int16.tflite").is_file() else "int8"
+    kind = _quantized(folder, report, "model_1").stem.rpartition("_")[2]
     return parts.bundle(parts.read(folder, report, kind), chosen, name)
 
 
@@ -136,18 +148,13 @@ def _write(report: dict[str, Any], staged: Path) -> None:
     files.write(staged / document.NAME, as_text(report))
 
 
-def _quantized(folder: Path, report: Mapping[str, Any]) -> Path:
+def _quantized(folder: Path, report: Mapping[str, Any], model: str = "model") -> Path:
     """The quantized .tflite of a folder that its report describes, whatever its activations."""
-    found = [
-        folder / f"model_{kind}.tflite"
-        for kind in ("int8", "int16")
-        if (folder / f"model_{kind}.tflite").is_file()
-    ]
+    both = [folder / f"{model}_{kind}.tflite" for kind in ("int8", "int16")]
+    found = [path for path in both if path.is_file()]
     if len(found) != 1:
-        names = " and ".join(path.name for path in found) or "neither"
-        raise UnspoolError(
-            f"{folder}: expected model_int8.tflite or model_int16.tflite, found {names}"
-        )
+        expected, names = (" or ".join(p.name for p in both), " and ".join(p.name for p in found))
+        raise UnspoolError(f"{folder}: expected {expected}, found {names or 'neither'}")
     listing.check_listed(found[0], listing.read(report))
     return found[0]
 

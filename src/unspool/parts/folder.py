@@ -1,5 +1,6 @@
 """A network in parts, read back from the folder that it was written to."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,25 +143,28 @@ def _mask(described: Mapping[str, Any]) -> Mask:
 
 
 def _steps(described: Any) -> int | None:
-    if described is None or type(described) is int:
+    if described is None or (type(described) is int and described > 0):
         return described
     raise ValueError(f"steps_per_call is {described!r}")
 
 
 def _port(described: Mapping[str, Any]) -> Port:
     value, *flags = (described[key] for key in ("value", "is_sequence", "backwards"))
+    port = Port(value, *flags)
     if not isinstance(value, str) or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"a port is {dict(described)!r}")
-    return Port(value, *flags)
+    if port.backwards and not port.is_sequence:
+        raise ValueError(f"{value!r} goes backwards, and is no sequence")
+    return port
 
 
 def _check(found: InFolder) -> None:
-    """Check that each part takes what is there, and as many values as its file has."""
-    missing = [mask.source for mask in computed(found.ends.masks).values()]
-    missing = [name for name in missing if name not in found.ends.inputs]
-    if missing:
-        raise ValueError(f"a mask is computed from {missing[0]!r}, which is no input")
-    there = set(found.ends.fed)
+    """Check that all that is there was given once, and is read by a part or an output.
+
+    A part has as many inputs and outputs as its file has.
+    """
+    _check_masks(found.ends)
+    there, read = list(found.ends.fed), {*found.ends.outputs, *computed(found.ends.masks)}
     for number, part in enumerate(found.parts, 1):
         signature = Signature(part.tflite)
         counts = len(signature.inputs), len(signature.outputs)
@@ -169,10 +173,24 @@ def _check(found: InFolder) -> None:
         missing = [port.value for port in part.inputs if port.value not in there]
         if missing:
             raise ValueError(f"part {number} takes {missing[0]!r}, which nothing gives")
-        there |= {port.value for port in part.outputs}
-    missing = [name for name in found.ends.outputs if name not in there]
+        there += [port.value for port in part.outputs]
+        read |= {port.value for port in part.inputs}
+    for name, count in Counter(there).items():
+        if count > 1:
+            raise ValueError(f"{name!r} is given {count} times")
+        if name not in read:
+            raise ValueError(f"nothing reads {name!r}")
+    missing = [name for name in found.ends.outputs if name not in there[len(found.ends.fed) :]]
     if missing:
         raise ValueError(f"nothing gives output {missing[0]!r}")
+
+
+def _check_masks(ends: Ends) -> None:
+    """Check that each mask is an input of the network, or computed from one."""
+    sources = [mask.source or mask.input for mask in ends.masks]
+    missing = [name for name in sources if name not in ends.inputs]
+    if missing:
+        raise ValueError(f"a mask is of {missing[0]!r}, which is no input")
 
 
 def bundle(network: InFolder, target: Target, name: str) -> dict[str, str]:
