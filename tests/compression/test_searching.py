@@ -110,16 +110,23 @@ def test_a_search_begun_again_tries_nothing_twice(trained: Any, tmp_path: Path) 
 
 
 @at_once
-def test_a_half_written_or_foreign_file_is_tried_again(trained: Any, tmp_path: Path) -> None:
+def test_a_damaged_candidate_is_tried_again_and_that_is_said(trained: Any, tmp_path: Path) -> None:
     done = run(trained, tmp_path, settings=SETTINGS[:1])
-    path = done.models[SETTINGS[0]].with_suffix(".json")
-    kept = json.loads(path.read_text())
-    path.write_text(json.dumps(kept | {"value": 10**400}))  # no number of Python's floats
-    again = run(trained, tmp_path, settings=SETTINGS[:1])
-    assert again.candidates[0].value == done.candidates[0].value
-    done.models[SETTINGS[0]].write_bytes(b"")
-    run(trained, tmp_path, settings=SETTINGS[:1])
-    assert keras.models.load_model(done.models[SETTINGS[0]])
+    model = done.models[SETTINGS[0]]
+    described = model.with_suffix(".json")
+    content, kept = model.read_bytes(), json.loads(described.read_text())
+    no_float = json.dumps(kept | {"value": 10**400})
+    damages: dict[Path, list[bytes]] = {
+        described: [no_float.encode(), b"[]", b"3"],
+        model: [b"", content[:200] + b"other" + content[205:]],  # a zip file still
+    }
+    for path, damaged in [(path, each) for path, every in damages.items() for each in every]:
+        path.write_bytes(damaged)
+        with pytest.warns(UnspoolWarning, match=f"{model.name} or .* tried again") as told:
+            again = run(trained, tmp_path, settings=SETTINGS[:1])
+        assert sum(each.category is UnspoolWarning for each in told) == 1
+        assert again.candidates[0].value == done.candidates[0].value
+        assert keras.models.load_model(model)
 
 
 @at_once
