@@ -50,6 +50,14 @@ def test_layers_of_more_weights_than_the_file_has(
     assert "declare 90,000 weights or more, but it holds 396" in line
 
 
+def test_a_class_of_a_long_name_of_many_lines(members: dict[str, bytes], tmp_path: Path) -> None:
+    config = json.loads(members["config.json"])
+    (gru,) = (one for one in config["config"]["layers"] if one["class_name"] == "GRU")
+    gru |= {"module": "mine", "class_name": "a\n" * 2000, "registered_name": "mine>a"}
+    line = _refused(tmp_path / "a.keras", members | {"config.json": json.dumps(config).encode()})
+    assert "has the class 'a" in line and "keras.saving.register_keras_serializable()" in line
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name(members: dict[str, bytes], tmp_path: Path) -> None:
     line = _refused(tmp_path / "a.keras", members, ("config.json", b"{}"))

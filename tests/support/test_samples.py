@@ -46,6 +46,12 @@ def test_inputs_need_equal_numbers_of_samples() -> None:
         samples.check([np.zeros((5, 3, 2)), np.zeros((4, 4))], [INPUT, OTHER], "data")
 
 
+@pytest.mark.parametrize("data", [np.zeros((5, 3)), [], {}], ids=["one", "none", "by name"])
+def test_a_model_without_inputs_takes_none(data: samples.Samples) -> None:
+    with pytest.raises(UnspoolError, match=r"^data: the model has no inputs; expected one"):
+        samples.check(data, [], "data")
+
+
 def _npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=allow_pickle)

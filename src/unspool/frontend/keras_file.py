@@ -14,6 +14,7 @@ from unspool.frontend.saved import Saved
 from unspool.frontend.unknown_arguments import without_unknown
 from unspool.support._tensorflow import keras
 from unspool.support.files import AnyPath
+from unspool.support.text import in_a_line
 
 _STARTS = {b"\x89HDF": ".h5", b"PK\3\4": ".keras"}
 """What a file begins with -> the ending that Keras knows such a file by."""
@@ -41,7 +42,7 @@ def load(path: AnyPath, config: AnyPath | None = None) -> Any:
             with sizes.built_of(stored):
                 return _load(named, described)
     except UnspoolError as error:
-        raise UnspoolError(f"{path}: {error}") from None
+        raise UnspoolError(f"{path}: {in_a_line(str(error))}") from None
     except Exception as error:
         if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
             raise UnspoolError(

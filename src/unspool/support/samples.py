@@ -63,7 +63,7 @@ def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarr
 
     Raises:
         UnspoolError: an array is missing, has the wrong shape, no samples, or values that are not
-            finite numbers.
+            finite numbers; or the model has no inputs.
     """
     arrays = [
         _check_array(array, tensor, what)
@@ -80,6 +80,8 @@ def check(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarr
 
 def _in_order(data: Samples, inputs: Sequence[HasShape], what: str) -> list[np.ndarray]:
     names = [tensor.name for tensor in inputs]
+    if not names:
+        raise UnspoolError(f"{what}: the model has no inputs; expected one that takes samples")
     if isinstance(data, Mapping):
         if len(data) == len(names) == 1:  # a lone array has no need of the right name
             return [np.asarray(array) for array in data.values()]
@@ -122,7 +124,8 @@ def _check_array(array: np.ndarray, tensor: HasShape, what: str) -> np.ndarray:
     number = _NUMBERS.get(str(tensor.dtype), np.float32)
     if number is np.int32:
         _check_ids(array, tensor, what)
-    array = array.astype(number)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite then, and refused
+        array = array.astype(number)
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise UnspoolError(
