@@ -1,12 +1,14 @@
 """However a command ends, it is one line and a status that says why."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from command_files import Deployed
@@ -52,6 +54,21 @@ def test_what_nobody_foresaw_is_one_line_and_status_70(
     assert line.startswith(f"unspool: error: {ERRORS[error]}")
     kept = [path.read_text() for path in in_a_folder.iterdir()]
     assert ["two" in text for text in kept] == [True] * isinstance(error, RuntimeError)
+
+
+def test_a_process_that_is_killed_for_its_memory_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the kernel, as the largest one: a candidate of a search, a simulation."""
+
+    def read(path: Path) -> None:
+        joblib.Parallel(2)(joblib.delayed(signal.raise_signal)(signal.SIGKILL) for _ in range(2))
+
+    monkeypatch.setattr(document, "read", read)
+    ended = unspool("check", "out", "--no-cpu")
+    assert ended.returncode == 70
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("unspool: error: memory ran out (a process that worked for the command")
 
 
 def test_libraries_that_do_not_fit_into_the_memory_are_one_line(

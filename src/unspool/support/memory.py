@@ -1,6 +1,7 @@
 """Errors that are for want of memory, whatever they are called."""
 
 import resource
+from concurrent.futures.process import BrokenProcessPool
 
 from unspool.support.text import brief
 
@@ -12,6 +13,8 @@ def shortage(error: Exception) -> str:
     """
     if isinstance(error, MemoryError):
         return brief(error)
+    if isinstance(error, BrokenProcessPool) and "SIGKILL" in str(error):
+        return "a process that worked for the command was killed, as a system without memory does"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     is_of_loading = isinstance(error, ImportError | SystemError)
     if (
