@@ -82,7 +82,7 @@ def _told_deaths(folder: Path) -> Iterator[None]:
             raise
         raise UnspoolError(
             f"{folder}: LiteRT or TFLM died of {error.reason} on its .tflite files; they are "
-            "damaged: deploy again"
+            "damaged, or memory ran out: deploy again, or free some"
         ) from None
 
 

@@ -68,7 +68,7 @@ def compile_with(run_vela: Run, tflite: bytes, target: Target) -> Compiled:
         if killer(run.returncode):
             raise UnspoolError(
                 f"Vela {vela_version} died of {killer(run.returncode)} on the file for {target}: "
-                "it is damaged, or has what Vela cannot compile"
+                "it is damaged, or has what Vela cannot compile, or memory ran out"
             )
         if run.returncode != 0:
             raise UnspoolError(
