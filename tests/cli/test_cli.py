@@ -373,12 +373,32 @@ def test_simulate_and_disassemble(files: Path, over_budget: Deployed, tmp_path: 
     )
     assert run.returncode == 0, run.stderr
     assert "of 30 samples (npu, simulated; softmax)" in run.stdout
-    run = unspool("simulate", binary, "--data", files / "good.npy", "--out", tmp_path / "y.npz")
+    out = tmp_path / "new" / "y.npz"
+    run = unspool("simulate", binary, "--data", files / "good.npy", "--out", out)
     assert run.returncode == 0, run.stderr
-    assert np.load(tmp_path / "y.npz")["y"].shape == (30, 4)
+    assert np.load(out)["y"].shape == (30, 4)
     run = unspool("disassemble", binary)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("ethos-u55-128, ") and "ELEMENTWISE ADD" in run.stdout
+
+
+def test_where_outputs_cannot_be_written_nothing_is_simulated(
+    files: Path, over_budget: Deployed, tmp_path: Path
+) -> None:
+    given = ("simulate", over_budget[0] / "model_vela.tflite", "--data", tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", x=np.load(files / "good.npy"))
+    before = (tmp_path / "x.npz").read_bytes()
+    (tmp_path / "folder.npz").mkdir()
+    for out, why in {
+        "x": "it is given, and would be overwritten",
+        "folder.npz": "is a folder; expected a file",
+        "x.npz/y.npz": "cannot be written (File exists)",
+    }.items():
+        run = unspool(*given, "--out", tmp_path / out)
+        assert run.returncode == 2
+        (line,) = run.stderr.splitlines()
+        assert why in line
+    assert (tmp_path / "x.npz").read_bytes() == before
 
 
 def test_resident_weights_are_reported_and_seen_in_the_stream(files: Path, tmp_path: Path) -> None:

@@ -166,4 +166,4 @@ class ResultOptions:
                 f"{asked}: the ONNX graph has the sizes that it has; --units cannot be given with "
                 "it; export model.keras of a run without it anew"
             )
-        return files.output_folder(self.out_onnx.parent) / self.out_onnx.name
+        return files.output_file(self.out_onnx)

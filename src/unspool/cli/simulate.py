@@ -47,10 +47,12 @@ def simulate_command(
     ] = None,
 ) -> None:
     """Run a compiled binary in the NPU's simulator: print outputs, or the accuracy."""
-    values = sample_files.load(data)
-    right = sample_files.load(labels) if labels else None
     if out and out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
+    if out and out.resolve() in {given.resolve() for given in (data, labels) if given}:
+        raise UnspoolError(f"--out {out}: it is given, and would be overwritten; choose another")
+    values = sample_files.load(data)
+    right = sample_files.load(labels) if labels else None
     if not file.is_dir():
         _simulate(file, values, right, out)
         return
@@ -78,6 +80,8 @@ def _simulate(file: Path, data: "Samples", labels: "Samples | None", out: Path |
     _warn_of_another(file, content)
     session = Session(content, "npu")
     arrays = session.check(data)
+    if out:
+        files.output_file(out)
     by_call = session.is_stream and labels is None
     outputs = _run(content, session, arrays, by_call=by_call)
     for outside in session.outside(arrays):
@@ -101,6 +105,8 @@ def _simulate_parts(
 
     network = parts.read(folder, report, "vela")
     arrays = network.check(data)
+    if out:
+        files.output_file(out)
     with watching() as watch, Clock(watch).stage(STAGE, len(arrays[0])) as progress:
         outputs = network.run(arrays, "npu", progress)
     for outside in linked.outside(network.parts, linked.fed(network.ends, arrays)):

@@ -39,6 +39,18 @@ def output_folder(path: AnyPath) -> Path:
     return path
 
 
+def output_file(path: Path) -> Path:
+    """Create the folder of a file for results, and check before any work that it can be written.
+
+    Raises:
+        UnspoolError: it cannot, or is a folder itself.
+    """
+    output_folder(path.parent)
+    if path.is_dir():
+        raise UnspoolError(f"{path}: is a folder; expected a file, such as one in it")
+    return path
+
+
 def write(path: AnyPath, content: bytes | str) -> None:
     """Write a file under another name, then rename it: it is never there half-written.
 
