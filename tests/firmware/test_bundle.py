@@ -523,6 +523,15 @@ def test_refuses_an_output_that_only_vela_has(int8: bytes, compiled: Compiled) -
         bundle(flatbuffer.write(model), compiled, "kws")
 
 
+def test_a_name_that_the_signature_leaves_out_is_the_tensors(
+    int8: bytes, compiled: Compiled
+) -> None:
+    model = flatbuffer.read(int8)
+    (state,) = (each for each in model.signatureDefs[0].inputs if each.name == b"gru/h_in")
+    state.name = b""
+    assert bundle(flatbuffer.write(model), compiled, "kws") == bundle(int8, compiled, "kws")
+
+
 @pytest.mark.parametrize("name", ["", "42", "--", "日本"])
 def test_refuses_a_name_without_a_letter(int8: bytes, compiled: Compiled, name: str) -> None:
     with pytest.raises(UnspoolError, match=f"bundle name {name!r}: .* at least one letter"):

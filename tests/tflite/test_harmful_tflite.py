@@ -90,6 +90,15 @@ def test_lists_that_are_left_out_are_empty(int8_tflite: bytes) -> None:
     assert [read.inputs, read.outputs, read.operators[0].inputs] == [[], [], []]
 
 
+def test_a_sequence_that_has_no_time_steps(int8_tflite: bytes) -> None:
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(int8_tflite))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape = [5]
+    read = Signature(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    with pytest.raises(UnspoolError, match=r"has the shape \(2, 7, 5\), expected \(samples, \)"):
+        read.check(np.zeros((2, 7, 5), np.float32))
+
+
 def test_a_name_that_a_signature_leaves_out_is_the_tensors(int8_tflite: bytes) -> None:
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(int8_tflite))
     model.signatureDefs[0].inputs[0].name = None

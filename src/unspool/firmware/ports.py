@@ -161,7 +161,8 @@ def _signature(model: flatbuffer.Model, kind: str) -> dict[str, int]:
     for signature in model.signatureDefs or []:
         if signature.subgraphIndex == 0:
             entries = signature.inputs if kind == "input" else signature.outputs
-            return {port.name.decode(): int(port.tensorIndex) for port in entries or []}
+            places = ((port.name.decode(), int(port.tensorIndex)) for port in entries or [])
+            return {name or _name(model, index): index for name, index in places}
     return {_name(model, index): index for index in _tensors(model, kind)}
 
 

@@ -116,7 +116,7 @@ class Signature:
         """Whether an input is a sequence, (1, time steps, ...); else it has one value."""
         if self._in_time is None:  # files of others
             return len(tensor.shape) > 2
-        return tensor.name in self._in_time
+        return tensor.name in self._in_time and len(tensor.shape) > 1
 
     def of_a_call(self) -> list[OpenInput]:
         """The inputs as one call takes them."""
