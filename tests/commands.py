@@ -80,11 +80,7 @@ def stopped(
 ) -> "CompletedProcess[str]":
     """A process of its own that gets a signal where its hook, lines of Python, calls `here()`."""
     code = f"""
-import signal
 import sys
-
-# As in a terminal: behind a shell's `&` it would be ignored, as a command there is to do.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def here():
     print("here", flush=True)

@@ -29,14 +29,8 @@ VELA_ALONE = vela._run
 # No test depends on how fast the machine is.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, as in a terminal: behind a shell's `&` it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+# Ctrl-C as in a terminal, in what is started from here, too: behind a shell's `&` it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def small_model(

@@ -441,11 +441,30 @@ sys.exit(cli.run(["swallow"]))
     assert run.stderr.startswith("unspool: interrupted")
 
 
+def test_a_ctrl_c_that_a_shell_lets_be_ignored_changes_nothing() -> None:
+    """Behind `&` in a script."""
+    code = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from unspool import cli
+from unspool.__main__ import main
+
+def command():
+    os.kill(os.getpid(), signal.SIGINT)
+    print("went on")
+
+cli.app.command("ignore")(command)
+sys.argv = ["unspool", "ignore"]
+main()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "went on\n", "")
+
+
 def test_a_ctrl_c_while_an_object_goes_stops_it_without_a_word_of_python() -> None:
     """What is raised in a weak reference's callback, Python reports and drops."""
     code = """
 import os, signal, sys, time, weakref
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from unspool import cli
 
 class Owned:
@@ -492,8 +511,7 @@ def test_a_ctrl_c_in_an_import_stops_it_however_the_library_takes_it(
     """Swallowed, it comes again; within `exec`, Python would die of it in the end: status -2."""
     (tmp_path / "library.py").write_text(library)
     (tmp_path / "program.py").write_text("""
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys
 from unspool import cli
 
 def command():

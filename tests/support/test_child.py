@@ -64,7 +64,6 @@ def test_ctrl_c_does_not_reach_joblibs_processes() -> None:
     assert subprocess.run(run, capture_output=True, check=True).stdout == b"True\nset()\n"
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_that_waited_comes() -> None:
     with pytest.raises(KeyboardInterrupt), processes.without_interrupts():
         signal.raise_signal(signal.SIGINT)

@@ -22,7 +22,6 @@ def another_thread() -> object:
     thread.join()
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_waits_until_all_results_are_there(
     another_thread: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,10 +51,12 @@ def interruptible(came: list[int]) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
     interrupted.clear()
-    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    all_before = {each: signal.getsignal(each) for each in _SIGNALS}
+    # What a shell lets be ignored stays so, as a script's Ctrl-C for what is behind `&`.
+    before = {each: now for each, now in all_before.items() if now != signal.SIG_IGN}
     sys.unraisablehook = again
     try:
-        for each in _SIGNALS:
+        for each in before:
             signal.signal(each, remember)
         yield
     finally:
