@@ -168,6 +168,7 @@ ROOMS: dict[str, set[str]] = {
         "tflite",
         "unrolling",
     },
+    "limited": {"cli"},
 }
 ORDER = list(ROOMS)
 

@@ -11,13 +11,19 @@ def main() -> None:
     """Run the command; Ctrl-C and SIGTERM before and after it end it quietly too."""
     _open_standard_streams()
     _on_signals(_end)
-    from unspool.cli import limited, run
+    from unspool.limited import told
 
-    status = limited.told(lambda: run(sys.argv[1:]))
+    status = told(_run)
     _on_signals(signal.SIG_IGN)  # what is written is written; to end takes less than a second
     exec("")  # or Python ends by SIGINT where one came within an `exec` of a text, as imports have
     gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it
     sys.exit(status)
+
+
+def _run() -> int:
+    from unspool.cli import run
+
+    return run(sys.argv[1:])
 
 
 def _on_signals(handler: Any) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from unspool.cli.console import DEFECT
 from unspool.support.processes import end_with, killer
 
 _FORWARDED = {signal.SIGINT, signal.SIGTERM}
@@ -64,6 +63,8 @@ def _forward_to(child: int, came: list[int]) -> None:
 
 
 def _died(status: int, limit: int) -> int:
+    from unspool.cli.console import DEFECT
+
     how = f"died of {killer(status)}" if killer(status) else f"ended with status {status}"
     print(
         f"unspool: error: memory ran out (a library {how} in the {limit / 2**30:.1f} GiB that "
