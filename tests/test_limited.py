@@ -62,6 +62,19 @@ def test_a_signal_before_the_command_takes_them_ends_it(by: signal.Signals) -> N
     assert ended == (128 + by, "unspool: interrupted\n")
 
 
+def test_a_library_that_never_gives_python_its_turn_ends_with_a_kill(tmp_path: Path) -> None:
+    """C's `pause`, called with the lock on Python held: no thread of ours runs."""
+    library = "import ctypes; print('begun', flush=True); ctypes.PyDLL(None).pause()"
+    (tmp_path / "forever.py").write_text(library)
+    program = "from unspool.limited import told; told(lambda: __import__('forever') and 0)"
+    running = subprocess.Popen(
+        [*LIMITED, sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout and running.stdout.readline() == "begun\n"
+    running.kill()
+    assert running.communicate(timeout=300) == ("", None)  # while the other lives, it has stdout
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_work_leaves_nothing(by: signal.Signals, files: Path, tmp_path: Path) -> None:
     """To all processes of a terminal, as its Ctrl-C, or to the command alone."""
