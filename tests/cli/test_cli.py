@@ -411,6 +411,9 @@ def test_resident_weights_are_reported_and_seen_in_the_stream(files: Path, tmp_p
     assert report["resident"]["cycles"] < report["figures"]["cycles"]["value"]
     listing = unspool("disassemble", tmp_path / "model_vela.tflite").stdout
     assert "DMA_START" in listing.split("CONV")[0]
+    made = {path: path.read_bytes() for path in (tmp_path / "firmware").iterdir()}
+    assert unspool("bundle", tmp_path).returncode == 0
+    assert {path: path.read_bytes() for path in (tmp_path / "firmware").iterdir()} == made
     asked = ("--memory-mode", "Sram_Only", "--resident-weights", "64", "--out", tmp_path / "c")
     run = unspool("compile", tmp_path / "model_int8.tflite", *asked)
     assert run.returncode == 0, run.stderr

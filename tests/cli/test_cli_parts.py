@@ -270,6 +270,9 @@ def test_weights_are_kept_in_the_arena_of_all(folder: Path, done: tuple[Any, Any
     sizes = "".join((out / "firmware/network_run.h").read_text().split())
     arena = 1024 * (figures["resident_sram"] - figures["handed_on"])
     assert f"NETWORK_ARENA_SIZE{arena:.0f}" in sizes
+    before = {path: path.read_bytes() for path in (out / "firmware").iterdir()}
+    assert unspool("bundle", out).returncode == 0
+    assert {path: path.read_bytes() for path in (out / "firmware").iterdir()} == before
 
 
 MASKS: dict[str, Any] = {

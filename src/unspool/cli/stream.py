@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,11 +132,20 @@ def _texts(folder: Path, report: Mapping[str, Any], chosen: Target, name: str) -
 
     if "parts" not in report:
         quantized_tflite = files.read(_quantized(folder, report))
-        return firmware.bundle(quantized_tflite, vela.compile(quantized_tflite, chosen), name)
+        compiled = replace(vela.compile(quantized_tflite, chosen), tflite=_binary(folder, report))
+        return firmware.bundle(quantized_tflite, compiled, name)
     from unspool.parts import folder as parts
 
     kind = _quantized(folder, report, "model_1").stem.rpartition("_")[2]
-    return parts.bundle(parts.read(folder, report, kind), chosen, name)
+    quantized, binaries = (parts.read(folder, report, each) for each in (kind, "vela"))
+    return parts.bundle(quantized, binaries, chosen, name)
+
+
+def _binary(folder: Path, report: Mapping[str, Any]) -> bytes:
+    """What the report describes and `simulate` runs, with resident weights where they are."""
+    path = folder / "model_vela.tflite"
+    listing.check_listed(path, listing.read(report))
+    return files.read(path)
 
 
 def _write(report: dict[str, Any], staged: Path) -> None:

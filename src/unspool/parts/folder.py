@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +193,13 @@ def _check_masks(ends: Ends) -> None:
         raise ValueError(f"a mask is of {missing[0]!r}, which is no input")
 
 
-def bundle(network: InFolder, target: Target, name: str) -> dict[str, str]:
-    """The firmware bundle of a network in parts, compiled again.
+def bundle(network: InFolder, binaries: InFolder, target: Target, name: str) -> dict[str, str]:
+    """The firmware bundle of a network in parts, which is compiled again for its figures.
 
     Args:
         network: its quantized files.
-        target: what to compile for.
+        binaries: its compiled files.
+        target: what they were compiled for.
         name: what files, functions and constants are named after; it is made a C identifier.
 
     Raises:
@@ -206,8 +207,15 @@ def bundle(network: InFolder, target: Target, name: str) -> dict[str, str]:
     """
     quantized = [part.tflite for part in network.parts]
     compiled = [
-        CompiledPart(vela.compile(part.tflite, target), part.inputs, part.outputs, steps)
-        for part, steps in zip(network.parts, network.steps_per_call, strict=True)
+        CompiledPart(
+            replace(vela.compile(part.tflite, target), tflite=binary.tflite),
+            part.inputs,
+            part.outputs,
+            steps,
+        )
+        for part, binary, steps in zip(
+            network.parts, binaries.parts, network.steps_per_call, strict=True
+        )
     ]
     ends = network.ends
     whole = together(compiled, ends, handed_on(compiled, quantized, ends))
