@@ -133,7 +133,7 @@ def test_parts_that_do_not_fit_are_one_line(
     key, value = DAMAGED[name]
     report = done[1]["parts"]
     parts = [{**report[0], key: value}, *report[1:]]
-    _assert_does_not_fit(folder, tmp_path / "out", {"parts": parts})
+    _assert_does_not_fit(folder / "out", tmp_path / "out", folder / "x.npy", {"parts": parts})
 
 
 NO_ENDS: dict[str, tuple[str, Any]] = {
@@ -149,22 +149,29 @@ def test_inputs_and_outputs_that_do_not_fit_are_one_line(
     done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path, name: str
 ) -> None:
     side, ports = NO_ENDS[name]
-    _assert_does_not_fit(folder, tmp_path / "out", {"model": {**done[1]["model"], side: ports}})
+    _assert_does_not_fit(
+        folder / "out",
+        tmp_path / "out",
+        folder / "x.npy",
+        {"model": {**done[1]["model"], side: ports}},
+    )
 
 
 def test_no_parts_are_one_line(
     done: tuple[Any, dict[str, Any]], folder: Path, tmp_path: Path
 ) -> None:
     ends = {**done[1]["model"], "outputs": done[1]["model"]["inputs"]}
-    _assert_does_not_fit(folder, tmp_path / "out", {"parts": [], "model": ends})
+    _assert_does_not_fit(
+        folder / "out", tmp_path / "out", folder / "x.npy", {"parts": [], "model": ends}
+    )
 
 
-def _assert_does_not_fit(folder: Path, out: Path, changed: dict[str, Any]) -> None:
+def _assert_does_not_fit(deployed: Path, out: Path, data: Path, changed: dict[str, Any]) -> None:
     """Of a report with other fields, none is a defect, for commands that run and that compile."""
-    shutil.copytree(folder / "out", out)
+    shutil.copytree(deployed, out)
     report = json.loads((out / "report.json").read_text())
     (out / "report.json").write_text(json.dumps({**report, **changed}))
-    for command in (("simulate", out, "--data", folder / "x.npy"), ("bundle", out)):
+    for command in (("simulate", out, "--data", data), ("bundle", out)):
         run = unspool(*command)
         assert run.returncode == 2
         (line,) = run.stderr.splitlines()
@@ -278,6 +285,11 @@ def test_weights_are_kept_in_the_arena_of_all(folder: Path, done: tuple[Any, Any
 MASKS: dict[str, Any] = {
     "of no input": [{"input": "mask", "source": "y", "value": 0, "outputs": []}],
     "a word for a number": [{"input": "mask", "source": "x", "value": "0", "outputs": []}],
+    "an input": [{"input": "x", "source": "x", "value": 0, "outputs": []}],
+    "no input": [{"input": "mask", "source": "", "value": 0, "outputs": []}],
+    "a number that no float holds": [
+        {"input": "mask", "source": "x", "value": 10**400, "outputs": []}
+    ],
     "none": [],
 }
 
@@ -286,13 +298,7 @@ MASKS: dict[str, Any] = {
 def test_masks_that_do_not_fit_are_one_line(
     masked: Path, folder: Path, tmp_path: Path, name: str
 ) -> None:
-    shutil.copytree(masked, tmp_path / "out")
-    report = json.loads((masked / "report.json").read_text()) | {"masks": MASKS[name]}
-    (tmp_path / "out/report.json").write_text(json.dumps(report))
-    run = unspool("simulate", tmp_path / "out", "--data", folder / "padded.npy")
-    assert run.returncode == 2
-    (line,) = run.stderr.splitlines()
-    assert "does not say how the parts of the network belong together" in line
+    _assert_does_not_fit(masked, tmp_path / "out", folder / "padded.npy", {"masks": MASKS[name]})
 
 
 def test_the_bundle_of_padded_sequences_is_made_again(masked: Path) -> None:

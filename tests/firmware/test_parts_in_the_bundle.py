@@ -74,7 +74,7 @@ def stored(
         for port, tensor in zip(part.part.outputs, signature.outputs, strict=True):
             tensors.setdefault(port.value, tensor)
     return tuple(  # type: ignore[return-value]
-        [tensors[name].quantize(values[name])[0] for name in names]
+        [tensors[name].quantize(values[name])[0] for name in names if name in tensors]
         for names in (chain.cut.ends.fed, chain.cut.ends.outputs)
     )
 
@@ -135,6 +135,21 @@ def test_a_sequence_that_ends_early(tmp_path: Path) -> None:
         quantize(address(data[0, 8 * call :][:8].copy()), address(values))
         np.testing.assert_array_equal(values, taken[0][8 * call :][:8])
         np.testing.assert_array_equal(mask, taken[1][8 * call :][:8])
+
+
+def test_a_mask_that_no_part_reads_is_no_argument(tmp_path: Path) -> None:
+    """It says of an output which steps are padded, and nothing else."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((STEPS, 7), name="x")
+    each = L.Dense(3, name="each")(L.Masking()(x))
+    model = keras.Model(x, [each, L.Bidirectional(L.GRU(4), name="whole")(L.Dense(5)(x))])
+    data = np.random.default_rng(0).normal(0, 1, (20, STEPS, 7)).astype(np.float32)
+    data[:, -3:] = 0
+    quick = Options(remedy_seconds=0)
+    done = unspool.deploy_in_parts(model, data, steps_per_call=8, options=quick)
+    made = bundle_in_parts(done, NAME)
+    assert "mask" not in made["kws_run.h"]
+    gives_pythons_bytes(done, build(made, tmp_path), *stored(done, [data]))
 
 
 def test_what_is_handed_on_shares_bytes(done: DeploymentInParts) -> None:

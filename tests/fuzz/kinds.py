@@ -59,8 +59,10 @@ def _fill(folder: Path) -> None:
     assert not unspool("deploy", *given, "--time-steps", 3, "--out", out).returncode
     _unlisted(out / "report.json")
     shutil.copytree(out, folder / "other")
-    both = keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))(x)
-    keras.Model(x, keras.layers.GlobalMaxPooling1D(name="y")(both)).save(folder / "both.keras")
+    np.save(folder / "steps.npy", np.arange(24).reshape(8, 3) % 2)
+    both = keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))
+    each = keras.layers.Dense(2, "softmax", name="y")(both(keras.layers.Masking()(x)))
+    keras.Model(x, each).save(folder / "both.keras")
     calls = ("--calibration", folder / "x.npy", "--steps-per-call", 1, "--out", folder / "parts")
     assert not unspool("deploy", folder / "both.keras", *calls).returncode
     _unlisted(folder / "parts/report.json")
@@ -169,7 +171,7 @@ KINDS: Mapping[str, Kind] = {
         _of(data_files.drawn_json, "parts/report.json"),
         "parts/report.json",
         (
-            *("simulate parts --data x.npy",) * 6,
+            *("simulate parts --data x.npy --labels steps.npy",) * 6,
             *(f"check parts {_BUDGET}", "diff parts whole", "diff whole parts"),
             *("bundle parts", "drift parts --data stream.npy"),
         ),

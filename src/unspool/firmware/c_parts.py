@@ -47,7 +47,8 @@ class Run:
                 found.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
         ends = self.compiled.ends
         inputs, outputs = distinct(ends.fed), distinct(ends.outputs)
-        read = [("input", v, f"{inputs[v]}_in") for v in ends.fed]
+        # A mask that no part reads says which steps of an output are padded, and is no argument.
+        read = [("input", v, f"{inputs[v]}_in") for v in ends.fed if ("input", v) in found]
         given = [("output", v, f"{outputs[v]}_out") for v in ends.outputs]
         return [Argument(k, v, name, *found[k, v]) for k, v, name in (*read, *given)]
 

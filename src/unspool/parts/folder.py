@@ -118,7 +118,7 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
         steps = tuple(_steps(part["steps_per_call"]) for part in described)
         found = InFolder(parts, steps, _ends(report))
         _check(found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnspoolError(
             f"{folder / 'report.json'}: does not say how the parts of the network belong together "
             f"({error}); deploy again"
