@@ -41,7 +41,7 @@ _FRONTS = {
 
 def model(network: Network) -> Any:
     """The network as a Keras model with weights."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)  # which would look through all that there is
     keras.utils.set_random_seed(network.seed)
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(network.policy)

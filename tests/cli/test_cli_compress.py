@@ -338,18 +338,19 @@ def _document(run: Any, folder: Path) -> Any:
 
 
 DEPLOYED = {
-    "a sequence in one call": (("--time-steps", "30"), [1, 30, 5]),
-    "several calls": (("--time-steps", "30", "--steps-per-call", "5"), [1, 5, 5]),
+    "a sequence in one call": (("--time-steps", "6"), [1, 6, 5]),
+    "several calls": (("--time-steps", "6", "--steps-per-call", "3"), [1, 3, 5]),
     "a stream": (("--states", "--time-steps", "3"), [1, 3, 5]),
 }
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("name", slow.unless(["a stream"], DEPLOYED))
 def test_a_model_is_deployed_alike_before_and_after(name: str, tmp_path: Path) -> None:
     """Without labels, with a length that is open: the table compares the same kind of binary."""
     options, shape = DEPLOYED[name]
     small_model("gru", units=16, steps=None).save(tmp_path / "model.keras")
-    np.save(tmp_path / "x.npy", random_samples(60, 30))
+    np.save(tmp_path / "x.npy", random_samples(60, 6))
     common = (*options, "--remedy-seconds", "0")
     run = unspool(
         *("compress", tmp_path / "model.keras", "--data", tmp_path / "x.npy", *common),
@@ -380,10 +381,11 @@ def test_the_advice_deploys_the_compressed_model_as_it_was() -> None:
     )
 
 
+@pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("labelled", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_logits_of_an_onnx_file_are_taken_for_logits(labelled: bool, tmp_path: Path) -> None:
     """As PyTorch exports a classifier: batch first, and no softmax at its end."""
-    steps = 30
+    steps = 7
     nodes = [
         onnx_models.node("Transpose", "x", "xt", perm=[1, 0, 2]),
         onnx_models.node("GRU", "xt W R", "yt yh", hidden_size=8, linear_before_reset=1),

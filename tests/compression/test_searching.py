@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import shared
+import slow
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
 from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
@@ -109,9 +111,25 @@ def test_a_search_begun_again_tries_nothing_twice(trained: Any, tmp_path: Path) 
     assert len(done.candidates) == len(list(tmp_path.glob("*.json")))
 
 
-@at_once
-def test_a_damaged_candidate_is_tried_again_and_that_is_said(trained: Any, tmp_path: Path) -> None:
-    done = run(trained, tmp_path, settings=SETTINGS[:1])
+CALIBRATION = task(60)[0]
+ONE: dict[str, Any] = {"settings": SETTINGS[:1], "calibration": CALIBRATION}
+
+
+@pytest.fixture
+def one_tried(
+    trained: Any, tmp_path: Path, computing: None, request: pytest.FixtureRequest
+) -> Path:
+    """The folder of a search in which one setting was tried, which is all that was asked for."""
+
+    def fill(folder: Path) -> None:
+        run(trained, folder, **ONE)
+
+    how = request.node.callspec.params["computing"]
+    return shutil.copytree(shared.folder(f"one tried {how}", fill), tmp_path / "search")
+
+
+def test_a_damaged_candidate_is_tried_again_and_that_is_said(trained: Any, one_tried: Path) -> None:
+    done = run(trained, one_tried, **ONE)
     model = done.models[SETTINGS[0]]
     described = model.with_suffix(".json")
     content, kept = model.read_bytes(), json.loads(described.read_text())
@@ -123,17 +141,15 @@ def test_a_damaged_candidate_is_tried_again_and_that_is_said(trained: Any, tmp_p
     for path, damaged in [(path, each) for path, every in damages.items() for each in every]:
         path.write_bytes(damaged)
         with pytest.warns(UnspoolWarning, match=f"{model.name} or .* tried again") as told:
-            again = run(trained, tmp_path, settings=SETTINGS[:1])
+            again = run(trained, one_tried, **ONE)
         assert sum(each.category is UnspoolWarning for each in told) == 1
         assert again.candidates[0].value == done.candidates[0].value
         assert keras.models.load_model(model)
 
 
-@at_once
-def test_other_data_or_training_is_another_search(trained: Any, tmp_path: Path) -> None:
-    run(trained, tmp_path, settings=SETTINGS[:1])
-    run(trained, tmp_path, settings=SETTINGS[:1], fine_tuning=FineTuning(epochs=2, batch_size=95))
-    assert len(list(tmp_path.glob("*.json"))) == 2
+def test_other_data_or_training_is_another_search(trained: Any, one_tried: Path) -> None:
+    run(trained, one_tried, **ONE, fine_tuning=FineTuning(epochs=2, batch_size=95))
+    assert len(list(one_tried.glob("*.json"))) == 2
 
 
 @pytest.mark.slow  # each of its processes imports TensorFlow
@@ -171,28 +187,25 @@ WAYS: dict[str, tuple[Way, Callable[..., Deployment], Options]] = {
 }
 
 
-@at_once
 @pytest.mark.parametrize("name", WAYS)
 def test_candidates_are_measured_as_they_are_deployed(
-    trained: Any, tmp_path: Path, name: str
+    trained: Any, one_tried: Path, name: str
 ) -> None:
     way, deployed, options = WAYS[name]
-    calibration = task(60)[0]
-    found = run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration, way=way)
+    found = run(trained, one_tried, **ONE, way=way)
+    assert len(list(one_tried.glob("*.json"))) == 2, "deployed otherwise it is another search"
     (candidate,) = found.candidates
     model = keras.models.load_model(found.models[candidate.setting])
-    alone = deployed(model, calibration, options=options)
+    alone = deployed(model, CALIBRATION, options=options)
     assert candidate.cycles == alone.compiled.cycles
     assert candidate.flash_kib == alone.compiled.flash_kib
     held = held_out(200, QUICK.seed)[1]
     x, y = (part[held] for part in task(200))
     assert candidate.value == accuracy(alone.quantized_tflite, x, y).percent
-    run(trained, tmp_path, settings=SETTINGS[:1], calibration=calibration)
-    assert len(list(tmp_path.glob("*.json"))) == 2, "deployed otherwise it is another search"
 
 
 @at_once
-@pytest.mark.parametrize("name", ["calls", "a stream"])
+@pytest.mark.parametrize("name", slow.unless(["a stream"], ["calls", "a stream"]))
 def test_time_steps_behind_channels_are_brought_to_the_front(
     trained: Any, tmp_path: Path, name: str
 ) -> None:
@@ -225,6 +238,7 @@ def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     assert found.chosen is not None and found.chosen.setting == SETTINGS[0]
 
 
+@at_once
 def test_an_output_in_time_and_a_state_beside_it(tmp_path: Path) -> None:
     """Classes of each step; the state, which the model takes and gives itself, has no labels."""
     x, h = keras.Input((STEPS, FEATURES), name="x"), keras.Input((12,), name="h")

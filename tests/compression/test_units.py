@@ -1,6 +1,7 @@
 """Units taken out: what nothing reads goes first, and the outputs stay what Keras computes."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from unspool.compression.fewer_units import unit_scores, with_fewer_units
 from unspool.compression.units import scores
 from unspool.compression.units.choice import wishes
 from unspool.compression.units.layout import layout
+from unspool.frontend.structure import predict
 from unspool.support._tensorflow import keras, tf
 
 L = keras.layers
 STEPS, FEATURES = 120, 8
 DEAD = [1, 4, 5, 10]  # of 16 units; 12 stay
 LIVE = KernelSetting(0.0, None, units=12)
+QUICK = FineTuning(epochs=2, batch_size=128)
 
 
 def deaden(*readers: Any) -> None:
@@ -31,8 +34,8 @@ def deaden(*readers: Any) -> None:
         kernel.assign(values)
 
 
-def gru() -> Any:
-    x = keras.Input((STEPS, FEATURES))
+def gru(steps: int = STEPS) -> Any:
+    x = keras.Input((steps, FEATURES))
     layer, head = L.GRU(16), L.Dense(3, activation="softmax")
     model = keras.Model(x, head(layer(x)))
     deaden(layer.cell.recurrent_kernel, head.kernel)
@@ -194,19 +197,24 @@ def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any
 
 
 def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:
-    """Without a graph, which takes longer to make than to run once."""
-    fed = list(data) if len(data) > 1 else data[0]
-    return np.asarray(model(fed, training=False))
+    """In a graph: so many steps take longer one by one than it takes to make."""
+    return predict(model, data, len(data[0]))[0]
+
+
+@cache
+def without_the_dead(name: str) -> tuple[Any, Any, Any]:
+    """A model, the same without the units that nothing reads, and what became of its layers."""
+    keras.utils.set_random_seed(1)
+    model = MODELS[name]()
+    return model, *fewer(model, LIVE)
 
 
 @pytest.mark.usefixtures("few_draws")  # what nothing reads has the score 0 in each
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_units_that_nothing_reads_go_and_the_outputs_stay(name: str) -> None:
-    keras.utils.set_random_seed(1)
-    model = MODELS[name]()
+    model, smaller, units = without_the_dead(name)
     data = data_for(model)
     expected = outputs(model, data)
-    smaller, units = fewer(model, LIVE)
     assert units, "nothing was taken out"
     assert all((layer.before, layer.units) == (16, 12) for layer in units)
     assert smaller.count_params() < model.count_params()
@@ -263,9 +271,8 @@ def test_units_that_something_takes_by_their_place_stay(make: Callable[[], Any])
 @pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", slow.unless(["residual_sum"], OFTEN))
 def test_the_smaller_model_is_an_ordinary_keras_file(name: str, tmp_path: Path) -> None:
-    model = MODELS[name]()
+    model, smaller, _ = without_the_dead(name)
     data = data_for(model, 4)
-    smaller, _ = fewer(model, LIVE)
     smaller.save(tmp_path / "model.keras")
     again = unspool.load(tmp_path / "model.keras")
     np.testing.assert_array_equal(outputs(again, data), outputs(smaller, data))
@@ -339,9 +346,9 @@ def test_numbers_of_units_that_there_cannot_be(units: float) -> None:
         KernelSetting(units=units)
 
 
-@pytest.mark.usefixtures("few_draws")
+@pytest.mark.usefixtures("few_draws", "computing")
 def test_units_zeros_and_values_in_one_go() -> None:
-    model = gru()
+    model = gru(steps=6)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     data = data_for(model, 128)[0]
     labels = (data[:, :, 0].mean(1) > 0).astype(np.int64)
@@ -350,7 +357,7 @@ def test_units_zeros_and_values_in_one_go() -> None:
         data,
         labels,
         setting=KernelSetting(0.5, 8, units=8),
-        fine_tuning=FineTuning(epochs=2),
+        fine_tuning=QUICK,
     )
     assert [(layer.layer, layer.units) for layer in done.units] == [(model.layers[1].name, 8)]
     kernel = np.array(done.model.layers[1].cell.recurrent_kernel)
@@ -379,11 +386,9 @@ def test_the_least_important_units_go() -> None:
     np.testing.assert_array_equal(np.array(smaller.layers[1].cell.kernel), expected)
 
 
-@pytest.mark.usefixtures("few_draws")
+@pytest.mark.usefixtures("few_draws", "computing")
 def test_units_go_by_a_dataset_of_samples_alone() -> None:
-    model = gru()
-    data = tf.data.Dataset.from_tensor_slices(data_for(model, 96)[0]).batch(32)
-    done = compress(
-        model, data, setting=KernelSetting(0.5, 8, units=8), fine_tuning=FineTuning(epochs=2)
-    )
+    model = gru(steps=6)
+    data = tf.data.Dataset.from_tensor_slices(data_for(model, 96)[0]).batch(48)
+    done = compress(model, data, setting=KernelSetting(0.5, 8, units=8), fine_tuning=QUICK)
     assert [(layer.before, layer.units) for layer in done.units] == [(16, 8)]

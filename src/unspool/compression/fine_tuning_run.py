@@ -173,8 +173,6 @@ class Run:
         student = kind(self.model, self.projections, self.teacher, lesson)
         given = losses(self.model) if self.source.labelled else {}
         student.compile(optimizer(learning_rate, batches), **given)
-        # What makes variables while TensorFlow traces it is traced twice: metrics, the optimizer.
         check_fits_loss(student, self.source)
-        student.optimizer.build(student.trainable_variables)
         student.forward = forward
         return student

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from unspool.compression.trained_loss import loss_name
 from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
 from unspool.support._tensorflow import tf
+from unspool.support.traced_once import make_variables
 
 
 @contextmanager
@@ -53,18 +54,21 @@ def _pair(model: Any) -> str:
 
 
 def check_fits_loss(student: Any, source: TrainingData) -> None:
-    """Evaluate the loss on a few samples, before any training.
+    """Compute the loss of a few samples, before any training; it makes the training's variables.
 
     Raises:
         UnspoolError: labels, or a dataset's samples, do not fit the model and its loss.
     """
+    with fitting(student):
+        for batch in _first(source):
+            make_variables(student, batch)
+
+
+def _first(source: TrainingData) -> Iterable[Any]:
+    """Two samples, or a dataset's first batch, with what belongs to them."""
     data = source.fit["x"]
     if isinstance(data, tf.data.Dataset):
-        first = {"x": data.take(1)}
-    else:
-        two, given = np.arange(2), [name for name in ("x", "y") if name in source.fit]
-        first = {name: taken(source.fit[name], two) for name in given}
-    student.run_eagerly = True  # no graph is made for two samples
-    with fitting(student):
-        student.evaluate(**first, verbose=0)
-    student.run_eagerly, student.test_function = False, None
+        first: Iterable[Any] = data.take(1)
+        return first
+    two, given = np.arange(2), [name for name in ("x", "y") if name in source.fit]
+    return [tuple(taken(source.fit[name], two) for name in given)]

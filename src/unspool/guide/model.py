@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from unspool.support._tensorflow import keras
+from unspool.support.traced_once import make_variables
 
 CELLS = {
     "gru": keras.layers.GRU,
@@ -62,6 +63,7 @@ def train(
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
+    make_variables(model, (images[:1], labels[:1]))
     model.fit(
         images,
         labels,
