@@ -1,7 +1,7 @@
 """What is left to `make test-all`, as it is near to something that every run tries."""
 
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,15 @@ def but_one_of(count: int, names: Iterable[str]) -> list[Any]:
     """Parameters of a test, one per name: of so many, one is tried often, always the same."""
     names = list(names)
     return unless([name for name in names if is_drawn(name, count)], names)
+
+
+def but_in_turn(rows: Iterable[tuple[Any, ...]], values: Sequence[Any]) -> list[Any]:
+    """Parameters of a test, each row with each value: often, each row with one of them in turn."""
+    return [
+        pytest.param(*row, value, marks=[] if turn % len(values) == n else pytest.mark.slow)
+        for turn, row in enumerate(rows)
+        for n, value in enumerate(values)
+    ]
 
 
 def is_drawn(name: str, count: int) -> bool:

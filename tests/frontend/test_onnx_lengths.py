@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx_models
 import pytest
+import slow
 from onnx import numpy_helper
 from onnx_cells import GATES
 from onnx_forms.form import w
@@ -77,8 +78,9 @@ def _loaded(model: Any, folder: Path) -> Any:
         return unspool.load(onnx_models.saved(model, folder))
 
 
-@pytest.mark.parametrize(("op", "direction"), FORMS, ids=map(" ".join, FORMS))
-@pytest.mark.parametrize("outputs", ["y", "_ h", "y h"])
+@pytest.mark.parametrize(
+    ("op", "direction", "outputs"), slow.but_in_turn(FORMS, ["y", "_ h", "y h"])
+)
 def test_what_is_fed_is_a_mask(op: str, direction: str, outputs: str, tmp_path: Path) -> None:
     outputs += " c" if op == "LSTM" and outputs == "y h" else ""
     model = _model(op, direction, outputs=outputs)

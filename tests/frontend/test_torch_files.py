@@ -50,12 +50,18 @@ LAYERS = {
 """Model -> the layers that it has in PyTorch, moves of values but for one Permute left out."""
 
 
-OFTEN = ("alone", "cells", "crnn", "gru_last", "rnn_relu", "scaled", "started", "stateful")
-"""Models of which every run reads all files; it reads the `.pt2` of half of the others."""
+OFTEN = {
+    model: (".pt2", (".script.onnx", ".dynamo.onnx")[number % 2])
+    for number, model in enumerate(
+        ("alone", "cells", "crnn", "gru_last", "rnn_relu", "scaled", "started", "stateful")
+    )
+}
+"""Models of which every run reads the files of two exporters; of half of the others the `.pt2`."""
 
 
 def _is_usual(name: str) -> bool:
-    return name.endswith(".pt2") and slow.is_drawn(name, 2)
+    often = name.endswith(OFTEN.get(name.split(".")[0], ()))
+    return often or (name.endswith(".pt2") and (name == "joined.pt2" or slow.is_drawn(name, 2)))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +96,7 @@ def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     "name",
-    slow.unless([name for name in NAMES if name.split(".")[0] in OFTEN or _is_usual(name)], NAMES),
+    slow.unless([name for name in NAMES if _is_usual(name)], NAMES),
 )
 def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name: str) -> None:
     model = _loaded(files / name)
@@ -111,6 +117,8 @@ def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name
 
 ALL_TARGETS = ("autoencoder.pt2", "cells.pt2")
 """Quick ones; of the others one NPU in every run, and the deployments below on another."""
+LONG = ("joined.pt2",)
+"""Of layers that others have, too."""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +127,9 @@ ALL_TARGETS = ("autoencoder.pt2", "cells.pt2")
         pytest.param(
             name,
             accelerator,
-            marks=[] if name in ALL_TARGETS or accelerator == "ethos-u85-256" else pytest.mark.slow,
+            marks=[]
+            if name in ALL_TARGETS or (accelerator == "ethos-u85-256" and name not in LONG)
+            else pytest.mark.slow,
         )
         for name in NAMES
         if name.endswith(".pt2") and name != "cell_behind.pt2"
