@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slow
 
 from unspool import UnspoolError
 from unspool.frontend.structure import predict
@@ -135,7 +136,11 @@ def kinds(made: Cut) -> str:
     return ", ".join("loop" if part.is_loop else "once" for part in made.parts)
 
 
-@pytest.mark.parametrize("name", MODELS)
+ALIKE = ("two of them", "nested")
+"""Near to `of each step` and to `nested, with names that are there twice`."""
+
+
+@pytest.mark.parametrize("name", slow.unless(MODELS.keys() - ALIKE, MODELS))
 def test_parts_give_what_the_model_gives(name: str) -> None:
     build, expected = MODELS[name]
     keras.utils.set_random_seed(1)

@@ -110,18 +110,20 @@ def test_accuracies_are_of_the_whole_network() -> None:
     assert set(by_runtime) == {"keras", "litert", "tflm", "npu"}
 
 
-@given(
-    cells=st.lists(st.sampled_from(["GRU", "LSTM", "SimpleRNN"]), min_size=1, max_size=2),
-    merge=st.sampled_from(["concat", "sum"]),
-    ways=st.lists(st.sampled_from(["both", "forward", "backward"]), min_size=2, max_size=2),
-    calls=st.integers(2, 5),
-    per_call=st.integers(2, 6),
-    in_time=st.booleans(),
-    activations=st.sampled_from(["int8", "int16"]),
-    seed=st.integers(0, 9),
-)
-@settings(max_examples=6, deadline=None)
-def test_calls_give_the_bytes_of_one_call_of_all_steps(
+PARTS: dict[str, Any] = {
+    "cells": st.lists(st.sampled_from(["GRU", "LSTM", "SimpleRNN"]), min_size=1, max_size=2),
+    "merge": st.sampled_from(["concat", "sum"]),
+    "ways": st.lists(st.sampled_from(["both", "forward", "backward"]), min_size=2, max_size=2),
+    "calls": st.integers(2, 5),
+    "per_call": st.integers(2, 6),
+    "in_time": st.booleans(),
+    "activations": st.sampled_from(["int8", "int16"]),
+    "seed": st.integers(0, 9),
+}
+"""What is drawn for each network."""
+
+
+def calls_give_the_bytes_of_one_call_of_all_steps(
     cells: list[str],
     merge: str,
     ways: list[str],
@@ -141,6 +143,11 @@ def test_calls_give_the_bytes_of_one_call_of_all_steps(
         h = (L.Bidirectional(layer, merge_mode=merge) if way == "both" else layer)(h)
     made = cut(keras.Model(x, L.Dense(2)(h)))
     gives_the_same_bytes(made, steps, per_call, activations)
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_calls_give_the_bytes_of_one_call_of_all_steps(count: int) -> None:
+    settings(max_examples=count)(given(**PARTS)(calls_give_the_bytes_of_one_call_of_all_steps))()
 
 
 def gives_the_same_bytes(made: Cut, steps: int, per_call: int, activations: str) -> None:

@@ -103,18 +103,20 @@ def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     assert quality is not None and not quality.is_poor
 
 
-@given(
-    cell=st.sampled_from(["GRU", "LSTM", "SimpleRNN"]),
-    units=st.integers(1, 12),
-    second=st.booleans(),
-    calls=st.integers(1, 6),
-    per_call=st.integers(2, 8),
-    in_time=st.booleans(),
-    activations=st.sampled_from(["int8", "int16"]),
-    seed=st.integers(0, 9),
-)
-@settings(max_examples=8)
-def test_calls_give_the_bytes_of_the_unrolled_network(
+CALLS: dict[str, Any] = {
+    "cell": st.sampled_from(["GRU", "LSTM", "SimpleRNN"]),
+    "units": st.integers(1, 12),
+    "second": st.booleans(),
+    "calls": st.integers(1, 6),
+    "per_call": st.integers(2, 8),
+    "in_time": st.booleans(),
+    "activations": st.sampled_from(["int8", "int16"]),
+    "seed": st.integers(0, 9),
+}
+"""What is drawn for each network."""
+
+
+def calls_give_the_bytes_of_the_unrolled_network(
     cell: str,
     units: int,
     second: bool,
@@ -140,6 +142,11 @@ def test_calls_give_the_bytes_of_the_unrolled_network(
     at_once = Session(quantize(whole, repeated(part, ranges, whole, per_call), activations), "tflm")
     (got,), (wanted,) = by_calls.predict(data), at_once.predict(data)
     np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_calls_give_the_bytes_of_the_unrolled_network(count: int) -> None:
+    settings(max_examples=count)(given(**CALLS)(calls_give_the_bytes_of_the_unrolled_network))()
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], dict[str, Any], str]] = {

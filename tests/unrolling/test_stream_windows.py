@@ -228,7 +228,7 @@ def drawn(kind: str, width: int, size: int, stride: int, gap: int) -> list[Any]:
 KINDS = ("conv", "padded", "depthwise", "pool", "mean", "gru", "norm", "dropout")
 
 
-@given(
+DRAWN_CAUSAL = (
     st.lists(
         st.tuples(
             st.sampled_from(KINDS),
@@ -244,8 +244,10 @@ KINDS = ("conv", "padded", "depthwise", "pool", "mean", "gru", "norm", "dropout"
     st.integers(1, 3),
     st.integers(0, 9),
 )
-@settings(max_examples=5, phases=PHASES)
-def test_random_causal_networks(
+"""What is drawn for each network."""
+
+
+def random_causal_networks(
     layers: list[tuple[str, int, int, int, int]], recurrent: bool, calls: int, seed: int
 ) -> None:
     """Chunk by chunk, of the smallest size, equals Keras on the whole sequence."""
@@ -260,6 +262,11 @@ def test_random_causal_networks(
     (parts,) = session.predict_calls(data)  # (samples, calls, steps, features)
     got = parts.reshape(3, -1, parts.shape[-1])
     np.testing.assert_allclose(got, model.predict(data, verbose=0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_random_causal_networks(count: int) -> None:
+    settings(max_examples=count, phases=PHASES)(given(*DRAWN_CAUSAL)(random_causal_networks))()
 
 
 def test_a_chunk_of_an_open_sequence_may_be_shorter_than_a_window() -> None:
@@ -401,7 +408,7 @@ def test_a_late_stream_runs_on_the_npu_and_is_measured(name: str) -> None:
     assert score == measured.regressions[2]
 
 
-@given(
+DRAWN_LATE = (
     st.lists(
         st.tuples(
             st.sampled_from(("conv", "crop", "pool", "gru", "residual", "norm")),
@@ -416,8 +423,10 @@ def test_a_late_stream_runs_on_the_npu_and_is_measured(name: str) -> None:
     st.integers(1, 3),
     st.integers(0, 9),
 )
-@settings(max_examples=4, phases=PHASES)
-def test_random_networks_that_are_late(
+"""What is drawn for each network."""
+
+
+def random_networks_that_are_late(
     layers: list[tuple[str, int, int, int, str]], calls: int, seed: int
 ) -> None:
     """Whatever the chunk, each output of a stream is Keras's for the whole sequence."""
@@ -454,6 +463,11 @@ def test_random_networks_that_are_late(
     assert session.of_sequence is not None
     missing = wanted.shape[1] - got.shape[1]
     assert missing * 96 // wanted.shape[1] <= session.of_sequence.late + 2 * steps
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_random_networks_that_are_late(count: int) -> None:
+    settings(max_examples=count, phases=PHASES)(given(*DRAWN_LATE)(random_networks_that_are_late))()
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
