@@ -106,6 +106,7 @@ ROOMS: dict[str, set[str]] = {
         "frontend",
         "inspection",
         "quantization",
+        "remedies",
         "runtime",
         "stages",
         "tflite",

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from unspool.quantization.calibration import Calibration, Round, calibrate, calibrate_stream
     from unspool.quantization.quantizer import quantize
     from unspool.quantization.ranges import Range
-    from unspool.remedies.trying import Remedy
+    from unspool.remedies.remedy import Remedy
     from unspool.runtime.drift import Curve, Drift
     from unspool.runtime.evaluation import evaluate
     from unspool.runtime.measuring import Measured, NotMeasured
@@ -93,7 +93,7 @@ _HOME = {
     "Quality": "runtime.quality",
     "Range": "quantization.ranges",
     "Regression": "runtime.scores",
-    "Remedy": "remedies.trying",
+    "Remedy": "remedies.remedy",
     "Resident": "compilation.residency.keeping",
     "Round": "quantization.calibration",
     "Goal": "compression.goal",

@@ -9,7 +9,7 @@ from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.targets import Target
 from unspool.quantization.calibration import Calibration
-from unspool.remedies.trying import Remedy
+from unspool.remedies.remedy import Remedy
 from unspool.runtime.measuring import Measured
 from unspool.runtime.quality import OutputError
 from unspool.runtime.scores import Accuracy, Regression

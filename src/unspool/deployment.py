@@ -13,7 +13,8 @@ from unspool.deployed import Deployment, Options, save
 from unspool.errors import UnspoolError
 from unspool.inspection.lost_ranges import lost_ranges
 from unspool.remedies.refining import refining
-from unspool.remedies.trying import Network, Remedy, try_remedies
+from unspool.remedies.remedy import Remedy
+from unspool.remedies.trying import Network, try_remedies
 from unspool.runtime import evaluation
 from unspool.runtime.forms import Forms
 from unspool.runtime.measuring import measure

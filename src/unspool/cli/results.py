@@ -77,7 +77,7 @@ def finish(
         sizes = _trained(folder, source)
         if isinstance(done, DeploymentInParts):
             sizes |= save_parts(done, staged)
-            report = of_parts(done, sizes, budget, beside)
+            report = of_parts(done, sizes, _request_in_parts(done, folder, source), budget, beside)
         else:
             sizes |= save(done, staged)
             request = _request(done, folder, source)
@@ -140,6 +140,16 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         time_steps=signature.time_steps if at_once and by_calls else 0,
         chunk=chunk,
         training=training_of(deployment.trained),
+    )
+
+
+def _request_in_parts(done: DeploymentInParts, folder: Path, source: Source) -> Request:
+    return Request(
+        quantized="",  # there are several
+        out=str(folder),
+        model=str(source.model or folder / MODEL),
+        again=source.again or command_line(),
+        activations=done.activations,
     )
 
 

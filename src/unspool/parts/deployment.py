@@ -12,6 +12,8 @@ from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.parts.binaries import chained
 from unspool.parts.chain import Chain
+from unspool.parts.remedies import Asked, try_in_parts
+from unspool.remedies.remedy import Remedy
 from unspool.runtime.measuring import Measured, measure
 from unspool.support.eager_kernels import kernels_freed
 from unspool.support.progress import Clock, Watch
@@ -34,6 +36,7 @@ class DeploymentInParts:
         resident: the weights that are kept in SRAM, of all parts; None where that was not asked
             for. The estimates of `compiled` are without.
         measured: how good the network is.
+        remedies: what was tried against too large an error.
         warnings: what is likely to go wrong, in a line each.
         seconds: stage -> wall-clock time that it took, of all parts.
     """
@@ -44,6 +47,7 @@ class DeploymentInParts:
     compiled: CompiledParts
     resident: Resident | None
     measured: Measured
+    remedies: tuple[Remedy, ...]
     warnings: tuple[str, ...]
     seconds: dict[str, float]
 
@@ -97,6 +101,10 @@ def deploy_in_parts(
     chain, compiled = chained(subject, arrays, steps_per_call, time_steps, options, clock)
     chain = replace(chain, trained=model)
     measured = measure(chain, arrays, tested, clock)
+    remedies: tuple[Remedy, ...] = ()
+    if options.remedy_seconds and measured.quality and measured.quality.is_poor:
+        asked = Asked(model, arrays, steps_per_call, time_steps, options)
+        remedies = try_in_parts(asked, watch)
     return DeploymentInParts(
         trained=model,
         chain=chain,
@@ -104,6 +112,7 @@ def deploy_in_parts(
         compiled=compiled,
         resident=chain.resident(compiled),
         measured=measured,
+        remedies=remedies,
         warnings=(*moved, *warned, *(text for each in chain.parts for text in each.warnings)),
         seconds=clock.seconds,
     )

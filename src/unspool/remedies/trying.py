@@ -5,8 +5,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,10 +16,9 @@ from unspool.compilation import vela
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.quantization.calibration import Calibration, choose
-from unspool.quantization.concerns import feature_shares
 from unspool.quantization.quantizer import quantize
-from unspool.quantization.ranges import METHODS
 from unspool.remedies import fine_tuning_trial, refining
+from unspool.remedies.remedy import Remedy, possible
 from unspool.runtime import prediction, quality
 from unspool.runtime.quality import Quality
 from unspool.stages import Calibrated, Way
@@ -27,37 +27,11 @@ from unspool.support.progress import Watch, unwatched
 from unspool.tflite.signature import Signature
 from unspool.unrolling import taken
 from unspool.unrolling.feature_scales import with_feature_scales
-from unspool.unrolling.leading import leading
 
 STAGE = "try what helps"
 
-_SMALL_SHARE = 1 / 4  # of an input's range, for one of its features
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """One way to make the error smaller, and its result.
-
-    Attributes:
-        name: such as "int16 activations".
-        choice: the option of a deployment that applies it, "activations", "calibration_method",
-            "feature_scales", "refine" or "quantization_aware", and its value; empty where it has
-            none.
-        quality: the errors with it, in TFLM on the calibration samples; None where it was not
-            tried.
-        cycles: of an inference with it, Vela's estimate; None where it changes nothing.
-        sram_kib: that an inference needs with it, Vela's estimate; None where it changes nothing.
-        reason: why it was not tried; else empty.
-        on_cpu: kinds of the operators that it leaves on the CPU, whose time no cycles tell.
-    """
-
-    name: str
-    choice: tuple[str, str]
-    quality: Quality | None = None
-    cycles: int | None = None
-    sram_kib: float | None = None
-    reason: str = ""
-    on_cpu: tuple[str, ...] = ()
+Try: TypeAlias = tuple[Remedy, Callable[[Remedy], Remedy]]
+"""A remedy, and what gives it with its result."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +69,19 @@ def try_remedies(
         seconds: how long it may take; then fine-tuning is stopped, and no further remedy is tried.
         watch: called with the stage's name, how many were tried, and how many there are.
     """
-    watch = watch or unwatched
     deadline = time.monotonic() + seconds
-    tries = _tries(network, deadline)
+    return in_turn(_tries(network, deadline), seconds, watch)
+
+
+def in_turn(tries: Sequence[Try], seconds: float, watch: Watch | None = None) -> tuple[Remedy, ...]:
+    """Try one remedy after the other, until the time is over.
+
+    Args:
+        tries: each remedy, and what tries it.
+        seconds: how long it may take; then no further remedy is tried.
+        watch: called with the stage's name, how many were tried, and how many there are.
+    """
+    watch, deadline = watch or unwatched, time.monotonic() + seconds
     remedies = []
     for number, (remedy, attempt) in enumerate(tries):
         watch(f"{STAGE}: {remedy.name}", number, len(tries))
@@ -113,34 +97,26 @@ def try_remedies(
     return tuple(remedies)
 
 
-def _tries(network: Network, deadline: float) -> list[tuple[Remedy, Callable[[Remedy], Remedy]]]:
-    tries: list[tuple[Remedy, Callable[[Remedy], Remedy]]] = []
-    if _differ(network):
-        remedy = Remedy("a scale for each feature", ("feature_scales", ""))
-        tries.append((remedy, lambda r: _by_feature(network, r)))
-    if network.way.activations == "int8":
-        remedy = Remedy("int16 activations", ("activations", "int16"))
-        tries.append((remedy, lambda r: _in_int16(network, r)))
-    if not network.made.calibration.moments:
-        remedy = Remedy("weights rounded by what layers compute", ("refine", ""))
-        tries.append((remedy, lambda r: _refined(network, r)))
-    for method in METHODS:
-        if method != network.made.calibration.method:
-            remedy = Remedy(f"calibration by {method}", ("calibration_method", method))
-            tries.append((remedy, lambda r: _by_method(network, r)))
+def _tries(network: Network, deadline: float) -> list[Try]:
+    attempts = {
+        "feature_scales": _by_feature,
+        "activations": _in_int16,
+        "refine": _refined,
+        "calibration_method": _by_method,
+    }
+    calibration = network.made.calibration
+    remedies = possible(
+        network.trained,
+        network.samples,
+        activations=network.way.activations,
+        method=calibration.method,
+        is_refined=bool(calibration.moments),
+    )
+    tries: list[Try] = [(r, partial(attempts[r.choice[0]], network)) for r in remedies]
     if network.way.activations == "int8":
         remedy = Remedy("quantization-aware fine-tuning", ("quantization_aware", ""))
         tries.append((remedy, lambda r: _fine_tuned(network, r, deadline)))
     return tries
-
-
-def _differ(network: Network) -> bool:
-    """Whether features of an unscaled input differ much in size, or lie far from 0."""
-    return any(
-        (feature_shares(array) < _SMALL_SHARE).any()
-        for array, lead in zip(network.samples, leading(network.trained), strict=True)
-        if lead is None and array.dtype.kind == "f" and array.ndim > 1
-    )
 
 
 def _by_feature(network: Network, remedy: Remedy) -> Remedy:

@@ -10,7 +10,7 @@ from unspool.compilation.kinds import (
     FLASH,
     OUTPUT_ERROR,
 )
-from unspool.remedies.trying import Remedy
+from unspool.remedies.remedy import Remedy
 from unspool.report import commands
 from unspool.report.budget_advice import over_budget
 from unspool.report.commands import Request
@@ -39,10 +39,14 @@ def advise(report: Report, request: Request) -> tuple[Advice, ...]:
     First comes what a budget or an error calls for, then what saves most. Advice that saves less
     than a tenth is not given.
 
+    No command takes a network in parts, but `deploy`: its advice is how to do that otherwise.
+
     Args:
         report: with its budget and its breaches.
         request: files and commands by their names.
     """
+    if report.parts:
+        return (*_errors(report, request), *_accuracy(report, request))
     urgent = (
         *_errors(report, request),
         *_operators_on_cpu(report, request),
@@ -127,17 +131,19 @@ def _operators_on_cpu(report: Report, request: Request) -> list[Advice]:
 
 
 def _accuracy(report: Report, request: Request) -> list[Advice]:
+    """Fine-tune a network that loses accuracy, but for one in parts, or give it more bits."""
     lost = next(iter(losses(report)), None)
     if lost is None or report.remedies or lost.points <= LOSS_POINTS:
         return []
     because = tuple(ACCURACY.of(ran.runtime, ran.output) for ran in (lost.trained, lost.quantized))
     of = f" of output {lost.trained.output!r}" if lost.trained.output else ""
-    text = (
-        f"Quantization loses {lost.points:.2f} points of accuracy{of}. Fine-tune the model for it:"
-    )
-    advice = [Advice(text, commands.compress(request, commands.AWARE), because)]
+    fell, advice = f"Quantization loses {lost.points:.2f} points of accuracy{of}.", []
+    if not report.parts:
+        command = commands.compress(request, commands.AWARE)
+        advice.append(Advice(f"{fell} Fine-tune the model for it:", command, because))
     if request.activations == "int8" and request.again:
-        text = "Or use int16 activations, for twice the SRAM:"
+        use = "Or use" if advice else f"{fell} Use"
+        text = f"{use} int16 activations, for twice the SRAM:"
         advice.append(Advice(text, f"{request.again} --activations int16", because))
     return advice
 

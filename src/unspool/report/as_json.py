@@ -8,7 +8,7 @@ from typing import Any
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.in_parts import CompiledPart, CompiledParts, Ends
 from unspool.compilation.targets import Target
-from unspool.remedies.trying import Remedy
+from unspool.remedies.remedy import Remedy
 from unspool.report import listing
 from unspool.report.compression import compression_document
 from unspool.report.document import SCHEMA_VERSION

@@ -6,7 +6,7 @@ from shlex import join
 
 from unspool.compilation import vela_config
 from unspool.compilation.targets import Target
-from unspool.remedies.trying import Remedy
+from unspool.remedies.remedy import Remedy
 
 AWARE = "--quantization-aware"
 

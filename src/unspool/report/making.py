@@ -94,14 +94,16 @@ def of_deployment(
 def of_parts(
     done: DeploymentInParts,
     sizes: Mapping[str, int],
+    request: Request,
     budget: Budget | None = None,
     beside: Beside = _NOTHING,
 ) -> Report:
-    """The report of a network in parts; it has no advice, as no command takes one in parts.
+    """The report of a network in parts.
 
     Args:
         done: what `deploy_in_parts` returned.
         sizes: file name -> bytes of the files that were written.
+        request: the files and commands that the advice refers to.
         budget: what the network may cost.
         beside: what other numbers of steps per call cost.
 
@@ -127,12 +129,12 @@ def of_parts(
         ),
         warnings=done.warnings,
         resident=done.resident,
+        remedies=done.remedies,
         call_costs=beside.call_costs,
         wait=waits,
         budget=budget,
     )
-    report = replace(report, breaches=_breaches(report))
-    return replace(report, verdict=verdict(report))
+    return _judged(report, request)
 
 
 def _joined(parts: Sequence[Calibration]) -> Calibration:

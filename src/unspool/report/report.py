@@ -12,7 +12,7 @@ from unspool.compilation.in_parts import CompiledPart, CompiledParts
 from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.waiting import Wait
 from unspool.quantization.calibration import Calibration, Round
-from unspool.remedies.trying import Remedy
+from unspool.remedies.remedy import Remedy
 from unspool.report.compression import Compression
 from unspool.report.figure import Figure
 from unspool.runtime.drift import Drift
