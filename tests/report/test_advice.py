@@ -17,11 +17,12 @@ from unspool.compilation.targets import target
 from unspool.compilation.waiting import Wait, wait
 from unspool.report.advice import advise
 from unspool.report.commands import Request, model
+from unspool.report.compression import Compression
 from unspool.report.making import of_compiled
 from unspool.report.report import Advice, Report
 from unspool.report.verdict import verdict
-from unspool.runtime.measuring import Measured
-from unspool.runtime.scores import Accuracy
+from unspool.runtime.measuring import PLACES, Measured
+from unspool.runtime.scores import Accuracy, Regression
 from unspool.support._tensorflow import keras
 
 SUBJECT = Request(quantized="out/model_int8.tflite", out="out", model="my model.keras")
@@ -214,6 +215,27 @@ def test_of_several_outputs_the_one_that_loses_most_counts(compiled: Compiled) -
         ]
         == "good"
     )
+
+
+def test_a_compressed_model_is_held_against_the_one_that_the_user_had(compiled: Compiled) -> None:
+    """Not against itself in float, which had lost all of it already."""
+    values = [Regression(runtime, 10, 500.0, 400.0, None, (), "level") for runtime in PLACES]
+    measured = Measured(accuracies=accuracies(959, 958), regressions=tuple(values))
+    before = {"accuracy_keras": 100.0, "accuracy_tflm": 99.9, "rmse_keras_level": 267.0}
+    report = replace(report_of(compiled), measured=measured, compression=Compression(before, ()))
+    told = {check.text: check.state for check in verdict(report)}
+    assert (
+        told[
+            "Accuracy 95.80 % in TFLM, 4.20 points below the model before it was compressed "
+            "(1,000 samples)."
+        ]
+        == "bad"
+    )
+    assert (
+        "RMSE of output 'level' 500 in TFLM, 267 in the model before it was compressed "
+        "(10 samples)." in told
+    )
+    assert not any("Quantization loses" in advice.text for advice in advise(report, DEPLOYED))
 
 
 def head(name: str, width: int, activation: str | None) -> Any:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from unspool.compilation.kinds import RMSE
 from unspool.report.causes import cause
-from unspool.report.losses import in_words, losses
+from unspool.report.losses import BEFORE, losses
 from unspool.report.numbers import counted, kib, two_digits
 from unspool.report.report import Check, Report
 from unspool.runtime.measuring import PLACES
@@ -112,18 +113,22 @@ def _accuracy(report: Report) -> Iterator[Check]:
         found = lost.quantized
         of = f" of output {found.output!r}" if found.output else ""
         yield Check(
-            "good" if lost.points <= LARGEST_LOSS else "bad",
-            f"Accuracy{of} {found.percent:.2f} % in {PLACES[found.runtime]}, "
-            f"{in_words(lost.points)} ({counted(found)}).",
+            "good" if lost.in_all <= LARGEST_LOSS else "bad",
+            f"Accuracy{of} {found.percent:.2f} % in {PLACES[found.runtime]}, {lost} "
+            f"({counted(found)}).",
         )
     trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
     for regression in measured.regressions:
         if regression.runtime == "tflm" and regression.output in trained:
             of = f" of output {regression.output!r}" if regression.output else ""
+            rmse, model = trained[regression.output].rmse, "the trained model"
+            if report.compression:
+                key = RMSE.of("keras", regression.output)
+                rmse, model = report.compression.before.get(key, rmse), BEFORE
             yield Check(
                 "open",
-                f"RMSE{of} {regression.rmse:.4g} in TFLM, {trained[regression.output].rmse:.4g} in "
-                f"the trained model ({regression.samples:,} samples).",
+                f"RMSE{of} {regression.rmse:.4g} in TFLM, {rmse:.4g} in {model} "
+                f"({regression.samples:,} samples).",
             )
 
 

@@ -24,7 +24,7 @@ def on_weights(report: Report, request: Request) -> list[Advice]:
     )
     because = (CYCLES.id, CYCLES_WAITING.id, SRAM.id, WEIGHTS.id)
     command, need, what = _in_sram(report, request)
-    compress = "compress further" if report.compression else "compress"
+    compress = "compress the weights further" if report.compression else "compress the weights"
     if not command:
         return [_compress(waits, request, f"{says} {compress.capitalize()}", gain)]
     granted, by = _granted(report)
@@ -75,6 +75,6 @@ def _granted(report: Report) -> tuple[float | None, str]:
 
 
 def _compress(waits: Wait, request: Request, says: str, gain: float) -> Advice:
-    text = f"{says} the weights, so that fewer bytes are read from {waits.memory}:"
+    text = f"{says}, so that fewer bytes are read from {waits.memory}:"
     command = commands.compress(request, request.training.search)
     return Advice(text, command, (CYCLES_WAITING.id, WEIGHTS.id), gain)

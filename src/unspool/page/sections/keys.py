@@ -11,7 +11,7 @@ from unspool.compilation.kinds import (
     SRAM,
 )
 from unspool.page.sections.parts import Key
-from unspool.report.losses import Loss, in_words, losses
+from unspool.report.losses import Loss, losses
 from unspool.report.numbers import number
 from unspool.report.report import Report
 
@@ -49,4 +49,4 @@ def keys(report: Report) -> tuple[Key, ...]:
 def _beside(lost: Loss) -> str:
     """An accuracy beside the trained model's, and of which output it is where there are several."""
     output = lost.quantized.output
-    return f"output {output!r}: {in_words(lost.points)}" if output else in_words(lost.points)
+    return f"output {output!r}: {lost}" if output else str(lost)
