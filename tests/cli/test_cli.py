@@ -301,14 +301,20 @@ def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     told = [each["command"] for each in report["advice"]]
     (compress,) = (command for command in told if command.startswith("unspool compress"))
-    assert "--labels Y.npy --time-steps 2 --states " in compress, "deployed as it was"
-    assert compress.endswith(" --max-accuracy-drop 0.2"), "of the same stream"
+    assert "--data X.npy --time-steps 2 --states " in compress, "deployed as it was"
+    assert "--max-accuracy-drop" not in compress, "it has no loss that would take labels"
     assert [curve["name"] for curve in report["drift"]["curves"]] == ["gru/h", "y"]
     assert report["drift"]["calls"] == 30 * 6 / 2
     assert report["calibration_rounds"][0]["states"]["gru/h"]
     run = unspool("bundle", tmp_path, "--name", "kws")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "firmware" / "kws_io.c").is_file()
+    (tmp_path / "firmware" / "main.c").write_text("of the user")
+    assert unspool("bundle", tmp_path, "--name", "net").returncode == 0
+    left = {path.name for path in (tmp_path / "firmware").iterdir()}
+    bundle = {"net_io.c", "net_io.h", "net_model.c", "net_model.h", "README.md"}
+    assert left == {*bundle, "main.c"}, "two bundles would be compiled into one program"
+    assert unspool("check", tmp_path, "--no-cpu").returncode == 0
     report = json.loads((tmp_path / "report.json").read_text())
     report["target"]["vela_config"] = str(arm_config())
     (tmp_path / "report.json").write_text(json.dumps(report))

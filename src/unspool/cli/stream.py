@@ -93,7 +93,7 @@ def bundle_command(
         str, typer.Option(help="What files and functions are named after.")
     ] = "network",
 ) -> None:
-    """Write the C files that firmware needs to DIR/firmware."""
+    """Write the C files that firmware needs to DIR/firmware, in place of those of another name."""
     report = document.load(folder / document.NAME)
     claimed(folder)
     chosen = _target(folder, report["target"])
@@ -101,9 +101,13 @@ def bundle_command(
     from unspool import firmware
 
     texts = _texts(folder, report, chosen, name)
+    older = listing.read(report)
+    kept = {name: hashed for name, hashed in older.items() if not name.startswith("firmware/")}
     with files.together(folder) as staged:
         written = firmware.write(texts, staged / "firmware")
-        _write(report, staged)
+        listed = _write({**report, listing.KEY: kept} if older else report, staged)
+    # Two bundles in a folder would be compiled into one program, weights and all.
+    listing.remove_older(folder, older, listed)
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
 
 
@@ -148,14 +152,16 @@ def _binary(folder: Path, report: Mapping[str, Any]) -> bytes:
     return files.read(path)
 
 
-def _write(report: dict[str, Any], staged: Path) -> None:
-    """Write report.json again, with the files that were written beside it."""
+def _write(report: dict[str, Any], staged: Path) -> dict[str, str]:
+    """Write report.json again, with the files that were written beside it; returns all it lists."""
     from unspool.report.as_json import as_text
 
     listed = listing.read(report)
     if listed:  # one of before Unspool listed files would list but these
-        report = {**report, listing.KEY: {**listed, **listing.of_folder(staged)}}
+        listed |= listing.of_folder(staged)
+        report = {**report, listing.KEY: listed}
     files.write(staged / document.NAME, as_text(report))
+    return listed
 
 
 def _quantized(folder: Path, report: Mapping[str, Any], model: str = "model") -> Path:
