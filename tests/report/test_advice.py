@@ -320,6 +320,11 @@ def test_what_cannot_be_a_stream_can_be_called_in_parts(
     given = advise(report, replace(DEPLOYED, time_steps=28, chunk=chunk))
     assert len(given) == count
     assert f"{DEPLOYED.again} --steps-per-call auto" in [advice.command for advice in given]
+    budget = Budget(max_flash_kib=mostly.flash_kib / 2)
+    over = replace(report, budget=budget, breaches=check(report.values, budget))
+    first, second, *_ = advise(over, replace(DEPLOYED, time_steps=28, chunk=chunk))
+    assert first.command == f"{DEPLOYED.again} --steps-per-call auto", "no target has less flash"
+    assert second.command.startswith("unspool sweep")
 
 
 def test_commands_for_weights_without_layers_name_both_files() -> None:

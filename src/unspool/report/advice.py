@@ -47,16 +47,20 @@ def advise(report: Report, request: Request) -> tuple[Advice, ...]:
     """
     if report.parts:
         return (*_errors(report, request), *_accuracy(report, request))
+    broken = {breach.limit for breach in report.breaches}
+    calls = _calls(report, request)  # that make the flash smaller, which no other target does
+    smaller = calls if "max_flash_kib" in broken else []
     urgent = (
         *_errors(report, request),
         *_operators_on_cpu(report, request),
+        *smaller,
         *over_budget(report, request),
     )
     savings = (
         *on_weights(report, request),
         *_accuracy(report, request),
         *_stream(report, request),
-        *_calls(report, request),
+        *([] if smaller else calls),
     )
     worth = [advice for advice in savings if advice.gain >= LEAST_GAIN]
     return (*urgent, *sorted(worth, key=lambda advice: -advice.gain))

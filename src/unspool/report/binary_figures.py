@@ -23,7 +23,7 @@ def of_parts(compiled: CompiledParts, waits: Wait | None) -> Iterator[Figure]:
     """The figures of several binaries that run one after the other; `waits` for weights."""
     yield from _placed(compiled)
     loops = sum(part.steps_per_call is not None for part in compiled.parts)
-    how = f"{loops} called in a loop, run one after the other"
+    how = f"run one after the other, {loops} of them in a loop"
     yield figure(kinds.PARTS, len(compiled.parts), "measured", how)
     yield figure(kinds.CALLS, compiled.calls, "measured", "of all binaries")
     how = "sequences and values, in SRAM beside the arena"
