@@ -1,5 +1,6 @@
 """Networks in parts, quantized: TFLM, the simulator, and the same parts in one call decide."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,20 @@ def test_two_bidirectional_layers_of_ninety_steps() -> None:
     is_good(done, 30)
     assert [part.compiled.calls for part in done.compiled.parts] == [6, 6]
     assert done.compiled.calls == 12
+
+
+def test_weights_that_repeat_are_advised_to_be_kept_and_take_what_was_said() -> None:
+    model, data = classifier(90), normal(30, 90, 5)
+    request = Request("", "out", again="unspool deploy m.keras --steps-per-call 15")
+    done = deployed(model, data, 15)
+    (advice,) = of_parts(done, {}, request).advice
+    assert advice.command == f"{request.again} --resident-weights"
+    told = float(advice.text.partition(" KiB of SRAM in all")[0].rpartition(" ")[2])
+    kept = deployed(model, data, 15, Options(remedy_seconds=0, resident_weights=math.inf))
+    assert kept.resident and kept.resident.cycles
+    assert kept.resident.sram_kib <= told + 0.1
+    assert kept.resident.cycles < done.compiled.cycles
+    assert not of_parts(kept, {}, request).advice
 
 
 def test_int16() -> None:

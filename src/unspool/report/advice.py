@@ -17,7 +17,7 @@ from unspool.report.commands import Request
 from unspool.report.losses import losses
 from unspool.report.numbers import two_digits
 from unspool.report.report import Advice, Report
-from unspool.report.weight_advice import on_weights
+from unspool.report.weight_advice import on_weights, on_weights_in_parts
 from unspool.runtime.quality import Quality
 
 LEAST_GAIN = 0.1
@@ -46,7 +46,9 @@ def advise(report: Report, request: Request) -> tuple[Advice, ...]:
         request: files and commands by their names.
     """
     if report.parts:
-        return (*_errors(report, request), *_accuracy(report, request))
+        weights = on_weights_in_parts(report, request)
+        worth = [advice for advice in weights if advice.gain >= LEAST_GAIN]
+        return (*_errors(report, request), *worth, *_accuracy(report, request))
     broken = {breach.limit for breach in report.breaches}
     calls = _calls(report, request)  # that make the flash smaller, which no other target does
     smaller = calls if "max_flash_kib" in broken else []

@@ -11,6 +11,8 @@ from unspool.report import commands
 from unspool.report.commands import Request
 from unspool.report.report import Advice, Report
 
+_UNKNOWN = "if the device has that much (not known: no budget says it)"
+
 
 def on_weights(report: Report, request: Request) -> list[Advice]:
     """Keep the weights in SRAM, or make them smaller; empty where the NPU waits for none."""
@@ -18,10 +20,7 @@ def on_weights(report: Report, request: Request) -> list[Advice]:
     if waits is None or report.made_resident or not cycles:
         return []
     gain = waits.cycles / cycles
-    says = (
-        f"{100 * gain:.0f} % of the cycles are spent waiting for {waits.memory}: without that, "
-        f"about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
-    )
+    says = _waiting(waits, cycles)
     because = (CYCLES.id, CYCLES_WAITING.id, SRAM.id, WEIGHTS.id)
     command, need, what = _in_sram(report, request)
     compress = "compress the weights further" if report.compression else "compress the weights"
@@ -30,12 +29,39 @@ def on_weights(report: Report, request: Request) -> list[Advice]:
     granted, by = _granted(report)
     text = f"{says} {what} takes {need:,.1f} KiB of SRAM in all"
     if granted is None:
-        text += ", if the device has that much (not known: no budget says it):"
+        text += f", {_UNKNOWN}:"
         otherwise = _compress(waits, request, f"Or, if it has not, {compress}", gain)
         return [Advice(text, command, because, gain), otherwise]
     if need <= granted:
         return [Advice(f"{text}, which fits {by}:", command, because, gain)]
     return [_compress(waits, request, f"{text}, more than {by}. {compress.capitalize()}", gain)]
+
+
+def _waiting(waits: Wait, cycles: int) -> str:
+    return (
+        f"{100 * waits.cycles / cycles:.0f} % of the cycles are spent waiting for {waits.memory}: "
+        f"without that, about {cycles - waits.cycles:,} cycles instead of {cycles:,}."
+    )
+
+
+def on_weights_in_parts(report: Report, request: Request) -> list[Advice]:
+    """Keep what repeats in SRAM, where it fits; empty where the NPU waits for no weights."""
+    waits, compiled = report.wait, report.compiled
+    if waits is None or report.resident is not None or not request.again:
+        return []
+    repeating = max(repeating_kib(part.compiled) for part in report.parts)
+    need = compiled.sram_kib + repeating  # the parts' copies lie in the arena that all share
+    granted, by = _granted(report)
+    if not repeating or (granted is not None and need > granted):
+        return []
+    gain = waits.cycles / compiled.cycles
+    copying = (
+        f"Copying those that repeat ({repeating:,.1f} KiB) once per call takes {need:,.1f} KiB"
+    )
+    text = f"{_waiting(waits, compiled.cycles)} {copying} of SRAM in all"
+    fits = f"which fits {by}" if by else _UNKNOWN
+    because = (CYCLES.id, CYCLES_WAITING.id, SRAM.id, WEIGHTS.id)
+    return [Advice(f"{text}, {fits}:", f"{request.again} --resident-weights", because, gain)]
 
 
 def _in_sram(report: Report, request: Request) -> tuple[str, float, str]:
