@@ -271,6 +271,11 @@ def test_weights_are_kept_in_the_arena_of_all(folder: Path, done: tuple[Any, Any
     before = {name: figure["value"] for name, figure in done[1]["figures"].items()}
     assert figures["npu_equal"] == 30
     assert figures["cycles"] == before["cycles"] > figures["resident_cycles"]
+    (advice,) = done[1]["advice"]
+    assert advice["command"].endswith(" --resident-weights")
+    assert f"--steps-per-call 12 --out {folder / 'out'} " in advice["command"]
+    assert "waiting for OffChipFlash" in advice["text"]
+    assert report["advice"] == []
     # The copies of one part lie where another one has its tensors.
     assert before["sram"] < figures["resident_sram"]
     assert figures["resident_sram"] <= before["sram"] + figures["resident_kept"]
