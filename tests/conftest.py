@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -165,15 +164,8 @@ def pytest_configure() -> None:
     gc.disable()
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Garbage is looked for seldom, and not among what TensorFlow is made of.
-
-    Graphs run as they were traced, but for `make test-all`: to optimize one, which TensorFlow does
-    when it first runs, takes longer than the few batches of a test.
-    """
-    if "tensorflow" in sys.modules and session.config.option.markexpr == "not slow":
-        tensorflow = sys.modules["tensorflow"]
-        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+def pytest_collection_finish() -> None:
+    """Garbage is looked for seldom, and not among what TensorFlow is made of."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
