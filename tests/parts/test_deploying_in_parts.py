@@ -59,6 +59,7 @@ def test_two_bidirectional_layers_of_ninety_steps() -> None:
     assert done.compiled.calls == 12
 
 
+@pytest.mark.slow  # the command's test has a smaller one
 def test_weights_that_repeat_are_advised_to_be_kept_and_take_what_was_said() -> None:
     model, data = classifier(90), normal(30, 90, 5)
     request = Request("", "out", again="unspool deploy m.keras --steps-per-call 15")

@@ -274,23 +274,20 @@ def test_a_thousand_images_give_the_bytes_of_the_unrolled_network() -> None:
 @pytest.mark.parametrize("wrap", [lambda cell: cell, L.Bidirectional], ids=["one", "parts"])
 def test_what_each_number_costs_with_resident_weights(wrap: Any) -> None:
     keras.utils.set_random_seed(2)
-    model = keras.Sequential([keras.Input((14, 8), name="x"), wrap(L.GRU(16)), L.Dense(3)])
-    data = np.random.default_rng(0).normal(0, 1, (20, 14, 8)).astype(np.float32)
+    model = keras.Sequential([keras.Input((9, 8), name="x"), wrap(L.GRU(16)), L.Dense(3)])
+    data = np.random.default_rng(0).normal(0, 1, (20, 9, 8)).astype(np.float32)
     options = Options(remedy_seconds=0, resident_weights=math.inf)
     by_steps = {
         cost.steps_per_call: cost for cost in unspool.call_costs(model, data, options=options)
     }
     is_one = not isinstance(model.layers[0], L.Bidirectional)
     deployed = unspool.deploy if is_one else unspool.deploy_in_parts
-    done = deployed(model, data, steps_per_call=7, options=options)
+    done = deployed(model, data, steps_per_call=3, options=options)
     assert done.resident is not None
     assert done.resident.cycles is not None
-    assert by_steps[7].cycles == done.resident.cycles < done.compiled.cycles
-    assert by_steps[7].sram_kib == done.resident.sram_kib
-    plain = unspool.call_costs(model, data, options=Options(remedy_seconds=0))
-    (seven,) = [cost for cost in plain if cost.steps_per_call == 7]
-    assert seven.milliseconds > by_steps[7].milliseconds
-    assert seven.cycles == done.compiled.cycles
+    assert by_steps[3].cycles == done.resident.cycles < done.compiled.cycles
+    assert by_steps[3].sram_kib == done.resident.sram_kib
+    assert by_steps[3].milliseconds < done.compiled.milliseconds
 
 
 def test_what_each_number_costs_is_asked_as_it_is_deployed() -> None:

@@ -177,12 +177,19 @@ def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Esti
         reason="",
         kept=tuple(sorted(kept, key=lambda entry: entry.offset)),
         kept_kib=total(copies) / 1024,
-        sram_kib=compiled.sram_kib + (size - old) / 1024,
+        sram_kib=_sram_kib(compiled, tflite, size - old),
         dma_bytes=total(copies) * compiled.calls,
         saved_bytes=(read - total(copies)) * compiled.calls,
         cycles=cycles.cycles,
         cycles_how=cycles.how,
     )
+
+
+def _sram_kib(compiled: Compiled, tflite: bytes, more: int) -> float:
+    """SRAM of an inference, whose copies take so many bytes more of the scratch tensor."""
+    if compiled.target.memory_name("arena") != "Sram":
+        return compiled.sram_kib + more / 1024
+    return replace(compiled, tflite=tflite).sram_kib  # TFLM's arena, which holds that tensor
 
 
 def _unchanged(compiled: Compiled, reason: str) -> Resident:
