@@ -1,6 +1,7 @@
 """Networks in parts, quantized: TFLM, the simulator, and the same parts in one call decide."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from repeated_ranges import repeated
 
 import unspool
-from unspool import DeploymentInParts, Options, Session, UnspoolError
+from unspool import DeploymentInParts, Options, Session, UnspoolError, npu
 from unspool.frontend.structure import predict
 from unspool.parts.cutting import Cut, cut
 from unspool.quantization.quantizer import quantize
@@ -228,6 +229,23 @@ def test_a_layer_that_is_tried_step_by_step_warns_nobody(recwarn: pytest.Warning
     recwarn.clear()
     assert len(cut(model).parts) == 2
     assert [str(each.message) for each in recwarn] == []
+
+
+def test_weights_that_are_kept_in_the_sram_of_the_npu_count_there() -> None:
+    """Where the arena lies in DRAM, the copies lie in what the NPU has to itself."""
+    options = replace(
+        QUICK,
+        resident_weights=math.inf,
+        target=unspool.target("ethos-u65-512", "Ethos_U65_High_End", "Dedicated_Sram"),
+    )
+    x = keras.Input((36, 12), name="x")  # of smaller kernels, Vela makes copies itself
+    y = L.Bidirectional(L.GRU(24, return_sequences=True))(x)
+    model = keras.Model(x, L.Dense(4)(L.Bidirectional(L.GRU(32))(y)))
+    done = deployed(model, normal(20, 36, 12), 12, options)
+    assert done.resident is not None and not done.resident.reason
+    fast = [npu.load(part.binary.compiled.tflite).fast_size or 0 for part in done.chain.parts]
+    assert done.compiled.sram_kib == max(fast) / 1024 + done.compiled.handed_on_kib
+    assert done.resident.sram_kib == done.compiled.sram_kib > done.resident.kept_kib
 
 
 def test_states_that_the_model_takes_itself_are_refused() -> None:

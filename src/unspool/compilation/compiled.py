@@ -135,7 +135,7 @@ class Compiled:
     def sram_kib(self) -> float:
         """SRAM to reserve: TFLM's arena, where it lies there; else what the NPU has to itself."""
         in_sram = self.target.memory_name("arena") == "Sram"
-        return self.arena.size / 1024 if in_sram else self.tensors_sram_kib
+        return (self.arena.size if in_sram else self.arena.fast_scratch) / 1024
 
     @property
     def sram_with_weights_kib(self) -> float:

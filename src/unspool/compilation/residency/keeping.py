@@ -11,7 +11,7 @@ from unspool.compilation.in_parts import CompiledParts
 from unspool.compilation.residency.checking import check_bytes
 from unspool.compilation.residency.cycles import Estimate, estimate
 from unspool.compilation.residency.packing import repack
-from unspool.compilation.residency.planning import SCRATCH, Plan, in_sram, plan
+from unspool.compilation.residency.planning import Plan, in_sram, plan
 from unspool.compilation.residency.rewrite import rewrite
 from unspool.compilation.residency.tables import Span, repeated, spans, total
 from unspool.errors import UnspoolError
@@ -165,7 +165,6 @@ def _program(compiled: Compiled) -> Program:
 
 def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Estimate) -> Resident:
     copies, region = planned.copies, planned.region
-    old = program.scratch_size if region == SCRATCH else program.fast_size or 0
     size = copies[-1].target + copies[-1].size
     stream = rewrite(program.stream, copies, region)
     tflite = repack(compiled.tflite, program.stream_position, stream, region, size)
@@ -177,19 +176,12 @@ def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Esti
         reason="",
         kept=tuple(sorted(kept, key=lambda entry: entry.offset)),
         kept_kib=total(copies) / 1024,
-        sram_kib=_sram_kib(compiled, tflite, size - old),
+        sram_kib=replace(compiled, tflite=tflite).sram_kib,
         dma_bytes=total(copies) * compiled.calls,
         saved_bytes=(read - total(copies)) * compiled.calls,
         cycles=cycles.cycles,
         cycles_how=cycles.how,
     )
-
-
-def _sram_kib(compiled: Compiled, tflite: bytes, more: int) -> float:
-    """SRAM of an inference, whose copies take so many bytes more of the scratch tensor."""
-    if compiled.target.memory_name("arena") != "Sram":
-        return compiled.sram_kib + more / 1024
-    return replace(compiled, tflite=tflite).sram_kib  # TFLM's arena, which holds that tensor
 
 
 def _unchanged(compiled: Compiled, reason: str) -> Resident:
