@@ -42,7 +42,7 @@ def example(name: str, interface: Interface) -> str:
     """The C++ that calls it with TFLM, from real values to real ones."""
     ports = own_ports(interface)
     buffers = (
-        f"static {port.c_type} {own}[{_count(name, kind, port)}"
+        f"static {port.c_type} {own}[{per_call(name, kind, port)}"
         f"{f' * {name.upper()}_CALLS' * port.is_cut}];\n"
         for kind, own, port in ports
     )
@@ -52,11 +52,11 @@ def example(name: str, interface: Interface) -> str:
         "//     return ((tflite::MicroInterpreter *)interpreter)->Invoke() == kTfLiteOk ? 0 : 1;\n"
         "// }\n"
         f"{''.join(buffers)}"
-        f"{''.join(_converted(name, *each) for each in ports if each[0] == 'input')}"
+        f"{''.join(converted(name, *each) for each in ports if each[0] == 'input')}"
         f"{opening}inputs, outputs, invoke, &interpreter,\n"
         f"{' ' * len(opening)}{', '.join(own for _, own, _ in ports)}) != 0) "
         "{ /* the driver refused: see its log */ }\n"
-        f"{''.join(_converted(name, *each) for each in ports if each[0] == 'output')}"
+        f"{''.join(converted(name, *each) for each in ports if each[0] == 'output')}"
     )
 
 
@@ -74,7 +74,7 @@ def _copies(name: str, ports: list[tuple[str, str, Port]], wanted: str) -> str:
         if kind == wanted and (port.backwards or port.stored_as):
             text += _row_by_row(name, kind, own, port)
         elif kind == wanted:
-            place, count = f"{kind}s[{macro(name, kind, port)}_INDEX]", _count(name, kind, port)
+            place, count = f"{kind}s[{macro(name, kind, port)}_INDEX]", per_call(name, kind, port)
             ends = f"{place}, {own}" if kind == "input" else f"{own}, {place}"
             text += f"        memcpy({ends},\n               {count} * sizeof *{own});\n"
             text += f"        {own} += {count};\n" * port.is_cut
@@ -116,18 +116,27 @@ def _stored_anew(called: str, place: str, at: str, width: int, port: Port, befor
     )
 
 
-def _converted(name: str, kind: str, own: str, port: Port) -> str:
-    """Between real values and stored ones, for each call."""
-    at = f" + call * {_count(name, kind, port)}" * port.is_cut
+def converted(name: str, kind: str, own: str, port: Port) -> str:
+    """Between real values, or ids, and stored ones, for each call.
+
+    Args:
+        name: of the network, or of the part, whose functions do it.
+        kind: "input" or "output".
+        own: the argument that holds stored values; real ones have its name but for `_in`, `_out`.
+        port: of the network, or of the part.
+    """
+    at = f" + call * {per_call(name, kind, port)}" * port.is_cut
     loop = f"for (int call = 0; call < {name.upper()}_CALLS; call++)\n    " * port.is_cut
-    stored, real = f"{own}{at}", f"{port.identifier}{at}"
+    stored, real = f"{own}{at}", f"{own.rpartition('_')[0]}{at}"
     if kind == "output":
         return f"{loop}{name}_dequantize_{port.identifier}({stored}, {real});\n"
-    if port.is_mask:  # steps: how many are not padded
-        return f"{loop}{name}_fill_{port.identifier}(steps{at.replace('+', '-')}, {stored});\n"
+    if port.is_mask:
+        rest = f"steps{at.replace('+', '-')}"
+        return f"{loop}{name}_fill_{port.identifier}({rest}, {stored});  // steps: not padded\n"
     verb = "put" if port.holds_ids else "quantize"
     return f"{loop}{name}_{verb}_{port.identifier}({real}, {stored});\n"
 
 
-def _count(name: str, kind: str, port: Port) -> str:
+def per_call(name: str, kind: str, port: Port) -> str:
+    """How many values a call takes, or gives."""
     return f"{macro(name, kind, port)}_COUNT"

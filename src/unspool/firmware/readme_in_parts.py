@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from unspool.compilation.in_parts import CompiledPart, CompiledParts
-from unspool.firmware import readme, regions, resolver
+from unspool.firmware import c_run, readme, regions, resolver
 from unspool.firmware.c_parts import Argument
 from unspool.firmware.identifiers import in_markdown, printable
-from unspool.firmware.ports import macro
 from unspool.firmware.regions import Regions
 from unspool.firmware.templates import fill
 from unspool.tflite import flatbuffer
@@ -120,23 +119,9 @@ def _row(number: int) -> str:
 
 def _buffer(argument: Argument) -> str:
     calls = f" * {argument.part.upper()}_CALLS" * argument.port.is_cut
-    return f"static {argument.port.c_type} {argument.name}[{_count(argument)}{calls}];"
+    count = c_run.per_call(argument.part, argument.kind, argument.port)
+    return f"static {argument.port.c_type} {argument.name}[{count}{calls}];"
 
 
 def _converted(argument: Argument) -> str:
-    """Between real values, or ids, and stored ones, call by call."""
-    port, part = argument.port, argument.part
-    at = f" + call * {_count(argument)}" * port.is_cut
-    loop = f"for (int call = 0; call < {part.upper()}_CALLS; call++)\n    " * port.is_cut
-    real, stored = f"{argument.name.rpartition('_')[0]}{at}", f"{argument.name}{at}"
-    if port.is_mask:
-        rest = f"steps{at.replace('+', '-')}"
-        return f"{loop}{part}_fill_{port.identifier}({rest}, {stored});  // steps: not padded\n"
-    if argument.kind == "output":
-        return f"{loop}{part}_dequantize_{port.identifier}({stored}, {real});\n"
-    verb = "put" if port.holds_ids else "quantize"
-    return f"{loop}{part}_{verb}_{port.identifier}({real}, {stored});\n"
-
-
-def _count(argument: Argument) -> str:
-    return f"{macro(argument.part, argument.kind, argument.port)}_COUNT"
+    return c_run.converted(argument.part, argument.kind, argument.name, argument.port)
