@@ -51,13 +51,15 @@ def recorded_of(
 ) -> list[tuple[Recorded, Recorded]]:
     """As `recorded`, of a quantized file and its binary."""
     session = Session(quantized, "tflm")
-    binary, states = npu.load(compiled), session.initial_states(1)
+    arrays = session.check(list(sample))
+    binary, states = npu.load(compiled), session.initial_states(1, arrays)
     inputs, outputs = ends.inputs_and_outputs(flatbuffer.read(quantized))
     calls = []
-    for number, part in enumerate(session.calls(session.check(list(sample)))):
+    for number, part in enumerate(session.calls(arrays)):
         merged = session.merged(session.quantized(part), states)
         given = npu.run(binary, merged)
-        states = session.carried([given[pair.output] for pair in session.pairs], number)
+        after = [given[pair.output] for pair in session.pairs]
+        states = session.carried(states, after, number)
         calls.append((_named(inputs, merged), _named(outputs, given)))
     return calls
 

@@ -26,17 +26,21 @@ Invoke = c.CFUNCTYPE(c.c_int, c.c_void_p)
 @pytest.fixture(scope="module")
 def data() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [rng.normal(0, 1, shape).astype(np.float32) for shape in ((20, STEPS, 7), (20, 3))]
+    shapes = ((20, STEPS, 7), (20, 3), (20, 10))
+    return [rng.normal(0, 1, shape).astype(np.float32) for shape in shapes]
 
 
 @pytest.fixture(scope="module")
 def done(data: list[np.ndarray]) -> Deployment:
-    """An output in time, and one that is not; an input in time, and one that is not."""
+    """An output in time, and one that is not; an input in time, one that is not, and a state."""
     keras.utils.set_random_seed(3)
     x, still = keras.Input((STEPS, 7), name="x"), keras.Input((3,), name="still")
-    sequence = L.GRU(10, return_sequences=True)(x)
+    first = keras.Input((10,), name="first")
+    sequence = L.GRU(10, return_sequences=True)(x, initial_state=first)
     last = L.Concatenate()([L.LSTM(6)(sequence), still])
-    model = keras.Model([x, still], [L.Dense(4, name="y")(sequence), L.Dense(2, name="z")(last)])
+    model = keras.Model(
+        [x, still, first], [L.Dense(4, name="y")(sequence), L.Dense(2, name="z")(last)]
+    )
     return unspool.deploy(model, data, steps_per_call=PER_CALL, options=Options(remedy_seconds=0))
 
 
@@ -51,7 +55,7 @@ def stored(done: Deployment, data: list[np.ndarray]) -> tuple[list[np.ndarray], 
     session = Session(done.quantized_tflite, "tflm")
     given = session.predict(sample)
     outputs = [t.quantize(values)[0] for t, values in zip(session.outputs, given, strict=True)]
-    return [values[0] for values in session.quantized(session.check(sample))], outputs
+    return [t.quantize(a)[0] for t, a in zip(session.inputs, sample, strict=True)], outputs
 
 
 def test_a_sequence_gives_pythons_bytes(
@@ -102,7 +106,9 @@ def test_the_readme_runs_it(made: dict[str, str]) -> None:
     assert "A sequence takes 5 calls of the network" in readme
     assert "static int8_t x_in[KWS_INPUT_X_COUNT * KWS_CALLS];\n" in readme
     assert "static int8_t still_in[KWS_INPUT_STILL_COUNT];\n" in readme
-    assert "x_in, still_in, y_out, z_out) != 0)" in readme
+    assert "static int8_t first_in[KWS_INPUT_FIRST_COUNT];\n" in readme
+    assert "x_in, still_in, first_in, y_out, z_out) != 0)" in readme
+    assert "`first` begins with what `kws_run` is given." in readme
     assert "| calls of an inference | 5 |" in readme
 
 

@@ -137,6 +137,24 @@ def test_a_sequence_that_ends_early(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mask, taken[1][8 * call :][:8])
 
 
+def test_states_that_are_handed_on_begin_each_sequence(tmp_path: Path) -> None:
+    """The decoder's in another scale; what it begins with is read in each of its calls, too."""
+    keras.utils.set_random_seed(3)
+    x, before = keras.Input((STEPS, 7), name="x"), keras.Input((STEPS, 3), name="before")
+    _, *states = L.Bidirectional(L.LSTM(5, return_state=True))(x)
+    wide = [L.Dense(5, name=f"wide_{n}")(state) for n, state in enumerate(states)]
+    decoder = L.Bidirectional(L.LSTM(5, return_sequences=True), merge_mode="sum")
+    last = L.GRU(5)(before, initial_state=wide[0])
+    y = L.Dense(2, name="y")(decoder(before, initial_state=wide))
+    model = keras.Model([x, before], [y, L.Concatenate(name="z")([last, wide[0]])])
+    rng = np.random.default_rng(0)
+    data = [rng.normal(0, 1, (20, STEPS, size)).astype(np.float32) for size in (7, 3)]
+    quick = Options(remedy_seconds=0)
+    done = unspool.deploy_in_parts(model, data, steps_per_call=8, options=quick)
+    assert [part.steps_per_call for part in done.compiled.parts] == [8, 8, None]
+    gives_pythons_bytes(done, build(bundle_in_parts(done, NAME), tmp_path), *stored(done, data))
+
+
 def test_a_mask_that_no_part_reads_is_no_argument(tmp_path: Path) -> None:
     """It says of an output which steps are padded, and nothing else."""
     keras.utils.set_random_seed(3)

@@ -47,6 +47,38 @@ def encoder_and_decoder(x: Any) -> Any:
     return L.GRU(6, return_sequences=True)(L.RepeatVector(7)(last), initial_state=state)
 
 
+def states_both_ways(x: Any) -> Any:
+    _, *after = both(4, L.LSTM, return_state=True)(x)
+    return sequences(4, cell=L.LSTM)(x, initial_state=after)
+
+
+def state_read_twice(x: Any) -> Any:
+    """Each call of the decoder's loop changes its state, and not what the Dense reads."""
+    _, state = L.GRU(6, return_state=True)(x)
+    y = L.GRU(6, return_sequences=True)(x, initial_state=state)
+    return L.Concatenate()([y[:, -1], state])
+
+
+def state_given_twice(x: Any) -> Any:
+    _, state = L.GRU(6, return_state=True)(x)
+    return [L.GRU(6)(x, initial_state=state), L.SimpleRNN(6)(x, initial_state=state)]
+
+
+def one_value_for_two_states(x: Any) -> Any:
+    value = L.Dense(6)(L.GRU(5)(x))
+    return L.LSTM(6)(x, initial_state=[value, value])
+
+
+def states_backwards(x: Any) -> Any:
+    _, *state = L.LSTM(6, return_state=True, go_backwards=True)(x)
+    return L.LSTM(6, go_backwards=True, return_sequences=True)(x, initial_state=state)
+
+
+def states_of_a_stack(x: Any) -> Any:
+    _, *state = L.RNN([L.GRUCell(4), L.LSTMCell(3)], return_state=True)(x)
+    return L.RNN([L.GRUCell(4), L.LSTMCell(3)])(x, initial_state=state)
+
+
 def autoencoder(x: Any) -> Any:
     decoded = L.LSTM(6, return_sequences=True)(L.RepeatVector(T)(L.LSTM(6)(x)))
     return L.TimeDistributed(L.Dense(F))(decoded)
@@ -109,7 +141,13 @@ MODELS: dict[str, tuple[Build, str]] = {
     "summed": (lambda x: L.Dense(3)(sequences(merge="sum")(x))[:, -1], "loop, once"),
     "states": (states, "loop, once"),
     "two sequences": (two_sequences, "loop, loop"),
-    "encoder and decoder": (encoder_and_decoder, "loop, once"),
+    "encoder and decoder": (encoder_and_decoder, "loop, once, loop"),
+    "a decoder both ways": (states_both_ways, "loop, loop, once"),
+    "a state that is read twice": (state_read_twice, "loop, loop"),
+    "a state that is given twice": (state_given_twice, "loop, loop"),
+    "a state that is given, backwards": (states_backwards, "loop, loop"),
+    "states that a stack is given": (states_of_a_stack, "loop, loop"),
+    "one value for two states": (one_value_for_two_states, "loop, once"),
     "autoencoder": (autoencoder, "loop, once, loop"),
     "attention": (attention, "loop, once"),
     "pooled by attention": (pooled_attention, "loop, once"),

@@ -75,6 +75,26 @@ def test_weights_that_repeat_are_advised_to_be_kept_and_take_what_was_said() -> 
     assert not of_parts(kept, {}, request).advice
 
 
+def test_a_decoder_begins_with_the_states_of_an_encoder() -> None:
+    """Of 120 steps, which a loop each reads in 12 calls."""
+    keras.utils.set_random_seed(2)
+    x, before = keras.Input((120, 5), name="x"), keras.Input((120, 3), name="before")
+    _, *states = L.LSTM(12, return_state=True, name="encoder")(x)
+    y = L.LSTM(12, return_sequences=True, name="decoder")(before, initial_state=states)
+    model = keras.Model([x, before], L.Dense(2)(y))
+    data = [normal(24, 120, 5), normal(24, 120, 3)]
+    done = deployed(model, data, 10)
+    is_good(done, 24)
+    assert [(part.compiled.calls, part.steps_per_call) for part in done.compiled.parts] == [
+        (12, 10),
+        (12, 10),
+    ]
+    fed = [*data[:1], np.roll(data[1], 1, axis=0)]  # whose decoders begin with other states
+    chain = done.chain
+    for got, wanted in zip(chain.run("tflm", fed), chain.run("keras", fed), strict=True):
+        assert np.abs(got - wanted).mean() < 0.03 * np.ptp(wanted)
+
+
 def test_int16() -> None:
     done = deployed(
         classifier(24, "sum"), normal(20, 24, 5), 8, Options(remedy_seconds=0, activations="int16")
@@ -171,6 +191,7 @@ PARTS: dict[str, Any] = {
     "per_call": st.integers(2, 6),
     "in_time": st.booleans(),
     "activations": st.sampled_from(["int8", "int16"]),
+    "begins": st.booleans(),
     "seed": st.integers(0, 9),
 }
 """What is drawn for each network."""
@@ -184,6 +205,7 @@ def calls_give_the_bytes_of_one_call_of_all_steps(
     per_call: int,
     in_time: bool,
     activations: str,
+    begins: bool,
     seed: int,
 ) -> None:
     """Of each part, with the ranges of a call in each as many steps; what goes in is stored."""
@@ -193,7 +215,10 @@ def calls_give_the_bytes_of_one_call_of_all_steps(
     for number, (cell, way) in enumerate(zip(cells, ways, strict=False)):
         sequence = in_time or number + 1 < len(cells)
         layer = getattr(L, cell)(4, return_sequences=sequence, go_backwards=way == "backward")
-        h = (L.Bidirectional(layer, merge_mode=merge) if way == "both" else layer)(h)
+        states = (1 + (cell == "LSTM")) * (1 + (way == "both")) * begins
+        first = [L.Dense(4, "tanh")(L.GlobalAveragePooling1D()(x)) for _ in range(states)]
+        called = L.Bidirectional(layer, merge_mode=merge) if way == "both" else layer
+        h = called(h, initial_state=first or None)
     made = cut(keras.Model(x, L.Dense(2)(h)))
     gives_the_same_bytes(made, steps, per_call, activations)
 
@@ -255,8 +280,9 @@ def test_states_that_the_model_takes_itself_are_refused() -> None:
 
 
 def test_a_network_without_any_loop_is_refused() -> None:
+    """One value for two states, which each call would change."""
     x, state = keras.Input((24, 5), name="x"), keras.Input((4,), name="state")
-    model = keras.Model([x, state], L.GRU(4)(x, initial_state=state), name="given")
+    model = keras.Model([x, state], L.LSTM(4)(x, initial_state=[state, state]), name="given")
     line = "model 'given': no recurrent layer of it can be called several times for a sequence"
     with pytest.raises(UnspoolError, match=line):
         deployed(model, [normal(20, 24, 5), normal(20, 4)], 8)

@@ -41,6 +41,13 @@ def static(x: Any) -> tuple[list[Any], Any]:
     return [x, still], L.Dense(2)(h)
 
 
+def begun(x: Any) -> tuple[list[Any], Any]:
+    """States that are given, in another order than the layer takes them."""
+    c, h = keras.Input((8,), name="c"), keras.Input((8,), name="h")
+    y = L.LSTM(8, return_sequences=True)(x, initial_state=[h, c])
+    return [x, c, h], [L.GRU(5)(y), L.Dense(2)(y)]
+
+
 def masked(x: Any) -> Any:
     return L.Dense(2)(L.LSTM(8)(L.GRU(6, return_sequences=True)(L.Masking()(x))))
 
@@ -56,6 +63,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "two outputs": two_outputs,
     "static input": static,
     "masked": masked,
+    "states are given": begun,
 }
 
 
@@ -92,7 +100,7 @@ def test_the_float_network_gives_what_keras_does(name: str, steps: int) -> None:
 
 
 @pytest.mark.usefixtures("computing")
-@pytest.mark.parametrize("name", ["two outputs", "static input", "masked"])
+@pytest.mark.parametrize("name", ["two outputs", "static input", "masked", "states are given"])
 def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
     model = built(name)
     data = samples(model, 40)
@@ -175,6 +183,13 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], dict[str, Any], str]] = {
         "layer 'conv' (Conv1D): reads windows of 3 time steps, of which the first are not full; "
         'train it with padding "causal", or with ZeroPadding of 2 steps in front of it; or deploy '
         "it in parts, or without `steps_per_call`",
+    ),
+    "a state that another layer computes": (
+        lambda x: L.GRU(4, name="gru")(x, initial_state=L.GRU(4)(x)),
+        {"steps_per_call": 6},
+        "layer 'gru' (GRU): the model gives it an initial state itself, at the start of each call; "
+        "deploy it in parts, or without `steps_per_call` (a state that is an input and an output "
+        "of the model is fed back all the same)",
     ),
     "states of the model": (
         MODELS["gru"],

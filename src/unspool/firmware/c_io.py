@@ -57,8 +57,10 @@ def _functions(name: str, interface: Interface) -> list[tuple[str, str, str]]:
     ]
     functions += [_fill(name, port) for port in interface.data_inputs if port.is_mask]
     functions += [_dequantize(name, port) for port in interface.data_outputs]
+    if interface.reset:
+        functions.append(c_states.reset(name, interface))
     if interface.states:
-        functions += [c_states.reset(name, interface), c_states.copy(name, interface)]
+        functions.append(c_states.copy(name, interface))
     if interface.calls:
         functions.append(c_run.function(name, interface))
     return functions

@@ -13,6 +13,8 @@ _NEW_LINE = "\n"  # within the braces of an f-string, before Python 3.12
 def function(name: str, interface: Interface) -> tuple[str, str, str]:
     """(comment, declaration, body) of `<name>_run`."""
     ports = own_ports(interface)
+    first = [each for each in ports if each[2].begins_state]
+    each = [each for each in ports if not each[2].begins_state]
     opening = f"int {name}_run("
     arguments = [
         f"void *const inputs[{name.upper()}_INPUTS]",
@@ -27,12 +29,13 @@ def function(name: str, interface: Interface) -> tuple[str, str, str]:
         " * returns 0 if that went well; what else it returns ends the sequence and is returned.",
         opening + f",\n{' ' * len(opening)}".join(arguments) + ")",
         f"    int32_t call{_counters(ports)};\n    int status;\n\n"
-        f"{f'    {name}_reset_states(inputs);{_NEW_LINE}' * bool(interface.states)}"
+        f"{f'    {name}_reset_states(inputs);{_NEW_LINE}' * bool(interface.reset)}"
+        f"{_before_the_calls(_copies(name, first, 'input'))}"
         f"    for (call = 0; call < {name.upper()}_CALLS; call++) {{\n"
-        f"{_copies(name, ports, 'input')}"
+        f"{_copies(name, each, 'input')}"
         "        status = invoke(context);\n"
         "        if (status != 0) {\n            return status;\n        }\n"
-        f"{_copies(name, ports, 'output')}"
+        f"{_copies(name, each, 'output')}"
         f"{f'        {name}_copy_states(inputs, outputs);{_NEW_LINE}' * bool(interface.states)}"
         "    }\n    return 0;\n",
     )
@@ -79,6 +82,11 @@ def _copies(name: str, ports: list[tuple[str, str, Port]], wanted: str) -> str:
             text += f"        memcpy({ends},\n               {count} * sizeof *{own});\n"
             text += f"        {own} += {count};\n" * port.is_cut
     return text
+
+
+def _before_the_calls(statements: str) -> str:
+    """Statements of a call, as they stand outside of the loop."""
+    return "".join(line.removeprefix("    ") for line in statements.splitlines(keepends=True))
 
 
 def _counters(ports: list[tuple[str, str, Port]]) -> str:

@@ -31,14 +31,16 @@ def counter(name: str, interface: Interface) -> str:
 
 def reset(name: str, interface: Interface) -> tuple[str, str, str]:
     """(comment, declaration, body) of the function that starts a sequence."""
-    states = interface.states
+    states = interface.reset
     constants = "".join(_array(each.target, each.initial) for each in states if each.initial)
     writes = [_initial(name, state) for state in states]
     loop = "    int32_t i;\n\n" if any("for (i" in write for write in writes) else ""
     counted = f"    {name}_calls = 0;\n" if _most_held(interface) else ""
     return (
         f"Set every state to {'what it starts with' if constants else '0'}: before the first "
-        "sample of a sequence.\n * inputs[i] is the data of input i.",
+        "sample of a sequence.\n * inputs[i] is the data of input i."
+        + "\n * One that begins with what is given stays."
+        * (states != interface.states),
         f"void {name}_reset_states(void *const inputs[{name.upper()}_INPUTS])",
         constants + (loop or ("\n" if constants else "")) + counted + "".join(writes),
     )

@@ -23,12 +23,15 @@ class State:
         target: the input that takes it next time.
         initial: what the input holds before the first call, stored; flat. Empty for zeros.
         held: calls at the beginning after which it holds that again.
+        given: the target is one of the network's inputs, and holds before the first call what was
+            put there.
     """
 
     source: Port
     target: Port
     initial: tuple[int, ...] = ()
     held: int = 0
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,14 @@ class Interface:
 
     @property
     def data_inputs(self) -> tuple[Port, ...]:
-        """Inputs that are not states."""
-        return tuple(p for p in self.inputs if p not in [s.target for s in self.states])
+        """Inputs that are not states, or are states that begin with what is given."""
+        own = [state.target for state in self.reset]
+        return tuple(port for port in self.inputs if port not in own)
+
+    @property
+    def reset(self) -> tuple[State, ...]:
+        """States that begin with what they are known to begin with."""
+        return tuple(state for state in self.states if not state.given)
 
     @property
     def data_outputs(self) -> tuple[Port, ...]:
@@ -112,7 +121,7 @@ def _states(
     for pair in state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
-        yield State(source_port, target, tuple(stored), pair.held)
+        yield State(source_port, target, tuple(stored), pair.held, pair.given)
 
 
 def _copy_order(

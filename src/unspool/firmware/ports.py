@@ -30,6 +30,7 @@ class Port:
         backwards: the calls go through that from its end.
         stored_as: how what it takes is stored, where that is not as in `tensor`.
         value: of a part of a network, what it takes or gives; else empty.
+        begins_state: a state begins with it: only the first call takes it.
     """
 
     tensor: Tensor
@@ -44,6 +45,7 @@ class Port:
     backwards: bool = False
     stored_as: Tensor | None = None
     value: str = ""
+    begins_state: bool = False
 
     @property
     def c_type(self) -> str:
@@ -116,6 +118,7 @@ def _of_input(port: Port, known: marks.Marks) -> Port:
         padding=next((m.value for m in known.masks if m.is_cleared and m.source == name), None),
         rows=next((ids.rows for ids in known.ids if ids.input == name), None),
         is_cut=known.calls is not None and (is_mask or name in (known.in_time or ())),
+        begins_state=any(state.given and state.input == name for state in known.states),
     )
 
 

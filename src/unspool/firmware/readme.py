@@ -212,11 +212,21 @@ def _states(name: str, interface: Interface) -> str:
             f"`{name.upper()}_WARM_UP`, are of no use: windows of the\nsequence are not full yet, "
             f"and `{name}_copy_states` holds the states behind them."
         )
+    reset = (
+        f" `{name}_reset_states` sets them to {first}: before the\nfirst inference, and where a "
+        "new sequence starts."
+        if interface.reset
+        else ""
+    )
+    given = "".join(
+        f"\n`{printable(state.target.tensor.name)}` begins with what `{name}_run` is given."
+        for state in interface.states
+        if state.given
+    )
     return (
         "States, which are the same bytes as output and as input:\n\n"
         f"{pairs}\n\n`{name}_copy_states` feeds them back after each inference, in an order that "
-        f"fits Vela's memory\nplan.{waits} `{name}_reset_states` sets them to "
-        f"{first}: before the\nfirst inference, and where a new sequence starts.{fills}"
+        f"fits Vela's memory\nplan.{waits}{reset}{given}{fills}"
     )
 
 

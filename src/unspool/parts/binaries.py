@@ -58,8 +58,8 @@ def chained(
     if not any(part.is_loop for part in made.parts):
         raise UnspoolError(
             f"model {model.name!r}: no recurrent layer of it can be called several times for a "
-            "sequence: the model gives each its first state, or it lies within another layer; "
-            "expected no `steps_per_call`"
+            "sequence: it lies within another layer, or begins with an image, or with one value "
+            "for several states; expected no `steps_per_call`"
         )
     work = _Work(options, options.target or targets.target(), clock, steps_per_call)
     parts = work.parts(made, arrays)

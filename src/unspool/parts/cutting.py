@@ -107,10 +107,17 @@ def _flat(layer: Any) -> Any:
 
 @dataclass
 class _Open:
-    """A part while it is made."""
+    """A part while it is made.
+
+    Attributes:
+        scopes: gives its inputs their names.
+        inputs: by what they take, and the layer that begins with it as a state, else "".
+        made: its tensors.
+        outputs: what it hands on.
+    """
 
     scopes: Scopes
-    inputs: dict[Port, Any] = field(default_factory=dict)
+    inputs: dict[tuple[Port, str], Any] = field(default_factory=dict)
     made: dict[tuple[Key, Form], Any] = field(default_factory=dict)
     outputs: dict[Port, Any] = field(default_factory=dict)
 
@@ -148,7 +155,8 @@ class _Cutting:
             alone(list(part.outputs.values())),
             name=f"{self.model.name}_part_{sorted(self.parts).index(number) + 1}",
         )
-        return Part(model, tuple(part.inputs), tuple(part.outputs), bool(number % 2))
+        ports = tuple(port for port, _ in part.inputs)
+        return Part(model, ports, tuple(part.outputs), bool(number % 2))
 
     def _handed_on(self, key: Key) -> Port:
         """A tensor as the part gives it that has it first; an input of the model as it is."""
@@ -191,20 +199,30 @@ class _Cutting:
         return next(way for way in ways if given(self.graph, way, key) == form)
 
     def _run(self, operation: Operation, way: Way, number: int) -> None:
-        read = [self._value(k, taken(self.graph, way, k), number) for k in operation.inputs]
+        read = [
+            self._read(k, False, number, operation.name)
+            if k in operation.states and number % 2
+            else self._value(k, taken(self.graph, way, k), number)
+            for k in operation.inputs
+        ]
         for key, tensor in zip(operation.outputs, operation.call(read), strict=True):
             self.parts[number].made[key, given(self.graph, way, key)] = tensor
 
-    def _read(self, key: Key, backwards: bool, number: int) -> Any:
-        """An input of a part: what an earlier one gave."""
+    def _read(self, key: Key, backwards: bool, number: int, begins: str = "") -> Any:
+        """An input of a part: what an earlier one gave.
+
+        A layer that begins with it as a state has an input of its own for it: the calls of a loop
+        change that.
+        """
         handed_on, part = self._handed_on(key), self.parts[number]
         port = Port(handed_on.value, handed_on.is_sequence, backwards)
-        if port not in part.inputs:
+        if (port, begins) not in part.inputs:
             name = port.value if key not in self.giving else f"{port.value}_in"
             name = f"{name}_backwards" if backwards else name
             shape, dtype = self.graph.shapes[key], self.graph.dtypes[key]
-            part.inputs[port] = keras.Input(shape[1:], dtype=dtype, name=part.scopes.give(name))
-        return part.inputs[port]
+            given = keras.Input(shape[1:], dtype=dtype, name=part.scopes.give(name))
+            part.inputs[port, begins] = given
+        return part.inputs[port, begins]
 
 
 def _apart(names: Sequence[str]) -> list[str]:

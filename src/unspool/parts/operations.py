@@ -12,9 +12,11 @@ from typing import Any, Literal, TypeAlias
 from unspool.frontend import graph
 from unspool.parts.masks import Masked, joined
 from unspool.support._tensorflow import keras
+from unspool.unrolling.given_states import given_states
 from unspool.unrolling.leading import Leading, Scaled, leading
+from unspool.unrolling.masking import Clearing
 from unspool.unrolling.pieces import CALLS
-from unspool.unrolling.piecewise import is_given_states, step
+from unspool.unrolling.piecewise import step
 from unspool.unrolling.recurrent_layers import MERGES
 from unspool.unrolling.stream_checks import smallest_chunk, timed
 
@@ -55,6 +57,7 @@ class Operation:
         ways: how it may be done; the first ones are preferred.
         call: runs it on symbolic tensors, one for each of `inputs`, read in the order in which
             they are taken; returns one for each of `outputs`.
+        states: those of the inputs that a recurrent layer begins with.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Operation:
     outputs: tuple[Key, ...]
     ways: tuple[Way, ...]
     call: Callable[[Sequence[Any]], Sequence[Any]]
+    states: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,11 +143,14 @@ def _operations(
     time steps.
     """
     layer = node.operation
-    if isinstance(layer, keras.layers.Bidirectional) and not is_given_states(node):
-        yield from _both_ways(node, sequences, halves, masks)
+    states = _states(node, sequences)
+    if isinstance(layer, keras.layers.Bidirectional) and states is not None:
+        yield from _both_ways(node, sequences, halves, masks, states)
         return
     read, ways = _read(node), _ways(node, sequences)
-    called = _from_the_front(layer, layer.name) if ways == (_TURNED,) else layer
+    called = _from_the_front(layer, layer.name, node) if ways == (_TURNED,) else layer
+    if isinstance(layer, keras.layers.Masking) and masks:
+        called = Clearing(name=layer.name)
 
     def call(tensors: Sequence[Any]) -> list[Any]:
         own, valid = tensors[: len(read)], tensors[len(read) :]
@@ -153,7 +160,21 @@ def _operations(
             kwargs["mask"] = joined(valid)
         return list(keras.tree.flatten(called(*args, **kwargs)))
 
-    yield Operation(layer.name, (*read, *masks), tuple(map(id, node.outputs)), ways, call)
+    outputs = tuple(map(id, node.outputs))
+    yield Operation(layer.name, (*read, *masks), outputs, ways, call, states or ())
+
+
+def _states(node: Any, sequences: set[Key]) -> tuple[Key, ...] | None:
+    """What a recurrent layer begins with, each one a value that a loop takes once.
+
+    None where it cannot: images, which would be read as sequences, or one for several states.
+    """
+    if not isinstance(node.operation, keras.layers.RNN | keras.layers.Bidirectional):
+        return ()
+    given = given_states(node)
+    keys = tuple(map(id, given))
+    is_value = all(len(tensor.shape) == 2 for tensor in given) and sequences.isdisjoint(keys)
+    return keys if is_value and len(set(keys)) == len(keys) else None
 
 
 def _read(node: Any) -> tuple[Key, ...]:
@@ -169,7 +190,7 @@ def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
     if sequences.isdisjoint(_read(node)):
         return (WHOLE,) if is_recurrent or any(given) else (LAST, WHOLE)
     if is_recurrent:
-        if is_given_states(node):
+        if _states(node, sequences) is None:
             return (WHOLE,)
         return (_TURNED,) if layer.go_backwards else (FORWARD,)
     if graph.is_graph(layer):
@@ -183,24 +204,30 @@ def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
 
 
 def _both_ways(
-    node: Any, sequences: set[Key], halves: dict[Key, Any], masks: tuple[Key, ...]
+    node: Any,
+    sequences: set[Key],
+    halves: dict[Key, Any],
+    masks: tuple[Key, ...],
+    begin: tuple[Key, ...],
 ) -> Iterator[Operation]:
     """A Bidirectional as two recurrent layers, and what merges their outputs."""
-    layer, (read,) = node.operation, _read(node)
+    layer, read = node.operation, _read(node)[0]
     sides = 1 if layer.merge_mode else 2
     states = [id(tensor) for tensor in node.outputs[sides:]]
-    middle, merged = len(states) // 2, []
-    for part, way, own in (
-        (layer.forward_layer, FORWARD, states[:middle]),
-        (layer.backward_layer, BACKWARD, states[middle:]),
+    middle, half_of, merged = len(states) // 2, len(begin) // 2, []
+    for part, way, own, first in (
+        (layer.forward_layer, FORWARD, states[:middle], begin[:half_of]),
+        (layer.backward_layer, BACKWARD, states[middle:], begin[half_of:]),
     ):
-        made = _from_the_front(part, f"{layer.name}_{way.takes}")
+        made = _from_the_front(part, f"{layer.name}_{way.takes}", node)
         half, *_ = keras.tree.flatten(made.compute_output_spec(node.input_tensors[0]))
         halves[id(half)] = half
         if layer.return_sequences:
             sequences.add(id(half))
         merged.append(id(half))
-        yield Operation(made.name, (read, *masks), (id(half), *own), (way,), _called(made))
+        taken = (read, *first, *masks)
+        call = _called(made, len(first))
+        yield Operation(made.name, taken, (id(half), *own), (way,), call, first)
     merge = MERGES[layer.merge_mode](name=layer.name) if layer.merge_mode else list
     yield Operation(
         layer.name,
@@ -211,17 +238,22 @@ def _both_ways(
     )
 
 
-def _called(layer: Any) -> Callable[[Sequence[Any]], list[Any]]:
+def _called(layer: Any, states: int) -> Callable[[Sequence[Any]], list[Any]]:
+    """Calls a layer on a sequence, so many states and masks."""
+
     def call(tensors: Sequence[Any]) -> list[Any]:
-        valid = {"mask": joined(tensors[1:])} if tensors[1:] else {}
-        return list(keras.tree.flatten(layer(tensors[0], **valid)))
+        sequence, first, valid = tensors[0], tensors[1 : 1 + states], tensors[1 + states :]
+        given = {"initial_state": list(first)} if first else {}
+        if valid:
+            given["mask"] = joined(valid)
+        return list(keras.tree.flatten(layer(sequence, **given)))
 
     return call
 
 
-def _from_the_front(layer: Any, name: str) -> Any:
-    """A recurrent layer with the same weights, that takes a sequence as it is given."""
+def _from_the_front(layer: Any, name: str, node: Any) -> Any:
+    """A recurrent layer with the same weights, that takes a node's sequence as it is given."""
     made = type(layer).from_config({**layer.get_config(), "go_backwards": False, "name": name})
-    made.build(layer.get_build_config()["input_shape"])
+    made.build(node.input_tensors[0].shape)
     made.set_weights(layer.get_weights())
     return made

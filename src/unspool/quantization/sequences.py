@@ -49,11 +49,12 @@ class Stream:
 
     def _run(self, number: int) -> None:
         """Run one sequence, from initial states or from those that the one before left."""
+        sequence = [array[number, None] for array in self._sequences]
         if not self._carry_states:
-            self._states, self._calls = self._signature.initial_states(1), 0
-        for call in self._signature.calls([array[number, None] for array in self._sequences]):
+            self._states, self._calls = self._signature.initial_states(1, sequence), 0
+        for call in self._signature.calls(sequence):
             fed = self._signature.fed(call)
             outputs = self.observer.feed(self._signature.merged(fed, self._states))
-            states = [outputs[pair.output] for pair in self._signature.pairs]
-            self._states = self._signature.carried(states, self._calls)
+            after = [outputs[pair.output] for pair in self._signature.pairs]
+            self._states = self._signature.carried(self._states, after, self._calls)
             self._calls += 1

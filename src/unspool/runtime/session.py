@@ -115,11 +115,11 @@ class Session(Signature):
 
     def _calls_of(self, part: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Outputs of one call after the other, for samples that start together."""
-        states: Sequence[np.ndarray] = self.initial_states(len(part[0]))
+        states: Sequence[np.ndarray] = self.initial_states(len(part[0]), part)
         self._engine.reset()
         for number, call in enumerate(self.calls(part)):
-            outputs, states = self._call(self._engine, call, states)
-            states = self.carried(states, number)
+            outputs, after = self._call(self._engine, call, states)
+            states = self.carried(states, after, number)
             yield outputs
 
     def step(self, *values: np.ndarray) -> list[np.ndarray]:
@@ -188,7 +188,8 @@ class Session(Signature):
                     f"({tensor.dtype}{tensor.shape})"
                 )
             restored.append(np.frombuffer(states[name], tensor.dtype).reshape(tensor.shape))
-        self._states, self._done = restored, self.warm_up  # they were warm where they come from
+        # They were warm where they come from, and no first call is to begin with others.
+        self._states, self._done = restored, max(1, self.warm_up)
 
     def real_states(self) -> list[np.ndarray]:
         """The carried states as real values, each (1, width)."""
@@ -229,8 +230,9 @@ class Session(Signature):
 
     def _continued(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs of a call on the carried states, each (1, ...)."""
-        outputs, states = self._call(self._carrying, arrays, self._states)
-        self._states, self._done = self.carried(states, self._done), self._done + 1
+        before = self._states if self._done else self.initial_states(1, arrays)
+        outputs, after = self._call(self._carrying, arrays, before)
+        self._states, self._done = self.carried(before, after, self._done), self._done + 1
         return outputs
 
     def _call(

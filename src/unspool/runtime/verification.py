@@ -111,13 +111,14 @@ def _first_that_differs(
     """Inputs of the first call whose outputs differ, in the order of the file's inputs."""
     signature = Signature(quantized_tflite)
     run, program = tflm(quantized_tflite), npu.load(compiled.tflite)
-    states: Sequence[np.ndarray] = signature.initial_states(1)
+    states: Sequence[np.ndarray] = signature.initial_states(1, sample)
     for number, call in enumerate(signature.calls(sample)):
         values = signature.merged(signature.quantized(call), states)
         outputs = run(values)
         if any((a != b).any() for a, b in zip(npu.run(program, values), outputs, strict=True)):
             break
-        states = signature.carried([outputs[pair.output] for pair in signature.pairs], number)
+        after = [outputs[pair.output] for pair in signature.pairs]
+        states = signature.carried(states, after, number)
     return values
 
 

@@ -158,9 +158,10 @@ def write(model: flatbuffer.Model, marks: Marks) -> None:
     """Put marks into a file's metadata, in place of those that are there."""
     buffer, metadata = schema.BufferT(), schema.MetadataT()
     content = asdict(marks)
-    for rare in ("cut", "ranged"):
-        if not content[rare]:
-            del content[rare]
+    states = [(state, "given") for state in (*content["states"], *content["fed_back"])]
+    for holder, rare in ((content, "cut"), (content, "ranged"), *states):
+        if not holder[rare]:
+            del holder[rare]
     buffer.data = np.frombuffer(json.dumps(content).encode(), np.uint8)
     model.buffers.append(buffer)
     metadata.name, metadata.buffer = _ENTRY, len(model.buffers) - 1

@@ -29,6 +29,7 @@ class State:
         initial: its values before the first call; empty for zeros.
         held: calls at the beginning that it is not carried over, as what its layer reads does not
             belong to the sequence yet.
+        given: its input is one of the network's own: the first call takes what is given there.
     """
 
     name: str
@@ -36,6 +37,7 @@ class State:
     output: str
     initial: tuple[float, ...] = ()
     held: int = 0
+    given: bool = False
 
 
 def step_scope(layer: str, number: int) -> str:

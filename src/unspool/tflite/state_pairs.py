@@ -18,6 +18,7 @@ class StatePair:
         output: position among the file's outputs.
         initial: its values before the first call; empty for zeros.
         held: calls at the beginning after which it has these values again.
+        given: the first call takes what samples have for this input.
     """
 
     name: str
@@ -25,6 +26,7 @@ class StatePair:
     output: int
     initial: tuple[float, ...] = ()
     held: int = 0
+    given: bool = False
 
 
 def state_pairs(
@@ -47,7 +49,12 @@ def state_pairs(
                 f"{state.output!r}, the file has {', '.join((*before, *after))}"
             )
         pair = StatePair(
-            state.name, before[state.input], after[state.output], state.initial, state.held
+            name=state.name,
+            input=before[state.input],
+            output=after[state.output],
+            initial=state.initial,
+            held=state.held,
+            given=state.given,
         )
         forms = _form(inputs[pair.input]), _form(outputs[pair.output])
         if forms[0] != forms[1]:

@@ -87,7 +87,8 @@ def rebuilt(
     if rebuilder.windows:
         for each in zip(results, outputs, strict=True):
             rebuilder.windows.beginnings.follow(*each)
-    before = [state.before for state in states]
+    own = [state for state in states if not state.names.given]
+    before = [state.before for state in own]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
         for state in states
@@ -104,7 +105,7 @@ def rebuilt(
     described = structure.inputs(model)
     given = [tensor.name for tensor in described]
     deploy_model.interface = Interface(
-        inputs=(*given, *computed(masks), *(state.names.input for state in states)),
+        inputs=(*given, *computed(masks), *(state.names.input for state in own)),
         outputs=(*names, *(state.names.output for state in states)),
         marks=Marks(
             layers=_opened(deploy_model),

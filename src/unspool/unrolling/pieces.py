@@ -17,6 +17,7 @@ class Pieces:
         ahead: the end of a message, which says that they might.
         pool_window: time steps, the last ones, that a pooling over all steps takes; 0 for none.
         pool_since_reset: until there are so many, it takes those since the reset, and no zeros.
+        begin_given: a recurrent layer may begin the first piece with states that it is given.
     """
 
     of: str
@@ -26,6 +27,7 @@ class Pieces:
     ahead: str = ""
     pool_window: int = 0
     pool_since_reset: bool = False
+    begin_given: bool = False
 
 
 STREAM = Pieces(
@@ -34,7 +36,7 @@ STREAM = Pieces(
     warms_up=True,
     ahead="; or take outputs that come so many steps late, by `lookahead`",
 )
-CALLS = Pieces("one of several calls", "in parts, or without `steps_per_call`")
+CALLS = Pieces("one of several calls", "in parts, or without `steps_per_call`", begin_given=True)
 
 
 def stream(lookahead: bool, pool_window: int | None, pool_since_reset: bool = False) -> Pieces:

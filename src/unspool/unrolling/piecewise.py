@@ -11,6 +11,7 @@ from unspool.frontend.structure import REMOVED
 from unspool.support._tensorflow import keras
 from unspool.support.drawn import drawn
 from unspool.unrolling import windows
+from unspool.unrolling.masking import Clearing
 from unspool.unrolling.pieces import Pieces
 
 
@@ -64,7 +65,7 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
         return _of_spread(spread, pieces)
     if windows.pools_all(layer) and pieces.warms_up:
         return _of_all(pieces)
-    if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
+    if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed | Clearing):
         return Step()
     if _keeps_time(layer):
         return Step(is_reshape=True)
@@ -128,26 +129,13 @@ def _problem(layer: Any, node: Any, timed: set[int], pieces: Pieces) -> str:
             f"reads the sequence from its end, which {pieces.of} does not have yet; deploy it "
             f"{pieces.otherwise}, or train it forwards only"
         )
-    is_recurrent = isinstance(layer, keras.layers.RNN)
-    if is_recurrent and is_given_states(node):
-        return (
-            "the model gives it an initial state itself, at the start of each call; deploy it "
-            f"{pieces.otherwise} (a state that is an input and an output of the model is fed back "
-            "all the same)"
-        )
-    begins = has_time(node.outputs, timed) or is_recurrent
+    begins = has_time(node.outputs, timed) or isinstance(layer, keras.layers.RNN)
     if begins and not has_time(node.input_tensors, timed):
         return (
             "begins a sequence of its own in every call, which has no states to go on from; deploy "
             f"it {pieces.otherwise}"
         )
     return ""
-
-
-def is_given_states(node: Any) -> bool:
-    """Whether a call of a recurrent layer has an argument `initial_state`."""
-    args, kwargs = node.arguments.args, node.arguments.kwargs
-    return any(x is not None for x in (*args[1:2], kwargs.get("initial_state")))
 
 
 _STEPS = 24  # a layer may look back over many steps

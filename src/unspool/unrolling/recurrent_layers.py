@@ -4,7 +4,7 @@ Each function takes a built Keras layer and a name, and returns a function that 
 layer is called.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -83,6 +83,7 @@ def streaming(
     states: list[DeployState],
     give: Callable[[str], str],
     calls_before: Callable[[Any], int],
+    inputs: Mapping[int, str],
 ) -> DeployLayer:
     """A recurrent layer whose states come in and go out.
 
@@ -92,10 +93,12 @@ def streaming(
         states: the layer's states are appended to it, each time it is called.
         give: turns a name into one that no other tensor or layer has.
         calls_before: how many first calls give nothing of a tensor that the sequence has.
+        inputs: of the deploy model, by id, and their names: what the layer is given as first states
+            is one of them.
     """
     unrolled = _unrolled(layer, name, continues=True)
 
-    def call(sequence: Any, mask: Any = None, **_: Any) -> Any:
+    def call(sequence: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
         # A layer that is called again has states of its own in each call.
         first = not any(state.layer is layer for state in states)
         initial = iter([tuple(map(float, value.ravel())) for value in initial_values(layer)])
@@ -106,10 +109,17 @@ def streaming(
             for name, owner in zip(called, unrolled, strict=True)
             for state, shape in zip(_state_names(owner.cell), owner.cell.state_shapes, strict=True)
         ]
-        state_inputs = [
-            keras.Input(shape, batch_size=1, name=give(names.keras_name(state.input)))
-            for state, shape in entries
-        ]
+        state_inputs = _flat(initial_state)
+        if state_inputs:
+            entries = [
+                (replace(state, input=inputs[id(tensor)], given=True), shape)
+                for tensor, (state, shape) in zip(state_inputs, entries, strict=True)
+            ]
+        else:
+            state_inputs = [
+                keras.Input(shape, batch_size=1, name=give(names.keras_name(state.input)))
+                for state, shape in entries
+            ]
         outputs, last, after = _run(unrolled, sequence, state_inputs, mask)
         states.extend(
             DeployState(layer, state, before, new)

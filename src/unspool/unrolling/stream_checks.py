@@ -13,6 +13,7 @@ from unspool.frontend.sequences import in_time
 from unspool.frontend.time_first import time_first
 from unspool.support._tensorflow import keras
 from unspool.unrolling import taken
+from unspool.unrolling.given_states import begun_by_inputs, given_states
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import check_masks
 from unspool.unrolling.pieces import CALLS, STREAM, Pieces
@@ -58,6 +59,7 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
     lengths = [tensor.shape[1] for tensor in _timed_inputs(model)]
     shortest = min(filter(None, lengths), default=1)
     rates = [Fraction(length or shortest, shortest) for length in lengths]
+    chunks.begun = begun_by_inputs(model) if pieces.begin_given else set()
     _follow(model, rates, pieces, chunks)
     if pieces.pool_window and not chunks.pools_all:
         raise UnspoolError(
@@ -81,6 +83,7 @@ class Chunks:
         reshapes: Reshape layers, by id, that keep each time step.
         outputs: numbers of the model's outputs that are in time.
         pools_all: whether a layer pools over all time steps.
+        begun: calls of recurrent layers, by id, whose first states are inputs of the model.
     """
 
     multiple: int = 1
@@ -88,6 +91,7 @@ class Chunks:
     reshapes: set[int] = field(default_factory=set)
     outputs: tuple[int, ...] = ()
     pools_all: bool = False
+    begun: set[int] = field(default_factory=set)
 
     def check(self, time_steps: int, name: str = "time_steps") -> None:
         """Check the time steps of a piece.
@@ -145,14 +149,27 @@ def _follow(
             continue
         rows = zeros.get(id(node.input_tensors[0]), _NONE) if node.input_tensors else _NONE
         found = step(node, sequences, rows, pieces)
-        if found.problem:
-            raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {found.problem}")
+        problem = found.problem or _given_states(node, pieces, chunks)
+        if problem:
+            raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {problem}")
         _note(layer, found, rate, chunks)
         rate_of |= dict.fromkeys(map(id, node.outputs), rate * found.given / found.taken)
         zeros |= dict.fromkeys(map(id, node.outputs), found.zeros)
     if any(any(zeros.get(id(tensor), _NONE)) for tensor in whole.outputs):
         raise UnspoolError(f"an output begins or ends with zeros, {ZEROS}")
     return [rate_of.get(id(tensor), Fraction(1)) for tensor in whole.outputs]
+
+
+def _given_states(node: Any, pieces: Pieces, chunks: Chunks) -> str:
+    """Why a layer cannot begin with the states that it is given; else ""."""
+    is_recurrent = isinstance(node.operation, keras.layers.RNN)
+    if not is_recurrent or id(node) in chunks.begun or not given_states(node):
+        return ""
+    return (
+        "the model gives it an initial state itself, at the start of each call; deploy it "
+        f"{pieces.otherwise} (a state that is an input and an output of the model is fed back all "
+        "the same)"
+    )
 
 
 def _note(layer: Any, found: Step, rate: Fraction, chunks: Chunks) -> None:

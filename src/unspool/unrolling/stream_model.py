@@ -107,10 +107,11 @@ def _unrolled_stream(
     scopes = Scopes()
     inputs = new_inputs(taken.chunks(model, time_steps), scopes)
     masks = None if full_length else MaskInputs(model, inputs, scopes.give)
+    named = {id(t): d.name for t, d in zip(inputs, structure.inputs(model), strict=True)}
     begin = Beginnings(time_steps)
     begin.begin([each for each, timed in zip(inputs, in_time(model), strict=True) if timed])
     rebuilder = Rebuilder(
-        lambda layer, name: streaming(layer, name, states, scopes.give, begin.calls_before),
+        lambda layer, name: streaming(layer, name, states, scopes.give, begin.calls_before, named),
         scopes,
         masks,
         Windows(chunks.windows, chunks.reshapes, states, scopes.give, begin, pieces),

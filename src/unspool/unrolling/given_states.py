@@ -1,0 +1,45 @@
+"""First states that a model gives to a recurrent layer itself, by `initial_state`."""
+
+from typing import Any
+
+from unspool.frontend import graph
+from unspool.support._tensorflow import keras
+
+
+def given_states(node: Any) -> list[Any]:
+    """The tensors that a call of a recurrent layer has as `initial_state`; none without."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    given = (*args[1:2], kwargs.get("initial_state"))
+    return [tensor for tensor in keras.tree.flatten(given) if tensor is not None]
+
+
+def begun_by_inputs(model: Any) -> set[int]:
+    """Calls of recurrent layers, by id, whose first states are inputs that nothing else reads.
+
+    Of such an input, the first of several calls takes what the model is given, and each later one
+    what the call before it has left: in the same bytes of memory.
+
+    Args:
+        model: a built Sequential or Functional model.
+    """
+    whole = graph.functional(model)
+    inputs, outputs = set(map(id, whole.inputs)), set(map(id, whole.outputs))
+    found = set()
+    for node in graph.nodes(whole):
+        states = given_states(node) if isinstance(node.operation, keras.layers.RNN) else []
+        keys = set(map(id, states))
+        if (
+            states
+            and len(keys) == len(states)
+            and keys <= inputs - outputs
+            and all(len(_reads(node, tensor)) == 1 for tensor in states)
+            and all(graph.readers(whole, tensor) == [node] for tensor in states)
+        ):
+            found.add(id(node))
+    return found
+
+
+def _reads(node: Any, tensor: Any) -> list[Any]:
+    """The arguments of a call that are a tensor."""
+    arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    return [argument for argument in arguments if argument is tensor]
