@@ -41,8 +41,7 @@ def follow(model: Any) -> Masked:
     """Follow the masks of a model whose nested models are flattened.
 
     Raises:
-        UnspoolError: a nested model is left that masks go through, or padded steps are cleared of
-            an input that is read otherwise too.
+        UnspoolError: a nested model is left that masks go through.
     """
     begun: dict[Source, Sources] = {}
 
@@ -74,20 +73,17 @@ def _read(node: Any, masks: Masks) -> Sources:
                 "`full_length`"
             )
         return ()
-    if isinstance(layer, keras.layers.Masking) and not _is_cleared(masks.source(layer, args)):
-        raise UnspoolError(
-            f"layer {layer.name!r} (Masking): other layers read its input too, so that its padded "
-            "steps cannot be cleared in front of the parts of a network; expected all of them "
-            "behind it, `full_length`, or no `steps_per_call`"
-        )
     masks.put(layer, args, received, node.outputs)
+    source = masks.source(layer, args)
+    if isinstance(layer, keras.layers.Masking) and source and not _is_cleared(source):
+        return (source,)  # other layers read its input as it is, in any part
     is_read = bool(received) and reads_mask(layer, kwargs.get("mask"), kwargs)
     return received[0] or () if is_read else ()
 
 
-def _is_cleared(source: Source | None) -> bool:
+def _is_cleared(source: Source) -> bool:
     """Whether what a Masking layer sets to 0 is 0 already."""
-    return source is None or source.is_cleared or not source.value
+    return source.is_cleared or not source.value
 
 
 def _named(

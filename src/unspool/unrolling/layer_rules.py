@@ -17,6 +17,7 @@ from unspool.unrolling.frames import holds_recurrence
 from unspool.unrolling.graph_checks import check_graph
 from unspool.unrolling.leading import leading
 from unspool.unrolling.mask_checks import Findings, begins_mask, findings
+from unspool.unrolling.masking import Clearing
 from unspool.unrolling.recurrent_layers import KNOWN_CELLS, cells
 
 Action: TypeAlias = Literal["unroll", "keep", "fold", "input", "remove", "cpu", "refuse"]
@@ -234,7 +235,7 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),
-    (keras.layers.Masking, _always("keep", "padded steps are told by an input")),
+    (keras.layers.Masking | Clearing, _always("keep", "padded steps are told by an input")),
     (keras.layers.Embedding, _always("cpu", lookups.ON_THE_CPU)),
     (lookups.TO_WHOLE, _always("refuse", lookups.WHY_NOT_WHOLE)),
     (

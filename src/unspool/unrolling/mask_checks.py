@@ -10,7 +10,13 @@ from unspool.frontend.graph import is_graph
 from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
-from unspool.unrolling.masking import Masks, Source, reads_mask, values_of_masking_alone
+from unspool.unrolling.masking import (
+    Clearing,
+    Masks,
+    Source,
+    reads_mask,
+    values_of_masking_alone,
+)
 
 _BY_VALUE = (
     keras.layers.Attention,
@@ -172,7 +178,7 @@ def _problem(layer: Any, masks: Sequence[Any]) -> str:
         return "it averages masked steps of the last axis (channels_first); use channels_last"
     if isinstance(layer, keras.layers.Concatenate) and layer.axis in (1, -2):
         return "it joins masked sequences one after the other; join their features instead"
-    is_own = not type(layer).__module__.startswith("keras.")
+    is_own = not (type(layer).__module__.startswith("keras.") or isinstance(layer, Clearing))
     if is_own and (
         type(layer).compute_mask is not keras.layers.Layer.compute_mask or layer._call_has_mask_arg
     ):

@@ -184,13 +184,29 @@ def _value_of_masking(model: Any, tensor: Any) -> float | None:
     return _value_of_masking(inner, inner.inputs[position])
 
 
+class Clearing(keras.layers.Layer):  # type: ignore[misc]
+    """What a Masking layer does to a sequence whose mask is there already: 0 in padded steps."""
+
+    supports_masking = True
+
+    def call(self, sequence: Any, mask: Any = None) -> Any:
+        """The sequence, (batch, time steps, ...), as `mask`, (batch, time steps), leaves it."""
+        rank = len(sequence.shape)
+        valid = keras.ops.reshape(mask, (-1, sequence.shape[1], *[1] * (rank - 2)))
+        return sequence * keras.ops.cast(valid, sequence.dtype)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """That of the sequence."""
+        return shape
+
+
 def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
     """Whether a call of a layer that computes with masks is given one, by Keras or as an argument.
 
     Keras gives the input's own mask only to layers that are called with a single tensor: not to
     one with an `initial_state`.
     """
-    if isinstance(layer, keras.layers.GlobalAveragePooling1D):
+    if isinstance(layer, keras.layers.GlobalAveragePooling1D | Clearing):
         return True
     if not isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
         return False

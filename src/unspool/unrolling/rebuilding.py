@@ -17,7 +17,7 @@ from unspool.unrolling.dilated import Dilated, is_dilated
 from unspool.unrolling.frames import distributed, run_graph
 from unspool.unrolling.mask_inputs import MaskInputs
 from unspool.unrolling.masked_mean import MaskedMean
-from unspool.unrolling.masking import reads_mask
+from unspool.unrolling.masking import Clearing, reads_mask
 from unspool.unrolling.recurrent.loop import PerStep
 from unspool.unrolling.recurrent_layers import DeployLayer, bidirectional, recurrent
 from unspool.unrolling.stream_windows import Windows
@@ -134,7 +134,7 @@ class Rebuilder:
 
     def _form(self, layer: Any, name: str) -> DeployLayer:
         """The deploy-time form of a layer, by a name."""
-        if isinstance(layer, _MASKING):
+        if isinstance(layer, _MASKING | Clearing):
             return _given_mask(Cleared(name=name))
         if isinstance(layer, keras.layers.GlobalAveragePooling1D):
             return _given_mask(MaskedMean(layer, name=name))
