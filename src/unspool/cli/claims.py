@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from unspool.support import files
+from unspool.support.signals import undisturbed
 
 _HELD: ContextVar[ExitStack] = ContextVar("_HELD")
 
@@ -29,11 +30,12 @@ def claimed(out: Path) -> Path:
     Raises:
         UnspoolError: it cannot be written, or another command writes to it.
     """
-    is_new = not out.exists()
-    folder = files.output_folder(out)
-    _HELD.get().enter_context(files.alone_in(folder))
-    if is_new:
-        _HELD.get().callback(_remove_if_empty, folder)
+    held, is_new = _HELD.get(), not out.exists()
+    with undisturbed():  # or what was created just now would stay
+        folder = files.output_folder(out)
+        held.enter_context(files.alone_in(folder))
+        if is_new:
+            held.callback(_remove_if_empty, folder)
     return folder
 
 
