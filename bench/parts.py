@@ -57,12 +57,19 @@ def autoencoder(x: Any) -> Any:
     return L.Dense(FEATURES)(L.LSTM(24, return_sequences=True)(L.RepeatVector(x.shape[1])(code)))
 
 
+def forecaster(x: Any) -> Any:
+    """A decoder that begins with its encoder's states."""
+    _, *states = L.LSTM(32, return_state=True)(x)
+    return L.Dense(4)(L.LSTM(32, return_sequences=True)(L.Dense(8)(x), initial_state=states))
+
+
 MODELS: dict[str, tuple[Callable[[Any], Any], int, int]] = {
     "two bidirectional GRU(32), 100 steps": (classifier, 100, 10),
     "two bidirectional LSTM(32), each step, 200 steps": (tagger, 200, 10),
     "convolutions, bidirectional GRU(32), 300 steps": (crnn, 300, 10),
     "GRU(48) pooled by attention, 200 steps": (pooled, 200, 10),
     "LSTM(24) autoencoder, 120 steps": (autoencoder, 120, 10),
+    "LSTM(32) encoder and decoder, 150 steps": (forecaster, 150, 10),
 }
 
 

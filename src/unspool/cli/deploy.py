@@ -1,6 +1,6 @@
 """`unspool deploy`: the whole way for a user's own model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unspool.cli.budget_options import BudgetOptions
 from unspool.cli.claims import claimed
@@ -14,8 +14,13 @@ from unspool.cli.stream_options import StreamOptions
 from unspool.compilation.budgets import Budget
 from unspool.errors import UnspoolError
 from unspool.support import sample_files
+from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 from unspool.support.text import printable
+
+if TYPE_CHECKING:
+    from unspool.deployed import Deployment, Options
+    from unspool.parts.deployment import DeploymentInParts
 
 
 @grouped
@@ -41,8 +46,6 @@ def deploy_command(
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
-    from unspool.deployed import Deployment
-    from unspool.parts.deployment import DeploymentInParts, deploy_in_parts
     from unspool.report.making import Beside
 
     trained = _loaded(given, piece, stream, quantization.full_length)
@@ -50,23 +53,34 @@ def deploy_command(
     options = quantization.options(chosen)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
     source = Source(given.model, given.config, options=same)
-    done: Deployment | DeploymentInParts
     with watching() as watch:
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
-        if settled.takes_parts(trained):
-            steps = int(settled.steps_per_call or 1)
-            done = deploy_in_parts(
-                trained,
-                calibration,
-                steps_per_call=steps,
-                test=test,
-                time_steps=settled.time_steps,
-                options=options,
-                watch=watch,
-            )
-        else:
-            done = settled.deploy(trained, calibration, test, options, watch)
+        done = _deployed(settled, trained, calibration, test, options, watch)
     finish(done, folder, source, limits, Beside(call_costs=costs))
+
+
+def _deployed(
+    settled: StreamOptions,
+    trained: Any,
+    calibration: Samples,
+    test: tuple[Samples, Samples] | None,
+    options: "Options",
+    watch: Watch,
+) -> "Deployment | DeploymentInParts":
+    """As one binary, or in parts where it takes these."""
+    from unspool.parts.deployment import deploy_in_parts
+
+    if not settled.takes_parts(trained):
+        return settled.deploy(trained, calibration, test, options, watch)
+    return deploy_in_parts(
+        trained,
+        calibration,
+        steps_per_call=int(settled.steps_per_call or 1),
+        test=test,
+        time_steps=settled.time_steps,
+        options=options,
+        watch=watch,
+    )
 
 
 def _check(budget: Budget | None, is_tested: bool, allow_cpu: bool) -> None:

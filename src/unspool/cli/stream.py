@@ -20,6 +20,7 @@ from unspool.support.apart import apart
 from unspool.support.progress import Clock
 
 if TYPE_CHECKING:
+    from unspool.runtime.drift import Drift
     from unspool.support.samples import Samples
     from unspool.tflite.signature import Signature
 
@@ -50,8 +51,6 @@ def drift_command(
     float_tflite = files.read(folder / "model_float.tflite")
     quantized_tflite = files.read(_quantized(folder, report))
 
-    from unspool.page.html import add_drift
-    from unspool.report.as_json import drift_document
     from unspool.report.terminal.report import drift_table
     from unspool.report.verdict import outside_text
     from unspool.runtime.drift import drift
@@ -60,17 +59,24 @@ def drift_command(
     stream = _one_after_the_other(sequences, Signature(quantized_tflite))
     with watching() as watch, Clock(watch).stage("drift over a long stream"), _told_deaths(folder):
         drifted = apart(drift, float_tflite, quantized_tflite, stream, runtime.value)
-    report["drift"] = drift_document(drifted)
+    _add(drifted, report, folder)
+    screen = console()
+    screen.print(drift_table(drifted))
+    for outside in drifted.outside:
+        screen.print(f"Attention: {outside_text(outside, 'calls')}.")
+
+
+def _add(drifted: "Drift", report: dict[str, Any], folder: Path) -> None:
+    """Put it into the report and the page of a folder."""
+    from unspool.page.html import add_drift
+    from unspool.report.as_json import drift_document
+
     page = folder / "report.html"
     with files.together(folder) as staged:
         if page.is_file():
             text = files.read(page).decode(errors="replace")
             files.write(staged / page.name, add_drift(text, drifted))
-        _write(report, staged)
-    screen = console()
-    screen.print(drift_table(drifted))
-    for outside in drifted.outside:
-        screen.print(f"Attention: {outside_text(outside, 'calls')}.")
+        _write({**report, "drift": drift_document(drifted)}, staged)
 
 
 @contextmanager

@@ -136,12 +136,22 @@ def search(
         resident_kib=resident_kib,
         way=way,
     )
-    found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
     trials, short = (
         Trials(each, Store(output, model, each), running, on_candidate)
         for each in (task, _short(task))
     )
+    return _searched(_nothing_tried(model, task), trials, short, settings, previews)
+
+
+def _searched(
+    found: Search,
+    trials: Trials,
+    short: Trials,
+    settings: Sequence[KernelSetting],
+    previews: int,
+) -> Search:
+    """Previews by short trials, and whole trials of what they promise; or of the few there are."""
     found = recalled(found, trials, settings)
     if len(settings) <= _FEW:
         return bisected(found, trials, settings)

@@ -87,8 +87,7 @@ def rebuilt(
     if rebuilder.windows:
         for each in zip(results, outputs, strict=True):
             rebuilder.windows.beginnings.follow(*each)
-    own = [state for state in states if not state.names.given]
-    before = [state.before for state in own]
+    before = [state.before for state in states if not state.names.given]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
         for state in states
@@ -103,23 +102,32 @@ def rebuilt(
         name=scopes.give(model.name),
     )
     described = structure.inputs(model)
-    given = [tensor.name for tensor in described]
-    deploy_model.interface = Interface(
-        inputs=(*given, *computed(masks), *(state.names.input for state in own)),
-        outputs=(*names, *(state.names.output for state in states)),
-        marks=Marks(
-            layers=_opened(deploy_model),
-            states=tuple(state.names for state in states),
-            heads=heads(model),
-            masks=masks,
-            fed_back=by_hand,
-            ids=tuple(Ids(t.name, t.rows) for t in described if t.dtype == "int32"),
-            in_time=tuple(n for n, timed in zip(given, in_time(model), strict=True) if timed),
-            padding=rebuilder.masks.padding(results) if rebuilder.masks else (),
-            cut=cut(model),
-        ),
+    timed = [t.name for t, has in zip(described, in_time(model), strict=True) if has]
+    marks = Marks(
+        layers=_opened(deploy_model),
+        states=tuple(state.names for state in states),
+        heads=heads(model),
+        masks=masks,
+        fed_back=by_hand,
+        ids=tuple(Ids(t.name, t.rows) for t in described if t.dtype == "int32"),
+        in_time=tuple(timed),
+        padding=rebuilder.masks.padding(results) if rebuilder.masks else (),
+        cut=cut(model),
     )
+    deploy_model.interface = _interface(described, names, marks)
     return deploy_model
+
+
+def _interface(described: Sequence[OpenInput], names: Sequence[str], marks: Marks) -> Interface:
+    """What the .tflite of a deploy model is to call its inputs and outputs."""
+    given = [tensor.name for tensor in described]
+    own = [state.input for state in marks.states if not state.given]
+    after = [state.output for state in marks.states]
+    return Interface(
+        inputs=(*given, *computed(marks.masks), *own),
+        outputs=(*names, *after),
+        marks=marks,
+    )
 
 
 def _scalenew_inputs(model: Any, rebuilder: Rebuilder) -> None:

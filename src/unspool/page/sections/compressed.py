@@ -1,5 +1,7 @@
 """How the model was compressed: what its kernels hold, and what a search tried."""
 
+from collections.abc import Sequence
+
 from unspool.compression.kernels import KernelSetting
 from unspool.compression.search_results import Search
 from unspool.page.charts.pareto import Point, pareto
@@ -61,26 +63,25 @@ def _tried(search: Search) -> Picture:
         f"{what}: measured, quantized, in LiteRT, {search.samples:,} held-out samples; flash and "
         "cycles: Vela's estimate",
         (pareto(points, metric),),
-        table=Table(
-            "Models of the search",
+        table=_models(search, points),
+    )
+
+
+def _models(search: Search, points: Sequence[Point]) -> Table:
+    """What the picture shows, in numbers."""
+    metric = metric_label(search.goal)
+    return Table(
+        "Models of the search",
+        ("Units, zeros, values", f">{metric}", ">Flash, KiB", ">Cycles", "On the front", "Chosen"),
+        [
             (
-                "Units, zeros, values",
-                f">{metric}",
-                ">Flash, KiB",
-                ">Cycles",
-                "On the front",
-                "Chosen",
-            ),
-            [
-                (
-                    p.label,
-                    metric_number(search.goal, p.value),
-                    f"{p.flash_kib:,.1f}",
-                    f"{p.cycles:,}",
-                    "yes" if p.on_front else "no",
-                    "yes" if p.chosen else "",
-                )
-                for p in points
-            ],
-        ),
+                point.label,
+                metric_number(search.goal, point.value),
+                f"{point.flash_kib:,.1f}",
+                f"{point.cycles:,}",
+                "yes" if point.on_front else "no",
+                "yes" if point.chosen else "",
+            )
+            for point in points
+        ],
     )
