@@ -470,9 +470,25 @@ main()
     assert (run.returncode, run.stdout, run.stderr) == (0, "went on\n", "")
 
 
-def test_a_ctrl_c_while_an_object_goes_stops_it_without_a_word_of_python() -> None:
-    """What is raised in a weak reference's callback, Python reports and drops."""
-    code = """
+BY_PYTHON = """
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+"""
+BY_C = """
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+    except KeyboardInterrupt as raised:
+        raise SystemError("returned a result with an exception set") from raised
+"""
+
+
+@pytest.mark.parametrize("gone", [BY_PYTHON, BY_C], ids=["Python", "C"])
+def test_a_ctrl_c_while_an_object_goes_stops_it_without_a_word_of_python(gone: str) -> None:
+    """What is raised in a weak reference's callback, or C makes of it, Python reports and drops."""
+    code = f"""
 import os, signal, sys, time, weakref
 from unspool import cli
 
@@ -480,9 +496,7 @@ class Owned:
     pass
 
 def gone(reference):
-    os.kill(os.getpid(), signal.SIGINT)
-    for _ in range(1000):
-        pass
+{gone}
 
 def command():
     owned = Owned()
@@ -511,9 +525,27 @@ while True:
     time.sleep(0.01)
 """
 IN_AN_EXEC = 'exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")'
+# Whose C++ took what was raised in it for an answer, and did not end.
+IN_TENSORFLOWS_NEST = """
+import time
+
+def flatten():
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    try:
+        exec(compile(code, "tensorflow/python/util/nest_util.py", "exec"))
+    except KeyboardInterrupt:
+        pass
+
+def later():
+    flatten()
+    while True:
+        time.sleep(0.01)
+"""
 
 
-@pytest.mark.parametrize("library", [IN_AN_IMPORT, IN_AN_EXEC], ids=["import", "exec"])
+@pytest.mark.parametrize(
+    "library", [IN_AN_IMPORT, IN_AN_EXEC, IN_TENSORFLOWS_NEST], ids=["import", "exec", "nest"]
+)
 def test_a_ctrl_c_in_an_import_stops_it_however_the_library_takes_it(
     library: str, tmp_path: Path
 ) -> None:
@@ -525,6 +557,7 @@ from unspool import cli
 
 def command():
     import library
+    getattr(library, "later", bool)()
 
 cli.app.command("importing")(command)
 sys.argv = ["unspool", "importing"]
@@ -532,7 +565,9 @@ from unspool.__main__ import main
 main()
 """)
     command = [sys.executable, "-m", "program"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
     assert run.returncode == 130
     assert run.stderr.strip() == "unspool: interrupted"
 

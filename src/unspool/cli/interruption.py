@@ -12,6 +12,8 @@ from unspool.cli.console import interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 _IMPORTING = "<frozen importlib"
+# Its C++ takes what is raised in a function that it calls for an answer, and was seen not to end.
+_LOST = "tensorflow/python/util/nest_util.py"
 _AGAIN = 0.1  # seconds
 
 
@@ -32,19 +34,19 @@ def interruptible(came: list[int]) -> Iterator[None]:
             interrupted.set()
             raised.clear()
         places = [where.f_code.co_filename for where, _ in traceback.walk_stack(frame)]
-        importing = any(place.startswith(_IMPORTING) for place in places)
-        if importing:  # modules that are imported swallow it: again, until they are left
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        is_kept = _is_kept("".join(places[:1]))
+        if is_kept or any(place.startswith(_IMPORTING) for place in places):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)  # what is imported swallows it
         elif raised.is_set():
             return
-        if not "".join(places[:1]).startswith(_IMPORTING):  # whose locks would not be given back
+        if not is_kept:
             raised.set()
             raise KeyboardInterrupt
 
     hook = sys.unraisablehook
 
     def again(lost: "sys.UnraisableHookArgs") -> None:
-        if lost.exc_type is not KeyboardInterrupt:
+        if not _is_of_a_signal(lost.exc_value):
             hook(lost)
             return
         raised.clear()  # what is done when an object goes lets nothing out
@@ -65,3 +67,15 @@ def interruptible(came: list[int]) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _is_kept(place: str) -> bool:
+    """Whether nothing is raised where a file's code runs: an import's locks would stay closed."""
+    return place.startswith(_IMPORTING) or place.endswith(_LOST)
+
+
+def _is_of_a_signal(error: BaseException | None) -> bool:
+    """Whether an exception is what a signal raised, or what C made of it."""
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return error is not None
+    return _is_of_a_signal(error.__cause__)
