@@ -136,12 +136,13 @@ def search(
         resident_kib=resident_kib,
         way=way,
     )
+    found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
     trials, short = (
         Trials(each, Store(output, model, each), running, on_candidate)
         for each in (task, _short(task))
     )
-    return _searched(_nothing_tried(model, task), trials, short, settings, previews)
+    return _searched(found, trials, short, settings, previews)
 
 
 def _searched(
