@@ -193,7 +193,7 @@ def test_an_older_deployment_of_one_binary_goes(folder: Path) -> None:
     out = folder / "again"
     assert deploy(folder, "--out", out).returncode == 0
     assert (out / "model_int8.tflite").exists()
-    assert deploy(folder, "--steps-per-call", 36, "--out", out).returncode == 0
+    assert deploy(folder, "--steps-per-call", 12, "--out", out).returncode == 0
     left = {path.name for path in out.iterdir()}
     assert "model_1_int8.tflite" in left
     assert "model_int8.tflite" not in left

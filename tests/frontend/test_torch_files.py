@@ -56,12 +56,12 @@ OFTEN = {
         ("alone", "cells", "crnn", "gru_last", "rnn_relu", "scaled", "started", "stateful")
     )
 }
-"""Models of which every run reads the files of two exporters; of half of the others the `.pt2`."""
+"""Models of which every run reads two exporters' files; of a third of the others the `.pt2`."""
 
 
 def _is_usual(name: str) -> bool:
     often = name.endswith(OFTEN.get(name.split(".")[0], ()))
-    return often or (name.endswith(".pt2") and (name == "joined.pt2" or slow.is_drawn(name, 2)))
+    return often or (name.endswith(".pt2") and (name == "joined.pt2" or slow.is_drawn(name, 3)))
 
 
 @pytest.fixture(scope="module")

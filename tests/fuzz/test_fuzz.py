@@ -16,8 +16,8 @@ BY_HAND = {"search", "candidate"}
 @pytest.mark.parametrize(
     ("kinds", "count"),
     [
-        (["onnx"], 25),
-        (["pt2"], 25),
+        (["onnx"], 12),
+        (["pt2"], 12),
         (sorted(KINDS.keys() - {"onnx", "pt2", "drift", "float", "ini"} - BY_HAND), 27),
         *(
             pytest.param([kind], 4000, marks=pytest.mark.slow)

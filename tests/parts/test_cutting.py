@@ -174,8 +174,11 @@ def kinds(made: Cut) -> str:
     return ", ".join("loop" if part.is_loop else "once" for part in made.parts)
 
 
-ALIKE = ("two of them", "nested")
-"""Near to `of each step` and to `nested, with names that are there twice`."""
+ALIKE = (
+    *("two of them", "nested", "around a loop", "pooled by attention", "summed"),
+    *("a state that is given twice", "encoder and decoder"),
+)
+"""Near to others, such as `of each step` and `nested, with names that are there twice`."""
 
 
 @pytest.mark.parametrize("name", slow.unless(MODELS.keys() - ALIKE, MODELS))

@@ -154,11 +154,11 @@ def test_accuracies_are_of_the_whole_network() -> None:
 def test_what_helps_against_an_error_is_tried_and_helps_when_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Acceleration beside air pressure, 90 steps: all levels are the pressure's."""
-    x = normal(30, 90, 3) * [1, 1, 20] + [0, 0, 101_325]
+    """Acceleration beside air pressure, 40 steps: all levels are the pressure's."""
+    x = normal(20, 40, 3) * [1, 1, 20] + [0, 0, 101_325]
     mean, deviation = x.mean((0, 1)), x.std((0, 1))
     keras.utils.set_random_seed(2)
-    given_ = keras.Input((90, 3), name="x")
+    given_ = keras.Input((40, 3), name="x")
     layer = L.Bidirectional(L.GRU(6, reset_after=False, return_sequences=True))
     model = keras.Model(given_, L.Dense(4, "softmax")(L.Bidirectional(L.LSTM(5))(layer(given_))))
     raw = []
@@ -169,16 +169,16 @@ def test_what_helps_against_an_error_is_tried_and_helps_when_it_is_done(
         "unspool.parts.remedies.possible", lambda *given, **more: possible(*given, **more)[:2]
     )
     with pytest.warns(UserWarning, match="fewer than 16 of its 256 levels"):
-        done = deployed(model, x.astype(np.float32), 15, Options())
+        done = deployed(model, x.astype(np.float32), 8, Options())
     assert worst_mean(done.measured.quality) > 2
     scales, wider = done.remedies
     assert (scales.choice, wider.choice) == (("feature_scales", ""), ("activations", "int16"))
     assert worst_mean(scales.quality) < 2
     assert wider.cycles and wider.sram_kib and not wider.on_cpu
-    request = Request("", "out", again="unspool deploy m.keras --steps-per-call 15")
+    request = Request("", "out", again="unspool deploy m.keras --steps-per-call 8")
     advice = of_parts(done, {}, request).advice
     assert f"{request.again} --feature-scales" in [each.command for each in advice]
-    followed = deployed(model, x.astype(np.float32), 15, Options(feature_scales=True))
+    followed = deployed(model, x.astype(np.float32), 8, Options(feature_scales=True))
     assert worst_mean(followed.measured.quality) == worst_mean(scales.quality)
     assert followed.remedies == ()
 

@@ -16,7 +16,7 @@ BY_NAME = {f"{case.group}, {case.name}": case for case in CASES}
 
 
 @pytest.mark.parametrize(
-    "name", slow.unless([n for n in BY_NAME if slow.is_drawn(n, 12) and n != LONG], BY_NAME)
+    "name", slow.unless([n for n in BY_NAME if slow.is_drawn(n, 20) and n != LONG], BY_NAME)
 )
 def test_parts_give_what_the_network_gives(name: str) -> None:
     case = BY_NAME[name]

@@ -58,6 +58,15 @@ def _npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
     return buffer.getvalue()
 
 
+def _vast() -> bytes:
+    """An array of nothing, by a header that NumPy takes."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|V0", "fortran_order": True, "shape": (2**32, 2**40, 0)}
+    )
+    return header.getvalue()
+
+
 def _bomb() -> bytes:
     """A .npz of 70 KB that promises 64 TiB."""
     header = io.BytesIO()
@@ -87,6 +96,7 @@ def _marked(at: int, value: int) -> bytes:
         b"\x93NUMPY\x01\x00",
         b"PK\x03\x04 not a zip",
         _npy(np.zeros((4, 3, 2)))[:-8],
+        _vast(),
         _npy(np.array([{"a": 1}], object), allow_pickle=True),
         _npy(np.zeros(3)).replace(b"(3,)", b"(9000000000000000,)"),
         _npy(np.zeros(3)).replace(b"(3,)", b"(-9,-9)"),
@@ -96,7 +106,17 @@ def _marked(at: int, value: int) -> bytes:
         _marked(10, 99),
     ],
     ids=[
-        *("empty", "garbage", "cut header", "cut zip", "cut data", "pickle", "huge", "negative"),
+        *(
+            "empty",
+            "garbage",
+            "cut header",
+            "cut zip",
+            "cut data",
+            "vast",
+            "pickle",
+            "huge",
+            "negative",
+        ),
         *("records", "bomb", "encrypted", "packed unknown"),
     ],
 )

@@ -146,7 +146,7 @@ def whole(model: Any, data: np.ndarray) -> list[np.ndarray]:
 
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("whole_at_once", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", slow.but_one_of(2, MODELS))
+@pytest.mark.parametrize("name", slow.but_one_of(3, MODELS))
 def test_chunks_give_what_keras_gives_for_the_whole_sequence(
     name: str, whole_at_once: bool
 ) -> None:

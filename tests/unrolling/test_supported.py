@@ -45,9 +45,9 @@ class Variant:
         few = self.steps == self.case.lengths[0] and self.steps < 100
         is_int8 = self.activations == "int8"
         if self.case.often:
-            drawn = slow.is_drawn(self.case.name, 2 if few else 3)
+            drawn = slow.is_drawn(self.case.name, 3 if few else 5)
             return not (few and is_int8) and not (drawn and (few or is_int8))
-        return not (few and is_int8 and slow.is_drawn(self.case.name, 2))
+        return not (few and is_int8 and slow.is_drawn(self.case.name, 3))
 
     @property
     def exception(self) -> Exceptional | None:

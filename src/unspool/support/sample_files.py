@@ -1,6 +1,7 @@
 """Samples in NumPy's files, which may be damaged, or promise more than there is."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZipFile
@@ -85,3 +86,5 @@ def _check_header(file: Any, name: str, size: int) -> None:
         raise ValueError(f"{name} is of records, {dtype}")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
         raise ValueError(f"{name} promises {shape} {dtype}, but is shorter")
+    if math.prod(filter(None, shape)) * max(1, dtype.itemsize) > sys.maxsize:
+        raise ValueError(f"{name} is empty, but of the shape {shape}")  # which is not to be joined
