@@ -6,9 +6,9 @@ from typing import Any
 from unspool import stages
 from unspool.before_work import verdicts_of
 from unspool.compilation import call_costs as costs
-from unspool.compilation import targets, vela
+from unspool.compilation import targets
 from unspool.compilation.call_costs import CallCost
-from unspool.compilation.residency.keeping import keep_resident
+from unspool.compilation.residency import compiling
 from unspool.deployed import Options
 from unspool.deployment import way_of
 from unspool.errors import UnspoolError
@@ -79,21 +79,17 @@ def _in_one(
     model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
 ) -> CallCost:
     _, tflite = stages.quantized(model, few, way_of(time_steps, steps, options))
-    compiled = vela.compile(tflite, options.target or targets.target())
-    if options.resident_weights is None:
-        return costs.of_compiled(steps, compiled, compiled.cycles)
-    resident = keep_resident(compiled, tflite, options.resident_weights)
-    kept = replace(compiled, tflite=resident.tflite)
-    return costs.of_compiled(steps, kept, resident.cycles or compiled.cycles)
+    target = options.target or targets.target()
+    compiled, resident = compiling.binary(tflite, target, options.resident_weights, Clock(None))
+    return costs.of_compiled(steps, compiled, compiling.cycles(compiled, resident))
 
 
 def _in_parts(
     model: Any, few: list[Any], steps: int, time_steps: int | None, options: Options
 ) -> CallCost:
     chain, compiled = chained(model, few, steps, time_steps, options, Clock(None))
-    resident = chain.resident(compiled)
-    cycles = resident and resident.cycles
-    return costs.of_compiled(steps, compiled, cycles or compiled.cycles)
+    cycles = compiling.cycles(compiled, chain.resident(compiled))
+    return costs.of_compiled(steps, compiled, cycles)
 
 
 def _possible(multiple: int, whole: int) -> list[int]:

@@ -5,9 +5,10 @@ from typing import Any
 
 from unspool import stages
 from unspool.before_work import Labels, checked, inspected, steps_in_front, told
-from unspool.compilation import targets, vela
+from unspool.compilation import targets
 from unspool.compilation.compiled import Compiled
-from unspool.compilation.residency.keeping import Resident, keep_resident
+from unspool.compilation.residency import compiling
+from unspool.compilation.residency.keeping import Resident
 from unspool.compilation.targets import Target
 from unspool.deployed import Deployment, Options, save
 from unspool.errors import UnspoolError
@@ -232,14 +233,9 @@ def _deploy(
 def compiled_for(
     tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
 ) -> tuple[Compiled, Resident | None]:
-    """The binary, with resident weights if `resident_kib` is given."""
-    with clock.stage("compile with Vela"):
-        compiled = vela.compile(tflite, target)
+    """The binary, with resident weights if `resident_kib` is given, which TFLM can run."""
+    compiled, resident = compiling.binary(tflite, target, resident_kib, clock)
     unrunnable = tflm_limits.problem(flatbuffer.look(compiled.tflite))
     if unrunnable:  # on the CPU, of the device as of this machine
         raise UnspoolError(unrunnable)
-    if resident_kib is None:
-        return compiled, None
-    with clock.stage("keep weights resident"):
-        resident = keep_resident(compiled, tflite, resident_kib)
-    return replace(compiled, tflite=resident.tflite), resident
+    return compiled, resident

@@ -1,6 +1,5 @@
 """`unspool compile`: Vela alone, for a .tflite that is quantized already."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from unspool.cli.options import DEFAULT_OUT, Out, ResidentWeights, TargetOptions
 from unspool.compilation.targets import Target
 from unspool.errors import UnspoolError
 from unspool.support import files
+from unspool.support.progress import Clock
 
 if TYPE_CHECKING:
     from unspool.compilation.compiled import Compiled
@@ -73,16 +73,7 @@ def _compiled(
     content: bytes, target: Target, kib: float | None
 ) -> "tuple[Compiled, Resident | None]":
     """The binary; with weights in SRAM where there are KiB for them, and what that changed."""
-    from unspool.compilation import vela
-    from unspool.compilation.residency.keeping import keep_resident
+    from unspool.compilation.residency import compiling
 
     with watching() as watch:
-        watch("compile with Vela", 0, 1)
-        compiled = vela.compile(content, target)
-        watch("compile with Vela", 1, 1)
-        if kib is None:
-            return compiled, None
-        watch("keep weights resident", 0, 1)
-        resident = keep_resident(compiled, content, kib)
-        watch("keep weights resident", 1, 1)
-        return replace(compiled, tflite=resident.tflite), resident
+        return compiling.binary(content, target, kib, Clock(watch))

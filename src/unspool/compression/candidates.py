@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from unspool import stages
-from unspool.compilation.residency.keeping import keep_resident
+from unspool.compilation.residency import compiling
 from unspool.compilation.targets import Target
-from unspool.compilation.vela import compile
 from unspool.compression.compressing import compress
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
@@ -20,7 +19,7 @@ from unspool.compression.kernels import KernelSetting
 from unspool.frontend.inference_form import for_inference
 from unspool.frontend.keras_file import load
 from unspool.stages import Way
-from unspool.support.progress import Watch
+from unspool.support.progress import Clock, Watch
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,7 @@ def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Cand
     calibration = turned.samples(task.calibration)
     subject = task.way.scaled(turned.model, calibration)
     _, tflite = stages.quantized(subject, calibration, task.way)
-    compiled = compile(tflite, task.target)
-    cycles = compiled.cycles
-    if task.resident_kib is not None:
-        resident = keep_resident(compiled, tflite, task.resident_kib)
-        compiled = replace(compiled, tflite=resident.tflite)
-        cycles = resident.cycles or cycles
+    compiled, resident = compiling.binary(tflite, task.target, task.resident_kib, Clock(None))
     data, labels = task.validation
     return Candidate(
         setting=setting,
@@ -104,7 +98,7 @@ def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Cand
         ),
         flash_kib=compiled.flash_kib,
         sram_kib=compiled.sram_kib,
-        cycles=cycles,
+        cycles=compiling.cycles(compiled, resident),
         epochs=epochs,
         seconds=time.perf_counter() - start,
     )
