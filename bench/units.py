@@ -23,6 +23,7 @@ from rich.table import Table
 
 import unspool
 from unspool import FineTuning, KernelSetting, stages
+from unspool.compilation.residency import compiling
 from unspool.compilation.residency.keeping import keep_resident
 from unspool.compilation.targets import target
 from unspool.compilation.vela import compile

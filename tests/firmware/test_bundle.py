@@ -523,6 +523,21 @@ def test_refuses_an_output_that_only_vela_has(int8: bytes, compiled: Compiled) -
         bundle(flatbuffer.write(model), compiled, "kws")
 
 
+@pytest.mark.parametrize("kind", ["input", "output"])
+def test_refuses_a_signature_of_what_is_neither_taken_nor_given(
+    int8: bytes, compiled: Compiled, kind: str
+) -> None:
+    model = flatbuffer.read(int8)
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    ends = {*graph.inputs, *graph.outputs}
+    inner = next(index for index in range(len(graph.tensors)) if index not in ends)
+    (entry, *_) = signature.inputs if kind == "input" else signature.outputs
+    entry.tensorIndex = inner
+    line = f"signature calls its tensor .* the {kind} .*, which is no {kind} of its graph"
+    with pytest.raises(UnspoolError, match=line):
+        bundle(flatbuffer.write(model), compiled, "kws")
+
+
 def test_a_name_that_the_signature_leaves_out_is_the_tensors(
     int8: bytes, compiled: Compiled
 ) -> None:

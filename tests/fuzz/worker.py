@@ -10,6 +10,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import sys
 import time
 import warnings
@@ -43,7 +44,9 @@ class Watch:
             return
         if event in _RUNS_CODE:
             self.seen.append(event)
-        if event == "open" and isinstance(arguments[0], str | bytes):
+        # It opens folders by their names within others, which the event does not tell.
+        in_rmtree = sys._getframe(1).f_code.co_filename == shutil.__file__
+        if event == "open" and isinstance(arguments[0], str | bytes) and not in_rmtree:
             path = os.path.realpath(os.fsdecode(arguments[0]))
             if not path.startswith((self.folder, *self.known)):
                 self.seen.append(f"opens {path}")

@@ -47,6 +47,13 @@ def encoder_and_decoder(x: Any) -> Any:
     return L.GRU(6, return_sequences=True)(L.RepeatVector(7)(last), initial_state=state)
 
 
+def decoder_of_features(x: Any) -> Any:
+    """Features of each step, which take no binary of their own."""
+    _, state = L.GRU(6, return_state=True)(x)
+    features = L.Dropout(0.2)(L.LayerNormalization()(L.Dense(3, "relu")(x)))
+    return L.GRU(6, return_sequences=True)(features, initial_state=state)
+
+
 def states_both_ways(x: Any) -> Any:
     _, *after = both(4, L.LSTM, return_state=True)(x)
     return sequences(4, cell=L.LSTM)(x, initial_state=after)
@@ -142,6 +149,7 @@ MODELS: dict[str, tuple[Build, str]] = {
     "states": (states, "loop, once"),
     "two sequences": (two_sequences, "loop, loop"),
     "encoder and decoder": (encoder_and_decoder, "loop, once, loop"),
+    "a decoder of features": (decoder_of_features, "loop, loop"),
     "a decoder both ways": (states_both_ways, "loop, loop, once"),
     "a state that is read twice": (state_read_twice, "loop, loop"),
     "a state that is given twice": (state_given_twice, "loop, loop"),

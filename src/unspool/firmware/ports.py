@@ -92,6 +92,11 @@ def read(source: flatbuffer.Model, compiled: flatbuffer.Model, kind: str) -> tup
     known = marks.read(source)
     ports = []
     for name, index in wanted.items():
+        if index not in described:
+            raise UnspoolError(
+                f"the int8 file's signature calls its tensor {_name(source, index)!r} the {kind} "
+                f"{name!r}, which is no {kind} of its graph: it is damaged; deploy again"
+            )
         place = _place(name, _name(source, index), compiled, kind)
         tensor = replace(described[index], name=name)
         port = Port(tensor, places.index(place), place, identifiers[name])
@@ -134,7 +139,8 @@ def _place(name: str, own: str, compiled: flatbuffer.Model, kind: str) -> int:
     """
     places = dict.fromkeys(_places(compiled, kind))
     matches = [place for place in places if _name(compiled, place) == own]
-    if not matches and name in (kept := _signature(compiled, kind)):
+    kept = _signature(compiled, kind)
+    if not matches and kept.get(name) in places:
         return kept[name]
     if len(matches) != 1:
         raise UnspoolError(

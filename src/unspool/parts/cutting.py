@@ -176,9 +176,10 @@ class _Cutting:
         """A tensor in a part, in one of the forms."""
         part = self._open(number)
         if (key, form) not in part.made:
-            if (scaled := self.graph.scaled.get(key)) is not None:
-                read = self._value(scaled.inputs[0], form, number)
-                (part.made[key, form],) = scaled.call([read])
+            if (repeated := self.graph.repeated.get(key)) is not None:
+                way = Way(form, form)
+                read = [self._value(k, taken(self.graph, way, k), number) for k in repeated.inputs]
+                (part.made[key, form],) = repeated.call(read)
             elif self.where[key].get(form) == number:
                 self._run(self.giving[key], self._way(key, form), number)
             else:

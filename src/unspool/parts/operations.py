@@ -74,8 +74,8 @@ class Graph:
 
     Attributes:
         operations: in an order in which they can be run.
-        scaled: what only scales an input, which each part does by itself where it reads that: the
-            operation by what it gives.
+        repeated: what each part does by itself where it reads that, by what it gives: what only
+            scales an input, or computes little of inputs step by step.
         inputs: the model's.
         outputs: the model's.
         shapes: of every tensor, (batch, ...).
@@ -86,7 +86,7 @@ class Graph:
     """
 
     operations: tuple[Operation, ...]
-    scaled: Mapping[Key, Operation]
+    repeated: Mapping[Key, Operation]
     inputs: tuple[Key, ...]
     outputs: tuple[Key, ...]
     shapes: dict[Key, tuple[int | None, ...]]
@@ -109,11 +109,14 @@ def read(model: Any, masked: Masked) -> Graph:
         and not graph.makes_mask(model, node)
         for operation in _operations(node, sequences, halves, masked.read.get(id(node), ()))
     ]
+    scaled = {each.outputs[0]: each for each in (_scaled(model, lead) for lead in leads)}
+    small = {id(node.outputs[0]) for node in graph.nodes(model) if _is_small(node.operation)}
+    repeated = _repeated(model, operations, scaled, small)
     tensors = {id(t): t for node in graph.nodes(model) for t in node.outputs}
     tensors |= {**halves, **masked.tensors}
     return Graph(
-        operations=tuple(operations),
-        scaled={each.outputs[0]: each for each in (_scaled(model, lead) for lead in leads)},
+        operations=tuple(each for each in operations if each.outputs[0] not in repeated),
+        repeated=repeated,
         inputs=tuple(map(id, model.inputs)),
         outputs=tuple(map(id, model.outputs)),
         shapes={key: tuple(tensor.shape) for key, tensor in tensors.items()},
@@ -121,6 +124,28 @@ def read(model: Any, masked: Masked) -> Graph:
         timed=frozenset(sequences),
         masks=masked,
     )
+
+
+_SMALL = 2048
+"""Weights: a binary of its own for an operation takes as many bytes, beside them."""
+
+
+def _is_small(layer: Any) -> bool:
+    return getattr(layer, "count_params", int)() <= _SMALL
+
+
+def _repeated(
+    model: Any, operations: Sequence[Operation], scaled: Mapping[Key, Operation], small: set[Key]
+) -> Mapping[Key, Operation]:
+    """These, and what computes little of inputs, or of what is computed so, step by step."""
+    found, inputs, outputs = dict(scaled), set(map(id, model.inputs)), set(map(id, model.outputs))
+    for each in operations:
+        (key, *others) = each.outputs
+        is_of_inputs = bool(each.inputs) and inputs.union(found).issuperset(each.inputs)
+        is_by_step = each.ways == (FORWARD, BACKWARD, WHOLE) and not others
+        if is_by_step and is_of_inputs and key in small and key not in outputs:
+            found[key] = each
+    return found
 
 
 def _scaled(model: Any, lead: Leading) -> Operation:

@@ -19,7 +19,7 @@ _INPUT = -1  # before the first part
 
 def places(graph: Graph) -> Places:
     """Where each tensor of a graph can first be computed, in each form."""
-    there = (*graph.inputs, *graph.scaled, *graph.masks.computed)
+    there = (*graph.inputs, *graph.repeated, *graph.masks.computed)
     found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in there}
     lengths: dict[int, set[int]] = {}
     for operation in graph.operations:
