@@ -44,9 +44,9 @@ class Watch:
             return
         if event in _RUNS_CODE:
             self.seen.append(event)
-        # It opens folders by their names within others, which the event does not tell.
-        in_rmtree = sys._getframe(1).f_code.co_filename == shutil.__file__
-        if event == "open" and isinstance(arguments[0], str | bytes) and not in_rmtree:
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            if sys._getframe(1).f_code.co_filename == shutil.__file__:
+                return  # what it removes it opens by names within folders, which are not told
             path = os.path.realpath(os.fsdecode(arguments[0]))
             if not path.startswith((self.folder, *self.known)):
                 self.seen.append(f"opens {path}")
