@@ -20,7 +20,8 @@ SITE := $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/.doctrees docs
 TYPES := $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || $(BIN)/mypy
 
 # Neighbours stay on one worker as long as it has work: they share what their modules make.
-PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# One more than there are cores: tests wait for processes, and for browsers.
+PYTEST := $(BIN)/pytest -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist worksteal
 # Rooms that need no TensorFlow, or little.
 QUICK := $(addprefix tests/,npu compilation tflite test_rooms.py test_docs.py test_dependencies.py)
 

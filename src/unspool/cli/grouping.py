@@ -66,7 +66,7 @@ def words(group: Any) -> list[str]:
     ... class Limits:
     ...     max_ms: Annotated[float | None, typer.Option(metavar="MS")] = None
     ...     cpu: Annotated[bool, typer.Option("--no-cpu")] = False
-    >>> words(Limits(max_ms=5, cpu=True))
+    >>> words(Limits(max_ms=5.0, cpu=True))
     ['--max-ms', '5', '--no-cpu']
     """
     given: list[str] = []
@@ -79,5 +79,11 @@ def words(group: Any) -> list[str]:
         named = [name for name in (option.default, *(option.param_decls or ())) if name != ...]
         flag = named[0] if named else f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list | tuple) else [value]:
-            given += [flag] if one is True else [flag, str(getattr(one, "value", one))]
+            given += [flag] if one is True else [flag, _word(one)]
     return given
+
+
+def _word(value: Any) -> str:
+    """A value as a user gives it: `5` for 5.0."""
+    given = getattr(value, "value", value)
+    return str(int(given) if isinstance(given, float) and given.is_integer() else given)
