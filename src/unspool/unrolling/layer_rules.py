@@ -235,7 +235,7 @@ _RULES: list[tuple[Any, Callable[[Any], tuple[Action, str]]]] = [
     ),
     (keras.layers.Bidirectional, _bidirectional),
     (keras.layers.RNN, _recurrent),
-    (keras.layers.Masking | Clearing, _always("keep", "padded steps are told by an input")),
+    ((keras.layers.Masking, Clearing), _always("keep", "padded steps are told by an input")),
     (keras.layers.Embedding, _always("cpu", lookups.ON_THE_CPU)),
     (lookups.TO_WHOLE, _always("refuse", lookups.WHY_NOT_WHOLE)),
     (
