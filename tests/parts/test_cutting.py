@@ -214,6 +214,19 @@ def test_several_inputs_one_of_them_without_time() -> None:
     np.testing.assert_allclose(got, model(data), atol=2e-6)
 
 
+def test_a_state_that_is_an_input_may_be_scaled() -> None:
+    keras.utils.set_random_seed(1)
+    x, first = keras.Input((T, F), name="x"), keras.Input((4,), name="first")
+    y = L.GRU(4, return_sequences=True)(x, initial_state=L.Rescaling(0.1, 0.2)(first))
+    model = keras.Model([x, first], both(3)(y))
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(3, *t.shape[1:])).astype(np.float32) for t in model.inputs]
+    made = cut(model)
+    assert kinds(made) == "loop, loop"
+    (got,) = run(made, data)
+    np.testing.assert_allclose(got, model(data), atol=2e-6)
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [((160, 50), "once, loop, loop"), ((160, 79), "once, loop"), ((160, 158), "once, loop")],

@@ -42,9 +42,9 @@ def static(x: Any) -> tuple[list[Any], Any]:
 
 
 def begun(x: Any) -> tuple[list[Any], Any]:
-    """States that are given, in another order than the layer takes them."""
+    """States that are given, in another order than the layer takes them; one in other units."""
     c, h = keras.Input((8,), name="c"), keras.Input((8,), name="h")
-    y = L.LSTM(8, return_sequences=True)(x, initial_state=[h, c])
+    y = L.LSTM(8, return_sequences=True)(x, initial_state=[L.Rescaling(0.5)(h), c])
     return [x, c, h], [L.GRU(5)(y), L.Dense(2)(y)]
 
 

@@ -201,13 +201,19 @@ class _Cutting:
 
     def _run(self, operation: Operation, way: Way, number: int) -> None:
         read = [
-            self._read(k, False, number, operation.name)
+            self._first_state(k, operation, number)
             if k in operation.states and number % 2
             else self._value(k, taken(self.graph, way, k), number)
             for k in operation.inputs
         ]
         for key, tensor in zip(operation.outputs, operation.call(read), strict=True):
             self.parts[number].made[key, given(self.graph, way, key)] = tensor
+
+    def _first_state(self, key: Key, operation: Operation, number: int) -> Any:
+        """What a layer in a loop begins with: an input of its own, which may be scaled."""
+        if (scaled := self.graph.repeated.get(key)) is None:
+            return self._read(key, False, number, operation.name)
+        return scaled.call([self._first_state(scaled.inputs[0], operation, number)])[0]
 
     def _read(self, key: Key, backwards: bool, number: int, begins: str = "") -> Any:
         """An input of a part: what an earlier one gave.

@@ -4,6 +4,7 @@ from typing import Any
 
 from unspool.frontend import graph
 from unspool.support._tensorflow import keras
+from unspool.unrolling.leading import Scaled, leading
 
 
 def given_states(node: Any) -> list[Any]:
@@ -16,14 +17,17 @@ def given_states(node: Any) -> list[Any]:
 def begun_by_inputs(model: Any) -> set[int]:
     """Calls of recurrent layers, by id, whose first states are inputs that nothing else reads.
 
-    Of such an input, the first of several calls takes what the model is given, and each later one
-    what the call before it has left: in the same bytes of memory.
+    They may be scaled, which is done where they are quantized. Of such an input, the first of
+    several calls takes what the model is given, and each later one what the call before it has
+    left: in the same bytes of memory.
 
     Args:
         model: a built Sequential or Functional model.
     """
     whole = graph.functional(model)
     inputs, outputs = set(map(id, whole.inputs)), set(map(id, whole.outputs))
+    for lead in filter(None, leading(whole)):
+        inputs |= {id(call.outputs[0]) for call in graph.calls(whole, lead.layers[-1])}
     found = set()
     for node in graph.nodes(whole):
         states = given_states(node) if isinstance(node.operation, keras.layers.RNN) else []
@@ -43,3 +47,11 @@ def _reads(node: Any, tensor: Any) -> list[Any]:
     """The arguments of a call that are a tensor."""
     arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
     return [argument for argument in arguments if argument is tensor]
+
+
+def input_of(tensor: Any) -> Any:
+    """The input of a deploy model that a tensor is, scaled or as it is."""
+    history = tensor._keras_history
+    if not isinstance(history.operation, Scaled):
+        return tensor
+    return history.operation._inbound_nodes[history.node_index].input_tensors[0]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from unspool.support._tensorflow import keras
 from unspool.tflite import names
+from unspool.unrolling.given_states import input_of
 from unspool.unrolling.recurrent import conv_lstm, gru, keras_cell, lstm, simple_rnn
 from unspool.unrolling.recurrent.cell import Cell
 from unspool.unrolling.recurrent.initial import Constants, initial_values
@@ -112,7 +113,7 @@ def streaming(
         state_inputs = _flat(initial_state)
         if state_inputs:
             entries = [
-                (replace(state, input=inputs[id(tensor)], given=True), shape)
+                (replace(state, input=inputs[id(input_of(tensor))], given=True), shape)
                 for tensor, (state, shape) in zip(state_inputs, entries, strict=True)
             ]
         else:
