@@ -121,12 +121,12 @@ def test_a_mask_that_the_model_takes(dtype: str) -> None:
     valid = given if dtype == "bool" else keras.ops.cast(given, "bool")
     y = both(L.GRU(4, **SEQUENCES))(x, mask=valid)
     model = keras.Model([x, given], L.Dense(3)(both(L.LSTM(4))(y, mask=valid)))
-    values, is_valid = padded(count=12)
+    values, is_valid = padded(count=20)
     data = [values, is_valid.astype(dtype)]
     same(model, data)
     if dtype == "bool":
         done = unspool.deploy_in_parts(model, data, steps_per_call=12, options=QUICK)
-        assert (done.measured.simulation.equal, done.compiled.cpu_operators) == (12, ())
+        assert (done.measured.simulation.equal, done.compiled.cpu_operators) == (20, ())
 
 
 @pytest.fixture(scope="module")
@@ -174,10 +174,10 @@ def test_a_step_that_something_else_reads_too_is_not_cleared() -> None:
     z = L.Conv1D(3, 5, padding="same")(cleared)
     w = both(L.GRU(3, **SEQUENCES))(L.Concatenate()([y, x]))
     model = keras.Model(x, [w, L.GRU(4, go_backwards=True)(z)])
-    data = [padded(count=12)[0]]
+    data = [padded(count=20)[0]]
     same(model, data)
     done = unspool.deploy_in_parts(model, data, steps_per_call=10, options=QUICK)
-    assert (done.measured.simulation.equal, done.compiled.cpu_operators) == (12, ())
+    assert (done.measured.simulation.equal, done.compiled.cpu_operators) == (20, ())
     assert done.measured.quality is not None
     assert max(column.mean for column in done.measured.quality.columns) < 3
 
