@@ -5,7 +5,7 @@ from typing import Any
 
 from unspool import stages
 from unspool.before_work import Labels, checked, inspected, steps_in_front, told
-from unspool.compilation import targets
+from unspool.compilation import targets, vela
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency import compiling
 from unspool.compilation.residency.keeping import Resident
@@ -234,8 +234,9 @@ def compiled_for(
     tflite: bytes, target: Target, resident_kib: float | None, clock: Clock
 ) -> tuple[Compiled, Resident | None]:
     """The binary, with resident weights if `resident_kib` is given, which TFLM can run."""
-    compiled, resident = compiling.binary(tflite, target, resident_kib, clock)
+    with clock.stage("compile with Vela"):
+        compiled = vela.compile(tflite, target)
     unrunnable = tflm_limits.problem(flatbuffer.look(compiled.tflite))
     if unrunnable:  # on the CPU, of the device as of this machine
         raise UnspoolError(unrunnable)
-    return compiled, resident
+    return compiling.with_resident(compiled, tflite, resident_kib, clock)

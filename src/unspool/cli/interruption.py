@@ -70,12 +70,12 @@ def interruptible(came: list[int]) -> Iterator[None]:
 
 
 def _is_kept(place: str) -> bool:
-    """Whether nothing is raised where a file's code runs: an import's locks would stay closed."""
+    """Whether nothing is raised in a file's code: locks would stay closed, or it would be lost."""
     return place.startswith(_IMPORTING) or place.endswith(_LOST)
 
 
 def _is_of_a_signal(error: BaseException | None) -> bool:
     """Whether an exception is what a signal raised, or what C made of it."""
-    if error is None or isinstance(error, KeyboardInterrupt):
-        return error is not None
-    return _is_of_a_signal(error.__cause__)
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None

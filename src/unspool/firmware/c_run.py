@@ -13,8 +13,8 @@ _NEW_LINE = "\n"  # within the braces of an f-string, before Python 3.12
 def function(name: str, interface: Interface) -> tuple[str, str, str]:
     """(comment, declaration, body) of `<name>_run`."""
     ports = own_ports(interface)
-    first = [each for each in ports if each[2].begins_state]
-    each = [each for each in ports if not each[2].begins_state]
+    begin = [entry for entry in ports if entry[2].begins_state]
+    in_each = [entry for entry in ports if entry not in begin]
     opening = f"int {name}_run("
     arguments = [
         f"void *const inputs[{name.upper()}_INPUTS]",
@@ -30,12 +30,12 @@ def function(name: str, interface: Interface) -> tuple[str, str, str]:
         opening + f",\n{' ' * len(opening)}".join(arguments) + ")",
         f"    int32_t call{_counters(ports)};\n    int status;\n\n"
         f"{f'    {name}_reset_states(inputs);{_NEW_LINE}' * bool(interface.reset)}"
-        f"{_before_the_calls(_copies(name, first, 'input'))}"
+        f"{_before_the_calls(_copies(name, begin, 'input'))}"
         f"    for (call = 0; call < {name.upper()}_CALLS; call++) {{\n"
-        f"{_copies(name, each, 'input')}"
+        f"{_copies(name, in_each, 'input')}"
         "        status = invoke(context);\n"
         "        if (status != 0) {\n            return status;\n        }\n"
-        f"{_copies(name, each, 'output')}"
+        f"{_copies(name, in_each, 'output')}"
         f"{f'        {name}_copy_states(inputs, outputs);{_NEW_LINE}' * bool(interface.states)}"
         "    }\n    return 0;\n",
     )

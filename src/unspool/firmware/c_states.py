@@ -36,11 +36,10 @@ def reset(name: str, interface: Interface) -> tuple[str, str, str]:
     writes = [_initial(name, state) for state in states]
     loop = "    int32_t i;\n\n" if any("for (i" in write for write in writes) else ""
     counted = f"    {name}_calls = 0;\n" if _most_held(interface) else ""
+    stays = "\n * One that begins with what is given stays." * (states != interface.states)
     return (
         f"Set every state to {'what it starts with' if constants else '0'}: before the first "
-        "sample of a sequence.\n * inputs[i] is the data of input i."
-        + "\n * One that begins with what is given stays."
-        * (states != interface.states),
+        f"sample of a sequence.\n * inputs[i] is the data of input i.{stays}",
         f"void {name}_reset_states(void *const inputs[{name.upper()}_INPUTS])",
         constants + (loop or ("\n" if constants else "")) + counted + "".join(writes),
     )

@@ -23,15 +23,12 @@ class State:
         target: the input that takes it next time.
         initial: what the input holds before the first call, stored; flat. Empty for zeros.
         held: calls at the beginning after which it holds that again.
-        given: the target is one of the network's inputs, and holds before the first call what was
-            put there.
     """
 
     source: Port
     target: Port
     initial: tuple[int, ...] = ()
     held: int = 0
-    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Interface:
     @property
     def reset(self) -> tuple[State, ...]:
         """States that begin with what they are known to begin with."""
-        return tuple(state for state in self.states if not state.given)
+        return tuple(state for state in self.states if not state.target.begins_state)
 
     @property
     def data_outputs(self) -> tuple[Port, ...]:
@@ -121,7 +118,7 @@ def _states(
     for pair in state_pairs(marks.read(source).carried, before, after):
         stored = before[pair.input].quantize(np.asarray(pair.initial)).tolist()
         source_port, target = sources[after[pair.output].name], targets[before[pair.input].name]
-        yield State(source_port, target, tuple(stored), pair.held, pair.given)
+        yield State(source_port, target, tuple(stored), pair.held)
 
 
 def _copy_order(

@@ -221,7 +221,7 @@ def _states(name: str, interface: Interface) -> str:
     given = "".join(
         f"\n`{printable(state.target.tensor.name)}` begins with what `{name}_run` is given."
         for state in interface.states
-        if state.given
+        if state.target.begins_state
     )
     return (
         "States, which are the same bytes as output and as input:\n\n"

@@ -172,7 +172,7 @@ def _operations(
     if isinstance(layer, keras.layers.Bidirectional) and states is not None:
         yield from _both_ways(node, sequences, halves, masks, states)
         return
-    read, ways = _read(node), _ways(node, sequences)
+    read, ways = _read(node), _ways(node, sequences, states)
     called = _from_the_front(layer, layer.name, node) if ways == (_TURNED,) else layer
     if isinstance(layer, keras.layers.Masking) and masks:
         called = Clearing(name=layer.name)
@@ -208,14 +208,14 @@ def _read(node: Any) -> tuple[Key, ...]:
     return tuple(dict.fromkeys(id(tensor) for tensor in node.input_tensors if tensor is not mask))
 
 
-def _ways(node: Any, sequences: set[int]) -> tuple[Way, ...]:
-    """How a node may be done."""
+def _ways(node: Any, sequences: set[Key], states: tuple[Key, ...] | None) -> tuple[Way, ...]:
+    """How a node may be done, whose states are what `_states` gives."""
     layer, given = node.operation, [id(tensor) in sequences for tensor in node.outputs]
     is_recurrent = isinstance(layer, keras.layers.RNN)
     if sequences.isdisjoint(_read(node)):
         return (WHOLE,) if is_recurrent or any(given) else (LAST, WHOLE)
     if is_recurrent:
-        if _states(node, sequences) is None:
+        if states is None:
             return (WHOLE,)
         return (_TURNED,) if layer.go_backwards else (FORWARD,)
     if graph.is_graph(layer):

@@ -28,7 +28,7 @@ class Calling:
         """Take what a file has.
 
         Args:
-            inputs: without states and computed masks.
+            inputs: what samples hold, in order.
             outputs: without states.
             marks: of the file.
             goes_on: whether it has states, so that one call goes on where another one ended.

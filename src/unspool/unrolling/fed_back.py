@@ -11,6 +11,7 @@ from unspool.errors import UnspoolError
 from unspool.frontend import graph, structure
 from unspool.support._tensorflow import keras
 from unspool.tflite.names import State
+from unspool.unrolling.given_states import given_states
 
 
 def fed_back(model: Any, given: Mapping[str, str]) -> tuple[State, ...]:
@@ -51,9 +52,7 @@ def _found(model: Any) -> Iterator[tuple[str, str, str]]:
     for node in graph.nodes(model):
         if not isinstance(node.operation, keras.layers.RNN):
             continue
-        given_states = keras.tree.flatten(node.arguments.kwargs.get("initial_state"))
-        initial = [tensor for tensor in given_states if tensor is not None]
-        for tensor, after in zip(initial, _states(node), strict=False):
+        for tensor, after in zip(given_states(node), _states(node), strict=False):
             before = _before(tensor)
             if id(before) in given and id(after) in outputs:
                 yield node.operation.name, given[id(before)], outputs[id(after)]

@@ -31,22 +31,14 @@ def begun_by_inputs(model: Any) -> set[int]:
     found = set()
     for node in graph.nodes(whole):
         states = given_states(node) if isinstance(node.operation, keras.layers.RNN) else []
-        keys = set(map(id, states))
-        if (
-            states
-            and len(keys) == len(states)
-            and keys <= inputs - outputs
-            and all(len(_reads(node, tensor)) == 1 for tensor in states)
-            and all(graph.readers(whole, tensor) == [node] for tensor in states)
+        if states and all(
+            id(state) in inputs - outputs
+            and graph.readers(whole, state) == [node]
+            and sum(read is state for read in node.input_tensors) == 1
+            for state in states
         ):
             found.add(id(node))
     return found
-
-
-def _reads(node: Any, tensor: Any) -> list[Any]:
-    """The arguments of a call that are a tensor."""
-    arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
-    return [argument for argument in arguments if argument is tensor]
 
 
 def input_of(tensor: Any) -> Any:

@@ -25,6 +25,13 @@ def binary(
     """
     with clock.stage("compile with Vela"):
         compiled = vela.compile(tflite, target)
+    return with_resident(compiled, tflite, resident_kib, clock)
+
+
+def with_resident(
+    compiled: Compiled, tflite: bytes, resident_kib: float | None, clock: Clock
+) -> tuple[Compiled, Resident | None]:
+    """The same of what Vela has made of the file."""
     if resident_kib is None:
         return compiled, None
     with clock.stage("keep weights resident"):
