@@ -85,6 +85,20 @@ def test_lengths_of_a_network_without_masks(int8_tflite: bytes, data: np.ndarray
         Session(int8_tflite).predict(data, lengths=np.ones(len(data), int))
 
 
+@pytest.mark.parametrize(
+    "call", [lambda gru, x, h: gru(x, h), lambda gru, x, h: gru(x, initial_state=h)]
+)
+def test_given_states_however_they_are_a_layer_gets_no_mask_from_keras(call: Any) -> None:
+    keras.utils.set_random_seed(1)
+    x, h = keras.Input((T, 3), name="x"), keras.Input((4,), name="h")
+    model = keras.Model([x, h], L.Dense(2)(call(L.GRU(4), L.Masking(-1.0)(x), h)))
+    data = [padded()[0], np.random.default_rng(0).normal(0, 1, (len(padded()[0]), 4))]
+    session = Session(unspool.convert(unspool.unroll(model)))
+    assert [tensor.name for tensor in session.inputs] == ["x", "h"]
+    (got,) = session.predict([array.astype(np.float32) for array in data])
+    np.testing.assert_allclose(got, model.predict(data, verbose=0), atol=1e-5)
+
+
 def test_padding_of_any_kind_is_what_keras_makes_of_it(done: unspool.Deployment) -> None:
     """All padded, none padded, padded in front, and with a gap."""
     x = padded()[0][:4].copy()

@@ -77,7 +77,7 @@ def _read(node: Any, masks: Masks) -> Sources:
     source = masks.source(layer, args)
     if isinstance(layer, keras.layers.Masking) and source and not _is_cleared(source):
         return (source,)  # other layers read its input as it is, in any part
-    is_read = bool(received) and reads_mask(layer, kwargs.get("mask"), kwargs)
+    is_read = bool(received) and reads_mask(layer, kwargs.get("mask"), args, kwargs)
     return received[0] or () if is_read else ()
 
 

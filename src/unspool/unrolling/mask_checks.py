@@ -141,7 +141,7 @@ def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
         if is_masked and isinstance(layer, keras.layers.GlobalAveragePooling1D):
             found.notes[id(layer)] = "averages the valid steps alone"
         elif is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
-            is_read = reads_mask(layer, kwargs.get("mask"), kwargs)
+            is_read = reads_mask(layer, kwargs.get("mask"), args, kwargs)
             found.notes[id(layer)] = (
                 "keeps its states in padded steps"
                 if is_read

@@ -200,7 +200,7 @@ class Clearing(keras.layers.Layer):  # type: ignore[misc]
         return shape
 
 
-def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
+def reads_mask(layer: Any, mask: Any, args: Sequence[Any], arguments: Mapping[str, Any]) -> bool:
     """Whether a call of a layer that computes with masks is given one, by Keras or as an argument.
 
     Keras gives the input's own mask only to layers that are called with a single tensor: not to
@@ -210,4 +210,5 @@ def reads_mask(layer: Any, mask: Any, arguments: Mapping[str, Any]) -> bool:
         return True
     if not isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
         return False
-    return mask is not None or arguments.get("initial_state") is None
+    states = (*args[1:2], arguments.get("initial_state"))
+    return mask is not None or all(state is None for state in states)

@@ -110,7 +110,7 @@ class Rebuilder:
             source = self.masks.source(layer, args)
             if source and source.value and not source.is_cleared:
                 kwargs["mask"] = self.masks.begun(source)
-        elif received and reads_mask(layer, mask, kwargs):
+        elif received and reads_mask(layer, mask, args, kwargs):
             kwargs["mask"] = received[0]
         outputs = copy(*args, **kwargs)
         self.masks.put(layer, args, received, outputs)
