@@ -1,26 +1,20 @@
 """A search on a cluster: Dask's own scheduler and workers, on the loopback, killed on the way."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from searches import SETTINGS, free_port, kill, searched
 
-from unspool import FineTuning, Goal, KernelSetting, Search, UnspoolError, search
+from unspool import Goal, Search, UnspoolError
 from unspool.compression.cluster import on_cluster
-from unspool.support._tensorflow import keras
 
 DASK = Path(sys.executable).with_name("dask")
-SETTINGS = tuple(KernelSetting(0.1 * tenths, 8) for tenths in (2, 4, 6))
 
 
 @dataclass(frozen=True)
@@ -33,9 +27,7 @@ class Cluster:
 @contextmanager
 def running(folder: Path, workers: int) -> Iterator[Cluster]:
     """A scheduler and workers of one thread each; all of them are gone afterwards."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     address = f"127.0.0.1:{port}"
     with ExitStack() as processes:
 
@@ -57,12 +49,6 @@ def running(folder: Path, workers: int) -> Iterator[Cluster]:
         yield Cluster(f"dask://{address}", scheduler, tuple(started))
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """A process and the children that watch over it, or that it watches over."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
 def wait_for(address: str, workers: int) -> None:
     from distributed import Client
 
@@ -74,22 +60,6 @@ def wait_for(address: str, workers: int) -> None:
                 return
         except OSError:  # the scheduler is not up yet
             time.sleep(0.1)
-
-
-def task() -> tuple[Any, np.ndarray, np.ndarray]:
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 4))
-    head = keras.layers.Dense(2, activation="softmax")
-    model = keras.Model(x, head(keras.layers.SimpleRNN(16)(x)))
-    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    data = np.random.default_rng(0).normal(0, 1, (400, 8, 4)).astype(np.float32)
-    return model, data, (data[:, :, 0].sum(1) > 0).astype(np.int64)
-
-
-def searched(folder: Path, **options: Any) -> Search:
-    tuning = FineTuning(epochs=2, batch_size=95)
-    options = {"goal": Goal(max_loss=100), "settings": SETTINGS, "fine_tuning": tuning, **options}
-    return search(*task(), folder, **options)
 
 
 @pytest.mark.slow
@@ -140,7 +110,8 @@ def test_a_scheduler_that_dies_is_told_and_the_search_goes_on(tmp_path: Path) ->
         ("spark://here:1", "expected dask://HOST:PORT or ray://HOST:PORT"),
         ("dask://", "expected dask://HOST:PORT"),
         ("127.0.0.1:8786", "expected dask://HOST:PORT"),
-        ("ray://127.0.0.1:1", r"ray is not installed: pip install 'unspool\[ray\]'"),
+        ("ray://head", "expected ray://HOST:PORT, such as ray://head:10001"),
+        ("ray://head:99999", "expected ray://HOST:PORT"),
     ],
 )
 def test_a_cluster_that_there_cannot_be_is_said(address: str, message: str) -> None:
@@ -148,10 +119,22 @@ def test_a_cluster_that_there_cannot_be_is_said(address: str, message: str) -> N
         pass
 
 
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unspool.compression.cluster._SECONDS", 0.5)
-    message = r"'dask://127\.0\.0\.1:1': nobody answers there"
-    with pytest.raises(UnspoolError, match=message), on_cluster("dask://127.0.0.1:1"):
+@pytest.mark.parametrize("kind", ["dask", "ray"])
+def test_nobody_answers(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unspool.compression.dask_cluster._SECONDS", 0.5)
+    address = f"{kind}://127.0.0.1:1"
+    message = f"{address!r}: nobody answers there"
+    with pytest.raises(UnspoolError, match=message), on_cluster(address):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_package_that_is_missing_is_said(
+    kind: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    message = rf"not installed: pip install 'unspool\[{kind}\]'"
+    with pytest.raises(UnspoolError, match=message), on_cluster(f"{kind}://127.0.0.1:1"):
         pass
 
 

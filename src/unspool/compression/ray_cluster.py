@@ -16,6 +16,8 @@ from unspool.compression.running import Runner, running_on
 from unspool.errors import UnspoolError
 
 _SECONDS = 10
+_CONNECTIONS = 3
+"""Attempts: a head of Ray's now and then fails to start its process for a client."""
 _LAST_PORT = 65535
 _OFTEN = 2
 """Seconds between looks whether there are machines left."""
@@ -60,7 +62,9 @@ def _check_listens(address: str, place: str) -> None:
     """Say at once that nobody is there: Ray would try again and again."""
     host, _, port = place.rpartition(":")
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise UnspoolError(f"cluster {address!r}: expected ray://HOST:PORT, such as ray://head:10001")
+        raise UnspoolError(
+            f"cluster {address!r}: expected ray://HOST:PORT, such as ray://head:10001"
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
     except OSError as error:
@@ -73,17 +77,25 @@ def _connect(ray: Any, address: str) -> None:
     # Ray reads it when it is first used: three times so long, where its own way takes 30 s.
     os.environ.setdefault("RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S", str(_SECONDS // 3))
     os.environ.setdefault("RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S", str(_SECONDS // 3))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except RuntimeError as error:  # of other versions, which are in lines of their own
-        raise UnspoolError(f"cluster {address!r}: {' '.join(str(error).split())}") from error
-    except Exception as error:
-        raise UnspoolError(
-            f"cluster {address!r}: no client server of Ray's answers there: {line(error)}; its port "
-            "is 10001 where `ray start` is told no other"
-        ) from error
+    for left in reversed(range(_CONNECTIONS)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+                return
+        except RuntimeError as error:  # of other versions, which are in lines of their own
+            raise UnspoolError(f"cluster {address!r}: {' '.join(str(error).split())}") from error
+        except Exception as error:
+            if not (left and isinstance(error, ConnectionAbortedError)):
+                raise _no_client_server(address, error) from error
+
+
+def _no_client_server(address: str, error: Exception) -> UnspoolError:
+    *_, last = str(error).strip().splitlines() or [type(error).__name__]
+    return UnspoolError(
+        f"cluster {address!r}: no client server of Ray's answers there: {last}; its port is 10001 "
+        "where `ray start` is told no other"
+    )
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,10 @@ class _Machines:
         there = self._there(task)
         spread = self.ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_tried())
         running = [
-            self._asked(spread.remote, there, cloudpickle.dumps(each)) for each in settings
+            self._asked(
+                spread.options(name=f"unspool: {each}").remote, there, cloudpickle.dumps(each)
+            )
+            for each in settings
         ]
         try:
             while running:
@@ -178,6 +193,7 @@ def _tried() -> Callable[[bytes, bytes], bytes]:
         from unspool.compression import candidates
 
         found = candidates.run(cloudpickle.loads(task), cloudpickle.loads(setting))
-        return cloudpickle.dumps(found)
+        content: bytes = cloudpickle.dumps(found)
+        return content
 
     return tried

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -17,10 +17,7 @@ from unspool.compression.kernels import KernelSetting
 from unspool.support.processes import end_with, without_interrupts
 from unspool.support.progress import Watch
 
-
-Attempts: TypeAlias = Callable[
-    [Task, Sequence[KernelSetting]], Iterator[tuple[Candidate, bytes]]
-]
+Attempts: TypeAlias = Callable[[Task, Sequence[KernelSetting]], Iterator[tuple[Candidate, bytes]]]
 """Tries settings side by side: each one's candidate and its model's bytes, as they are finished."""
 
 
@@ -54,10 +51,9 @@ class Runner:
             else:
                 yield candidate
         if missing:
-            with closing(self.attempts(task, missing)) as attempts:
-                for candidate, content in attempts:
-                    store.keep(candidate, content)
-                    yield candidate
+            for candidate, content in self.attempts(task, missing):
+                store.keep(candidate, content)
+                yield candidate
 
 
 _elsewhere: ContextVar[Runner | None] = ContextVar("_elsewhere", default=None)
