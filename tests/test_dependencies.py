@@ -29,7 +29,7 @@ import unspool
 
 SOURCES = Path(unspool.__file__).parent
 
-NOT_PINNED = {"ray", "release"}
+NOT_PINNED = {"release"}
 """Extras that `make test` runs nothing of."""
 
 THEIR_OWN = {"torch"}
