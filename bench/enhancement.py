@@ -1,13 +1,13 @@
 """Speech enhancement: how far an LSTM network shrinks, as in TinyLSTMs, and what it then loses.
 
-Usage: python bench/enhancement.py    (espeak-ng speaks; about half an hour on two cores)
+Usage: python bench/enhancement.py    (espeak-ng speaks; some 25 minutes on two cores)
 
 TinyLSTMs (Fedorov et al. 2020, arXiv 2005.11138) made a network for speech enhancement 11.9 times
 smaller, with 2.9 times fewer operations, for 0.55 dB of SDR. Here a network of that kind, two
 LSTM(256) and two dense layers over 128 mel bands, learns to take noise out of what espeak-ng says
 (the sounds of examples/noise_suppressor.py), is deployed as a stream of one frame a call for
-ethos-u55-128, and again after `unspool.compress`. Their sounds are of people and other ones: the
-ratios can be laid side by side, the decibels cannot.
+ethos-u55-128, and again after `unspool.compress`; the last row is as small from the start. Their
+sounds are other ones, of people: decibels cannot be laid side by side.
 
 Weights: of the Keras model, 4 bytes each. Flash: the compiled file. Multiply-accumulates: of the
 matrix products in the int8 graph, a frame. Cycles: Vela's estimate, a frame. SI-SDR: what is added
