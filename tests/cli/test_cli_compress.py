@@ -12,6 +12,7 @@ import onnx_models
 import pytest
 import shared
 import slow
+import torch_archive
 from command_files import Deployed
 from commands import NOISE, stopped, unspool
 from conftest import random_samples, small_model
@@ -171,6 +172,20 @@ def test_an_onnx_file_that_cannot_be_is_refused_before_work(case: str, tmp_path:
     )
     assert run.returncode == 2 and message in run.stderr
     assert not (tmp_path / "s.onnx").exists()
+
+
+def test_an_onnx_file_that_cannot_hold_new_weights_is_refused_before_work(tmp_path: Path) -> None:
+    """The exporter has merged two weights into one: as they are they fit, others do not."""
+    source = torch_archive.unpacked(tmp_path, "forecaster.dynamo.onnx")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 30, 4), np.float32))
+    run = unspool(
+        *("compress", source, "--data", tmp_path / "x.npy", "--epochs", "2", "--sparsity", "0.5"),
+        *("--out", tmp_path / "out", "--out-onnx", tmp_path / "s.onnx"),
+    )
+    assert run.returncode == 2
+    assert "the weight 'decoder/lstm_cell/kernel' is computed from several" in run.stderr
+    assert "fine-tune" not in run.stderr
+    assert not (tmp_path / "out").exists() and not (tmp_path / "s.onnx").exists()
 
 
 @pytest.mark.usefixtures("computing")

@@ -59,8 +59,8 @@ def compress_command(
     trained = _loaded(given, config, told, training.loss)
     aware = kernels.quantization_aware
     inputs = Inputs(trained, arrays, tuning, aware, stream, options, folder)
-    if onnx_file:  # whether its weights can be told apart is known before any work
-        to_onnx(trained, given.model, **told)
+    if onnx_file:  # whether it can hold what becomes of its weights is known before any work
+        to_onnx(_moved(trained), given.model, **told)
     if goal is not None:
         smaller, compression = search_for(inputs, goal, searched, keeps_units=bool(onnx_file))
     else:
@@ -70,6 +70,19 @@ def compress_command(
         console().print(f"the ONNX graph with the new weights: {onnx_file}", markup=False)
     command = again(given, inputs.stream, quantization, target, folder)
     _finish(inputs, smaller, compression, command)
+
+
+def _moved(trained: Any) -> Any:
+    """A copy of a model, each of whose weights is another one, as after a training."""
+    import numpy as np
+
+    from unspool.frontend.graph import cloned
+
+    other, random = cloned(trained), np.random.default_rng(0)
+    other.set_weights(trained.get_weights())
+    for weight in other.trainable_variables:
+        weight.assign(np.asarray(weight) + random.uniform(0.01, 0.02, weight.shape))
+    return other
 
 
 def _loaded(

@@ -49,7 +49,7 @@ def with_weights(path: Path, piece: Piece, model: Any) -> bytes:
         if not np.allclose(found, own, rtol=0, atol=1e-6):
             raise UnspoolError(
                 f"the weight {name!r} is computed from several of the file's, which cannot be told "
-                "from it"
+                "from it; the Keras model alone can hold another one"
             )
     content: bytes = file.filled(values).SerializeToString()
     return content
