@@ -83,6 +83,15 @@ def calls(model: Any, layer: Any) -> list[Any]:
     return [node for node in nodes(model) if node.operation is layer]
 
 
+def maker(tensor: Any) -> Any:
+    """The node, a call of an operation, that computes a tensor.
+
+    Not of a state that a Bidirectional gives: Keras knows it by the layer within, which has none.
+    """
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
 def readers(model: Any, tensor: Any) -> list[Any]:
     """The nodes of a model's graph, each a call of an operation, that read a tensor's values.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from unspool.frontend.activations import activation_name
-from unspool.frontend.graph import functional, is_graph, rows_of_ids, takes_ids
+from unspool.frontend.graph import functional, is_graph, maker, rows_of_ids, takes_ids
 from unspool.frontend.sequences import in_time
 from unspool.support._tensorflow import keras, tf
 from unspool.support.samples import OpenInput
@@ -187,8 +187,7 @@ def last_activation(tensor: Any) -> str:
         if is_graph(operation):
             tensor = operation.outputs[0]
         elif isinstance(operation, _LOOKED_THROUGH):
-            node = operation._inbound_nodes[tensor._keras_history.node_index]
-            tensor = node.input_tensors[0]
+            tensor = maker(tensor).input_tensors[0]
         else:
             break
         operation = tensor._keras_history.operation

@@ -57,7 +57,7 @@ def call_alone(node: Any, time_steps: int) -> Alone:
 
 def rebuilt_with(node: Any) -> list[Any]:
     """The calls that are rebuilt with a call, in their order: they give it no real values."""
-    makers = [_maker(tensor) for tensor in node.input_tensors if not _is_given(tensor)]
+    makers = [graph.maker(tensor) for tensor in node.input_tensors if not _is_given(tensor)]
     return [each for maker in makers for each in (*rebuilt_with(maker), maker)]
 
 
@@ -89,13 +89,7 @@ _ADDRESS = " at 0x"  # of an object without a text of its own
 
 def _is_given(tensor: Any) -> bool:
     """Whether a tensor is an input where its reader is tried."""
-    return is_real(tensor) or _maker(tensor).is_input
-
-
-def _maker(tensor: Any) -> Any:
-    """The node of the graph that computes a tensor."""
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
+    return is_real(tensor) or graph.maker(tensor).is_input
 
 
 @dataclass
@@ -119,11 +113,11 @@ class _Network:
             if _is_given(tensor):
                 self._made[id(tensor)] = self._input(tensor, reader)
             else:
-                self.call(_maker(tensor))
+                self.call(graph.maker(tensor))
         return self._made[id(tensor)]
 
     def _input(self, tensor: Any, reader: Any) -> Any:
-        steps = self.time_steps + sum(padding(_maker(tensor).operation) or ())
+        steps = self.time_steps + sum(padding(graph.maker(tensor).operation) or ())
         shape = [steps if size is None else size for size in tensor.shape[1:]]
         whole = graph.is_whole(reader.outputs[0]) and graph.hands_on(reader, tensor)
         dtype = "int32" if whole or graph.looks_up(reader, tensor) else "float32"

@@ -71,8 +71,7 @@ def _states(node: Any) -> list[Any]:
 def _before(tensor: Any) -> Any:
     """The tensor that another one is, behind layers that do nothing at inference."""
     while isinstance(tensor._keras_history.operation, structure.REMOVED):
-        history = tensor._keras_history
-        tensor = history.operation._inbound_nodes[history.node_index].input_tensors[0]
+        tensor = graph.maker(tensor).input_tensors[0]
     return tensor
 
 

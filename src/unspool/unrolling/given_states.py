@@ -43,7 +43,5 @@ def begun_by_inputs(model: Any) -> set[int]:
 
 def input_of(tensor: Any) -> Any:
     """The input of a deploy model that a tensor is, scaled or as it is."""
-    history = tensor._keras_history
-    if not isinstance(history.operation, Scaled):
-        return tensor
-    return history.operation._inbound_nodes[history.node_index].input_tensors[0]
+    is_scaled = isinstance(tensor._keras_history.operation, Scaled)
+    return graph.maker(tensor).input_tensors[0] if is_scaled else tensor

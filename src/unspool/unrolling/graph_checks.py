@@ -64,9 +64,8 @@ def _check_ends(model: Any) -> None:
 
 def _first_of_whole(tensor: Any) -> Any:
     """The operation that makes whole numbers or truth values of real ones, on a tensor's way."""
-    history = tensor._keras_history
-    node = history.operation._inbound_nodes[history.node_index]
+    node = graph.maker(tensor)
     for read in node.input_tensors:
-        if not graph.is_real(read) and not read._keras_history.operation._inbound_nodes[0].is_input:
+        if not graph.is_real(read) and not graph.maker(read).is_input:
             return _first_of_whole(read)
-    return history.operation
+    return node.operation

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from unspool.frontend.graph import hands_on, is_real
+from unspool.frontend.graph import hands_on, is_real, maker
 from unspool.support._tensorflow import keras
 
 TO_WHOLE = (
@@ -61,13 +61,12 @@ def problem(layer: Any, calls: Sequence[Any]) -> str:
 
 def _are_computed(ids: Any) -> bool:
     """Whether ids are cast from real numbers that are no input of the model."""
-    history = ids._keras_history
-    maker = history.operation._inbound_nodes[history.node_index]
-    if maker.is_input:
+    node = maker(ids)
+    if node.is_input:
         return False
-    if not all(hands_on(maker, tensor) for tensor in maker.input_tensors):
+    if not all(hands_on(node, tensor) for tensor in node.input_tensors):
         return is_real(ids)
-    return any(map(_are_computed, maker.input_tensors))
+    return any(map(_are_computed, node.input_tensors))
 
 
 def _constants(node: Any) -> list[Any]:

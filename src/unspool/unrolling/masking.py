@@ -157,11 +157,10 @@ _MERGES = (
 
 def _call(tensor: Any) -> tuple[Any, Sequence[Any]]:
     """The operation that gives a tensor, and what it was called with."""
-    history = tensor._keras_history
-    if isinstance(history.operation, FunctionForm):
-        return history.operation.stands_for
-    node = history.operation._inbound_nodes[history.node_index]
-    return history.operation, node.arguments.args
+    operation = tensor._keras_history.operation
+    if isinstance(operation, FunctionForm):
+        return operation.stands_for
+    return operation, graph.maker(tensor).arguments.args
 
 
 def values_of_masking_alone(model: Any) -> dict[int, float]:

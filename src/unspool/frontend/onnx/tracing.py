@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from unspool.frontend.graph import maker
 from unspool.frontend.onnx.graph import Graph, Listed
 from unspool.frontend.onnx.quantized import ROUNDING
 from unspool.frontend.origins import Origin
@@ -48,12 +49,13 @@ def made_since(tensors: Iterable[Any], known: dict[int, Any]) -> list[Any]:
     """
     found, left = [], list(tensors)
     while left:
-        history = getattr(left.pop(), "_keras_history", None)
+        tensor = left.pop()
+        history = getattr(tensor, "_keras_history", None)
         if history is None or history.operation is None or id(history.operation) in known:
             continue
         known[id(history.operation)] = history.operation
         found.append(history.operation)
-        left += history.operation._inbound_nodes[history.node_index].input_tensors
+        left += maker(tensor).input_tensors
     return found
 
 

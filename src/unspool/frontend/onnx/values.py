@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from unspool.errors import UnspoolError
+from unspool.frontend.graph import maker
 from unspool.support._tensorflow import keras
 
 _MOST_PIECES = 4096
@@ -91,9 +92,9 @@ def arranged(value: Value, order: Sequence[int]) -> Any:
 
 def reshaped(tensor: Any, sizes: tuple[int, ...]) -> Any:
     """A tensor with other sizes behind the batch, by a layer if they are others."""
-    history = tensor._keras_history if hasattr(tensor, "_keras_history") else None
+    history = getattr(tensor, "_keras_history", None)
     if history and isinstance(history.operation, keras.layers.Reshape):  # in place of this one
-        tensor = history.operation._inbound_nodes[history.node_index].input_tensors[0]
+        tensor = maker(tensor).input_tensors[0]
     if tuple(tensor.shape[1:]) == sizes:
         return tensor
     # A first axis that may be opened again.
