@@ -86,7 +86,7 @@ def main() -> None:
         cells = []
         for count in LEFT:
             setting = KernelSetting(0.0, None, count)
-            cut, _ = with_fewer_units(model, setting, {}, partial(np.copy, score))
+            cut = with_fewer_units(model, setting, {}, partial(np.copy, score)).model
             tuned = unspool.compress(
                 *(model, data, labels), setting=setting, unit_scores=score, fine_tuning=TUNING
             )

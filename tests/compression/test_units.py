@@ -11,7 +11,8 @@ import slow
 
 import unspool
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
-from unspool.compression.fewer_units import unit_scores, with_fewer_units
+from unspool.compression.fewer_units import Fewer, unit_scores, with_fewer_units
+from unspool.compression.states import States
 from unspool.compression.units import scores
 from unspool.compression.units.choice import wishes
 from unspool.compression.units.layout import layout
@@ -189,7 +190,7 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "_DRAWS", 8)
 
 
-def fewer(model: Any, setting: KernelSetting, **layers: float) -> tuple[Any, Any]:
+def fewer(model: Any, setting: KernelSetting, **layers: float) -> Fewer:
     """The model with fewer units, and what became of its layers; not fine-tuned."""
     model.compile(loss="mse")
     own = {name: KernelSetting(units=units) for name, units in layers.items()}
@@ -202,23 +203,37 @@ def outputs(model: Any, data: Sequence[np.ndarray]) -> np.ndarray:
 
 
 @cache
-def without_the_dead(name: str) -> tuple[Any, Any, Any]:
-    """A model, the same without the units that nothing reads, and what became of its layers."""
+def without_the_dead(name: str) -> tuple[Any, Fewer]:
+    """A model, and the same without the units that nothing reads."""
     keras.utils.set_random_seed(1)
     model = MODELS[name]()
-    return model, *fewer(model, LIVE)
+    return model, fewer(model, LIVE)
 
 
 @pytest.mark.usefixtures("few_draws")  # what nothing reads has the score 0 in each
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_units_that_nothing_reads_go_and_the_outputs_stay(name: str) -> None:
-    model, smaller, units = without_the_dead(name)
+    model, made = without_the_dead(name)
     data = data_for(model)
     expected = outputs(model, data)
-    assert units, "nothing was taken out"
-    assert all((layer.before, layer.units) == (16, 12) for layer in units)
-    assert smaller.count_params() < model.count_params()
-    np.testing.assert_allclose(outputs(smaller, data), expected, rtol=0, atol=1e-6)
+    assert made.units, "nothing was taken out"
+    assert all((layer.before, layer.units) == (16, 12) for layer in made.units)
+    assert made.model.count_params() < model.count_params()
+    np.testing.assert_allclose(outputs(made.model, data), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.usefixtures("few_draws")
+@pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
+def test_states_of_the_units_that_stay_are_those_of_the_trained_model(name: str) -> None:
+    """At every step, also of layers that give their last state alone."""
+    model, made = without_the_dead(name)
+    states, data = States(model, made.model, made.kept, 1.0), data_for(model, 4)
+    right, got = (predict(each, data, 4) for each in (states.of_trained, states.of_student))
+    assert len(made.kept) == len(right) - 1 > 0
+    assert float(states.distance(right, got)) < 1e-9
+    moved = [values + 0.1 for values in got]
+    assert float(states.distance(right, moved)) > 1e-3
 
 
 def channels_first() -> Any:
@@ -271,11 +286,11 @@ def test_units_that_something_takes_by_their_place_stay(make: Callable[[], Any])
 @pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", slow.unless(["residual_sum"], OFTEN))
 def test_the_smaller_model_is_an_ordinary_keras_file(name: str, tmp_path: Path) -> None:
-    model, smaller, _ = without_the_dead(name)
+    model, made = without_the_dead(name)
     data = data_for(model, 4)
-    smaller.save(tmp_path / "model.keras")
+    made.model.save(tmp_path / "model.keras")
     again = unspool.load(tmp_path / "model.keras")
-    np.testing.assert_array_equal(outputs(again, data), outputs(smaller, data))
+    np.testing.assert_array_equal(outputs(again, data), outputs(made.model, data))
 
 
 def left(model: Any, units: float | None, **layers: float | None) -> dict[str, int]:
@@ -381,7 +396,7 @@ def test_the_least_important_units_go() -> None:
     columns = np.array(layer.cell.kernel)
     columns[:, DEAD] *= 10
     layer.cell.kernel.assign(columns)
-    smaller, _ = fewer(model, LIVE)
+    smaller = fewer(model, LIVE).model
     expected = np.delete(np.array(layer.cell.kernel), DEAD, axis=1)
     np.testing.assert_array_equal(np.array(smaller.layers[1].cell.kernel), expected)
 

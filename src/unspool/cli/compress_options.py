@@ -109,6 +109,13 @@ class TrainingOptions:
             help="Compare with the trained model on mixtures of samples: for long trainings.",
         ),
     ] = False
+    state_distillation: Annotated[
+        float,
+        typer.Option(
+            help="Weight of the states of recurrent units that stay, beside those outputs: for "
+            "models that lose many."
+        ),
+    ] = 0.0
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the samples.")] = 0
 
     def fine_tuning(self) -> "FineTuning":
@@ -125,6 +132,7 @@ class TrainingOptions:
             learning_rate=self.learning_rate,
             distillation=self.distillation,
             mixup=self.mixup,
+            state_distillation=self.state_distillation,
             seed=self.seed,
         )
 

@@ -20,6 +20,7 @@ from unspool.compression.fine_tuning_run import FineTuning, Run
 from unspool.compression.fitting import check_fits_loss, fitting
 from unspool.compression.kernels import KernelResult, KernelSetting, kernels, results
 from unspool.compression.projection import Projection
+from unspool.compression.states import States, check_states
 from unspool.compression.trained_loss import (
     check_compiled,
     check_layers,
@@ -143,12 +144,14 @@ def compress(
             first = some(source)
         return fewer_units.unit_scores(model, first, seed)
 
-    student, units = with_fewer_units(model, setting, layers, scored)
+    smaller = with_fewer_units(model, setting, layers, scored)
+    student, weight = smaller.model, fine_tuning.state_distillation
     best = BestWeights(copied(student))
     run = Run(
         model=student,
         projections=[Projection(kernel) for kernel in kernels(student, setting, layers)],
         teacher=Teacher(model, fine_tuning.distillation),
+        states=States(model, student, smaller.kept, weight) if weight else None,
         source=source,
         calibration=calibration,
         # What no NPU runs is trained for, too: that it is accepted is asked where it is deployed.
@@ -163,7 +166,7 @@ def compress(
     return Compressed(
         model=best.best,
         kernels=results(best.best),
-        units=units,
+        units=smaller.units,
         epochs=tuple(best.epochs),
         best=best.kept,
         interrupted=interrupted,
@@ -184,6 +187,8 @@ def _checked(model: Any, data: Any, labels: Any, fine_tuning: FineTuning) -> Any
             )
     if fine_tuning.mixup:
         _check_mixable(model)
+    if fine_tuning.state_distillation:
+        check_states(model)
     return trainable(model)
 
 

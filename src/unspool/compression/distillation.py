@@ -24,13 +24,22 @@ class Teacher:
 
     def __call__(self, inputs: Any, outputs: Any) -> Any:
         """The distance of outputs from the trained model's, of all steps that are not padded."""
-        right = keras.tree.flatten(self._model(inputs, training=False))
+        return self.distance(keras.tree.flatten(self._model(inputs, training=False)), outputs)
+
+    def distance(self, right: Any, outputs: Any) -> Any:
+        """The distance of outputs from those that the trained model gives."""
         pairs = zip(self._distances, right, keras.tree.flatten(outputs), strict=True)
-        return tf.add_n([_mean(far, a, b) for far, a, b in pairs])
+        return tf.add_n([distance_of_tensors(far, a, b) for far, a, b in pairs])
 
 
-def _mean(far: Callable[[Any, Any], Any], right: Any, got: Any) -> Any:
-    """The mean distance of an output (samples, ...)."""
+def distance_of_tensors(far: Callable[[Any, Any], Any], right: Any, got: Any) -> Any:
+    """The mean distance of a tensor (samples, ...) from another, of steps that are not padded.
+
+    Args:
+        far: the distance of each sample, or of each of its steps.
+        right: the tensor to come near to; its mask says which steps are padded.
+        got: the other one.
+    """
     distances = far(tf.cast(right, tf.float32), tf.cast(got, tf.float32))
     mask = getattr(right, "_keras_mask", None)  # (samples, time), where steps may be padded
     if mask is None or len(distances.shape) < 2:

@@ -1,11 +1,13 @@
 """A trained model -> the model that is fine-tuned, with as many units as a setting asks for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from unspool.compression.kernels import KernelSetting
+from unspool.compression.states import recurrent_calls
 from unspool.compression.trained_loss import compiled_as, copied
 from unspool.compression.units.channels import Channels
 from unspool.compression.units.choice import Wish, staying, wishes
@@ -14,15 +16,28 @@ from unspool.compression.units.removal import UnitsResult, results, without
 from unspool.compression.units.scores import scores
 
 
+@dataclass(frozen=True)
+class Fewer:
+    """A model without some of its units, yet to be fine-tuned.
+
+    Attributes:
+        model: with weights of the trained model.
+        units: of each layer that lost some, how many are left.
+        kept: of each of its `recurrent_calls`, the places of what is left in what it gave.
+    """
+
+    model: Any
+    units: tuple[UnitsResult, ...]
+    kept: tuple[np.ndarray, ...]
+
+
 def with_fewer_units(
     model: Any,
     setting: KernelSetting,
     layers: Mapping[str, KernelSetting],
     scored: Callable[[], np.ndarray],
-) -> tuple[Any, tuple[UnitsResult, ...]]:
-    """A copy of a model without its least important units, and which layers lost some.
-
-    Its weights are those of the trained model; it has yet to be fine-tuned.
+) -> Fewer:
+    """A copy of a model without its least important units.
 
     Args:
         model: a built Keras model.
@@ -33,12 +48,14 @@ def with_fewer_units(
     Raises:
         UnspoolError: what is asked for cannot be taken out; the message says why.
     """
+    given = [node.outputs[0] for node in recurrent_calls(model)]
     if not _are_asked_for(setting, layers):
-        return copied(model), ()
+        return Fewer(copied(model), (), tuple(np.arange(t.shape[-1]) for t in given))
     channels, wanted = _checked(model, setting, layers)
     stays = staying(channels, scored(), wanted)
-    smaller = without(model, channels, stays)
-    return compiled_as(smaller, model), results(channels, stays)
+    smaller = compiled_as(without(model, channels, stays), model)
+    kept = tuple(np.flatnonzero(stays[channels.of_tensors[id(tensor)]]) for tensor in given)
+    return Fewer(smaller, results(channels, stays), kept)
 
 
 def unit_scores(model: Any, data: Sequence[np.ndarray], seed: int) -> np.ndarray:

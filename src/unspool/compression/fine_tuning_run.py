@@ -1,5 +1,6 @@
 """How a model is fine-tuned, and a run of that: prune and cluster, then train for int8."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,15 @@ from unspool.compression.fine_tuning import (
 )
 from unspool.compression.fitting import check_fits_loss
 from unspool.compression.projection import Projection
-from unspool.compression.students import Imitator, OnMixtures, Student
+from unspool.compression.states import States
+from unspool.compression.students import (
+    Imitator,
+    Lesson,
+    OnMixtures,
+    Student,
+    by_states,
+    on_the_same,
+)
 from unspool.compression.trained_loss import losses
 from unspool.compression.training_data import TrainingData
 from unspool.compression.written_out import written_out
@@ -50,6 +59,10 @@ class FineTuning:
         mixup: whether the outputs are compared on mixtures of two samples in place of the samples:
             for long trainings of models with few units. It needs samples that can be mixed, numbers
             and no ids, and no padded steps.
+        state_distillation: weight of the states of recurrent layers at each step, beside the
+            outputs, in the distance from the trained model: of the units that stay, mean squared,
+            as a share of their own mean square. For models that lose many units; an epoch takes
+            half as long again, or twice as long.
         seed: decides the order of the samples, and which are held out.
 
     Example:
@@ -63,6 +76,7 @@ class FineTuning:
     learning_rate: float = 1e-3
     distillation: float = 4.0
     mixup: bool = False
+    state_distillation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -74,10 +88,21 @@ class FineTuning:
             raise UnspoolError(f"distillation {self.distillation}: expected a weight, 0 or more")
         if self.mixup and not self.distillation:
             raise UnspoolError("mixup with distillation 0: it is the trained model that it asks")
+        self._check_states()
         if self.batch_size < 1 or not self.learning_rate > 0:
             raise UnspoolError(
                 f"batch size {self.batch_size}, learning rate {self.learning_rate}: "
                 "expected positive numbers"
+            )
+
+    def _check_states(self) -> None:
+        if not 0 <= self.state_distillation < math.inf:
+            raise UnspoolError(
+                f"state distillation {self.state_distillation}: expected a weight, 0 or more"
+            )
+        if self.state_distillation and not self.distillation:
+            raise UnspoolError(
+                "state distillation with distillation 0: it is a share of that; give both, or none"
             )
 
 
@@ -89,6 +114,7 @@ class Run:
         model: the copy of the trained model that is trained.
         projections: of its kernels.
         teacher: the trained model.
+        states: of both models, to be compared too; None where only outputs are.
         source: what to train with.
         calibration: samples to choose int8 ranges with; None trains without the errors of int8.
         way: how the int8 file is unrolled and its ranges are chosen.
@@ -100,6 +126,7 @@ class Run:
     model: Any
     projections: Sequence[Projection]
     teacher: Teacher
+    states: States | None
     source: TrainingData
     calibration: Samples | None
     way: Way
@@ -144,14 +171,20 @@ class Run:
     def prune_and_cluster(self) -> None:
         """Prune in the first half of the epochs, then cluster."""
         batches = self.options.epochs * self.source.batches
-        lesson = OnMixtures(self.options.seed) if self.options.mixup else None
-        student = self._student(self.options.learning_rate, batches, lesson=lesson)
+        student = self._student(self.options.learning_rate, batches, lesson=self._lesson())
         schedule = PruningSchedule(self.projections, batches)
         self.best_weights.watches(lambda: schedule.is_complete)
         progress = ProgressCallback(self.watch, "fine-tune", batches)
         callbacks = [schedule, progress, self.best_weights]
-        with written_out(self.model, batches):
+        called = self.states.of_student if self.states else self.model
+        with written_out(self.model, batches), written_out(called, batches):
             fit(student, self.source, self.options.epochs, callbacks)
+
+    def _lesson(self) -> Lesson | None:
+        compared = by_states(self.states) if self.states else None
+        if self.options.mixup:
+            return OnMixtures(self.options.seed, compared)
+        return on_the_same(compared) if compared else None
 
     def train_for_int8(self, quantized: FakeQuantized | None) -> None:
         """Train with the errors of int8; an epoch is kept only where it is better than before."""
@@ -167,7 +200,7 @@ class Run:
         learning_rate: float,
         batches: int,
         forward: FakeQuantized | None = None,
-        lesson: OnMixtures | None = None,
+        lesson: Lesson | None = None,
     ) -> Student:
         kind = Student if self.source.labelled else Imitator
         student = kind(self.model, self.projections, self.teacher, lesson)

@@ -7,6 +7,7 @@ import numpy as np
 
 from unspool.compression.distillation import Teacher
 from unspool.compression.projection import Projection
+from unspool.compression.states import States
 from unspool.support._tensorflow import keras, tf
 
 
@@ -53,19 +54,24 @@ class Student(keras.Model):  # type: ignore[misc]
             self.add_loss(loss)
         return outputs
 
-    def answers(self, inputs: Any) -> Any:
-        """The outputs for inputs, as at inference, through which gradients flow."""
-        return self._run(inputs, training=False)[0]
+    def answers(self, inputs: Any, model: Any = None) -> Any:
+        """The outputs for inputs, as at inference, through which gradients flow.
 
-    def _run(self, inputs: Any, training: bool) -> tuple[Any, Any]:
+        Args:
+            inputs: as the model takes them.
+            model: another one of the same variables, to run in its place.
+        """
+        return self._run(inputs, training=False, model=model)[0]
+
+    def _run(self, inputs: Any, training: bool, model: Any = None) -> tuple[Any, Any]:
         """Outputs, and the scope that knows what became of variables, and losses."""
         projected = [
             (p.kernel.variable, p(tf.convert_to_tensor(p.kernel.variable), training=training))
             for p in self.projections
         ]
         with keras.StatelessScope(state_mapping=projected, collect_losses=True) as scope:
-            if self.forward is None:
-                return self.model(inputs, training=training), scope
+            if self.forward is None or model is not None:
+                return (model or self.model)(inputs, training=training), scope
             return self._masked(self.forward(inputs), inputs), scope
 
     def compute_loss(
@@ -132,8 +138,15 @@ class OnMixtures:
     al. 2018; with a teacher alone, Beyer et al. 2022, "A good teacher is patient and consistent").
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, compared: "Compared | None" = None) -> None:
+        """Draw mixtures.
+
+        Args:
+            seed: draws shares.
+            compared: what is compared; the outputs where None.
+        """
         self._seeds = keras.random.SeedGenerator(seed)
+        self._compared = compared or _by_outputs
 
     def __call__(self, student: Student, inputs: Any, outputs: Any) -> Any:
         """The distance; outputs for the samples themselves are not looked at."""
@@ -141,7 +154,32 @@ class OnMixtures:
         count = tf.shape(flat[0])[0]
         shares = keras.random.uniform((count,), dtype="float32", seed=self._seeds)
         mixed = keras.tree.map_structure(lambda tensor: _mixed(tensor, shares), inputs)
-        return student.teacher(mixed, student.answers(mixed))
+        return self._compared(student, mixed)
+
+
+Compared: TypeAlias = Callable[[Student, Any], Any]
+"""How far a student is from its teacher on inputs."""
+
+
+def _by_outputs(student: Student, inputs: Any) -> Any:
+    return student.teacher(inputs, student.answers(inputs))
+
+
+def on_the_same(compared: Compared) -> Lesson:
+    """A lesson on the samples themselves."""
+    return lambda student, inputs, outputs: compared(student, inputs)
+
+
+def by_states(states: States) -> Compared:
+    """Compare outputs, and the states of the units that are left."""
+
+    def compared(student: Student, inputs: Any) -> Any:
+        right = states.of_trained(inputs, training=False)
+        got = student.answers(inputs, states.of_student)
+        outputs = student.teacher.distance(states.outputs(right), states.outputs(got))
+        return outputs + states.distance(right, got)
+
+    return compared
 
 
 def _mixed(tensor: Any, shares: Any) -> Any:

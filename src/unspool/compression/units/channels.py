@@ -58,10 +58,12 @@ class Channels:
     Attributes:
         axes: (identity of a variable, its axis) -> the axis.
         widths: (identity of a layer, path) -> the width.
+        of_tensors: identity of a tensor of the graph -> the channels of its last axis.
     """
 
     axes: dict[tuple[int, int], Axis] = field(default_factory=dict)
     widths: dict[tuple[int, Path], Width] = field(default_factory=dict)
+    of_tensors: dict[int, np.ndarray] = field(default_factory=dict)
     _roots: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     _fixed: dict[int, str] = field(default_factory=dict)
 

@@ -48,6 +48,7 @@ def _gone_through(channels: Channels, model: Any, inputs: list[np.ndarray]) -> l
             call = Call(operation, read, shapes, operation, arguments=node.arguments)
             made = through(channels, call)
         known.update((id(t), ids) for t, ids in zip(node.outputs, made, strict=True))
+    channels.of_tensors.update(known)
     return [known[id(tensor)] for tensor in whole.outputs]
 
 
