@@ -18,7 +18,8 @@ from unspool.unrolling.rebuilding import Rebuilder, alone
 
 EXPORTED_MODULES = {"image", "linalg", "nn", "numpy"}
 NAMES = (*LAYERS, *FUNCTIONS)
-DRAWN = 40  # of how many names one is tried in `make test`
+DRAWN = 40  # of how many names one is tried alone in `make test`
+MANY = 40  # that are tried together
 
 
 def _of(names: list[Name]) -> pytest.MarkDecorator:
@@ -54,6 +55,7 @@ def test_the_page_is_what_its_verdicts_make() -> None:
     assert page(recorded()) == PAGE.read_text()
 
 
+@pytest.mark.one_in(2)
 @_of(list(NAMES))
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of litert-quantizer
@@ -62,7 +64,26 @@ def test_it_is_as_the_page_says(name: Name, activations: str) -> None:
     assert cell(verdict(name, activations)) == said
 
 
-@_of([name for name in NAMES if recorded()[key(name)][0] == "yes"])
+WORKING = [name for name in NAMES if recorded()[key(name)][0] == "yes"]
+
+
+@pytest.mark.parametrize("first", range(0, len(WORKING), MANY))
+def test_what_works_gives_without_rounding_what_keras_gives(first: int) -> None:
+    """Many side by side in one network, of one sample."""
+    inputs, outputs, fed, expected = [], [], [], []
+    for name in WORKING[first : first + MANY]:
+        model, data = name.model, name.data[:1]
+        inputs.append(keras.Input(data.shape[1:], batch_size=1, dtype=name.dtype))
+        outputs += Rebuilder().rebuild(model, inputs[-1:])
+        expected += keras.tree.flatten(model(data, training=False))
+        fed.append(data)
+    network = Session(convert(keras.Model(admitted(inputs), outputs)))
+    for given, tensor in zip(network.predict(fed), expected, strict=True):
+        wanted = np.asarray(tensor)
+        np.testing.assert_allclose(given.reshape(wanted.shape), wanted, atol=1e-4 * _size(wanted))
+
+
+@_of(WORKING)
 def test_what_works_is_what_keras_computes(name: Name) -> None:
     model, data = name.model, name.data
     inputs = [keras.Input(tensor.shape[1:], batch_size=1) for tensor in model.inputs]
