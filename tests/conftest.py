@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import shared
+import slow
 import vela_forks
 from hypothesis import HealthCheck, settings
 
@@ -162,6 +163,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure() -> None:
     gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before pytest leaves out what is slow."""
+    slow.mark(items)
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,7 @@
 """What is left to `make test-all`, as it is near to something that every run tries."""
 
 import zlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -28,6 +29,19 @@ def but_in_turn(rows: Iterable[tuple[Any, ...]], values: Sequence[Any]) -> list[
         for turn, row in enumerate(rows)
         for n, value in enumerate(values)
     ]
+
+
+def mark(tests: Iterable[pytest.Item]) -> None:
+    """Of the cases of a test that is marked `one_in(n)` leave one in n, always the same ones."""
+    cases = defaultdict(list)
+    for test in tests:
+        if test.get_closest_marker("one_in") and not test.get_closest_marker("slow"):
+            cases[test.nodeid.partition("[")[0]].append(test)
+    for each in cases.values():
+        (count,) = next(each[0].iter_markers("one_in")).args
+        each.sort(key=lambda case: zlib.crc32(case.nodeid.encode()))
+        for case in each[-(-len(each) // count) :]:
+            case.add_marker(pytest.mark.slow)
 
 
 def is_drawn(name: str, count: int) -> bool:

@@ -156,6 +156,7 @@ def of_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.filterwarnings("ignore:calibration data")
 @pytest.mark.parametrize("name", slow.unless(OFTEN, WORKS))
+@pytest.mark.one_in(2)
 def test_works(name: str, of_steps: OfSteps) -> None:
     build, data = WORKS[name]
     keras.utils.set_random_seed(1)

@@ -223,6 +223,7 @@ gc.freeze = watched
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("hook", "by"),
     [(STARTING, signal.SIGINT), (STARTING, signal.SIGTERM), (COMPILING, signal.SIGTERM)],

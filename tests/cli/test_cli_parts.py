@@ -249,6 +249,7 @@ def masked(folder: Path) -> Path:
     return folder / "padded"
 
 
+@pytest.mark.slow  # test_masks_in_parts.py has it in Python
 def test_padded_steps_do_not_count(masked: Path, folder: Path) -> None:
     report = json.loads((masked / "report.json").read_text())
     assert report["masks"] == [{"input": "mask", "source": "x", "value": -9.0, "outputs": ["tag"]}]

@@ -35,6 +35,7 @@ def kinds(tflite: bytes) -> Counter[str]:
     return found
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("accelerator", TARGETS)
 @pytest.mark.parametrize("name", NAMES)
 def test_inspect_says_what_compile_does(name: str, accelerator: str, tmp_path: Path) -> None:

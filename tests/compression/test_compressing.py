@@ -431,6 +431,7 @@ def _try(model: Any = None, data: Any = X, labels: Any = Y, **options: Any) -> N
 
 
 @at_once
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_said_in_one_line(name: str) -> None:
     attempt, message = MISTAKES[name]

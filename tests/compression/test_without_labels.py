@@ -76,6 +76,7 @@ def _distance_by_hand(right: Any, got: Any, mask: np.ndarray | None = None) -> f
     return total
 
 
+@pytest.mark.one_in(2)
 @at_once
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_the_loss_is_the_distance_from_the_trained_outputs(name: str) -> None:

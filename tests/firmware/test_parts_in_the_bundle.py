@@ -114,6 +114,7 @@ def gives_pythons_bytes(
     assert calls == [2 * part.compiled.calls for part in done.compiled.parts]
 
 
+@pytest.mark.slow
 def test_a_sequence_that_ends_early(tmp_path: Path) -> None:
     """Its mask goes through the loops from both ends; C makes it of a number of steps."""
     keras.utils.set_random_seed(3)

@@ -54,6 +54,7 @@ def done(data: np.ndarray) -> Deployment:
     return deployed(data, "int8")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("which", ["int8", "int16", "since reset"])
 def test_a_stream_gives_pythons_bytes(
     which: str, data: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest

@@ -52,6 +52,7 @@ def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> No
     assert model.loss == "mse" or name.startswith("cudnn")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name", slow.but_one_of(4, [name for name in NAMES if name.endswith(".h5")])
 )
@@ -65,6 +66,7 @@ def test_it_goes_to_the_npu(files: Path, name: str) -> None:
         np.testing.assert_allclose(found, values, atol=1e-5)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["hard_sigmoid.h5", "encoder_decoder.keras", "arithmetic.h5"])
 def test_int8_runs_on_the_npu_alone(files: Path, name: str) -> None:
     model = unspool.load(files / name)

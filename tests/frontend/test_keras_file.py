@@ -15,6 +15,7 @@ from unspool.frontend.keras_file import load
 from unspool.support._tensorflow import keras
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "model.hdf5"])
 def test_a_saved_model_is_the_same_model(name: str, tmp_path: Path) -> None:
     model, data = small_model("lstm"), random_samples(4)
@@ -83,6 +84,7 @@ def test_a_zip_file_of_something_else_is_told(tmp_path: Path) -> None:
         load(tmp_path / "model.pt")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["model.weights.h5", "model.h5", "checkpoint"])
 def test_weights_and_layers_in_two_files(tmp_path: Path, name: str) -> None:
     model, data = small_model("lstm"), random_samples(4)
@@ -132,6 +134,7 @@ def own_activation(x: Any) -> Any:
     return keras.ops.tanh(x) / 2
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_what_was_for_training_alone_is_left_out(ending: str, tmp_path: Path) -> None:
     x = keras.Input((6, 5), name="x")
@@ -191,6 +194,7 @@ def _with(config: Any, arguments: dict[str, Any]) -> bytes:
     return json.dumps(described).encode()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_what_a_later_keras_has_and_did_not_use_is_left_out(ending: str, tmp_path: Path) -> None:
     path, data = tmp_path / f"model.{ending}", random_samples(4)

@@ -52,6 +52,7 @@ def _network(nodes: list[Any], shape: tuple[int, ...], dtype: str) -> Any:
     return made([*nodes, *tail], {"x": list(shape)}, ["y"], CONSTANTS, dtypes={"x": dtype})
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_they_come_as_they_are(way: str, tmp_path: Path) -> None:
     nodes, shape, dtype = WAYS[way]

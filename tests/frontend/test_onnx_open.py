@@ -70,6 +70,7 @@ OPEN = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", slow.but_one_of(3, OPEN))
 def test_a_model_is_for_any_length(name: str, tmp_path: Path) -> None:
     loaded = load_onnx(onnx_models.saved(OPEN[name], tmp_path))

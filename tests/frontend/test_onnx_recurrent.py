@@ -19,6 +19,7 @@ OFTEN = {
 """Each change, at one of the nodes in turn; of a cell's own state at that which has one."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name", slow.unless(OFTEN, [f"{base}, {change}" for base in BASES for change in CHANGES])
 )
@@ -49,6 +50,7 @@ def test_any_opset(opset: int, tmp_path: Path) -> None:
     check(Case("LSTM", "bidirectional", outputs=(0, 1, 2), opset=opset), tmp_path)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str, tmp_path: Path) -> None:
     check(of_activations(name), tmp_path)

@@ -121,6 +121,7 @@ LONG = ("joined.pt2",)
 """Of layers that others have, too."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "accelerator"),
     [
@@ -145,6 +146,7 @@ def test_no_layer_is_refused_or_left_to_the_cpu(files: Path, name: str, accelera
 QUICK = ("crnn.script.onnx", "stateful.dynamo.onnx")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.unless(QUICK, NAMES))
 def test_it_runs_on_the_npu_with_tflms_bytes(files: Path, name: str) -> None:
     model = _loaded(files / name)

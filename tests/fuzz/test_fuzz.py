@@ -16,9 +16,8 @@ BY_HAND = {"search", "candidate"}
 @pytest.mark.parametrize(
     ("kinds", "count"),
     [
-        (["onnx"], 12),
-        (["pt2"], 12),
-        (sorted(KINDS.keys() - {"onnx", "pt2", "drift", "float", "ini"} - BY_HAND), 27),
+        (["onnx", "pt2"], 10),
+        (sorted(KINDS.keys() - {"onnx", "pt2", "drift", "float", "ini"} - BY_HAND), 18),
         *(
             pytest.param([kind], 4000, marks=pytest.mark.slow)
             for kind in sorted(KINDS.keys() - BY_HAND)

@@ -79,6 +79,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 SELDOM = {"argsort", "mod"}  # as "sort" and "isclose" are
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", slow.unless(REFUSED.keys() - SELDOM, REFUSED))
 def test_what_is_refused_is_refused_by_name_before_any_work(case: str) -> None:
     function, message = REFUSED[case]

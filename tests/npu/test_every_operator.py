@@ -47,6 +47,7 @@ def _model(dtype: str, big: bool, seed: int) -> tuple[Graph, list[str]]:
     return graph, names
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize(
     ("target", "big", "seed"),

@@ -104,6 +104,7 @@ CASES = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("network", "target", "mode"), CASES)
 def test_bytes_equal_tflm(network: str, target: str, mode: str) -> None:
     model = NETWORKS[network]()
@@ -126,6 +127,7 @@ def samples(program: Program, count: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.one_in(2)
 def test_the_legacy_backend(network: str) -> None:
     """Vela's older core writes other streams, with stale registers, for the same bytes."""
     model = NETWORKS[network]()

@@ -331,6 +331,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Callable[[Graph], None]]] = {
 
 @pytest.mark.parametrize("target", ["ethos-u55-32", "ethos-u55-128", "ethos-u65-512"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(2)
 def test_random_operators(kind: str, target: str) -> None:
     """Twelve random operators of a kind, on random inputs."""
     rng = np.random.default_rng([len(kind), ord(kind[0]), int(target[-3:].strip("-"))])

@@ -78,6 +78,7 @@ FAINT = """
 
 
 @pytest.mark.parametrize("case", slow.unless(OFTEN, CASES))
+@pytest.mark.one_in(2)
 def test_nothing_overflows_and_the_console_is_silent(
     case: str, browser: Browser, tmp_path: Path
 ) -> None:

@@ -189,6 +189,7 @@ ALIKE = (
 """Near to others, such as `of each step` and `nested, with names that are there twice`."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.unless(MODELS.keys() - ALIKE, MODELS))
 def test_parts_give_what_the_model_gives(name: str) -> None:
     build, expected = MODELS[name]
@@ -231,6 +232,7 @@ def test_a_state_that_is_an_input_may_be_scaled() -> None:
     ("steps", "expected"),
     [((160, 50), "once, loop, loop"), ((160, 79), "once, loop"), ((160, 158), "once, loop")],
 )
+@pytest.mark.one_in(2)
 def test_sequences_of_no_common_length_have_loops_of_their_own(
     steps: tuple[int, int], expected: str
 ) -> None:

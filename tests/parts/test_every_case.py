@@ -15,6 +15,7 @@ LONG = "Sequences of sequences, TimeDistributed(Bidirectional(LSTM))"  # 66 loop
 BY_NAME = {f"{case.group}, {case.name}": case for case in CASES}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name", slow.unless([n for n in BY_NAME if slow.is_drawn(n, 20) and n != LONG], BY_NAME)
 )

@@ -104,6 +104,7 @@ def test_every_buffer_is_inside_the_flatbuffer(int8_tflite: bytes) -> None:
         )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("cell", ["gru", "lstm", "simple"])
 @pytest.mark.parametrize("runtime", ["litert", "tflm"])

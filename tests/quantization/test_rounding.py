@@ -65,6 +65,7 @@ def test_patches_are_what_a_convolution_meets(padding: str, strides: int, dilati
     np.testing.assert_allclose(found, expected.reshape(-1, 5), atol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_a_network_keeps_its_scales_and_errs_less(cell: str, activations: str) -> None:

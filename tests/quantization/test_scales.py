@@ -161,6 +161,7 @@ def float32(*scales: float) -> tuple[int, int]:
     return multiplier(float(np.float32(a * b) / out))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.parametrize("name", slow.but_one_of(2, NETWORKS))
 def test_every_multiplier_is_the_same_in_both_precisions(name: str, activations: str) -> None:

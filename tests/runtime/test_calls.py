@@ -88,6 +88,7 @@ def expected(model: Any, data: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(each) for each in keras.tree.flatten(model.predict(given, verbose=0))]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("steps", [6, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 30))])
 @pytest.mark.parametrize("name", slow.but_one_of(2, MODELS))
@@ -99,6 +100,7 @@ def test_the_float_network_gives_what_keras_does(name: str, steps: int) -> None:
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("name", ["two outputs", "static input", "masked", "states are given"])
 def test_it_runs_on_the_npu_with_tflms_bytes(name: str) -> None:
@@ -286,6 +288,7 @@ def test_a_thousand_images_give_the_bytes_of_the_unrolled_network() -> None:
     assert (got.argmax(1) == data.test_labels[:1000]).mean() > 0.5
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("wrap", [lambda cell: cell, L.Bidirectional], ids=["one", "parts"])
 def test_what_each_number_costs_with_resident_weights(wrap: Any) -> None:
     keras.utils.set_random_seed(2)

@@ -76,6 +76,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", slow.unless(["tagger", "given", "joined"], MODELS))
 def test_accuracy_is_what_keras_evaluates(name: str) -> None:
     model = MODELS[name]()

@@ -86,6 +86,7 @@ def lstm() -> Stream:
     return made("lstm")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize(
     ("name", "steps"),
@@ -112,6 +113,7 @@ def test_chunks_equal_the_whole_sequence_at_every_step(name: str, steps: int) ->
                 np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("activations", ["int8", "int16"])
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("name", MODELS)

@@ -80,6 +80,7 @@ def made(network: str, steps: int = 1) -> tuple[Any, Deployment]:
     return model, deploy_stream(model, samples(network), time_steps=steps, options=ON_CPU)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("network", "steps"),
     [

@@ -39,6 +39,7 @@ def made(frames: bool, steps: int) -> tuple[Any, np.ndarray, Deployment]:
     return model, data, deploy_stream(model, data, time_steps=steps, options=options)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("frames", [False, True], ids=["images", "frames"])
 def test_chunks_equal_the_whole_sequence(frames: bool, steps: int) -> None:

@@ -79,6 +79,7 @@ def test_the_binary_gives_tflms_bytes(name: str, accelerator: str) -> None:
         np.testing.assert_array_equal(session.predict(data[::-1])[0], expected[::-1])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", LSTMS)
 def test_states_go_on_from_call_to_call(name: str) -> None:
     tflite, data = foreign.files()[name], samples(name)

@@ -499,6 +499,7 @@ def told(model: Model, outcome: tflm_alone.Outcome) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.one_in(2)
 def test_just_inside_runs(name: str) -> None:
     inside = CASES[name][0]
     assert tflm_limits.problem(flatbuffer.read(built(inside))) is None

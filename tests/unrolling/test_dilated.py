@@ -56,6 +56,7 @@ PADDED = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.but_one_of(3, PADDED))
 def test_each_is_an_operator_and_gives_what_keras_gives(name: str, computing: None) -> None:
     kind, padding = name.rsplit(" ", 1)
@@ -82,6 +83,7 @@ def test_strides_are_kept(computing: None) -> None:
     np.testing.assert_allclose(given, model.predict(data, verbose=0), atol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", ["Conv1D", "SeparableConv2D"])
 def test_it_runs_on_the_npu_with_tflms_bytes(kind: str, computing: None) -> None:
     model = gated(kind, "same")

@@ -123,6 +123,7 @@ def _outputs(tflite: bytes, samples: np.ndarray) -> list[bytes]:
     return [values.tobytes() for values in unspool.Session(tflite).predict(samples)]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MODELS))
 def test_the_network_is_that_of_all_steps(name: str) -> None:
     model, samples = _model(MODELS[name]), _samples(12)

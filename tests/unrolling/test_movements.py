@@ -54,6 +54,7 @@ OFTEN = (
 )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.unless(OFTEN, MOVES))
 def test_bytes_are_tflms(name: str, computing: None) -> None:
     shape, move = MOVES[name]

@@ -73,6 +73,7 @@ def check(model: Any, data: np.ndarray) -> None:
     assert np.abs(output - exact).mean() < 0.01 * np.ptp(exact)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", slow.unless(OFTEN, CASES))
 def test_any_size_is_on_the_npu(name: str) -> None:
     model = CASES[name]()
@@ -114,6 +115,7 @@ def _replaced(h: Any) -> Any:
     return K.where(K.isinf(h), -3.0, h)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "function",
     [

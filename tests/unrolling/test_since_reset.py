@@ -71,6 +71,7 @@ def made(name: str) -> tuple[Any, np.ndarray]:
     return model, np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("steps", [2, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS)
@@ -100,6 +101,7 @@ def test_when_the_window_is_full_the_oldest_rows_leave_it() -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("activations", ["int8", pytest.param("int16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow.unless(["mean", "largest of images"], MODELS))
 def test_it_runs_on_the_npu_with_tflms_bytes(name: str, activations: str) -> None:

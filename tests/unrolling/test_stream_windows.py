@@ -144,6 +144,7 @@ def whole(model: Any, data: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(each) for each in keras.tree.flatten(model.predict(data, verbose=0))]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize("whole_at_once", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow.but_one_of(3, MODELS))
@@ -159,6 +160,7 @@ def test_chunks_give_what_keras_gives_for_the_whole_sequence(
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize(
     "name",
@@ -354,6 +356,7 @@ LATE: dict[str, tuple[Callable[[Any], Any], list[tuple[int, int, int]]]] = {
 a call, the calls until windows are full, and by how many steps outputs come late."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.usefixtures("computing")
 @pytest.mark.parametrize(
     ("name", "steps", "warm_up", "late"),

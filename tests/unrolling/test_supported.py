@@ -81,6 +81,7 @@ def becoming(*kinds: type) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", chosen)
 
 
+@pytest.mark.one_in(2)
 @becoming(Differs, Fault, type(None))
 def test_it_is_deployed(variant: Variant) -> None:
     trial = variant.attempt()
