@@ -20,6 +20,7 @@ from unspool.compilation.targets import ACCELERATORS, Target, target
 from unspool.guide.model import build
 from unspool.quantization.calibration import calibrate
 from unspool.quantization.quantizer import quantize
+from unspool.support._tensorflow import keras
 from unspool.unrolling.conversion import convert
 from unspool.unrolling.deploy_model import unroll
 
@@ -29,6 +30,7 @@ ONE_OF_EACH = ("ethos-u55-128", "ethos-u65-512", "ethos-u85-256")
 
 def int8(cell: str, units: int) -> bytes:
     """The guide's model of this width, untrained."""
+    keras.utils.set_random_seed(0)
     float_tflite = convert(unroll(build(cell, units)))
     samples = np.random.default_rng(0).random((20, 28, 28), np.float32)
     return quantize(float_tflite, calibrate(float_tflite, samples).ranges)
