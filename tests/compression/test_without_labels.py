@@ -11,6 +11,7 @@ from conftest import small_model
 from unspool import FineTuning, KernelSetting, UnspoolError, compress
 from unspool.compression.distillation import Teacher
 from unspool.frontend.inference_form import for_inference
+from unspool.stages import sequences
 from unspool.support._tensorflow import keras, tf
 
 LAYERS = keras.layers
@@ -163,7 +164,7 @@ IDS = np.random.default_rng(0).integers(1, 20, (40, FEW)) * VALID
 FOR_INT8: dict[str, tuple[Callable[[int], Any], Any, dict[str, Any]]] = {
     "padded": (_padded, X[:40, :FEW] * VALID[..., None], {}),
     "padded ids": (_padded_ids, IDS, {}),
-    "never padded": (_padded, X[:40, :FEW], {"full_length": True}),
+    "never padded": (_padded, X[:40, :FEW], {"way": sequences(full_length=True)}),
 }
 
 
