@@ -7,6 +7,7 @@ in fewer bytes. A recurrent network is bound by reading its weights, so this is 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from unspool.compression.trained_loss import (
     losses,
     trainable,
 )
-from unspool.compression.training_data import has_labels, some, training_data
+from unspool.compression.training_data import TrainingData, has_labels, some, training_data
 from unspool.compression.units.removal import UnitsResult
 from unspool.errors import UnspoolError
 from unspool.frontend.graph import takes_ids
@@ -136,14 +137,7 @@ def compress(
     kernels(model, setting, layers)  # a model without any is told before its samples are looked at
     keras.utils.set_random_seed(seed)
     source = training_data(model, data, labels, validation, fine_tuning.batch_size, seed)
-
-    def scored() -> np.ndarray:
-        if unit_scores is not None:
-            return unit_scores
-        with fitting(model if source.labelled else None):
-            first = some(source)
-        return fewer_units.unit_scores(model, first, seed)
-
+    scored = partial(_scores, model, source, seed) if unit_scores is None else lambda: unit_scores
     smaller = with_fewer_units(model, setting, layers, scored)
     student, weight = smaller.model, fine_tuning.state_distillation
     best = BestWeights(copied(student))
@@ -163,15 +157,15 @@ def compress(
     quantized = run.quantized()  # what cannot be done should be known before any training
     start = time.perf_counter()
     interrupted = run.train(quantized)
-    return Compressed(
-        model=best.best,
-        kernels=results(best.best),
-        units=smaller.units,
-        epochs=tuple(best.epochs),
-        best=best.kept,
-        interrupted=interrupted,
-        seconds=time.perf_counter() - start,
-    )
+    seconds, epochs = time.perf_counter() - start, tuple(best.epochs)
+    found = results(best.best)
+    return Compressed(best.best, found, smaller.units, epochs, best.kept, interrupted, seconds)
+
+
+def _scores(model: Any, source: TrainingData, seed: int) -> np.ndarray:
+    with fitting(model if source.labelled else None):
+        first = some(source)
+    return fewer_units.unit_scores(model, first, seed)
 
 
 def _checked(model: Any, data: Any, labels: Any, fine_tuning: FineTuning) -> Any:
