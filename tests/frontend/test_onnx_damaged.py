@@ -65,6 +65,15 @@ def test_a_file_of_which_bits_are_changed(count: int, tmp_path: Path) -> None:
         _is_read_or_refused(_changed(seed), tmp_path / "model.onnx")
 
 
+def test_an_attribute_without_a_type_is_told(tmp_path: Path) -> None:
+    model = made(
+        [node("Conv", "x w", "y", pads=[1, 1])], {"x": [1, 3, 8]}, ["y"], {"w": w(4, 3, 3)}
+    )
+    model.graph.node[0].attribute[0].type = 0
+    with pytest.raises(UnspoolError, match="node 'conv_of_y': its attribute 'pads' is of no type"):
+        load_onnx(onnx_models.saved(model, tmp_path))
+
+
 def _elsewhere(place: str, in_node: bool = False) -> Any:
     """A Gemm whose weights are said to lie in another file."""
     model = made([node("Gemm", "x w", "y")], {"x": [1, 5]}, ["y"], {"w": w(5, 4)})

@@ -95,6 +95,11 @@ def _attribute(node: Any, entry: Any) -> Any:
     import onnx
 
     value = onnx.helper.get_attribute_value(entry)
+    if value is None:
+        raise UnspoolError(
+            f"node {node.name or node.output[0]!r}: its attribute {entry.name!r} is of no type; "
+            "the file is damaged, export it again"
+        )
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, onnx.TensorProto):
