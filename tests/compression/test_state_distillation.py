@@ -58,6 +58,18 @@ def test_padded_steps_count_in_no_distance() -> None:
     )
 
 
+@pytest.mark.parametrize("zero", [False, True])
+def test_outputs_are_those_of_the_model_where_padded_steps_give_zeros(zero: bool) -> None:
+    x = keras.Input((STEPS, FEATURES))
+    hidden = L.LSTM(6, return_sequences=True)(L.Masking()(x))
+    model = keras.Model(x, L.Dense(2)(L.GRU(5, zero_output_for_mask=zero)(hidden)))
+    padded = X.copy()
+    padded[::2, 30:] = 0
+    compared = States(model, model, [np.arange(6), np.arange(5)], 1.0)
+    given = compared.outputs(predict(compared.of_trained, [padded], 96))
+    np.testing.assert_allclose(given[0], predict(model, [padded], 96)[0], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("labelled", "mixup"),
     [(True, False), (False, True)],

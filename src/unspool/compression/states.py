@@ -97,8 +97,9 @@ def _of_every_step(layer: Any, args: Any, kwargs: Any) -> tuple[list[Any], Any]:
     if type(layer) not in _OF_CELLS or layer.return_sequences:
         made = keras.tree.flatten(layer(*args, **kwargs))
         return made, made[0]
-    of_cell = {name: getattr(layer, name) for name in ("go_backwards", "return_state")}
-    every = keras.layers.RNN(layer.cell, return_sequences=True, **of_cell)
+    kept = ("go_backwards", "return_state", "zero_output_for_mask")
+    options = {name: getattr(layer, name) for name in kept}
+    every = keras.layers.RNN(layer.cell, return_sequences=True, **options)
     sequence, *last = keras.tree.flatten(every(*args, **kwargs))
     return [sequence[:, -1], *last], sequence
 
