@@ -76,10 +76,9 @@ def _moved(trained: Any) -> Any:
     """A copy of a model, each of whose weights is another one, as after a training."""
     import numpy as np
 
-    from unspool.frontend.graph import cloned
+    from unspool.compression.trained_loss import copied
 
-    other, random = cloned(trained), np.random.default_rng(0)
-    other.set_weights(trained.get_weights())
+    other, random = copied(trained), np.random.default_rng(0)
     for weight in other.trainable_variables:
         weight.assign(np.asarray(weight) + random.uniform(0.01, 0.02, weight.shape))
     return other
