@@ -62,6 +62,13 @@ def test_a_signal_before_the_command_takes_them_ends_it(by: signal.Signals) -> N
     assert ended == (128 + by, "unspool: interrupted\n")
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_library_that_a_signal_makes_crash_is_interrupted(by: signal.Signals) -> None:
+    crash = f"signal.signal({by.value}, lambda *_: os.abort())"
+    ended = told(f"[{crash}, print('begun', flush=True), time.sleep(300)] and 0", by=by)
+    assert ended == (128 + by, "unspool: interrupted\n")
+
+
 def test_a_library_that_never_gives_python_its_turn_ends_with_a_kill(tmp_path: Path) -> None:
     """C's `pause`, called with the lock on Python held: no thread of ours runs."""
     library = "import ctypes; print('begun', flush=True); ctypes.PyDLL(None).pause()"

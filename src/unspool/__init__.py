@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unspool.compilation.target_selection import all_targets
     from unspool.compilation.targets import Target, target
     from unspool.compilation.vela import compile
+    from unspool.compression.build import Build
     from unspool.compression.candidates import Candidate
     from unspool.compression.cluster import on_cluster
     from unspool.compression.compressing import Compressed, compress
@@ -67,6 +68,7 @@ _HOME = {
     "Agreement": "runtime.quality",
     "Breach": "compilation.budgets",
     "Budget": "compilation.budgets",
+    "Build": "compression.build",
     "Calibration": "quantization.calibration",
     "CallCost": "compilation.call_costs",
     "Candidate": "compression.candidates",
@@ -141,6 +143,7 @@ __all__ = [
     "Agreement",
     "Breach",
     "Budget",
+    "Build",
     "Calibration",
     "CallCost",
     "Candidate",

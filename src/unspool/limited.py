@@ -41,6 +41,9 @@ def told(command: Callable[[], int]) -> int:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if answer or status - 128 in came:  # which end it at once, too, before and after the command
         return answer[0] if answer else status
+    if came:  # C++ that calls Python's functions may abort where one of them is interrupted
+        print("unspool: interrupted", file=sys.stderr)
+        return 128 + came[-1]
     return _died(status, limit)
 
 

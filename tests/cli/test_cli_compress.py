@@ -304,6 +304,28 @@ MISTAKES = {
         ("model", "x", "y", "--max-accuracy-drop", "1", "--max-metric-increase", "2%"),
         "only one such option can be given",
     ),
+    "what is of a search, and none": (
+        ("model", "x", "y", "--sparsity", "0.5", "--trials", "3", "--jobs", "2"),
+        "--trials 3 --jobs 2: expected with a search; ask for one with --max-accuracy-drop",
+    ),
+    "a cluster and none": (
+        ("model", "x", "y", "--cluster", "dask://127.0.0.1:1"),
+        "--cluster dask://127.0.0.1:1: expected with a search",
+    ),
+    "processes and a cluster": (
+        (
+            "model",
+            "x",
+            "y",
+            "--max-accuracy-drop",
+            "1",
+            "--jobs",
+            "2",
+            "--cluster",
+            "dask://127.0.0.1:1",
+        ),
+        "--jobs 2 and --cluster dask://127.0.0.1:1: expected at most one",
+    ),
     "an accuracy of values": (
         ("values", "x", "level", "--max-accuracy-drop", "1"),
         "whose accuracy is measured; for values name another --metric, such as mae",

@@ -16,7 +16,17 @@ import shared
 import slow
 from conftest import CLASSES, FEATURES, STEPS, small_model
 
-from unspool import Candidate, FineTuning, Goal, KernelSetting, Search, UnspoolError, search, target
+from unspool import (
+    Build,
+    Candidate,
+    FineTuning,
+    Goal,
+    KernelSetting,
+    Search,
+    UnspoolError,
+    search,
+    target,
+)
 from unspool.compression import fewer_units, previews
 from unspool.compression.previews import shortened
 from unspool.compression.space import Tried, between, possible, proposed
@@ -193,7 +203,7 @@ def test_candidates_are_measured_as_they_are_deployed(
     trained: Any, one_tried: Path, name: str
 ) -> None:
     way, deployed, options = WAYS[name]
-    found = run(trained, one_tried, **ONE, way=way)
+    found = run(trained, one_tried, **ONE, build=Build(way))
     assert len(list(one_tried.glob("*.json"))) == 2, "deployed otherwise it is another search"
     (candidate,) = found.candidates
     model = keras.models.load_model(found.models[candidate.setting])
@@ -217,7 +227,7 @@ def test_time_steps_behind_channels_are_brought_to_the_front(
     way, deployed, options = WAYS[name]
     data, labels = task(200)
     behind = data.transpose(0, 2, 1)
-    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "way": way}
+    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "build": Build(way)}
     found = search(model, behind, labels, tmp_path, **given)
     (candidate,) = found.candidates
     smaller = keras.models.load_model(found.models[candidate.setting])
@@ -252,7 +262,7 @@ def test_an_output_in_time_and_a_state_beside_it(tmp_path: Path) -> None:
     signs = (data[:, :, 0].cumsum(1) > 0).astype(int)
     fed = {"x": data, "h": np.zeros((200, 12), np.float32)}
     way = way_of(None, None, Options(fed_back={"h": model.output_names[1]}))
-    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "way": way}
+    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "build": Build(way)}
     found = search(model, fed, signs, tmp_path, **given)
     held = held_out(200, QUICK.seed)[1]
     right = model.predict({name: array[held] for name, array in fed.items()}, verbose=0)[0]

@@ -17,6 +17,7 @@ from unspool.errors import UnspoolError
 from unspool.support import files
 
 if TYPE_CHECKING:
+    from unspool.compression.build import Build
     from unspool.compression.fine_tuning_run import FineTuning
     from unspool.deployed import Deployment, Options
     from unspool.stages import Way
@@ -79,6 +80,18 @@ class Inputs:
         listing.begin_anew(self.folder)
         files.replace(path, model.save)
         return path
+
+    def build(self) -> "Build":
+        """How the candidates of a search become binaries."""
+        from unspool.compilation import targets
+        from unspool.compression.build import Build
+
+        return Build(
+            self.stream.way(self.trained, self.options),
+            self.options.target or targets.target(),
+            self.options.resident_weights,
+            self.training_way,
+        )
 
     @property
     def training_way(self) -> "Way | None":

@@ -1,11 +1,13 @@
 """The options of `unspool compress` that search for a setting."""
 
+import shlex
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unspool.cli.grouping import words
 from unspool.compression.previews import PREVIEWS
 from unspool.errors import UnspoolError
 
@@ -89,18 +91,8 @@ class SearchOptions:
         Raises:
             UnspoolError: the options do not go together, or are no numbers.
         """
-        limits = (self.max_accuracy_drop, self.max_metric_increase, self.max_metric_decrease)
-        count = sum(limit is not None for limit in limits)
-        if count > 1:
-            raise UnspoolError(f"{self.asked}: only one such option can be given")
-        if (self.metric is not None) != (count == 1 and self.max_accuracy_drop is None):
-            raise UnspoolError(
-                f"--metric {self.metric}: expected with --max-metric-increase or "
-                "--max-metric-decrease, and not with --max-accuracy-drop"
-                if self.metric is not None
-                else f"{self.asked}: say which metric with --metric, such as mae"
-            )
-        if not count:
+        self._check()
+        if not self.asked:
             return None
         from unspool.compression.goal import Goal  # with TensorFlow: not where none is searched
 
@@ -115,6 +107,29 @@ class SearchOptions:
             higher_is_better=self.max_metric_increase is None,
             minimise=self.minimise.value,
         )
+
+    def _check(self) -> None:
+        limits = (self.max_accuracy_drop, self.max_metric_increase, self.max_metric_decrease)
+        count = sum(limit is not None for limit in limits)
+        if count > 1:
+            raise UnspoolError(f"{self.asked}: only one such option can be given")
+        if (self.metric is not None) != (count == 1 and self.max_accuracy_drop is None):
+            raise UnspoolError(
+                f"--metric {self.metric}: expected with --max-metric-increase or "
+                "--max-metric-decrease, and not with --max-accuracy-drop"
+                if self.metric is not None
+                else f"{self.asked}: say which metric with --metric, such as mae"
+            )
+        if not count and (given := words(self)):
+            raise UnspoolError(
+                f"{shlex.join(given)}: expected with a search; ask for one with "
+                "--max-accuracy-drop or --max-metric-increase, or leave it out"
+            )
+        if self.cluster and self.jobs > 1:
+            raise UnspoolError(
+                f"--jobs {self.jobs} and --cluster {self.cluster}: expected at most one, as a "
+                "cluster tries as many settings at a time as it has workers"
+            )
 
 
 def _percent(option: str, text: str) -> float:

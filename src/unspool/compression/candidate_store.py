@@ -41,10 +41,10 @@ class Store:
                 task.validation,
                 task.calibration,
                 asdict(task.fine_tuning),
-                str(task.target),
-                task.resident_kib,
-                task.way,
-                task.training_way,
+                str(task.build.target),
+                task.build.resident_kib,
+                task.build.way,
+                task.build.training_way,
                 (task.goal.metric, task.goal.higher_is_better, task.output),
             )
         )

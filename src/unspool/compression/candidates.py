@@ -11,14 +11,13 @@ import numpy as np
 
 from unspool import stages
 from unspool.compilation.residency import compiling
-from unspool.compilation.targets import Target
+from unspool.compression.build import Build
 from unspool.compression.compressing import compress
 from unspool.compression.fine_tuning_run import FineTuning
 from unspool.compression.goal import Goal
 from unspool.compression.kernels import KernelSetting
 from unspool.frontend.inference_form import for_inference
 from unspool.frontend.keras_file import load
-from unspool.stages import Way
 from unspool.support.progress import Clock, Watch
 
 
@@ -58,12 +57,9 @@ class Task:
         goal: what is measured.
         output: name of the output that is measured.
         calibration: samples to quantize with.
-        training_way: how whole sequences are quantized in training for int8; None trains without.
         unit_scores: how much each of the model's units matters; None where all stay.
         fine_tuning: how to train.
-        target: what to compile for.
-        resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
-        way: how it is unrolled, calibrated and quantized.
+        build: how its candidates become binaries.
     """
 
     trained: bytes
@@ -74,22 +70,20 @@ class Task:
     goal: Goal
     output: str
     calibration: list[np.ndarray]
-    training_way: Way | None
     unit_scores: np.ndarray | None
     fine_tuning: FineTuning
-    target: Target
-    resident_kib: float | None
-    way: Way
+    build: Build
 
 
 def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Candidate:
     """Deploy a model and measure it."""
     start = time.perf_counter()
-    turned = task.way.turned(for_inference(model))
+    build, way = task.build, task.build.way
+    turned = way.turned(for_inference(model))
     calibration = turned.samples(task.calibration)
-    subject = task.way.scaled(turned.model, calibration)
-    _, tflite = stages.quantized(subject, calibration, task.way)
-    compiled, resident = compiling.binary(tflite, task.target, task.resident_kib, Clock(None))
+    subject = way.scaled(turned.model, calibration)
+    _, tflite = stages.quantized(subject, calibration, way)
+    compiled, resident = compiling.binary(tflite, build.target, build.resident_kib, Clock(None))
     data, labels = task.validation
     return Candidate(
         setting=setting,
@@ -114,8 +108,8 @@ def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple
         task.labels,
         setting=setting,
         validation=task.validation,
-        calibration=task.calibration if task.training_way else None,
-        way=task.training_way,
+        calibration=task.calibration if task.build.training_way else None,
+        way=task.build.training_way,
         unit_scores=task.unit_scores,
         fine_tuning=task.fine_tuning,
         watch=None if watch is None else _named(str(setting), watch),

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from unspool import stages
-from unspool.compilation import targets
-from unspool.compilation.targets import Target
 from unspool.compression import candidates
+from unspool.compression.build import Build
 from unspool.compression.candidate_store import Store
 from unspool.compression.candidates import Task
 from unspool.compression.fewer_units import unit_scores
@@ -25,14 +23,13 @@ from unspool.compression.training_data import SOME, Split, split
 from unspool.compression.trials import Trials, bisected, previewed, recalled, refined
 from unspool.errors import UnspoolError
 from unspool.frontend import structure
-from unspool.stages import Way
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
 from unspool.support.progress import Watch
 from unspool.support.samples import Samples
 
 _FEW = 4
-_GOAL, _FINE_TUNING = Goal(), FineTuning()
+_GOAL, _FINE_TUNING, _BUILD = Goal(), FineTuning(), Build()
 
 
 def search(
@@ -46,11 +43,8 @@ def search(
     previews: int = PREVIEWS,
     validation: tuple[Samples, np.ndarray] | None = None,
     calibration: Samples | None = None,
-    training_way: Way | None = None,
     fine_tuning: FineTuning = _FINE_TUNING,
-    target: Target | None = None,
-    resident_kib: float | None = None,
-    way: Way | None = None,
+    build: Build = _BUILD,
     jobs: int | None = None,
     on_candidate: Callable[[Search], None] = lambda search: None,
     watch: Watch | None = None,
@@ -82,13 +76,8 @@ def search(
         previews: how many are tried with a part of the epochs.
         validation: samples and labels; a part of `data` is held out where None.
         calibration: samples to quantize with; the first 200 of `data` where None.
-        training_way: how whole sequences are quantized, to train with the errors of int8 too, as
-            `compress` takes it with calibration samples; None trains without.
         fine_tuning: how to train in each candidate.
-        target: what to compile for; ethos-u55-128 with Vela's defaults where None.
-        resident_kib: SRAM for resident weights, as `keep_resident` takes it; None for none.
-        way: how candidates are unrolled, calibrated and quantized, as `unspool.stages.sequences`,
-            `calls` and `stream` give it; for whole sequences in one call, in int8, where None.
+        build: how candidates become binaries.
         jobs: candidates at a time; None: as many as joblib is configured for, else one.
         on_candidate: called after each candidate with the search so far.
         watch: is called with the progress of candidates that run in this process.
@@ -111,15 +100,11 @@ def search(
     """
     if previews < 1:
         raise UnspoolError(f"previews {previews}: expected at least 1")
-    measured, (arrays, kept, held) = searchable(
-        model, data, labels, goal, fine_tuning, validation=validation
-    )
+    measured, parts = searchable(model, data, labels, goal, fine_tuning, validation=validation)
+    arrays, kept, held = parts
     settings = possible(model, settings)
-    if calibration is None:
-        calibration = samples.first(arrays, samples.CALIBRATION_COUNT)
-    way = way or stages.sequences(allow_cpu=True)  # `deploy` asks for the user's word
-    turned = way.turned(model)
-    way.check(turned.model, turned.samples(held[0]), "validation data")
+    turned = build.way.turned(model)
+    build.way.check(turned.model, turned.samples(held[0]), "validation data")
     task = Task(
         trained=candidates.to_bytes(model),
         losses=losses(model),
@@ -128,13 +113,10 @@ def search(
         validation=held,
         goal=goal,
         output=structure.output_names(model)[measured],
-        calibration=samples.check(calibration, structure.inputs(model), "calibration data"),
-        training_way=training_way,
+        calibration=_calibration(model, calibration, arrays),
         unit_scores=_unit_scores(model, arrays, settings, fine_tuning.seed),
         fine_tuning=fine_tuning,
-        target=target or targets.target(),
-        resident_kib=resident_kib,
-        way=way,
+        build=build,
     )
     found = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
@@ -210,6 +192,12 @@ def _unit_scores(
     return unit_scores(trainable(model), [array[:SOME] for array in arrays], seed)
 
 
+def _calibration(model: Any, given: Samples | None, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Samples to quantize with: those that were given, or the first of the data."""
+    chosen = samples.first(arrays, samples.CALIBRATION_COUNT) if given is None else given
+    return samples.check(chosen, structure.inputs(model), "calibration data")
+
+
 def _nothing_tried(model: Any, task: Task) -> Search:
     """A search before its first candidate: what they are compared with."""
     data, labels = task.validation
@@ -217,7 +205,7 @@ def _nothing_tried(model: Any, task: Task) -> Search:
         goal=task.goal,
         trained=task.goal.measured(model, data, labels, task.output),
         samples=len(labels),
-        target=task.target,
+        target=task.build.target,
         before=candidates.measure(task, model, UNTOUCHED, epochs=0),
     )
 
@@ -225,4 +213,4 @@ def _nothing_tried(model: Any, task: Task) -> Search:
 def _short(task: Task) -> Task:
     """The task of a preview."""
     tuning = shortened(task.fine_tuning, len(task.labels))
-    return replace(task, fine_tuning=tuning, training_way=None)
+    return replace(task, fine_tuning=tuning, build=replace(task.build, training_way=None))

@@ -7,7 +7,7 @@ from typing import Any
 from unspool.compilation.in_parts import Ends, Port
 from unspool.frontend import graph, structure
 from unspool.frontend.graph import admitted, functional
-from unspool.parts import masks, operations
+from unspool.parts import masks, reading
 from unspool.parts.masks import Masked
 from unspool.parts.operations import Form, Graph, Key, Operation, Way
 from unspool.parts.places import Places, first, given, places, taken
@@ -65,7 +65,7 @@ def cut(model: Any, time_steps: int | None = None, *, full_length: bool = False)
         UnspoolError: a mask cannot be handed on, or the length stays open.
     """
     whole = _of_length(model, time_steps)
-    made = operations.read(whole, Masked() if full_length else masks.follow(whole))
+    made = reading.read(whole, Masked() if full_length else masks.follow(whole))
     return _Cutting(whole, made, places(made)).done()
 
 

@@ -83,10 +83,7 @@ def rebuilt(
     _scalenew_inputs(model, rebuilder)
     names = structure.output_names(model)
     results = rebuilder.rebuild(model, inputs)
-    outputs = [_named(*each, scopes) for each in zip(results, names, strict=True)]
-    if rebuilder.windows:
-        for each in zip(results, outputs, strict=True):
-            rebuilder.windows.beginnings.follow(*each)
+    outputs = _outputs(results, names, rebuilder)
     before = [state.before for state in states if not state.names.given]
     after = [
         keras.layers.Identity(name=scopes.give(keras_name(state.names.output)))(state.after)
@@ -143,6 +140,15 @@ def _opened(deploy_model: Any) -> tuple[str, ...]:
     """The layers whose steps have scopes of their own."""
     layers = deploy_model._flatten_layers()
     return tuple(layer.name for layer in layers if isinstance(layer, Unrolled | PerStep))
+
+
+def _outputs(results: Sequence[Any], names: Sequence[str], rebuilder: Rebuilder) -> list[Any]:
+    """What was computed, under the names of the model's outputs."""
+    outputs = [_named(*each, rebuilder.scopes) for each in zip(results, names, strict=True)]
+    if rebuilder.windows:
+        for each in zip(results, outputs, strict=True):
+            rebuilder.windows.beginnings.follow(*each)
+    return outputs
 
 
 def _named(tensor: Any, name: str, scopes: Scopes) -> Any:

@@ -108,10 +108,10 @@ class Unrolled(OfTrained):
                 if masks:
                     mask = masks[steps - 1 - number if self._padding.is_backwards else number]
                     kept = mask.states(after, states)
-                    if output is after[0] and goes_on and not self._padding.is_zero:
-                        output = kept[0]
-                    else:
-                        output = mask.choose(output, self._padded_output(outputs), "output")
+                    # What a padded step gives is then the state that it keeps.
+                    is_kept = output is after[0] and goes_on and not self._padding.is_zero
+                    padded = self._padded_output(outputs)
+                    output = kept[0] if is_kept else mask.choose(output, padded, "output")
                     after = kept
                 states = after
             outputs.append(output)
