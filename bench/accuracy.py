@@ -60,10 +60,10 @@ def bias_corrected(float_tflite: bytes, ranges: Mapping[str, Range], images: np.
     ]
     names = [graph.tensors[op.outputs[0]].name.decode() for op in products]
     wanted = _means(float_tflite, names, images)
-    found = _means(quantize(float_tflite, ranges), names, images)
+    quantized_means = _means(quantize(float_tflite, ranges), names, images)
     shifts: dict[int, list[np.ndarray]] = {}
     for op, name in zip(products, names, strict=True):
-        shifts.setdefault(int(op.inputs[2]), []).append(wanted[name] - found[name])
+        shifts.setdefault(int(op.inputs[2]), []).append(wanted[name] - quantized_means[name])
     for index, errors in shifts.items():
         buffer = model.buffers[graph.tensors[index].buffer]
         bias = np.frombuffer(bytes(buffer.data), np.float32) + np.mean(errors, axis=0)

@@ -69,11 +69,11 @@ def running_means(values: np.ndarray, first: float, last: float) -> np.ndarray:
 
 def embeddings(folder: Path, sound: np.ndarray) -> np.ndarray:
     """What the encoder makes of sound, (sequences, 8, 512)."""
-    found = spectra(sound)
-    power = np.add.reduceat(np.abs(found) ** 2, np.cumsum([0, *band_widths()[:-1]]), axis=1)
+    spectrum = spectra(sound)
+    power = np.add.reduceat(np.abs(spectrum) ** 2, np.cumsum([0, *band_widths()[:-1]]), axis=1)
     loudness = 10 * np.log10(power / band_widths() + 1e-10)
     erb = (loudness - running_means(loudness, -60, -90)) / 40
-    low = found[:, :BINS]
+    low = spectrum[:, :BINS]
     low = low / np.sqrt(running_means(np.abs(low), 1e-3, 1e-4))
     session = onnxruntime.InferenceSession(str(folder / "enc.onnx"))
     fed = {
@@ -102,8 +102,8 @@ def measured(path: Path, activations: str, calibration: np.ndarray, test: np.nda
     deployment = unspool.deploy(model, calibration, options=options)
     wanted = expected(path, test)
     in_float = model.predict(test, verbose=0)[END]
-    (found,) = unspool.Session(deployment.quantized_tflite).predict(test)
-    errors = np.abs(found.reshape(wanted.shape) - wanted).reshape(-1, wanted.shape[2])
+    (embedding,) = unspool.Session(deployment.quantized_tflite).predict(test)
+    errors = np.abs(embedding.reshape(wanted.shape) - wanted).reshape(-1, wanted.shape[2])
     own = 100 * errors.mean(0) / np.ptp(wanted.reshape(errors.shape), axis=0)
     compiled, simulation = deployment.compiled, deployment.measured.simulation
     return [

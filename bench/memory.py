@@ -73,8 +73,8 @@ def main() -> None:
     print("networks  Unspool, MiB  Keras alone, MiB")
     for number in sides["unspool"]:
         print(f"{number:8}  {sides['unspool'][number]:12.1f}  {sides['keras'][number]:16.1f}")
-    for side, found in sides.items():
-        first, last = found[EVERY], found[max(found)]
+    for side, sizes in sides.items():
+        first, last = sizes[EVERY], sizes[max(sizes)]
         print(f"{side}: {100 * (last / first - 1):+.1f} % from the tenth to the last")
 
 

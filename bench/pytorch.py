@@ -145,30 +145,30 @@ def of_peer(peer: Peer, commands: Path, folder: Path, arrays: dict[str, np.ndarr
     """From the trained network, or its ONNX file, to the binary."""
     target = unspool.target()
     wanted = (target.accelerator, target.system_config, target.memory_mode)
-    found = json.loads(ran(peer, commands, str(folder), *wanted))
+    answer = json.loads(ran(peer, commands, str(folder), *wanted))
     tflite = folder / f"{peer.script.rstrip('_')}.tflite"
     if tflite.exists():
-        return of_tflite(tflite.read_bytes(), arrays["test"], found["seconds"])
+        return of_tflite(tflite.read_bytes(), arrays["test"], answer["seconds"])
     return Figures(
         flash_kib=(folder / "executorch.pte").stat().st_size / 1024,
-        cycles=found["cycles"],
-        on_cpu=found["on_cpu"],
+        cycles=answer["cycles"],
+        on_cpu=answer["on_cpu"],
         outputs=np.load(folder / "executorch.npy"),
-        seconds=found["seconds"],
+        seconds=answer["seconds"],
     )
 
 
-def cells(found: Figures, ours: Figures, expected: np.ndarray) -> list[str]:
+def cells(figures: Figures, ours: Figures, expected: np.ndarray) -> list[str]:
     """A row, with ratios to Unspool's flash and cycles."""
-    error = np.abs(found.outputs.reshape(expected.shape) - expected).mean() / np.ptp(expected)
+    error = np.abs(figures.outputs.reshape(expected.shape) - expected).mean() / np.ptp(expected)
     return [
-        f"{found.flash_kib:.1f}",
-        f"{found.flash_kib / ours.flash_kib:.2f}",
-        f"{found.cycles:,}",
-        f"{found.cycles / ours.cycles:.2f}",
-        str(found.on_cpu),
+        f"{figures.flash_kib:.1f}",
+        f"{figures.flash_kib / ours.flash_kib:.2f}",
+        f"{figures.cycles:,}",
+        f"{figures.cycles / ours.cycles:.2f}",
+        str(figures.on_cpu),
         f"{100 * error:.2f}",
-        f"{found.seconds:.1f}",
+        f"{figures.seconds:.1f}",
     ]
 
 
@@ -190,8 +190,8 @@ def compared(folder: Path, ready: dict[Peer, Path | str], arrays: dict[str, np.n
         try:
             if isinstance(commands, str):
                 raise Failed(commands)
-            found = of_peer(peer, commands, folder, arrays)
-            table.add_row(peer.name, *cells(found, ours, expected))
+            figures = of_peer(peer, commands, folder, arrays)
+            table.add_row(peer.name, *cells(figures, ours, expected))
         except (Failed, unspool.UnspoolError) as error:
             table.add_row(f"{peer.name}: {error}", *["-"] * len(HEADINGS))
     return table

@@ -61,11 +61,11 @@ def measured(
     spectra, expected = test
     deployment = unspool.deploy_stream(model, calibration, options=options)
     compiled = deployment.compiled
-    (found,) = unspool.Session(deployment.quantized_tflite, "tflm").run(spectra)
+    (outputs,) = unspool.Session(deployment.quantized_tflite, "tflm").run(spectra)
     (simulated,) = unspool.Session(compiled.tflite, "npu").run(spectra)
-    errors = np.abs(found.ravel() - expected)
-    same = (found.ravel() > 0.5) == (expected > 0.5)
-    equal = (found == simulated).reshape(len(spectra), -1).all(axis=1)  # one scale: so are bytes
+    errors = np.abs(outputs.ravel() - expected)
+    same = (outputs.ravel() > 0.5) == (expected > 0.5)
+    equal = (outputs == simulated).reshape(len(spectra), -1).all(axis=1)  # one scale: so are bytes
     return [
         f"{compiled.npu_operators} / {len(compiled.cpu_operators)}",
         f"{len(compiled.tflite) / 1024:.1f}",

@@ -62,14 +62,14 @@ def main() -> None:
         for accelerator, mode in product(ACCELERATORS, ("Shared_Sram", "Sram_Only")):
             binary = vela.compile(int8, target(accelerator, memory_mode=mode)).tflite
             start = time.perf_counter()
-            found = predict(binary, images, "npu")
+            outputs = predict(binary, images, "npu")
             seconds = time.perf_counter() - start
             session = Session(binary, "npu")
             session.predict(images[:1])
             start = time.perf_counter()
             session.predict(images[1:2])
             one = time.perf_counter() - start
-            equal = int(np.all(found[0] == expected[0], axis=1).sum())
+            equal = int(np.all(outputs[0] == expected[0], axis=1).sum())
             table.add_row(f"{accelerator}, {mode}", f"{equal:,}", f"{seconds:.1f}", f"{one:.3f}")
         console.print(table)
 

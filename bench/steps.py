@@ -79,7 +79,9 @@ def seconds(figures: dict[str, Any]) -> float:
     return float(sum(figures["seconds"][stage] for stage in STAGES))
 
 
-def plot(found: dict[int, dict[str, Any]], before: dict[int, dict[str, Any]], path: Path) -> None:
+def plot(
+    measurements: dict[int, dict[str, Any]], before: dict[int, dict[str, Any]], path: Path
+) -> None:
     """Seconds over steps, both on logarithmic axes."""
     import matplotlib
 
@@ -87,7 +89,7 @@ def plot(found: dict[int, dict[str, Any]], before: dict[int, dict[str, Any]], pa
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 3.5))
-    for name, rows in (("before", before), ("now", found)):
+    for name, rows in (("before", before), ("now", measurements)):
         if rows:
             axes.loglog([*rows], [seconds(row) for row in rows.values()], "o-", label=name)
     axes.set_xlabel("steps")

@@ -33,9 +33,9 @@ def main() -> None:
     targets = all_targets()
 
     start = time.perf_counter()
-    found = sweep(tflite, targets)
+    outcome = sweep(tflite, targets)
     swept = time.perf_counter() - start
-    failed = sum(1 for trial in found.trials if trial.cost is None)
+    failed = sum(1 for trial in outcome.trials if trial.cost is None)
 
     start = time.perf_counter()
     for target in targets[::EVERY]:

@@ -54,13 +54,13 @@ def table(cell: str, widths: Sequence[int], targets: Sequence[Target]) -> tuple[
     shown = Table("units", *map(str, widths), title=f"{cell}: thousands of cycles, Vela's estimate")
     beaten = []
     for row, each in enumerate(targets):
-        found = [columns[units][row] for units in widths]
-        shown.add_row(each.accelerator, *(f"{count / 1000:,.0f}" for count in found))
+        counts = [columns[units][row] for units in widths]
+        shown.add_row(each.accelerator, *(f"{count / 1000:,.0f}" for count in counts))
         for place, units in enumerate(widths):
-            least = min(found[place:])
-            if is_rounded_to(units) and least < found[place]:
-                wider = widths[found.index(least)]
-                less = 100 * (1 - least / found[place])
+            least = min(counts[place:])
+            if is_rounded_to(units) and least < counts[place]:
+                wider = widths[counts.index(least)]
+                less = 100 * (1 - least / counts[place])
                 beaten.append(
                     f"{each.accelerator}: {wider} units take {less:.1f} % less than {units}"
                 )

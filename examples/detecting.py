@@ -23,11 +23,11 @@ def detections(probabilities: np.ndarray, rate: float, threshold: float) -> list
     width = max(1, round(0.1 * rate))
     sums = np.cumsum(np.concatenate([np.zeros((width, probabilities.shape[1])), probabilities]), 0)
     means = (sums[width:] - sums[:-width]) / width
-    found: list[tuple[float, int]] = []
+    events: list[tuple[float, int]] = []
     for step in np.flatnonzero(means.max(axis=1) > threshold):
-        if not found or (step + 1) / rate > found[-1][0] + GRACE:
-            found.append(((step + 1) / rate, int(means[step].argmax())))
-    return found
+        if not events or (step + 1) / rate > events[-1][0] + GRACE:
+            events.append(((step + 1) / rate, int(means[step].argmax())))
+    return events
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def best_threshold(
     Of several that are alike, it is the one in the middle.
     """
     tried = np.arange(0.3, 0.96, 0.05)
-    found = [score(keywords, scenes, probabilities, rate, threshold) for threshold in tried]
-    gains = np.array([each.detected.total() - 3 * each.alarms.total() for each in found])
+    scores = [score(keywords, scenes, probabilities, rate, threshold) for threshold in tried]
+    gains = np.array([each.detected.total() - 3 * each.alarms.total() for each in scores])
     (best,) = np.nonzero(gains == gains.max())
     return float(tried[best[len(best) // 2]])
 
@@ -113,8 +113,8 @@ def tell(
     print(f"  float, Keras (measured): {floats}")
     print(f"  int8, chunk by chunk (simulated): {ints}")
     for word in keywords:
-        found = f"{floats.detected[word]} in float, {ints.detected[word]} in int8"
-        print(f"  {word}: said {floats.said[word]} times, detected {found}")
+        counts = f"{floats.detected[word]} in float, {ints.detected[word]} in int8"
+        print(f"  {word}: said {floats.said[word]} times, detected {counts}")
     alarms = ", ".join(f"{word} {count}" for word, count in ints.alarms.most_common(8))
     print(f"  false alarms in int8 came after: {alarms or 'none'}")
     difference = np.abs(both[1] - both[0])

@@ -113,16 +113,16 @@ def stream(binary: unspool.Session, heard: Heard) -> np.ndarray:
     return np.array([binary.step(spectrum[None])[0].item() for spectrum in heard.spectra])
 
 
-def draw(heard: Heard, found: np.ndarray, path: Path) -> None:
+def draw(heard: Heard, probabilities: np.ndarray, path: Path) -> None:
     """The first minute: what was heard, and what float and int16 say of it."""
-    frames = min(STEPS, len(found))
+    frames = min(STEPS, len(probabilities))
     sound = heard.sound[: frames * FRAME]
     times = np.arange(frames) * FRAME / RATE
     figure, (above, below) = plt.subplots(2, sharex=True, figsize=(12, 5), layout="constrained")
     above.plot(np.arange(len(sound)) / RATE, sound, color="0.4", linewidth=0.3)
     above.set_ylabel("sound")
     below.plot(times, heard.probabilities[:frames], label="float, onnxruntime", linewidth=2.5)
-    below.plot(times, found[:frames], label="int16, the binary simulated", linewidth=1)
+    below.plot(times, probabilities[:frames], label="int16, the binary simulated", linewidth=1)
     below.axhline(0.5, color="0.7", linestyle=":")
     below.set(xlabel="s", ylabel="probability of speech", xlim=(0, frames * FRAME / RATE))
     below.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=2, frameon=False)
@@ -130,13 +130,16 @@ def draw(heard: Heard, found: np.ndarray, path: Path) -> None:
     plt.close(figure)
 
 
-def tell(done: unspool.Deployment, heard: Heard, found: np.ndarray) -> None:
+def tell(done: unspool.Deployment, heard: Heard, probabilities: np.ndarray) -> None:
     """Print what was measured."""
-    compiled, errors = done.compiled, np.abs(found - heard.probabilities)
-    same = (found > 0.5) == (heard.probabilities > 0.5)
+    compiled, errors = done.compiled, np.abs(probabilities - heard.probabilities)
+    same = (probabilities > 0.5) == (heard.probabilities > 0.5)
     tflm = unspool.Session(done.quantized_tflite, "tflm").run(heard.spectra)[0].ravel()
-    print(f"{len(found):,} frames, {len(found) * FRAME / RATE / 60:.1f} minutes, never reset:")
-    print(f"  the same bytes as TFLM (simulated): {(found == tflm).sum():,} frames")
+    print(
+        f"{len(probabilities):,} frames, "
+        f"{len(probabilities) * FRAME / RATE / 60:.1f} minutes, never reset:"
+    )
+    print(f"  the same bytes as TFLM (simulated): {(probabilities == tflm).sum():,} frames")
     print(f"  decided as in float, at 0.5 (simulated): {100 * same.mean():.2f} %")
     print(f"  error of the probability: mean {errors.mean():.4f}, largest {errors.max():.3f}")
     print(f"operators on the NPU / CPU: {compiled.npu_operators} / {len(compiled.cpu_operators)}")
@@ -161,9 +164,9 @@ def main() -> None:
         done = deploy(path, hear(path, speech(1.1 if options.quick else 5, seed=2)))
         heard = hear(path, speech(1 if options.quick else 10, seed=1))
     deployment.save(done, options.out)
-    found = stream(unspool.Session(done.compiled.tflite, "npu"), heard)
-    tell(done, heard, found)
-    draw(heard, found, options.out / "speech.png")
+    probabilities = stream(unspool.Session(done.compiled.tflite, "npu"), heard)
+    tell(done, heard, probabilities)
+    draw(heard, probabilities, options.out / "speech.png")
     print(f"written to {options.out}: the models, and a minute of it as speech.png")
 
 

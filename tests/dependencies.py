@@ -61,15 +61,15 @@ def holds(
     return marker is None or marker.evaluate({**(environment or {}), "extra": extra})
 
 
-def required(found: Distribution, extra: str = "") -> list[Requirement]:
+def required(package: Distribution, extra: str = "") -> list[Requirement]:
     """What a distribution says that it needs here, alone or with one of its extras."""
-    wanted = [Requirement(text) for text in found.requires or []]
+    wanted = [Requirement(text) for text in package.requires or []]
     return [each for each in wanted if holds(each, extra)]
 
 
 def brought(requirements: Iterable[Requirement]) -> dict[str, Distribution]:
     """Name -> what is installed by these requirements, whatever they need included."""
-    found: dict[str, Distribution] = {}
+    packages: dict[str, Distribution] = {}
     done: set[tuple[str, str]] = set()
     ahead = [each for each in requirements if holds(each)]
     while ahead:
@@ -78,9 +78,9 @@ def brought(requirements: Iterable[Requirement]) -> dict[str, Distribution]:
         for extra in {"", *requirement.extras}:
             if (name, extra) not in done:
                 done.add((name, extra))
-                found[name] = distribution(name)
-                ahead += required(found[name], extra)
-    return found
+                packages[name] = distribution(name)
+                ahead += required(packages[name], extra)
+    return packages
 
 
 def is_installed(name: str, version: Version) -> bool:
@@ -93,10 +93,10 @@ def is_installed(name: str, version: Version) -> bool:
 def pins() -> dict[str, Version]:
     """Name -> the version that requirements/tested.txt has."""
     lines = [line for line in PINS.read_text().splitlines() if not line.startswith("#")]
-    found = {}
+    versions = {}
     for line in lines:
         matched = re.fullmatch(r"([a-z0-9-]+)==([0-9a-z.+!]+)", line)
         assert matched, f"{line!r} is no name==version: a path, an address or a range"
-        found[matched[1]] = Version(matched[2])
-    assert len(found) == len(lines), "a name twice"
-    return found
+        versions[matched[1]] = Version(matched[2])
+    assert len(versions) == len(lines), "a name twice"
+    return versions

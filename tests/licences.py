@@ -40,9 +40,9 @@ _NOT_SAID = {
 """Whose metadata has no licence, and what was read elsewhere."""
 
 
-def licences(name: str, found: Distribution) -> set[str]:
+def licences(name: str, package: Distribution) -> set[str]:
     """Names as SPDX writes them, or what stands there; all of them, where there is a choice too."""
-    metadata = found.metadata
+    metadata = package.metadata
     classifiers = [
         each.split(" :: ")[-1]
         for each in metadata.get_all("Classifier", [])
@@ -59,8 +59,10 @@ def licences(name: str, found: Distribution) -> set[str]:
 
 def of_core() -> dict[str, tuple[str, set[str]]]:
     """Name -> version and licences of what the core brings along."""
-    found = brought(core())
-    return {name: (found[name].version, licences(name, found[name])) for name in sorted(found)}
+    packages = brought(core())
+    return {
+        name: (packages[name].version, licences(name, packages[name])) for name in sorted(packages)
+    }
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ HEADER = """\
 def lines() -> list[str]:
     """A pin of each, in order of the names."""
     wanted = [*core(), *(each for extra in LOCKED for each in of_extra(extra))]
-    found = brought(wanted)
-    return [f"{name}=={found[name].version}\n" for name in sorted(found) if name not in TOOLS]
+    packages = brought(wanted)
+    return [f"{name}=={packages[name].version}\n" for name in sorted(packages) if name not in TOOLS]
 
 
 if __name__ == "__main__":

@@ -150,20 +150,20 @@ def _as_read(case: Case) -> Case:
     """
     if case.op != "RNN" or not OLD_ONNXRUNTIME:
         return case
-    told = iter(case.alphas)
+    case_alphas = iter(case.alphas)
     known = {**ALPHAS, "HardSigmoid": 0.2}
-    alphas = (next(told, known[kind]) if kind in known else 0.0 for kind in case.activations)
+    alphas = (next(case_alphas, known[kind]) if kind in known else 0.0 for kind in case.activations)
     return replace(case, alphas=tuple(alphas))
 
 
 def check(case: Case, folder: Path) -> Any:
     """Compare a case with onnxruntime, which has layout 0 alone."""
     path = onnx_models.saved(model_of(case, case.layout), folder)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as load_warnings:
         warnings.simplefilter("always")
         loaded = load_onnx(path)
     left_out = "input" in (case.first_h, case.first_c if case.op == "LSTM" else "")
-    assert [warning.category for warning in told] == [UnspoolWarning] * left_out
+    assert [warning.category for warning in load_warnings] == [UnspoolWarning] * left_out
     expected = model_of(_as_read(case), 0)
     steps = case.sizes[0]
     feed, fed = {}, {}
@@ -179,16 +179,16 @@ def check(case: Case, folder: Path) -> Any:
         else:
             first = value.name != "x" or case.layout
             fed[value.name] = feed[value.name] if first else feed[value.name].swapaxes(0, 1)
-    found = onnx_models.answers(loaded, fed)
+    predictions = onnx_models.answers(loaded, fed)
     outputs = onnx_models.run(expected, feed)
     if left_out and set(case.outputs) > {0} and 0 in case.outputs:
         outputs = {"Y": outputs["Y"]}
-    assert set(found) == set(outputs)
+    assert set(predictions) == set(outputs)
     for name, value in outputs.items():
         batch = 0 if case.layout else (2 if name == "Y" else 1)
         shape = [1 if axis == batch else size for axis, size in enumerate(value.shape)]
         shape.remove(1)  # which of several axes of one entry is the batch no one can tell
         wanted = np.moveaxis(value, batch, 0).reshape(case.count, *shape)
-        assert found[name].shape == wanted.shape
-        np.testing.assert_allclose(found[name], wanted, rtol=1e-5, atol=1e-5, err_msg=name)
+        assert predictions[name].shape == wanted.shape
+        np.testing.assert_allclose(predictions[name], wanted, rtol=1e-5, atol=1e-5, err_msg=name)
     return loaded

@@ -118,21 +118,21 @@ def check(
     loaded = load_onnx(saved(model, folder), **options)
     feeds = samples(model)
     together = {name: np.stack([feed[name].squeeze(batch) for feed in feeds]) for name in feeds[0]}
-    found = answers(loaded, together)
+    predictions = answers(loaded, together)
     for n, feed in enumerate(feeds):
         expected = reference(model, feed)
-        assert set(found) == set(expected)
+        assert set(predictions) == set(expected)
         for name, value in expected.items():
             np.testing.assert_allclose(
-                found[name][n], without_batch(value), rtol=1e-5, atol=1e-5, err_msg=name
+                predictions[name][n], without_batch(value), rtol=1e-5, atol=1e-5, err_msg=name
             )
-            assert found[name][n].shape == without_batch(value).shape
+            assert predictions[name][n].shape == without_batch(value).shape
     return loaded
 
 
 def node(op: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     """A node, its inputs and outputs separated by blanks; "_" stands for one that is left out."""
-    names = [["" if name == "_" else name for name in told.split()] for told in (inputs, outputs)]
+    names = [["" if name == "_" else name for name in text.split()] for text in (inputs, outputs)]
     attributes.setdefault("name", f"{op}_of_{next(filter(None, names[1]))}".lower())
     return helper.make_node(op, *names, **attributes)
 

@@ -54,8 +54,8 @@ def has_other_bytes(network: Network) -> bool:
 def demand(network: Network) -> Found:
     """Deploy a network and look for faults."""
     start = time.monotonic()
-    found = _demand(network)
-    return Found(found.faults, found.refusal, round(time.monotonic() - start, 1), found.trace)
+    outcome = _demand(network)
+    return Found(outcome.faults, outcome.refusal, round(time.monotonic() - start, 1), outcome.trace)
 
 
 def _demand(network: Network) -> Found:
@@ -101,26 +101,26 @@ def _deploy(network: Network, made: Any, data: list[np.ndarray]) -> Deployment:
 def _faults(network: Network, made: Any, data: list[np.ndarray], done: Deployment) -> list[str]:
     if any("scale of 2^32" in op.reason for op in done.compiled.cpu_operators):
         return _untold(data, done)  # values of 10^12 and more; the rest runs on the NPU
-    found = [f"CPU: {op.kind} {op.name}: {op.reason}" for op in done.compiled.cpu_operators]
+    faults = [f"CPU: {op.kind} {op.name}: {op.reason}" for op in done.compiled.cpu_operators]
     measured, simulation = done.measured, done.simulation
-    found += [f"not measured: {each.what}: {each.reason}" for each in measured.not_measured]
+    faults += [f"not measured: {each.what}: {each.reason}" for each in measured.not_measured]
     count = CALIBRATION if network.chunk else TEST
     differs = simulation.equal < count and not has_other_bytes(network)
     if simulation.samples != count or differs:
-        found.append(
+        faults.append(
             f"bytes: {simulation.equal} of {simulation.samples} equal {simulation.reason}"
             f"{simulation.first_difference}"
         )
     if measured.unroll_error is None or measured.quality is None:
-        return [*found, "no error was measured"]
+        return [*faults, "no error was measured"]
     session = Session(done.compiled.tflite, "npu")
     taken = [tensor.name for tensor in session.inputs]
     if taken != [tensor.name for tensor in made.inputs]:
-        found.append(f"inputs are called {taken}")
+        faults.append(f"inputs are called {taken}")
     given = [tensor.name for tensor in session.outputs]
     if given != list(structure.output_names(made)):
-        found.append(f"outputs are called {given}")
-    return found + _untold(data, done)
+        faults.append(f"outputs are called {given}")
+    return faults + _untold(data, done)
 
 
 def _untold(data: list[np.ndarray], done: Deployment) -> list[str]:
@@ -131,7 +131,7 @@ def _untold(data: list[np.ndarray], done: Deployment) -> list[str]:
     session = Session(done.quantized_tflite, "tflm")
     outputs = session.predict(data)
     exact = evaluation.predict(done.trained, data)
-    found = []
+    faults = []
     for tensor, head, a, b in zip(session.outputs, session.heads, outputs, exact, strict=True):
         if head.kind != "values":
             share = float((head.decide(a) != head.decide(b)).mean())
@@ -141,7 +141,9 @@ def _untold(data: list[np.ndarray], done: Deployment) -> list[str]:
             ranges = np.ptp(b.reshape(-1, b.shape[-1]), axis=0)
             share = float((errors / np.where(ranges > 0, ranges, np.inf)).max())
             is_large = not share <= 0.0200001
-        told = any(f"output {tensor.name!r}" in text.lower() or tensor.name in text for text in bad)
-        if is_large and not told and not any("more columns" in text for text in bad):
-            found.append(f"untold: output {tensor.name!r} errs by {100 * share:.2f} %")
-    return found
+        is_mentioned = any(
+            f"output {tensor.name!r}" in text.lower() or tensor.name in text for text in bad
+        )
+        if is_large and not is_mentioned and not any("more columns" in text for text in bad):
+            faults.append(f"untold: output {tensor.name!r} errs by {100 * share:.2f} %")
+    return faults

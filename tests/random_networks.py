@@ -239,18 +239,23 @@ def main(demand: Demand) -> int:
     parser.add_argument("--only", type=lambda text: eval(text, globals()), metavar="NETWORK")
     asked = parser.parse_args()
     if asked.only:
-        found = demand(asked.only)
-        print("\n".join([*found.faults, found.trace, found.refusal]).strip() or "no fault")
-        return int(bool(found.faults))
+        outcome = demand(asked.only)
+        print("\n".join([*outcome.faults, outcome.trace, outcome.refusal]).strip() or "no fault")
+        return int(bool(outcome.faults))
     lines = asked.out.read_text().splitlines() if asked.out.exists() else []
     done = {entry["index"] for entry in map(json.loads, lines) if entry["seed"] == asked.seed}
     wanted = [(i, drawn(asked.seed, i)) for i in range(asked.count) if i not in done]
     status = 0
     with asked.out.open("a") as out:
-        for index, network, found in run(wanted, demand):
-            entry = {"seed": asked.seed, "index": index, **asdict(found), "network": repr(network)}
+        for index, network, outcome in run(wanted, demand):
+            entry = {
+                "seed": asked.seed,
+                "index": index,
+                **asdict(outcome),
+                "network": repr(network),
+            }
             print(json.dumps(entry, ensure_ascii=False), file=out, flush=True)
-            status |= bool(found.faults)
+            status |= bool(outcome.faults)
     return status
 
 

@@ -22,15 +22,15 @@ def _places(tflite: bytes, per_call: int) -> dict[str, tuple[str, int]]:
     """Tensor -> what it is, and the step of a call that computes it; parts are what they are of."""
     model = flatbuffer.read(tflite)
     steps, role_of = marks.read(model).steps, roles(model)
-    found = {}
+    places = {}
     for name, role in role_of.items():
         step = steps.find(name)
         # A state that comes out is of the last step.
         last = per_call - 1 if f"{role}/".count("/step/") else 0
-        found[name] = (role, step[1] % per_call if step else last)
+        places[name] = (role, step[1] % per_call if step else last)
     for op in flatbuffer.graph_operators(model):
         if op.kind == "SPLIT":
-            found |= dict.fromkeys(op.outputs, found[op.inputs[1]])
+            places |= dict.fromkeys(op.outputs, places[op.inputs[1]])
         elif op.kind in JOINS:  # of what it joins, it has the role, and no step
-            found[op.outputs[0]] = (found[op.outputs[0]][0], -1)
-    return found
+            places[op.outputs[0]] = (places[op.outputs[0]][0], -1)
+    return places

@@ -52,10 +52,10 @@ def _shared(make: Callable[[], Report]) -> Callable[[], Report]:
 
     @cache
     @wraps(make)
-    def found() -> Report:
+    def shared_report() -> Report:
         return shared.value(f"report {make.__name__}", make)
 
-    return found
+    return shared_report
 
 
 @_shared
@@ -73,8 +73,10 @@ def lstm_stream() -> Report:
     model = small_model("lstm", 12)
     options = Options(target=target("ethos-u65-256"), remedy_seconds=0)
     done = deploy_stream(model, random_samples(20), time_steps=1, options=options)
-    found = drift(done.float_tflite, done.quantized_tflite, random_samples(1, steps=60)[0])
-    return of_deployment(done, {"model_int8.tflite": 2048}, REQUEST, beside=Beside(drift=found))
+    state_drift = drift(done.float_tflite, done.quantized_tflite, random_samples(1, steps=60)[0])
+    return of_deployment(
+        done, {"model_int8.tflite": 2048}, REQUEST, beside=Beside(drift=state_drift)
+    )
 
 
 @_shared

@@ -58,12 +58,12 @@ def _place() -> Path:
 def _state() -> str:
     """A hash of all that the values depend on: our files, the tests', Python and the libraries."""
     libraries = sorted(f"{each.name} {each.version}" for each in distributions())
-    found = hashlib.sha256(repr([sys.version, libraries]).encode())
+    digest = hashlib.sha256(repr([sys.version, libraries]).encode())
     for root in (_SOURCES, _TESTS):
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             if "__pycache__" not in path.parts:
-                found.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return found.hexdigest()[:16]
+                digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @contextmanager

@@ -47,13 +47,15 @@ IMPORTED = foreign_of(SOURCES)
 
 def names(requirements: Iterable[Requirement]) -> set[str]:
     """Distributions that are asked for by name, or by the extra of one: `dask[distributed]`."""
-    found = set()
+    package_names = set()
     for requirement in requirements:
-        found.add(name_of(requirement))
+        package_names.add(name_of(requirement))
         for extra in requirement.extras:
             of_it = distribution(requirement.name)
-            found |= {name_of(each) for each in {*required(of_it, extra)} - {*required(of_it)}}
-    return found
+            package_names |= {
+                name_of(each) for each in {*required(of_it, extra)} - {*required(of_it)}
+            }
+    return package_names
 
 
 @cache
@@ -112,13 +114,13 @@ def test_what_a_pinned_version_needs_is_pinned_too() -> None:
     installed = [
         distribution(name) for name, version in pinned.items() if is_installed(name, version)
     ]
-    needed = {name_of(each) for found in installed for each in required(found)}
+    needed = {name_of(each) for package in installed for each in required(package)}
     assert not needed - TOOLS - set(pinned)
 
 
 def test_licences_of_what_the_core_brings_are_compatible() -> None:
-    found = {name: licences(name, each) for name, each in brought(core()).items()}
-    assert not {name: each for name, each in found.items() if not each <= COMPATIBLE}
+    package_licences = {name: licences(name, each) for name, each in brought(core()).items()}
+    assert not {name: each for name, each in package_licences.items() if not each <= COMPATIBLE}
 
 
 @pytest.mark.parametrize(

@@ -69,15 +69,15 @@ def test_token_ids_are_looked_up_on_the_u85() -> None:
 
 
 def test_progress_is_told_for_every_stage(model: Any, data: np.ndarray) -> None:
-    told: dict[str, list[tuple[int, int]]] = {}
+    progress: dict[str, list[tuple[int, int]]] = {}
 
     def watch(stage: str, done: int, total: int) -> None:
-        told.setdefault(stage.partition(":")[0], []).append((done, total))
+        progress.setdefault(stage.partition(":")[0], []).append((done, total))
 
     deploy(model, data, options=QUICK, watch=watch)
     stages = ["inspect", "unroll", "convert", "calibrate", "quantize", "compile with Vela"]
-    assert list(told)[:6] == stages
-    assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in told.values())
+    assert list(progress)[:6] == stages
+    assert all(steps[0][0] == 0 and steps[-1][0] == steps[-1][1] for steps in progress.values())
 
 
 def test_an_open_length_is_unrolled(data: np.ndarray) -> None:
@@ -131,5 +131,5 @@ def test_a_process_that_deploys_network_after_network_stays_as_small() -> None:
         "unspool",
     ]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
-    found = [float(line.split()[1]) for line in lines if line]
-    assert len(found) == 4 and found[-1] < 1.1 * found[0]
+    sizes = [float(line.split()[1]) for line in lines if line]
+    assert len(sizes) == 4 and sizes[-1] < 1.1 * sizes[0]

@@ -31,12 +31,12 @@ SILERO = EXAMPLES / "silero_vad.py"
 
 def texts(notebook: Any) -> list[str]:
     """What each code cell printed or returned."""
-    found = []
+    outputs = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
             parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
-            found.append("".join(parts))
-    return found
+            outputs.append("".join(parts))
+    return outputs
 
 
 def noise(notebook: Any) -> list[str]:
@@ -135,8 +135,8 @@ def wheel(tmp_path: Path) -> Path:
     run = subprocess.run([*command, "-d", str(tmp_path)], capture_output=True, check=False)
     if run.returncode:
         pytest.skip("silero-vad cannot be downloaded here")
-    (found,) = tmp_path.glob("*.whl")
-    return found
+    (path,) = tmp_path.glob("*.whl")
+    return path
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ MUCH = 64 * 2**20
 LIMITED = ("sh", "-c", f'ulimit -v {MUCH}; exec "$@"', "sh")
 
 
-def told(command: str, *, by: signal.Signals | None = None) -> tuple[int, str]:
+def run_main(command: str, *, by: signal.Signals | None = None) -> tuple[int, str]:
     """The status and the stderr of what `main` makes of a command, to which a signal may come."""
     program = f"""
         import os, signal, sys, time
@@ -39,7 +39,7 @@ def told(command: str, *, by: signal.Signals | None = None) -> tuple[int, str]:
 
 @pytest.mark.parametrize("status", [0, 1, 2, 70])
 def test_a_command_ends_as_it_does_without_a_limit(status: int) -> None:
-    assert told(str(status)) == (status, "")
+    assert run_main(str(status)) == (status, "")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_command_ends_as_it_does_without_a_limit(status: int) -> None:
     ids=["TensorFlow's", "OpenBLAS's"],
 )
 def test_a_library_that_ends_it_is_no_broken_budget(end: str, how: str) -> None:
-    status, stderr = told(end)
+    status, stderr = run_main(end)
     assert status == 70
     assert stderr == (
         f"unspool: error: memory ran out (a library {how} in the 64.0 GiB that ulimit -v allows); "
@@ -58,14 +58,14 @@ def test_a_library_that_ends_it_is_no_broken_budget(end: str, how: str) -> None:
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_command_takes_them_ends_it(by: signal.Signals) -> None:
-    ended = told("print('begun', flush=True) or time.sleep(300) or 0", by=by)
+    ended = run_main("print('begun', flush=True) or time.sleep(300) or 0", by=by)
     assert ended == (128 + by, "unspool: interrupted\n")
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_library_that_a_signal_makes_crash_is_interrupted(by: signal.Signals) -> None:
     crash = f"signal.signal({by.value}, lambda *_: os.abort())"
-    ended = told(f"[{crash}, print('begun', flush=True), time.sleep(300)] and 0", by=by)
+    ended = run_main(f"[{crash}, print('begun', flush=True), time.sleep(300)] and 0", by=by)
     assert ended == (128 + by, "unspool: interrupted\n")
 
 
@@ -73,7 +73,9 @@ def test_a_library_that_never_gives_python_its_turn_ends_with_a_kill(tmp_path: P
     """C's `pause`, called with the lock on Python held: no thread of ours runs."""
     library = "import ctypes; print('begun', flush=True); ctypes.PyDLL(None).pause()"
     (tmp_path / "forever.py").write_text(library)
-    program = "from unspool.limited import told; told(lambda: __import__('forever') and 0)"
+    program = (
+        "from unspool.limited import exit_status; exit_status(lambda: __import__('forever') and 0)"
+    )
     running = subprocess.Popen(
         [*LIMITED, sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )

@@ -68,9 +68,9 @@ CONCERNS: dict[str, tuple[np.ndarray, list[str]]] = {
 
 @pytest.mark.parametrize(("data", "expected"), CONCERNS.values(), ids=CONCERNS)
 def test_calibration_data_is_looked_at_before_work(data: np.ndarray, expected: list[str]) -> None:
-    found = concerns([data], [X])
-    assert len(found) == len(expected)
-    for text, part in zip(found, expected, strict=True):
+    texts = concerns([data], [X])
+    assert len(texts) == len(expected)
+    for text, part in zip(texts, expected, strict=True):
         assert text.startswith("calibration data: ")
         assert part in text
 

@@ -97,8 +97,8 @@ def test_a_browser_shows_the_names_where_they_belong_and_runs_none(
         assert browser.run(RUNNING) == []
         assert browser.complaints() == [] and browser.requests() == [page.resolve().as_uri()]
         if page.name == "report.html":
-            told, heads = browser.run(shown.format("p")), browser.run(shown.format("th"))
-            assert any("in[b] <i> 1×2×3" in text for text in told)
+            paragraphs, heads = browser.run(shown.format("p")), browser.run(shown.format("th"))
+            assert any("in[b] <i> 1×2×3" in text for text in paragraphs)
             assert {*OUTPUTS[:2], "[red]\\x1b[2J\\x1b]0;t\\x07\\u202e|`"} <= set(heads)
 
 

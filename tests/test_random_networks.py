@@ -63,15 +63,15 @@ def test_a_line_is_a_network() -> None:
 
 def test_everything_is_drawn() -> None:
     """What is never drawn is never tested."""
-    found = [drawn(3, index) for index in range(400)]
-    layers = [layer for network in found for layer in network.recurrences]
-    assert found == [drawn(3, index) for index in range(400)]
-    assert {network.data for network in found} == set(DATA)
-    assert {network.steps for network in found} >= {1, 64}
+    draws = [drawn(3, index) for index in range(400)]
+    layers = [layer for network in draws for layer in network.recurrences]
+    assert draws == [drawn(3, index) for index in range(400)]
+    assert {network.data for network in draws} == set(DATA)
+    assert {network.steps for network in draws} >= {1, 64}
     assert {layer.units for layer in layers} >= {1, 300}
     assert {layer.direction for layer in layers} == set(DIRECTIONS)
-    assert {kind for network in found for kind, _ in network.heads} == set(HEADS)
-    assert {network.activations for network in found} == {"int8", "int16"}
+    assert {kind for network in draws for kind, _ in network.heads} == set(HEADS)
+    assert {network.activations for network in draws} == {"int8", "int16"}
 
 
 def crash(network: Network) -> Any:
@@ -95,9 +95,9 @@ def test_a_run_goes_on_after_a_crash_and_where_it_ended(
     )
     monkeypatch.setattr(sys, "argv", ["random_networks.py", "--count", "3", "--out", str(out)])
     assert random_networks.main(crash) == 1
-    found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [entry["index"] for entry in found] == [0, 1, 2]
-    assert [entry["faults"][:1] for entry in found][::2] == [[], ["wrong"]]
-    assert "crash" in found[1]["faults"][0]
+    entries = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [entry["index"] for entry in entries] == [0, 1, 2]
+    assert [entry["faults"][:1] for entry in entries][::2] == [[], ["wrong"]]
+    assert "crash" in entries[1]["faults"][0]
     assert random_networks.main(again) == 0  # nothing is left to be done
     assert out.read_text().count("\n") == 3

@@ -176,11 +176,11 @@ ORDER = list(ROOMS)
 
 def modules() -> dict[str, Path]:
     """Dotted name below `unspool` -> source."""
-    found = {}
+    sources = {}
     for path in sorted(SOURCES.rglob("*.py")):
         parts = path.relative_to(SOURCES).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return sources
 
 
 MODULES = modules()
@@ -291,3 +291,17 @@ def test_every_argument_that_messages_name_is_an_option() -> None:
         for name in re.findall(r"`([a-z_]+)`", text)
     }
     assert named <= set(NAMED)
+
+
+VAGUE = {"found", "told", "_found", "_told"}
+"""Names that say what was done, not what there is now: they stood for 200 different things."""
+
+
+def test_a_name_says_what_it_stands_for() -> None:
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = {
+                *(getattr(node, part, None) for part in ("name", "arg")),
+                node.id if isinstance(node, ast.Name) else None,
+            }
+            assert not names & VAGUE, f"{path.name}:{getattr(node, 'lineno', 0)}: {names & VAGUE}"

@@ -128,10 +128,10 @@ def test_a_word_is_detected_once_and_what_is_none_is_a_false_alarm() -> None:
     for start, keyword in ((15, 0), (24, 0), (106, 0), (313, 1)):
         given[0, start : start + 3, keyword] = 1
     assert [time for time, _ in detecting.detections(given[0], 10, 0.5)] == [1.6, 2.5, 10.7, 31.4]
-    found = detecting.score(keywords, [scene], given, 10, 0.5)
-    assert (found.said, found.detected) == ({"stop": 1, "left": 2}, {"stop": 1})
-    assert found.alarms == {"stop": 1, "left": 2}
-    assert str(found).endswith("1 of 3 words detected, 33.3 %; 3 false alarms, 180 an hour")
+    score = detecting.score(keywords, [scene], given, 10, 0.5)
+    assert (score.said, score.detected) == ({"stop": 1, "left": 2}, {"stop": 1})
+    assert score.alarms == {"stop": 1, "left": 2}
+    assert str(score).endswith("1 of 3 words detected, 33.3 %; 3 false alarms, 180 an hour")
 
 
 def test_the_threshold_is_where_most_is_right() -> None:

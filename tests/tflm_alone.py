@@ -58,8 +58,8 @@ def _forked(case: Case) -> Outcome:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return "stopped", os.WTERMSIG(status)
-    told: Outcome = pickle.loads(result)
-    return told
+    child_outcome: Outcome = pickle.loads(result)
+    return child_outcome
 
 
 if __name__ == "__main__":

@@ -57,11 +57,11 @@ def on_cpu(edge: Any) -> int:
 
 def cycles(folder: Path) -> int:
     """Vela's estimate, of all parts."""
-    found = 0
+    total = 0
     for path in folder.rglob("*_summary_*.csv"):
         with path.open() as file:
-            found += sum(int(float(row["cycles_total"])) for row in csv.DictReader(file))
-    return found
+            total += sum(int(float(row["cycles_total"])) for row in csv.DictReader(file))
+    return total
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ def main() -> None:
     """Run the command; Ctrl-C and SIGTERM before and after it end it quietly too."""
     _open_standard_streams()
     _on_signals(_end)
-    from unspool.limited import told
+    from unspool.limited import exit_status
 
-    status = told(_run)
+    status = exit_status(_run)
     _on_signals(signal.SIG_IGN)  # what is written is written; to end takes less than a second
     exec("")  # or Python ends by SIGINT where one came within an `exec` of a text, as imports have
     gc.freeze()  # or Python looks through all that TensorFlow is made of, for a second, to free it

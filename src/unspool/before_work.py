@@ -58,7 +58,7 @@ def steps_in_front(
     if test is not None:
         held = samples.check(test[0], inputs, "test data")
         test = turned.samples(held), turned.labels(test[1])
-    return turned.model, arrays, test, told(turned.notes)
+    return turned.model, arrays, test, warn(turned.notes)
 
 
 def verdicts_of(
@@ -89,10 +89,10 @@ def inspected(
     if options.full_length:
         calibration_data.check_full(model, arrays)
     texts = calibration_data.doubts(model, arrays, full_length=options.full_length)
-    return told(texts)
+    return warn(texts)
 
 
-def told(texts: tuple[str, ...]) -> tuple[str, ...]:
+def warn(texts: tuple[str, ...]) -> tuple[str, ...]:
     """What was found, as warnings."""
     for text in texts:
         warnings.warn(text, UnspoolWarning, stacklevel=5)

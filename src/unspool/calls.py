@@ -67,12 +67,12 @@ def call_costs(
     chunk = smallest_chunk(inferring, CALLS)
     cost = _in_parts if chunk is None else _in_one
     possible = _possible(chunk or 1, taken.length(inferring, time_steps))
-    found, clock = [], Clock(watch)
+    all_costs, clock = [], Clock(watch)
     with clock.stage(_STAGE, len(possible)) as progress:
         for steps in possible:
-            found.append(cost(inferring, few, steps, time_steps, plain))
+            all_costs.append(cost(inferring, few, steps, time_steps, plain))
             progress(1)
-    return tuple(found)
+    return tuple(all_costs)
 
 
 def _in_one(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from unspool import stages
-from unspool.before_work import Labels, checked, inspected, steps_in_front, told
+from unspool.before_work import Labels, checked, inspected, steps_in_front, warn
 from unspool.compilation import targets, vela
 from unspool.compilation.compiled import Compiled
 from unspool.compilation.residency import compiling
@@ -77,8 +77,8 @@ def deploy(
     if steps_per_call is not None:
         check_graph(model)
         model, calibration, test, moved = steps_in_front(model, calibration, test)
-    done = _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
-    return replace(done, warnings=(*moved, *done.warnings))
+    deployment = _deploy(model, calibration, test, time_steps, time_steps, way, options, watch)
+    return replace(deployment, warnings=(*moved, *deployment.warnings))
 
 
 def way_of(time_steps: int | None, steps_per_call: int | None, options: Options) -> Way:
@@ -183,8 +183,8 @@ def deploy_stream(
         # How late outputs are, and whether they may be, is known when the model is rebuilt. Where
         # it leaves the length open, layers are tried on as many steps as they read.
         tried = shortest(way.unroll(model), time_steps)
-    done = _deploy(model, calibration, test, None, tried, way, options, watch)
-    return replace(done, warnings=(*moved, *done.warnings))
+    deployment = _deploy(model, calibration, test, None, tried, way, options, watch)
+    return replace(deployment, warnings=(*moved, *deployment.warnings))
 
 
 def _deploy(
@@ -204,7 +204,7 @@ def _deploy(
     warned = inspected(subject, arrays, target, time_steps, options, clock)
 
     calibrated, tflite = stages.quantized(subject, arrays, way, clock)
-    warned += told(lost_ranges(subject, calibrated.float_tflite, tflite))
+    warned += warn(lost_ranges(subject, calibrated.float_tflite, tflite))
     compiled, resident = compiled_for(tflite, target, options.resident_weights, clock)
     measured = measure(
         Forms(model, calibrated.float_tflite, tflite, compiled), arrays, tested, clock

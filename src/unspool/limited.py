@@ -19,7 +19,7 @@ _FORWARDED = {signal.SIGINT, signal.SIGTERM}
 _SIGNAL_AT_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
-def told(command: Callable[[], int]) -> int:
+def exit_status(command: Callable[[], int]) -> int:
     """The exit status of a command; where memory is limited, of one that a library ended, too."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:

@@ -150,13 +150,13 @@ def _of_file(path: Path, config: AnyPath | None, piece: Piece, name: str) -> Any
 
 def _check_whole(piece: Piece) -> None:
     """Check that nothing is asked for that only ONNX files have."""
-    for name, given in (
+    for name, value in (
         ("input_shapes", piece.shapes),
         ("from_tensor", piece.start),
         ("to_tensor", piece.stop),
         ("fixed_inputs", piece.given),
     ):
-        if given:
+        if value:
             raise UnspoolError(f"not an ONNX file, which alone takes `{name}`")
 
 

@@ -206,8 +206,10 @@ def quantized(
     clock = clock or Clock(None)
     source = calibrated(model, samples, way, clock)
     with clock.stage("quantize"):
-        found = source.calibration
-        tflite = quantize(source.float_tflite, found.ranges, way.activations, found.moments)
+        calibration = source.calibration
+        tflite = quantize(
+            source.float_tflite, calibration.ranges, way.activations, calibration.moments
+        )
     if way.refined is None:
         return source, tflite
     with clock.stage("refine"):

@@ -70,8 +70,10 @@ def of_the_last_step(x: Any) -> Any:
     """Luong's (2015) and Bahdanau's (2014): the last state asks all steps."""
     h, last = L.GRU(6, return_sequences=True, return_state=True)(x)
     query = L.Reshape((1, 6))(last)
-    found = L.AdditiveAttention()([L.Dense(6)(query), L.Dense(6)(h)])
-    return L.Dense(3)(L.Concatenate()([L.Flatten()(L.Attention()([query, h])), L.Flatten()(found)]))
+    context = L.AdditiveAttention()([L.Dense(6)(query), L.Dense(6)(h)])
+    return L.Dense(3)(
+        L.Concatenate()([L.Flatten()(L.Attention()([query, h])), L.Flatten()(context)])
+    )
 
 
 def transformer_block(x: Any) -> Any:

@@ -113,7 +113,7 @@ TABLE: dict[Key, Exceptional] = {
 def exception(case: Case, steps: int, activations: str) -> Exceptional | None:
     """What becomes of a case that is not deployed with TFLM's bytes; None where it is."""
     for length in (steps, None):
-        found = TABLE.get((case.name, activations, length))
-        if found:
-            return found
+        entry = TABLE.get((case.name, activations, length))
+        if entry:
+            return entry
     return None

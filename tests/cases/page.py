@@ -66,15 +66,15 @@ def _bound(case: Case, activations: str, which: int, form: str) -> str:
 
 def _verdict(case: Case, activations: str, letters: dict[str, str]) -> str:
     """`yes`, or a letter of the reason; one for each length where they differ."""
-    found = []
+    verdicts = []
     for steps in case.lengths:
         exceptional = exception(case, steps, activations)
         if exceptional is None:
-            found.append("yes")
+            verdicts.append("yes")
             continue
         letter = letters.setdefault(exceptional.reason, _letter(len(letters)))
-        found.append(f"{_WORDS[type(exceptional)]} ({letter})")
-    return found[0] if len(set(found)) == 1 else ", ".join(found)
+        verdicts.append(f"{_WORDS[type(exceptional)]} ({letter})")
+    return verdicts[0] if len(set(verdicts)) == 1 else ", ".join(verdicts)
 
 
 def _letter(number: int) -> str:

@@ -300,8 +300,8 @@ def test_a_stream_from_deploy_to_firmware(files: Path, tmp_path: Path) -> None:
     refused = unspool("drift", tmp_path, "--data", tmp_path / "empty.npz")
     assert refused.returncode == 2 and "the shape (1, 12, 0), expected" in refused.stderr
     report = json.loads((tmp_path / "report.json").read_text())
-    told = [each["command"] for each in report["advice"]]
-    (compress,) = (command for command in told if command.startswith("unspool compress"))
+    commands = [each["command"] for each in report["advice"]]
+    (compress,) = (command for command in commands if command.startswith("unspool compress"))
     assert "--data X.npy --time-steps 2 --states " in compress, "deployed as it was"
     assert "--max-accuracy-drop" not in compress, "it has no loss that would take labels"
     assert [curve["name"] for curve in report["drift"]["curves"]] == ["gru/h", "y"]

@@ -171,9 +171,9 @@ def test_diff_of_two_reports(over_budget: Deployed, budgeted: Path, tmp_path: Pa
     assert run.returncode == 0, run.stderr
     assert "Only before: Accuracy, trained model (Keras): 100.00 %" in run.stdout
     assert "ethos-u55-32" in run.stdout
-    found = json.loads(unspool("diff", out, tmp_path, "--json").stdout)
-    assert found["facts"]["accelerator"] == {"before": "ethos-u55-128", "after": "ethos-u55-32"}
-    assert found["figures"]["cycles"]["by"] > 0, "a quarter of the MACs per cycle takes longer"
+    changes = json.loads(unspool("diff", out, tmp_path, "--json").stdout)
+    assert changes["facts"]["accelerator"] == {"before": "ethos-u55-128", "after": "ethos-u55-32"}
+    assert changes["figures"]["cycles"]["by"] > 0, "a quarter of the MACs per cycle takes longer"
 
 
 DEPLOY = ("deploy", "{}/m.keras", "--calibration", "{}/x.npy")

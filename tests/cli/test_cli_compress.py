@@ -20,7 +20,7 @@ from onnx_cells import Case, model_of
 from onnx_forms.form import w
 
 from unspool import deployment
-from unspool.cli.compress_inputs import again
+from unspool.cli.compress_inputs import deploy_command
 from unspool.cli.compress_options import TrainedFiles
 from unspool.cli.deploy_options import DeployOptions
 from unspool.cli.options import Activations, TargetOptions
@@ -405,7 +405,7 @@ def test_a_model_is_deployed_alike_before_and_after(name: str, tmp_path: Path) -
 
 
 def test_the_advice_deploys_the_compressed_model_as_it_was() -> None:
-    command = again(
+    command = deploy_command(
         TrainedFiles(Path("m.onnx"), Path("x.npy")),
         StreamOptions(states=True, time_steps=3),
         DeployOptions(state=["a=b", "c=d"], activations=Activations.int16),

@@ -157,11 +157,11 @@ def test_processes_that_simulate_end_with_what_started_them(files: Path, tmp_pat
 
 def _of_mark(mark: str) -> list[str]:
     """Command lines of the processes that run in an environment with the mark."""
-    found = []
+    command_lines = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"UNSPOOL_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text())
+                command_lines.append((process / "cmdline").read_text())
         except OSError:  # it is another user's, or gone
             continue
-    return found
+    return command_lines

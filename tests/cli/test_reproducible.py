@@ -13,8 +13,8 @@ TIMES = ("created", "seconds", "files", "advice")
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("more", [(), ("--states", "--time-steps", "2")], ids=["whole", "stream"])

@@ -60,8 +60,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_broken_and_by_how_much(case: str) -> None:
     figures, budget, expected = CASES[case]
-    found = [(breach.figures[-1], breach.over) for breach in check(figures, budget)]
-    assert found == expected
+    breaches = [(breach.figures[-1], breach.over) for breach in check(figures, budget)]
+    assert breaches == expected
 
 
 def test_a_breach_says_what_was_given_and_what_is() -> None:

@@ -27,12 +27,12 @@ TARGETS = ["ethos-u55-128", "ethos-u85-256"]
 def kinds(tflite: bytes) -> Counter[str]:
     """How often each kind of operator is in a file, in all of its graphs."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for operator in (op for graph in model.subgraphs for op in graph.operators):
         custom = model.operatorCodes[operator.opcodeIndex].customCode
         builtin = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
-        found[custom.decode() if custom else builtin] += 1
-    return found
+        counts[custom.decode() if custom else builtin] += 1
+    return counts
 
 
 @pytest.mark.one_in(3)
@@ -50,15 +50,15 @@ def test_inspect_says_what_compile_does(name: str, accelerator: str, tmp_path: P
     run = unspool("compile", file, "--target", accelerator, "--out", tmp_path)
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "report.json").read_text())
-    told = report["placement"]["cpu_operators"]
-    assert len(told) == report["figures"]["cpu_operators"]["value"] == len(on_cpu)
+    operators = report["placement"]["cpu_operators"]
+    assert len(operators) == report["figures"]["cpu_operators"]["value"] == len(on_cpu)
     left = kinds((tmp_path / f"{name}_vela.tflite").read_bytes())
     assert Counter(kind for kind, _, _ in on_cpu) == left - Counter({"ethos-u": left["ethos-u"]})
     for (_, shown, _), whole in zip(
-        sorted(on_cpu, key=lambda row: row[1]), sorted(op["name"] for op in told), strict=True
+        sorted(on_cpu, key=lambda row: row[1]), sorted(op["name"] for op in operators), strict=True
     ):
         assert whole.startswith(shown)
-    assert {op["kind"] for op in told if not op["reason"]} <= {"CALL_ONCE"}
+    assert {op["kind"] for op in operators if not op["reason"]} <= {"CALL_ONCE"}
     if not left["ethos-u"]:
         assert {where for _, _, where in rows} == {"CPU"}
 

@@ -48,8 +48,8 @@ def test_same_bytes(network: str, accelerator: str, mode: str) -> None:
     assert result.reason == ""
     before, after = load(compiled.tflite), load(result.tflite)
     inputs = residents.samples(before, 40)
-    for expected, found in zip(run(before, inputs), run(after, inputs), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for expected, output in zip(run(before, inputs), run(after, inputs), strict=True):
+        np.testing.assert_array_equal(output, expected)
         assert len(np.unique(expected)) > 8, "the network's outputs are nearly constant"
     # What still comes from flash is read once; what was kept is read as often as before.
     left: list[tuple[int, int]] = []

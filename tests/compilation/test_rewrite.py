@@ -217,8 +217,8 @@ def test_other_streams(model: bytes, option: str) -> None:
     changed, copies = _kept(program)
     assert copies
     inputs = residents.samples(program, 4)
-    for expected, found in zip(run(program, inputs), run(changed, inputs), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for expected, output in zip(run(program, inputs), run(changed, inputs), strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(1500, marks=pytest.mark.slow)])

@@ -56,12 +56,12 @@ def swept(int8_tflite: bytes, targets: tuple[Target, ...]) -> Sweep:
 
 
 def test_all_targets_are_those_that_vela_has() -> None:
-    found = all_targets()
-    assert {chosen.accelerator for chosen in found} == set(ACCELERATORS)
+    choices = all_targets()
+    assert {chosen.accelerator for chosen in choices} == set(ACCELERATORS)
     # U55: 2 systems x 2 modes. U65: the one with flash 2 modes, the other three 6. U85: two with
     # flash 2 modes, three with DRAM 6.
-    assert len(found) == 4 * 2 * 2 + 2 * (2 + 3 * 6) + 5 * (2 * 2 + 3 * 6)
-    assert len(set(found)) == len(found)
+    assert len(choices) == 4 * 2 * 2 + 2 * (2 + 3 * 6) + 5 * (2 * 2 + 3 * 6)
+    assert len(set(choices)) == len(choices)
 
 
 @pytest.mark.parametrize(

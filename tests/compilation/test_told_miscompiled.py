@@ -54,7 +54,7 @@ def _foreign(layer: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, np.nda
     return unspool.quantize(tflite, unspool.calibrate(tflite, data).ranges), data
 
 
-def _told(tflite: bytes, target: str) -> list[str]:
+def _messages(tflite: bytes, target: str) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         unspool.compile(tflite, unspool.target(target))
@@ -66,8 +66,8 @@ def test_a_stack_of_columns_is_told_and_indeed_wrong(
     accelerator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tflite, data = _foreign(Stacked(-1), monkeypatch)
-    (told,) = _told(tflite, accelerator)
-    assert told.startswith("operator PACK ") and "beyond its memory" in told
+    (message,) = _messages(tflite, accelerator)
+    assert message.startswith("operator PACK ") and "beyond its memory" in message
     target = unspool.target(accelerator, memory_mode="Sram_Only")  # others have room to spare
     with pytest.warns(UnspoolWarning):
         binary = unspool.compile(tflite, target).tflite
@@ -77,20 +77,20 @@ def test_a_stack_of_columns_is_told_and_indeed_wrong(
 
 def test_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     tflite, _ = _foreign(Stacked(1), monkeypatch)
-    assert _told(tflite, "ethos-u55-128") == []
+    assert _messages(tflite, "ethos-u55-128") == []
     tflite, _ = _foreign(Stacked(-1), monkeypatch)
-    assert _told(tflite, "ethos-u85-256") == []
+    assert _messages(tflite, "ethos-u85-256") == []
 
 
 def test_a_mirror_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     tflite, data = _foreign(Mirrored(), monkeypatch)
-    (told,) = _told(tflite, "ethos-u55-128")
-    assert told.startswith("operator MIRROR_PAD ")
+    (message,) = _messages(tflite, "ethos-u55-128")
+    assert message.startswith("operator MIRROR_PAD ")
     with pytest.warns(UnspoolWarning):
         binary = unspool.compile(tflite, unspool.target()).tflite
     expected = unspool.Session(tflite, "tflm").predict(data)
-    found = unspool.Session(binary, "npu").predict(data)
-    assert any((a != b).any() for a, b in zip(expected, found, strict=True))
+    outputs = unspool.Session(binary, "npu").predict(data)
+    assert any((a != b).any() for a, b in zip(expected, outputs, strict=True))
 
 
 def test_a_sum_over_two_axes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +100,8 @@ def test_a_sum_over_two_axes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     tflite = unspool.convert(unspool.unroll(model))
     data = np.ones((9, STEPS, FEATURES), np.float32)
     quantized = unspool.quantize(tflite, unspool.calibrate(tflite, data).ranges)
-    (told,) = _told(quantized, "ethos-u55-128")
-    assert told.startswith("operator SUM ") and "sums the first alone" in told
+    (message,) = _messages(quantized, "ethos-u55-128")
+    assert message.startswith("operator SUM ") and "sums the first alone" in message
 
 
 @pytest.mark.parametrize(("axis", "count"), [(-1, 1), (2, 1), (1, 0)])
@@ -121,5 +121,5 @@ def test_a_maximum_over_the_last_axis_is_told(
     axes = graph.tensors[op.inputs[1]]
     axes.shape, file.buffers[axes.buffer].data = [1], np.array([axis], np.int32).view(np.uint8)
     flatbuffer.become(file, op, "REDUCE_MAX", schema.ReducerOptionsT())
-    told = miscompiled(flatbuffer.write(file), unspool.target())
-    assert len(told) == count and all("goes over the last axis" in text for text in told)
+    messages = miscompiled(flatbuffer.write(file), unspool.target())
+    assert len(messages) == count and all("goes over the last axis" in text for text in messages)

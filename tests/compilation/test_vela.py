@@ -136,12 +136,12 @@ def _named(tflite: bytes, ending: str) -> bytes:
 @pytest.mark.parametrize("ending", [",b,c", '"', "' x", ",NPU,1", "é\u202e"])
 def test_names_are_those_of_the_file_whatever_is_in_them(int8_tflite: bytes, ending: str) -> None:
     """Vela writes its table of operators without quotes."""
-    expected, found = (
+    expected, operators = (
         vela.compile(file, target()).operators
         for file in (int8_tflite, _named(int8_tflite, ending))
     )
-    assert [op.cycles for op in found] == [op.cycles for op in expected]
-    assert all(ending in op.name for op in found)
+    assert [op.cycles for op in operators] == [op.cycles for op in expected]
+    assert all(ending in op.name for op in operators)
 
 
 @pytest.mark.parametrize("ending", ["\nTanh,LUT,NPU,1", "\r", "\u2028", "]]>", "\0"])

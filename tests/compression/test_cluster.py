@@ -67,10 +67,10 @@ def test_workers_of_a_cluster_try_the_settings(tmp_path: Path) -> None:
     alone = searched(tmp_path / "alone")
     with running(tmp_path, workers=2) as cluster, on_cluster(cluster.address) as count:
         assert count == 2
-        found = searched(tmp_path / "there")
-    assert found.chosen is not None and alone.chosen is not None
-    assert found.chosen.setting == alone.chosen.setting == SETTINGS[-1]
-    assert found.chosen.flash_kib == pytest.approx(alone.chosen.flash_kib, rel=0.02)
+        search = searched(tmp_path / "there")
+    assert search.chosen is not None and alone.chosen is not None
+    assert search.chosen.setting == alone.chosen.setting == SETTINGS[-1]
+    assert search.chosen.flash_kib == pytest.approx(alone.chosen.flash_kib, rel=0.02)
 
 
 @pytest.mark.slow
@@ -81,8 +81,8 @@ def test_a_worker_that_dies_is_done_without(tmp_path: Path) -> None:
             if len(so_far.candidates) == 1:
                 kill(cluster.workers[0])
 
-        found = searched(tmp_path / "there", on_candidate=lose_one, goal=Goal(max_loss=0))
-    assert found.candidates
+        search = searched(tmp_path / "there", on_candidate=lose_one, goal=Goal(max_loss=0))
+    assert search.candidates
 
 
 @pytest.mark.slow

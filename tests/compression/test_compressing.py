@@ -179,8 +179,8 @@ def test_all_kinds_of_kernels_are_compressed() -> None:
 
 def test_a_small_kernel_beside_large_ones_is_left_alone() -> None:
     # 40 x 4 of 5 x 120 + 40 x 120 + 40 x 4 weights: 2.9 %, less than 1/32.
-    found = kernels(small_model("gru", units=40), KernelSetting(), {})
-    assert {kernel.path.split("/")[0] for kernel in found} == {"gru"}
+    selection = kernels(small_model("gru", units=40), KernelSetting(), {})
+    assert {kernel.path.split("/")[0] for kernel in selection} == {"gru"}
 
 
 def _regression() -> Any:

@@ -104,8 +104,8 @@ class Cluster:
 
         with suppress(Exception):  # it is not up yet
             socket.create_connection(("127.0.0.1", self.client_port)).close()
-            found = GcsClient(address=f"127.0.0.1:{self.port}").get_all_node_info(timeout=5)
-            return sum(node.state == 0 for node in found.values())
+            nodes = GcsClient(address=f"127.0.0.1:{self.port}").get_all_node_info(timeout=5)
+            return sum(node.state == 0 for node in nodes.values())
         return 0
 
 
@@ -147,11 +147,11 @@ def test_machines_of_a_cluster_try_the_settings(two: Cluster, tmp_path: Path) ->
 
     with on_cluster(two.address) as count:
         assert count == 2  # the head has no CPU
-        found = searched(tmp_path / "there", on_candidate=look)
+        search = searched(tmp_path / "there", on_candidate=look)
     assert worked and 0 not in worked
-    assert found.chosen and alone.chosen
-    assert found.chosen.setting == alone.chosen.setting == SETTINGS[-1]
-    assert found.chosen.flash_kib == pytest.approx(alone.chosen.flash_kib, rel=0.02)
+    assert search.chosen and alone.chosen
+    assert search.chosen.setting == alone.chosen.setting == SETTINGS[-1]
+    assert search.chosen.flash_kib == pytest.approx(alone.chosen.flash_kib, rel=0.02)
 
 
 def test_a_machine_that_dies_is_done_without(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_a_machine_that_dies_is_done_without(tmp_path: Path) -> None:
             if len(so_far.candidates) == 1:
                 next((node for node in cluster.nodes if node.works), cluster.nodes[-1]).kill()
 
-        found = searched(tmp_path / "there", on_candidate=lose_one, goal=Goal(max_loss=0))
-    assert {one.setting for one in found.candidates} >= set(SETTINGS[:1])
+        search = searched(tmp_path / "there", on_candidate=lose_one, goal=Goal(max_loss=0))
+    assert {one.setting for one in search.candidates} >= set(SETTINGS[:1])
 
 
 def test_the_last_machine_that_dies_ends_the_search(tmp_path: Path) -> None:
@@ -257,9 +257,9 @@ def test_what_a_candidate_raises_is_no_loss_of_the_cluster(
         return tried
 
     monkeypatch.setattr(ray_cluster, "_tried", made)
-    with pytest.raises(UnspoolError, match=said) as found, on_cluster(two.address):
+    with pytest.raises(UnspoolError, match=said) as error, on_cluster(two.address):
         searched(tmp_path)
-    assert "\n" not in str(found.value) and "was lost" not in str(found.value)
+    assert "\n" not in str(error.value) and "was lost" not in str(error.value)
 
 
 def test_interrupted(tmp_path: Path) -> None:

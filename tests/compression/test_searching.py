@@ -76,28 +76,30 @@ def run(trained: Any, folder: Path, samples: int = 200, **options: Any) -> Searc
 
 
 @pytest.fixture(scope="session")
-def found(trained: Any) -> Search:
+def thorough_search(trained: Any) -> Search:
     def fill(folder: Path) -> None:
-        found = run(trained, folder, samples=2000, fine_tuning=THOROUGH)
-        (folder / "found").write_bytes(pickle.dumps(found))
+        outcome = run(trained, folder, samples=2000, fine_tuning=THOROUGH)
+        (folder / "found").write_bytes(pickle.dumps(outcome))
 
     search: Search = pickle.loads((shared.folder("found", fill) / "found").read_bytes())
     return search
 
 
-def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(found: Search) -> None:
+def test_what_is_chosen_holds_the_accuracy_and_what_is_smaller_does_not(
+    thorough_search: Search,
+) -> None:
     # A SimpleRNN with 12 weights of 600 left cannot tell four classes.
-    assert found.trained > 80
-    assert found.samples == 100  # a twentieth
-    by_setting = {candidate.setting: candidate for candidate in found.candidates}
-    assert not found.holds(by_setting[SETTINGS[2]])
-    assert found.chosen == by_setting[SETTINGS[1]]
-    assert found.chosen.flash_kib <= found.before.flash_kib
+    assert thorough_search.trained > 80
+    assert thorough_search.samples == 100  # a twentieth
+    by_setting = {candidate.setting: candidate for candidate in thorough_search.candidates}
+    assert not thorough_search.holds(by_setting[SETTINGS[2]])
+    assert thorough_search.chosen == by_setting[SETTINGS[1]]
+    assert thorough_search.chosen.flash_kib <= thorough_search.before.flash_kib
 
 
-def test_the_chosen_model_is_a_keras_file_with_that_accuracy(found: Search) -> None:
-    assert found.chosen is not None
-    model = keras.models.load_model(found.models[found.chosen.setting])
+def test_the_chosen_model_is_a_keras_file_with_that_accuracy(thorough_search: Search) -> None:
+    assert thorough_search.chosen is not None
+    model = keras.models.load_model(thorough_search.models[thorough_search.chosen.setting])
     kernel = next(np.array(w) for w in model.weights if w.name == "recurrent_kernel")
     assert (kernel == 0).sum() == 72  # half of 12 x 12
 
@@ -150,9 +152,9 @@ def test_a_damaged_candidate_is_tried_again_and_that_is_said(trained: Any, one_t
     }
     for path, damaged in [(path, each) for path, every in damages.items() for each in every]:
         path.write_bytes(damaged)
-        with pytest.warns(UnspoolWarning, match=f"{model.name} or .* tried again") as told:
+        with pytest.warns(UnspoolWarning, match=f"{model.name} or .* tried again") as messages:
             again = run(trained, one_tried, **ONE)
-        assert sum(each.category is UnspoolWarning for each in told) == 1
+        assert sum(each.category is UnspoolWarning for each in messages) == 1
         assert again.candidates[0].value == done.candidates[0].value
         assert keras.models.load_model(model)
 
@@ -164,16 +166,16 @@ def test_other_data_or_training_is_another_search(trained: Any, one_tried: Path)
 
 @pytest.mark.slow  # each of its processes imports TensorFlow
 def test_candidates_run_in_parallel_and_give_the_same(
-    trained: Any, found: Search, tmp_path: Path
+    trained: Any, thorough_search: Search, tmp_path: Path
 ) -> None:
     """In joblib's own processes; a cluster's backend takes their place by `parallel_config`."""
     with joblib.parallel_config(backend="loky", n_jobs=2):
         options: dict[str, Any] = {"samples": 2000, "fine_tuning": THOROUGH, "jobs": None}
         parallel = run(trained, tmp_path, settings=SETTINGS[1:], **options)
-    assert parallel.chosen is not None and found.chosen is not None
-    assert parallel.chosen.setting == found.chosen.setting
+    assert parallel.chosen is not None and thorough_search.chosen is not None
+    assert parallel.chosen.setting == thorough_search.chosen.setting
     for candidate in parallel.candidates:
-        same = next((c for c in found.candidates if c.setting == candidate.setting), None)
+        same = next((c for c in thorough_search.candidates if c.setting == candidate.setting), None)
         if same:
             assert candidate.value == pytest.approx(same.value, abs=3)
             assert candidate.flash_kib == pytest.approx(same.flash_kib, rel=0.05)
@@ -203,10 +205,10 @@ def test_candidates_are_measured_as_they_are_deployed(
     trained: Any, one_tried: Path, name: str
 ) -> None:
     way, deployed, options = WAYS[name]
-    found = run(trained, one_tried, **ONE, build=Build(way))
+    outcome = run(trained, one_tried, **ONE, build=Build(way))
     assert len(list(one_tried.glob("*.json"))) == 2, "deployed otherwise it is another search"
-    (candidate,) = found.candidates
-    model = keras.models.load_model(found.models[candidate.setting])
+    (candidate,) = outcome.candidates
+    model = keras.models.load_model(outcome.models[candidate.setting])
     alone = deployed(model, CALIBRATION, options=options)
     assert candidate.cycles == alone.compiled.cycles
     assert candidate.flash_kib == alone.compiled.flash_kib
@@ -228,9 +230,9 @@ def test_time_steps_behind_channels_are_brought_to_the_front(
     data, labels = task(200)
     behind = data.transpose(0, 2, 1)
     given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "build": Build(way)}
-    found = search(model, behind, labels, tmp_path, **given)
-    (candidate,) = found.candidates
-    smaller = keras.models.load_model(found.models[candidate.setting])
+    outcome = search(model, behind, labels, tmp_path, **given)
+    (candidate,) = outcome.candidates
+    smaller = keras.models.load_model(outcome.models[candidate.setting])
     assert smaller.input_shape == (None, FEATURES, STEPS)
     train, held = held_out(200, QUICK.seed)
     with pytest.warns(UnspoolWarning, match="its time steps come first"):
@@ -245,8 +247,8 @@ def test_one_hot_labels_are_classes_too(trained: Any, tmp_path: Path) -> None:
     model = keras.models.clone_model(trained)
     model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
     options: dict[str, Any] = {"settings": SETTINGS[:1], "goal": Goal(max_loss=100)}
-    found = search(model, x, np.eye(CLASSES)[y], tmp_path, fine_tuning=QUICK, **options)
-    assert found.chosen is not None and found.chosen.setting == SETTINGS[0]
+    outcome = search(model, x, np.eye(CLASSES)[y], tmp_path, fine_tuning=QUICK, **options)
+    assert outcome.chosen is not None and outcome.chosen.setting == SETTINGS[0]
 
 
 @at_once
@@ -263,14 +265,14 @@ def test_an_output_in_time_and_a_state_beside_it(tmp_path: Path) -> None:
     fed = {"x": data, "h": np.zeros((200, 12), np.float32)}
     way = way_of(None, None, Options(fed_back={"h": model.output_names[1]}))
     given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "build": Build(way)}
-    found = search(model, fed, signs, tmp_path, **given)
+    outcome = search(model, fed, signs, tmp_path, **given)
     held = held_out(200, QUICK.seed)[1]
     right = model.predict({name: array[held] for name, array in fed.items()}, verbose=0)[0]
-    assert found.trained == pytest.approx(100 * (right.argmax(-1) == signs[held]).mean())
-    assert found.candidates
+    assert outcome.trained == pytest.approx(100 * (right.argmax(-1) == signs[held]).mean())
+    assert outcome.candidates
     named = search(model, fed, {"sign": signs}, tmp_path, **given)
     assert len(list(tmp_path.glob("*.json"))) == 1, "it is the same search"
-    assert named.candidates == found.candidates
+    assert named.candidates == outcome.candidates
     model.compile("adam", loss=["sparse_categorical_crossentropy", "mse"])
     with pytest.raises(UnspoolError, match="the model's loss is of sign, gru; compile it with"):
         search(model, fed, signs, tmp_path, **given)
@@ -454,8 +456,8 @@ def test_proposals_go_where_little_is_lost_and_much_is_gained() -> None:
         tried: list[Tried] = []
         for _ in range(12):
             tried += [given(setting) for setting in proposed(wide, tried, 1, seed)]
-        found = min(each.size for each in tried if each.lost < 8)
-        assert found < 1.8 * best
+        smallest = min(each.size for each in tried if each.lost < 8)
+        assert smallest < 1.8 * best
 
 
 def test_what_is_between_two_settings() -> None:
@@ -492,9 +494,9 @@ def test_how_often_previews_lie_in_the_order_of_full_trainings() -> None:
         replace(one, value=value, epochs=2) for one, value in zip(full, (90, 80, 85), strict=True)
     )
     unmatched = replace(candidate(10, 50, 1000, 0.9), epochs=2)
-    found = Search(Goal(), 99, 100, target(), full[0], full, (*short, unmatched))
-    assert found.order == (2, 3)
-    assert replace(found, previews=full).order == (0, 0), (
+    outcome = Search(Goal(), 99, 100, target(), full[0], full, (*short, unmatched))
+    assert outcome.order == (2, 3)
+    assert replace(outcome, previews=full).order == (0, 0), (
         "what is tried in full alone is no preview"
     )
 
@@ -518,8 +520,8 @@ def test_what_is_promising_is_tried_with_all_epochs(
     monkeypatch.setattr(previews, "FEWEST_BATCHES", 1)
     tuning = FineTuning(epochs=4, batch_size=190)
     options: dict[str, Any] = {"settings": SPACE[::2], "previews": 2, "goal": Goal(max_loss=30)}
-    found = run(trained, tmp_path, fine_tuning=tuning, **options)
-    assert any(one.setting.units for one in found.previews)
+    outcome = run(trained, tmp_path, fine_tuning=tuning, **options)
+    assert any(one.setting.units for one in outcome.previews)
     assert len(scored) == 1, "which units matter is found out once"
     begun: list[Search] = []
 
@@ -530,15 +532,15 @@ def test_what_is_promising_is_tried_with_all_epochs(
     options |= {"settings": SPACE, "on_candidate": stop}
     with pytest.raises(KeyboardInterrupt):
         run(trained, tmp_path, fine_tuning=tuning, **options)
-    assert set(found.candidates) == set(begun[0].candidates), "on its way or not"
-    assert found.models == begun[0].models
-    assert [one.epochs for one in found.previews] == [2] * 2
-    assert {one.epochs for one in found.candidates} == {4}
-    settings = {one.setting for one in found.candidates}
-    promising = {one.setting for one in found.ladder}
+    assert set(outcome.candidates) == set(begun[0].candidates), "on its way or not"
+    assert outcome.models == begun[0].models
+    assert [one.epochs for one in outcome.previews] == [2] * 2
+    assert {one.epochs for one in outcome.candidates} == {4}
+    settings = {one.setting for one in outcome.candidates}
+    promising = {one.setting for one in outcome.ladder}
     beside = settings - promising - {KernelSetting(0.5, 16)}
     assert len(beside) <= 4, "the mildest, and what lies between two"
-    sizes = [one.cycles for one in found.ladder]
+    sizes = [one.cycles for one in outcome.ladder]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -553,9 +555,11 @@ def test_a_search_for_a_small_error(tmp_path: Path) -> None:
     goal = Goal("mae", max_loss=50, higher_is_better=False, minimise="flash")
     settings = (KernelSetting(0.3, 32), KernelSetting(0.98, 4))
     tuning = FineTuning(epochs=2, batch_size=25)
-    found = search(model, data, labels, tmp_path, goal=goal, settings=settings, fine_tuning=tuning)
-    assert found.chosen is not None and found.chosen.setting == settings[0]
-    assert found.lost(found.candidates[-1]) > 50
+    outcome = search(
+        model, data, labels, tmp_path, goal=goal, settings=settings, fine_tuning=tuning
+    )
+    assert outcome.chosen is not None and outcome.chosen.setting == settings[0]
+    assert outcome.lost(outcome.candidates[-1]) > 50
     held = np.sort(np.random.default_rng(0).permutation(500)[:25])
     outputs = np.asarray(model.predict(data[held], verbose=0))
-    assert found.trained == pytest.approx(np.abs(outputs - labels[held]).mean(), rel=1e-4)
+    assert outcome.trained == pytest.approx(np.abs(outputs - labels[held]).mean(), rel=1e-4)

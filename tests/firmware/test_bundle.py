@@ -164,8 +164,8 @@ def with_content(compiled: Compiled, tflite: bytes) -> Compiled:
 
 
 def constant(text: str, name: str) -> str:
-    (found,) = re.findall(rf"^#define {name} (.*)$", text, re.MULTILINE)
-    return str(found)
+    (value,) = re.findall(rf"^#define {name} (.*)$", text, re.MULTILINE)
+    return str(value)
 
 
 def pointers(addresses: Sequence[int]) -> "c.Array[c.c_void_p]":
@@ -589,8 +589,8 @@ def test_identifiers_never_collide() -> None:
 
 def test_resolver_calls_have_tflms_names(float_tflite: bytes, compiled: Compiled) -> None:
     assert resolver.calls(flatbuffer.read(compiled.tflite)) == ["AddEthosU"]
-    found = resolver.calls(flatbuffer.read(float_tflite))
-    assert {"AddFullyConnected", "AddTanh", "AddLogistic", "AddMul"} <= set(found)
+    calls = resolver.calls(flatbuffer.read(float_tflite))
+    assert {"AddFullyConnected", "AddTanh", "AddLogistic", "AddMul"} <= set(calls)
 
 
 def test_operators_on_the_cpu_are_named(int8: bytes, compiled: Compiled) -> None:
@@ -707,9 +707,9 @@ def test_is_reproducible_and_names_no_path(int8: bytes, compiled: Compiled) -> N
 def test_write(int8: bytes, compiled: Compiled, tmp_path: Path) -> None:
     made = bundle(int8, compiled, "kws")
     sizes = write(made, tmp_path / "a" / "firmware")
-    found = {path.name: path for path in (tmp_path / "a" / "firmware").iterdir()}
-    assert {name: path.read_text() for name, path in found.items()} == made
-    assert {name: path.stat().st_size for name, path in found.items()} == sizes
+    files = {path.name: path for path in (tmp_path / "a" / "firmware").iterdir()}
+    assert {name: path.read_text() for name, path in files.items()} == made
+    assert {name: path.stat().st_size for name, path in files.items()} == sizes
     (tmp_path / "file").write_text("")
     with pytest.raises(UnspoolError, match="cannot be written"):
         write(made, tmp_path / "file")

@@ -99,8 +99,8 @@ def test_it_is_fed_step_by_step(way: str, tmp_path: Path) -> None:
     assert done.compiled.cpu_operators == ()
     assert done.simulation is not None and done.simulation.equal == 40
     steps_first = data.swapaxes(1, 2)
-    (found,) = unspool.Session(done.float_tflite).predict(steps_first)
-    np.testing.assert_allclose(found, labels.swapaxes(1, 2), atol=1e-5)
+    (output,) = unspool.Session(done.float_tflite).predict(steps_first)
+    np.testing.assert_allclose(output, labels.swapaxes(1, 2), atol=1e-5)
     errors = [each.rmse for each in done.measured.regressions]
     assert errors and max(errors) < 0.05 * np.ptp(labels)
 
@@ -130,9 +130,9 @@ def test_an_axis_of_one_channel_stands_in_front_of_time(tmp_path: Path) -> None:
     with pytest.warns(UnspoolWarning, match=r"input 'x': .* in place of \(1, 24, 4\)"):
         done = unspool.deploy_stream(model, data, time_steps=2, options=Options(remedy_seconds=0))
     assert done.simulation is not None and done.simulation.equal == 40
-    (found,) = unspool.Session(done.float_tflite).predict(data.reshape(40, STEPS, CHANNELS, -1))
+    (output,) = unspool.Session(done.float_tflite).predict(data.reshape(40, STEPS, CHANNELS, -1))
     expected = [onnx_models.run(network, {"x": sample[None]})["y"][:, 0] for sample in data]
-    np.testing.assert_allclose(found.reshape(40, STEPS, 3), expected, atol=1e-5)
+    np.testing.assert_allclose(output.reshape(40, STEPS, 3), expected, atol=1e-5)
 
 
 def test_a_frame_keeps_the_order_of_its_axes() -> None:

@@ -74,6 +74,6 @@ def test_its_core_runs_on_the_npu(folder: Path) -> None:
     assert deployment.compiled.weights_kib <= 520
     assert deployment.measured.simulation
     assert deployment.measured.simulation.equal == deployment.measured.simulation.samples
-    (found,) = unspool.Session(deployment.quantized_tflite).predict(test)
-    error = np.abs(found - wanted).mean() / np.ptp(wanted)
+    (output,) = unspool.Session(deployment.quantized_tflite).predict(test)
+    error = np.abs(output - wanted).mean() / np.ptp(wanted)
     assert error <= 0.01, f"{error:.2%}"

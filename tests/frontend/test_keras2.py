@@ -45,10 +45,10 @@ def test_a_file_of_keras_2_gives_what_keras_2_gave(files: Path, name: str) -> No
     model = unspool.load(files / name)
     given, expected = arrays(files / name)
     outputs = model.predict(given if len(given) > 1 else next(iter(given.values())), verbose=0)
-    found = outputs if isinstance(outputs, dict) else {"y": outputs}
-    assert found.keys() == expected.keys()
+    named_outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
+    assert named_outputs.keys() == expected.keys()
     for key, values in expected.items():
-        np.testing.assert_allclose(found[key], values, atol=1e-6)
+        np.testing.assert_allclose(named_outputs[key], values, atol=1e-6)
     assert model.loss == "mse" or name.startswith("cudnn")
 
 
@@ -62,8 +62,8 @@ def test_it_goes_to_the_npu(files: Path, name: str) -> None:
     given, expected = arrays(files / name)
     tflite = unspool.convert(unspool.unroll(model, allow_cpu=name.startswith(ON_CPU)))
     outputs = unspool.Session(tflite).predict([*given.values()])
-    for found, values in zip(outputs, expected.values(), strict=True):
-        np.testing.assert_allclose(found, values, atol=1e-5)
+    for output, values in zip(outputs, expected.values(), strict=True):
+        np.testing.assert_allclose(output, values, atol=1e-5)
 
 
 @pytest.mark.one_in(3)
@@ -138,8 +138,8 @@ def test_what_keras_3_has_no_form_for_is_named(files: Path, tmp_path: Path, case
 def test_a_constraint_of_ones_own_is_left_out(files: Path, tmp_path: Path) -> None:
     path = edited(files / "gru.keras", tmp_path / "own.keras", own_constraint)
     given, expected = arrays(files / "gru.keras")
-    found = unspool.load(path).predict(next(iter(given.values())), verbose=0)
-    np.testing.assert_allclose(found, expected["y"], atol=1e-6)
+    output = unspool.load(path).predict(next(iter(given.values())), verbose=0)
+    np.testing.assert_allclose(output, expected["y"], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["model", "model.hd5", "model.keras", "model.weights"])
@@ -169,8 +169,8 @@ def test_weights_and_layers_in_two_files(files: Path, tmp_path: Path) -> None:
     with pytest.raises(UnspoolError, match=r"gru_weights.h5: holds weights alone.*`config`"):
         unspool.load(weights)
     given, expected = arrays(files / "gru.h5")
-    found = unspool.load(weights, config).predict(next(iter(given.values())), verbose=0)
-    np.testing.assert_allclose(found, expected["y"], atol=1e-6)
+    output = unspool.load(weights, config).predict(next(iter(given.values())), verbose=0)
+    np.testing.assert_allclose(output, expected["y"], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -248,8 +248,8 @@ def test_steps_are_one_layer(name: str, tmp_path: Path) -> None:
     assert sorted(set(_kinds(loaded)) - {"Reshape", "GetItem"}) == kinds
     for feed in onnx_models.samples(model):
         (expected,) = onnx_models.run(model, feed).values()
-        (found,) = onnx_models.answers(loaded, feed).values()
-        np.testing.assert_allclose(found, expected[:1], rtol=1e-5, atol=1e-5)
+        (output,) = onnx_models.answers(loaded, feed).values()
+        np.testing.assert_allclose(output, expected[:1], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", [{"one": "two"}, {"gates": "102"}])
@@ -260,8 +260,8 @@ def test_what_is_no_gru_is_none(how: dict[str, str], tmp_path: Path) -> None:
     assert "GRU" not in _kinds(loaded)
     for feed in onnx_models.samples(model):
         (expected,) = onnx_models.run(model, feed).values()
-        (found,) = onnx_models.answers(loaded, feed).values()
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        (output,) = onnx_models.answers(loaded, feed).values()
+        np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("missing", [-1, 1])

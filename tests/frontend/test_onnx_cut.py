@@ -44,14 +44,14 @@ def test_report_and_firmware_name_it(file: Path, tmp_path: Path) -> None:
         *("--calibration", tmp_path / "x.npy", "--out", tmp_path / "out"),
     )
     assert run.returncode == 0, run.stderr
-    told = (
+    sentence = (
         "a part of the model's file: from tensor 'power', to tensor 'logits', with 'gain' always 2."
     )
-    assert told in " ".join(run.stdout.split())
+    assert sentence in " ".join(run.stdout.split())
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     assert report["model"]["cut"] == {"from": "power", "to": "logits", "given": {"gain": 2}}
-    assert told in (tmp_path / "out" / "firmware" / "README.md").read_text()
+    assert sentence in (tmp_path / "out" / "firmware" / "README.md").read_text()
     assert "from tensor &#39;power&#39;" in (tmp_path / "out" / "report.html").read_text()
 
     run = unspool("compile", tmp_path / "out" / "model_int8.tflite", "--out", tmp_path / "again")
@@ -100,8 +100,8 @@ def test_a_branch_may_be_cut(choosing: Path) -> None:
     piece = made([*INNER[1:], node("Identity", "a", "y")], inputs, ["y"], CONSTANTS)
     x = np.random.default_rng(0).normal(0, 1, (7, 1, 3)).astype(np.float32)
     expected = onnx_models.run(piece, {"scaled": x, "h": np.zeros((1, 4), np.float32)})["y"]
-    found = np.asarray(loaded({"scaled": x.swapaxes(0, 1)})["y"])
-    np.testing.assert_allclose(found, expected.swapaxes(0, 1), rtol=1e-5, atol=1e-6)
+    output = np.asarray(loaded({"scaled": x.swapaxes(0, 1)})["y"])
+    np.testing.assert_allclose(output, expected.swapaxes(0, 1), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

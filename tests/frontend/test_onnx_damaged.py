@@ -107,8 +107,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("in_node", [False, True])
 def test_weights_beside_the_file(place: str, in_node: bool, folder: Path) -> None:
     loaded = load_onnx(onnx_models.saved(_elsewhere(place, in_node), folder))
-    found = loaded([np.ones((1, 5), np.float32)])["y"]
-    np.testing.assert_allclose(found, w(5, 4).sum(0, keepdims=True), rtol=1e-5)
+    output = loaded([np.ones((1, 5), np.float32)])["y"]
+    np.testing.assert_allclose(output, w(5, 4).sum(0, keepdims=True), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def _one(op: str, reads: str = "x", opset: int = 17, **attributes: Any) -> Calla
 
 def _without(field: str) -> Callable[[], Any]:
     def model() -> Any:
-        found = made([node("Relu", "x", "y")], {"x": [1, 3, 5]}, ["y"])
+        network = made([node("Relu", "x", "y")], {"x": [1, 3, 5]}, ["y"])
         if field == "shape":
-            found.graph.input[0].type.tensor_type.ClearField("shape")
+            network.graph.input[0].type.tensor_type.ClearField("shape")
         else:
-            del getattr(found.graph, field)[:]
-        return found
+            del getattr(network.graph, field)[:]
+        return network
 
     return model
 

@@ -32,5 +32,5 @@ def test_a_frame_may_have_its_time_in_front(tmp_path: Path) -> None:
         made_ = onnx_models.run(model, given)
         expected.append(made_["y"][0])
         state = made_["hn"]
-    found = onnx_models.answers(loaded, {"x": frames[:, 0][None].astype(np.float32)})["y"]
-    np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
+    output = onnx_models.answers(loaded, {"x": frames[:, 0][None].astype(np.float32)})["y"]
+    np.testing.assert_allclose(output[0], expected, rtol=1e-5, atol=1e-6)

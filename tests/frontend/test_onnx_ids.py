@@ -61,12 +61,12 @@ def test_they_come_as_they_are(way: str, tmp_path: Path) -> None:
     assert "refuse" not in {verdict.action for verdict in unspool.inspect(loaded)}
     ids = np.random.default_rng(0).integers(0, 6, (30, *shape[1:]))
     float_tflite = unspool.convert(unspool.unroll(loaded, allow_cpu=True))
-    found = unspool.Session(float_tflite).predict(ids)[0]
+    output = unspool.Session(float_tflite).predict(ids)[0]
     expected = [onnx_models.run(model, {"x": one[None].astype(dtype)})["y"][0] for one in ids]
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
     int8 = unspool.quantize(float_tflite, unspool.calibrate(float_tflite, [ids]).ranges)
     rounded = unspool.Session(int8).predict(ids)[0]
-    assert np.abs(rounded - found).mean() < 0.02 * np.ptp(found)
+    assert np.abs(rounded - output).mean() < 0.02 * np.ptp(output)
 
 
 def test_those_that_are_computed_are_refused(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return torch_archive.unpacked(tmp_path_factory.mktemp("torch"))
 
 
-def _rows(found: tuple[Origin, ...]) -> list[tuple[str, str, str, str]]:
-    return [(each.node, each.op, " ".join(each.layers), each.note) for each in found]
+def _rows(node_origins: tuple[Origin, ...]) -> list[tuple[str, str, str, str]]:
+    return [(each.node, each.op, " ".join(each.layers), each.note) for each in node_origins]
 
 
 def _of(model: Any, folder: Path, **options: Any) -> list[tuple[str, str, str, str]]:
@@ -118,8 +118,8 @@ def _in_file(path: Path) -> list[str]:
 @pytest.mark.parametrize("name", slow.unless(QUICK, NAMES))
 def test_every_node_is_there_once_in_the_files_order(files: Path, name: str) -> None:
     model = library.load(files / name)
-    found = [each for each in origins(model) if each.op != "output"]
-    assert [each.node for each in found] == _in_file(files / name)
+    node_origins = [each for each in origins(model) if each.op != "output"]
+    assert [each.node for each in node_origins] == _in_file(files / name)
     layers = {layer for each in origins(model) for layer in each.layers}
     inputs = {tensor.name for tensor in model.inputs}
     assert layers == {operation.name for operation in model.operations} - inputs
@@ -127,11 +127,11 @@ def test_every_node_is_there_once_in_the_files_order(files: Path, name: str) -> 
 
 def test_steps_that_a_file_writes_out_are_all_of_the_layer(files: Path) -> None:
     """16 steps of an LSTM, a dozen nodes each, and a Gemm behind them."""
-    found = origins(library.load(files / "carried.dynamo.onnx"))
-    steps = [each for each in found if each.layers == ("cell",)]
+    node_origins = origins(library.load(files / "carried.dynamo.onnx"))
+    steps = [each for each in node_origins if each.layers == ("cell",)]
     assert Counter(each.op for each in steps)["Sigmoid"] == 3 * 16
     assert {each.note for each in steps} == {ROLLED}
-    (last,) = (each for each in found if each.layers == ("head",))
+    (last,) = (each for each in node_origins if each.layers == ("head",))
     assert last.op == "Gemm"
 
 

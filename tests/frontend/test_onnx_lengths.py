@@ -47,8 +47,8 @@ def _model(
     else:
         inputs["lengths"] = [batch]
     reads = f"x W R B {'again' if moved else 'lengths'}"
-    told = {"hidden_size": UNITS, "direction": direction, "name": "the_cell"}
-    nodes.append(node(op, reads, outputs, **told))
+    attributes = {"hidden_size": UNITS, "direction": direction, "name": "the_cell"}
+    nodes.append(node(op, reads, outputs, **attributes))
     dtypes = {"lengths": "int64" if moved else "int32"}
     names = [name for name in outputs.split() if name != "_"]
     return onnx_models.made(nodes, inputs, names, constants, dtypes=dtypes)
@@ -68,8 +68,8 @@ def _expected(model: Any, lengths: np.ndarray | None, dtype: str = "int32") -> l
     return [np.moveaxis(value, batch[name], 0) for name, value in outputs.items()]
 
 
-def _agree(found: dict[str, np.ndarray], expected: list[np.ndarray]) -> None:
-    for values, wanted in zip(found.values(), expected, strict=True):
+def _agree(answers: dict[str, np.ndarray], expected: list[np.ndarray]) -> None:
+    for values, wanted in zip(answers.values(), expected, strict=True):
         np.testing.assert_allclose(values.reshape(wanted.shape), wanted, atol=1e-5)
 
 
@@ -85,11 +85,11 @@ def test_what_is_fed_is_a_mask(op: str, direction: str, outputs: str, tmp_path: 
     outputs += " c" if op == "LSTM" and outputs == "y h" else ""
     model = _model(op, direction, outputs=outputs)
     loaded = _loaded(model, tmp_path)
-    told = {tensor.name: (tensor.dtype, tensor.shape) for tensor in loaded.inputs}
-    assert told["lengths"] == ("bool", (None, STEPS))
+    inputs = {tensor.name: (tensor.dtype, tensor.shape) for tensor in loaded.inputs}
+    assert inputs["lengths"] == ("bool", (None, STEPS))
     mask = np.arange(STEPS) < LENGTHS[:, None]
-    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
-    _agree(found, _expected(model, LENGTHS))
+    answers = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    _agree(answers, _expected(model, LENGTHS))
 
 
 @pytest.mark.parametrize(("op", "direction"), FORMS, ids=map(" ".join, FORMS))
@@ -101,16 +101,16 @@ def test_constant_ones_are_all_that_is_read(
 ) -> None:
     model = _model(op, direction, constant=length, batch=len(LENGTHS))
     loaded = load_onnx(onnx_models.saved(model, tmp_path))
-    found = onnx_models.answers(loaded, {"x": _samples()})
-    _agree(found, _expected(model, None))
+    answers = onnx_models.answers(loaded, {"x": _samples()})
+    _agree(answers, _expected(model, None))
 
 
 def test_they_may_be_cast_on_their_way(tmp_path: Path) -> None:
     model = _model(moved=True)
     loaded = _loaded(model, tmp_path)
     mask = np.arange(STEPS) < LENGTHS[:, None]
-    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
-    _agree(found, _expected(model, LENGTHS, "int64"))
+    answers = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    _agree(answers, _expected(model, LENGTHS, "int64"))
 
 
 @pytest.mark.parametrize("batch", [1, "n"])
@@ -142,12 +142,12 @@ def test_sequences_may_be_sorted_by_them_and_brought_back(batch: Any, tmp_path: 
     model = onnx_models.made(nodes, inputs, ["y", "h"], constants, dtypes={"lengths": "int64"})
     loaded = _loaded(model, tmp_path)
     mask = np.arange(STEPS) < LENGTHS[:, None]
-    found = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
+    answers = onnx_models.answers(loaded, {"x": _samples(), "lengths": mask})
     each = [
         onnx_models.run(model, {"x": _samples()[k][:, None], "lengths": LENGTHS[k : k + 1]})
         for k in range(len(LENGTHS))
     ]
-    _agree(found, [np.stack([one[name][..., 0, :] for one in each]) for name in "yh"])
+    _agree(answers, [np.stack([one[name][..., 0, :] for one in each]) for name in "yh"])
 
 
 def test_the_binary_is_told_by_a_mask(tmp_path: Path, computing: None) -> None:

@@ -77,9 +77,9 @@ def test_a_model_is_for_any_length(name: str, tmp_path: Path) -> None:
     for steps in (7, 20):
         x = np.random.default_rng(steps).normal(0, 1, (1, steps, 3)).astype(np.float32)
         expected = onnx_models.run(OPEN[name], {"x": x})["y"]
-        found = np.asarray(loaded({"x": x})["y"])
-        assert found.shape == expected.shape
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        output = np.asarray(loaded({"x": x})["y"])
+        assert output.shape == expected.shape
+        np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
 
 
 NEEDS_LENGTH: dict[str, tuple[Any, Sequence[int]]] = {
@@ -112,8 +112,8 @@ def test_a_model_that_needs_its_length_asks_for_it(name: str, tmp_path: Path) ->
     ):
         load_onnx(path)
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
-    found = load_onnx(path, Piece(time_steps=shape[1]))({"x": x})["y"]
-    np.testing.assert_allclose(found, onnx_models.run(model, {"x": x})["y"], 1e-5, 1e-5)
+    output = load_onnx(path, Piece(time_steps=shape[1]))({"x": x})["y"]
+    np.testing.assert_allclose(output, onnx_models.run(model, {"x": x})["y"], 1e-5, 1e-5)
 
 
 def test_an_input_that_nothing_reads_is_named(tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_a_length_that_no_operator_tells_is_the_one_that_is_open(
     assert [tensor.shape for tensor in loaded.inputs] == [(None, steps, 6), (None, 3, steps, 4)]
     rng = np.random.default_rng(0)
     x, z = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((1, 8, 6), (1, 3, 8, 4)))
-    found = np.asarray(loaded({"x": x, "z": z})["y"])
-    np.testing.assert_allclose(found, onnx_models.run(model, {"x": x, "z": z})["y"], 1e-5, 1e-5)
+    output = np.asarray(loaded({"x": x, "z": z})["y"])
+    np.testing.assert_allclose(output, onnx_models.run(model, {"x": x, "z": z})["y"], 1e-5, 1e-5)
 
 
 def test_a_recurrence_over_many_steps_of_an_open_length(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def test_pairs_are_ranges_and_told(tmp_path: Path) -> None:
     assert kinds == ["Ranged", "GRU", "Ranged", "Dense", "Ranged"]
     for feed in onnx_models.samples(model):
         exact = onnx_models.run(model, feed)["y"]
-        found = onnx_models.answers(loaded, {"x": feed["x"].swapaxes(0, 1)})["y"]
-        assert np.abs(found - exact).max() < 0.1  # onnxruntime rounds three times, by 0.01 at most
+        output = onnx_models.answers(loaded, {"x": feed["x"].swapaxes(0, 1)})["y"]
+        assert np.abs(output - exact).max() < 0.1  # onnxruntime rounds three times, by 0.01 at most
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1])
@@ -108,7 +108,7 @@ def test_a_relu_that_a_scale_stands_for_is_written_out(
     assert [layer.activation.__name__ for layer in layers] == [kind]
     for feed in onnx_models.samples(model):
         exact = onnx_models.run(model, feed)["y"][0]
-        found = onnx_models.answers(loaded, feed)["y"][0]
+        output = onnx_models.answers(loaded, feed)["y"][0]
         ends = exact < 254 * scale  # what the scale cuts off above is lost
         assert (exact == 0).any() and ends.any()
-        assert np.abs(found - exact)[ends].max() < scale
+        assert np.abs(output - exact)[ends].max() < scale

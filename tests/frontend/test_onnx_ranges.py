@@ -73,33 +73,33 @@ def _pairs(path: Path) -> dict[str, tuple[float, float]]:
     """Value that a QuantizeLinear of the file takes -> the range that it stands for."""
     graph = onnx.load(path).graph
     values = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    found = {}
+    ranges = {}
     for each in graph.node:
         if each.op_type == "QuantizeLinear":
             scale, zero = (values[name] for name in each.input[1:3])
             ends = np.iinfo(zero.dtype)
-            found[each.input[0]] = tuple(
+            ranges[each.input[0]] = tuple(
                 (np.array([ends.min, ends.max]) - float(zero)) * float(scale)
             )
-    return found
+    return ranges
 
 
 def _int8(float_tflite: bytes, samples: np.ndarray) -> dict[str, tuple[float, float]]:
     """Tensor of the int8 file -> what it can hold."""
     calibration = unspool.calibrate(float_tflite, [samples])
     model = flatbuffer.read(unspool.quantize(float_tflite, calibration.ranges))
-    found = {}
+    ranges = {}
     for tensor in model.subgraphs[0].tensors:
         if tensor.quantization and tensor.quantization.scale is not None:
             scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
-            found[tensor.name.decode()] = (scale * (-128 - zero), scale * (127 - zero))
-    return found
+            ranges[tensor.name.decode()] = (scale * (-128 - zero), scale * (127 - zero))
+    return ranges
 
 
-def _check(found: tuple[float, float], expected: tuple[float, float]) -> None:
+def _check(limits: tuple[float, float], expected: tuple[float, float]) -> None:
     """Scales have 12 significant bits (docs/decisions.md); zero is on a level, half of one away."""
     level = (expected[1] - expected[0]) / 255
-    assert np.allclose(found, expected, rtol=2**-11, atol=level / 2)
+    assert np.allclose(limits, expected, rtol=2**-11, atol=level / 2)
 
 
 @pytest.mark.one_in(2)
@@ -126,8 +126,8 @@ def test_ranges_are_those_that_onnxruntime_chose(kind: str, tmp_path: Path) -> N
     assert low < pairs["f"][0] and high > pairs["f"][1]
 
 
-def _same(found: Any, pair: tuple[float, float]) -> bool:
-    return np.allclose((found.minimum, found.maximum), pair, rtol=1e-6)
+def _same(limits: Any, pair: tuple[float, float]) -> bool:
+    return np.allclose((limits.minimum, limits.maximum), pair, rtol=1e-6)
 
 
 RANGES = {"x": (-3.0, 0.81), "h_last": (-1.25, 1.30), "y": (-1638.4, 1638.35)}
@@ -168,12 +168,12 @@ def test_ranges_stay_with_the_model(way: str, aware: Any, tmp_path: Path) -> Non
         done = unspool.compress(aware, DATA, targets, calibration=DATA, fine_tuning=quick)
         model = done.model
     deploy_model = unspool.unroll_stream(model) if way == "as a stream" else unspool.unroll(model)
-    found = _known(unspool.convert(deploy_model))
+    ranges = _known(unspool.convert(deploy_model))
     for name, tensor in (("x", "x"), ("y", "y")):
-        assert np.allclose(found[tensor], RANGES[name], rtol=1e-6)
+        assert np.allclose(ranges[tensor], RANGES[name], rtol=1e-6)
     state = "gru/h_out" if way == "as a stream" else f"gru/step_{STEPS - 1:03d}/h"
-    state = next(name for name in found if name.endswith(state.removeprefix("gru")))
-    assert np.allclose(found[state], RANGES["h_last"], rtol=1e-6)
+    state = next(name for name in ranges if name.endswith(state.removeprefix("gru")))
+    assert np.allclose(ranges[state], RANGES["h_last"], rtol=1e-6)
 
 
 def test_the_file_stores_them_and_what_it_cannot_is_told(aware: Any) -> None:
@@ -182,8 +182,8 @@ def test_the_file_stores_them_and_what_it_cannot_is_told(aware: Any) -> None:
     for name in ("x", "y"):
         _check(stored[name], RANGES[name])
     int16 = unspool.quantize(float_tflite, unspool.calibrate(float_tflite, DATA).ranges, "int16")
-    (told,) = lost_ranges(aware, float_tflite, int16)
-    assert told.startswith("3 of the 3 ranges that the trained model has are not the binary's (x_")
+    (text,) = lost_ranges(aware, float_tflite, int16)
+    assert text.startswith("3 of the 3 ranges that the trained model has are not the binary's (x_")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from onnx_forms.recurrent import ACTIVATIONS, BASES, CHANGES, OPSETS, of_activat
 
 OFTEN = {
     *(f"{base}, {change}" for base, change in zip(itertools.cycle(BASES), CHANGES, strict=False)),
-    *(f"lstm, {change}" for change, told in CHANGES.items() if "first_c" in told),
+    *(f"lstm, {change}" for change, fields in CHANGES.items() if "first_c" in fields),
 }
 """Each change, at one of the nodes in turn; of a cell's own state at that which has one."""
 
@@ -63,7 +63,7 @@ def cases(draw: Any) -> Case:
     direction = draw(st.sampled_from(["forward", "reverse", "bidirectional"]))
     kinds = draw(st.lists(st.sampled_from(["Tanh", "Relu", "Softsign", "Elu"]), max_size=2))
     usual = {"GRU": ("Sigmoid",), "LSTM": ("HardSigmoid",), "RNN": ()}[op]
-    told = [(*usual, kind) if op != "LSTM" else (*usual, kind, kind) for kind in kinds]
+    activations = [(*usual, kind) if op != "LSTM" else (*usual, kind, kind) for kind in kinds]
     both = direction == "bidirectional"
     outputs = draw(st.sets(st.integers(0, 2 if op == "LSTM" else 1), min_size=1))
     layout = draw(st.integers(0, 1))
@@ -76,7 +76,7 @@ def cases(draw: Any) -> Case:
         layout=layout,
         before=draw(st.integers(0, 1)),
         bias=draw(st.booleans()),
-        activations=sum(told[: 1 + both], ()) if len(told) >= 1 + both else (),
+        activations=sum(activations[: 1 + both], ()) if len(activations) >= 1 + both else (),
         first_h=first_h,
         first_c=first_c,
         lengths=draw(st.booleans()),

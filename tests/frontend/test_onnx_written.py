@@ -128,8 +128,8 @@ def test_a_node_takes_its_weights(name: str, tmp_path: Path) -> None:
     written = onnx.load_from_string(unspool.to_onnx(model, path))
     x = np.random.default_rng(0).normal(0, 1, (5, 1, 3)).astype(np.float32)
     expected = onnx_models.run(written, {"x": x})["Y"]
-    found = onnx_models.answers(model, {"x": x.swapaxes(0, 1)})["Y"]
-    np.testing.assert_allclose(found.ravel(), expected.ravel(), atol=1e-5)
+    output = onnx_models.answers(model, {"x": x.swapaxes(0, 1)})["Y"]
+    np.testing.assert_allclose(output.ravel(), expected.ravel(), atol=1e-5)
 
 
 def test_a_slope_that_kernels_gave_cannot_be_told(tmp_path: Path) -> None:
@@ -154,10 +154,10 @@ def test_a_model_of_another_file_is_refused(tmp_path: Path) -> None:
 def test_factors_of_a_resize_are_no_weights(by_node: bool, tmp_path: Path) -> None:
     """Whether they are stored beside the weights, or in a node of their own."""
     factors = np.array([1, 1, 2], np.float32)
-    told = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+    attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
     nodes = [
         onnx_models.node("Conv", "x w", "c", kernel_shape=[3], pads=[1, 1]),
-        onnx_models.node("Resize", "c _ f", "y", nearest_mode="floor", **told),
+        onnx_models.node("Resize", "c _ f", "y", nearest_mode="floor", **attributes),
     ]
     if by_node:
         value = onnx.numpy_helper.from_array(factors)
@@ -169,5 +169,5 @@ def test_factors_of_a_resize_are_no_weights(by_node: bool, tmp_path: Path) -> No
     model = _trained_on(_loaded(path))
     written.write_bytes(unspool.to_onnx(model, path))
     x = np.random.default_rng(1).normal(0, 1, (3, 3, 10)).astype(np.float32)
-    (found,) = model.predict(x, verbose=0).values()
-    np.testing.assert_allclose(found, _of_samples(written, {"x": x})["y"][:, 0], atol=1e-5)
+    (output,) = model.predict(x, verbose=0).values()
+    np.testing.assert_allclose(output, _of_samples(written, {"x": x})["y"][:, 0], atol=1e-5)

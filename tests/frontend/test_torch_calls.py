@@ -110,9 +110,9 @@ def test_a_call_computes_what_pytorch_does(name: str) -> None:
     constants |= {"steps": np.array([0.5, 1, 0.75], "f"), "zeros": np.array([0, 3, -2], np.int32)}
     to = Translation(constants, {"x": X.shape})
     TRANSLATIONS[target](Call(target, arguments, ("y", "places"), ""), to)
-    found = _computed(to, X)
-    assert found.shape == shape
-    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-4)
+    output = _computed(to, X)
+    assert output.shape == shape
+    np.testing.assert_allclose(output.ravel(), expected, rtol=1e-4)
 
 
 def test_a_slope_of_a_channel_is_that_of_the_axis_behind_the_batch() -> None:
@@ -120,8 +120,8 @@ def test_a_slope_of_a_channel_is_that_of_the_axis_behind_the_batch() -> None:
     slopes = np.array([0.1, 0.2, 0.4], np.float32)
     to = Translation({"w": slopes}, {"x": (1, 3, 3)})
     TRANSLATIONS["prelu"](Call("prelu", {"self": Ref("x"), "weight": Ref("w")}, ("y",), ""), to)
-    found = _computed(to, -np.ones((1, 3, 3)))
-    np.testing.assert_array_equal(found, -slopes[None, :, None].repeat(3, 2))
+    output = _computed(to, -np.ones((1, 3, 3)))
+    np.testing.assert_array_equal(output, -slopes[None, :, None].repeat(3, 2))
 
 
 NARROW = {"quant_min": -127, "quant_max": 127}
@@ -209,8 +209,8 @@ def test_an_elu_has_scales(
     given = dict(zip(("alpha", "scale", "input_scale"), arguments, strict=False))
     TRANSLATIONS["elu"](Call("elu", {"self": Ref("x"), **given}, ("y",), ""), to)
     assert [node.op for node in to.nodes] == ops
-    found = _computed(to, np.array([-2, -0.5, 0, 0.5, 2]))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    output = _computed(to, np.array([-2, -0.5, 0, 0.5, 2]))
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_places_of_the_largest_are_refused() -> None:
@@ -227,10 +227,10 @@ def test_a_normalization_may_have_no_weights(name: str) -> None:
     given |= {"running_mean": Ref("m"), "running_var": Ref("v")}
     given |= {"normalized_shape": [2], "num_groups": 2}
     TRANSLATIONS[name](Call(name, given, ("y",), ""), to)
-    found = _computed(to, np.array([[[1.0, 3.0], [-1.0, 5.0]]]))
+    output = _computed(to, np.array([[[1.0, 3.0], [-1.0, 5.0]]]))
     by_deviation = name != "batch_norm"  # 2 is the mean, and 1 or 3 the deviation
     expected = [[-1, 1], [-1, 1]] if by_deviation else [[0.5, 1.5], [-0.5, 2.5]]
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(output[0], expected, rtol=1e-4)
 
 
 def test_a_mean_with_a_divisor_of_its_own_is_refused() -> None:

@@ -101,9 +101,9 @@ def _outputs(model: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
 def test_a_file_gives_what_pytorch_gave_by_layers_of_the_model(files: Path, name: str) -> None:
     model = _loaded(files / name)
     given, expected = _stored(files / name)
-    found = _outputs(model, given)
-    assert len(found) == len(expected)
-    for values, torch_values in zip(found, expected, strict=True):
+    outputs = _outputs(model, given)
+    assert len(outputs) == len(expected)
+    for values, torch_values in zip(outputs, expected, strict=True):
         np.testing.assert_allclose(values, torch_values.reshape(values.shape), atol=1e-6)
     layers = LAYERS.get(name.split(".")[0])
     if layers:
@@ -173,8 +173,8 @@ def test_states_that_the_file_has_as_inputs_are_a_streams(files: Path, name: str
     given, (expected,) = _stored(files / name)
     session = unspool.Session(unspool.convert(unspool.unroll_stream(model, time_steps=2)))
     assert session.state_names == ("rnn/h", "rnn_1/h")
-    (found,) = session.predict(given["x"])
-    np.testing.assert_allclose(found, expected[:, 0], atol=1e-5)
+    (output,) = session.predict(given["x"])
+    np.testing.assert_allclose(output, expected[:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", slow.unless(["step.pt2"], STEPS))
@@ -184,8 +184,8 @@ def test_a_file_of_one_step_is_a_stream(files: Path, name: str) -> None:
         model = unspool.load(files / name)
     assert model.inputs[0].shape == (None, None, 9, 4)
     given, (expected,) = _stored(files / name)
-    (found,) = _outputs(model, {model.inputs[0].name: given["x"]})
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    (output,) = _outputs(model, {model.inputs[0].name: given["x"]})
+    np.testing.assert_allclose(output, expected, atol=1e-6)
 
     data = np.random.default_rng(3).normal(size=(24, 33, 9, 4)).astype(np.float32)
     options = unspool.Options(remedy_seconds=0)
@@ -205,11 +205,11 @@ def test_what_torchao_rounded_keeps_its_weights_and_ranges(files: Path, per: str
     ):
         model = unspool.load(path)
     given, (expected,) = _stored(path)
-    (found,) = _outputs(model, given)
+    (values,) = _outputs(model, given)
     ends = model.layers[-1].get_config()
     step = (ends["maximum"] - ends["minimum"]) / 255
     # PyTorch rounds the output by half a step, and four tensors before it
-    np.testing.assert_allclose(found, expected, atol=1.5 * step)
+    np.testing.assert_allclose(values, expected, atol=1.5 * step)
     x = np.random.default_rng(0).normal(0, 1, (40, 30, 6)).astype(np.float32)
     with pytest.warns(UnspoolWarning, match=r"^1 of the 5 ranges .* \(linear_range\)"):  # a ReLU's
         done = unspool.deploy(model, x, options=Options(remedy_seconds=0))
@@ -236,8 +236,8 @@ def test_a_piece_of_a_file_begins_and_ends_where_it_is_told(files: Path) -> None
     session = onnxruntime.InferenceSession(whole.SerializeToString())
     for sample in _stored(path)[0]["x"]:
         fed, expected = session.run([start, stop], {"x": sample[None]})
-        (found,) = model([fed]).values()
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        (output,) = model([fed]).values()
+        np.testing.assert_allclose(output, expected, atol=1e-5)
 
 
 CUTS = {

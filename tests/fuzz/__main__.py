@@ -33,7 +33,7 @@ def _damaged(kind: str, given: argparse.Namespace) -> Iterator[tuple[str, bytes]
     return islice(drawn([kind], given.seed, given.first), given.count)
 
 
-def _told(kind: str, given: argparse.Namespace) -> Result:
+def _campaign(kind: str, given: argparse.Namespace) -> Result:
     """Run, and print on the way."""
     result, begin, shown = Result(), time.monotonic(), set[str]()
     for result in run(_damaged(kind, given), given.corpus, given.seconds, given.inspect):
@@ -49,4 +49,4 @@ def _told(kind: str, given: argparse.Namespace) -> Result:
 if __name__ == "__main__":
     given_ = _arguments()
     kinds = list(KINDS) if given_.kind == "all" else [given_.kind]
-    sys.exit(any(_told(kind, given_).faults for kind in kinds))
+    sys.exit(any(_campaign(kind, given_).faults for kind in kinds))

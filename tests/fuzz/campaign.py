@@ -97,8 +97,8 @@ class Worker:
         ready, _, _ = select.select([self._process.stdout], [], [], seconds)
         line = self._process.stdout.readline() if ready else ""
         if line:
-            found: dict[str, Any] = json.loads(line)
-            return found
+            answer: dict[str, Any] = json.loads(line)
+            return answer
         self.close()
         why = "the process died" if ready else f"took more than {seconds:.0f} s"
         where = self._log.read_text()[-4000:] if self._log.exists() else ""
@@ -142,9 +142,9 @@ def run(
                 is_inspected = not command and rng.random() < inspected
                 answer = worker.ask(path, is_inspected, command, KINDS[kind].patience)
                 path.write_bytes(before)  # another kind may need it
-                for worst, found in (("slowest", answer["seconds"]), ("memory", answer["memory"])):
-                    if found > getattr(result, worst):
-                        setattr(result, worst, found)
+                for worst, amount in (("slowest", answer["seconds"]), ("memory", answer["memory"])):
+                    if amount > getattr(result, worst):
+                        setattr(result, worst, amount)
                         _write(corpus, f"{worst}.{kind}", content)
                 result.outcomes[answer["outcome"]] += 1
                 if answer["outcome"] == "fault":

@@ -75,13 +75,13 @@ def _bomb(rng: random.Random, content: bytes) -> bytes:
     result = bytearray(zipped(members, ZIP_STORED))
     size = rng.choice((100, 2**20, 2**31, 2**32 - 2))
     for mark, method in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
-        found = result.find(mark)
-        while found >= 0:
-            start = found + (30 if method == 8 else 46)
+        offset = result.find(mark)
+        while offset >= 0:
+            start = offset + (30 if method == 8 else 46)
             if result[start : start + len(name)] == name:
-                struct.pack_into("<H", result, found + method, ZIP_DEFLATED)
-                struct.pack_into("<I", result, found + method + 14, size)
-            found = result.find(mark, found + 4)
+                struct.pack_into("<H", result, offset + method, ZIP_DEFLATED)
+                struct.pack_into("<I", result, offset + method + 14, size)
+            offset = result.find(mark, offset + 4)
     return bytes(result)
 
 

@@ -74,7 +74,7 @@ def _tried(path: Path, inspected: bool) -> tuple[str, str]:
     import unspool
 
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as messages:
             warnings.simplefilter("always")
             model = unspool.load(path)
             if inspected:
@@ -84,8 +84,10 @@ def _tried(path: Path, inspected: bool) -> tuple[str, str]:
         return ("fault", wrong) if wrong else ("refused", str(error))
     except BaseException as error:
         return "fault", f"{type(error).__name__}: {error}"
-    wrong = next(filter(None, (_one_line(str(w.message)) for w in told)), "")
-    return ("fault", wrong) if wrong else ("taken", "; ".join(str(w.message)[:200] for w in told))
+    wrong = next(filter(None, (_one_line(str(w.message)) for w in messages)), "")
+    return (
+        ("fault", wrong) if wrong else ("taken", "; ".join(str(w.message)[:200] for w in messages))
+    )
 
 
 def _commanded(arguments: list[str], folder: Path) -> tuple[str, str]:

@@ -139,7 +139,7 @@ def test_the_type_of_the_activations_and_the_target_decide() -> None:
 def test_what_int16_lacks_is_told_with_what_has_it() -> None:
     ids = keras.Input((6,), dtype="int32")
     model = keras.Model(ids, L.GRU(5)(L.Embedding(9, 4, name="words")(ids)))
-    told = {
+    details = {
         chip: inspect(model, activations="int16", target=target(chip))[0].detail
         for chip in ("ethos-u55-128", "ethos-u85-256")
     }
@@ -148,7 +148,7 @@ def test_what_int16_lacks_is_told_with_what_has_it() -> None:
         "on the CPU (accept it with `allow_cpu`), or look ids up in front of the network, and give "
         "the vectors in as an input"
     )
-    assert told == {"ethos-u55-128": on_u55, "ethos-u85-256": "looks up token ids"}
+    assert details == {"ethos-u55-128": on_u55, "ethos-u85-256": "looks up token ids"}
     x = keras.Input((12, 4))
     h = L.GRU(5, return_sequences=True)(x)
     model = keras.Model(x, L.GRU(3)(L.Attention(name="a")([h, h])))

@@ -82,7 +82,5 @@ def _rest(reasons: Mapping[str, str]) -> str:
 
 def recorded() -> dict[str, tuple[str, str]]:
     """Name -> what the page says of it in int8 and in int16."""
-    found = re.findall(
-        r"^\| ((?:layers|ops)\.[\w.]+) \| (.+?) \| (.+?) \|$", PAGE.read_text(), re.M
-    )
-    return {name: (int8, int8 if int16 == "the same" else int16) for name, int8, int16 in found}
+    rows = re.findall(r"^\| ((?:layers|ops)\.[\w.]+) \| (.+?) \| (.+?) \|$", PAGE.read_text(), re.M)
+    return {name: (int8, int8 if int16 == "the same" else int16) for name, int8, int16 in rows}

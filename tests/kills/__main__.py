@@ -24,7 +24,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _told(command: str, by: signal.Signals, lasts: float, given: argparse.Namespace) -> Result:
+def _run_and_print(
+    command: str, by: signal.Signals, lasts: float, given: argparse.Namespace
+) -> Result:
     """Run, and print on the way."""
     result, begin, shown = Result(), time.monotonic(), 0
     for result in run(command, by, given.count, lasts, given.seed, given.jobs):
@@ -42,7 +44,7 @@ def _of_command(command: str, given: argparse.Namespace) -> list[str]:
     signals = list(SIGNALS) if given.signal == "all" else [given.signal]
     lasts = life(command, given.jobs)
     print(f"{command}: {lasts:.1f} s", flush=True)
-    results = [_told(command, SIGNALS[name], lasts, given) for name in signals]
+    results = [_run_and_print(command, SIGNALS[name], lasts, given) for name in signals]
     return [fault for result in results for fault in result.faults]
 
 

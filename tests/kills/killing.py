@@ -101,8 +101,8 @@ def killed(moment: Moment, place: Path) -> Ended:
             time.sleep(0.02)
         outlived = time.monotonic() - ended
         stderr.seek(0)
-        told = stderr.read()
-    return Ended(status, told, began, runs, ended - sent, outlived, tuple(left))
+        text = stderr.read()
+    return Ended(status, text, began, runs, ended - sent, outlived, tuple(left))
 
 
 def _status(running: "subprocess.Popen[bytes]") -> int:
@@ -126,11 +126,11 @@ def _has_begun(process: int) -> bool:
 
 def _of_mark(mark: str) -> list[str]:
     """Processes that run in an environment with the mark."""
-    found = []
+    command_lines = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"{_MARK}={mark}\0".encode() in (process / "environ").read_bytes() + b"\0":
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+                command_lines.append((process / "cmdline").read_text().replace("\0", " "))
         except OSError:  # it is another user's, or gone
             continue
-    return found
+    return command_lines

@@ -13,15 +13,15 @@ _TIMES = re.compile(rb"20\d\d-\d\d-\d\d[T ][\d:]+")
 
 def state(command: str, out: Path) -> str:
     """'nothing', 'older', 'whole', 'trained' (its model alone), or what is mixed."""
-    found = _files(out)
-    if not found:
+    files = _files(out)
+    if not files:
         return "nothing"
-    if found == _files(given.results(given.OLDER, command) / "out"):
+    if files == _files(given.results(given.OLDER, command) / "out"):
         return "older"
     if command in ("deploy", "compress"):
-        return "trained" if found.keys() == {"model.keras"} else _as_reported(found)
+        return "trained" if files.keys() == {"model.keras"} else _as_reported(files)
     made = _files(given.results(given.NETWORK, command) / "out")
-    return "whole" if _timeless(found) == _timeless(made) else f"mixed: {sorted(found)}"
+    return "whole" if _timeless(files) == _timeless(made) else f"mixed: {sorted(files)}"
 
 
 def staged(out: Path) -> list[str]:
@@ -29,12 +29,12 @@ def staged(out: Path) -> list[str]:
     return sorted(path.name for path in out.glob(f"{_STAGED}*"))
 
 
-def _as_reported(found: dict[str, bytes]) -> str:
+def _as_reported(files: dict[str, bytes]) -> str:
     """Training is not the same to the last bit each time: report.json says what belongs to it."""
-    if "report.json" not in found:
-        return f"mixed, without report.json: {sorted(found)}"
-    listed = json.loads(found.pop("report.json"))["files"]
-    hashed = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    if "report.json" not in files:
+        return f"mixed, without report.json: {sorted(files)}"
+    listed = json.loads(files.pop("report.json"))["files"]
+    hashed = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     odd = sorted({name for name, _ in hashed.items() ^ listed.items()})
     return f"mixed: not as report.json has it: {odd}" if odd else "whole"
 

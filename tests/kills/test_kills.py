@@ -101,8 +101,8 @@ def test_what_a_command_leaves(name: str, place: Path) -> None:
     leave, command, expected = LEFT[name]
     prepare(place, _moment(command))
     leave(place)
-    found = "; ".join(verdict.wrong(_moment(command), _ended(143), place))
-    assert found.startswith(expected) and bool(found) == bool(expected)
+    faults = "; ".join(verdict.wrong(_moment(command), _ended(143), place))
+    assert faults.startswith(expected) and bool(faults) == bool(expected)
 
 
 def test_a_new_folder_is_gone_or_whole(place: Path) -> None:

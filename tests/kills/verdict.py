@@ -14,15 +14,15 @@ INTERRUPTED = "unspool: interrupted"
 
 def wrong(moment: Moment, ended: Ended, place: Path) -> list[str]:
     """What should be otherwise, a line each."""
-    found = [f"processes never ended: {ended.left}"] if ended.left else []
+    faults = [f"processes never ended: {ended.left}"] if ended.left else []
     if ended.status == -1000:
-        found.append("hung")
+        faults.append("hung")
     stray = {path.name for path in place.iterdir()} - {"given", "temporary", "out"}
     if stray:
-        found.append(f"left beside the results: {sorted(stray)}")
+        faults.append(f"left beside the results: {sorted(stray)}")
     if moment.by == signal.SIGKILL:
-        return [*found, *_after_a_kill(moment, place)]
-    return [*found, *_ending(moment, ended), *_left(moment, ended, place)]
+        return [*faults, *_after_a_kill(moment, place)]
+    return [*faults, *_ending(moment, ended), *_left(moment, ended, place)]
 
 
 def _ending(moment: Moment, ended: Ended) -> list[str]:
@@ -38,14 +38,14 @@ def _ending(moment: Moment, ended: Ended) -> list[str]:
 
 
 def _left(moment: Moment, ended: Ended, place: Path) -> list[str]:
-    found = [f"TMPDIR: {path.name}" for path in (place / "temporary").iterdir()]
-    found += [f"in out: {name}" for name in results.staged(place / "out")]
+    faults = [f"TMPDIR: {path.name}" for path in (place / "temporary").iterdir()]
+    faults += [f"in out: {name}" for name in results.staged(place / "out")]
     state = results.state(moment.command, place / "out")
     if state not in _allowed(moment, ended):
-        found.append(f"results: {state}")
+        faults.append(f"results: {state}")
     if state == "nothing" and moment.command != "simulate" and (place / "out").exists():
-        found += [] if moment.over else ["an empty folder"]
-    return found
+        faults += [] if moment.over else ["an empty folder"]
+    return faults
 
 
 def _allowed(moment: Moment, ended: Ended) -> set[str]:
@@ -58,23 +58,23 @@ def _allowed(moment: Moment, ended: Ended) -> set[str]:
 
 def _after_a_kill(moment: Moment, place: Path) -> list[str]:
     """Nobody can clean up after a kill -9 but the next command."""
-    found = []
+    faults = []
     out, state = place / "out", results.state(moment.command, place / "out")
     if state.startswith("mixed"):
         check = _run(place, *COMMAND, "check", "out", "--no-cpu")
         if moment.command not in ("deploy", "compress") or check.returncode != 2:
-            found.append(f"results: {state}; check says {check.returncode}: {check.stderr[-500:]}")
+            faults.append(f"results: {state}; check says {check.returncode}: {check.stderr[-500:]}")
     if any((place / "temporary").iterdir()):
         _run(place, *COMMAND, "check", "out", "--no-cpu")
-        found += [f"TMPDIR, still: {path.name}" for path in (place / "temporary").iterdir()]
-    if results.staged(out) or found:
+        faults += [f"TMPDIR, still: {path.name}" for path in (place / "temporary").iterdir()]
+    if results.staged(out) or faults:
         again = _run(place, *given.arguments(moment.command))
         if again.returncode:
-            found.append(f"again: status {again.returncode}, {again.stderr[-500:]!r}")
-        found += [f"in out, still: {name}" for name in results.staged(out)]
+            faults.append(f"again: status {again.returncode}, {again.stderr[-500:]!r}")
+        faults += [f"in out, still: {name}" for name in results.staged(out)]
         if (state := results.state(moment.command, out)) != "whole":
-            found.append(f"results of the next command: {state}")
-    return found
+            faults.append(f"results of the next command: {state}")
+    return faults
 
 
 def _run(place: Path, *command: str) -> "subprocess.CompletedProcess[str]":

@@ -128,8 +128,8 @@ ACTIVATIONS = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}
 
 def quantization(graph: Graph, tensor: int) -> tuple[float, int]:
     """(scale, zero point) of a tensor."""
-    found = graph.tensors[tensor].quantization
-    return float(found.scale[0]), int(found.zeroPoint[0])
+    parameters = graph.tensors[tensor].quantization
+    return float(parameters.scale[0]), int(parameters.zeroPoint[0])
 
 
 def shape(graph: Graph, tensor: int) -> tuple[int, ...]:

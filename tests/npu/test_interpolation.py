@@ -42,9 +42,9 @@ def test_interpolation(seed: int, spread: int) -> None:
     index, offset = 256 + (values >> 7), values & 0x7F
     slope = points[index + 1] - points[index]
     expected = points[index] + ((slope * offset + 64) >> 7)
-    found = look_up(values, -32768, 32767, _pack(points), _output(WIDE))
-    assert found.dtype == np.int16
-    np.testing.assert_array_equal(found, expected)
+    output = look_up(values, -32768, 32767, _pack(points), _output(WIDE))
+    assert output.dtype == np.int16
+    np.testing.assert_array_equal(output, expected)
 
 
 def test_sizes_and_refusals() -> None:
@@ -121,6 +121,6 @@ def test_softmax(classes: int) -> None:
         program = load(models.vela(model, target))
         (same,) = run(_with_reciprocals(program, _reciprocals(np.float32)), [x])
         np.testing.assert_array_equal(same, expected)
-        (found,) = run(program, [x])
-        assert np.abs(found.astype(int) - expected).max() <= 1
-        assert (found != expected).mean() < 0.005
+        (output,) = run(program, [x])
+        assert np.abs(output.astype(int) - expected).max() <= 1
+        assert (output != expected).mean() < 0.005

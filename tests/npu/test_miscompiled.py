@@ -51,8 +51,8 @@ def test_one_kernel_with_two_biases(dtype: str, target: str) -> None:
     # Another multiplier, and each layer has its own bias.
     model = _layers(dtype, (SCALE, out, bias), (SCALE, 1.5 * out, -bias))
     results = run(load(models.vela(model, target)), samples)
-    for found, expected in zip(results, models.tflm(model, samples), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for output, expected in zip(results, models.tflm(model, samples), strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_a_scale_of_2_to_the_31() -> None:
@@ -65,9 +65,9 @@ def test_a_scale_of_2_to_the_31() -> None:
         x = graph.input(shape, out**0.5 / 8)
         graph.op("MUL", [x, x], graph.output(shape, out), options("MulOptions"))
         model = graph.build()
-        (found,) = run(load(models.vela(model)), samples)
+        (output,) = run(load(models.vela(model)), samples)
         (expected,) = models.tflm(model, samples)
-        wrong.append(int((found != expected).sum()))
+        wrong.append(int((output != expected).sum()))
     assert wrong[0] == 0
     assert min(wrong[1:]) > 50
 
@@ -82,9 +82,9 @@ def test_a_sum_over_two_axes() -> None:
         shape = (1, 1, 16) if axes == (1,) else (1, 1, 1)
         x, out = graph.input((1, 28, 16), 0.01, 0), graph.output(shape, 0.02, 0)
         graph.op("SUM", [x, numbers], out, options("ReducerOptions", keepDims=True))
-        (found,) = run(load(models.vela(graph.build())), [values])
+        (output,) = run(load(models.vela(graph.build())), [values])
         (wanted,) = models.tflm(graph.build(), [values])
-        results.append((found.reshape(5, -1), wanted.reshape(5, -1)))
+        results.append((output.reshape(5, -1), wanted.reshape(5, -1)))
     np.testing.assert_array_equal(*results[0])
     np.testing.assert_array_equal(results[1][0][:, 0], results[0][0][:, 0])
     assert (results[1][0] != results[1][1]).any()
@@ -97,8 +97,8 @@ def test_the_largest_of_a_row_without_keep_dims() -> None:
     numbers = graph.tensor((1,), dtype="int32", data=np.array([2]))
     x, out = graph.input((1, 28, 16), 0.01, 0), graph.output((1, 28), 0.01, 0)
     graph.op("REDUCE_MAX", [x, numbers], out, options("ReducerOptions", keepDims=False))
-    (found,) = run(load(models.vela(graph.build())), [values])
+    (output,) = run(load(models.vela(graph.build())), [values])
     (wanted,) = models.tflm(graph.build(), [values])
     np.testing.assert_array_equal(wanted, values.max(axis=2))
-    np.testing.assert_array_equal(found[:, 0], values[:, 0].max(axis=1))
-    assert (found[:, 1:] != wanted[:, 1:]).any()
+    np.testing.assert_array_equal(output[:, 0], values[:, 0].max(axis=1))
+    assert (output[:, 1:] != wanted[:, 1:]).any()

@@ -67,7 +67,7 @@ def _edges(kind: str, dtype: str, bits: tuple[int, int], layers: int) -> list[in
             chosen = options("Conv2DOptions", padding=1, **one)
         graph.op(kind, given, graph.output((*shape[:-1], units), out, 0, dtype), chosen)
     samples = [np.zeros(models.shape(graph, i), dtype) for i in graph.inputs]
-    return [int((found != wanted).sum()) for found, wanted in _both(graph.build(), samples)]
+    return [int((output != wanted).sum()) for output, wanted in _both(graph.build(), samples)]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
@@ -102,12 +102,12 @@ def test_multiplications(free: tuple[int, int, int], short: tuple[int, int]) -> 
         graph.op("MUL", pair, graph.output(SHAPE, result, 0, "int16"), options("MulOptions"))
     samples = [rng.integers(-32768, 32768, EVERY.shape).astype(np.int16) for _ in range(4)]
     results = _both(graph.build(), samples)
-    for (found, expected), (a, b, out), x, y in zip(
+    for (output, expected), (a, b, out), x, y in zip(
         results, triples, samples[::2], samples[1::2], strict=True
     ):
         product = x.astype(np.int64) * y
         single = float(F32(F32(a) * F32(b)) / F32(out))
-        for stored, real in ((expected, a * b / out), (found, single)):
+        for stored, real in ((expected, a * b / out), (output, single)):
             np.testing.assert_array_equal(stored, np.clip(_scaled(product, real), -32768, 32767))
     np.testing.assert_array_equal(*results[1])
 

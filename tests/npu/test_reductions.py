@@ -37,7 +37,7 @@ def _compare(graph: Graph, samples: list[np.ndarray], target: str = "ethos-u55-1
     model = graph.build()
     results = run(load(models.vela(model, target)), samples)
     pairs = zip(results, models.tflm(model, samples), strict=True)
-    return [int((found != expected).sum()) for found, expected in pairs]
+    return [int((output != expected).sum()) for output, expected in pairs]
 
 
 def _random(graph: Graph, rng: np.random.Generator, dtype: str) -> list[np.ndarray]:
@@ -96,16 +96,16 @@ def test_sums_that_tflm_rounds_twice(dtype: str, ratio: float) -> None:
     spread = np.iinfo(dtype).max * min(1.0, low / 28)
     x = rng.uniform(-spread, spread, (20, 28, 64)).astype(dtype)
     model = graph.build()
-    (expected,), (found,) = models.tflm(model, [x]), run(load(models.vela(model)), [x])
+    (expected,), (output,) = models.tflm(model, [x]), run(load(models.vela(model)), [x])
     real = float(np.float32(scale)) / float(np.float32(scale / ratio))
     fraction, exponent = math.frexp(real)
     multiplier, shift = round(fraction * (1 << 31)), 31 - exponent
     total = x.astype(np.int64).sum(axis=1)
     limits = np.iinfo(dtype)
-    for result, rule in ((expected, tfl_scale), (found, natural_scale)):
+    for result, rule in ((expected, tfl_scale), (output, natural_scale)):
         wanted = np.clip(rule(total, multiplier, shift), limits.min, limits.max)
         np.testing.assert_array_equal(result, wanted)
-    assert (found != expected).mean() > 0.2 * ratio
+    assert (output != expected).mean() > 0.2 * ratio
 
 
 def test_largest_of_a_row() -> None:

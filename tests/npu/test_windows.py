@@ -30,13 +30,13 @@ def test_upscaling(height: int) -> None:
     values = np.arange(1, 1 + 2 * 3 * 4 * 2).reshape(2, 3, 4, 2)[:, : -(-height // 2)]
     target = _map((height, 7, 2))
     for mode in (Upscale.NEAREST, Upscale.ZEROS):
-        found = windows.upscale(values, mode, _kernel(1), target)
-        assert found.shape == (2, height, 7, 2)
+        output = windows.upscale(values, mode, _kernel(1), target)
+        assert output.shape == (2, height, 7, 2)
         for y, x in np.ndindex(height, 7):
             expected: np.ndarray = values[:, y // 2, x // 2]
             if mode is Upscale.ZEROS and (y % 2 or x % 2):
                 expected = np.zeros((2, 2))
-            np.testing.assert_array_equal(found[:, y, x], expected)
+            np.testing.assert_array_equal(output[:, y, x], expected)
     assert windows.upscale(values, Upscale.NONE, _kernel(1), target) is values
 
 

@@ -10,15 +10,15 @@ from onnx_forms.form import Form, behind_gru, floats, of_channels, one, turned, 
 IMAGE, SERIES = (1, 4, 7, 6), (1, 4, 9)
 
 
-def conv(*kernel: int, bias: bool = True, **told: Any) -> Form:
+def conv(*kernel: int, bias: bool = True, **attributes: Any) -> Form:
     """A Conv of an image or a series with as many channels as the kernel asks for."""
     shape = IMAGE if len(kernel) == 4 else SERIES
-    return one("Conv", w(*kernel), *([w(kernel[0])] if bias else []), shape=shape, **told)
+    return one("Conv", w(*kernel), *([w(kernel[0])] if bias else []), shape=shape, **attributes)
 
 
-def up(*kernel: int, **told: Any) -> Form:
+def up(*kernel: int, **attributes: Any) -> Form:
     shape = IMAGE if len(kernel) == 4 else SERIES
-    return one("ConvTranspose", w(*kernel), w(kernel[1]), shape=shape, **told)
+    return one("ConvTranspose", w(*kernel), w(kernel[1]), shape=shape, **attributes)
 
 
 FORMS = {

@@ -51,9 +51,9 @@ def one(op: str, *constants: Any, shape: Sequence[int] = (1, 3, 5), **attributes
     return Form([made_of], shape, given, opset, dtype=dtype)
 
 
-def turned(perm: Sequence[int], op: str, *constants: Any, **told: Any) -> Form:
+def turned(perm: Sequence[int], op: str, *constants: Any, **attributes: Any) -> Form:
     """The same behind a Transpose."""
-    form = one(op, *constants, **told)
+    form = one(op, *constants, **attributes)
     form.nodes[0].input[0] = "turned"
     turn = node("Transpose", "x", "turned", perm=list(perm))
     return Form([turn, *form.nodes], form.shape, form.constants, form.opset)

@@ -73,12 +73,12 @@ def page(rows: Mapping[str, Row]) -> str:
 def recorded() -> dict[str, Row]:
     """Operator -> what the page says of it."""
     known = "|".join(FORMS)
-    found = re.findall(rf"^\| ({known}) \| (.+?) \| (.+?) \| .* \| .+? \|$", PAGE.read_text(), re.M)
-    return {op: Row(becomes, runs) for op, becomes, runs in found}
+    rows = re.findall(rf"^\| ({known}) \| (.+?) \| (.+?) \| .* \| .+? \|$", PAGE.read_text(), re.M)
+    return {op: Row(becomes, runs) for op, becomes, runs in rows}
 
 
 def _line(op: str, row: Row) -> str:
-    attributes, opsets = _told()[op]
+    attributes, opsets = _coverage()[op]
     versions = ", ".join(map(str, sorted(opsets)))
     return f"| {op} | {row.becomes} | {row.runs} | {_spelled(attributes)} | {versions} |"
 
@@ -88,20 +88,20 @@ def _spelled(attributes: Iterable[str]) -> str:
 
 
 @cache
-def _told() -> dict[str, tuple[set[str], set[int]]]:
+def _coverage() -> dict[str, tuple[set[str], set[int]]]:
     """Operator -> attributes, and versions, that the graphs have."""
-    found: dict[str, tuple[set[str], set[int]]] = {op: (set(), set()) for op in FORMS}
+    coverage: dict[str, tuple[set[str], set[int]]] = {op: (set(), set()) for op in FORMS}
     for make in MODELS.values():
         model: Any = make()
         for node in model.graph.node:
-            if node.op_type in found:
-                attributes, opsets = found[node.op_type]
+            if node.op_type in coverage:
+                attributes, opsets = coverage[node.op_type]
                 attributes.update(entry.name for entry in node.attribute)
                 opsets.add(model.opset_import[0].version)
-    return found
+    return coverage
 
 
 def _refusals() -> list[str]:
     """A row for each line, by operator."""
-    found = {(make().graph.node[-1].op_type, line) for make, line in REFUSED.values()}
-    return [f"| {op} | {cell(line)} |" for op, line in sorted(found)]
+    refusals = {(make().graph.node[-1].op_type, line) for make, line in REFUSED.values()}
+    return [f"| {op} | {cell(line)} |" for op, line in sorted(refusals)]

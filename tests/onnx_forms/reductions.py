@@ -11,9 +11,9 @@ KINDS = ("ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "Reduce
          "ReduceSumSquare")  # fmt: skip
 
 
-def axes(op: str, *told: int, opset: int = 18, **attributes: Any) -> Form:
+def axes(op: str, *axis_numbers: int, opset: int = 18, **attributes: Any) -> Form:
     """A reduction with its axes as an input."""
-    return one(op, np.array(told, np.int64), opset=opset, **attributes)
+    return one(op, np.array(axis_numbers, np.int64), opset=opset, **attributes)
 
 
 FORMS = {

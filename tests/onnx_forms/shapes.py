@@ -12,21 +12,25 @@ def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 
 
-def cut(starts: Any, stops: Any, axes: Any = None, steps: Any = None, **told: Any) -> Form:
+def cut(starts: Any, stops: Any, axes: Any = None, steps: Any = None, **attributes: Any) -> Form:
     given = [None if v is None else ints(*v) for v in (starts, stops, axes, steps)]
     while given[-1] is None:
         given.pop()
-    return one("Slice", *given, **told)
+    return one("Slice", *given, **attributes)
 
 
-def split(outputs: int, sizes: Any = None, opset: int = 17, **told: Any) -> Form:
+def split(outputs: int, sizes: Any = None, opset: int = 17, **attributes: Any) -> Form:
     names = [f"y{n}" for n in range(outputs)]
-    shape = told.pop("shape", (1, 6, 5))
+    shape = attributes.pop("shape", (1, 6, 5))
     reads, constants = "x", {}
     if sizes is not None:
         reads, constants = "x sizes", {"sizes": ints(*sizes)}
     return Form(
-        [node("Split", reads, " ".join(names), **told)], shape, constants, opset, outputs=names
+        [node("Split", reads, " ".join(names), **attributes)],
+        shape,
+        constants,
+        opset,
+        outputs=names,
     )
 
 

@@ -162,9 +162,9 @@ def test_it_has_the_sections_that_there_is_something_for(
     case: str, there: str, absent: str
 ) -> None:
     document = Document(page(case))
-    found = {e.attributes.get("id") for e in document.root.find("section")}
+    sections = {e.attributes.get("id") for e in document.root.find("section")}
     links = {e.attributes["href"][1:] for e in next(document.root.find("nav")).find("a")}
-    assert set(there.split()) <= found and not set(absent.split()) & found
+    assert set(there.split()) <= sections and not set(absent.split()) & sections
     assert set(there.split()) <= links and not set(absent.split()) & links
 
 
@@ -223,15 +223,15 @@ def test_the_same_report_gives_the_same_page() -> None:
 
 
 def test_drift_is_added_to_a_page_and_replaced() -> None:
-    report, found = lstm_stream(), lstm_stream().drift
-    assert found is not None
+    report, state_drift = lstm_stream(), lstm_stream().drift
+    assert state_drift is not None
     without = as_html(replace(report, drift=None))
     assert 'id="drift"' not in without
-    once = add_drift(without, found)
+    once = add_drift(without, state_drift)
     document = Document(once)
     assert "Drift of the states" in next(document.root.find("nav")).text
-    assert 'id="drift"' in once and add_drift(once, found) == once
-    assert add_drift("<p>another page</p>", found) == "<p>another page</p>"
+    assert 'id="drift"' in once and add_drift(once, state_drift) == once
+    assert add_drift("<p>another page</p>", state_drift) == "<p>another page</p>"
 
 
 def operator(
@@ -293,17 +293,17 @@ def test_limits_are_work_divided_by_rate() -> None:
         operators=(operator("FullyConnected", npu=300, sram=20, flash=900),),
         traffic=(Traffic("SRAM", 160, 0, 8.0), Traffic("off-chip flash", 1536, 1536, 2.0)),
     )
-    found = limits(compiled)
-    assert found is not None
-    assert [(row.label, row.cycles, row.ideal) for row in found.rows] == [
+    bounds = limits(compiled)
+    assert bounds is not None
+    assert [(row.label, row.cycles, row.ideal) for row in bounds.rows] == [
         ("Arithmetic", 300, 12_800 / 128),  # ethos-u55-128
         ("SRAM", 20, 160 / 8),
         ("Off-chip flash", 900, 1536 / 2),
         ("Weights once, off-chip flash", None, 512 / 2),
     ]
-    assert found.tightest.label == "Off-chip flash"
-    assert found.weight_reads == 3  # 1536 / 512
-    assert found.mac_percent == 10  # 12,800 of 128,000
+    assert bounds.tightest.label == "Off-chip flash"
+    assert bounds.weight_reads == 3  # 1536 / 512
+    assert bounds.mac_percent == 10  # 12,800 of 128,000
 
 
 def test_traffic_is_that_of_vela_at_the_configurations_bandwidth() -> None:

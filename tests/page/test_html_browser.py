@@ -127,13 +127,13 @@ def test_screenshots(case: str, browser: Browser, tmp_path: Path) -> None:
 def test_colours_follow_the_scheme(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page("deployed"), encoding="utf-8")
-    found = {}
+    colours = {}
     for scheme in ("light", "dark"):
         browser.open(file, 1280, scheme)
         for what in ("getComputedStyle(document.body).backgroundColor", CHART_TEXT, CHART_BAR):
-            found[scheme, what] = browser.run(what)
-    for what in {what for _, what in found}:
-        assert found["light", what] != found["dark", what], what
+            colours[scheme, what] = browser.run(what)
+    for what in {what for _, what in colours}:
+        assert colours["light", what] != colours["dark", what], what
 
 
 CHART_TEXT = "getComputedStyle(document.querySelector('svg text')).fill"

@@ -67,10 +67,10 @@ def test_weights_that_repeat_are_advised_to_be_kept_and_take_what_was_said() -> 
     done = deployed(model, data, 15)
     (advice,) = of_parts(done, {}, request).advice
     assert advice.command == f"{request.again} --resident-weights"
-    told = float(advice.text.partition(" KiB of SRAM in all")[0].rpartition(" ")[2])
+    sram_kib = float(advice.text.partition(" KiB of SRAM in all")[0].rpartition(" ")[2])
     kept = deployed(model, data, 15, Options(remedy_seconds=0, resident_weights=math.inf))
     assert kept.resident and kept.resident.cycles
-    assert kept.resident.sram_kib <= told + 0.1
+    assert kept.resident.sram_kib <= sram_kib + 0.1
     assert kept.resident.cycles < done.compiled.cycles
     assert not of_parts(kept, {}, request).advice
 

@@ -44,17 +44,17 @@ def test_ranges_of_others_are_their_own_in_each_step(calibration: Calibration) -
 
 
 def test_a_role_is_a_name_without_the_step(float_tflite: bytes) -> None:
-    found = roles(flatbuffer.read(float_tflite))
-    assert found["gru/step_003/h"] == found["gru/step_005/h"] == "gru/step/h"
-    assert found["x"] == "x"
+    tensor_roles = roles(flatbuffer.read(float_tflite))
+    assert tensor_roles["gru/step_003/h"] == tensor_roles["gru/step_005/h"] == "gru/step/h"
+    assert tensor_roles["x"] == "x"
 
 
 def test_an_output_of_the_graph_that_is_a_state_has_the_states_role() -> None:
     """The signature's name takes the place of `gru/step_003/h`; the tie must not be lost."""
     x = keras.Input((4, 3), name="x")
     model = keras.Model(x, keras.layers.GRU(5, name="gru")(x))
-    found = roles(flatbuffer.read(convert(unroll(model))))
-    assert found["gru"] == found["gru/step_001/h"] == "gru/step/h"
+    tensor_roles = roles(flatbuffer.read(convert(unroll(model))))
+    assert tensor_roles["gru"] == tensor_roles["gru/step_001/h"] == "gru/step/h"
 
 
 def test_a_tie_holds_all_observations_and_zero(calibration: Calibration) -> None:
@@ -67,9 +67,9 @@ def test_a_tie_holds_all_observations_and_zero(calibration: Calibration) -> None
 
 
 def test_a_tensor_that_is_zero_in_all_of_the_data_gets_a_usable_range(float_tflite: bytes) -> None:
-    found = calibrate(float_tflite, np.zeros((30, 6, 5)))
-    assert found.ranges["x"] == UNIT
-    assert "x" in found.empty
+    calibration = calibrate(float_tflite, np.zeros((30, 6, 5)))
+    assert calibration.ranges["x"] == UNIT
+    assert "x" in calibration.empty
 
 
 @pytest.mark.parametrize("unit", [1e-7, 1e-3, 1e7])
@@ -82,9 +82,11 @@ def test_a_networks_unit_does_not_matter(unit: float) -> None:
     scaled.set_weights([weights[0] / unit, *weights[1:]])
     plain, other = (convert(unroll(m)) for m in (model, scaled))
     expected = calibrate(plain, data).ranges
-    found = calibrate(other, data * unit).ranges
-    assert found["x"].maximum == pytest.approx(unit * expected["x"].maximum, rel=1e-3)
-    assert found["gru/step_003/h"].width == pytest.approx(expected["gru/step_003/h"].width, rel=0.1)
+    ranges = calibrate(other, data * unit).ranges
+    assert ranges["x"].maximum == pytest.approx(unit * expected["x"].maximum, rel=1e-3)
+    assert ranges["gru/step_003/h"].width == pytest.approx(
+        expected["gru/step_003/h"].width, rel=0.1
+    )
 
 
 def test_outputs_and_states_are_not_cut(model: Any, data: np.ndarray) -> None:
@@ -93,11 +95,15 @@ def test_outputs_and_states_are_not_cut(model: Any, data: np.ndarray) -> None:
     linear = keras.Model(x, keras.layers.Dense(1, name="y")(keras.layers.GRU(4)(x)))
     spiky = np.tanh(np.tile(data, (10, 1, 1)))
     spiky[7, 2, 3] = 3.0
-    found = calibrate(convert(unroll(linear)), spiky)
-    seen = found.observed["y"]
-    assert found.ranges["y"] == Range(min(0.0, seen.minimum), max(0.0, seen.maximum))
-    assert found.ranges["x"].maximum == 3.0
-    inner = [name for name in found.ranges if found.ranges[name].width < found.observed[name].width]
+    calibration = calibrate(convert(unroll(linear)), spiky)
+    seen = calibration.observed["y"]
+    assert calibration.ranges["y"] == Range(min(0.0, seen.minimum), max(0.0, seen.maximum))
+    assert calibration.ranges["x"].maximum == 3.0
+    inner = [
+        name
+        for name in calibration.ranges
+        if calibration.ranges[name].width < calibration.observed[name].width
+    ]
     assert inner, "some range between them is narrower than what was met"
 
 
@@ -117,19 +123,19 @@ def test_least_squares_keeps_a_range_that_is_used_evenly() -> None:
 def test_no_method_leaves_what_was_observed(
     float_tflite: bytes, data: np.ndarray, method: str
 ) -> None:
-    found = calibrate(float_tflite, data, method)
-    assert found.method == method
-    assert found.observations is not None
-    for tie in found.observations.ties:
-        seen = [found.observed[name] for name in tie]
+    calibration = calibrate(float_tflite, data, method)
+    assert calibration.method == method
+    assert calibration.observations is not None
+    for tie in calibration.observations.ties:
+        seen = [calibration.observed[name] for name in tie]
         low, high = min(0, *(r.minimum for r in seen)), max(0, *(r.maximum for r in seen))
-        for chosen in (found.ranges[name] for name in tie):
+        for chosen in (calibration.ranges[name] for name in tie):
             assert low <= chosen.minimum <= 0 <= chosen.maximum <= high
 
 
 def test_minmax_is_what_was_observed(float_tflite: bytes, data: np.ndarray) -> None:
-    found = calibrate(float_tflite, data, "minmax")
-    assert found.ranges["x"] == found.observed["x"]
+    calibration = calibrate(float_tflite, data, "minmax")
+    assert calibration.ranges["x"] == calibration.observed["x"]
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(

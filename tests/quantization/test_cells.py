@@ -25,9 +25,9 @@ def _cells(tflite: bytes) -> frozenset[str]:
 
 def test_cells_are_those_of_an_lstm() -> None:
     stream = convert(unroll_stream(small_model("lstm"), time_steps=2))
-    found = _cells(stream)
-    assert {"lstm/c_in", "lstm/c_out", "lstm/step_000/fc", "lstm/step_001/fc"} <= found
-    assert not any(name.split("/")[-1] in ("ig", "h", "g") for name in found)
+    cell_names = _cells(stream)
+    assert {"lstm/c_in", "lstm/c_out", "lstm/step_000/fc", "lstm/step_001/fc"} <= cell_names
+    assert not any(name.split("/")[-1] in ("ig", "h", "g") for name in cell_names)
     assert _cells(convert(unroll(small_model("lstm", steps=4))))
     for other in ("gru", "simple"):
         assert not _cells(convert(unroll(small_model(other, steps=4))))

@@ -28,13 +28,13 @@ def test_a_layer_errs_less_and_its_weights_lie_at_levels() -> None:
     kernel = np.random.default_rng(1).normal(size=(8, 32))
     kernel[:, 3] = 0.0
     scale = np.array([[np.abs(kernel).max() / 127]])
-    found = rounded(kernel.copy(), scale, data[:1000].T @ data[:1000] / 1000)
-    levels = found / scale
+    rounded_kernel = rounded(kernel.copy(), scale, data[:1000].T @ data[:1000] / 1000)
+    levels = rounded_kernel / scale
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-9)
     assert np.abs(levels).max() <= 127
-    assert not found[:, 3].any()
+    assert not rounded_kernel[:, 3].any()
     nearest = np.rint(kernel / scale) * scale
-    errors = [np.square(data[1000:] @ (w - kernel).T).mean() for w in (found, nearest)]
+    errors = [np.square(data[1000:] @ (w - kernel).T).mean() for w in (rounded_kernel, nearest)]
     assert errors[0] < errors[1] / 3
 
 
@@ -43,9 +43,9 @@ def test_inputs_that_the_data_do_not_show_are_rounded_to_the_nearest() -> None:
     data[:, 5] = 0.0
     kernel = np.random.default_rng(1).normal(size=(4, 2, 8))
     scale = np.abs(kernel).max(axis=(1, 2), keepdims=True) / 127  # one for each output
-    found = rounded(kernel.copy(), scale, data.T @ data / 1000)
+    rounded_kernel = rounded(kernel.copy(), scale, data.T @ data / 1000)
     nearest = np.rint(kernel / scale) * scale
-    np.testing.assert_allclose(found[:, 0, 5], nearest[:, 0, 5])
+    np.testing.assert_allclose(rounded_kernel[:, 0, 5], nearest[:, 0, 5])
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -61,8 +61,8 @@ def test_patches_are_what_a_convolution_meets(padding: str, strides: int, dilati
     options.dilationHFactor, options.dilationWFactor = np.broadcast_to(dilation, 2).tolist()
     options.padding = getattr(schema.Padding, padding.upper())
     kernel = np.asarray(layer.kernel).reshape(-1, 5)  # the channels last, as in the file
-    found = _patches(data, (3, 2), options) @ kernel
-    np.testing.assert_allclose(found, expected.reshape(-1, 5), atol=1e-5)
+    outputs = _patches(data, (3, 2), options) @ kernel
+    np.testing.assert_allclose(outputs, expected.reshape(-1, 5), atol=1e-5)
 
 
 @pytest.mark.one_in(2)
@@ -73,9 +73,12 @@ def test_a_network_keeps_its_scales_and_errs_less(cell: str, activations: str) -
     (taken,) = Session(float_tflite).inputs
     data = correlated(400 * taken.shape[1], taken.shape[2] * 4)[:, : taken.shape[2]]
     data = data.reshape(400, *taken.shape[1:]).astype(np.float32)
-    found = calibrate(float_tflite, data[:200], activations=activations, moments=True)
-    assert found.ranges == calibrate(float_tflite, data[:200], activations=activations).ranges
-    files = [quantize(float_tflite, found.ranges, activations, m) for m in (found.moments, {})]
+    calibration = calibrate(float_tflite, data[:200], activations=activations, moments=True)
+    assert calibration.ranges == calibrate(float_tflite, data[:200], activations=activations).ranges
+    files = [
+        quantize(float_tflite, calibration.ranges, activations, m)
+        for m in (calibration.moments, {})
+    ]
     (right,) = Session(float_tflite).predict(data[200:])
     errors = [np.square(Session(file).predict(data[200:])[0] - right).mean() for file in files]
     scales = [
@@ -99,7 +102,7 @@ def test_weights_that_share_values_keep_them() -> None:
     float_tflite = convert(unroll(model))
     (taken,) = Session(float_tflite).inputs
     data = np.random.default_rng(0).normal(size=(100, *taken.shape[1:])).astype(np.float32)
-    found = calibrate(float_tflite, data, moments=True)
-    assert found.moments
-    with_moments = quantize(float_tflite, found.ranges, "int8", found.moments)
-    assert with_moments == quantize(float_tflite, found.ranges)
+    calibration = calibrate(float_tflite, data, moments=True)
+    assert calibration.moments
+    with_moments = quantize(float_tflite, calibration.ranges, "int8", calibration.moments)
+    assert with_moments == quantize(float_tflite, calibration.ranges)

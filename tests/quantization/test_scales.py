@@ -211,11 +211,11 @@ def test_the_binary_of_many_random_networks_gives_tflms_bytes() -> None:
         int8 = quantize(float_tflite, calibrate(float_tflite, data[:40]).ranges)
         compiled = vela.compile(int8, target())
         arrays = [data.astype(np.float32)]
-        found = verification.compare(
+        comparison = verification.compare(
             compiled,
             int8,
             arrays,
             prediction.predict(compiled.tflite, arrays, "npu"),
             prediction.predict(int8, arrays, "tflm"),
         )
-        assert (found.equal, found.first_difference) == (300, ""), name
+        assert (comparison.equal, comparison.first_difference) == (300, ""), name

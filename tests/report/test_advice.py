@@ -53,7 +53,7 @@ def report_of(
     return of_compiled("m.tflite", compiled, b"", SUBJECT, budget, resident)
 
 
-def found(
+def advice_on(
     compiled: Compiled, budget: Budget | None = None, resident: Resident | None = None
 ) -> tuple[Advice, ...]:
     return report_of(compiled, budget, resident).advice
@@ -95,7 +95,7 @@ def test_what_would_be_copied_is_what_is_copied(compiled: Compiled, int8_tflite:
 
 
 def test_flash_bound_and_fits_is_resident_weights(compiled: Compiled) -> None:
-    (advice,) = found(compiled, budget=Budget(max_sram_kib=64))
+    (advice,) = advice_on(compiled, budget=Budget(max_sram_kib=64))
     assert "% of the cycles are spent waiting for OffChipFlash" in advice.text
     assert advice.gain == pytest.approx(waiting(compiled).cycles / compiled.cycles)
     assert "fits the budget's 64 KiB" in advice.text
@@ -107,20 +107,20 @@ def test_flash_bound_and_fits_is_resident_weights(compiled: Compiled) -> None:
 
 def test_flash_bound_and_does_not_fit_is_compression(compiled: Compiled) -> None:
     little = compiled.sram_kib + 0.01
-    (advice,) = found(compiled, budget=Budget(max_sram_kib=little))
+    (advice,) = advice_on(compiled, budget=Budget(max_sram_kib=little))
     assert "KiB of SRAM in all, more than the budget's" in advice.text
     assert advice.command == f"unspool compress 'my model.keras' {DATA} --max-accuracy-drop 0.2"
 
 
 def test_where_the_sram_is_not_known_that_is_said(compiled: Compiled) -> None:
-    resident, compress = found(compiled)
+    resident, compress = advice_on(compiled)
     assert "if the device has that much (not known: no budget says it)" in resident.text
     assert compress.text.startswith("Or, if it has not, compress the weights")
 
 
 def test_the_memory_modes_own_limit_is_taken(int8_tflite: bytes) -> None:
     chosen = target("ethos-u65-256", "Ethos_U65_High_End", "Dedicated_Sram_384KB")
-    (advice,) = found(bound(vela.compile(int8_tflite, chosen), operator(dram_cycles=99)))
+    (advice,) = advice_on(bound(vela.compile(int8_tflite, chosen), operator(dram_cycles=99)))
     assert "waiting for Dram" in advice.text
     assert "fits the 384 KiB of Dedicated_Sram_384KB (its arena_cache_size)" in advice.text
 
@@ -128,7 +128,7 @@ def test_the_memory_modes_own_limit_is_taken(int8_tflite: bytes) -> None:
 def test_where_nothing_can_be_resident_all_weights_in_sram_are_named(int8_tflite: bytes) -> None:
     chosen = target("ethos-u85-256", "Ethos_U85_SYS_Flash_High", "Shared_Sram")
     network = bound(vela.compile(int8_tflite, chosen), FLASH)
-    (advice,) = found(network, budget=Budget(max_sram_kib=100))
+    (advice,) = advice_on(network, budget=Budget(max_sram_kib=100))
     assert "--memory-mode Sram_Only" in advice.command and "ethos-u85-256" in advice.command
 
 
@@ -138,7 +138,7 @@ def test_a_configuration_without_sram_only_leaves_compression(
     mine = tmp_path / "board.ini"
     mine.write_text(target().config.read_text().replace("Memory_Mode.Sram_Only", "Memory_Mode.X"))
     chosen = target("ethos-u85-256", "Ethos_U85_SYS_Flash_High", "Shared_Sram", mine)
-    (advice,) = found(bound(vela.compile(int8_tflite, chosen), FLASH))
+    (advice,) = advice_on(bound(vela.compile(int8_tflite, chosen), FLASH))
     assert "Compress the weights" in advice.text and "SRAM in all" not in advice.text
 
 
@@ -154,19 +154,19 @@ def test_a_configuration_without_sram_only_leaves_compression(
 def test_what_saves_less_than_a_tenth_gets_no_advice(
     compiled: Compiled, operators: tuple[Operator, ...]
 ) -> None:
-    assert found(bound(compiled, *operators)) == ()
+    assert advice_on(bound(compiled, *operators)) == ()
 
 
 def test_weights_that_are_resident_already_get_no_advice(
     compiled: Compiled, int8_tflite: bytes
 ) -> None:
     resident = keep_resident(compiled, int8_tflite)
-    assert found(compiled, resident=resident) == ()
+    assert advice_on(compiled, resident=resident) == ()
 
 
 def test_too_many_resident_weights_become_fewer(compiled: Compiled, int8_tflite: bytes) -> None:
     big = replace(keep_resident(compiled, int8_tflite), kept_kib=100.0, sram_kib=104.5)
-    first = found(compiled, Budget(max_sram_kib=64), big)[0]
+    first = advice_on(compiled, Budget(max_sram_kib=64), big)[0]
     # 104.5 - 100 = 4.5 KiB are for the rest; 59.5 are left.
     assert "--resident-weights 59 " in first.command
 
@@ -200,16 +200,16 @@ def test_of_several_outputs_the_one_that_loses_most_counts(compiled: Compiled) -
     first = advise(report, DEPLOYED)[0]
     assert first.text.startswith("Quantization loses 3.00 points of accuracy of output 'word'.")
     assert first.because == ("accuracy_keras_word", "accuracy_tflm_word")
-    told = {check.text: check.state for check in verdict(report)}
+    states = {check.text: check.state for check in verdict(report)}
     assert (
-        told[
+        states[
             "Accuracy of output 'word' 96.00 % in TFLM, 3.00 points below the trained model "
             "(1,000 samples)."
         ]
         == "bad"
     )
     assert (
-        told[
+        states[
             "Accuracy of output 'voice' 90.10 % in TFLM, 0.10 points above the trained model "
             "(1,000 samples)."
         ]
@@ -223,9 +223,9 @@ def test_a_compressed_model_is_held_against_the_one_that_the_user_had(compiled: 
     measured = Measured(accuracies=accuracies(959, 958), regressions=tuple(values))
     before = {"accuracy_keras": 100.0, "accuracy_tflm": 99.9, "rmse_keras_level": 267.0}
     report = replace(report_of(compiled), measured=measured, compression=Compression(before, ()))
-    told = {check.text: check.state for check in verdict(report)}
+    states = {check.text: check.state for check in verdict(report)}
     assert (
-        told[
+        states[
             "Accuracy 95.80 % in TFLM, 4.20 points below the model before it was compressed "
             "(1,000 samples)."
         ]
@@ -233,7 +233,7 @@ def test_a_compressed_model_is_held_against_the_one_that_the_user_had(compiled: 
     )
     assert (
         "RMSE of output 'level' 500 in TFLM, 267 in the model before it was compressed "
-        "(10 samples)." in told
+        "(10 samples)." in states
     )
     assert not any("Quantization loses" in advice.text for advice in advise(report, DEPLOYED))
 
@@ -269,14 +269,14 @@ def test_a_search_is_advised_for_what_the_model_was_trained_for(case: str) -> No
     model = keras.Model(x, outputs)
     losses, expected = TRAININGS[case]
     model.compile(loss={name: loss for name, loss in losses.items() if loss})
-    told = training_of(model)
-    assert " ".join(filter(None, (told.data, told.search))) == expected
+    training = training_of(model)
+    assert " ".join(filter(None, (training.data, training.search))) == expected
 
 
 def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Compiled) -> None:
     cpu = tuple(operator(kind, on_npu=False) for kind in ("Gather", "Cast", "Neg", "Tile"))
     network = replace(bound(compiled, ARITHMETIC), cpu_operators=cpu)
-    (advice,) = found(network)
+    (advice,) = advice_on(network)
     assert advice.text.startswith(
         "4 operators run on the CPU: Gather Gather_1, Cast Cast_1, Neg Neg_1 and 1 more. "
     )
@@ -286,7 +286,7 @@ def test_operators_on_the_cpu_are_named_with_velas_reason(compiled: Compiled) ->
 
 def test_a_budget_that_is_broken_asks_which_target_keeps_it(compiled: Compiled) -> None:
     budget = Budget(max_ms=1e-6, no_cpu=True)
-    (advice,) = found(bound(compiled, ARITHMETIC), budget=budget)
+    (advice,) = advice_on(bound(compiled, ARITHMETIC), budget=budget)
     assert advice.command == (
         "unspool sweep out/model_int8.tflite --max-ms 1e-06 --no-cpu --out out/sweep"
     )

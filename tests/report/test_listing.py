@@ -31,9 +31,11 @@ def _run(command: str, folder: Path) -> tuple[int, str]:
 @pytest.mark.parametrize("name", ["model_vela.tflite", "firmware/network_model.c", "report.html"])
 def test_a_file_of_another_deployment_is_told(command: str, name: str, folder: Path) -> None:
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    status, told = _run(command, folder)
+    status, stderr = _run(command, folder)
     assert status == 2
-    assert told.startswith(f"unspool: error: {folder / name}: is not the file that {folder}/report")
+    assert stderr.startswith(
+        f"unspool: error: {folder / name}: is not the file that {folder}/report"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS[:2])
@@ -60,8 +62,8 @@ def test_a_bundle_of_another_network_than_the_reports(folder: Path) -> None:
     report = json.loads((folder / "report.json").read_text())
     report["files"] = {"other_vela.tflite": "0" * 64}
     (folder / "report.json").write_text(json.dumps(report))
-    status, told = _run("bundle OUT", folder)
-    assert status == 2 and "describes another network, of other_vela.tflite" in told
+    status, stderr = _run("bundle OUT", folder)
+    assert status == 2 and "describes another network, of other_vela.tflite" in stderr
 
 
 def test_a_bundle_is_listed(folder: Path) -> None:
@@ -85,8 +87,8 @@ def test_a_report_lists_nothing_elsewhere(name: str, folder: Path) -> None:
     report = json.loads((folder / "report.json").read_text())
     report["files"][name] = "0" * 64
     (folder / "report.json").write_text(json.dumps(report))
-    status, told = _run("check OUT --no-cpu", folder)
-    assert status == 2 and "which is not in its folder" in told
+    status, stderr = _run("check OUT --no-cpu", folder)
+    assert status == 2 and "which is not in its folder" in stderr
 
 
 def test_what_an_older_deployment_wrote_goes(tmp_path: Path) -> None:
@@ -107,8 +109,8 @@ def test_what_an_older_deployment_wrote_goes(tmp_path: Path) -> None:
 def test_of_two_commands_that_write_to_a_folder_one_is_told(budgeted: Path, tmp_path: Path) -> None:
     command = f"compile {budgeted}/m.tflite --out OUT"
     with files.alone_in(tmp_path):
-        status, told = _run(command, tmp_path)
-    assert status == 2 and told.startswith(
+        status, stderr = _run(command, tmp_path)
+    assert status == 2 and stderr.startswith(
         f"unspool: error: output folder {tmp_path}: another command writes to it; wait"
     )
     assert _run(command, tmp_path)[0] == 0

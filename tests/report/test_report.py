@@ -30,8 +30,8 @@ REQUEST = Request(quantized="out/model_int8.tflite", out="out")
 def document(deployed: Deployment) -> dict[str, Any]:
     sizes = {"model_int8.tflite": 2048}
     report = of_deployment(deployed, sizes, REQUEST, beside=GUIDE)
-    found: dict[str, Any] = json.loads(as_json(report))
-    return found
+    content: dict[str, Any] = json.loads(as_json(report))
+    return content
 
 
 def text(report: Report, **options: Any) -> str:

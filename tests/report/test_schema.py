@@ -116,14 +116,14 @@ class _Commands:
         compress = ("compress", folder / "small.keras", *data, "--epochs", 2, "--batch-size", 95)
         any_drop = ("--max-accuracy-drop", 100, "--trials", 1)
         with mock.patch("unspool.deployment.try_remedies", return_value=()):
-            small, found = folder / "small", folder / "found"
+            small, search = folder / "small", folder / "found"
             self.run(*compress, "--sparsity", 0.5, "--out", small, report="small")
-            self.run(*compress, *any_drop, "--out", found, report="found")
+            self.run(*compress, *any_drop, "--out", search, report="found")
 
 
 def problems(document: Document) -> list[str]:
-    found = Draft202012Validator(SCHEMA).iter_errors(document)
-    return [f"{error.json_path}: {error.message}" for error in found]
+    errors = Draft202012Validator(SCHEMA).iter_errors(document)
+    return [f"{error.json_path}: {error.message}" for error in errors]
 
 
 def test_the_schema_is_a_schema() -> None:

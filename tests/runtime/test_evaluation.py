@@ -55,8 +55,8 @@ def test_accuracy_and_confusion_by_hand() -> None:
 def test_what_is_counted_is_said(head: Head, labels: Any, width: int, expected: str) -> None:
     """Who gave 2 samples of 4 steps is not told of 8 test samples."""
     shape = np.shape(labels) if width == np.shape(labels)[-1] else (*np.shape(labels), width)
-    found = accuracy(head, np.zeros(shape), np.array(labels))
-    assert counted(found, "test") == expected
+    measurement = accuracy(head, np.zeros(shape), np.array(labels))
+    assert counted(measurement, "test") == expected
 
 
 def test_one_hot_labels_are_classes() -> None:
@@ -79,8 +79,8 @@ def test_names_that_no_graph_of_tensorflow_takes_are_predicted_without_one() -> 
     x = keras.Input((3, 2), name="Größe in mm")
     model = keras.Model(x, L.GRU(4, name="übrig")(x))
     data = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
-    (found,) = predict(model, data)
-    np.testing.assert_allclose(found, model(data), atol=1e-6)
+    (outputs,) = predict(model, data)
+    np.testing.assert_allclose(outputs, model(data), atol=1e-6)
     after = L.Dense(1, name="after")
     after.build((None, 2))
     assert after.kernel.path == "after/kernel", "the name of what comes next begins with no other"
@@ -163,10 +163,10 @@ HEADS = {
 def test_an_output_is_read_as_the_model_was_compiled(name: str, tmp_path: Path) -> None:
     loss, head, expected = HEADS[name]
     model = compiled(loss, *(type(layer).from_config(layer.get_config()) for layer in head))
-    (found,) = heads(model)
-    assert (found.kind, found.threshold) == expected
+    (output_head,) = heads(model)
+    assert (output_head.kind, output_head.threshold) == expected
     model.save(tmp_path / "m.keras")
-    assert heads(load(tmp_path / "m.keras")) == (found,)
+    assert heads(load(tmp_path / "m.keras")) == (output_head,)
 
 
 def two_outputs() -> Any:
@@ -211,23 +211,23 @@ def test_difference_by_hand() -> None:
 
 def test_columns_have_errors_of_their_own_range() -> None:
     exact = np.array([[0.0, 100], [1, 110], [2, 120]])
-    found = columns("y", exact + np.array([0.1, 5]), exact)
-    assert [c.mean for c in found] == pytest.approx([5.0, 25.0])  # of 2 and of 20
-    assert (found[1].minimum, found[1].maximum) == (100, 120)
-    assert found[0].snr == pytest.approx(10 * np.log10(np.var([0, 1, 2]) / 0.01))
-    assert [c.values for c in found] == [3, 3]
+    column_errors = columns("y", exact + np.array([0.1, 5]), exact)
+    assert [c.mean for c in column_errors] == pytest.approx([5.0, 25.0])  # of 2 and of 20
+    assert (column_errors[1].minimum, column_errors[1].maximum) == (100, 120)
+    assert column_errors[0].snr == pytest.approx(10 * np.log10(np.var([0, 1, 2]) / 0.01))
+    assert [c.values for c in column_errors] == [3, 3]
 
 
 def test_a_column_that_does_not_vary_is_held_against_its_size() -> None:
-    (found,) = columns("y", np.full((4, 1), 4.9), np.full((4, 1), 5.0))
-    assert found.mean == pytest.approx(2.0)
-    assert found.snr is None
+    (column,) = columns("y", np.full((4, 1), 4.9), np.full((4, 1), 5.0))
+    assert column.mean == pytest.approx(2.0)
+    assert column.snr is None
 
 
 def test_agreement_needs_no_labels() -> None:
     exact = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    found = agreement("y", CLASSES, np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), exact)
-    assert (found.answers, found.equal) == (3, 2)
+    counts = agreement("y", CLASSES, np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), exact)
+    assert (counts.answers, counts.equal) == (3, 2)
 
 
 def test_what_is_worth_a_word() -> None:

@@ -87,11 +87,11 @@ def test_accuracy_is_what_keras_evaluates(name: str) -> None:
     (mask,) = output_masks(model, data)
     assert (mask is None) == (name == "forgetting")
     for subject in (model, unspool.convert(unspool.unroll(model))):
-        found = unspool.evaluate(subject, data, labels)
-        assert isinstance(found, Accuracy)
-        assert found.percent == pytest.approx(100 * wanted, abs=1e-4)
-        assert found.samples + found.padded == N * T
-        assert found.padded == (0 if mask is None else int((~mask).sum()))
+        accuracy = unspool.evaluate(subject, data, labels)
+        assert isinstance(accuracy, Accuracy)
+        assert accuracy.percent == pytest.approx(100 * wanted, abs=1e-4)
+        assert accuracy.samples + accuracy.padded == N * T
+        assert accuracy.padded == (0 if mask is None else int((~mask).sum()))
 
 
 def test_errors_of_values_are_what_keras_evaluates() -> None:
@@ -101,11 +101,11 @@ def test_errors_of_values_are_what_keras_evaluates() -> None:
     targets = np.random.default_rng(1).normal(0, 1, (N, T, 4)).astype(np.float32)
     squared, absolute = model.evaluate(x, targets, batch_size=N, verbose=0)
     for subject in (model, unspool.convert(unspool.unroll(model))):
-        found = unspool.evaluate(subject, x, targets)
-        assert isinstance(found, Regression)
-        assert found.rmse == pytest.approx(np.sqrt(squared), rel=1e-5)
-        assert found.mae == pytest.approx(absolute, rel=1e-5)
-        assert (found.samples, found.padded) == (N, int((~valid).sum()))
+        regression = unspool.evaluate(subject, x, targets)
+        assert isinstance(regression, Regression)
+        assert regression.rmse == pytest.approx(np.sqrt(squared), rel=1e-5)
+        assert regression.mae == pytest.approx(absolute, rel=1e-5)
+        assert (regression.samples, regression.padded) == (N, int((~valid).sum()))
 
 
 @pytest.mark.parametrize("filled", [-1, pytest.param(99, marks=pytest.mark.slow)])

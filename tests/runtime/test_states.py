@@ -200,11 +200,11 @@ def test_states_are_saved_restored_and_reset_as_bytes(lstm: Stream, tmp_path: Pa
 def test_calibration_rounds_grow_until_the_ranges_settle(lstm: Stream) -> None:
     _, float_tflite, _ = lstm
     data = sequences(32)
-    found = calibrate_stream(float_tflite, data, rounds=6)
-    counts = [entry.sequences for entry in found.rounds]
+    calibration = calibrate_stream(float_tflite, data, rounds=6)
+    counts = [entry.sequences for entry in calibration.rounds]
     assert counts == [8, 16, 32][: len(counts)]
-    assert found.rounds[-1].growth <= 1.0 or counts[-1] == 32
-    widths = [r.states["lstm/c"].maximum - r.states["lstm/c"].minimum for r in found.rounds]
+    assert calibration.rounds[-1].growth <= 1.0 or counts[-1] == 32
+    widths = [r.states["lstm/c"].maximum - r.states["lstm/c"].minimum for r in calibration.rounds]
     assert widths == sorted(widths)
     assert len(calibrate_stream(float_tflite, data, rounds=1).rounds) == 1
 
@@ -226,12 +226,12 @@ def test_carried_states_reach_further_than_reset_ones(lstm: Stream) -> None:
 def test_drift_is_the_difference_of_the_two_sessions(lstm: Stream) -> None:
     _, float_tflite, int8 = lstm
     stream = sequences(1, 64)[0]
-    found = drift(float_tflite, int8, stream)
-    assert (found.calls, found.time_steps) == (64, 1)
-    assert [curve.name for curve in found.curves][:2] == ["lstm/h", "lstm/c"]
+    state_drift = drift(float_tflite, int8, stream)
+    assert (state_drift.calls, state_drift.time_steps) == (64, 1)
+    assert [curve.name for curve in state_drift.curves][:2] == ["lstm/h", "lstm/c"]
     exact, stored = Session(float_tflite).run(stream)[0], Session(int8, "tflm").run(stream)[0]
-    assert found.curves[2].largest == pytest.approx(np.abs(exact - stored).max(), abs=1e-6)
-    assert found.curves[2].mean == pytest.approx(np.abs(exact - stored).mean(), abs=1e-6)
+    assert state_drift.curves[2].largest == pytest.approx(np.abs(exact - stored).max(), abs=1e-6)
+    assert state_drift.curves[2].mean == pytest.approx(np.abs(exact - stored).mean(), abs=1e-6)
 
 
 def test_drift_that_grows_is_told_apart() -> None:
@@ -241,8 +241,8 @@ def test_drift_that_grows_is_told_apart() -> None:
     model.set_weights([np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)])
     float_tflite = convert(unroll_stream(model))
     int8 = quantize(float_tflite, calibrate_stream(float_tflite, np.ones((4, 8, 1))).ranges)
-    found = drift(float_tflite, int8, np.ones((80, 1), np.float32))
-    assert found.curves[0].grows
+    state_drift = drift(float_tflite, int8, np.ones((80, 1), np.float32))
+    assert state_drift.curves[0].grows
     settled = drift(float_tflite, int8, np.zeros((80, 1), np.float32))
     assert not settled.curves[0].grows
 

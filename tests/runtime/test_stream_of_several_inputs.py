@@ -88,9 +88,9 @@ def stream(seed: int = 2, length: int = 200) -> dict[str, np.ndarray]:
 
 def test_drift_takes_them_all_and_counts_what_is_outside(folder: Path) -> None:
     inside = {name: np.clip(array, -1, 1) for name, array in stream().items()}
-    found = drift(*files(folder), inside)
-    assert (found.calls, found.time_steps, found.outside) == (50, STEPS, ())
-    assert [curve.name for curve in found.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
+    state_drift = drift(*files(folder), inside)
+    assert (state_drift.calls, state_drift.time_steps, state_drift.outside) == (50, STEPS, ())
+    assert [curve.name for curve in state_drift.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
     far = {**inside, "sound": np.where(np.arange(200)[:, None] < 40, 50, inside["sound"])}
     (outside,) = drift(*files(folder), far).outside
     assert (outside.input, outside.samples, outside.of, outside.farthest) == ("sound", 10, 50, 50)

@@ -147,9 +147,9 @@ def test_states_words_and_masks_go_from_call_to_call() -> None:
 def test_drift_over_a_long_text() -> None:
     _, done = made("words", 5)
     (words,) = samples("words", 20, seed=3)
-    found = drift(done.float_tflite, done.quantized_tflite, words.reshape(-1))
-    assert (found.calls, found.time_steps) == (20 * STEPS // 5, 5)
-    assert [curve.name for curve in found.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
+    state_drift = drift(done.float_tflite, done.quantized_tflite, words.reshape(-1))
+    assert (state_drift.calls, state_drift.time_steps) == (20 * STEPS // 5, 5)
+    assert [curve.name for curve in state_drift.curves] == ["gru/h", "lstm/h", "lstm/c", "y"]
 
 
 WRONG = {

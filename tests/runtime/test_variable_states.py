@@ -162,8 +162,8 @@ def test_compile_and_simulate_it(tmp_path: Path, extra: tuple[str, ...]) -> None
     asked = ("simulate", binary, "--data", tmp_path / "x.npy")
     run = unspool(*asked, "--out", tmp_path / "out.npz")
     assert run.returncode == 0, run.stderr
-    (found,) = np.load(tmp_path / "out.npz").values()
-    np.testing.assert_array_equal(found[:, 0], expected)
+    (outputs,) = np.load(tmp_path / "out.npz").values()
+    np.testing.assert_array_equal(outputs[:, 0], expected)
     assert unspool("disassemble", binary).stdout.count("\nvariable ") == 2
     run = unspool(*asked)
     assert f"({COUNT}, 1, 3): {COUNT} sequences, 1 call each" in run.stdout

@@ -38,18 +38,18 @@ def test_a_good_binary_is_equal(int8_tflite: bytes, data: np.ndarray) -> None:
     compiled = vela.compile(int8_tflite, target())
     outputs = [prediction.predict(c, data, r) for c, r in
                ((compiled.tflite, "npu"), (int8_tflite, "tflm"))]  # fmt: skip
-    found = compare(compiled, int8_tflite, [data], *outputs)
-    assert (found.samples, found.equal, found.first_difference) == (40, 40, "")
+    comparison = compare(compiled, int8_tflite, [data], *outputs)
+    assert (comparison.samples, comparison.equal, comparison.first_difference) == (40, 40, "")
 
 
 def test_the_first_operator_that_differs_is_named(int8_tflite: bytes, data: np.ndarray) -> None:
     broken = _with_a_wrong_scale(vela.compile(int8_tflite, target()), "gru/step_002/rh")
     simulated = prediction.predict(broken.tflite, data, "npu")
-    found = compare(
+    comparison = compare(
         broken, int8_tflite, [data], simulated, prediction.predict(int8_tflite, data, "tflm")
     )
-    assert found.equal < 40
-    assert found.first_difference == "gru/step_002/rh"
+    assert comparison.equal < 40
+    assert comparison.first_difference == "gru/step_002/rh"
     assert first_difference(broken, int8_tflite, [data[:1]]) == "gru/step_002/rh"
 
 
@@ -84,5 +84,5 @@ def test_outputs_are_compared_sample_by_sample(int8_tflite: bytes) -> None:
     right = prediction.predict(int8_tflite, data, "tflm")
     wrong = [right[0].copy()]
     wrong[0][1, 2] += 1
-    found = compare(compiled, int8_tflite, [data], wrong, right)
-    assert (found.samples, found.equal) == (3, 2)
+    comparison = compare(compiled, int8_tflite, [data], wrong, right)
+    assert (comparison.samples, comparison.equal) == (3, 2)

@@ -71,5 +71,5 @@ def test_ctrl_c_that_waited_comes() -> None:
 
 def _finding(folder: Path) -> dict[str, str]:
     """An environment in which modules of a folder are found, and Unspool."""
-    found = processes.environment()
-    return {**found, "PYTHONPATH": os.pathsep.join([str(folder), found["PYTHONPATH"]])}
+    environment = processes.environment()
+    return {**environment, "PYTHONPATH": os.pathsep.join([str(folder), environment["PYTHONPATH"]])}

@@ -51,10 +51,10 @@ def test_a_signal_that_is_ignored_stays_so(another_thread: object) -> None:
 def test_threads_change_no_handlers() -> None:
     def work() -> None:
         with undisturbed():
-            found.append(signal.getsignal(signal.SIGINT))
+            handlers.append(signal.getsignal(signal.SIGINT))
 
-    found: list[object] = []
+    handlers: list[object] = []
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [signal.getsignal(signal.SIGINT)]
+    assert handlers == [signal.getsignal(signal.SIGINT)]

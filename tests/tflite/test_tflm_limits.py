@@ -485,12 +485,14 @@ CASES: dict[str, tuple[Model, Model, str]] = {  # name: (inside, beyond, what TF
 def outcomes() -> dict[str, tuple[str, str]]:
     """What TFLM did with each model; all in one go."""
     models = [(name, model) for name, case in CASES.items() for model in case[:2]]
-    found = tflm_alone.run([(built(model), filled(model)) for _, model in models])
-    pairs = iter([told(model, outcome) for (_, model), outcome in zip(models, found, strict=True)])
+    runs = tflm_alone.run([(built(model), filled(model)) for _, model in models])
+    pairs = iter(
+        [verdict(model, outcome) for (_, model), outcome in zip(models, runs, strict=True)]
+    )
     return {name: (next(pairs), next(pairs)) for name in CASES}
 
 
-def told(model: Model, outcome: tflm_alone.Outcome) -> str:
+def verdict(model: Model, outcome: tflm_alone.Outcome) -> str:
     kind, value = outcome
     if kind == "ok" and model.expected is not None:
         assert isinstance(value, list)

@@ -194,8 +194,8 @@ def test_an_activation_of_a_shared_layer_meets_no_name_of_the_users() -> None:
     y = layers.Concatenate()([gru(hidden(a)), gru(hidden(b))])
     model = keras.Model([a, b], layers.Activation("relu6", name="hidden_activation")(y))
     data = [np.random.default_rng(n).normal(size=(5, 8, 3)) for n in range(2)]
-    found = Session(convert(unroll(model))).predict(data)[0]
-    np.testing.assert_allclose(found, model.predict(data, verbose=0), atol=1e-5)
+    outputs = Session(convert(unroll(model))).predict(data)[0]
+    np.testing.assert_allclose(outputs, model.predict(data, verbose=0), atol=1e-5)
 
 
 def test_a_function_of_the_users_graph_stays_out_of_the_deploy_graph() -> None:

@@ -182,10 +182,10 @@ def _different(a: Any, b: Any, where: str = "") -> list[str]:
     if type(a) is not type(b):
         return [where]
     if isinstance(a, list):
-        found = [_different(*pair, where) for pair in zip(a, b, strict=True)]
-        return [place for places in found for place in places]
+        differences = [_different(*pair, where) for pair in zip(a, b, strict=True)]
+        return [place for places in differences for place in places]
     if hasattr(a, "__dict__"):
         names = {*vars(a), *vars(b)}
-        found = [_different(vars(a).get(n), vars(b).get(n), f"{where}.{n}") for n in names]
-        return [place for places in found for place in places]
+        differences = [_different(vars(a).get(n), vars(b).get(n), f"{where}.{n}") for n in names]
+        return [place for places in differences for place in places]
     return [] if a == b else [where]

@@ -246,8 +246,8 @@ def test_feature_scales_bring_back_what_raw_units_lose(monkeypatch: pytest.Monke
     monkeypatch.setattr(trying, "_tries", lambda *given: tries(*given)[:1])
     with pytest.warns(UserWarning, match=r"fewer than 16 of its 256 levels.*`feature_scales`"):
         lost = deploy(model, x[:100], test=(x, y), options=options[False])
-    found = deploy(model, x[:100], test=(x, y), options=options[True])
-    keras_accuracy, *others = (a.percent for a in found.accuracies)
+    deployment = deploy(model, x[:100], test=(x, y), options=options[True])
+    keras_accuracy, *others = (a.percent for a in deployment.accuracies)
     assert keras_accuracy > 95
     assert min(others) > keras_accuracy - 1
     assert lost.accuracies[-1].percent < keras_accuracy - 20

@@ -103,11 +103,11 @@ def test_a_function_that_would_resize_the_batch_is_refused_in_a_line() -> None:
         "resizes the batch: three dimensions are to Keras one image, (rows, columns, channels); "
         "give it four, with keras.ops.expand_dims"
     )
-    told = unspool.inspect(model)[1]
-    assert (told.action, told.detail) == ("refuse", line)
+    verdict = unspool.inspect(model)[1]
+    assert (verdict.action, verdict.detail) == ("refuse", line)
     with pytest.raises(UnspoolError) as refused:
         unspool.deploy(model, np.zeros((30, 7, 5), np.float32))
-    assert str(refused.value) == f"layer {told.layer!r} (Resize): {line}"
+    assert str(refused.value) == f"layer {verdict.layer!r} (Resize): {line}"
 
 
 def _replaced(h: Any) -> Any:

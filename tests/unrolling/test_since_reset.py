@@ -85,10 +85,10 @@ def test_each_call_gives_what_keras_gives_for_what_has_come(name: str, steps: in
     session.step(data[1, :steps])
     session.reset()
     for end in range(steps, WINDOW + 1, steps):
-        (found,) = session.step(data[0, end - steps : end])
+        (output,) = session.step(data[0, end - steps : end])
         if end in SEEN and end // steps > session.warm_up:
             expected = model.predict(data[:1, :end], verbose=0)[0]
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
 
 
 def test_when_the_window_is_full_the_oldest_rows_leave_it() -> None:
@@ -96,9 +96,9 @@ def test_when_the_window_is_full_the_oldest_rows_leave_it() -> None:
     network = unroll_stream(model, 4, pool_window=12, pool_since_reset=True)
     session = Session(convert(network))
     for end in range(4, 25, 4):
-        (found,) = session.step(data[0, end - 4 : end])
+        (output,) = session.step(data[0, end - 4 : end])
         expected = model.predict(data[:1, max(0, end - 12) : end], verbose=0)[0]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.one_in(2)
@@ -121,9 +121,9 @@ def test_it_runs_on_the_npu_with_tflms_bytes(name: str, activations: str) -> Non
     for end in (4, 10, 30):
         session.reset()
         for start in range(0, end, 2):
-            (found,) = session.step(data[0, start : start + 2])
+            (output,) = session.step(data[0, start : start + 2])
         expected = model.predict(data[:1, :end], verbose=0)[0]
-        assert np.abs(found - expected).max() < 0.05 * np.ptp(model.predict(data, verbose=0))
+        assert np.abs(output - expected).max() < 0.05 * np.ptp(model.predict(data, verbose=0))
 
 
 def _masked() -> Any:

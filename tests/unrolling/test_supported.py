@@ -150,10 +150,10 @@ def assert_bytes(gaps: np.ndarray, differs: Differs | None) -> None:
 
 
 def test_every_exception_is_of_a_case() -> None:
-    found = {(v.case.name, v.activations, v.steps) for v in VARIANTS}
+    variants = {(v.case.name, v.activations, v.steps) for v in VARIANTS}
     for name, activations, steps in TABLE:
         assert any(
-            (name, activations) == known[:2] and steps in (None, known[2]) for known in found
+            (name, activations) == known[:2] and steps in (None, known[2]) for known in variants
         ), f"no case {name!r} at {steps} steps"
 
 

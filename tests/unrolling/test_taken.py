@@ -149,12 +149,12 @@ def test_a_search_and_training_for_int8_say_so_before_they_train(tmp_path: Path)
             *(model, data, classes, tmp_path),
             settings=[KernelSetting(0.5, 16)],
             validation=(values(6), classes),
-            way=stages.sequences(6),
+            build=unspool.Build(stages.sequences(6)),
         )
     assert str(refused.value) == line
     with pytest.raises(UnspoolError, match=r"^validation data: the array for input 'x' has the"):
         unspool.search(
             *(model, data, classes, tmp_path),
             settings=[KernelSetting(0.5, 16)],
-            way=stages.sequences(6),
+            build=unspool.Build(stages.sequences(6)),
         )

@@ -83,9 +83,9 @@ def predict(tflite: bytes, model: Any, arrays: Sequence[np.ndarray]) -> list[np.
     names = [_plain(tensor.name) for tensor in model.inputs]
     fed = []
     for tensor in session.inputs:
-        found = [n for n, name in enumerate(names) if name in _plain(tensor.name)]
+        matches = [n for n, name in enumerate(names) if name in _plain(tensor.name)]
         same = [n for n, array in enumerate(arrays) if array.shape[1:] == tensor.shape[1:]]
-        fed.append(arrays[(found if len(found) == 1 else same)[0]])
+        fed.append(arrays[(matches if len(matches) == 1 else same)[0]])
     outputs = session.predict(fed)
     order = sorted(range(len(outputs)), key=lambda n: session.outputs[n].name)
     wanted = [tuple(tensor.shape[1:]) for tensor in model.outputs]

@@ -141,13 +141,13 @@ def _step_by_step(
     session: Session, arrays: Sequence[np.ndarray], reference: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Every sequence call by call from zero states: the outputs of all calls, or of the last."""
-    found: list[list[np.ndarray]] = [[] for _ in reference]
+    call_outputs: list[list[np.ndarray]] = [[] for _ in reference]
     for sample in zip(*arrays, strict=True):
         session.reset()
         for number, output in enumerate(session.run(*sample)):
             whole = reference[number].shape[1:]
-            found[number].append(output.reshape(whole) if len(whole) > 1 else output[-1])
-    return [np.stack(outputs) for outputs in found]
+            call_outputs[number].append(output.reshape(whole) if len(whole) > 1 else output[-1])
+    return [np.stack(outputs) for outputs in call_outputs]
 
 
 def by_guide(architecture: Architecture, model: Any) -> Row:

@@ -86,11 +86,11 @@ class Placed:
 
 def recorded() -> dict[str, Placed | None]:
     """Slug of an architecture -> what the page says of it; None where it is not deployed."""
-    found: dict[str, Placed | None] = {}
+    placements: dict[str, Placed | None] = {}
     for name, row in re.findall(r"^\| (\S.*?) \| Unspool \| (.*) \|$", PAGE.read_text(), re.M):
         placed = re.search(r" \| (\d+) / (\d+) \| \d+$", row)
-        found[slug(name.replace("\\", ""))] = placed and Placed(int(placed[1]), int(placed[2]))
-    return found
+        placements[slug(name.replace("\\", ""))] = placed and Placed(int(placed[1]), int(placed[2]))
+    return placements
 
 
 def page(zoo: Sequence[Architecture], folder: Path) -> str:
@@ -99,9 +99,9 @@ def page(zoo: Sequence[Architecture], folder: Path) -> str:
     for entry in zoo:
         path = folder / "rows" / f"{entry.slug}.json"
         if path.is_file():
-            found = json.loads(path.read_text())
-            if "unspool" in found:
-                rows[entry.name] = found
+            flow_rows = json.loads(path.read_text())
+            if "unspool" in flow_rows:
+                rows[entry.name] = flow_rows
     shown = [entry for entry in zoo if entry.name in rows]
     parts = [HEAD.format(total=len(zoo), count=len(rows), **_origin(rows)), _totals(shown, rows)]
     for group in dict.fromkeys(entry.group for entry in shown):
@@ -110,8 +110,8 @@ def page(zoo: Sequence[Architecture], folder: Path) -> str:
         parts.append(f"| {' | '.join(COLUMNS)} |")
         parts.append(f"| --- | --- |{' ---: |' * (len(COLUMNS) - 2)}")
         for entry in here:
-            found = rows[entry.name]
-            parts += [_line(entry, flow, found[flow]) for flow in FLOWS if flow in found]
+            flow_rows = rows[entry.name]
+            parts += [_line(entry, flow, flow_rows[flow]) for flow in FLOWS if flow in flow_rows]
         parts.append("")
         parts += [f"- {entry.name}: <{entry.source}>; {_note(entry)}." for entry in here]
         parts.append("")
@@ -121,7 +121,7 @@ def page(zoo: Sequence[Architecture], folder: Path) -> str:
 
 def _origin(rows: dict[str, Rows]) -> dict[str, str]:
     """Machine, versions and commits."""
-    commits = {row["commit"] for found in rows.values() for row in found.values()}
+    commits = {row["commit"] for flow_rows in rows.values() for row in flow_rows.values()}
     return {
         "machine": f"{os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}",

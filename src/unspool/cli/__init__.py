@@ -146,13 +146,13 @@ def _unforeseen(error: Exception) -> int:
     if isinstance(error, OSError):
         _drop_output()
         return _ended(f"a file or stream cannot be read or written: {what}", DEFECT)
-    kept = _kept("".join(traceback.format_exception(error)))
+    place = _keep_traceback("".join(traceback.format_exception(error)))
     return _ended(
-        f"a defect of Unspool, {type(error).__name__}: {what}; please report it{kept}", DEFECT
+        f"a defect of Unspool, {type(error).__name__}: {what}; please report it{place}", DEFECT
     )
 
 
-def _kept(text: str) -> str:
+def _keep_traceback(text: str) -> str:
     """Keep a traceback, here or where temporary files go, and say where that is."""
     path = Path("unspool-traceback.txt")
     try:
@@ -197,14 +197,14 @@ def _of_a_value(error: Any) -> str:
     if find is None or param is None:
         return ""
     wrong = find()[0]
-    given = f"{param.opts[0]} {wrong['input']}"
+    option = f"{param.opts[0]} {wrong['input']}"
     if (number := _NUMBERS.get(wrong["type"])) is not None:
         unit = f" of {param.metavar}" if param.metavar else ""
-        return f"{given}: expected {number}{unit}"
+        return f"{option}: expected {number}{unit}"
     said = wrong["msg"].rstrip(".").removeprefix(f"Value error, {wrong['input']!r} is not ")
     for bound in ("greater", "less"):
         said = said.replace(f"Input should be {bound}", f"a number {bound}")
-    return f"{given}: expected {said}"
+    return f"{option}: expected {said}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unspool.cli.claims import claimed
-from unspool.cli.compress_inputs import Inputs, again, check_labels, check_together
+from unspool.cli.compress_inputs import Inputs, check_labels, check_together, deploy_command
 from unspool.cli.compress_options import (
     ResultOptions,
     TrainedFiles,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @grouped
 def compress_command(
     *,
-    given: TrainedFiles,
+    trained_files: TrainedFiles,
     piece: PieceOptions,
     kernels: KernelOptions,
     searched: SearchOptions,
@@ -43,32 +43,32 @@ def compress_command(
 ) -> None:
     """Prune and cluster a trained model's kernels, fine-tune it, and take it to the NPU."""
     chosen, goal = target.chosen(), searched.goal()
-    check_labels(given, searched, training)
+    check_labels(trained_files, searched, training)
     check_together(kernels, searched, stream, quantization)
-    onnx_file = results.onnx_file(given.model, bool(kernels.units))
+    onnx_file = results.onnx_file(trained_files.model, bool(kernels.units))
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
-    told = {"time_steps": steps, **piece.arguments()}
+    arguments = {"time_steps": steps, **piece.arguments()}
     options = quantization.options(chosen)
-    arrays = given.arrays()
+    arrays = trained_files.arrays()
     folder = claimed(results.out)
     console().print(f"target: {chosen}")
 
     from unspool.loading import to_onnx
 
     tuning = training.fine_tuning()  # what is wrong with it is told before a model is loaded
-    trained = _loaded(given, config, told, training.loss)
+    trained = _loaded(trained_files, config, arguments, training.loss)
     aware = kernels.quantization_aware
     inputs = Inputs(trained, arrays, tuning, aware, stream, options, folder)
     if onnx_file:  # whether it can hold what becomes of its weights is known before any work
-        to_onnx(_moved(trained), given.model, **told)
+        to_onnx(_moved(trained), trained_files.model, **arguments)
     if goal is not None:
         smaller, compression = search_for(inputs, goal, searched, keeps_units=bool(onnx_file))
     else:
         inputs, smaller, compression = _compressed(inputs, kernels)
     if onnx_file:
-        files.write(onnx_file, to_onnx(smaller, given.model, **told))
+        files.write(onnx_file, to_onnx(smaller, trained_files.model, **arguments))
         console().print(f"the ONNX graph with the new weights: {onnx_file}", markup=False)
-    command = again(given, inputs.stream, quantization, target, folder)
+    command = deploy_command(trained_files, inputs.stream, quantization, target, folder)
     _finish(inputs, smaller, compression, command)
 
 
@@ -85,18 +85,18 @@ def _moved(trained: Any) -> Any:
 
 
 def _loaded(
-    given: TrainedFiles, config: Path | None, told: Mapping[str, Any], loss: str | None
+    trained_files: TrainedFiles, config: Path | None, arguments: Mapping[str, Any], loss: str | None
 ) -> Any:
     from unspool.compression.trained_loss import named_loss
     from unspool.loading import load
 
-    trained = load(given.model, config, **told)
+    trained = load(trained_files.model, config, **arguments)
     if loss:
         trained.compile(loss=named_loss(loss, trained))
-    if given.labels and getattr(trained, "loss", None) is None:
+    if trained_files.labels and getattr(trained, "loss", None) is None:
         raise UnspoolError(
-            f"{given.model}: has no loss to fine-tune with, which labels need; name one with "
-            "--loss, or leave --labels out to train on the model's own outputs"
+            f"{trained_files.model}: has no loss to fine-tune with, which labels need; name one "
+            "with --loss, or leave --labels out to train on the model's own outputs"
         )
     return trained
 
@@ -111,7 +111,7 @@ def _compressed(inputs: Inputs, kernels: KernelOptions) -> "tuple[Inputs, Any, C
     inputs = inputs.settled()
     before = inputs.before()
     with watching() as watch:
-        done = compress(
+        compressed = compress(
             inputs.trained,
             *samples_and_labels,
             setting=setting,
@@ -121,12 +121,14 @@ def _compressed(inputs: Inputs, kernels: KernelOptions) -> "tuple[Inputs, Any, C
             fine_tuning=inputs.tuning,
             watch=watch,
         )
-    path = inputs.save(done.model)
-    if done.interrupted:
-        console().print(f"the best so far, of epoch {done.best}, is kept: {path}")
+    path = inputs.save(compressed.model)
+    if compressed.interrupted:
+        console().print(f"the best so far, of epoch {compressed.best}, is kept: {path}")
         raise KeyboardInterrupt
-    compression = Compression(before, done.kernels, done.epochs, done.best, units=done.units)
-    return inputs, done.model, compression
+    compression = Compression(
+        before, compressed.kernels, compressed.epochs, compressed.best, units=compressed.units
+    )
+    return inputs, compressed.model, compression
 
 
 def _finish(inputs: Inputs, model: Any, compression: "Compression", command: str) -> None:
@@ -135,4 +137,4 @@ def _finish(inputs: Inputs, model: Any, compression: "Compression", command: str
 
     deployment = inputs.deployed(model, inputs.options)
     beside = Beside(compression=compression)
-    finish(deployment, inputs.folder, Source(again=command), beside=beside)
+    finish(deployment, inputs.folder, Source(command=command), beside=beside)

@@ -125,8 +125,8 @@ class Inputs:
         return taken.steps_of(self.trained, arrays)
 
 
-def again(
-    given: TrainedFiles,
+def deploy_command(
+    trained_files: TrainedFiles,
     stream: StreamOptions,
     quantization: DeployOptions,
     target: TargetOptions,
@@ -134,19 +134,21 @@ def again(
 ) -> str:
     """The command that deploys the compressed model, for the advice to add options to."""
     command = ["unspool", "deploy", folder / MODEL]
-    command += ["--calibration", given.calibration or given.data]
-    command += ["--test", *given.test] if given.test else []
+    command += ["--calibration", trained_files.calibration or trained_files.data]
+    command += ["--test", *trained_files.test] if trained_files.test else []
     command += [*words(stream), *words(quantization), *words(target)]
     return shlex.join(map(str, [*command, "--out", folder / "again"]))
 
 
-def check_labels(given: TrainedFiles, searched: SearchOptions, training: TrainingOptions) -> None:
+def check_labels(
+    trained_files: TrainedFiles, searched: SearchOptions, training: TrainingOptions
+) -> None:
     """Check that what needs labels has them.
 
     Raises:
         UnspoolError: it has not.
     """
-    if given.labels:
+    if trained_files.labels:
         return
     if searched.asked:
         raise UnspoolError(f"{searched.asked}: it is measured beside labels; add --labels Y.npy")

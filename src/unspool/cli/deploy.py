@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @grouped
 def deploy_command(
     *,
-    given: ModelFiles,
+    model_files: ModelFiles,
     piece: PieceOptions,
     stream: StreamOptions,
     quantization: DeployOptions,
@@ -38,25 +38,25 @@ def deploy_command(
     chosen = target.chosen()
     resident_kib(quantization.resident_weights)  # what is wrong is told before any work
     limits = budget.chosen()
-    _check(limits, given.test is not None, quantization.allow_cpu)
+    _check(limits, model_files.test is not None, quantization.allow_cpu)
     stream.check()
-    calibration = sample_files.load(given.calibration)
-    test = sample_files.load_pair(given.test)
+    calibration = sample_files.load(model_files.calibration)
+    test = sample_files.load_pair(model_files.test)
     folder = claimed(out)
     console().print(f"target: {chosen}")
 
     from unspool.cli.results import Source, finish
     from unspool.report.making import Beside
 
-    trained = _loaded(given, piece, stream, quantization.full_length)
+    trained = _loaded(model_files, piece, stream, quantization.full_length)
     _check_labels(limits, trained, test, None if stream.states else stream.time_steps)
     options = quantization.options(chosen)
     same = [word for group in (piece, stream, quantization, target) for word in words(group)]
-    source = Source(given.model, given.config, options=same)
+    source = Source(model_files.model, model_files.config, options=same)
     with watching() as watch:
         settled, costs = stream.settled(trained, calibration, options, limits, watch)
-        done = _deployed(settled, trained, calibration, test, options, watch)
-    finish(done, folder, source, limits, Beside(call_costs=costs))
+        deployment = _deployed(settled, trained, calibration, test, options, watch)
+    finish(deployment, folder, source, limits, Beside(call_costs=costs))
 
 
 def _deployed(
@@ -116,14 +116,14 @@ def _check_labels(
 
 
 def _loaded(
-    given: ModelFiles, piece: PieceOptions, stream: StreamOptions, full_length: bool
+    model_files: ModelFiles, piece: PieceOptions, stream: StreamOptions, full_length: bool
 ) -> Any:
     """Load the model, and print before any work what will happen to its layers."""
     from unspool.loading import load
     from unspool.unrolling.layer_rules import by_rules
 
     steps = None if stream.states else stream.time_steps  # with states, of a chunk
-    trained = load(given.model, given.config, time_steps=steps, **piece.arguments())
+    trained = load(model_files.model, model_files.config, time_steps=steps, **piece.arguments())
     for verdict in by_rules(trained, full_length=full_length):
         if verdict.detail and verdict.action in ("unroll", "cpu", "input"):
             console().print(f"note: layer {printable(verdict.layer)}: {with_flags(verdict.detail)}")

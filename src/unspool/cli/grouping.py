@@ -45,11 +45,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
-        made = {
+        instances = {
             name: parameters[name].annotation(**{option: values.pop(option) for option in options})
             for name, options in groups.items()
         }
-        command(**values, **made)
+        command(**values, **instances)
 
     call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     call.__annotations__ = {option.name: option.annotation for option in flat}
@@ -69,7 +69,7 @@ def words(group: Any) -> list[str]:
     >>> words(Limits(max_ms=5.0, cpu=True))
     ['--max-ms', '5', '--no-cpu']
     """
-    given: list[str] = []
+    arguments: list[str] = []
     for name, parameter in inspect.signature(type(group)).parameters.items():
         value = getattr(group, name)
         if value == parameter.default:
@@ -79,11 +79,11 @@ def words(group: Any) -> list[str]:
         named = [name for name in (option.default, *(option.param_decls or ())) if name != ...]
         flag = named[0] if named else f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list | tuple) else [value]:
-            given += [flag] if one is True else [flag, _word(one)]
-    return given
+            arguments += [flag] if one is True else [flag, _word(one)]
+    return arguments
 
 
 def _word(value: Any) -> str:
     """A value as a user gives it: `5` for 5.0."""
-    given = getattr(value, "value", value)
-    return str(int(given) if isinstance(given, float) and given.is_integer() else given)
+    setting = getattr(value, "value", value)
+    return str(int(setting) if isinstance(setting, float) and setting.is_integer() else setting)

@@ -85,16 +85,16 @@ def _operators(file: Path, content: bytes, chosen: Target) -> Table:
     listed = every_operator(flatbuffer.read(content))
     if any(kind == NPU for kind, _ in listed.values()):
         state, on_npu = "compiled by Vela", True
-        left = {position: "" for position, (kind, _) in listed.items() if kind != NPU}
+        cpu_reasons = {position: "" for position, (kind, _) in listed.items() if kind != NPU}
     else:
         compiled = vela.compile(content, chosen)
         state, on_npu = f"on {chosen}", compiled.npu_operators > 0
         reasons = [op.reason for op in compiled.cpu_operators]
-        left = dict(zip(compiled.cpu_positions, reasons, strict=True))
+        cpu_reasons = dict(zip(compiled.cpu_positions, reasons, strict=True))
     title = f"{file}: {len(listed)} operators, {state}"
     table = Table("Operator", "Name", "Runs on", "Vela's reason", title=title, box=None)
     table.title_justify = "left"
     for position, (kind, name) in listed.items():
-        where = "CPU" if position in left else "NPU" if on_npu else "nothing"
-        table.add_row(kind, printable(name), where, printable(left.get(position, "")))
+        where = "CPU" if position in cpu_reasons else "NPU" if on_npu else "nothing"
+        table.add_row(kind, printable(name), where, printable(cpu_reasons.get(position, "")))
     return table

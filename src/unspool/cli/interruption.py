@@ -45,7 +45,7 @@ def interruptible(came: list[int]) -> Iterator[None]:
 
     hook = sys.unraisablehook
 
-    def again(lost: "sys.UnraisableHookArgs") -> None:
+    def raise_again(lost: "sys.UnraisableHookArgs") -> None:
         if not _is_of_a_signal(lost.exc_value):
             hook(lost)
             return
@@ -56,7 +56,7 @@ def interruptible(came: list[int]) -> Iterator[None]:
     all_before = {each: signal.getsignal(each) for each in _SIGNALS}
     # What a shell lets be ignored stays so, as a script's Ctrl-C for what is behind `&`.
     before = {each: now for each, now in all_before.items() if now != signal.SIG_IGN}
-    sys.unraisablehook = again
+    sys.unraisablehook = raise_again
     try:
         for each in before:
             signal.signal(each, remember)

@@ -38,17 +38,17 @@ def nodes_table(title: str, origins: Sequence["Origin"], verdicts: Sequence["Ver
     )
     table.title_justify = "left"
     by_layer = {verdict.layer: verdict for verdict in verdicts}
-    told: set[str] = set()
+    earlier_layers: set[str] = set()
     for origin in origins:
-        found = [by_layer[name] for name in origin.layers if name in by_layer]
-        new = [verdict.detail for verdict in found if verdict.layer not in told]
-        told.update(origin.layers)
+        layer_verdicts = [by_layer[name] for name in origin.layers if name in by_layer]
+        new = [verdict.detail for verdict in layer_verdicts if verdict.layer not in earlier_layers]
+        earlier_layers.update(origin.layers)
         detail = "; ".join(filter(None, (origin.note, *dict.fromkeys(new))))
         table.add_row(
             printable(origin.node),
             printable(origin.op),
-            ", ".join(map(_became, found)) or "-",
-            _place(found),
+            ", ".join(map(_became, layer_verdicts)) or "-",
+            _place(layer_verdicts),
             printable(with_flags(detail)),
         )
     return table

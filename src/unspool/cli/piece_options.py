@@ -51,7 +51,7 @@ class PieceOptions:
         }
 
 
-def numbers(given: list[str] | None) -> dict[str, float]:
+def numbers(texts: list[str] | None) -> dict[str, float]:
     """Input name -> number, of what --set was given.
 
     Raises:
@@ -60,29 +60,29 @@ def numbers(given: list[str] | None) -> dict[str, float]:
     >>> numbers(["sr=16000"])
     {'sr': 16000.0}
     """
-    found = {}
-    for text in given or []:
+    input_values = {}
+    for text in texts or []:
         name, _, number = text.rpartition("=")
         try:
-            found[name] = float(number)
+            input_values[name] = float(number)
         except ValueError:
             name = ""
         if not name:
             raise UnspoolError(f"--set {text}: expected NAME=NUMBER, such as sr=16000")
-    return found
+    return input_values
 
 
-def shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+def shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
     """Input name -> shape, of what --shape was given.
 
     Raises:
         UnspoolError: a shape is not of whole numbers above zero.
     """
-    found = {}
-    for text in given or []:
+    input_shapes = {}
+    for text in texts or []:
         name, _, sizes = text.rpartition("=")
         numbers = sizes.split(",")
         if not name or not all(number.strip().isdecimal() and int(number) for number in numbers):
             raise UnspoolError(f"--shape {text}: expected NAME=SIZES, such as x=1,16,8")
-        found[name] = tuple(map(int, numbers))
-    return found
+        input_shapes[name] = tuple(map(int, numbers))
+    return input_shapes

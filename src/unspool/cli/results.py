@@ -43,18 +43,18 @@ class Source:
     Attributes:
         model: the trained model's file; model.keras in the folder of the results where None.
         config: the model's layers in JSON, where its file has weights alone.
-        again: the command that deploys the model again; the one given where empty.
+        command: deploys the model again; the one given where empty.
         options: how it is deployed, as `unspool compress` is told it, too.
     """
 
     model: Path | None = None
     config: Path | None = None
-    again: str = ""
+    command: str = ""
     options: Sequence[str] = ()
 
 
 def finish(
-    done: Deployment | DeploymentInParts,
+    deployment: Deployment | DeploymentInParts,
     folder: Path,
     source: Source,
     budget: Budget | None = None,
@@ -63,7 +63,7 @@ def finish(
     """Write models, firmware and the reports to a folder, and print the table.
 
     Args:
-        done: what was deployed.
+        deployment: what was deployed.
         folder: for the results.
         source: where the model is from.
         budget: what the deployment may cost.
@@ -75,14 +75,16 @@ def finish(
     screen, beside = console(), beside or Beside()
     with files.together(folder) as staged:
         sizes = _trained(folder, source)
-        if isinstance(done, DeploymentInParts):
-            sizes |= save_parts(done, staged)
-            report = of_parts(done, sizes, _request_in_parts(done, folder, source), budget, beside)
+        if isinstance(deployment, DeploymentInParts):
+            sizes |= save_parts(deployment, staged)
+            report = of_parts(
+                deployment, sizes, _request_in_parts(deployment, folder, source), budget, beside
+            )
         else:
-            sizes |= save(done, staged)
-            request = _request(done, folder, source)
-            report = of_deployment(done, sizes, request, budget, beside)
-        bundled, problem = _bundle(done, staged)
+            sizes |= save(deployment, staged)
+            request = _request(deployment, folder, source)
+            report = of_deployment(deployment, sizes, request, budget, beside)
+        bundled, problem = _bundle(deployment, staged)
         trained = {name: folder / name for name in sizes if not (staged / name).exists()}
         listed = write(report, staged, {n: digest(files.read(p)) for n, p in trained.items()})
         older = listing.beside(folder)
@@ -134,7 +136,7 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
         out=str(folder),
         model=str(source.model or folder / MODEL),
         config=str(source.config or ""),
-        again=source.again or command_line(),
+        again=source.command or command_line(),
         options=tuple(source.options),
         activations=deployment.activations,
         time_steps=signature.time_steps if at_once and by_calls else 0,
@@ -143,23 +145,23 @@ def _request(deployment: Deployment, folder: Path, source: Source) -> Request:
     )
 
 
-def _request_in_parts(done: DeploymentInParts, folder: Path, source: Source) -> Request:
+def _request_in_parts(deployment: DeploymentInParts, folder: Path, source: Source) -> Request:
     return Request(
         quantized="",  # there are several
         out=str(folder),
         model=str(source.model or folder / MODEL),
-        again=source.again or command_line(),
-        activations=done.activations,
+        again=source.command or command_line(),
+        activations=deployment.activations,
     )
 
 
-def _bundle(done: Deployment | DeploymentInParts, folder: Path) -> tuple[list[str], str]:
+def _bundle(deployment: Deployment | DeploymentInParts, folder: Path) -> tuple[list[str], str]:
     """Write the firmware bundle: (what was written, for people, why there can be none)."""
     try:
-        if isinstance(done, DeploymentInParts):
-            texts = bundle_in_parts(done, "network")
+        if isinstance(deployment, DeploymentInParts):
+            texts = bundle_in_parts(deployment, "network")
         else:
-            texts = firmware.bundle(done.quantized_tflite, done.compiled, "network")
+            texts = firmware.bundle(deployment.quantized_tflite, deployment.compiled, "network")
     except UnspoolError as error:  # the models are good all the same
         return [], str(error)
     firmware.write(texts, folder / "firmware")

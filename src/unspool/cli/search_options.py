@@ -71,7 +71,7 @@ class SearchOptions:
     @property
     def asked(self) -> str:
         """The option that asks for a search, as it was given; "" where none did."""
-        given = {
+        limits = {
             "--max-accuracy-drop": self.max_accuracy_drop,
             "--max-metric-increase": self.max_metric_increase,
             "--max-metric-decrease": self.max_metric_decrease,
@@ -79,7 +79,7 @@ class SearchOptions:
         return next(
             (
                 f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}"
-                for flag, value in given.items()
+                for flag, value in limits.items()
                 if value is not None
             ),
             "",
@@ -120,9 +120,9 @@ class SearchOptions:
                 if self.metric is not None
                 else f"{self.asked}: say which metric with --metric, such as mae"
             )
-        if not count and (given := words(self)):
+        if not count and (arguments := words(self)):
             raise UnspoolError(
-                f"{shlex.join(given)}: expected with a search; ask for one with "
+                f"{shlex.join(arguments)}: expected with a search; ask for one with "
                 "--max-accuracy-drop or --max-metric-increase, or leave it out"
             )
         if self.cluster and self.jobs > 1:

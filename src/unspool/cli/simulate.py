@@ -49,7 +49,7 @@ def simulate_command(
     """Run a compiled binary in the NPU's simulator: print outputs, or the accuracy."""
     if out and out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
-    if out and out.resolve() in {given.resolve() for given in (data, labels) if given}:
+    if out and out.resolve() in {path.resolve() for path in (data, labels) if path}:
         raise UnspoolError(f"--out {out}: it is given, and would be overwritten; choose another")
     values = sample_files.load(data)
     right = sample_files.load(labels) if labels else None

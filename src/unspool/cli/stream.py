@@ -108,10 +108,12 @@ def bundle_command(
 
     texts = _texts(folder, report, chosen, name)
     older = listing.read(report)
-    kept = {name: hashed for name, hashed in older.items() if not name.startswith("firmware/")}
+    other_files = {
+        name: hashed for name, hashed in older.items() if not name.startswith("firmware/")
+    }
     with files.together(folder) as staged:
         written = firmware.write(texts, staged / "firmware")
-        listed = _write({**report, listing.KEY: kept} if older else report, staged)
+        listed = _write({**report, listing.KEY: other_files} if older else report, staged)
     # Two bundles in a folder would be compiled into one program, weights and all.
     listing.remove_older(folder, older, listed)
     console().print(f"written to {folder / 'firmware'}: {', '.join(written)}")
@@ -173,12 +175,12 @@ def _write(report: dict[str, Any], staged: Path) -> dict[str, str]:
 def _quantized(folder: Path, report: Mapping[str, Any], model: str = "model") -> Path:
     """The quantized .tflite of a folder that its report describes, whatever its activations."""
     both = [folder / f"{model}_{kind}.tflite" for kind in ("int8", "int16")]
-    found = [path for path in both if path.is_file()]
-    if len(found) != 1:
-        expected, names = (" or ".join(p.name for p in both), " and ".join(p.name for p in found))
+    paths = [path for path in both if path.is_file()]
+    if len(paths) != 1:
+        expected, names = (" or ".join(p.name for p in both), " and ".join(p.name for p in paths))
         raise UnspoolError(f"{folder}: expected {expected}, found {names or 'neither'}")
-    listing.check_listed(found[0], listing.read(report))
-    return found[0]
+    listing.check_listed(paths[0], listing.read(report))
+    return paths[0]
 
 
 def _one_after_the_other(data: "Samples", signature: "Signature") -> "Samples":

@@ -74,15 +74,15 @@ def read(model: flatbuffer.Model) -> Arena:
     operators = [op for graph in model.subgraphs for op in graph.operators or ()]
     main = model.subgraphs[0]
     sides = [() if side is None else side for side in (main.inputs, main.outputs)]
-    kept = _FIXED + _TENSOR * len(tensors) + _OPERATOR * len(operators)
+    structures = _FIXED + _TENSOR * len(tensors) + _OPERATOR * len(operators)
     ends = sum(_END * len(side) + _align(_POINTER * len(side)) for side in sides)
     return Arena(
         offsets={i: place for i, place in offsets.items() if i < len(main.tensors)},
         planned=end + unplanned,
         scratch=scratch,
         fast_scratch=fast_scratch,
-        bookkeeping=kept + ends + sum(_kernel(model, op) for op in operators),
-        planning=kept + _PLANNED_TENSOR * (len(tensors) + 2 * len(operators)),
+        bookkeeping=structures + ends + sum(_kernel(model, op) for op in operators),
+        planning=structures + _PLANNED_TENSOR * (len(tensors) + 2 * len(operators)),
     )
 
 

@@ -204,7 +204,7 @@ def as_text(value: float) -> str:
     return f"{value:,.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
 
 
-def _given(name: str, limit: float) -> str:
+def _limit_text(name: str, limit: float) -> str:
     return f"`{name}`" if name == "no_cpu" else f"`{name}` {limit:g}"
 
 
@@ -221,7 +221,7 @@ def _item(figures: Mapping[str, float], name: str, limit: float) -> Item:
     there = _most_lost(figures) if drop else tuple(key for key in measure.ids if key in figures)[:1]
     if not there:
         raise UnspoolError(
-            f"{_given(name, limit)}: needs {measure.ids[-1]}, which the figures do not have; "
+            f"{_limit_text(name, limit)}: needs {measure.ids[-1]}, which the figures do not have; "
             f"{measure.missing}"
         )
     value = _lost(figures, there) if drop else figures[there[0]]

@@ -25,7 +25,7 @@ class Place:
 
 
 def plan(
-    sizes: Mapping[str, int], given: Sequence[Sequence[str]], read: Sequence[Sequence[str]]
+    sizes: Mapping[str, int], outputs: Sequence[Sequence[str]], read: Sequence[Sequence[str]]
 ) -> dict[str, Place]:
     """A place for each value, from the part that gives it to the last one that reads it.
 
@@ -33,7 +33,7 @@ def plan(
 
     Args:
         sizes: value -> bytes.
-        given: the values that each part gives.
+        outputs: the values that each part gives.
         read: the values that each part reads.
 
     >>> plan({"a": 8, "b": 8, "c": 8}, [["a"], ["b"], ["c"], []], [[], ["a"], ["b"], ["c"]])
@@ -41,7 +41,7 @@ def plan(
     """
     alive = {
         name: range(
-            next(n for n, names in enumerate(given) if name in names),
+            next(n for n, names in enumerate(outputs) if name in names),
             max(n for n, names in enumerate(read) if name in names) + 1,
         )
         for name in sizes

@@ -93,7 +93,9 @@ class CompiledParts(Compiled):
             scratch=max(arena.scratch for arena in each),
             fast_scratch=max(arena.fast_scratch for arena in each),
             bookkeeping=sum(arena.bookkeeping for arena in each),
-            planning=max(kept + a.planning for kept, a in zip(before, each, strict=True)),
+            planning=max(
+                bookkeeping + a.planning for bookkeeping, a in zip(before, each, strict=True)
+            ),
         )
 
     @property
@@ -160,11 +162,11 @@ def together(
 
 def _traffic(parts: Sequence[Compiled]) -> tuple[Traffic, ...]:
     """What all of them move between the NPU and each memory."""
-    found: dict[str, Traffic] = {}
+    by_memory: dict[str, Traffic] = {}
     for each in (traffic for part in parts for traffic in part.traffic):
-        before = found.get(each.memory)
-        found[each.memory] = each if before is None else _added(before, each)
-    return tuple(found.values())
+        before = by_memory.get(each.memory)
+        by_memory[each.memory] = each if before is None else _added(before, each)
+    return tuple(by_memory.values())
 
 
 def _added(one: Traffic, other: Traffic) -> Traffic:

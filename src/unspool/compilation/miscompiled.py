@@ -37,7 +37,7 @@ def miscompiled(tflite: bytes, target: Target) -> tuple[str, ...]:
         return ()
     network = flatbuffer.look(tflite)
     graph = network.subgraphs[0]
-    found = []
+    problems = []
     for op in graph.operators:
         kind = flatbuffer.operator_kind(network, op)
         wrong = _WRONG.get(kind)
@@ -46,8 +46,8 @@ def miscompiled(tflite: bytes, target: Target) -> tuple[str, ...]:
         output = graph.tensors[op.outputs[0]]
         if output.type in _ON_NPU and wrong.happens(network, op):
             name = output.name.decode(errors="replace")
-            found.append(f"operator {kind} {name!r} {wrong.text}")
-    return tuple(found)
+            problems.append(f"operator {kind} {name!r} {wrong.text}")
+    return tuple(problems)
 
 
 def _axes(network: flatbuffer.Model, op: Any) -> list[int]:

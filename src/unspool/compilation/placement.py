@@ -77,7 +77,7 @@ def places(source: bytes, compiled: bytes, debug: bytes, log: str) -> Places:
     kinds = {by_id[row["id"]]: row["operator"] for row in tables["source"]}
     reason_of = _reasons(log)
     on_cpu = {}
-    for position, (kind, name) in sorted(_left(network, compiled, passed).items()):
+    for position, (kind, name) in sorted(_operators_left(network, compiled, passed).items()):
         spelled = kinds.get(position, _UNKNOWN)
         reason = reason_of(kind, name) or too_large(network, position)
         on_cpu[position] = OnCpu(kind if spelled == _UNKNOWN else spelled, name, reason)
@@ -94,21 +94,21 @@ def _positions(rows: list[dict[str, str]]) -> dict[str, Position]:
     return positions
 
 
-def _left(
+def _operators_left(
     network: flatbuffer.Model, compiled: bytes, passed: set[Position]
 ) -> dict[Position, tuple[str, str]]:
     """Position in the network of each operator that is in the compiled file: (kind, name)."""
-    found: dict[tuple[str, str], list[Position]] = {}
+    positions: dict[tuple[str, str], list[Position]] = {}
     every = every_operator(network)
     for position in sorted(every, key=lambda position: (position not in passed, position)):
-        found.setdefault(every[position], []).append(position)
-    left = {}
+        positions.setdefault(every[position], []).append(position)
+    operators = {}
     for kind, name in every_operator(flatbuffer.look(compiled)).values():
         if kind != NPU:
-            if not found.get((kind, name)):
+            if not positions.get((kind, name)):
                 raise ValueError(f"{kind} {name!r} is compiled, but not in the network")
-            left[found[kind, name].pop(0)] = kind, name
-    return left
+            operators[positions[kind, name].pop(0)] = kind, name
+    return operators
 
 
 def every_operator(model: flatbuffer.Model) -> dict[Position, tuple[str, str]]:

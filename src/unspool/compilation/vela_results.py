@@ -32,8 +32,8 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
     (summary,) = _rows(next(folder.glob("network_summary_*.csv")))
     source, tflite = ((folder / f"network{end}.tflite").read_bytes() for end in ("", "_vela"))
     debug = (folder / "network_debug.xml").read_bytes()
-    found = places(source, tflite, debug, log)
-    placed = list(_placed(_layers(folder / "network_per-layer.csv"), found))
+    operator_places = places(source, tflite, debug, log)
+    placed = list(_placed(_layers(folder / "network_per-layer.csv"), operator_places))
     on_cpu = [(op, position) for op, position in placed if not op.on_npu]
     return Compiled(
         tflite=tflite,
@@ -57,16 +57,18 @@ def read(folder: Path, log: str, target: Target, vela_version: str) -> Compiled:
     )
 
 
-def _placed(rows: list[dict[str, str]], found: Places) -> Iterator[tuple[Operator, Position]]:
+def _placed(
+    rows: list[dict[str, str]], operator_places: Places
+) -> Iterator[tuple[Operator, Position]]:
     """The operators in Vela's order; those of the CPU that its table leaves out are the last."""
-    waiting = dict(found.on_cpu)
-    for row, position in zip(rows, found.rows, strict=True):
+    waiting = dict(operator_places.on_cpu)
+    for row, position in zip(rows, operator_places.rows, strict=True):
         if row["Target"] == "NPU":
             yield _on_npu(row), position
         elif position in waiting:
             yield _on_cpu(waiting.pop(position)), position
-    for position, left in waiting.items():
-        yield _on_cpu(left), position
+    for position, operator in waiting.items():
+        yield _on_cpu(operator), position
 
 
 def _on_npu(row: dict[str, str]) -> Operator:
@@ -83,9 +85,9 @@ def _on_npu(row: dict[str, str]) -> Operator:
     )
 
 
-def _on_cpu(left: OnCpu) -> Operator:
+def _on_cpu(operator: OnCpu) -> Operator:
     """Vela estimates no cycles for the CPU."""
-    return Operator(left.kind, left.name, False, 0, 0, 0, 0, 0, 0, left.reason)
+    return Operator(operator.kind, operator.name, False, 0, 0, 0, 0, 0, 0, operator.reason)
 
 
 def _traffic(summary: dict[str, str]) -> tuple[Traffic, ...]:

@@ -158,8 +158,10 @@ def compress(
     start = time.perf_counter()
     interrupted = run.train(quantized)
     seconds, epochs = time.perf_counter() - start, tuple(best.epochs)
-    found = results(best.best)
-    return Compressed(best.best, found, smaller.units, epochs, best.kept, interrupted, seconds)
+    kernel_results = results(best.best)
+    return Compressed(
+        best.best, kernel_results, smaller.units, epochs, best.kept, interrupted, seconds
+    )
 
 
 def _scores(model: Any, source: TrainingData, seed: int) -> np.ndarray:

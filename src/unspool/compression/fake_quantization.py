@@ -79,8 +79,8 @@ class FakeQuantized:
         tensors = keras.tree.flatten(inputs)
         if isinstance(inputs, Mapping):
             tensors = [inputs[name] for name in self._names]
-        taken = [tensor.dtype for tensor in self._deploy_model.inputs[: len(tensors)]]
-        tensors = [tf.cast(given, dtype) for given, dtype in zip(tensors, taken, strict=True)]
+        dtypes = [tensor.dtype for tensor in self._deploy_model.inputs[: len(tensors)]]
+        tensors = [tf.cast(tensor, dtype) for tensor, dtype in zip(tensors, dtypes, strict=True)]
         sources = [self._names.index(mask.source) for mask in self._masks]
         masks = [
             _mask(mask, tensors[position])

@@ -48,14 +48,14 @@ def with_fewer_units(
     Raises:
         UnspoolError: what is asked for cannot be taken out; the message says why.
     """
-    given = [node.outputs[0] for node in recurrent_calls(model)]
+    outputs = [node.outputs[0] for node in recurrent_calls(model)]
     if not _are_asked_for(setting, layers):
-        return Fewer(copied(model), (), tuple(np.arange(t.shape[-1]) for t in given))
+        return Fewer(copied(model), (), tuple(np.arange(t.shape[-1]) for t in outputs))
     channels, wanted = _checked(model, setting, layers)
     stays = staying(channels, scored(), wanted)
     smaller = compiled_as(without(model, channels, stays), model)
-    kept = tuple(np.flatnonzero(stays[channels.of_tensors[id(tensor)]]) for tensor in given)
-    return Fewer(smaller, results(channels, stays), kept)
+    places = tuple(np.flatnonzero(stays[channels.of_tensors[id(tensor)]]) for tensor in outputs)
+    return Fewer(smaller, results(channels, stays), places)
 
 
 def unit_scores(model: Any, data: Sequence[np.ndarray], seed: int) -> np.ndarray:

@@ -204,8 +204,8 @@ class Run:
     ) -> Student:
         kind = Student if self.source.labelled else Imitator
         student = kind(self.model, self.projections, self.teacher, lesson)
-        given = losses(self.model) if self.source.labelled else {}
-        student.compile(optimizer(learning_rate, batches), **given)
+        arguments = losses(self.model) if self.source.labelled else {}
+        student.compile(optimizer(learning_rate, batches), **arguments)
         check_fits_loss(student, self.source)
         student.forward = forward
         return student

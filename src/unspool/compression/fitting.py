@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool.compression.labels import taken
+from unspool.compression.labels import subset
 from unspool.compression.trained_loss import loss_name
 from unspool.compression.training_data import TrainingData
 from unspool.errors import UnspoolError
@@ -70,5 +70,5 @@ def _first(source: TrainingData) -> Iterable[Any]:
     if isinstance(data, tf.data.Dataset):
         first: Iterable[Any] = data.take(1)
         return first
-    two, given = np.arange(2), [name for name in ("x", "y") if name in source.fit]
-    return [tuple(taken(source.fit[name], two) for name in given)]
+    two, names = np.arange(2), [name for name in ("x", "y") if name in source.fit]
+    return [tuple(subset(source.fit[name], two) for name in names)]

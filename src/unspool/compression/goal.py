@@ -104,11 +104,11 @@ def _metric(name: str) -> Any:
     """Keras's metric or loss of a name: an object that collects, or a function."""
     for family in (keras.metrics, keras.losses):
         try:
-            found = family.get(name)
+            metric = family.get(name)
         except (ValueError, TypeError):
             continue
-        if found is not None:
-            return found
+        if metric is not None:
+            return metric
     raise UnspoolError(
         f"metric {name!r}: Keras has none of this name; expected accuracy, or one such as mae or "
         "root_mean_squared_error"

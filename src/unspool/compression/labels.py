@@ -104,11 +104,11 @@ def _check_values(model: Any, labels: np.ndarray, what: str) -> None:
     shape = tuple(model.outputs[0].shape[1:])
     if len(model.outputs) > 1 or not loss_name(model).startswith(_OF_VALUES):
         return
-    given = labels.shape[1:]
-    if len(given) == len(shape) - 1 and shape[-1] == 1:
-        given = (*given, 1)  # as Keras has it
-    fits = len(given) == len(shape) and all(
-        want in (None, got) for want, got in zip(shape, given, strict=True)
+    label_shape = labels.shape[1:]
+    if len(label_shape) == len(shape) - 1 and shape[-1] == 1:
+        label_shape = (*label_shape, 1)  # as Keras has it
+    fits = len(label_shape) == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, label_shape, strict=True)
     )
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
@@ -117,6 +117,6 @@ def _check_values(model: Any, labels: np.ndarray, what: str) -> None:
         )
 
 
-def taken(labels: Any, indices: np.ndarray) -> Any:
+def subset(labels: Any, indices: np.ndarray) -> Any:
     """Labels, or samples, of some samples, whatever their structure."""
     return keras.tree.map_structure(lambda part: None if part is None else part[indices], labels)

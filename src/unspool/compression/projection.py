@@ -36,10 +36,10 @@ class Projection(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, latent: Any, training: bool = False) -> Any:
         """Project latent weights; in training, move the clusters' values too."""
-        kept = latent * self.mask
+        masked_weights = latent * self.mask
         free = tf.stop_gradient(latent)
         shared = tf.cond(self.is_clustered, lambda: self._shared(free, training), lambda: free)
-        return kept + tf.stop_gradient(shared * self.mask - kept)
+        return masked_weights + tf.stop_gradient(shared * self.mask - masked_weights)
 
     def _shared(self, latent: Any, training: bool) -> Any:
         """Each latent weight's cluster value."""

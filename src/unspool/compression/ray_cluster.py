@@ -77,7 +77,7 @@ def _connect(ray: Any, address: str) -> None:
     # Ray reads it when it is first used: three times so long, where its own way takes 30 s.
     os.environ.setdefault("RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S", str(_SECONDS // 3))
     os.environ.setdefault("RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S", str(_SECONDS // 3))
-    for left in reversed(range(_CONNECTIONS)):
+    for attempts_left in reversed(range(_CONNECTIONS)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -86,7 +86,7 @@ def _connect(ray: Any, address: str) -> None:
         except RuntimeError as error:  # of other versions, which are in lines of their own
             raise UnspoolError(f"cluster {address!r}: {' '.join(str(error).split())}") from error
         except Exception as error:
-            if not (left and isinstance(error, ConnectionAbortedError)):
+            if not (attempts_left and isinstance(error, ConnectionAbortedError)):
                 raise _no_client_server(address, error) from error
 
 
@@ -138,10 +138,10 @@ class _Machines:
         ]
         try:
             while running:
-                done, running = self._asked(self.ray.wait, running, timeout=_OFTEN)
-                for each in done:
+                ready, running = self._asked(self.ray.wait, running, timeout=_OFTEN)
+                for each in ready:
                     yield cloudpickle.loads(self._asked(self.ray.get, each))
-                if not done and not self.count():
+                if not ready and not self.count():
                     raise lost(self.address, "no machine is left that works")
         finally:
             for each in running:
@@ -192,8 +192,8 @@ def _tried() -> Callable[[bytes, bytes], bytes]:
 
         from unspool.compression import candidates
 
-        found = candidates.run(cloudpickle.loads(task), cloudpickle.loads(setting))
-        content: bytes = cloudpickle.dumps(found)
+        outcome = candidates.run(cloudpickle.loads(task), cloudpickle.loads(setting))
+        content: bytes = cloudpickle.dumps(outcome)
         return content
 
     return tried

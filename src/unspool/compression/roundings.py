@@ -45,12 +45,12 @@ def kernels(traced: Any) -> dict[int, int | None]:
 def rounded_kernel(kernel: Any, channels: int | None) -> Any:
     """A kernel rounded to int8, with `multipliers.rounded_up` of its largest weight over 127."""
     free = tf.stop_gradient(tf.cast(kernel, tf.float64))
-    kept = (
+    axes = (
         None
         if channels is None
         else [a for a in range(len(kernel.shape)) if a != channels % len(kernel.shape)]
     )
-    scale = tf.maximum(tf.reduce_max(tf.abs(free), axis=kept, keepdims=True), 1e-9) / 127
+    scale = tf.maximum(tf.reduce_max(tf.abs(free), axis=axes, keepdims=True), 1e-9) / 127
     unit = 2.0 ** (
         tf.floor(tf.math.log(scale) / tf.math.log(tf.cast(2.0, tf.float64))) + 1 - KERNEL_BITS
     )
@@ -85,10 +85,10 @@ def rounded(traced: Any, int8: flatbuffer.Model) -> Rounded:
 
     def source(index: int) -> Any:
         name = graph.tensors[index].name.decode()
-        found = outputs.get(index) or traced_operator(name, traced.graph, order)
-        if found is None:
+        operator = outputs.get(index) or traced_operator(name, traced.graph, order)
+        if operator is None:
             raise _unknown(name)
-        return found
+        return operator
 
     count = len(graph.inputs)
     results = {
@@ -116,11 +116,11 @@ def _computed(int8: flatbuffer.Model) -> list[int]:
     What only moves rounded values is left out, and what the file leaves in float.
     """
     graph = int8.subgraphs[0]
-    made = {int(index) for op in graph.operators for index in op.outputs}
+    outputs = {int(index) for op in graph.operators for index in op.outputs}
     # Among what is moved, a constant; or parts of different scales, which are rounded once they
     # are put together, as a curve is (`quantization/curves.py`): the traced graph has nothing but
     # what comes out last.
-    unrounded = set(range(len(graph.tensors))) - made - set(map(int, graph.inputs))
+    unrounded = set(range(len(graph.tensors))) - outputs - set(map(int, graph.inputs))
     computed = []
     for op in graph.operators:
         kind = flatbuffer.operator_kind(int8, op)

@@ -101,7 +101,7 @@ def search(
     if previews < 1:
         raise UnspoolError(f"previews {previews}: expected at least 1")
     measured, parts = searchable(model, data, labels, goal, fine_tuning, validation=validation)
-    arrays, kept, held = parts
+    arrays, training_labels, held = parts
     settings = possible(model, settings)
     turned = build.way.turned(model)
     build.way.check(turned.model, turned.samples(held[0]), "validation data")
@@ -109,7 +109,7 @@ def search(
         trained=candidates.to_bytes(model),
         losses=losses(model),
         data=arrays,
-        labels=kept,
+        labels=training_labels,
         validation=held,
         goal=goal,
         output=structure.output_names(model)[measured],
@@ -118,30 +118,32 @@ def search(
         fine_tuning=fine_tuning,
         build=build,
     )
-    found = _nothing_tried(model, task)
+    initial_search = _nothing_tried(model, task)
     output, running = files.output_folder(folder), runner(jobs, watch)
     trials, short = (
         Trials(each, Store(output, model, each), running, on_candidate)
         for each in (task, _short(task))
     )
-    return _searched(found, trials, short, settings, previews)
+    return _searched(initial_search, trials, short, settings, previews)
 
 
 def _searched(
-    found: Search,
+    current_search: Search,
     trials: Trials,
     short: Trials,
     settings: Sequence[KernelSetting],
     previews: int,
 ) -> Search:
     """Previews by short trials, and whole trials of what they promise; or of the few there are."""
-    found = recalled(found, trials, settings)
+    current_search = recalled(current_search, trials, settings)
     if len(settings) <= _FEW:
-        return bisected(found, trials, settings)
-    found = previewed(found, short, settings, previews)
-    ladder = [candidate.setting for candidate in found.ladder]
-    found = bisected(found, trials, tuple(dict.fromkeys([mildest(settings), *ladder])))
-    return refined(found, trials, settings)
+        return bisected(current_search, trials, settings)
+    current_search = previewed(current_search, short, settings, previews)
+    ladder = [candidate.setting for candidate in current_search.ladder]
+    current_search = bisected(
+        current_search, trials, tuple(dict.fromkeys([mildest(settings), *ladder]))
+    )
+    return refined(current_search, trials, settings)
 
 
 def searchable(
@@ -192,9 +194,13 @@ def _unit_scores(
     return unit_scores(trainable(model), [array[:SOME] for array in arrays], seed)
 
 
-def _calibration(model: Any, given: Samples | None, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def _calibration(
+    model: Any, calibration: Samples | None, arrays: list[np.ndarray]
+) -> list[np.ndarray]:
     """Samples to quantize with: those that were given, or the first of the data."""
-    chosen = samples.first(arrays, samples.CALIBRATION_COUNT) if given is None else given
+    chosen = (
+        samples.first(arrays, samples.CALIBRATION_COUNT) if calibration is None else calibration
+    )
     return samples.check(chosen, structure.inputs(model), "calibration data")
 
 

@@ -49,10 +49,10 @@ def possible(model: Any, settings: Sequence[KernelSetting]) -> tuple[KernelSetti
     fits: dict[float | None, bool] = {}
     for units in {setting.units for setting in settings}:
         fits[units] = _fits(model, units)
-    found = tuple(setting for setting in dict.fromkeys(settings) if fits[setting.units])
-    if not found:
+    valid_settings = tuple(setting for setting in dict.fromkeys(settings) if fits[setting.units])
+    if not valid_settings:
         check_units(model, settings[0], {})  # says why
-    return found
+    return valid_settings
 
 
 def _fits(model: Any, units: float | None) -> bool:
@@ -79,10 +79,10 @@ def proposed(
         seed: of the sampler.
     """
     known = {each.setting for each in tried}
-    left = [setting for setting in settings if setting not in known]
+    untried = [setting for setting in settings if setting not in known]
     if len(tried) < _FIRST:
-        return evenly(_ordered(left), min(count, _FIRST - len(tried)))
-    return _sampled(settings, left, tried, min(count, len(left)), seed)
+        return evenly(_ordered(untried), min(count, _FIRST - len(tried)))
+    return _sampled(settings, untried, tried, min(count, len(untried)), seed)
 
 
 def evenly(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting]:
@@ -93,7 +93,7 @@ def evenly(settings: Sequence[KernelSetting], count: int) -> list[KernelSetting]
 
 def _ordered(settings: Sequence[KernelSetting]) -> list[KernelSetting]:
     """From mild to strong."""
-    return sorted(settings, key=_kept, reverse=True)
+    return sorted(settings, key=_remaining_bits, reverse=True)
 
 
 def between(
@@ -113,16 +113,16 @@ def between(
     Returns:
         them from mild to strong.
     """
-    low, high = _kept(failed), _kept(held)
-    return _ordered([s for s in settings if s not in tried and low < _kept(s) < high])
+    low, high = _remaining_bits(failed), _remaining_bits(held)
+    return _ordered([s for s in settings if s not in tried and low < _remaining_bits(s) < high])
 
 
 def mildest(settings: Sequence[KernelSetting]) -> KernelSetting:
     """The setting that changes a model least."""
-    return max(settings, key=_kept)
+    return max(settings, key=_remaining_bits)
 
 
-def _kept(setting: KernelSetting) -> float:
+def _remaining_bits(setting: KernelSetting) -> float:
     """Roughly, the share of the bits of a recurrent kernel that stays."""
     units = setting.units if setting.units is not None and setting.units < 1 else 1.0
     bits = math.log2(setting.clusters or 256)
@@ -131,7 +131,7 @@ def _kept(setting: KernelSetting) -> float:
 
 def _sampled(
     settings: Sequence[KernelSetting],
-    left: Sequence[KernelSetting],
+    untried: Sequence[KernelSetting],
     tried: Sequence[Tried],
     count: int,
     seed: int,
@@ -161,11 +161,11 @@ def _sampled(
     for _ in range(_ASKED):
         params = study.ask(space).params
         setting = KernelSetting(**{name: v[params[name]] for name, v in dials.items()})
-        if setting in left and setting not in chosen:
+        if setting in untried and setting not in chosen:
             chosen.append(setting)
         if len(chosen) == count:
             return chosen
-    others = [setting for setting in left if setting not in chosen]
+    others = [setting for setting in untried if setting not in chosen]
     return chosen + evenly(_ordered(others), count - len(chosen))
 
 

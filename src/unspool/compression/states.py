@@ -28,30 +28,30 @@ class States:
     """
 
     def __init__(
-        self, trained: Any, student: Any, kept: Sequence[np.ndarray], weight: float
+        self, trained: Any, student: Any, places: Sequence[np.ndarray], weight: float
     ) -> None:
         """Find the states of two models of the same layers.
 
         Args:
             trained: a built Keras model.
             student: the same with fewer units, or as many.
-            kept: of each of its `recurrent_calls`, the places of the units that the student has.
+            places: of each of its `recurrent_calls`, the places of the units that the student has.
             weight: of the states' distance, beside that of the outputs.
         """
         # A copy: the layers of the user's own are called nowhere else.
         self.of_trained, self.of_student = _with_states(copied(trained)), _with_states(student)
-        self._kept, self._weight = list(kept), weight
+        self._places, self._weight = list(places), weight
         self._outputs = len(student.outputs)
 
     def distance(self, right: Any, got: Any) -> Any:
         """How far states are from the trained model's, times their weight; of what both give."""
-        pairs = zip(self._kept, right[self._outputs :], got[self._outputs :], strict=True)
-        far = [distance_of_tensors(_relative, _picked(a, kept), b) for kept, a, b in pairs]
+        pairs = zip(self._places, right[self._outputs :], got[self._outputs :], strict=True)
+        far = [distance_of_tensors(_relative, _picked(a, places), b) for places, a, b in pairs]
         return self._weight * tf.add_n(far) / len(far)
 
-    def outputs(self, given: Any) -> list[Any]:
+    def outputs(self, tensors: Any) -> list[Any]:
         """The outputs alone, of what one of the models gives."""
-        return list(given[: self._outputs])
+        return list(tensors[: self._outputs])
 
 
 def recurrent_calls(model: Any) -> list[Any]:
@@ -83,11 +83,11 @@ def _with_states(model: Any) -> Any:
             continue
         args, kwargs = node.arguments.fill_in(known)
         if id(node) in calls:
-            made, every = _of_every_step(node.operation, args, kwargs)
+            tensors, every = _of_every_step(node.operation, args, kwargs)
             states.append(every)
         else:
-            made = keras.tree.flatten(node.operation(*args, **kwargs))
-        known.update(zip(map(id, node.outputs), made, strict=True))
+            tensors = keras.tree.flatten(node.operation(*args, **kwargs))
+        known.update(zip(map(id, node.outputs), tensors, strict=True))
     outputs = [known[id(output)] for output in whole.outputs]
     return keras.Model(whole._inputs_struct, [*outputs, *states])
 
@@ -95,10 +95,10 @@ def _with_states(model: Any) -> Any:
 def _of_every_step(layer: Any, args: Any, kwargs: Any) -> tuple[list[Any], Any]:
     """What a recurrent layer gives, and at every step; that of images, or both ways, as it is."""
     if type(layer) not in _OF_CELLS or layer.return_sequences:
-        made = keras.tree.flatten(layer(*args, **kwargs))
-        return made, made[0]
-    kept = ("go_backwards", "return_state", "zero_output_for_mask")
-    options = {name: getattr(layer, name) for name in kept}
+        outputs = keras.tree.flatten(layer(*args, **kwargs))
+        return outputs, outputs[0]
+    names = ("go_backwards", "return_state", "zero_output_for_mask")
+    options = {name: getattr(layer, name) for name in names}
     every = keras.layers.RNN(layer.cell, return_sequences=True, **options)
     sequence, *last = keras.tree.flatten(every(*args, **kwargs))
     return [sequence[:, -1], *last], sequence

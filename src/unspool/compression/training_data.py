@@ -67,15 +67,15 @@ def training_data(
         )
     arrays = samples.check(data, structure.inputs(model), "training data")
     count = len(arrays[0])
-    given = (of_labels.checked(model, labels, count, "labels"),) if labelled else ()
+    targets = (of_labels.checked(model, labels, count, "labels"),) if labelled else ()
     validation = _validation(model, validation, labelled)
-    kept, held = held_out(count, seed)
+    train, held = held_out(count, seed)
     if validation is None and len(held):
-        right = (of_labels.taken(part, held) for part in given)
+        right = (of_labels.subset(part, held) for part in targets)
         validation = (_as_inputs(model, [a[held] for a in arrays]), *right)
-        arrays = [a[kept] for a in arrays]
-        given = tuple(of_labels.taken(part, kept) for part in given)
-    fit = {"x": _as_inputs(model, arrays), **dict(zip("y", given, strict=False))}
+        arrays = [a[train] for a in arrays]
+        targets = tuple(of_labels.subset(part, train) for part in targets)
+    fit = {"x": _as_inputs(model, arrays), **dict(zip("y", targets, strict=False))}
     batches = -(-len(arrays[0]) // batch_size)
     return TrainingData({**fit, "batch_size": batch_size}, batches, validation, labelled)
 
@@ -95,7 +95,7 @@ def some(source: TrainingData) -> list[np.ndarray]:
     batches: list[list[np.ndarray]] = []
     for batch in data.take(SOME).as_numpy_iterator():
         arrays = keras.tree.flatten(batch[0] if source.labelled else batch)
-        if sum(len(taken[0]) for taken in batches) >= SOME or _differ(batches, arrays):
+        if sum(len(each[0]) for each in batches) >= SOME or _differ(batches, arrays):
             break
         batches.append(arrays)
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -32,67 +32,67 @@ class Trials:
 
 
 def previewed(
-    found: Search, trials: Trials, settings: Sequence[KernelSetting], count: int
+    search: Search, trials: Trials, settings: Sequence[KernelSetting], count: int
 ) -> Search:
     """Try so many settings, as they are proposed by what was tried before.
 
     Args:
-        found: the search so far.
+        search: the search so far.
         trials: of the short task.
         settings: that may be tried.
         count: how many, those that are in the store among them.
     """
     finished = (trials.store.candidate(setting) for setting in settings)
-    found = replace(found, previews=tuple(one for one in finished if one))
-    trials.on_candidate(found)
-    while (left := min(count, len(settings)) - len(found.previews)) > 0:
-        tried = [Tried(one.setting, found.lost(one), found.size(one)) for one in found.previews]
-        width = min(left, trials.running.width)
+    search = replace(search, previews=tuple(one for one in finished if one))
+    trials.on_candidate(search)
+    while (remaining := min(count, len(settings)) - len(search.previews)) > 0:
+        tried = [Tried(one.setting, search.lost(one), search.size(one)) for one in search.previews]
+        width = min(remaining, trials.running.width)
         chosen = proposed(settings, tried, width, trials.task.fine_tuning.seed)
         for candidate in trials.running.results(trials.task, trials.store, chosen):
-            found = replace(found, previews=(*found.previews, candidate))
-            trials.on_candidate(found)
-    return found
+            search = replace(search, previews=(*search.previews, candidate))
+            trials.on_candidate(search)
+    return search
 
 
-def recalled(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+def recalled(search: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
     """What was tried before with all epochs, wherever a search met it."""
     for setting in settings:
         candidate = trials.store.candidate(setting)
         if candidate:
-            found = _with(found, candidate, trials.store)
-    trials.on_candidate(found)
-    return found
+            search = _with(search, candidate, trials.store)
+    trials.on_candidate(search)
+    return search
 
 
-def bisected(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+def bisected(search: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
     """Try settings, from mild to strong, until the strongest that holds the goal is known."""
-    while chosen := undecided(settings, found, trials.running.width):
-        found = _tried(found, trials, chosen)
-    return found
+    while chosen := undecided(settings, search, trials.running.width):
+        search = _tried(search, trials, chosen)
+    return search
 
 
-def refined(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+def refined(search: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
     """Try what lies between the smallest that holds the goal and the next below that does not."""
-    left = _REFINEMENTS
-    while left > 0 and (held := found.chosen):
-        smaller = [one for one in found.candidates if found.size(one) < found.size(held)]
+    remaining = _REFINEMENTS
+    while remaining > 0 and (held := search.chosen):
+        smaller = [one for one in search.candidates if search.size(one) < search.size(held)]
         if not smaller:
-            return found
-        failed = max(smaller, key=found.size)
-        tried = [one.setting for one in found.candidates]
+            return search
+        failed = max(smaller, key=search.size)
+        tried = [one.setting for one in search.candidates]
         inside = between(settings, held.setting, failed.setting, tried)
-        chosen = evenly(inside, min(trials.running.width, left))
+        chosen = evenly(inside, min(trials.running.width, remaining))
         if not chosen:
-            return found
-        found = _tried(found, trials, chosen)
-        left -= len(chosen)
-    return found
+            return search
+        search = _tried(search, trials, chosen)
+        remaining -= len(chosen)
+    return search
 
 
-def undecided(settings: Sequence[KernelSetting], found: Search, width: int) -> list[KernelSetting]:
+def undecided(settings: Sequence[KernelSetting], search: Search, width: int) -> list[KernelSetting]:
     """Settings to try at once, spread evenly over the undecided ones; none when all is decided."""
-    known = {t.setting: found.holds(t) for t in found.candidates}
+    known = {t.setting: search.holds(t) for t in search.candidates}
     results = {index: known[each] for index, each in enumerate(settings) if each in known}
     low = max((index for index, holds in results.items() if holds), default=-1)
     failed = (index for index, holds in results.items() if not holds and index > low)
@@ -101,15 +101,15 @@ def undecided(settings: Sequence[KernelSetting], found: Search, width: int) -> l
     return evenly(untried, width)
 
 
-def _tried(found: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
+def _tried(search: Search, trials: Trials, settings: Sequence[KernelSetting]) -> Search:
     """Try these settings with all epochs."""
     for candidate in trials.running.results(trials.task, trials.store, settings):
-        found = _with(found, candidate, trials.store)
-        trials.on_candidate(found)
-    return found
+        search = _with(search, candidate, trials.store)
+        trials.on_candidate(search)
+    return search
 
 
-def _with(found: Search, candidate: Candidate, store: Store) -> Search:
-    tried = sorted((*found.candidates, candidate), key=found.size, reverse=True)
-    models = {**found.models, candidate.setting: store.model(candidate.setting)}
-    return replace(found, candidates=tuple(tried), models=models)
+def _with(search: Search, candidate: Candidate, store: Store) -> Search:
+    tried = sorted((*search.candidates, candidate), key=search.size, reverse=True)
+    models = {**search.models, candidate.setting: store.model(candidate.setting)}
+    return replace(search, candidates=tuple(tried), models=models)

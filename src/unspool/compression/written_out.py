@@ -36,12 +36,12 @@ def written_out(model: Any, batches: int) -> Iterator[None]:
 
 def _short_layers(model: Any) -> list[Any]:
     """Recurrent layers whose sequences are known to be short."""
-    found = []
+    short_layers = []
     for operation, calls in ((each.operation, each.calls) for each in operations(model)):
         both = isinstance(operation, keras.layers.Bidirectional)
         layers = [operation.forward_layer, operation.backward_layer] if both else [operation]
         steps = [call.input_tensors[0].shape[1:2] for call in calls]
         is_short = all(length and (length[0] or _MOST_STEPS + 1) <= _MOST_STEPS for length in steps)
         if is_short and all(isinstance(layer, keras.layers.RNN) for layer in layers):
-            found += layers
-    return found
+            short_layers += layers
+    return short_layers

@@ -41,16 +41,16 @@ class Run:
     @property
     def arguments(self) -> list[Argument]:
         """All that the network takes and gives, by the part that reads, or gives, it first."""
-        found: dict[tuple[str, str], tuple[str, Port]] = {}
+        ports: dict[tuple[str, str], tuple[str, Port]] = {}
         for number, part in enumerate(self.parts, 1):
             for kind, _, port in own_ports(part):
-                found.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
+                ports.setdefault((kind, port.value), (f"{self.name}_part_{number}", port))
         ends = self.compiled.ends
         inputs, outputs = distinct(ends.fed), distinct(ends.outputs)
         # A mask that no part reads says which steps of an output are padded, and is no argument.
-        read = [("input", v, f"{inputs[v]}_in") for v in ends.fed if ("input", v) in found]
-        given = [("output", v, f"{outputs[v]}_out") for v in ends.outputs]
-        return [Argument(k, v, name, *found[k, v]) for k, v, name in (*read, *given)]
+        read = [("input", v, f"{inputs[v]}_in") for v in ends.fed if ("input", v) in ports]
+        written = [("output", v, f"{outputs[v]}_out") for v in ends.outputs]
+        return [Argument(k, v, name, *ports[k, v]) for k, v, name in (*read, *written)]
 
     def header(self) -> str:
         """The text of `<name>_run.h`."""

@@ -25,8 +25,8 @@ def counter(name: str, interface: Interface) -> str:
     """The variable that counts calls while states are not carried over; "" where all are."""
     if not _most_held(interface):
         return ""
-    told = "Calls since the states were reset, until all are carried over."
-    return f"\n/* {told} */\nstatic int32_t {name}_calls;\n"
+    comment = "Calls since the states were reset, until all are carried over."
+    return f"\n/* {comment} */\nstatic int32_t {name}_calls;\n"
 
 
 def reset(name: str, interface: Interface) -> tuple[str, str, str]:
@@ -82,12 +82,12 @@ def copy(name: str, interface: Interface) -> tuple[str, str, str]:
             ports.macro(name, "output", state.source),
         )
         stored = state.target.c_type
-        copied, kept = f"outputs[{origin}_INDEX]", f"kept_{state.target.identifier}"
+        copied, buffer = f"outputs[{origin}_INDEX]", f"kept_{state.target.identifier}"
         size = f"{target}_COUNT * sizeof({stored})"
-        if state in interface.kept:
-            declared += f"    {stored} {kept}[{target}_COUNT];\n"
-            read += f"    memcpy({kept}, {copied}, {size});\n"
-            copied = kept
+        if state in interface.buffered:
+            declared += f"    {stored} {buffer}[{target}_COUNT];\n"
+            read += f"    memcpy({buffer}, {copied}, {size});\n"
+            copied = buffer
         moved = f"    memmove(inputs[{target}_INDEX], {copied},\n            {size});\n"
         written += _unless_held(name, state, moved) if state.held else moved
     note = (

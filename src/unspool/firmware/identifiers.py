@@ -52,7 +52,7 @@ def printable(text: str) -> str:
 
 def in_markdown(text: str) -> str:
     """Text for Markdown, in which nothing is HTML or a link."""
-    return re.sub(r"[<&\[]", lambda found: f"&#{ord(found[0])};", printable(text))
+    return re.sub(r"[<&\[]", lambda match: f"&#{ord(match[0])};", printable(text))
 
 
 def c_float(value: float) -> str:

@@ -73,13 +73,13 @@ def _linked(quantized: Sequence[bytes], compiled: CompiledParts) -> list[Interfa
                 )
         for port in own.data_outputs:
             stored[links["output"][port.tensor.name].value] = port.tensor
-        made = replace(
+        linked_interface = replace(
             own,
             inputs=tuple(_linked_port(p, links["input"], stored) for p in own.inputs),
             outputs=tuple(_linked_port(p, links["output"], stored) for p in own.outputs),
             calls=own.calls or 1,
         )
-        linked.append(made)
+        linked.append(linked_interface)
     return linked
 
 

@@ -38,9 +38,9 @@ class Interface:
     Attributes:
         inputs: every input, states included, in the order of TFLM's `input(i)`.
         outputs: every output, in the order of TFLM's `output(i)`.
-        states: in an order in which they can be copied one after another, if those in `kept` are
-            read before all others and written after them.
-        kept: states that must wait in a buffer, because their inputs lie over outputs of other
+        states: in an order in which they can be copied one after another, if those in `buffered`
+            are read before all others and written after them.
+        buffered: states that must wait in a buffer, because their inputs lie over outputs of other
             states that are yet to be read.
         arena: what the compiled file needs of it.
         calls: of the network, that a sequence takes; 0 where it is not cut into calls.
@@ -53,7 +53,7 @@ class Interface:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     states: tuple[State, ...]
-    kept: tuple[State, ...]
+    buffered: tuple[State, ...]
     arena: Arena
     calls: int = 0
     cut: str = ""
@@ -93,18 +93,18 @@ def read(int8_tflite: bytes, compiled_tflite: bytes) -> Interface:
     inputs = ports.read(source, compiled, "input")
     outputs = ports.read(source, compiled, "output")
     states = tuple(_states(source, inputs, outputs))
-    ordered, kept = _copy_order(states, plan)
-    told = marks.read(source)
-    calls = told.calls or Calls(0)
+    ordered, buffered = _copy_order(states, plan)
+    file_marks = marks.read(source)
+    calls = file_marks.calls or Calls(0)
     return Interface(
         inputs=inputs,
         outputs=outputs,
         states=ordered,
-        kept=kept,
+        buffered=buffered,
         arena=plan,
         calls=calls.count,
-        cut=str(told.cut or ""),
-        warm_up=calls.warm_up if told.calls and not calls.count else None,
+        cut=str(file_marks.cut or ""),
+        warm_up=calls.warm_up if file_marks.calls and not calls.count else None,
         late=calls.late,
     )
 
@@ -132,7 +132,7 @@ def _copy_order(
     Returns:
         the states in order, and those among them to keep.
     """
-    waiting, ordered, kept = list(states), list[State](), list[State]()
+    waiting, ordered, buffered = list(states), list[State](), list[State]()
     while waiting:
         for state in waiting:
             others = [other for other in waiting if other is not state]
@@ -141,9 +141,9 @@ def _copy_order(
                 break
         else:
             state = waiting[0]
-            kept.append(state)
+            buffered.append(state)
         waiting.remove(state)
-    return (*ordered, *kept), tuple(kept)
+    return (*ordered, *buffered), tuple(buffered)
 
 
 def _overwrites(target: Port, source: Port, plan: Arena) -> bool:

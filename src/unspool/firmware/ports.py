@@ -139,9 +139,9 @@ def _place(name: str, own: str, compiled: flatbuffer.Model, kind: str) -> int:
     """
     places = dict.fromkeys(_places(compiled, kind))
     matches = [place for place in places if _name(compiled, place) == own]
-    kept = _signature(compiled, kind)
-    if not matches and kept.get(name) in places:
-        return kept[name]
+    signature = _signature(compiled, kind)
+    if not matches and signature.get(name) in places:
+        return signature[name]
     if len(matches) != 1:
         raise UnspoolError(
             f"{kind} {name!r} of the int8 file is its tensor {own!r}; the compiled file has "

@@ -202,8 +202,8 @@ def _states(name: str, interface: Interface) -> str:
         f"{s.target.size} bytes"
         for s in interface.states
     )
-    kept = sum(state.target.size for state in interface.kept)
-    waits = f" {kept} bytes of them wait on the stack meanwhile." if kept else ""
+    buffer_size = sum(state.target.size for state in interface.buffered)
+    waits = f" {buffer_size} bytes of them wait on the stack meanwhile." if buffer_size else ""
     first = "what they start with" if any(s.initial for s in interface.states) else "0"
     fills = ""
     if interface.warm_up:
@@ -218,7 +218,7 @@ def _states(name: str, interface: Interface) -> str:
         if interface.reset
         else ""
     )
-    given = "".join(
+    beginnings = "".join(
         f"\n`{printable(state.target.tensor.name)}` begins with what `{name}_run` is given."
         for state in interface.states
         if state.target.begins_state
@@ -226,7 +226,7 @@ def _states(name: str, interface: Interface) -> str:
     return (
         "States, which are the same bytes as output and as input:\n\n"
         f"{pairs}\n\n`{name}_copy_states` feeds them back after each inference, in an order that "
-        f"fits Vela's memory\nplan.{waits}{reset}{given}{fills}"
+        f"fits Vela's memory\nplan.{waits}{reset}{beginnings}{fills}"
     )
 
 

@@ -17,10 +17,10 @@ def functional(model: Any) -> Any:
     """
     if not isinstance(model, keras.Sequential):
         return model
-    made = _GRAPHS.get(model)
-    if made is None or made.outputs[0] is not model.outputs[0]:
-        made = _GRAPHS[model] = keras.Model(model.inputs, model.outputs)
-    return made
+    graph = _GRAPHS.get(model)
+    if graph is None or graph.outputs[0] is not model.outputs[0]:
+        graph = _GRAPHS[model] = keras.Model(model.inputs, model.outputs)
+    return graph
 
 
 _GRAPHS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -164,18 +164,18 @@ def rows_of_ids(model: Any) -> tuple[int, ...]:
 
 def _tables(model: Any, tensor: Any) -> list[int]:
     """The rows of each table that a tensor is looked up in; 0 where they are not known."""
-    found = []
+    sizes = []
     reading = readers(model, tensor)
     for node in reading:
         operation = node.operation
         if is_graph(operation):
             position = next(n for n, read in enumerate(node.input_tensors) if read is tensor)
-            found += _tables(operation, operation.inputs[position])
+            sizes += _tables(operation, operation.inputs[position])
         elif looks_up(node, tensor):
-            found.append(_rows(node))
+            sizes.append(_rows(node))
         elif hands_on(node, tensor) and (len(reading) == 1 or not is_real(tensor)):
-            found += [rows for output in node.outputs for rows in _tables(model, output)]
-    return found
+            sizes += [rows for output in node.outputs for rows in _tables(model, output)]
+    return sizes
 
 
 def _rows(node: Any) -> int:
@@ -200,7 +200,7 @@ def looks_up(node: Any, tensor: Any) -> bool:
     """Whether a call takes whole numbers in a tensor, that stand for rows of a table."""
     operation = node.operation
     if type(operation).__name__ == "Take":
-        return any(tensor is given for given in keras.tree.flatten(node.arguments.args[1:]))
+        return any(tensor is argument for argument in keras.tree.flatten(node.arguments.args[1:]))
     return isinstance(operation, keras.layers.Embedding) or type(operation).__name__ in _LOOKUPS
 
 

@@ -89,8 +89,8 @@ def _sequence(config: Config | list[Config]) -> Config:
     first: Config = whole["layers"][0]
     if "batch_input_shape" in first["config"] and first["class_name"] != "InputLayer":
         layers.insert(0, _input(first["config"]))
-    kept: Config = {key: whole[key] for key in ("name", "trainable") if key in whole}
-    return {**kept, "layers": layers}
+    settings: Config = {key: whole[key] for key in ("name", "trainable") if key in whole}
+    return {**settings, "layers": layers}
 
 
 def _input(config: Mapping[str, Any]) -> Config:

@@ -152,9 +152,9 @@ class _Graph:
         for row in rows:
             keywords |= row[3] if len(row) > 3 else {}
         keywords = {key: value for key, value in keywords.items() if key != "name"}
-        given = [self.value(row) for row in rows]
-        first = dict(zip(node, given, strict=True)) if isinstance(node, dict) else given
-        return [given[0] if len(given) == 1 else first], self.value(keywords)
+        values = [self.value(row) for row in rows]
+        first = dict(zip(node, values, strict=True)) if isinstance(node, dict) else values
+        return [values[0] if len(values) == 1 else first], self.value(keywords)
 
 
 def _node(args: Sequence[Any], kwargs: Config) -> Config:

@@ -50,9 +50,9 @@ def origins(model: Any) -> tuple[Origin, ...]:
     return _ORIGINS.get(model, ())
 
 
-def keep(model: Any, found: Sequence[Origin]) -> None:
+def keep(model: Any, nodes: Sequence[Origin]) -> None:
     """Remember the nodes that a model was made of, as long as it lives."""
-    _ORIGINS[model] = tuple(found)
+    _ORIGINS[model] = tuple(nodes)
 
 
 def cut(model: Any) -> Cut | None:
@@ -60,6 +60,6 @@ def cut(model: Any) -> Cut | None:
     return _CUTS.get(model)
 
 
-def keep_cut(model: Any, start: str, stop: str, given: Mapping[str, float]) -> None:
+def keep_cut(model: Any, start: str, stop: str, fixed_inputs: Mapping[str, float]) -> None:
     """Remember which part of its file a model is, as long as it lives; `Cut` says what is what."""
-    _CUTS[model] = Cut(start, stop, tuple(given.items()))
+    _CUTS[model] = Cut(start, stop, tuple(fixed_inputs.items()))

@@ -64,7 +64,7 @@ def check_known(described: Config) -> None:
     Raises:
         UnspoolError: some are of the user's own; the message names them.
     """
-    unknown = sorted({_named(found) for found in _own(described)})
+    unknown = sorted({_named(part) for part in _own(described)})
     if unknown:
         raise UnspoolError(
             f"has {', '.join(unknown)} of your own, whose code is not in the file; decorate it "

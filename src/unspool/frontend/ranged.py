@@ -35,5 +35,5 @@ def traced_layer(name: str) -> str | None:
 
 def ranged(model: Any) -> tuple[Ranged, ...]:
     """The layers of a Keras model that have a range for their tensor."""
-    found = (each.operation for each in graph.operations(model))
-    return tuple(layer for layer in found if isinstance(layer, Ranged))
+    operations = (each.operation for each in graph.operations(model))
+    return tuple(layer for layer in operations if isinstance(layer, Ranged))

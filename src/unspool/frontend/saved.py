@@ -48,13 +48,13 @@ def read(path: Path, config: Path | None) -> Saved:
     """
     if config is not None:
         return _json(config)
-    found = _archive(path) if path.suffix == ".keras" else _hdf5(path)
-    if found is None:
+    description = _archive(path) if path.suffix == ".keras" else _hdf5(path)
+    if description is None:
         raise UnspoolError(
             "holds weights alone, without the layers that they belong to; save the whole model "
             "with model.save('model.keras'), or give what model.to_json() returns (`config`)"
         )
-    return found
+    return description
 
 
 def is_of_weights(path: Path) -> bool:

@@ -70,5 +70,5 @@ def _followed(model: Any, tensor: Any) -> tuple[bool, list[int]]:
                 return True, []
             outputs = [outputs[number] for _, numbers in inside for number in numbers]
         carriers |= {id(output) for output in outputs if len(output.shape) > 2}
-    found = [n for n, output in enumerate(whole.outputs) if id(output) in carriers]
-    return False, found
+    positions = [n for n, output in enumerate(whole.outputs) if id(output) in carriers]
+    return False, positions

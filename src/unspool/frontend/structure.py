@@ -99,14 +99,14 @@ def output_shapes(model: Any, time_steps: int | None) -> list[tuple[int | None, 
     whole = functional(model)
     if time_steps is None:
         return [tuple(tensor.shape) for tensor in whole.outputs]
-    given = []
+    tensors = []
     for tensor, has_time in zip(whole.inputs, in_time(model), strict=True):
         batch, *shape = tensor.shape
         if has_time or shape[:1] == [None]:
             shape[0] = time_steps
-        given.append(keras.KerasTensor((batch, *shape), tensor.dtype))
+        tensors.append(keras.KerasTensor((batch, *shape), tensor.dtype))
     try:
-        packed = keras.tree.pack_sequence_as(whole._inputs_struct, given)
+        packed = keras.tree.pack_sequence_as(whole._inputs_struct, tensors)
         outputs = whole.compute_output_spec(packed)
     except Exception:  # its layers take one length alone, which unrolling says by name
         return [tuple(tensor.shape) for tensor in whole.outputs]

@@ -58,16 +58,16 @@ class TimeFirst:
         """Samples for the model, of those for the one that it was made of."""
         return [_moved(*each) for each in zip(arrays, self.inputs, strict=True)]
 
-    def labels(self, given: Samples) -> Any:
+    def labels(self, labels: Samples) -> Any:
         """Labels, those of the only output or by its name; of fewer axes, they stay as they are."""
-        if not isinstance(given, Mapping):
-            return _moved(np.asarray(given), self.outputs[0])
-        return {name: self.labels_of(name, array) for name, array in given.items()}
+        if not isinstance(labels, Mapping):
+            return _moved(np.asarray(labels), self.outputs[0])
+        return {name: self.labels_of(name, array) for name, array in labels.items()}
 
-    def labels_of(self, output: str, given: np.ndarray) -> np.ndarray:
+    def labels_of(self, output: str, labels: np.ndarray) -> np.ndarray:
         """Labels of the output of a name."""
         moves = dict(zip(structure.output_names(self.model), self.outputs, strict=True))
-        return _moved(given, moves.get(output))
+        return _moved(labels, moves.get(output))
 
 
 def as_it_is(model: Any) -> TimeFirst:
@@ -86,7 +86,7 @@ def time_first(model: Any) -> TimeFirst:
     outputs = tuple(None if layer is None else _out_of(layer) for layer in last)
     if not behind and not before:
         return as_it_is(model)
-    given = [
+    new_inputs = [
         keras.Input(
             batch_shape=(tensor.shape[0], *(move.shape if move else tensor.shape[1:])),
             dtype=tensor.dtype,
@@ -100,10 +100,10 @@ def time_first(model: Any) -> TimeFirst:
             return keras.layers.Identity(name=layer.name)  # outputs are named by it
         return _same if id(layer) in behind else layer
 
-    results = whole._run_through_graph(admitted(given), operation_fn=instead)
+    results = whole._run_through_graph(admitted(new_inputs), operation_fn=instead)
     pack = keras.tree.pack_sequence_as
-    made = keras.Model(
-        pack(whole._inputs_struct, given),
+    new_model = keras.Model(
+        pack(whole._inputs_struct, new_inputs),
         pack(whole._outputs_struct, keras.tree.flatten(results)),
         name=model.name,
     )
@@ -115,7 +115,7 @@ def time_first(model: Any) -> TimeFirst:
         for (what, tensor), move in zip(ends, (*inputs, *outputs), strict=True)
         if move
     )
-    return TimeFirst(with_loss(made, model), inputs, outputs, tuple(notes))
+    return TimeFirst(with_loss(new_model, model), inputs, outputs, tuple(notes))
 
 
 def _behind(model: Any, tensor: Any) -> list[Any]:

@@ -25,19 +25,19 @@ def without_unknown(described: Config) -> Config:
 def _trimmed(described: Config) -> Config:
     kind = _class(described)
     if kind is not None:
-        given, known = described["config"], _arguments(kind)
+        config, known = described["config"], _arguments(kind)
         off = {
             key
-            for key, part in given.items()
+            for key, part in config.items()
             if key not in known and (part is None or part is False)
         }
         of_them = tuple(f"{key}_" for key in off)
-        kept = {
+        arguments = {
             key: part
-            for key, part in given.items()
+            for key, part in config.items()
             if key in known or not (key in off or key.startswith(of_them))
         }
-        return {**described, "config": kept}
+        return {**described, "config": arguments}
     return described
 
 
@@ -48,8 +48,8 @@ def _class(described: Config) -> type | None:
     if not isinstance(described.get("config"), dict) or not str(module).startswith("keras."):
         return None
     home = getattr(keras, str(module).removeprefix("keras."), None)
-    found = getattr(home, str(name), None)
-    return found if inspect.isclass(found) else None
+    kind = getattr(home, str(name), None)
+    return kind if inspect.isclass(kind) else None
 
 
 def _arguments(kind: type) -> set[str]:

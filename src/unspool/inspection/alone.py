@@ -76,12 +76,12 @@ def configuration(node: Any) -> str:
         config = {**operation.get_config(), "name": ""}
     except NotImplementedError:  # a function with arguments that Keras cannot write into a file
         return ""
-    given = keras.tree.map_structure(
+    arguments = keras.tree.map_structure(
         lambda x: f"{x.shape} {x.dtype}" if keras.utils.is_keras_tensor(x) else x,
         (node.arguments.args, node.arguments.kwargs),
     )
-    told = f"{type(operation).__module__} {type(operation).__name__} {config} {given}"
-    return "" if _ADDRESS in told or "..." in told else told
+    description = f"{type(operation).__module__} {type(operation).__name__} {config} {arguments}"
+    return "" if _ADDRESS in description or "..." in description else description
 
 
 _ADDRESS = " at 0x"  # of an object without a text of its own
@@ -98,23 +98,23 @@ class _Network:
 
     time_steps: int
     inputs: list[Any] = field(default_factory=list)
-    _made: dict[int, Any] = field(default_factory=dict)
+    _tensors: dict[int, Any] = field(default_factory=dict)
     _rebuilder: Rebuilder = field(default_factory=Rebuilder)
 
     def call(self, node: Any) -> list[Any]:
-        given = {id(tensor): self._new(tensor, node) for tensor in node.input_tensors}
-        args, kwargs = node.arguments.fill_in(given)
+        tensors = {id(tensor): self._new(tensor, node) for tensor in node.input_tensors}
+        args, kwargs = node.arguments.fill_in(tensors)
         outputs = keras.tree.flatten(self._rebuilder.copied(node.operation)(*args, **kwargs))
-        self._made.update({id(t): new for t, new in zip(node.outputs, outputs, strict=True)})
+        self._tensors.update({id(t): new for t, new in zip(node.outputs, outputs, strict=True)})
         return outputs  # type: ignore[no-any-return]
 
     def _new(self, tensor: Any, reader: Any) -> Any:
-        if id(tensor) not in self._made:
+        if id(tensor) not in self._tensors:
             if _is_given(tensor):
-                self._made[id(tensor)] = self._input(tensor, reader)
+                self._tensors[id(tensor)] = self._input(tensor, reader)
             else:
                 self.call(graph.maker(tensor))
-        return self._made[id(tensor)]
+        return self._tensors[id(tensor)]
 
     def _input(self, tensor: Any, reader: Any) -> Any:
         steps = self.time_steps + sum(padding(graph.maker(tensor).operation) or ())

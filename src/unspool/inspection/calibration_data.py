@@ -45,13 +45,13 @@ def doubts(model: Any, arrays: Sequence[np.ndarray], *, full_length: bool) -> tu
     names = [tensor.name for tensor in inputs]
     scalings = tuple(input_scalings(leading(model), names).values())
     scaled = input_scaling.scaled(scalings, names, cleared(masks, names, arrays))
-    given = {mask.input for mask in masks if not mask.source}
-    values = [n for n, name in enumerate(names) if name not in given]  # a mask has no range
+    mask_inputs = {mask.input for mask in masks if not mask.source}
+    values = [n for n, name in enumerate(names) if name not in mask_inputs]  # a mask has no range
     unpadded = [
         f"calibration data: no sequence is padded in input {name!r}; if none ever is, the network "
         "does without the mask (`full_length`)"
         for name, count in _padded(masks, inputs, arrays).items()
-        if not count and name not in given
+        if not count and name not in mask_inputs
     ]
     return (*concerns([scaled[n] for n in values], [inputs[n] for n in values]), *unpadded)
 

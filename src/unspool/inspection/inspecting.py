@@ -68,27 +68,27 @@ def inspect(
 def _judged(by_rules: list[tuple[Verdict, graph.Found]], trials: _Trials) -> tuple[Verdict, ...]:
     """Try what the rules do not know all about; what makes a layer refused stands for it."""
     judged, blamed = [], {}
-    for verdict, found in by_rules:
-        tried = _tried(verdict, found, trials) if _is_tried(verdict, found.operation) else verdict
-        culprit = _culprit(found, trials) if tried != verdict and tried.action == "refuse" else None
+    for verdict, layer in by_rules:
+        tried = _tried(verdict, layer, trials) if _is_tried(verdict, layer.operation) else verdict
+        culprit = _culprit(layer, trials) if tried != verdict and tried.action == "refuse" else None
         if culprit:
             blamed[id(culprit.operation)] = culprit
-        judged.append((verdict if culprit else tried, found.operation))
+        judged.append((verdict if culprit else tried, layer.operation))
     return tuple(
         _refused(verdict, blamed[id(operation)], trials) if id(operation) in blamed else verdict
         for verdict, operation in judged
     )
 
 
-def _culprit(found: graph.Found, trials: _Trials) -> graph.Found | None:
+def _culprit(layer: graph.Found, trials: _Trials) -> graph.Found | None:
     """The function without which a refused layer would not be: it gives truth values or positions.
 
     Such a function is tried together with what reads it, and by itself only where that is refused.
     It is the first that cannot be done; that its whole numbers cannot be cast counts only where the
     layer is refused for no more than that.
     """
-    reason = _worst(found, trials).refused
-    for maker in (maker for call in found.calls for maker in rebuilt_with(call)):
+    reason = _worst(layer, trials).refused
+    for maker in (maker for call in layer.calls for maker in rebuilt_with(call)):
         own = _result(maker, trials).refused
         if own and (own == reason or not own.startswith("CAST has no")):
             return graph.Found(maker.operation.name, maker.operation, (maker,))
@@ -118,41 +118,41 @@ def _is_known(operation: Any) -> bool:
     return isinstance(operation, keras.layers.Masking)
 
 
-def _tried(verdict: Verdict, found: graph.Found, trials: _Trials) -> Verdict:
-    came_to = _worst(found, trials)
+def _tried(verdict: Verdict, layer: graph.Found, trials: _Trials) -> Verdict:
+    came_to = _worst(layer, trials)
     if came_to.refused:
-        detail = f"{came_to.refused.removesuffix(IN_INT8)}; {_instead(verdict.kind, found, trials)}"
+        detail = f"{came_to.refused.removesuffix(IN_INT8)}; {_instead(verdict.kind, layer, trials)}"
         return replace(verdict, action="refuse", detail=detail)
     if verdict.action == "cpu":  # as the rules have it, which do not know the target
         looked_up = replace(verdict, action="keep", detail="looks up token ids")
         return verdict if came_to.on_cpu else looked_up
     if came_to.on_cpu:
-        in_int8 = _in_int8(found, trials) == Outcome()
+        in_int8 = _in_int8(layer, trials) == Outcome()
         where = "in int8 (`activations`) it runs on the NPU, here" if in_int8 else "it runs"
         detail = f"{came_to.on_cpu}; {where} on the CPU (accept it with `allow_cpu`)"
         return replace(verdict, action="cpu", detail=detail)
     return verdict
 
 
-def _worst(found: graph.Found, trials: _Trials) -> Outcome:
+def _worst(layer: graph.Found, trials: _Trials) -> Outcome:
     """What the calls of a layer come to: the first reason of each kind."""
-    results = [_result(call, trials) for call in found.calls if any(map(is_real, call.outputs))]
+    results = [_result(call, trials) for call in layer.calls if any(map(is_real, call.outputs))]
     return Outcome(
         refused=next((result.refused for result in results if result.refused), ""),
         on_cpu=next((result.on_cpu for result in results if result.on_cpu), ""),
     )
 
 
-def _in_int8(found: graph.Found, trials: _Trials) -> Outcome | None:
+def _in_int8(layer: graph.Found, trials: _Trials) -> Outcome | None:
     """What a layer would come to in int8; None where that was tried."""
     if trials.activations == "int8":
         return None
-    return _worst(found, replace(trials, activations="int8"))
+    return _worst(layer, replace(trials, activations="int8"))
 
 
-def _instead(kind: str, found: graph.Found, trials: _Trials) -> str:
+def _instead(kind: str, layer: graph.Found, trials: _Trials) -> str:
     """What to do where a layer is refused."""
-    int8 = _in_int8(found, trials)
+    int8 = _in_int8(layer, trials)
     if int8 is None or int8.refused:
         return instead(kind)
     where = "CPU (accept it with `allow_cpu`)" if int8.on_cpu else "NPU"

@@ -17,8 +17,8 @@ def lost_ranges(model: Any, float_tflite: bytes, tflite: bytes) -> tuple[str, ..
         tflite: what `quantize` made of that.
     """
     layers = [layer.name for layer in ranged(model)]
-    taken = taken_over(float_tflite, tflite)
-    lost = [name for name in layers if name not in taken]
+    matches = taken_over(float_tflite, tflite)
+    lost = [name for name in layers if name not in matches]
     if not lost:
         return ()
     more = ", ..." * (len(lost) > _LISTED)

@@ -118,17 +118,17 @@ def load(data: bytes) -> Program:
 
 def _ethos_u_operator(model: Table, graph: Table) -> Table:
     codes = model.tables(1)
-    found, others = [], []
+    operators, others = [], []
     for operator in graph.tables(3):
         index = operator.scalar(0, "I")
         if index >= len(codes):
             raise UnspoolError(f"an operator has code {index}, but there are {len(codes)} codes")
         custom = codes[index].text(1)
         if custom == CUSTOM_CODE:
-            found.append(operator)
+            operators.append(operator)
         else:
             others.append(custom or _builtin_name(codes[index]))
-    if not found:
+    if not operators:
         raise UnspoolError(
             "the file holds no ethos-u operator: it was not compiled by Vela, or all of it was left"
             " on the CPU"
@@ -139,9 +139,9 @@ def _ethos_u_operator(model: Table, graph: Table) -> Table:
             f" ({', '.join(sorted(set(others)))}):"
             " the simulator runs networks that are on the NPU as a whole"
         )
-    if len(found) > 1:
-        raise UnspoolError(f"the file holds {len(found)} ethos-u operators, expected 1")
-    return found[0]
+    if len(operators) > 1:
+        raise UnspoolError(f"the file holds {len(operators)} ethos-u operators, expected 1")
+    return operators[0]
 
 
 def _builtin_name(code: Table) -> str:

@@ -179,10 +179,10 @@ def _align(operands: Operands, a: Ints, b: Ints) -> tuple[Ints, Ints]:
         raise UnspoolError(f"IFM scale mode {mode} on {8 * size}-bit operands")
     if operands.operand_rounding is not Rounding.TFL:
         raise UnspoolError(f"an operand scale with rounding {operands.operand_rounding.name}")
-    left = _LEFT_SHIFT[size]
+    left_shift = _LEFT_SHIFT[size]
     if mode == 1:
-        return operand_scale(a, factor.multiplier, factor.shift, left), b << left - 1
-    return a << left - 1, operand_scale(b, factor.multiplier, factor.shift, left)
+        return operand_scale(a, factor.multiplier, factor.shift, left_shift), b << left_shift - 1
+    return a << left_shift - 1, operand_scale(b, factor.multiplier, factor.shift, left_shift)
 
 
 def _add(operands: Operands, a: Ints, b: Ints) -> Ints:

@@ -49,9 +49,9 @@ def read_ends(graph: Table, operator: Table, offsets: Sequence[int]) -> Ends:
             " expected 5 or more and 1 or more"
         )
     is_variable = [bool(tensor.scalar(_IS_VARIABLE, "b")) for tensor in tensors]
-    given = {int(i) for field in (_INPUTS, _OUTPUTS) for i in graph.numbers(field, "i4")}
+    network_tensors = {int(i) for field in (_INPUTS, _OUTPUTS) for i in graph.numbers(field, "i4")}
     variables, written = (
-        tuple(i for i in indices if is_variable[i] and i not in given)
+        tuple(i for i in indices if is_variable[i] and i not in network_tensors)
         for indices in (inputs[4:], outputs)
     )
     _check_in_place(tensors, offsets, variables, written)

@@ -99,8 +99,10 @@ def infer(
     operations = decode(program.stream)
     memory_bytes = program.scratch_size + (program.fast_size or 0) + 1
     step = max(1, min(MAX_BATCH, _BATCH_BYTES // memory_bytes))
-    given = list(zip((*program.variables, *program.inputs), (*variables, *inputs), strict=True))
-    taken = [
+    input_values = list(
+        zip((*program.variables, *program.inputs), (*variables, *inputs), strict=True)
+    )
+    output_values = [
         (tensor, np.empty((samples, *sample_shape(tensor)), tensor.dtype))
         for tensor in (*program.outputs, *program.variables)
     ]
@@ -108,12 +110,12 @@ def infer(
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         memory = Memory(program, part.stop - part.start)
-        for tensor, values in given:
+        for tensor, values in input_values:
             _store(memory, tensor, values[part])
         _run_batch(Machine(program, memory, max_work, cache), operations, after)
-        for tensor, result in taken:
+        for tensor, result in output_values:
             result[part] = _fetch(memory, tensor)
-    results: list[Array] = [result for _, result in taken]
+    results: list[Array] = [result for _, result in output_values]
     return results[: len(program.outputs)], results[len(program.outputs) :]
 
 

@@ -22,13 +22,13 @@ def as_html(report: Report) -> str:
     return visible(environment().get_template("report.html.jinja").render(values))
 
 
-def add_drift(page: str, found: Drift) -> str:
+def add_drift(page: str, stream_drift: Drift) -> str:
     """Put how far a stream strays into a page that `as_html` made without it, or with another.
 
     The page itself where it is not one of these.
     """
     parts = environment().get_template("parts.html.jinja").module
-    section = drift(found)
+    section = drift(stream_drift)
     for part in ("link", "section"):
         start, end = f"<!-- drift {part} -->", f"<!-- /drift {part} -->"
         before, opened, rest = page.partition(start)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unspool import stages
-from unspool.before_work import told
+from unspool.before_work import warn
 from unspool.compilation import targets
 from unspool.compilation.in_parts import CompiledPart, CompiledParts, together
 from unspool.compilation.targets import Target
@@ -54,18 +54,18 @@ def chained(
     Raises:
         UnspoolError: as `deploy_in_parts`.
     """
-    made = cut(model, time_steps, full_length=options.full_length)
-    if not any(part.is_loop for part in made.parts):
+    cut_model = cut(model, time_steps, full_length=options.full_length)
+    if not any(part.is_loop for part in cut_model.parts):
         raise UnspoolError(
             f"model {model.name!r}: no recurrent layer of it can be called several times for a "
             "sequence: it lies within another layer, or begins with an image, or with one value "
             "for several states; expected no `steps_per_call`"
         )
     work = _Work(options, options.target or targets.target(), clock, steps_per_call)
-    parts = work.parts(made, arrays)
+    parts = work.parts(cut_model, arrays)
     binaries = [part.binary for part in parts]
-    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], made.ends)
-    return Chain(model, made, parts), together(binaries, made.ends, sizes)
+    sizes = handed_on(binaries, [part.quantized_tflite for part in parts], cut_model.ends)
+    return Chain(model, cut_model, parts), together(binaries, cut_model.ends, sizes)
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ class _Work:
     clock: Clock
     steps_per_call: int
 
-    def parts(self, made: Cut, arrays: Sequence[np.ndarray]) -> tuple[Forms, ...]:
+    def parts(self, cut_model: Cut, arrays: Sequence[np.ndarray]) -> tuple[Forms, ...]:
         """All parts, in the order in which they run."""
-        values = linked.fed(made.ends, arrays)
+        values = linked.fed(cut_model.ends, arrays)
         ranges: dict[str, Range] = {}
-        done = []
-        for part in made.parts:
+        part_forms = []
+        for part in cut_model.parts:
             read = linked.taken(part.inputs, values)
             forms = self.forms(part, read, ranges)
-            ranges |= _given(forms)
+            ranges |= _output_ranges(forms)
             values |= linked.given_by(part.outputs, evaluation.predict(part.model, read))
-            done.append(forms)
-        return tuple(done)
+            part_forms.append(forms)
+        return tuple(part_forms)
 
     def forms(self, part: Part, read: Sequence[np.ndarray], ranges: Mapping[str, Range]) -> Forms:
         """A part as far as its binary, whose inputs keep the ranges that they were given with."""
@@ -101,7 +101,7 @@ class _Work:
         }
         way = replace(way, calibrate=partial(_with_ranges, way.calibrate, known))
         calibrated, tflite = stages.quantized(part.model, read, way, self.clock)
-        warned = told(lost_ranges(part.model, calibrated.float_tflite, tflite))
+        warned = warn(lost_ranges(part.model, calibrated.float_tflite, tflite))
         kib = self.options.resident_weights
         compiled, resident = compiled_for(tflite, self.target, kib, self.clock)
         binary = CompiledPart(compiled, part.inputs, part.outputs, steps)
@@ -127,7 +127,7 @@ _NEAR = 0.01
 """How far a range may be from that which it is given with, of its width, to be made the same."""
 
 
-def _given(forms: Forms) -> dict[str, Range]:
+def _output_ranges(forms: Forms) -> dict[str, Range]:
     """The ranges of what a part gives."""
     graph = flatbuffer.look(forms.calibrated.float_tflite).subgraphs[0]
     ranges = forms.calibrated.calibration.ranges
@@ -149,13 +149,13 @@ def _with_ranges(
     Then their bytes are handed on as they are. An input that is tied to others, by a Concatenate,
     may have a wider one.
     """
-    found = calibrate(float_tflite, data, **options)
-    ranges = dict(found.ranges)
-    for tie in found.observations.ties if found.observations else ():
+    calibration = calibrate(float_tflite, data, **options)
+    ranges = dict(calibration.ranges)
+    for tie in calibration.observations.ties if calibration.observations else ():
         for name in known.keys() & set(tie):
             if _are_near(ranges[name], known[name]):
                 ranges |= dict.fromkeys(ranges.keys() & set(tie), known[name])
-    return replace(found, ranges=ranges)
+    return replace(calibration, ranges=ranges)
 
 
 def _are_near(one: Range, other: Range) -> bool:

@@ -100,8 +100,10 @@ class Chain(Network):
         values = self.values("tflm", sample)
         for number, each in enumerate(self.parts, 1):
             read = taken(each.part.inputs, values)
-            given = [prediction.predict(each.form(place), read, place) for place in ("npu", "tflm")]
-            found = compare(each.binary.compiled, each.quantized_tflite, read, *given)
-            if found.equal < found.samples:
-                return f"{found.first_difference} of part {number}"
+            outputs = [
+                prediction.predict(each.form(place), read, place) for place in ("npu", "tflm")
+            ]
+            simulation = compare(each.binary.compiled, each.quantized_tflite, read, *outputs)
+            if simulation.equal < simulation.samples:
+                return f"{simulation.first_difference} of part {number}"
         return "no part that differs by itself"

@@ -10,7 +10,7 @@ from unspool.frontend.graph import admitted, functional
 from unspool.parts import masks, reading
 from unspool.parts.masks import Masked
 from unspool.parts.operations import Form, Graph, Key, Operation, Way
-from unspool.parts.places import Places, first, given, places, taken
+from unspool.parts.places import Places, first, input_form, output_form, places
 from unspool.support._tensorflow import keras
 from unspool.tflite.masks import Mask
 from unspool.unrolling import taken as taken_by
@@ -65,8 +65,8 @@ def cut(model: Any, time_steps: int | None = None, *, full_length: bool = False)
         UnspoolError: a mask cannot be handed on, or the length stays open.
     """
     whole = _of_length(model, time_steps)
-    made = reading.read(whole, Masked() if full_length else masks.follow(whole))
-    return _Cutting(whole, made, places(made)).done()
+    operation_graph = reading.read(whole, Masked() if full_length else masks.follow(whole))
+    return _Cutting(whole, operation_graph, places(operation_graph)).as_cut()
 
 
 def _of_length(model: Any, time_steps: int | None) -> Any:
@@ -84,9 +84,9 @@ def _of_length(model: Any, time_steps: int | None) -> Any:
 
 def _run(model: Any, inputs: list[Any], instead: Callable[[Any], Any]) -> Any:
     """The model on new inputs, with `instead(layer)` called in place of each layer."""
-    given = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
+    tensors = functional(model)._run_through_graph(admitted(inputs), operation_fn=instead)
     outputs: list[Any] = []
-    for tensor in keras.tree.flatten(given):
+    for tensor in keras.tree.flatten(tensors):
         is_there = any(tensor is other for other in (*inputs, *outputs))
         outputs.append(keras.layers.Identity()(tensor) if is_there else tensor)
     return keras.Model(alone(inputs), alone(outputs), name=model.name)
@@ -99,8 +99,8 @@ def _flat(layer: Any) -> Any:
     inner = functional(layer)
 
     def call(*inputs: Any, **_: Any) -> Any:
-        taken = keras.tree.pack_sequence_as(inner._inputs_struct, keras.tree.flatten(inputs))
-        return inner._run_through_graph(taken, operation_fn=_flat)
+        arguments = keras.tree.pack_sequence_as(inner._inputs_struct, keras.tree.flatten(inputs))
+        return inner._run_through_graph(arguments, operation_fn=_flat)
 
     return call
 
@@ -112,37 +112,37 @@ class _Open:
     Attributes:
         scopes: gives its inputs their names.
         inputs: by what they take, and the layer that begins with it as a state, else "".
-        made: its tensors.
+        tensors: those that it has, by what they stand for and their form.
         outputs: what it hands on.
     """
 
     scopes: Scopes
     inputs: dict[tuple[Port, str], Any] = field(default_factory=dict)
-    made: dict[tuple[Key, Form], Any] = field(default_factory=dict)
+    tensors: dict[tuple[Key, Form], Any] = field(default_factory=dict)
     outputs: dict[Port, Any] = field(default_factory=dict)
 
 
 class _Cutting:
     """Makes parts from what is asked of them, from the model's outputs on."""
 
-    def __init__(self, model: Any, made: Graph, where: Places) -> None:
-        self.model, self.graph, self.where = model, made, where
+    def __init__(self, model: Any, operation_graph: Graph, where: Places) -> None:
+        self.model, self.graph, self.where = model, operation_graph, where
         self.parts: dict[int, _Open] = {}
         inputs = [described.name for described in structure.inputs(model)]
-        computed = made.masks.computed
-        new = (made.masks.masks[key].input for key in computed)
+        computed = operation_graph.masks.computed
+        new = (operation_graph.masks.masks[key].input for key in computed)
         ends = (*inputs, *structure.output_names(model), *new)
         keys = (*map(id, (*model.inputs, *model.outputs)), *computed)
         self.names = dict(zip(keys, _apart(ends), strict=True))
-        self.giving = {key: each for each in made.operations for key in each.outputs}
+        self.giving = {key: each for each in operation_graph.operations for key in each.outputs}
 
-    def done(self) -> Cut:
+    def as_cut(self) -> Cut:
         """The model, cut."""
         outputs = tuple(self._handed_on(key).value for key in self.graph.outputs)
         parts = tuple(self._part(number) for number in sorted(self.parts))
         inputs = tuple(self.names[key] for key in self.graph.inputs)
         masks = {key: self._mask(key) for key in self.graph.masks.masks}
-        padding = tuple(tuple(masks[key] for key in each) for each in self.graph.masks.given)
+        padding = tuple(tuple(masks[key] for key in each) for each in self.graph.masks.outputs)
         return Cut(self.model, parts, Ends(inputs, outputs, tuple(masks.values()), padding))
 
     def _mask(self, key: Key) -> Mask:
@@ -175,16 +175,18 @@ class _Cutting:
     def _value(self, key: Key, form: Form, number: int) -> Any:
         """A tensor in a part, in one of the forms."""
         part = self._open(number)
-        if (key, form) not in part.made:
+        if (key, form) not in part.tensors:
             if (repeated := self.graph.repeated.get(key)) is not None:
                 way = Way(form, form)
-                read = [self._value(k, taken(self.graph, way, k), number) for k in repeated.inputs]
-                (part.made[key, form],) = repeated.call(read)
+                read = [
+                    self._value(k, input_form(self.graph, way, k), number) for k in repeated.inputs
+                ]
+                (part.tensors[key, form],) = repeated.call(read)
             elif self.where[key].get(form) == number:
                 self._run(self.giving[key], self._way(key, form), number)
             else:
-                part.made[key, form] = self._read(key, form == "backward", number)
-        return part.made[key, form]
+                part.tensors[key, form] = self._read(key, form == "backward", number)
+        return part.tensors[key, form]
 
     def _open(self, number: int) -> _Open:
         """A part, in which no input gets the name of a layer."""
@@ -197,17 +199,17 @@ class _Cutting:
 
     def _way(self, key: Key, form: Form) -> Way:
         ways = self.giving[key].ways
-        return next(way for way in ways if given(self.graph, way, key) == form)
+        return next(way for way in ways if output_form(self.graph, way, key) == form)
 
     def _run(self, operation: Operation, way: Way, number: int) -> None:
         read = [
             self._first_state(k, operation, number)
             if k in operation.states and number % 2
-            else self._value(k, taken(self.graph, way, k), number)
+            else self._value(k, input_form(self.graph, way, k), number)
             for k in operation.inputs
         ]
         for key, tensor in zip(operation.outputs, operation.call(read), strict=True):
-            self.parts[number].made[key, given(self.graph, way, key)] = tensor
+            self.parts[number].tensors[key, output_form(self.graph, way, key)] = tensor
 
     def _first_state(self, key: Key, operation: Operation, number: int) -> Any:
         """What a layer in a loop begins with: an input of its own, which may be scaled."""
@@ -227,18 +229,18 @@ class _Cutting:
             name = port.value if key not in self.giving else f"{port.value}_in"
             name = f"{name}_backwards" if backwards else name
             shape, dtype = self.graph.shapes[key], self.graph.dtypes[key]
-            given = keras.Input(shape[1:], dtype=dtype, name=part.scopes.give(name))
-            part.inputs[port, begins] = given
+            tensor = keras.Input(shape[1:], dtype=dtype, name=part.scopes.give(name))
+            part.inputs[port, begins] = tensor
         return part.inputs[port, begins]
 
 
 def _apart(names: Sequence[str]) -> list[str]:
     """Names made distinct: later ones get a number where they are taken."""
-    found: list[str] = []
+    unique_names: list[str] = []
     for name in names:
         number, chosen = 1, name
-        while chosen in found:
+        while chosen in unique_names:
             number += 1
             chosen = f"{name}_{number}"
-        found.append(chosen)
-    return found
+        unique_names.append(chosen)
+    return unique_names

@@ -25,15 +25,15 @@ def both_ways(
         (layer.forward_layer, FORWARD, states[:middle], begin[:half_of]),
         (layer.backward_layer, BACKWARD, states[middle:], begin[half_of:]),
     ):
-        made = from_the_front(part, f"{layer.name}_{way.takes}", node)
-        half, *_ = keras.tree.flatten(made.compute_output_spec(node.input_tensors[0]))
+        half_layer = from_the_front(part, f"{layer.name}_{way.takes}", node)
+        half, *_ = keras.tree.flatten(half_layer.compute_output_spec(node.input_tensors[0]))
         halves[id(half)] = half
         if layer.return_sequences:
             sequences.add(id(half))
         merged.append(id(half))
-        taken = (read, *first, *masks)
-        call = _called(made, len(first))
-        yield Operation(made.name, taken, (id(half), *own), (way,), call, first)
+        inputs = (read, *first, *masks)
+        call = _called(half_layer, len(first))
+        yield Operation(half_layer.name, inputs, (id(half), *own), (way,), call, first)
     merge = MERGES[layer.merge_mode](name=layer.name) if layer.merge_mode else list
     yield Operation(
         layer.name,
@@ -49,17 +49,19 @@ def _called(layer: Any, states: int) -> Callable[[Sequence[Any]], list[Any]]:
 
     def call(tensors: Sequence[Any]) -> list[Any]:
         sequence, first, valid = tensors[0], tensors[1 : 1 + states], tensors[1 + states :]
-        given = {"initial_state": list(first)} if first else {}
+        arguments = {"initial_state": list(first)} if first else {}
         if valid:
-            given["mask"] = joined(valid)
-        return list(keras.tree.flatten(layer(sequence, **given)))
+            arguments["mask"] = joined(valid)
+        return list(keras.tree.flatten(layer(sequence, **arguments)))
 
     return call
 
 
 def from_the_front(layer: Any, name: str, node: Any) -> Any:
     """A recurrent layer with the same weights, that takes a node's sequence as it is given."""
-    made = type(layer).from_config({**layer.get_config(), "go_backwards": False, "name": name})
-    made.build(node.input_tensors[0].shape)
-    made.set_weights(layer.get_weights())
-    return made
+    forward_copy = type(layer).from_config(
+        {**layer.get_config(), "go_backwards": False, "name": name}
+    )
+    forward_copy.build(node.input_tensors[0].shape)
+    forward_copy.set_weights(layer.get_weights())
+    return forward_copy

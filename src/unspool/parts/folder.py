@@ -75,15 +75,15 @@ class InFolder:
 
     def _described(self) -> dict[str, OpenInput]:
         """The network's inputs, as samples hold them."""
-        found: dict[str, OpenInput] = {}
+        open_inputs: dict[str, OpenInput] = {}
         for part in self.parts:
             described = Signature(part.tflite).of_samples()
             for port, each in zip(part.inputs, described, strict=True):
-                if not port.backwards or port.value not in found:
-                    found[port.value] = OpenInput(
+                if not port.backwards or port.value not in open_inputs:
+                    open_inputs[port.value] = OpenInput(
                         port.value, each.shape, each.dtype, rows=each.rows
                     )
-        return {name: found[name] for name in self.ends.inputs}
+        return {name: open_inputs[name] for name in self.ends.inputs}
 
     def _heads(self) -> dict[str, Head]:
         """How each output is read."""
@@ -116,14 +116,14 @@ def read(folder: Path, report: Mapping[str, Any], kind: str) -> InFolder:
             for number, part in enumerate(described, 1)
         )
         steps = tuple(_steps(part["steps_per_call"]) for part in described)
-        found = InFolder(parts, steps, _ends(report))
-        _check(found)
+        network = InFolder(parts, steps, _ends(report))
+        _check(network)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnspoolError(
             f"{folder / 'report.json'}: does not say how the parts of the network belong together "
             f"({error}); deploy again"
         ) from None
-    return found
+    return network
 
 
 def _ends(report: Mapping[str, Any]) -> Ends:
@@ -158,14 +158,14 @@ def _port(described: Mapping[str, Any]) -> Port:
     return port
 
 
-def _check(found: InFolder) -> None:
+def _check(network: InFolder) -> None:
     """Check that all that is there was given once, and is read by a part or an output.
 
     A part has as many inputs and outputs as its file has.
     """
-    _check_masks(found.ends)
-    there, read = list(found.ends.fed), {*found.ends.outputs, *computed(found.ends.masks)}
-    for number, part in enumerate(found.parts, 1):
+    _check_masks(network.ends)
+    there, read = list(network.ends.fed), {*network.ends.outputs, *computed(network.ends.masks)}
+    for number, part in enumerate(network.parts, 1):
         signature = Signature(part.tflite)
         counts = len(signature.inputs), len(signature.outputs)
         if counts != (len(part.inputs), len(part.outputs)):
@@ -180,7 +180,7 @@ def _check(found: InFolder) -> None:
             raise ValueError(f"{name!r} is given {count} times")
         if name not in read:
             raise ValueError(f"nothing reads {name!r}")
-    missing = [name for name in found.ends.outputs if name not in there[len(found.ends.fed) :]]
+    missing = [name for name in network.ends.outputs if name not in there[len(network.ends.fed) :]]
     if missing:
         raise ValueError(f"nothing gives output {missing[0]!r}")
 

@@ -23,13 +23,13 @@ class Masked:
         tensors: these tensors, by id: inputs of the model, or new ones for masks that are computed
             from them.
         read: id of a call of a layer -> ids of the masks of which one must be 1.
-        given: the same for each of the model's outputs.
+        outputs: the same for each of the model's outputs.
     """
 
     masks: Mapping[int, Mask] = field(default_factory=dict)
     tensors: Mapping[int, Any] = field(default_factory=dict)
     read: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    given: tuple[tuple[int, ...], ...] = ()
+    outputs: tuple[tuple[int, ...], ...] = ()
 
     @property
     def computed(self) -> tuple[int, ...]:
@@ -53,8 +53,8 @@ def follow(model: Any) -> Masked:
     for node in graph.nodes(model):
         if not node.is_input and not graph.makes_mask(model, node):
             read[id(node)] = _read(node, masks)
-    given = [masks.of(tensor) or () for tensor in model.outputs]
-    return _named(model, tuple(begun), read, given)
+    output_sources = [masks.of(tensor) or () for tensor in model.outputs]
+    return _named(model, tuple(begun), read, output_sources)
 
 
 def _either(one: Sources, other: Sources) -> Sources:
@@ -87,20 +87,23 @@ def _is_cleared(source: Source) -> bool:
 
 
 def _named(
-    model: Any, sources: Sequence[Source], read: Mapping[int, Sources], given: Sequence[Sources]
+    model: Any,
+    sources: Sequence[Source],
+    read: Mapping[int, Sources],
+    output_sources: Sequence[Sources],
 ) -> Masked:
     """The masks that are read, under names that no other input has."""
     names = [tensor.name for tensor in structure.inputs(model)]
-    used = {source for each in (*read.values(), *given) for source in each}
-    kept = sorted(used, key=lambda source: (source.position, sources.index(source)))
-    masks = renamed([_mask(source, names) for source in kept], names)
-    tensors = [_tensor(model, source) for source in kept]
-    key = {source: id(tensor) for source, tensor in zip(kept, tensors, strict=True)}
+    used = {source for each in (*read.values(), *output_sources) for source in each}
+    mask_sources = sorted(used, key=lambda source: (source.position, sources.index(source)))
+    masks = renamed([_mask(source, names) for source in mask_sources], names)
+    tensors = [_tensor(model, source) for source in mask_sources]
+    key = {source: id(tensor) for source, tensor in zip(mask_sources, tensors, strict=True)}
     return Masked(
         masks=dict(zip(map(id, tensors), masks, strict=True)),
         tensors={id(tensor): tensor for tensor in tensors},
         read={node: tuple(key[source] for source in each) for node, each in read.items()},
-        given=tuple(tuple(key[source] for source in each) for each in given),
+        outputs=tuple(tuple(key[source] for source in each) for each in output_sources),
     )
 
 

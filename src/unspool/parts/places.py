@@ -20,31 +20,33 @@ _INPUT = -1  # before the first part
 def places(graph: Graph) -> Places:
     """Where each tensor of a graph can first be computed, in each form."""
     there = (*graph.inputs, *graph.repeated, *graph.masks.computed)
-    found: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in there}
+    known_places: dict[Key, dict[Form, int]] = {key: {"whole": _INPUT} for key in there}
     lengths: dict[int, set[int]] = {}
     for operation in graph.operations:
-        for way in _worth(graph, operation, found):
-            part = _first(graph, operation, way, found, lengths)
+        for way in _worth(graph, operation, known_places):
+            part = _first(graph, operation, way, known_places, lengths)
             if part is not None:
-                lengths.setdefault(part, set()).update(_read(graph, operation, way, part, found))
+                lengths.setdefault(part, set()).update(
+                    _read(graph, operation, way, part, known_places)
+                )
                 for key in operation.outputs:
-                    found.setdefault(key, {})[given(graph, way, key)] = part
-    return found
+                    known_places.setdefault(key, {})[output_form(graph, way, key)] = part
+    return known_places
 
 
-def _worth(graph: Graph, operation: Operation, found: Places) -> tuple[Way, ...]:
+def _worth(graph: Graph, operation: Operation, known_places: Places) -> tuple[Way, ...]:
     """The ways of an operation; what reads a sequence that is there at once alone is done there."""
-    read = [found[key] for key in operation.inputs if key in graph.timed]
+    read = [known_places[key] for key in operation.inputs if key in graph.timed]
     is_there = any(at.keys() == {"whole"} and at["whole"] != _INPUT for at in read)
     return (WHOLE,) if is_there and WHOLE in operation.ways else operation.ways
 
 
-def given(graph: Graph, way: Way, key: Key) -> Form:
+def output_form(graph: Graph, way: Way, key: Key) -> Form:
     """The form in which an operation gives one of its outputs."""
     return way.gives if key in graph.timed or way.gives == "whole" else "last"
 
 
-def taken(graph: Graph, way: Way, key: Key) -> Form:
+def input_form(graph: Graph, way: Way, key: Key) -> Form:
     """The form in which an operation takes one of its inputs."""
     if way.takes == "whole" or key in graph.timed:
         return way.takes
@@ -58,7 +60,11 @@ def first(at: Mapping[Form, int]) -> tuple[Form, int]:
 
 
 def _first(
-    graph: Graph, operation: Operation, way: Way, found: Places, lengths: Mapping[int, set[int]]
+    graph: Graph,
+    operation: Operation,
+    way: Way,
+    known_places: Places,
+    lengths: Mapping[int, set[int]],
 ) -> int | None:
     """The first part in which all that an operation takes can be read; None where there is none.
 
@@ -66,28 +72,32 @@ def _first(
         graph: what the operation is of.
         operation: to be placed.
         way: how it is done.
-        found: where each tensor that it reads can be had.
+        known_places: where each tensor that it reads can be had.
         lengths: number of a part -> time steps of the sequences that it reads.
     """
     for part in range(0 if way.takes == "whole" else 1, 2 * len(graph.operations) + 2, 2):
         can_be_read = all(
-            _can_be_read(graph, key, taken(graph, way, key), part, found)
+            _can_be_read(graph, key, input_form(graph, way, key), part, known_places)
             for key in operation.inputs
         )
         if can_be_read and (
             part % 2 == 0
-            or _are_multiples(lengths.get(part, set()) | _read(graph, operation, way, part, found))
+            or _are_multiples(
+                lengths.get(part, set()) | _read(graph, operation, way, part, known_places)
+            )
         ):
             return part
     return None
 
 
-def _read(graph: Graph, operation: Operation, way: Way, part: int, found: Places) -> set[int]:
+def _read(
+    graph: Graph, operation: Operation, way: Way, part: int, known_places: Places
+) -> set[int]:
     """Time steps of the sequences of earlier parts that an operation takes in a part."""
     return {
         graph.shapes[key][1] or 1
         for key in operation.inputs
-        if key in graph.timed and found[key].get(taken(graph, way, key)) != part
+        if key in graph.timed and known_places[key].get(input_form(graph, way, key)) != part
     }
 
 
@@ -96,9 +106,9 @@ def _are_multiples(lengths: set[int]) -> bool:
     return all(length % min(lengths) == 0 for length in lengths)
 
 
-def _can_be_read(graph: Graph, key: Key, form: Form, part: int, found: Places) -> bool:
-    if found[key].get(form) == part:
+def _can_be_read(graph: Graph, key: Key, form: Form, part: int, known_places: Places) -> bool:
+    if known_places[key].get(form) == part:
         return True
     # An image that each call of a loop takes would be read as a sequence.
     is_image = key not in graph.timed and len(graph.shapes[key]) > 2
-    return first(found[key])[1] < part and not (part % 2 and is_image)
+    return first(known_places[key])[1] < part and not (part % 2 and is_image)

@@ -70,14 +70,18 @@ def _repeated(
     model: Any, operations: Sequence[Operation], scaled: Mapping[Key, Operation], small: set[Key]
 ) -> Mapping[Key, Operation]:
     """These, and what computes little of inputs, or of what is computed so, step by step."""
-    found, inputs, outputs = dict(scaled), set(map(id, model.inputs)), set(map(id, model.outputs))
+    repeated, inputs, outputs = (
+        dict(scaled),
+        set(map(id, model.inputs)),
+        set(map(id, model.outputs)),
+    )
     for each in operations:
         (key, *others) = each.outputs
-        is_of_inputs = bool(each.inputs) and inputs.union(found).issuperset(each.inputs)
+        is_of_inputs = bool(each.inputs) and inputs.union(repeated).issuperset(each.inputs)
         is_by_step = each.ways == (FORWARD, BACKWARD, WHOLE) and not others
         if is_by_step and is_of_inputs and key in small and key not in outputs:
-            found[key] = each
-    return found
+            repeated[key] = each
+    return repeated
 
 
 def _scaled(model: Any, lead: Leading) -> Operation:
@@ -128,9 +132,9 @@ def _states(node: Any, sequences: set[Key]) -> tuple[Key, ...] | None:
     """
     if not isinstance(node.operation, keras.layers.RNN | keras.layers.Bidirectional):
         return ()
-    given = given_states(node)
-    keys = tuple(map(id, given))
-    is_value = all(len(tensor.shape) == 2 for tensor in given) and sequences.isdisjoint(keys)
+    states = given_states(node)
+    keys = tuple(map(id, states))
+    is_value = all(len(tensor.shape) == 2 for tensor in states) and sequences.isdisjoint(keys)
     return keys if is_value and len(set(keys)) == len(keys) else None
 
 
@@ -142,19 +146,23 @@ def _read(node: Any) -> tuple[Key, ...]:
 
 def _ways(node: Any, sequences: set[Key], states: tuple[Key, ...] | None) -> tuple[Way, ...]:
     """How a node may be done, whose states are what `_states` gives."""
-    layer, given = node.operation, [id(tensor) in sequences for tensor in node.outputs]
+    layer, are_sequences = node.operation, [id(tensor) in sequences for tensor in node.outputs]
     is_recurrent = isinstance(layer, keras.layers.RNN)
     if sequences.isdisjoint(_read(node)):
-        return (WHOLE,) if is_recurrent or any(given) else (LAST, WHOLE)
+        return (WHOLE,) if is_recurrent or any(are_sequences) else (LAST, WHOLE)
     if is_recurrent:
         if states is None:
             return (WHOLE,)
         return (TURNED,) if layer.go_backwards else (FORWARD,)
     if graph.is_graph(layer):
         return (FORWARD,) if smallest_chunk(layer, CALLS) == 1 else (WHOLE,)
-    found = step(node, sequences, (0, 0), CALLS)
-    if found.problem or any(found.zeros):
+    call_step = step(node, sequences, (0, 0), CALLS)
+    if call_step.problem or any(call_step.zeros):
         return (WHOLE,)
-    if found.reads_windows or (found.taken, found.given) != (1, 1) or not all(given):
+    if (
+        call_step.reads_windows
+        or (call_step.taken, call_step.given) != (1, 1)
+        or not all(are_sequences)
+    ):
         return (FORWARD, WHOLE)
     return (FORWARD, BACKWARD, WHOLE)

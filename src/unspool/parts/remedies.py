@@ -71,9 +71,11 @@ def _tried(asked: Asked, reference: Sequence[np.ndarray], remedy: Remedy) -> Rem
         chain, compiled = chained(subject, asked.samples, *steps, options, Clock(None))
     chain = replace(chain, trained=asked.model)
     outputs = chain.run("tflm", list(asked.samples))
-    found = quality.judge(outputs, reference, chain.output_names, chain.heads)
+    output_quality = quality.judge(outputs, reference, chain.output_names, chain.heads)
     if name != "activations":
-        return replace(remedy, quality=found)
+        return replace(remedy, quality=output_quality)
     on_cpu = tuple(operator.kind for operator in compiled.cpu_operators)
     sram = compiled.sram_kib
-    return replace(remedy, quality=found, cycles=compiled.cycles, sram_kib=sram, on_cpu=on_cpu)
+    return replace(
+        remedy, quality=output_quality, cycles=compiled.cycles, sram_kib=sram, on_cpu=on_cpu
+    )

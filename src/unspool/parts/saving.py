@@ -8,16 +8,16 @@ from unspool.support import files
 from unspool.support.files import AnyPath
 
 
-def save(done: DeploymentInParts, folder: AnyPath) -> dict[str, int]:
+def save(deployment: DeploymentInParts, folder: AnyPath) -> dict[str, int]:
     """Write the files of all parts to a folder; returns file name -> bytes.
 
     `model_1_float.tflite`, `model_1_int8.tflite` (or int16), `model_1_vela.tflite`, and so on.
     """
     sizes = {}
-    for number, part in enumerate(done.chain.parts, 1):
+    for number, part in enumerate(deployment.chain.parts, 1):
         contents = {
             "float": part.calibrated.float_tflite,
-            done.activations: part.quantized_tflite,
+            deployment.activations: part.quantized_tflite,
             "vela": part.binary.compiled.tflite,
         }
         for kind, content in contents.items():

@@ -20,7 +20,7 @@ def cells(model: flatbuffer.Model, role_of: Mapping[str, str]) -> frozenset[str]
     operators = flatbuffer.graph_operators(model)
     readers = flatbuffer.readers(operators)
     products = {op.outputs[0]: op for op in operators if op.kind == "MUL"}
-    found: set[str] = set()
+    cell_roles: set[str] = set()
     for op in operators:
         written = op.outputs[0]
         if op.kind != "ADD" or all(reader.kind != "TANH" for reader in readers.get(written, [])):
@@ -28,5 +28,5 @@ def cells(model: flatbuffer.Model, role_of: Mapping[str, str]) -> frozenset[str]
         for name in op.inputs:
             factors = products[name].inputs if name in products else ()
             if role_of[written] in {role_of[factor] for factor in factors}:
-                found |= {role_of[written], role_of[name]}
-    return frozenset(name for name, role in role_of.items() if role in found)
+                cell_roles |= {role_of[written], role_of[name]}
+    return frozenset(name for name, role in role_of.items() if role in cell_roles)

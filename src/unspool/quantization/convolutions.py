@@ -34,13 +34,13 @@ class Convolutions:
         `<output>/values`, `<output>/knots` and `<output>/sum`.
         """
         (source,), (target,) = op.inputs, op.outputs
-        given, wanted = self._graph.tensors[source], self._graph.tensors[target]
-        size = [1, int(np.prod(given.shape[:-1])), int(given.shape[-1])]
-        asked = (function, _stored(given), _stored(wanted), _TYPES[given.type])
+        input_tensor, output_tensor = self._graph.tensors[source], self._graph.tensors[target]
+        size = [1, int(np.prod(input_tensor.shape[:-1])), int(input_tensor.shape[-1])]
+        asked = (function, _stored(input_tensor), _stored(output_tensor), _TYPES[input_tensor.type])
         first, last = layers(*asked, self._numbers.setdefault(asked, len(self._numbers)))
-        values = self._image(wanted, "values", [*size, 1], _stored(given))
-        knots = self._image(wanted, "knots", [*size, len(first.kernel)], first.output)
-        total = self._image(wanted, "sum", [*size, 1], last.output)
+        values = self._image(output_tensor, "values", [*size, 1], _stored(input_tensor))
+        knots = self._image(output_tensor, "knots", [*size, len(first.kernel)], first.output)
+        total = self._image(output_tensor, "sum", [*size, 1], last.output)
         return [
             self._reshape(source, values),
             self._convolution(values, knots, first),

@@ -88,12 +88,12 @@ def fold(model: flatbuffer.Model, activations: str) -> dict[bytes, Curve]:
 def unfold(model: flatbuffer.Model, curves: Mapping[bytes, Curve]) -> None:
     """Put convolutions in the place of a quantized model's curves."""
     graph = model.subgraphs[0]
-    made = Convolutions(model)
+    convolutions = Convolutions(model)
     operators: list[Any] = []
     for op in graph.operators:
         curve = curves.get(graph.tensors[op.outputs[0]].name)
         if curve and flatbuffer.operator_kind(model, op) == KIND:
-            operators += made.in_place_of(op, curve)
+            operators += convolutions.in_place_of(op, curve)
         else:
             operators.append(op)
     graph.operators = operators

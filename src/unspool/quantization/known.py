@@ -18,26 +18,26 @@ def known_ranges(model: flatbuffer.Model) -> dict[str, Range]:
     Args:
         model: a float one, with its marks.
     """
-    found: dict[str, Range] = {}
+    ranges: dict[str, Range] = {}
     for each in marks.read(model).ranged:
         known = Range(each.minimum, each.maximum)
-        found[each.tensor] = found.get(each.tensor, known) | known
-    if not found:
+        ranges[each.tensor] = ranges.get(each.tensor, known) | known
+    if not ranges:
         return {}
     operators = flatbuffer.graph_operators(model)
     for op in reversed(operators):
-        if op.kind in (*_WHOLE, *JOINS) and op.outputs[0] in found:
+        if op.kind in (*_WHOLE, *JOINS) and op.outputs[0] in ranges:
             for name in op.inputs if op.kind in JOINS else op.inputs[:1]:
-                found.setdefault(name, found[op.outputs[0]])
+                ranges.setdefault(name, ranges[op.outputs[0]])
     for op in operators:
         moved = op.inputs[op.kind == "SPLIT"] if op.kind in MOVES else ""  # after its axis
-        if moved in found:
+        if moved in ranges:
             for name in op.outputs:
-                found.setdefault(name, found[moved])
-    for taken, given in carried(model):
-        if given in found:
-            found.setdefault(taken, found[given])
-    return found
+                ranges.setdefault(name, ranges[moved])
+    for state_input, state_output in carried(model):
+        if state_output in ranges:
+            ranges.setdefault(state_input, ranges[state_output])
+    return ranges
 
 
 def taken_over(float_tflite: bytes, tflite: bytes) -> frozenset[str]:
@@ -48,20 +48,20 @@ def taken_over(float_tflite: bytes, tflite: bytes) -> frozenset[str]:
         tflite: what `quantize` made of it.
     """
     stored = _stored(flatbuffer.read(tflite))
-    found = set()
+    layers = set()
     for each in marks.read(flatbuffer.read(float_tflite)).ranged:
         low, high = stored.get(each.tensor, (0.0, inf))
         error = max(abs(low - each.minimum), abs(high - each.maximum))
         if error < (each.maximum - each.minimum) / (2 * LEVELS["int8"]):
-            found.add(each.layer)
-    return frozenset(found)
+            layers.add(each.layer)
+    return frozenset(layers)
 
 
 def _stored(model: flatbuffer.Model) -> dict[str, tuple[float, float]]:
     """Tensor of int8 -> the smallest and the largest value that it can hold."""
-    found = {}
+    limits = {}
     for tensor in model.subgraphs[0].tensors:
         if tensor.type == schema.TensorType.INT8 and tensor.quantization.scale is not None:
             scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
-            found[tensor.name.decode()] = scale * (-128 - zero), scale * (127 - zero)
-    return found
+            limits[tensor.name.decode()] = scale * (-128 - zero), scale * (127 - zero)
+    return limits

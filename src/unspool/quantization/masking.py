@@ -24,16 +24,16 @@ def masks(model: flatbuffer.Model) -> set[str]:
     if not wanted:
         return set()
     entries = (model.signatureDefs or [None])[0]
-    found = {
+    tensors = {
         graph.tensors[port.tensorIndex].name.decode()
         for port in (entries.inputs if entries else ())
         if port.name.decode() in wanted
     }
     for op in flatbuffer.graph_operators(model):
-        is_left = op.kind == "SUB" and op.inputs[1] in found
-        if is_left or (op.kind in _KEEPS and not found.isdisjoint(op.inputs)):
-            found.update(op.outputs)
-    return found
+        is_left = op.kind == "SUB" and op.inputs[1] in tensors
+        if is_left or (op.kind in _KEEPS and not tensors.isdisjoint(op.inputs)):
+            tensors.update(op.outputs)
+    return tensors
 
 
 def selections(model: flatbuffer.Model) -> Iterator[tuple[str, ...]]:

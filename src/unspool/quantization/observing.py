@@ -148,7 +148,7 @@ class Observer:
         return Observations(
             samples=samples,
             extremes=extremes,
-            values=dict(zip(self._names.values(), self._values.kept(), strict=True)),
+            values=dict(zip(self._names.values(), self._values.by_tensor(), strict=True)),
             ties=tuple(map(tuple, ties(self._model, extremes).sets().values())),
             whole=frozenset(self._names[int(i)] for i in ends if int(i) in self._names),
             roles=self._roles,
@@ -183,7 +183,7 @@ class _Values:
         self._owner = np.repeat(np.arange(len(sizes)), sizes)
         place = np.arange(len(self._owner)) - np.repeat(self._starts, sizes)
         self._turns = _turns(np.repeat(strides, sizes), place)
-        self._kept: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
         self._owners: list[np.ndarray] = []
         self.fed = 0
 
@@ -194,16 +194,16 @@ class _Values:
     def keep(self, flat: np.ndarray) -> None:
         """Keep every n-th value of each tensor, other ones in each call."""
         chosen = np.concatenate([turns[self.fed % len(turns)] for turns in self._turns])
-        self._kept.append(flat[chosen])
+        self._values.append(flat[chosen])
         self._owners.append(self._owner[chosen])
         self.fed += 1
 
-    def kept(self) -> list[np.ndarray]:
+    def by_tensor(self) -> list[np.ndarray]:
         """What was kept of each tensor, in the order of the calls."""
         owners = np.concatenate(self._owners)
         order = np.argsort(owners, kind="stable")
         ends = np.cumsum(np.bincount(owners, minlength=len(self._starts)))
-        return np.split(np.concatenate(self._kept)[order], ends[:-1])
+        return np.split(np.concatenate(self._values)[order], ends[:-1])
 
 
 def _turns(strides: np.ndarray, places: np.ndarray) -> list[list[np.ndarray]]:

@@ -41,18 +41,18 @@ def fit(levels: Floats, steps: Sequence[float]) -> Polyline:
         levels: what the function is, in levels of the output, at values that lie evenly.
         steps: that slopes may have, in levels from one value to the next; one of 0.2 or less.
     """
-    found = [_shortest(levels, [step for step in steps if step <= 2 * e], e) for e in _ERRORS]
+    polylines = [_shortest(levels, [step for step in steps if step <= 2 * e], e) for e in _ERRORS]
     for most in _KNOTS:
-        for polyline in found:
+        for polyline in polylines:
             if len(polyline.knots) <= most:
                 return polyline
-    return found[-1]
+    return polylines[-1]
 
 
 def _shortest(levels: Floats, steps: Sequence[float], error: float) -> Polyline:
     """The polyline with the fewest knots that is as much off as the error, at most."""
-    found = [_fitted(levels, step, error) for step in steps]
-    return min(found, key=lambda polyline: len(polyline.knots))
+    polylines = [_fitted(levels, step, error) for step in steps]
+    return min(polylines, key=lambda polyline: len(polyline.knots))
 
 
 def _fitted(levels: Floats, step: float, error: float) -> Polyline:

@@ -74,12 +74,12 @@ def quantize(
         model = _quantized(source, ranges, activations, marks.read(source).layers, moments)
     except Irregular:
         model = _quantized(flatbuffer.read(float_tflite), ranges, activations, (), moments)
-    left = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
-    if left:
-        kinds = ", ".join(sorted({kind for kind, _ in left}))
+    operators = [op for op in flatbuffer.float_operators(model) if op[0] != "DEQUANTIZE"]
+    if operators:
+        kinds = ", ".join(sorted({kind for kind, _ in operators}))
         raise UnspoolError(
             f"operators have no {activations} form and would run in float on the CPU: {kinds}, "
-            f"the first at {flatbuffer.first_name(left[0][1])!r}; replace the layer that this "
+            f"the first at {flatbuffer.first_name(operators[0][1])!r}; replace the layer that this "
             "tensor is named after",
             reason=f"{kinds} has no {activations} form",
         )
@@ -111,13 +111,13 @@ def _quantized(
     recipe = _recipe(activations, kernels.unlike_heads(source))
     rounding.round_kernels(source, statistics, moments)
     replaced = stand_ins.put_in(source, activations)
-    left = leave_out(source, layers)
+    omissions = leave_out(source, layers)
     with quiet():  # a progress bar that its own switch does not turn off
         parameters = ParamsGenerator(source).generate_quantization_parameters(
             recipe, statistics, enable_progress_bar=False
         )
         model = _Modifier(source).modified(parameters)
-    rescale(model, put_back(model, left), statistics, ACTIVATIONS[activations])
+    rescale(model, put_back(model, omissions), statistics, ACTIVATIONS[activations])
     if replaced:
         stand_ins.put_back(model, replaced)
     if folded:

@@ -56,15 +56,15 @@ def rounded(kernel: Floats, scale: Floats, moments: Floats) -> Floats:
     order = np.argsort(-sizes, kind="stable")
     # Row i: how much of an error in input i each later input takes back.
     shares = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
-    left, zero = weights[:, order], weights[:, order] == 0
-    done = np.empty_like(left)
-    for i in range(left.shape[1]):
-        levels = np.clip(np.rint(left[:, i] / scales), -127, 127)
-        done[:, i] = np.where(zero[:, i], 0, levels * scales)
-        error = (left[:, i] - done[:, i]) / shares[i, i]
-        left[:, i + 1 :] -= np.outer(error, shares[i, i + 1 :])
-    result = np.empty_like(done)
-    result[:, order] = done
+    columns, zero = weights[:, order], weights[:, order] == 0
+    rounded_columns = np.empty_like(columns)
+    for i in range(columns.shape[1]):
+        levels = np.clip(np.rint(columns[:, i] / scales), -127, 127)
+        rounded_columns[:, i] = np.where(zero[:, i], 0, levels * scales)
+        error = (columns[:, i] - rounded_columns[:, i]) / shares[i, i]
+        columns[:, i + 1 :] -= np.outer(error, shares[i, i + 1 :])
+    result = np.empty_like(rounded_columns)
+    result[:, order] = rounded_columns
     return result.reshape(kernel.shape)
 
 

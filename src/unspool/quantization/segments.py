@@ -86,7 +86,7 @@ _TYPES = {
 
 @lru_cache(maxsize=256)  # of steps that share their scales
 def layers(
-    function: Function, given: Stored, wanted: Stored, activations: str, number: int
+    function: Function, source: Stored, target: Stored, activations: str, number: int
 ) -> tuple[Layer, Layer]:
     """The two layers that compute a function.
 
@@ -94,26 +94,26 @@ def layers(
 
     Args:
         function: of real values.
-        given: how the input is stored.
-        wanted: how the output is.
+        source: how the input is stored.
+        target: how the output is.
         activations: "int8" or "int16".
         number: another one for each function of a file: Vela gives layers whose kernels and
             multipliers are equal one of their biases, so none are.
     """
     type_ = _TYPES[activations]
     limits = np.iinfo(type_.dtype)
-    values = ((type_.values - given.zero) * given.scale).astype(np.float64)
-    reached = function(values) / wanted.scale
-    reached = np.clip(reached, limits.min - wanted.zero, limits.max - wanted.zero)
+    values = ((type_.values - source.zero) * source.scale).astype(np.float64)
+    reached = function(values) / target.scale
+    reached = np.clip(reached, limits.min - target.zero, limits.max - target.zero)
     # A step of the kernel's scale is `unit` of the polyline's levels, from one value to the next.
-    unit = given.scale * type_.apart / (wanted.scale * type_.coarse)
+    unit = source.scale * type_.apart / (target.scale * type_.coarse)
     finest = (1 + number * 2.0**-9) / unit
     scales = [rounded_up(finest * step, KERNEL_BITS) for step in _STEPS]
     line = fit(reached / type_.coarse, [scale * unit for scale in scales])
-    channels = Stored(given.scale * type_.wide, type_.zero)
+    channels = Stored(source.scale * type_.wide, type_.zero)
     return (
-        _distances(line, type_, given.zero, channels, number),
-        _sum(line, type_, line.step / unit, wanted),
+        _distances(line, type_, source.zero, channels, number),
+        _sum(line, type_, line.step / unit, target),
     )
 
 
@@ -129,8 +129,8 @@ def _distances(line: Polyline, type_: _Type, zero: int, channels: Stored, number
     return Layer(ones[:, None].astype(np.int8), 1.0 / ones, bias, channels, relu=True)
 
 
-def _sum(line: Polyline, type_: _Type, scale: float, wanted: Stored) -> Layer:
+def _sum(line: Polyline, type_: _Type, scale: float, target: Stored) -> Layer:
     """What the polyline is."""
     kernel = np.array([line.changes], np.int8)
     bias = np.array([line.offset * type_.apart // type_.wide], type_.bias)
-    return Layer(kernel, np.array([scale]), bias, wanted, relu=False)
+    return Layer(kernel, np.array([scale]), bias, target, relu=False)

@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
     labels = predict(model, data)
     way = stages.sequences(time_steps, allow_cpu=True)  # `deploy` has asked for the user's word
     model.compile(loss=["mse"] * len(labels) if len(labels) > 1 else "mse")
-    done = compress(
+    compressed = compress(
         model,
         data,
         labels if len(labels) > 1 else labels[0],
@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
         way=way,
         fine_tuning=FineTuning(quantized_epochs=_EPOCHS, batch_size=min(_BATCH, len(data[0]))),
     )
-    _, tflite = stages.quantized(done.model, data, way)
+    _, tflite = stages.quantized(compressed.model, data, way)
     (folder / RESULT).write_bytes(tflite)
 
 

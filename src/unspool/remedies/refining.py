@@ -21,20 +21,22 @@ def refining(way: Way) -> Way:
     return replace(way, calibrate=partial(way.calibrate, moments=True), refined=with_best_cells)
 
 
-def refined(made: Calibrated, way: Way, samples: Samples) -> tuple[Calibrated, bytes]:
+def refined(calibrated: Calibrated, way: Way, samples: Samples) -> tuple[Calibrated, bytes]:
     """Calibrate and quantize a model again, with both choices made."""
-    found = refining(way).calibrate(made.float_tflite, samples)
-    tflite = quantize(made.float_tflite, found.ranges, way.activations, found.moments)
-    return with_best_cells(replace(made, calibration=found), tflite, way, samples)
+    calibration = refining(way).calibrate(calibrated.float_tflite, samples)
+    tflite = quantize(
+        calibrated.float_tflite, calibration.ranges, way.activations, calibration.moments
+    )
+    return with_best_cells(replace(calibrated, calibration=calibration), tflite, way, samples)
 
 
 def with_best_cells(
-    made: Calibrated, tflite: bytes, way: Way, samples: Samples
+    calibrated: Calibrated, tflite: bytes, way: Way, samples: Samples
 ) -> tuple[Calibrated, bytes]:
     """Cut the range of LSTMs' cell states where the outputs then err less.
 
     Args:
-        made: the model with its ranges.
+        calibrated: the model with its ranges.
         tflite: what it was quantized to.
         way: how.
         samples: the calibration samples, one array (samples, ...) per input.
@@ -42,21 +44,23 @@ def with_best_cells(
     Returns:
         the model with the ranges of the least error, and what it is quantized to.
     """
-    before = made.calibration
+    before = calibrated.calibration
     observed = before.observations
     if observed is None or not observed.cells:
-        return made, tflite
-    reference = Session(made.float_tflite).predict_calls(samples)
+        return calibrated, tflite
+    reference = Session(calibrated.float_tflite).predict_calls(samples)
     best = _error(tflite, samples, reference)
     for limit in CELL_LIMITS[way.activations]:
-        found = choose(observed, before.method, way.activations, before.rounds, limit)
-        if found.ranges == before.ranges:
+        calibration = choose(observed, before.method, way.activations, before.rounds, limit)
+        if calibration.ranges == before.ranges:
             continue
-        tried = quantize(made.float_tflite, found.ranges, way.activations, found.moments)
+        tried = quantize(
+            calibrated.float_tflite, calibration.ranges, way.activations, calibration.moments
+        )
         error = _error(tried, samples, reference)
         if error < best:
-            made, tflite, best = replace(made, calibration=found), tried, error
-    return made, tflite
+            calibrated, tflite, best = replace(calibrated, calibration=calibration), tried, error
+    return calibrated, tflite
 
 
 def _error(tflite: bytes, samples: Samples, reference: Sequence[np.ndarray]) -> float:

@@ -40,7 +40,7 @@ class Network:
 
     Attributes:
         trained: the Keras model.
-        made: its deploy model, with its ranges.
+        calibrated: its deploy model, with its ranges.
         way: how it was unrolled and calibrated.
         target: what it is compiled for.
         samples: the calibration samples, one array (samples, ...) per input.
@@ -48,7 +48,7 @@ class Network:
     """
 
     trained: Any
-    made: Calibrated
+    calibrated: Calibrated
     way: Way
     target: Target
     samples: Sequence[np.ndarray]
@@ -104,7 +104,7 @@ def _tries(network: Network, deadline: float) -> list[Try]:
         "refine": _refined,
         "calibration_method": _by_method,
     }
-    calibration = network.made.calibration
+    calibration = network.calibrated.calibration
     remedies = possible(
         network.trained,
         network.samples,
@@ -126,9 +126,9 @@ def _by_feature(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _in_int16(network: Network, remedy: Remedy) -> Remedy:
-    observations = _observations(network.made.calibration)
-    ranges = choose(observations, network.made.calibration.method, "int16").ranges
-    wide = quantize(network.made.float_tflite, ranges, "int16")
+    observations = _observations(network.calibrated.calibration)
+    ranges = choose(observations, network.calibrated.calibration.method, "int16").ranges
+    wide = quantize(network.calibrated.float_tflite, ranges, "int16")
     compiled = vela.compile(wide, network.target)
     return replace(
         remedy,
@@ -140,14 +140,14 @@ def _in_int16(network: Network, remedy: Remedy) -> Remedy:
 
 
 def _refined(network: Network, remedy: Remedy) -> Remedy:
-    _, tflite = refining.refined(network.made, network.way, network.samples)
+    _, tflite = refining.refined(network.calibrated, network.way, network.samples)
     return replace(remedy, quality=_judged(network, tflite))
 
 
 def _by_method(network: Network, remedy: Remedy) -> Remedy:
-    observations = _observations(network.made.calibration)
+    observations = _observations(network.calibrated.calibration)
     ranges = choose(observations, remedy.choice[1], network.way.activations).ranges
-    tflite = quantize(network.made.float_tflite, ranges, network.way.activations)
+    tflite = quantize(network.calibrated.float_tflite, ranges, network.way.activations)
     return replace(remedy, quality=_judged(network, tflite))
 
 

@@ -77,9 +77,9 @@ def by_kind(operators: Iterable[Operator], most: int = 8) -> tuple[Cycles, ...]:
             kinds.setdefault(operator.kind, []).append(operator)
     rows = sorted((gather(k, ops) for k, ops in kinds.items()), key=lambda row: -row.total)
     if len(rows) > most:
-        left = {row.label for row in rows[most - 1 :]}
-        rest = [op for kind, ops in kinds.items() if kind in left for op in ops]
-        rows = [*rows[: most - 1], gather(f"{len(left)} other kinds", rest)]
+        other_kinds = {row.label for row in rows[most - 1 :]}
+        rest = [op for kind, ops in kinds.items() if kind in other_kinds for op in ops]
+        rows = [*rows[: most - 1], gather(f"{len(other_kinds)} other kinds", rest)]
     return tuple(rows)
 
 
@@ -90,17 +90,17 @@ def by_step(operators: Iterable[Operator], steps: Steps) -> tuple[tuple[Layer, .
     layer's last step.
     """
     layers: dict[str, dict[int, list[Operator]]] = {}
-    left: list[Operator] = []
+    unplaced_operators: list[Operator] = []
     for operator in operators:
         if not operator.on_npu:
             continue
         place = steps.find(operator.name)
         if place is None:
-            left.append(operator)
+            unplaced_operators.append(operator)
         else:
             layers.setdefault(place[0], {}).setdefault(place[1], []).append(operator)
     outside = []
-    for operator in left:
+    for operator in unplaced_operators:
         scope = steps.layer_giving(operator.name)
         if scope in layers:
             layers[scope][max(layers[scope])].append(operator)

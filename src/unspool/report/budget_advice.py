@@ -21,9 +21,9 @@ def over_budget(report: Report, request: Request) -> list[Advice]:
     known = "Over the budget" if any(breach.is_known for breach in costs) else "Not known"
     text = f"{known}: {over}. Which targets and memory modes keep it:"
     limits = report.budget.limits.items()
-    kept = [commands.flag(name, limit) for name, limit in limits if name in _SWEPT]
+    flags = [commands.flag(name, limit) for name, limit in limits if name in _SWEPT]
     out = quote(f"{request.out}/sweep")
-    command = f"unspool sweep {quote(request.quantized)} {' '.join(kept)} --out {out}"
+    command = f"unspool sweep {quote(request.quantized)} {' '.join(flags)} --out {out}"
     because = tuple(key for breach in costs for key in breach.figures)
     return [*_keep_less(report, request), Advice(text, command, because)]
 
@@ -36,10 +36,10 @@ def _keep_less(report: Report, request: Request) -> list[Advice]:
     room = math.floor(budget.max_sram_kib - (resident.sram_kib - resident.kept_kib))
     if resident.sram_kib <= budget.max_sram_kib:
         return []
-    if 1024 * room < min(kept.bytes for kept in resident.kept):
+    if 1024 * room < min(weights.bytes for weights in resident.kept):
         return []
     text = f"Of the weights that repeat, keep {room} KiB at most in SRAM:"
-    again = f"unspool compile {quote(request.quantized)} --resident-weights {room}"
+    base_command = f"unspool compile {quote(request.quantized)} --resident-weights {room}"
     out = quote(f"{request.out}/resident-{room}")
-    command = f"{again} {commands.target_options(report.compiled.target)} --out {out}"
+    command = f"{base_command} {commands.target_options(report.compiled.target)} --out {out}"
     return [Advice(text, command, (RESIDENT_SRAM.id, RESIDENT_KEPT.id))]

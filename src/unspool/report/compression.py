@@ -163,11 +163,11 @@ def _widths(rows: Sequence[Mapping[str, str]], most: int) -> dict[str, int]:
         if sum(least.values()) + 2 * len(least) <= most:
             break
         del least[column]
-    left = most - sum(least.values()) - 2 * len(least)
+    room = most - sum(least.values()) - 2 * len(least)
     for name in _TEXTS:
-        more = min(left, full[name] - least[name]) if left > 0 else max(left // 2, -_NARROWER)
+        more = min(room, full[name] - least[name]) if room > 0 else max(room // 2, -_NARROWER)
         least[name] += more
-        left -= max(0, more)
+        room -= max(0, more)
     return least
 
 

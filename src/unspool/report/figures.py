@@ -163,24 +163,24 @@ def _calibrated(rounds: Sequence[Round]) -> Iterator[Figure]:
 
 
 def of_parts(
-    done: DeploymentInParts, sizes: Mapping[str, int], waits: Wait | None
+    deployment: DeploymentInParts, sizes: Mapping[str, int], waits: Wait | None
 ) -> tuple[Figure, ...]:
     """The figures of a network in parts.
 
     Args:
-        done: what `deploy_in_parts` returned.
+        deployment: what `deploy_in_parts` returned.
         sizes: file name -> bytes of the files that were written.
         waits: for weights.
     """
-    measured, kind = done.measured, done.activations
+    measured, kind = deployment.measured, deployment.activations
     return (
         *chain.from_iterable(_accuracy(score, kind) for score in measured.accuracies),
         *chain.from_iterable(_regression(score, kind) for score in measured.regressions),
         *_errors(measured, kind),
         *(_file(name, name, size) for name, size in sizes.items()),
         *_simulated(measured.simulation),
-        *binary_figures.of_parts(done.compiled, waits),
-        *of_resident(done.compiled, done.resident),
+        *binary_figures.of_parts(deployment.compiled, waits),
+        *of_resident(deployment.compiled, deployment.resident),
     )
 
 

@@ -28,8 +28,8 @@ def digest(content: bytes) -> str:
 
 def of_folder(folder: Path) -> dict[str, str]:
     """Name of each file in a folder, with those of folders in it -> what stands for it."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): digest(path.read_bytes()) for path in found}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest(path.read_bytes()) for path in paths}
 
 
 def read(content: Mapping[str, Any]) -> dict[str, str]:

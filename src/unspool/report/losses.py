@@ -48,10 +48,10 @@ class Loss:
 def losses(report: Report) -> tuple[Loss, ...]:
     """What each output of classes loses, the most first; empty where that is not known."""
     accuracies = report.measured.accuracies if report.measured else ()
-    found = {(accuracy.output, accuracy.runtime): accuracy for accuracy in accuracies}
+    by_runtime = {(accuracy.output, accuracy.runtime): accuracy for accuracy in accuracies}
     pairs = []
     for trained in accuracies:
-        ran = (found.get((trained.output, place)) for place in _PLACES)
+        ran = (by_runtime.get((trained.output, place)) for place in _PLACES)
         quantized = next(filter(None, ran), None)
         if trained.runtime == "keras" and quantized:
             key = ACCURACY.of("keras", trained.output)

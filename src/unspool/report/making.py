@@ -92,7 +92,7 @@ def of_deployment(
 
 
 def of_parts(
-    done: DeploymentInParts,
+    deployment: DeploymentInParts,
     sizes: Mapping[str, int],
     request: Request,
     budget: Budget | None = None,
@@ -101,7 +101,7 @@ def of_parts(
     """The report of a network in parts.
 
     Args:
-        done: what `deploy_in_parts` returned.
+        deployment: what `deploy_in_parts` returned.
         sizes: file name -> bytes of the files that were written.
         request: the files and commands that the advice refers to.
         budget: what the network may cost.
@@ -110,26 +110,26 @@ def of_parts(
     Raises:
         UnspoolError: the figure of a limit is not there.
     """
-    waits, made, parts = wait(done.compiled), done.chain.cut, done.chain.parts
+    waits, cut, parts = wait(deployment.compiled), deployment.chain.cut, deployment.chain.parts
     file_marks = [marks.read(flatbuffer.look(part.quantized_tflite)) for part in parts]
     loop = next(part for part in parts if part.part.is_loop)
     report = Report(
-        model=_described(done.trained, made.model, made.ends.inputs, made.ends.outputs),
-        figures=figures.of_parts(done, sizes, waits),
-        compiled=done.compiled,
-        seconds=done.seconds,
+        model=_described(deployment.trained, cut.model, cut.ends.inputs, cut.ends.outputs),
+        figures=figures.of_parts(deployment, sizes, waits),
+        compiled=deployment.compiled,
+        seconds=deployment.seconds,
         created=datetime.now(timezone.utc),
         versions=figures.versions(),
-        measured=done.measured,
+        measured=deployment.measured,
         calibration=_joined([part.calibrated.calibration for part in parts]),
         quantized_tflite=loop.quantized_tflite,
         steps=Steps(
             [layer for each in file_marks for layer in each.layers],
             [state for each in file_marks for state in each.states],
         ),
-        warnings=done.warnings,
-        resident=done.resident,
-        remedies=done.remedies,
+        warnings=deployment.warnings,
+        resident=deployment.resident,
+        remedies=deployment.remedies,
         call_costs=beside.call_costs,
         wait=waits,
         budget=budget,

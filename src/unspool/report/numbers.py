@@ -93,10 +93,10 @@ def counted(score: Accuracy | Regression, what: str = "") -> str:
         what: the samples are, such as "test".
     """
     samples, padded = f"{what} samples".lstrip(), score.padded
-    left = f", {padded:,} padded time step{'s' * (padded != 1)} left out" if padded else ""
+    padding_note = f", {padded:,} padded time step{'s' * (padded != 1)} left out" if padded else ""
     each = score.each if isinstance(score, Accuracy) else "sample"
     of = samples if each == "sample" else f"{each}s of the {samples}"
-    return f"{score.samples:,} {of}{left}"
+    return f"{score.samples:,} {of}{padding_note}"
 
 
 def kib(value: float) -> str:

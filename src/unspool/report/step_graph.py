@@ -57,14 +57,14 @@ def step_graphs(tflite: bytes) -> tuple[StepGraph, ...]:
     """
     model = flatbuffer.read(tflite)
     graph, names = model.subgraphs[0], marks.read(model).steps
-    found: dict[str, set[int]] = {}
+    layer_steps: dict[str, set[int]] = {}
     for op in graph.operators:
         for index in op.outputs:
             place = names.find(graph.tensors[index].name.decode())
             if place:
-                found.setdefault(place[0], set()).add(place[1])
+                layer_steps.setdefault(place[0], set()).add(place[1])
     drawn = []
-    for layer, steps in found.items():
+    for layer, steps in layer_steps.items():
         number = _PREFERRED if _PREFERRED in steps else min(steps)
         drawn.append(_graph(_Step(model, names, layer, number, number == max(steps)), len(steps)))
     return tuple(drawn)

@@ -39,8 +39,8 @@ def numbers(cost: Cost) -> list[str]:
 def verdict(trial: Trial) -> str:
     """Whether a target fits the budget; if not, by how much it exceeds it, or what is not known."""
     if trial.fits:
-        left = trial.cost.cpu_operators if trial.cost else 0
-        return f"yes, but for {left} on the CPU" if left else "yes"
+        cpu_operators = trial.cost.cpu_operators if trial.cost else 0
+        return f"yes, but for {cpu_operators} on the CPU" if cpu_operators else "yes"
     return "no: " + ("; ".join(map(_short, trial.breaches)) or "did not compile")
 
 
@@ -78,10 +78,10 @@ def _left_to_cpu(costs: Sequence[Cost]) -> list[str]:
         return []
     least, most = counts[0], counts[-1]
     many = f"{most}" if least == most else f"{least} to {most}"
-    left = f"{many} {'are' if most > 1 else 'is'} left to the CPU"
+    on_cpu = f"{many} {'are' if most > 1 else 'is'} left to the CPU"
     who = "None of them runs" if len(counts) == len(costs) else f"{len(counts)} of them do not run"
     return [
-        f"{who} all operators on the NPU: {left}, and the time that takes is in none of these "
+        f"{who} all operators on the NPU: {on_cpu}, and the time that takes is in none of these "
         "figures."
     ]
 

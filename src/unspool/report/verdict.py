@@ -110,12 +110,12 @@ def _accuracy(report: Report) -> Iterator[Check]:
         yield Check("open", "Accuracy is not measured: there were no test samples.")
         return
     for lost in losses(report):
-        found = lost.quantized
-        of = f" of output {found.output!r}" if found.output else ""
+        accuracy = lost.quantized
+        of = f" of output {accuracy.output!r}" if accuracy.output else ""
         yield Check(
             "good" if lost.in_all <= LARGEST_LOSS else "bad",
-            f"Accuracy{of} {found.percent:.2f} % in {PLACES[found.runtime]}, {lost} "
-            f"({counted(found)}).",
+            f"Accuracy{of} {accuracy.percent:.2f} % in {PLACES[accuracy.runtime]}, {lost} "
+            f"({counted(accuracy)}).",
         )
     trained = {r.output: r for r in measured.regressions if r.runtime == "keras"}
     for regression in measured.regressions:

@@ -129,14 +129,14 @@ def npu(content: bytes) -> Engine:
     from unspool import npu
 
     program = npu.load(content)
-    kept: list[np.ndarray] = []
+    states: list[np.ndarray] = []
 
     def run(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        before = kept or npu.initial(program, len(values[0]))
-        outputs, kept[:] = npu.infer(program, values, before)
+        before = states or npu.initial(program, len(values[0]))
+        outputs, states[:] = npu.infer(program, values, before)
         return outputs
 
-    return Engine(run, kept.clear, states_of_each=True)
+    return Engine(run, states.clear, states_of_each=True)
 
 
 ENGINES: dict[str, Callable[[bytes], Engine]] = {"litert": litert, "tflm": tflm, "npu": npu}

@@ -37,8 +37,8 @@ def fed(ends: Ends, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         arrays: one (samples, ...) for each input.
     """
     values = dict(zip(ends.inputs, arrays, strict=True))
-    found = computed(ends.masks).items()
-    return values | {name: mask.of(values[mask.source]) for name, mask in found}
+    masks = computed(ends.masks).items()
+    return values | {name: mask.of(values[mask.source]) for name, mask in masks}
 
 
 def run(
@@ -62,8 +62,8 @@ def run(
     known = dict(values)
     shared = _shared(progress, len(parts)) if progress else None
     for part in parts:
-        given = prediction.predict(part.tflite, taken(part.inputs, known), runtime, shared)
-        known |= given_by(part.outputs, given)
+        outputs = prediction.predict(part.tflite, taken(part.inputs, known), runtime, shared)
+        known |= given_by(part.outputs, outputs)
     return known
 
 
@@ -74,16 +74,16 @@ def outside(parts: Sequence[Linked], values: Mapping[str, np.ndarray]) -> tuple[
         parts: the quantized or compiled files.
         values: as `fed` returns them: name -> (samples, ...).
     """
-    found: dict[str, Outside | None] = {}
+    reaches: dict[str, Outside | None] = {}
     for part in parts:
         signature = Signature(part.tflite)
         scalings = {scaling.input: scaling for scaling in signature.scalings}
         for port, tensor in zip(part.inputs, signature.inputs, strict=True):
-            if port.value in values and port.value not in found:
+            if port.value in values and port.value not in reaches:
                 (array,) = cleared(signature.masks, [tensor.name], [values[port.value]])
                 reach = beyond(tensor, array, scalings.get(tensor.name))
-                found[port.value] = reach and replace(reach, input=port.value)
-    return tuple(filter(None, found.values()))
+                reaches[port.value] = reach and replace(reach, input=port.value)
+    return tuple(filter(None, reaches.values()))
 
 
 def taken(ports: Sequence[Port], values: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -98,8 +98,8 @@ def score(values: np.ndarray, targets: Targets, runtime_name: str, output: str =
         padded = int((~targets.valid).sum())
         values, wanted = values[targets.valid], wanted[targets.valid]
     if targets.head.kind == "values":
-        found = _regression(values, wanted, runtime_name, output)
-        return replace(found, samples=len(targets.wanted), padded=padded)
+        regression = _regression(values, wanted, runtime_name, output)
+        return replace(regression, samples=len(targets.wanted), padded=padded)
     right, predicted = wanted.ravel(), targets.head.decide(values).ravel()
     confusion = np.zeros((targets.classes, targets.classes), np.int64)
     np.add.at(confusion, (right, predicted), 1)

@@ -47,7 +47,7 @@ class Session(Signature):
         # Its variables are those of `step` and `run`, whatever `predict` does between.
         self._carrying = engine(runtime, content) if self.keeps_states else self._engine
         self._states: list[np.ndarray] = self.initial_states(1)
-        self._done = 0  # calls since the states were reset
+        self._number = 0  # calls since the states were reset
 
     def predict(
         self,
@@ -100,15 +100,15 @@ class Session(Signature):
         self,
         data: Samples,
         progress: Progress | None,
-        kept: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
+        collect: Callable[[Iterator[list[np.ndarray]]], list[np.ndarray]],
     ) -> list[np.ndarray]:
-        """Run `CHUNK` samples at a time, and give what `kept` takes of the calls' outputs."""
+        """Run `CHUNK` samples at a time, and give what `collect` takes of the calls' outputs."""
         arrays = self.check_whole(data)
         results = []
         size = 1 if self.keeps_states and not self._engine.states_of_each else CHUNK
         for start in range(0, len(arrays[0]), size):
             part = [array[start : start + size] for array in arrays]
-            results.append(kept(self._calls_of(part)))
+            results.append(collect(self._calls_of(part)))
             if progress:
                 progress(len(part[0]))
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
@@ -155,7 +155,7 @@ class Session(Signature):
 
     def reset(self) -> None:
         """Set every state to what it is before the first call, mostly zero."""
-        self._states, self._done = self.initial_states(1), 0
+        self._states, self._number = self.initial_states(1), 0
         self._carrying.reset()
 
     @property
@@ -189,7 +189,7 @@ class Session(Signature):
                 )
             restored.append(np.frombuffer(states[name], tensor.dtype).reshape(tensor.shape))
         # They were warm where they come from, and no first call is to begin with others.
-        self._states, self._done = restored, max(1, self.warm_up)
+        self._states, self._number = restored, max(1, self.warm_up)
 
     def real_states(self) -> list[np.ndarray]:
         """The carried states as real values, each (1, width)."""
@@ -230,9 +230,9 @@ class Session(Signature):
 
     def _continued(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs of a call on the carried states, each (1, ...)."""
-        before = self._states if self._done else self.initial_states(1, arrays)
+        before = self._states if self._number else self.initial_states(1, arrays)
         outputs, after = self._call(self._carrying, arrays, before)
-        self._states, self._done = self.carried(before, after, self._done), self._done + 1
+        self._states, self._number = self.carried(before, after, self._number), self._number + 1
         return outputs
 
     def _call(

@@ -19,13 +19,13 @@ _Result = TypeVar("_Result")
 
 
 def apart(
-    function: Callable[_Given, _Result], *given: _Given.args, **more: _Given.kwargs
+    function: Callable[_Given, _Result], *arguments: _Given.args, **more: _Given.kwargs
 ) -> _Result:
     """What a function of a module returns, or raises.
 
     Args:
         function: of a module; it, what it is given and what it returns can be pickled.
-        given: to it.
+        arguments: to it.
         more: to it.
 
     Raises:
@@ -40,7 +40,7 @@ def apart(
         processes.command(__name__),
         cwd=processes.FOLDER,
         env=processes.environment(),
-        input=pickle.dumps((function, given, more)),
+        input=pickle.dumps((function, arguments, more)),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -61,9 +61,9 @@ def main() -> None:
         answer.write(_answered(*pickle.load(sys.stdin.buffer)))
 
 
-def _answered(function: Callable[..., Any], given: Any, more: Any) -> bytes:
+def _answered(function: Callable[..., Any], arguments: Any, more: Any) -> bytes:
     try:
-        return pickle.dumps((function(*given, **more), None))
+        return pickle.dumps((function(*arguments, **more), None))
     except Exception as error:
         return pickle.dumps((None, error))
 

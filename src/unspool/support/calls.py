@@ -30,5 +30,5 @@ def check_calls(
             )
     calls = {name: length // steps[name] for name, length in lengths.items()}
     if len(set(calls.values())) > 1:
-        told = ", ".join(f"{count} calls for input {name!r}" for name, count in calls.items())
-        raise UnspoolError(f"{what}: time steps for {told}; expected as many for each input")
+        counts = ", ".join(f"{count} calls for input {name!r}" for name, count in calls.items())
+        raise UnspoolError(f"{what}: time steps for {counts}; expected as many for each input")

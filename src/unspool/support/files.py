@@ -97,8 +97,8 @@ def together(folder: AnyPath) -> Iterator[Path]:
             yield staged
             with undisturbed():
                 # Last, what says which files belong together.
-                made = (path for path in staged.rglob("*") if path.is_file())
-                for path in sorted(made, key=lambda path: (path.name == "report.json", path)):
+                paths = (path for path in staged.rglob("*") if path.is_file())
+                for path in sorted(paths, key=lambda path: (path.name == "report.json", path)):
                     target = folder / path.relative_to(staged)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
@@ -156,16 +156,16 @@ def check_regular(path: AnyPath) -> None:
         UnspoolError: it is one of these, or a name that no file can have.
     """
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except ValueError as error:
         raise UnspoolError(f"{path}: {error}") from None
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise UnspoolError(f"{path}: {error.strerror}") from None
         return
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise UnspoolError(f"{path}: is a pipe or a device; expected a file on a disk")
-    check_fits_memory(path, found.st_size)
+    check_fits_memory(path, status.st_size)
 
 
 def read(path: AnyPath) -> bytes:

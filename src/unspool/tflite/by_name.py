@@ -55,9 +55,9 @@ class Graph:
     def by_step(self, layers: Sequence[str]) -> dict[str, dict[int, list[Any]]]:
         """Layer -> step -> its operators, in order."""
         reader = Steps(layers, ())
-        found: dict[str, dict[int, list[Any]]] = {}
+        operators: dict[str, dict[int, list[Any]]] = {}
         for op in self.graph.operators:
             step = reader.find(self.names[op.outputs[0]])
             if step:
-                found.setdefault(step[0], {}).setdefault(step[1], []).append(op)
-        return found
+                operators.setdefault(step[0], {}).setdefault(step[1], []).append(op)
+        return operators

@@ -39,12 +39,12 @@ class Gap:
 
     Attributes:
         layer: whose they are.
-        given: for each of them, tensor that the copied step reads -> the one that this step reads
-            in its place, where the names do not say it.
+        replacements: for each of them, tensor that the copied step reads -> the one that this step
+            reads in its place, where the names do not say it.
     """
 
     layer: str
-    given: tuple[Mapping[str, str], ...]
+    replacements: tuple[Mapping[str, str], ...]
 
     @property
     def steps(self) -> Steps:
@@ -109,7 +109,9 @@ def write(graph: Graph, gaps: Sequence[Gap], steps: Mapping[str, Mapping[int, li
     for each in gaps:
         copied = steps[each.layer][COPIED]
         after[id(copied[-1])] = [
-            op for number in range(len(each.given)) for op in _copies(graph, each, number, copied)
+            op
+            for number in range(len(each.replacements))
+            for op in _copies(graph, each, number, copied)
         ]
     for each in gaps:
         _reread(graph, each, steps[each.layer])
@@ -120,13 +122,13 @@ def write(graph: Graph, gaps: Sequence[Gap], steps: Mapping[str, Mapping[int, li
 
 def _copies(graph: Graph, gap: Gap, number: int, copied: Sequence[Any]) -> list[Any]:
     """The operators of a missing step."""
-    later, given = gap.steps.later, gap.given[number]
+    later, replacements = gap.steps.later, gap.replacements[number]
 
     def moved(index: int) -> int:
         if index < 0:
             return index
         name = graph.names[index]
-        return graph.named(given.get(name) or later(name, number + 1), index)
+        return graph.named(replacements.get(name) or later(name, number + 1), index)
 
     operators = []
     for op in copied:
@@ -139,7 +141,7 @@ def _copies(graph: Graph, gap: Gap, number: int, copied: Sequence[Any]) -> list[
 
 def _reread(graph: Graph, gap: Gap, steps: Mapping[int, Sequence[Any]]) -> None:
     """Have what reads the copied step read the missing ones."""
-    count, later = len(gap.given), gap.steps.later
+    count, later = len(gap.replacements), gap.steps.later
     copied = {name for op in steps[COPIED] for name in graph.outputs(op)}
     ends = (*graph.graph.inputs, *graph.graph.outputs)
     if not copied.isdisjoint(graph.names[index] for index in ends):
@@ -162,7 +164,7 @@ def row(gap: Gap, read: Sequence[str], copied: set[str]) -> list[str]:
     places = [place for place, name in enumerate(read) if name in copied]
     start, end = places[0], places[-1] + 1
     name, later = read[start], gap.steps.later
-    if read[start:end] != [name] * (len(gap.given) + 1):
+    if read[start:end] != [name] * (len(gap.replacements) + 1):
         raise Irregular
     row = [later(name, number) for number in range(end - start)]
     before = later(name, -1)
@@ -179,7 +181,7 @@ def _sorted(operators: Sequence[Any]) -> list[Any]:
     What gives a step's output another scale for a PACK may stand behind the last step.
     """
     writer = {index: op for op in operators for index in op.outputs}
-    ordered, done = [], set[int]()
+    ordered, ordered_ids = [], set[int]()
     for op in operators:
         waiting = [op]
         while waiting:
@@ -187,14 +189,14 @@ def _sorted(operators: Sequence[Any]) -> list[Any]:
             before = [
                 writer[index]
                 for index in first.inputs
-                if index in writer and id(writer[index]) not in done
+                if index in writer and id(writer[index]) not in ordered_ids
             ]
             if before:
                 waiting += before
                 continue
             waiting.pop()
-            if id(first) not in done:
-                done.add(id(first))
+            if id(first) not in ordered_ids:
+                ordered_ids.add(id(first))
                 ordered.append(first)
     return ordered
 
@@ -207,8 +209,8 @@ def number_anew(model: flatbuffer.Model) -> None:
     graph = model.subgraphs[0]
     written = [int(index) for op in graph.operators for index in op.outputs]
     read = {int(index) for op in graph.operators for index in op.inputs if index >= 0}
-    kept = {*read, *map(int, graph.inputs), *map(int, graph.outputs)}
-    order = [*sorted(kept - {*written}), *written]
+    indices = {*read, *map(int, graph.inputs), *map(int, graph.outputs)}
+    order = [*sorted(indices - {*written}), *written]
     places = {index: place for place, index in enumerate(order)} | {-1: -1}
     for op in graph.operators:
         op.inputs = [places[int(index)] for index in op.inputs]

@@ -50,24 +50,24 @@ def leave_out(model: flatbuffer.Model, layers: Sequence[str]) -> LeftOut:
     gaps, copied = [], dict[str, Sequence[str]]()
     for layer, steps in graph.by_step(layers).items():
         try:
-            found = _gap(graph, layer, steps)
-            reads = _reads(graph, found, steps)
+            layer_gap = _gap(graph, layer, steps)
+            reads = _reads(graph, layer_gap, steps)
         except Irregular:
             continue
         for op, inputs in reads:
             op.inputs = [graph.numbers.get(name, -1) for name in inputs]
         removed = {id(op) for number in gap(max(steps) + 1) for op in steps[number]}
         graph.graph.operators = [op for op in graph.graph.operators if id(op) not in removed]
-        gaps.append(found)
+        gaps.append(layer_gap)
         copied |= {graph.names[op.outputs[0]]: graph.inputs(op) for op in steps[COPIED]}
     if not gaps:
         return LeftOut()
-    left = LeftOut(tuple(gaps), copied, _cut_down(graph))
+    omissions = LeftOut(tuple(gaps), copied, _cut_down(graph))
     number_anew(model)
-    return left
+    return omissions
 
 
-def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
+def put_back(model: flatbuffer.Model, omissions: LeftOut) -> dict[str, str]:
     """Write steps that were left out into what was made of the model.
 
     Returns:
@@ -76,21 +76,23 @@ def put_back(model: flatbuffer.Model, left: LeftOut) -> dict[str, str]:
     Raises:
         Irregular: operators were added to the steps; the model is of no use then.
     """
-    if not left.gaps:
+    if not omissions.gaps:
         return {}
     graph = Graph(model)
-    steps = graph.by_step([each.layer for each in left.gaps])
-    _check_copied(graph, [op for each in left.gaps for op in steps[each.layer][COPIED]], left)
+    steps = graph.by_step([each.layer for each in omissions.gaps])
+    _check_copied(
+        graph, [op for each in omissions.gaps for op in steps[each.layer][COPIED]], omissions
+    )
     for op in graph.graph.operators:
-        parts = left.parts.get(graph.names[op.outputs[0]])
+        parts = omissions.parts.get(graph.names[op.outputs[0]])
         if parts:
             op.outputs = [graph.named(name, op.outputs[0]) for name in parts]
-    write(graph, left.gaps, steps)
+    write(graph, omissions.gaps, steps)
     number_anew(model)
     return graph.copies
 
 
-def _check_copied(graph: Graph, operators: Sequence[Any], left: LeftOut) -> None:
+def _check_copied(graph: Graph, operators: Sequence[Any], omissions: LeftOut) -> None:
     """Check that copied steps still read what they read: then the names say what copies read.
 
     What gives its outputs the scale that they have in a PACK may have been added.
@@ -103,7 +105,7 @@ def _check_copied(graph: Graph, operators: Sequence[Any], left: LeftOut) -> None
     for op in operators:
         if graph.kind(op) == "QUANTIZE" and read.isdisjoint(op.outputs):
             continue
-        was = left.copied.get(graph.names[op.outputs[0]])
+        was = omissions.copied.get(graph.names[op.outputs[0]])
         if was is None or len(was) != len(op.inputs):
             raise Irregular
         for name, old in zip(graph.inputs(op), was, strict=True):
@@ -122,15 +124,15 @@ def _gap(graph: Graph, layer: str, steps: Mapping[int, Sequence[Any]]) -> Gap:
         if graph.kind(op) in _CUTS
         for name in graph.outputs(op)
     }
-    given = []
+    replacements = []
     for number in gap(count):
         pairs = dict(paired(graph, layer, steps[COPIED], steps[number], number - COPIED))
         constant = {read for read in pairs if graph.constant(read)}
         # What else would be left without a reader, which litert-quantizer leaves in float.
         if not cut.issuperset(other for read, other in pairs.items() if read not in constant):
             raise Irregular
-        given.append(pairs | dict(zip(constant, constant, strict=True)))
-    return Gap(layer, tuple(given))
+        replacements.append(pairs | dict(zip(constant, constant, strict=True)))
+    return Gap(layer, tuple(replacements))
 
 
 def _reads(
@@ -147,7 +149,7 @@ def _reads(
         raise Irregular
     inside = {id(op) for number in numbers for op in steps[number]}
     last = {id(op) for op in steps[max(steps)]}
-    found = []
+    readers = []
     for op in graph.graph.operators:
         inputs = graph.inputs(op)
         if id(op) in inside or gone.isdisjoint(inputs):
@@ -161,8 +163,8 @@ def _reads(
             inputs = _stands(graph, gap, inputs, gone)
         else:
             raise Irregular
-        found.append((op, inputs))
-    return found
+        readers.append((op, inputs))
+    return readers
 
 
 def _stands(graph: Graph, gap: Gap, inputs: Sequence[str], gone: set[str]) -> list[str]:
@@ -182,8 +184,8 @@ def _cut_down(graph: Graph) -> dict[str, tuple[str, ...]]:
     read.update(graph.graph.outputs)
     dropped = {}
     for op in graph.graph.operators:
-        kept = [index for index in op.outputs if index in read]
-        if graph.kind(op) in _CUTS and kept and len(kept) < len(op.outputs):
-            dropped[graph.names[kept[0]]] = tuple(graph.outputs(op))
-            op.outputs = kept
+        parts = [index for index in op.outputs if index in read]
+        if graph.kind(op) in _CUTS and parts and len(parts) < len(op.outputs):
+            dropped[graph.names[parts[0]]] = tuple(graph.outputs(op))
+            op.outputs = parts
     return dropped

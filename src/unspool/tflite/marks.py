@@ -233,8 +233,8 @@ def _calls(content: Any) -> Calls | None:
 def _cut(content: Any) -> Cut | None:
     if not content:
         return None
-    given = tuple((str(name), float(number)) for name, number in content["given"])
-    return Cut(str(content["start"]), str(content["stop"]), given)
+    fixed_inputs = tuple((str(name), float(number)) for name, number in content["given"])
+    return Cut(str(content["start"]), str(content["stop"]), fixed_inputs)
 
 
 def _ranged(content: Any) -> Ranged:

@@ -50,14 +50,14 @@ def computed(masks: Sequence[Mask]) -> dict[str, Mask]:
     return {mask.input: mask for mask in masks if mask.source and mask.input}
 
 
-def valid(masks: Sequence[Mask], given: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def valid(masks: Sequence[Mask], samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Where one of the masks is 1, (samples, time) of bool; None where there are no masks.
 
     Args:
         masks: of one output.
-        given: input -> its samples.
+        samples: input -> its samples.
     """
-    read = [mask.of(given[mask.source]) if mask.source else given[mask.input] for mask in masks]
+    read = [mask.of(samples[mask.source]) if mask.source else samples[mask.input] for mask in masks]
     return np.any([values != 0 for values in read], axis=0) if read else None
 
 
@@ -124,9 +124,9 @@ def _ended(values: np.ndarray, lengths: np.ndarray, value: float) -> np.ndarray:
     return np.where(shaped, np.asarray(value, values.dtype), values)
 
 
-def renamed(masks: Sequence[Mask], taken: Sequence[str]) -> tuple[Mask, ...]:
+def renamed(masks: Sequence[Mask], input_names: Sequence[str]) -> tuple[Mask, ...]:
     """Masks under names that no other input has: `mask` for a lone one, else after its source."""
-    names = list(taken)
+    names = list(input_names)
     is_alone = sum(1 for mask in masks if mask.source and mask.input) == 1
     return tuple(
         replace(mask, input=_free("mask" if is_alone else f"{mask.source}_mask", names))
@@ -136,9 +136,9 @@ def renamed(masks: Sequence[Mask], taken: Sequence[str]) -> tuple[Mask, ...]:
     )
 
 
-def _free(wanted: str, taken: list[str]) -> str:
+def _free(wanted: str, names: list[str]) -> str:
     name, number = wanted, 2
-    while name in taken:
+    while name in names:
         name, number = f"{wanted}_{number}", number + 1
-    taken.append(name)
+    names.append(name)
     return name

@@ -138,8 +138,8 @@ class Steps:
         either = "|".join(map(re.escape, layers))
         self._step = re.compile(rf"(?:^|(?<=;))({either})/step_(\d+)(?=[/;]|$)") if layers else None
         self._scopes = [f"{layer}/" for layer in layers]
-        self._given = {state.output: state.name.rpartition("/")[0] for state in states}
-        self._taken = {state.input for state in states}
+        self._state_layers = {state.output: state.name.rpartition("/")[0] for state in states}
+        self._state_inputs = {state.input for state in states}
 
     def find(self, name: str) -> tuple[str, int] | None:
         """(layer, number) of the step that computes a tensor; the first where several are fused."""
@@ -155,10 +155,10 @@ class Steps:
 
         Of several names, those of other steps stay: what all steps share is called after one.
         """
-        found = self.find(name)
-        if not found:
+        step = self.find(name)
+        if not step:
             return name
-        own, new = (_step(found[0], found[1] + n) for n in (0, by))
+        own, new = (_step(step[0], step[1] + n) for n in (0, by))
         return ";".join(
             new + part.removeprefix(own) if part.startswith(own) else part
             for part in name.split(";")
@@ -175,8 +175,8 @@ class Steps:
 
     def layer_giving(self, name: str) -> str | None:
         """The layer whose state an output is; such an output no longer has its step's name."""
-        return self._given.get(name)
+        return self._state_layers.get(name)
 
     def is_taken(self, name: str) -> bool:
         """Whether an input is a state."""
-        return name in self._taken
+        return name in self._state_inputs

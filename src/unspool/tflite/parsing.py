@@ -57,11 +57,11 @@ class _Counted(bytearray):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
-        self.left = 2 * len(content) + 1000
+        self.allowance = 2 * len(content) + 1000
 
     def take(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
+        self.allowance -= size
+        if self.allowance < 0:
             raise UnspoolError("it refers to more than it has, or to the same again and again")
 
 
@@ -72,10 +72,10 @@ def _counting(name: str, cost: int | None) -> None:
         name: of a method of its tables.
         cost: bytes; None for what the method returns: a length, or a string.
     """
-    found = getattr(flatbuffers.table.Table, name)
+    method = getattr(flatbuffers.table.Table, name)
 
     def counted(self: Any, offset: int) -> Any:
-        result = found(self, offset)
+        result = method(self, offset)
         if isinstance(self.Bytes, _Counted):
             size = result if isinstance(result, int) else len(result)
             self.Bytes.take(size if cost is None else cost)

@@ -73,19 +73,19 @@ def _columns(model: flatbuffer.Model, op: Any) -> Iterator[Any]:
     graph = model.subgraphs[0]
     whole = graph.tensors[op.outputs[0]]
     shape = [*map(int, whole.shape[:-1]), 1]
-    made: dict[int, int] = {}
+    columns: dict[int, int] = {}
     for index in dict.fromkeys(map(int, op.inputs)):
         column, reshape = copy(graph.tensors[index]), copy(op)
-        column.name = names.column(whole.name.decode(), len(made)).encode()
+        column.name = names.column(whole.name.decode(), len(columns)).encode()
         column.shape, column.shapeSignature, column.buffer = shape, None, 0
-        made[index] = _added(graph, column)
+        columns[index] = _added(graph, column)
         sizes = _constant(model, column.name + b"/shape", np.array(shape, np.int32))
-        reshape.inputs, reshape.outputs = [index, sizes], [made[index]]
+        reshape.inputs, reshape.outputs = [index, sizes], [columns[index]]
         options = schema.ReshapeOptionsT()
         options.newShape = shape
         flatbuffer.become(model, reshape, "RESHAPE", options)
         yield reshape
-    op.inputs = [made[int(index)] for index in op.inputs]
+    op.inputs = [columns[int(index)] for index in op.inputs]
     joined = schema.ConcatenationOptionsT()
     joined.axis = len(shape) - 1
     flatbuffer.become(model, op, "CONCATENATION", joined)

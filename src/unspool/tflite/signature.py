@@ -52,8 +52,8 @@ class Signature(Calling):
         carried = {pair.input for pair in self.pairs}
         self._fed = [i for i in range(len(inputs)) if i not in carried]
         self._fed_tensors = [inputs[i] for i in self._fed]
-        given = {pair.output for pair in self.pairs}
-        self._own_outputs = [i for i in range(len(outputs)) if i not in given]
+        state_outputs = {pair.output for pair in self.pairs}
+        self._own_outputs = [i for i in range(len(outputs)) if i not in state_outputs]
         computed = masks.computed(self.masks)
         begin = {pair.input for pair in self.pairs if pair.given}
         super().__init__(
@@ -104,10 +104,10 @@ class Signature(Calling):
             arrays: samples, as `check` returns them, where they begin with what is given; zeros
                 stand for that without them.
         """
-        given = self._values(arrays) if arrays else {}
+        values = self._values(arrays) if arrays else {}
         return [
-            tensor.quantize(given[tensor.name])
-            if pair.given and given
+            tensor.quantize(values[tensor.name])
+            if pair.given and values
             else np.repeat(tensor.quantize(_initial(tensor, pair.initial)), count, axis=0)
             for tensor, pair in zip(self._state_tensors, self.pairs, strict=True)
         ]
@@ -163,7 +163,7 @@ class Signature(Calling):
             outside(tensor, array, by_name.get(tensor.name))
             for tensor, array in zip(self.inputs, self.cleared(arrays), strict=True)
         )
-        return tuple(found for found in per_input if found is not None)
+        return tuple(excess for excess in per_input if excess is not None)
 
     def padded(self, data: Samples, lengths: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Samples whose steps from `lengths` on are marked as padded, (samples,) of them.
@@ -184,9 +184,9 @@ class Signature(Calling):
         Args:
             arrays: samples, as `check` returns them.
         """
-        given = dict(zip((tensor.name for tensor in self.inputs), arrays, strict=True))
+        input_arrays = dict(zip((tensor.name for tensor in self.inputs), arrays, strict=True))
         padding = self._padding or ((),) * len(self.outputs)
-        return [masks.valid(each, given) for each in padding]
+        return [masks.valid(each, input_arrays) for each in padding]
 
     def fed(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Samples, as `check` returns them, as the network takes them: still real values.
@@ -201,9 +201,12 @@ class Signature(Calling):
         """What the file's inputs take of samples: scaled, and the masks; by name."""
         names = [tensor.name for tensor in self.inputs]
         scaled = input_scaling.scaled(self.scalings, names, self.cleared(arrays))
-        given, values = dict(zip(names, arrays, strict=True)), dict(zip(names, scaled, strict=True))
+        input_arrays, values = (
+            dict(zip(names, arrays, strict=True)),
+            dict(zip(names, scaled, strict=True)),
+        )
         for name, mask in masks.computed(self.masks).items():
-            values[name] = mask.of(given[mask.source])
+            values[name] = mask.of(input_arrays[mask.source])
         return values
 
     def quantized(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -91,18 +91,20 @@ def _problem(op: Operator) -> str:
         ValueError,
         TypeError,
     ):  # it looks at a tensor that a damaged file leaves out
-        return f"has {len(op.given)} inputs and {len(op.outputs)} outputs, fewer than it takes"
+        return f"has {len(op.operands)} inputs and {len(op.outputs)} outputs, fewer than it takes"
 
 
 def _type(op: Operator, limit: Limit) -> str:
     """What is wrong with the types of an operator, or nothing."""
     data = _data(op, limit)
-    taken, written = limit.types.split(), limit.makes.split()
-    if data is not None and taken and data.type not in taken:
-        mend = IN_INT8 if "int8" in taken and data.type == "int16" else "; replace it by others"
-        return f"takes {_listed(taken)}, not {data.type}{mend}"
-    if op.outputs and written and op.outputs[0].type not in written:
-        return f"writes {_listed(written)}, not {op.outputs[0].type}; replace it by others"
+    input_types, output_types = limit.types.split(), limit.makes.split()
+    if data is not None and input_types and data.type not in input_types:
+        mend = (
+            IN_INT8 if "int8" in input_types and data.type == "int16" else "; replace it by others"
+        )
+        return f"takes {_listed(input_types)}, not {data.type}{mend}"
+    if op.outputs and output_types and op.outputs[0].type not in output_types:
+        return f"writes {_listed(output_types)}, not {op.outputs[0].type}; replace it by others"
     return ""
 
 
@@ -110,7 +112,7 @@ def _ranks(op: Operator, limit: Limit) -> str:
     """What is wrong with the number of dimensions, or nothing."""
     fewest, most = limit.rank
     data = _data(op, limit)
-    rank = max((len(tensor.shape) for tensor in (*op.given, *op.outputs)), default=0)
+    rank = max((len(tensor.shape) for tensor in (*op.operands, *op.outputs)), default=0)
     if rank > LARGEST_RANK:
         return f"has {rank} dimensions, TFLM has room for {LARGEST_RANK}; reshape it to fewer"
     if fewest and data is not None:
@@ -137,7 +139,7 @@ def _operands(op: Operator, limit: Limit) -> str:
         if tensor is not None and not tensor.constant:
             return f"reads {tensor.name!r}, which must be a constant in TFLM; make its size fixed"
     if op.outputs and op.outputs[0].type in limit.same.split():
-        for tensor in (tensor for tensor in op.given if tensor.type == op.outputs[0].type):
+        for tensor in (tensor for tensor in op.operands if tensor.type == op.outputs[0].type):
             if tensor.quantization != op.outputs[0].quantization:
                 return (
                     f"reads {tensor.name!r} with scale and zero point {tensor.quantization}, "

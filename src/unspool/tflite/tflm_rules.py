@@ -49,7 +49,7 @@ class Operator:
     options: Any
 
     @property
-    def given(self) -> list[Tensor]:
+    def operands(self) -> list[Tensor]:
         """The inputs that are not omitted."""
         return [tensor for tensor in self.inputs if tensor is not None]
 
@@ -64,7 +64,7 @@ def sums(op: Operator) -> str:
     type_ = op.outputs[0].type
     if type_ not in ("int8", "int16"):
         return ""
-    scales, out = [tensor.scale for tensor in op.given], op.outputs[0].scale
+    scales, out = [tensor.scale for tensor in op.operands], op.outputs[0].scale
     if min(out, *scales) <= 0:
         return "stops the process at a scale of 0; calibrate with samples in which it is not 0"
     most = 2.0**19 if type_ == "int8" else 2.0**14
@@ -78,7 +78,7 @@ def sums(op: Operator) -> str:
 
 def comparisons(op: Operator) -> str:
     """Scales are factors that must be below 1."""
-    wrong = [t for t in op.given if t.type == "int8" and not 0 < t.scale < 1]
+    wrong = [t for t in op.operands if t.type == "int8" and not 0 < t.scale < 1]
     if not wrong:
         return ""
     return (
@@ -89,7 +89,7 @@ def comparisons(op: Operator) -> str:
 
 def pools(op: Operator) -> str:
     """The values that are picked or averaged are not rescaled."""
-    (data, *_), out = op.given, op.outputs[0]
+    (data, *_), out = op.operands, op.outputs[0]
     if abs(data.scale - out.scale) <= 1e-6 and data.quantization[1] == out.quantization[1]:
         return ""
     return f"takes one scale for {data.name!r} and its output; tie their scales"
@@ -97,7 +97,7 @@ def pools(op: Operator) -> str:
 
 def softmaxes(op: Operator) -> str:
     """Sums of more than 511 exponentials have no reciprocal in the kernel's fixed point."""
-    (data, *_) = op.given
+    (data, *_) = op.operands
     if data.type != "int8":
         return ""
     beta = float(getattr(op.options, "beta", 1.0)) if op.kind == "SOFTMAX" else 1.0
@@ -116,7 +116,7 @@ def softmaxes(op: Operator) -> str:
 
 def sigmoids(op: Operator) -> str:
     """The input is multiplied in 32 bits, which overflows; or shifted by less than no bits."""
-    (data, *_) = op.given
+    (data, *_) = op.operands
     if data.type == "int8" and data.scale < 2.0**-27:
         return (
             f"gives the ends of its range at an input scale below 2^-27; it is {data.scale:.1e}: "
@@ -134,7 +134,7 @@ def sigmoids(op: Operator) -> str:
 
 def hard_swishes(op: Operator) -> str:
     """The output is scaled by a factor that must be below 1."""
-    (data, *_), out = op.given, op.outputs[0]
+    (data, *_), out = op.operands, op.outputs[0]
     if data.type != "int8" or data.scale < 128 * out.scale:
         return ""
     return "takes an input scale below 128 times the output's; scale its input down"
@@ -142,7 +142,7 @@ def hard_swishes(op: Operator) -> str:
 
 def means(op: Operator) -> str:
     """Values are added in 32 bits."""
-    (data, *_), out = op.given, op.outputs[0]
+    (data, *_), out = op.operands, op.outputs[0]
     most = {"int8": 2**24, "int16": 2**16}.get(data.type)
     count = math.prod(data.shape) // max(math.prod(out.shape), 1)
     if most is None or count <= most:
@@ -155,7 +155,7 @@ def means(op: Operator) -> str:
 
 def prelus(op: Operator) -> str:
     """Slopes are int8 whatever the data; in float, shapes are broadcast in 4 dimensions."""
-    data, slopes = op.given
+    data, slopes = op.operands
     wanted = "float32" if data.type == "float32" else "int8"
     if slopes.type != wanted:
         return f"takes slopes in {wanted}, not {slopes.type}; quantize it to int8"
@@ -166,7 +166,7 @@ def prelus(op: Operator) -> str:
 
 def gathers(op: Operator) -> str:
     """GATHER_ND has room for indices of five dimensions."""
-    depth = op.given[1].shape[-1]
+    depth = op.operands[1].shape[-1]
     return "" if depth <= 5 else f"takes indices of up to 5 dimensions, not {depth}; reshape it"
 
 

@@ -170,12 +170,12 @@ def attention(layer: Any, name: str) -> DeployLayer:
     form = _FORMS[type(layer)](layer, name=name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = _arguments(layer, args, kwargs)
-        tensors = {key: given[key] for key in _TO_BE_GIVEN if given.get(key) is not None}
+        arguments = _arguments(layer, args, kwargs)
+        tensors = {key: arguments[key] for key in _TO_BE_GIVEN if arguments.get(key) is not None}
         if "value" in tensors:
             tensors.setdefault("key", tensors["value"])
         outputs = form(**tensors)
-        return outputs if given.get("return_attention_scores") else outputs[0]
+        return outputs if arguments.get("return_attention_scores") else outputs[0]
 
     return call
 
@@ -190,8 +190,8 @@ def problem(layer: Any, nodes: Sequence[Any]) -> str:
     if getattr(layer, "_sliding_window", getattr(layer, "sliding_window", None)):
         return _masked("sliding_window")
     for node in nodes:
-        given = _arguments(layer, node.arguments.args, node.arguments.kwargs)
-        for name, value in given.items():
+        arguments = _arguments(layer, node.arguments.args, node.arguments.kwargs)
+        for name, value in arguments.items():
             if name in (*_TO_BE_GIVEN, *_LEFT_OUT):
                 continue
             if any(each is not None and each is not False for each in keras.tree.flatten(value)):

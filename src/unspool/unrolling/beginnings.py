@@ -75,11 +75,11 @@ class Beginnings:
         begin = [self.of(tensor) for tensor in tensors]
         return math.ceil(max(each.calls * self.time_steps - each.shorter for each in begin))
 
-    def follow(self, given: Any, outputs: Any) -> None:
+    def follow(self, inputs: Any, outputs: Any) -> None:
         """Note that outputs of an operation begin as what it was given, unless they are known."""
         begin = [
             self._known[id(tensor)][1]
-            for tensor in keras.tree.flatten(given)
+            for tensor in keras.tree.flatten(inputs)
             if id(tensor) in self._known
         ]
         if not begin:
@@ -92,8 +92,8 @@ class Beginnings:
         )
         for tensor in keras.tree.flatten(outputs):
             in_time = len(tensor.shape) > 2
-            found = common if in_time else self.of_the_end(common)
-            self._known.setdefault(id(tensor), (tensor, found))
+            beginning = common if in_time else self.of_the_end(common)
+            self._known.setdefault(id(tensor), (tensor, beginning))
 
     def of_the_end(self, begin: Beginning) -> Beginning:
         """That of what is of the last time step, or of all of them: it is no row of a sequence.

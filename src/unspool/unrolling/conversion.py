@@ -160,10 +160,10 @@ def _share_constants(model: flatbuffer.Model) -> None:
     for tensor in sorted(model.subgraphs[0].tensors, key=lambda tensor: int(tensor.buffer)):
         data = model.buffers[tensor.buffer].data
         if data is not None and len(data):
-            kept = first.setdefault(bytes(data), tensor.buffer)
-            if kept != tensor.buffer:
+            buffer = first.setdefault(bytes(data), tensor.buffer)
+            if buffer != tensor.buffer:
                 model.buffers[tensor.buffer].data = None
-                tensor.buffer = kept
+                tensor.buffer = buffer
 
 
 @contextmanager
@@ -218,9 +218,9 @@ def _name(model: flatbuffer.Model, interface: Interface) -> dict[str, str]:
     before = {port.tensorIndex: graph.tensors[port.tensorIndex].name.decode() for port in ports}
     for number, port in enumerate(ports):  # so that no name is taken by another of them
         graph.tensors[port.tensorIndex].name = f"port:{number}".encode()
-    taken = {tensor.name for tensor in graph.tensors}
+    names = {tensor.name for tensor in graph.tensors}
     for port in ports:
-        if port.name not in taken:
+        if port.name not in names:
             graph.tensors[port.tensorIndex].name = port.name
     return {name: graph.tensors[index].name.decode() for index, name in before.items()}
 

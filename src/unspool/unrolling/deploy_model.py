@@ -117,11 +117,11 @@ def rebuilt(
 
 def _interface(described: Sequence[OpenInput], names: Sequence[str], marks: Marks) -> Interface:
     """What the .tflite of a deploy model is to call its inputs and outputs."""
-    given = [tensor.name for tensor in described]
+    input_names = [tensor.name for tensor in described]
     own = [state.input for state in marks.states if not state.given]
     after = [state.output for state in marks.states]
     return Interface(
-        inputs=(*given, *computed(marks.masks), *own),
+        inputs=(*input_names, *computed(marks.masks), *own),
         outputs=(*names, *after),
         marks=marks,
     )
@@ -158,9 +158,9 @@ def _named(tensor: Any, name: str, scopes: Scopes) -> Any:
     return keras.layers.Identity(name=scopes.give(name))(tensor)
 
 
-def new_inputs(taken: Sequence[OpenInput], scopes: Scopes) -> list[Any]:
+def new_inputs(inputs: Sequence[OpenInput], scopes: Scopes) -> list[Any]:
     """Inputs with batch size 1."""
     return [
         keras.Input(t.shape[1:], batch_size=1, dtype=t.dtype, name=scopes.give(t.name))
-        for t in taken
+        for t in inputs
     ]

@@ -86,6 +86,6 @@ def _weights(layer: Any) -> dict[str, Array]:
         kernels = {"depthwise": layer.depthwise_kernel, "pointwise": layer.pointwise_kernel}
     else:
         kernels = {"depthwise" if isinstance(layer, _DEPTHWISE) else "kernel": layer.kernel}
-    made = {name: weight(kernel) for name, kernel in kernels.items()}
-    made = {n: k if len(k.shape) == 4 else tf.expand_dims(k, 0) for n, k in made.items()}
-    return made | ({"bias": weight(layer.bias)} if layer.use_bias else {})
+    weights = {name: weight(kernel) for name, kernel in kernels.items()}
+    weights = {n: k if len(k.shape) == 4 else tf.expand_dims(k, 0) for n, k in weights.items()}
+    return weights | ({"bias": weight(layer.bias)} if layer.use_bias else {})

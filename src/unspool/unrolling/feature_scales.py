@@ -50,12 +50,12 @@ def with_feature_scales(model: Any, data: Samples) -> Any:
         >>> unspool.inspect(scaled)[0].action  # what becomes of its first layer
         'input'
     """
-    taken, scaled = structure.inputs(model), leading(model)
-    arrays = samples.check(data, taken, "samples")
+    inputs, scaled = structure.inputs(model), leading(model)
+    arrays = samples.check(data, inputs, "samples")
     scalings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for tensor, spec, array, done in zip(model.inputs, taken, arrays, scaled, strict=True):
+    for tensor, spec, array, lead in zip(model.inputs, inputs, arrays, scaled, strict=True):
         nodes = [node for node in graph.readers(model, tensor) if not _as_state(node, tensor)]
-        if nodes and done is None and spec.dtype == "float32" and array.ndim > 1:
+        if nodes and lead is None and spec.dtype == "float32" and array.ndim > 1:
             scalings[_reader(model, nodes, spec.name).name] = _scaling(array)
     if not scalings:
         return model

@@ -14,21 +14,21 @@ from unspool.tflite.names import State
 from unspool.unrolling.given_states import given_states
 
 
-def fed_back(model: Any, given: Mapping[str, str]) -> tuple[State, ...]:
+def fed_back(model: Any, pairs: Mapping[str, str]) -> tuple[State, ...]:
     """The states that a trained model takes and gives itself.
 
     Args:
         model: a built Sequential or Functional model.
-        given: input -> output, of states that its graph does not show.
+        pairs: input -> output, of states that its graph does not show.
 
     Raises:
         UnspoolError: a given pair is no input and output of one shape.
     """
-    found = {before: after for _, before, after in _found(model)}
+    states = {before: after for _, before, after in _graph_states(model)}
     inputs = {tensor.name: tuple(tensor.shape) for tensor in structure.inputs(model)}
     tensors = zip(structure.output_names(model), model.outputs, strict=True)
     outputs = {name: tuple(tensor.shape) for name, tensor in tensors}
-    for before, after in given.items():
+    for before, after in pairs.items():
         if before not in inputs or after not in outputs:
             raise UnspoolError(
                 f"state {before}={after}: expected one of the inputs {', '.join(inputs)} and one "
@@ -39,14 +39,14 @@ def fed_back(model: Any, given: Mapping[str, str]) -> tuple[State, ...]:
                 f"state {before}={after}: goes in as {inputs[before]} and comes out as "
                 f"{outputs[after]}; expected one shape"
             )
-    found |= given
-    return tuple(State(before, before, after) for before, after in found.items())
+    states |= pairs
+    return tuple(State(before, before, after) for before, after in states.items())
 
 
-def _found(model: Any) -> Iterator[tuple[str, str, str]]:
+def _graph_states(model: Any) -> Iterator[tuple[str, str, str]]:
     """Layer, input and output of each state, by the graph."""
     names = [tensor.name for tensor in structure.inputs(model)]
-    given = dict(zip(map(id, model.inputs), names, strict=True))
+    inputs = dict(zip(map(id, model.inputs), names, strict=True))
     sources = [id(_before(tensor)) for tensor in model.outputs]
     outputs = dict(zip(sources, structure.output_names(model), strict=True))
     for node in graph.nodes(model):
@@ -54,8 +54,8 @@ def _found(model: Any) -> Iterator[tuple[str, str, str]]:
             continue
         for tensor, after in zip(given_states(node), _states(node), strict=False):
             before = _before(tensor)
-            if id(before) in given and id(after) in outputs:
-                yield node.operation.name, given[id(before)], outputs[id(after)]
+            if id(before) in inputs and id(after) in outputs:
+                yield node.operation.name, inputs[id(before)], outputs[id(after)]
 
 
 def _states(node: Any) -> list[Any]:
@@ -78,7 +78,7 @@ def _before(tensor: Any) -> Any:
 def by_layer(model: Any) -> dict[str, str]:
     """Recurrent layer -> what there is to say of the states that the model takes and gives."""
     pairs: dict[str, list[str]] = {}
-    for layer, before, after in _found(model):
+    for layer, before, after in _graph_states(model):
         pairs.setdefault(layer, []).append(f"{before!r} comes out as {after!r}")
     return {
         layer: f"its state {' and '.join(each)}: one scale, fed back as bytes"

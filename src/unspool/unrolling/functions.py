@@ -44,10 +44,10 @@ class FunctionForm(keras.layers.Layer):  # type: ignore[misc]
     def call(self, tensors: Any) -> Any:
         """The function of its tensors; what else it was called with is a constant."""
         rest = iter(tensors)
-        taken = keras.tree.map_structure(
+        arguments = keras.tree.map_structure(
             lambda x: next(rest) if keras.utils.is_keras_tensor(x) else x, self.stands_for[1]
         )
-        return self.form(*taken)
+        return self.form(*arguments)
 
 
 def called(operation: Any, form: Form, name: str) -> Callable[..., Any]:

@@ -10,8 +10,8 @@ from unspool.unrolling.leading import Scaled, leading
 def given_states(node: Any) -> list[Any]:
     """The tensors that a call of a recurrent layer has as `initial_state`; none without."""
     args, kwargs = node.arguments.args, node.arguments.kwargs
-    given = (*args[1:2], kwargs.get("initial_state"))
-    return [tensor for tensor in keras.tree.flatten(given) if tensor is not None]
+    states = (*args[1:2], kwargs.get("initial_state"))
+    return [tensor for tensor in keras.tree.flatten(states) if tensor is not None]
 
 
 def begun_by_inputs(model: Any) -> set[int]:
@@ -28,7 +28,7 @@ def begun_by_inputs(model: Any) -> set[int]:
     inputs, outputs = set(map(id, whole.inputs)), set(map(id, whole.outputs))
     for lead in filter(None, leading(whole)):
         inputs |= {id(call.outputs[0]) for call in graph.calls(whole, lead.layers[-1])}
-    found = set()
+    calls = set()
     for node in graph.nodes(whole):
         states = given_states(node) if isinstance(node.operation, keras.layers.RNN) else []
         if states and all(
@@ -37,8 +37,8 @@ def begun_by_inputs(model: Any) -> set[int]:
             and sum(read is state for read in node.input_tensors) == 1
             for state in states
         ):
-            found.add(id(node))
-    return found
+            calls.add(id(node))
+    return calls
 
 
 def input_of(tensor: Any) -> Any:

@@ -66,18 +66,18 @@ def by_rules(model: Any, *, full_length: bool = False) -> tuple[Verdict, ...]:
     by_hand = by_layer(model)
     masks = Findings() if full_length else findings(model)
     verdicts = []
-    for found in graph.operations(model):
-        action, detail = _in_graph(found, masks)
-        detail = _joined(detail, by_hand.get(found.name, ""))
-        if found.name in scaling and action != "remove":
+    for entry in graph.operations(model):
+        action, detail = _in_graph(entry, masks)
+        detail = _joined(detail, by_hand.get(entry.name, ""))
+        if entry.name in scaling and action != "remove":
             action, detail = (
                 "input",
                 (
-                    f"done where input {scaling[found.name]!r} is quantized, feature by feature: "
+                    f"done where input {scaling[entry.name]!r} is quantized, feature by feature: "
                     "the bundle's function and Session take real units"
                 ),
             )
-        verdicts.append(Verdict(found.name, type(found.operation).__name__, action, detail))
+        verdicts.append(Verdict(entry.name, type(entry.operation).__name__, action, detail))
     return tuple(verdicts)
 
 
@@ -101,12 +101,12 @@ def _joined(*details: str) -> str:
     return "; ".join(filter(None, details))
 
 
-def _in_graph(found: graph.Found, masks: Findings) -> tuple[Action, str]:
+def _in_graph(entry: graph.Found, masks: Findings) -> tuple[Action, str]:
     """What happens to a layer where it is called: masks reach it, or several tensors."""
-    layer = found.operation
+    layer = entry.operation
     action, detail = _verdict(layer)
     for applies, problem in _BY_CALLS:
-        if applies(layer) and action != "refuse" and (why_not := problem(layer, found.calls)):
+        if applies(layer) and action != "refuse" and (why_not := problem(layer, entry.calls)):
             return "refuse", why_not
     if action == "refuse":
         return action, detail
@@ -119,10 +119,10 @@ def _verdict(layer: Any) -> tuple[Action, str]:
     for kinds, judge in _RULES:
         if isinstance(layer, kinds):
             return judge(layer)
-    return _kept(layer)
+    return _by_activation(layer)
 
 
-def _kept(layer: Any) -> tuple[Action, str]:
+def _by_activation(layer: Any) -> tuple[Action, str]:
     function = getattr(layer, "activation", None)
     name = "" if function is None else activation_name(function)
     if name in _OVER_CLASSES:
@@ -178,11 +178,11 @@ def _time_distributed(layer: Any) -> tuple[Action, str]:
     if begins_mask(inner):
         return "refuse", "a mask for each time step; put the Masking layer in front of it"
     within = list(graph.operations(inner)) if is_graph(inner) else []
-    for found in within:
-        action, detail = _in_graph(found, Findings())
+    for entry in within:
+        action, detail = _in_graph(entry, Findings())
         if action in ("refuse", "cpu"):
-            kind = type(found.operation).__name__
-            return action, f"its layer {found.name!r} ({kind}) {detail}"
+            kind = type(entry.operation).__name__
+            return action, f"its layer {entry.name!r} ({kind}) {detail}"
     alone = _verdict(inner)
     if alone[0] in ("refuse", "cpu"):
         return alone

@@ -48,8 +48,8 @@ def problem(layer: Any, calls: Sequence[Any]) -> str:
             "its class has a call() of its own, which would be lost; use keras.layers.Embedding "
             "and a layer behind it"
         )
-    given = [value for node in calls for value in _constants(node)]
-    if any(value is True for value in given):
+    constants = [value for node in calls for value in _constants(node)]
+    if any(value is True for value in constants):
         return "reverse=True: multiplies by its table; use a Dense layer for that"
     if any(_are_computed(node.input_tensors[0]) for node in calls):
         return (

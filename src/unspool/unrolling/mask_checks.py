@@ -51,16 +51,16 @@ class Findings:
 
 def findings(model: Any) -> Findings:
     """Follow the masks of a trained model; its own are known by their sources alone."""
-    found = Findings()
+    record = Findings()
 
     def begun(source: Source) -> Source:
-        if source not in found.sources:
-            found.sources.append(source)
+        if source not in record.sources:
+            record.sources.append(source)
         return source
 
     cleared = values_of_masking_alone(model)
-    _follow(model, Masks(model.inputs, begun, lambda a, b: (a, b), cleared), found)
-    return found
+    _follow(model, Masks(model.inputs, begun, lambda a, b: (a, b), cleared), record)
+    return record
 
 
 def begins_mask(layer: Any) -> bool:
@@ -77,11 +77,11 @@ def check_full_length(model: Any) -> None:
     Raises:
         UnspoolError: one is an input, which nothing else would read.
     """
-    given = [mask.input for mask in masks_of(model) if not mask.source]
-    if given:
+    mask_inputs = [mask.input for mask in masks_of(model) if not mask.source]
+    if mask_inputs:
         raise UnspoolError(
-            f"input {given[0]!r} is a mask itself, which cannot be left out (`full_length`); build "
-            "the model without it, or deploy it with its mask"
+            f"input {mask_inputs[0]!r} is a mask itself, which cannot be left out (`full_length`); "
+            "build the model without it, or deploy it with its mask"
         )
 
 
@@ -100,8 +100,8 @@ def check_masks(model: Any, of: str, otherwise: str) -> None:
     """
     names = [tensor.name for tensor in structure.inputs(model)]
     timed = {name for name, has_time in zip(names, in_time(model), strict=True) if has_time}
-    given = [mask.input for mask in masks_of(model) if not mask.source]
-    for name in given:
+    mask_inputs = [mask.input for mask in masks_of(model) if not mask.source]
+    for name in mask_inputs:
         if name not in timed:
             raise UnspoolError(
                 f"input {name!r} is read as a mask and as something else, which {of} does not cut "
@@ -120,46 +120,46 @@ def masks_of(model: Any) -> list[Mask]:
     ]
 
 
-def _follow(model: Any, masks: Masks, found: Findings) -> None:
+def _follow(model: Any, masks: Masks, record: Findings) -> None:
     for node in graph.nodes(model):
         if not node.is_input:
-            _follow_node(node, masks, found)
+            _follow_node(node, masks, record)
 
 
-def _follow_node(node: Any, masks: Masks, found: Findings) -> None:
+def _follow_node(node: Any, masks: Masks, record: Findings) -> None:
     layer, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
     try:
         if is_graph(layer):
-            _follow_nested(node, masks, found)
+            _follow_nested(node, masks, record)
             return
         received = masks.received(args, kwargs.get("mask"))
-        given = [*received, *(masks.of(tensor) for tensor in keras.tree.flatten(args))]
-        problem = _problem(layer, given)
+        input_masks = [*received, *(masks.of(tensor) for tensor in keras.tree.flatten(args))]
+        problem = _problem(layer, input_masks)
         if problem:
-            found.refused[id(layer)] = problem
+            record.refused[id(layer)] = problem
         is_masked = any(mask is not None for mask in received)
         if is_masked and isinstance(layer, keras.layers.GlobalAveragePooling1D):
-            found.notes[id(layer)] = "averages the valid steps alone"
+            record.notes[id(layer)] = "averages the valid steps alone"
         elif is_masked and isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             is_read = reads_mask(layer, kwargs.get("mask"), args, kwargs)
-            found.notes[id(layer)] = (
+            record.notes[id(layer)] = (
                 "keeps its states in padded steps"
                 if is_read
                 else "runs through padded steps: Keras gives no mask to a layer that is called "
                 "with initial states"
             )
         elif is_masked and not getattr(layer, "supports_masking", False):
-            found.notes[id(layer)] = "the mask ends here, as it does in Keras"
+            record.notes[id(layer)] = "the mask ends here, as it does in Keras"
         masks.put(layer, args, received, node.outputs)
     except UnspoolError as error:
-        found.refused[id(layer)] = str(error)
+        record.refused[id(layer)] = str(error)
 
 
-def _follow_nested(node: Any, masks: Masks, found: Findings) -> None:
+def _follow_nested(node: Any, masks: Masks, record: Findings) -> None:
     inner = graph.functional(node.operation)
     for tensor, outer in zip(inner.inputs, keras.tree.flatten(node.arguments.args), strict=False):
         masks.alias(tensor, outer)
-    _follow(node.operation, masks, found)
+    _follow(node.operation, masks, record)
     for tensor, outer in zip(inner.outputs, node.outputs, strict=True):
         masks.alias(outer, tensor)
 

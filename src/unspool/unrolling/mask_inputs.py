@@ -45,13 +45,13 @@ class MaskInputs(Masks):
 
     def padding(self, tensors: Sequence[Any]) -> tuple[tuple[Mask, ...], ...]:
         """For each tensor, the masks of which one is 1 in every step that is not padded."""
-        return tuple(tuple(map(self._told, self._sources_of(tensor))) for tensor in tensors)
+        return tuple(tuple(map(self._sample_mask, self._sources_of(tensor))) for tensor in tensors)
 
     def _sources_of(self, tensor: Any) -> list[Source]:
-        found = self._parts.get(id(self.of(tensor)), set())
-        return [source for source in self._tensors if source in found]
+        sources = self._parts.get(id(self.of(tensor)), set())
+        return [source for source in self._tensors if source in sources]
 
-    def _told(self, source: Source) -> Mask:
+    def _sample_mask(self, source: Source) -> Mask:
         """What samples say of a mask, whether or not the network reads it."""
         name = self._names[source.position]
         return Mask(name, "") if source.value is None else Mask("", name, source.value)
@@ -68,7 +68,7 @@ class MaskInputs(Masks):
         Returns:
             what there is to know of each; the tensors of those that are computed from samples.
         """
-        inputs = graph.admitted([*self.inputs, *self._made(), *states])
+        inputs = graph.admitted([*self.inputs, *self._own_inputs(), *states])
         whole = keras.Model(inputs, list(outputs))
         described, tensors = [], []
         for source, tensor in self._tensors.items():
@@ -83,5 +83,5 @@ class MaskInputs(Masks):
                 tensors += [tensor] * is_read
         return renamed(described, self._names), tensors
 
-    def _made(self) -> list[Any]:
+    def _own_inputs(self) -> list[Any]:
         return [tensor for source, tensor in self._tensors.items() if source.value is not None]

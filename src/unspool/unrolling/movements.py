@@ -117,7 +117,7 @@ def repeat(operation: Any) -> Form:
 def take(operation: Any) -> Form:
     """The form of `take`: of a tensor by constants, or of a constant by ids."""
 
-    def taken(x: Any, indices: Any) -> Any:
+    def gathered(x: Any, indices: Any) -> Any:
         if tf.is_tensor(indices) or not tf.is_tensor(x):
             return tf.gather(x, indices, axis=operation.axis)
         x, axis = (tf.reshape(x, (-1,)), 0) if operation.axis is None else (x, operation.axis)
@@ -126,4 +126,4 @@ def take(operation: Any) -> Form:
         shape, at = list(together.shape), axis % len(together.shape)
         return tf.reshape(together, (*shape[:at], *wanted.shape, *shape[at + 1 :]))
 
-    return taken
+    return gathered

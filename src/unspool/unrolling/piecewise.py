@@ -53,9 +53,9 @@ def step(node: Any, timed: set[int], zeros: tuple[int, int], pieces: Pieces) -> 
         return Step(problem)
     if isinstance(layer, REMOVED):
         return Step(zeros=zeros)
-    found = _of_windows(layer, zeros, pieces)
-    if found is not None:
-        return found
+    window_step = _of_windows(layer, zeros, pieces)
+    if window_step is not None:
+        return window_step
     if any(zeros):
         return Step(f"reads zeros around the sequence, {ZEROS}")
     if windows.cropping(layer) and pieces.warms_up:
@@ -164,37 +164,39 @@ def _grain(node: Any, timed: set[int]) -> Grain:
     None where it mixes time steps. An output without time is the same after the last step: a slice
     of it, but no mean over time.
     """
-    for taken in range(1, _MOST_AT_ONCE + 1):
-        given = _given(node, timed, taken)
-        if given is not None:
-            return taken, given
+    for input_steps in range(1, _MOST_AT_ONCE + 1):
+        output_steps = _output_steps(node, timed, input_steps)
+        if output_steps is not None:
+            return input_steps, output_steps
     return None
 
 
-def _given(node: Any, timed: set[int], taken: int) -> int | None:
+def _output_steps(node: Any, timed: set[int], input_steps: int) -> int | None:
     """How many steps a call gives for so many; None where more at once give something else."""
-    given = [_tried(node, timed, taken, seed) for seed in range(_DRAWS)]
-    return None if None in given else given[0]
+    counts = [_tried(node, timed, input_steps, seed) for seed in range(_DRAWS)]
+    return None if None in counts else counts[0]
 
 
-def _tried(node: Any, timed: set[int], taken: int, seed: int) -> int | None:
+def _tried(node: Any, timed: set[int], input_steps: int, seed: int) -> int | None:
     rng = np.random.default_rng(seed)
-    steps = max(3, _STEPS // taken) * taken
+    steps = max(3, _STEPS // input_steps) * input_steps
     values = {id(tensor): _drawn(tensor, rng, timed, steps) for tensor in node.input_tensors}
     parts = [
-        {key: a[:, n : n + taken] if key in timed else a for key, a in values.items()}
-        for n in range(0, steps, taken)
+        {key: a[:, n : n + input_steps] if key in timed else a for key, a in values.items()}
+        for n in range(0, steps, input_steps)
     ]
     try:
         with warnings.catch_warnings():  # of sequences that are none of the user's
             warnings.simplefilter("ignore")
-            whole, *pieces = [_computed(node, given) for given in (values, *parts)]
+            whole, *pieces = [_computed(node, arrays) for arrays in (values, *parts)]
     except Exception:  # it takes sequences of one length alone, or no values such as these
         return None
-    if not all(_same(output, [p[n] for p in pieces], taken) for n, output in enumerate(whole)):
+    if not all(
+        _same(output, [p[n] for p in pieces], input_steps) for n, output in enumerate(whole)
+    ):
         return None
     lengths = [p.shape[1] for p in pieces[0] if p.ndim > 2]
-    return min(lengths, default=taken) or None
+    return min(lengths, default=input_steps) or None
 
 
 def _drawn(tensor: Any, rng: np.random.Generator, timed: set[int], steps: int) -> np.ndarray:
@@ -211,7 +213,7 @@ def _computed(node: Any, values: dict[int, np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(each) for each in keras.tree.flatten(node.operation(*args, **kwargs))]
 
 
-def _same(whole: np.ndarray, parts: list[np.ndarray], taken: int) -> bool:
+def _same(whole: np.ndarray, parts: list[np.ndarray], input_steps: int) -> bool:
     """Whether an output of a whole sequence is that of its parts, or of the last step.
 
     Of one step alone: a function such as `any` soon gives the same for several.
@@ -221,7 +223,7 @@ def _same(whole: np.ndarray, parts: list[np.ndarray], taken: int) -> bool:
         return other.shape == whole.shape and np.allclose(whole, other, atol=1e-5)
 
     joined = whole.ndim > 2 and close(np.concatenate(parts, axis=1))
-    return joined or (taken == 1 and close(parts[-1]))
+    return joined or (input_steps == 1 and close(parts[-1]))
 
 
 def has_time(tensors: list[Any], timed: set[int]) -> bool:

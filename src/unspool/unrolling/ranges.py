@@ -25,25 +25,25 @@ def known_ranges(deploy_model: Any, function: Any, model: flatbuffer.Model) -> l
     if not layers:
         return []
     behind = _behind(function.graph)
-    found = []
+    ranges = []
     for index, op in _operators(function, model):
         tensor = model.subgraphs[0].tensors[index].name.decode()
-        found += [
+        ranges += [
             marks.Ranged(layer.name, tensor, layer.minimum, layer.maximum)
             for layer in layers
             if behind.get(layer.name) is op
         ]
-    return found
+    return ranges
 
 
 def _behind(graph: Any) -> dict[str, Any]:
     """Name of a layer -> the traced operator that computes what it stands behind."""
-    found = {}
+    operators = {}
     for op in graph.get_operations():
         layer = traced_layer(op.name)
         if layer is not None and len(unmoved(op).outputs) == 1:  # else it is a part of them
-            found[layer] = unmoved(op)
-    return found
+            operators[layer] = unmoved(op)
+    return operators
 
 
 def _operators(function: Any, model: flatbuffer.Model) -> Iterator[tuple[int, Any]]:

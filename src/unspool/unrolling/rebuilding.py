@@ -28,15 +28,15 @@ class Scopes:
     """Names that TensorFlow takes, each given once."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._names: set[str] = set()
 
     def give(self, wanted: str) -> str:
         """The wanted name, or a similar one where it is taken or TensorFlow does not allow it."""
         name = valid = valid_scope(wanted)
         number = 2
-        while name.lower() in self._taken:  # TensorFlow does not tell upper and lower case apart
+        while name.lower() in self._names:  # TensorFlow does not tell upper and lower case apart
             name, number = f"{valid}_{number}", number + 1
-        self._taken.add(name.lower())
+        self._names.add(name.lower())
         return name
 
 
@@ -126,8 +126,8 @@ class Rebuilder:
         if isinstance(layer, REMOVED) or (self.masks is None and isinstance(layer, _MASKING)):
             return lambda tensor, **_: tensor
         name = self.scopes.give(prefix + layer.name)
-        if self.windows and (made := self.windows.form(layer, name, self._form)):
-            return made
+        if self.windows and (form := self.windows.form(layer, name, self._form)):
+            return form
         if not isinstance(layer, keras.layers.Layer):
             return _operation(layer, name)
         return self._form(layer, name)
@@ -171,9 +171,9 @@ class Cleared(keras.layers.Layer):  # type: ignore[misc]
         return tf.multiply(sequence, tf.reshape(valid, (1, sequence.shape[1], 1)))
 
 
-def _given_mask(made: Any) -> DeployLayer:
+def _given_mask(layer: Any) -> DeployLayer:
     """Keras hands on what is called `mask`; here, masks are tensors like others."""
-    return lambda sequence, mask=None: made(sequence, valid=mask)
+    return lambda sequence, mask=None: layer(sequence, valid=mask)
 
 
 def alone(tensors: Sequence[Any]) -> Any:
@@ -183,17 +183,17 @@ def alone(tensors: Sequence[Any]) -> Any:
 
 def _operation(operation: Any, name: str) -> DeployLayer:
     """A copy of a `keras.ops` function, which has no weights."""
-    made = functions.form(operation)
-    if made:
-        return functions.called(operation, made, name)
+    form = functions.form(operation)
+    if form:
+        return functions.called(operation, form, name)
     copied = copy(operation)
     copied.name, copied._inbound_nodes, copied._outbound_nodes = name, [], []
     return copied  # type: ignore[no-any-return]
 
 
 def _clone(layer: Any, name: str, **changes: Any) -> DeployLayer:
-    given = {**layer.get_config(), **changes, "name": name, "dtype": "float32"}
-    clone = type(layer).from_config(given)
+    config = {**layer.get_config(), **changes, "name": name, "dtype": "float32"}
+    clone = type(layer).from_config(config)
     replaced = activated(layer)
     if replaced:
         clone.activation = replaced
@@ -214,14 +214,14 @@ def _per_frame(layer: Any, name: str) -> DeployLayer:
     if isinstance(layer, keras.layers.Dense | keras.layers.Activation):
         return _clone(layer, name)  # they work on the last axis alone
 
-    def call(*inputs: Any, **given: Any) -> Any:
+    def call(*inputs: Any, **kwargs: Any) -> Any:
         sequences = list(filter(keras.utils.is_keras_tensor, keras.tree.flatten(inputs)))
         rows = [keras.Input(sequence.shape[2:], batch_size=1) for sequence in sequences]
         remaining = iter(rows)
-        taken = keras.tree.map_structure(
+        arguments = keras.tree.map_structure(
             lambda x: next(remaining) if keras.utils.is_keras_tensor(x) else x, inputs
         )
-        outputs = alone(keras.tree.flatten(Rebuilder()._copy(layer, "")(*taken, **given)))
+        outputs = alone(keras.tree.flatten(Rebuilder()._copy(layer, "")(*arguments, **kwargs)))
         if outputs is rows[0]:
             return sequences[0]  # a Dropout
         return PerStep(keras.Model(alone(rows), outputs), name=name)(alone(sequences))

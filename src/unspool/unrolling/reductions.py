@@ -23,11 +23,13 @@ def largest_over(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
         axes: to reduce, from 0 on.
         keepdims: keep them, with size 1.
     """
-    kept = [n for n in range(len(x.shape)) if n not in axes]
+    channels = [n for n in range(len(x.shape)) if n not in axes]
     rows = [x.shape[axis] for axis in axes]
-    flat = tf.reshape(tf.transpose(x, [*axes, *kept]), (1, *_window(rows), -1))
+    flat = tf.reshape(tf.transpose(x, [*axes, *channels]), (1, *_window(rows), -1))
     pooled = tf.nn.max_pool2d(flat, flat.shape[1:3], 1, "VALID")
-    shape = [1 if n in axes else size for n, size in enumerate(x.shape) if keepdims or n in kept]
+    shape = [
+        1 if n in axes else size for n, size in enumerate(x.shape) if keepdims or n in channels
+    ]
     return tf.reshape(pooled, shape)
 
 

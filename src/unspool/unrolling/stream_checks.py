@@ -66,8 +66,8 @@ def check_streams(model: Any, pieces: Pieces = STREAM) -> "Chunks":
             f"`pool_window` {pieces.pool_window}: no layer of the model pools over the whole "
             "sequence; leave it out"
         )
-    sequences, given = timed(model), graph.functional(model).outputs
-    chunks.outputs = tuple(n for n, tensor in enumerate(given) if id(tensor) in sequences)
+    sequences, outputs = timed(model), graph.functional(model).outputs
+    chunks.outputs = tuple(n for n, tensor in enumerate(outputs) if id(tensor) in sequences)
     check_masks(model, pieces.of, pieces.otherwise)
     return chunks
 
@@ -144,17 +144,17 @@ def _follow(
             read = [
                 rate_of.get(id(t), Fraction(1)) for t in node.input_tensors if id(t) in sequences
             ]
-            given = _follow(layer, read, pieces, chunks)
-            rate_of |= dict(zip(map(id, node.outputs), given, strict=True))
+            output_rates = _follow(layer, read, pieces, chunks)
+            rate_of |= dict(zip(map(id, node.outputs), output_rates, strict=True))
             continue
         rows = zeros.get(id(node.input_tensors[0]), _NONE) if node.input_tensors else _NONE
-        found = step(node, sequences, rows, pieces)
-        problem = found.problem or _given_states(node, pieces, chunks)
+        call_step = step(node, sequences, rows, pieces)
+        problem = call_step.problem or _given_states(node, pieces, chunks)
         if problem:
             raise UnspoolError(f"layer {layer.name!r} ({type(layer).__name__}): {problem}")
-        _note(layer, found, rate, chunks)
-        rate_of |= dict.fromkeys(map(id, node.outputs), rate * found.given / found.taken)
-        zeros |= dict.fromkeys(map(id, node.outputs), found.zeros)
+        _note(layer, call_step, rate, chunks)
+        rate_of |= dict.fromkeys(map(id, node.outputs), rate * call_step.given / call_step.taken)
+        zeros |= dict.fromkeys(map(id, node.outputs), call_step.zeros)
     if any(any(zeros.get(id(tensor), _NONE)) for tensor in whole.outputs):
         raise UnspoolError(f"an output begins or ends with zeros, {ZEROS}")
     return [rate_of.get(id(tensor), Fraction(1)) for tensor in whole.outputs]
@@ -172,23 +172,23 @@ def _given_states(node: Any, pieces: Pieces, chunks: Chunks) -> str:
     )
 
 
-def _note(layer: Any, found: Step, rate: Fraction, chunks: Chunks) -> None:
+def _note(layer: Any, call_step: Step, rate: Fraction, chunks: Chunks) -> None:
     """Note what a call needs of a piece."""
-    whole = found.taken * rate.denominator
+    whole = call_step.taken * rate.denominator
     chunks.multiple = math.lcm(chunks.multiple, whole // math.gcd(whole, rate.numerator))
-    if found.reads_windows:
+    if call_step.reads_windows:
         chunks.windows.add(id(layer))
-    chunks.pools_all |= found.pools_all
-    if found.is_reshape:
+    chunks.pools_all |= call_step.pools_all
+    if call_step.is_reshape:
         chunks.reshapes.add(id(layer))
 
 
 def timed(model: Any) -> set[int]:
     """Tensors, by id, whose first dimension after the batch is time."""
     stills, inputs = _stills(model), graph.functional(model).inputs
-    found = {id(given) for given, has in zip(inputs, in_time(model), strict=True) if has}
+    sequences = {id(tensor) for tensor, has in zip(inputs, in_time(model), strict=True) if has}
     tensors = (output for node in graph.nodes(model) for output in node.outputs)
-    return found | {id(t) for t in tensors if len(t.shape) > 2 and id(t) not in stills}
+    return sequences | {id(t) for t in tensors if len(t.shape) > 2 and id(t) not in stills}
 
 
 def _stills(model: Any) -> set[int]:
@@ -200,17 +200,17 @@ def _stills(model: Any) -> set[int]:
     inputs = zip(
         graph.functional(model).inputs, graph.takes_ids(model), in_time(model), strict=True
     )
-    found = {id(given) for given, ids, has in inputs if ids and not has}
+    stills = {id(tensor) for tensor, ids, has in inputs if ids and not has}
     for node in graph.nodes(model):
         layer, outputs = node.operation, []
         if isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             outputs = node.outputs[_sequences(layer) :]
         elif pools_all(layer):
             outputs = node.outputs  # with `keepdims`
-        elif node.input_tensors and all(id(tensor) in found for tensor in node.input_tensors):
+        elif node.input_tensors and all(id(tensor) in stills for tensor in node.input_tensors):
             outputs = node.outputs
-        found |= {id(tensor) for tensor in outputs if len(tensor.shape) > 2}
-    return found
+        stills |= {id(tensor) for tensor in outputs if len(tensor.shape) > 2}
+    return stills
 
 
 def _sequences(layer: Any) -> int:

@@ -42,9 +42,9 @@ def since_reset(layer: Any, name: str, rows: Any, empty: Any, pool: DeployLayer)
         return _mean(layer, name, rows, valid)
     shape = (1, rows.shape[1], *(1,) * (len(rows.shape) - 2))
 
-    def filled(given: Any) -> Any:
+    def filled(tensors: Any) -> Any:
         """The last row in place of those that are empty: it is no larger than itself."""
-        sequence, valid, empty = given
+        sequence, valid, empty = tensors
         last = tf.stack([sequence[:, -1]] * shape[1], axis=1)
         return sequence * tf.reshape(valid, shape) + last * tf.reshape(empty, shape)
 
@@ -57,4 +57,4 @@ def _mean(layer: Any, name: str, rows: Any, valid: Any) -> Any:
         rows = Function(lambda x: tf.reduce_mean(x, axis=2), name=f"{name}_of_rows")(rows)
     width = rows.shape[-1]
     shape = (*(1,) * (len(layer.input.shape) - 1), width) if layer.keepdims else (1, width)
-    return Function(lambda given: tf.reshape(mean_of_last(*given), shape), name=name)([rows, valid])
+    return Function(lambda pair: tf.reshape(mean_of_last(*pair), shape), name=name)([rows, valid])

@@ -69,8 +69,8 @@ class Windows:
             plain: makes the form of a layer that is given all the rows it reads.
         """
         if id(layer) in self.reshapes:
-            kept = layer.output.shape[2:]
-            return Function(lambda x: tf.reshape(x, (1, x.shape[1], *kept)), name=name)
+            row_shape = layer.output.shape[2:]
+            return Function(lambda x: tf.reshape(x, (1, x.shape[1], *row_shape)), name=name)
         if id(layer) not in self.read:
             return None
         zeros, cut, read = padding(layer), cropping(layer), window(layer)
@@ -92,9 +92,9 @@ class Windows:
             layer, name, chunk, read, lambda rows: alone(wider(rows))
         )
 
-    def together(self, name: str, given: Any) -> Any:
+    def together(self, name: str, tensors: Any) -> Any:
         """Tensors that meet, in a structure; those that are ahead are delayed to the latest."""
-        known = {id(t): t for t in keras.tree.flatten(given) if t in self.beginnings}
+        known = {id(t): t for t in keras.tree.flatten(tensors) if t in self.beginnings}
         calls = {key: self.beginnings.of(tensor).calls for key, tensor in known.items()}
         latest = max(calls.values(), default=0)
         delayed = {
@@ -102,7 +102,7 @@ class Windows:
             for key, tensor in known.items()
             if calls[key] < latest
         }
-        return keras.tree.map_structure(lambda x: delayed.get(id(x), x), given)
+        return keras.tree.map_structure(lambda x: delayed.get(id(x), x), tensors)
 
     def _read(self, layer: Any, name: str, chunk: Any, read: Window, alone: DeployLayer) -> Any:
         """Windows over a chunk and the rows before it."""
@@ -133,10 +133,10 @@ class Windows:
         """What a transposed convolution makes of a chunk and the rows that reach into it."""
         begin, length = self.beginnings.of(chunk), chunk.shape[1]
         rows = math.ceil(spread.size / spread.stride) - 1
-        made = alone(self._with_rows(layer, name, chunk, rows, begin.calls))
+        all_rows = alone(self._with_rows(layer, name, chunk, rows, begin.calls))
         start, count = rows * spread.stride, length * spread.stride
         own = Function(lambda x: x[:, start : start + count], name=self.give(f"{name}_own"))
-        output, step = own(made), begin.step / spread.stride
+        output, step = own(all_rows), begin.step / spread.stride
         # The rows at its end to which no more are added are not waited for, and need no cut.
         shorter = begin.shorter - (spread.size - spread.stride - spread.cut[1]) * step
         self.beginnings.note(output, Beginning(begin.calls, shorter, step))
@@ -221,8 +221,8 @@ class Windows:
 
     def _with_rows(self, layer: Any, name: str, chunk: Any, rows: int, held: int) -> Any:
         """A chunk behind the rows that came before it; the last of both are the state."""
-        again = any(state.layer is layer for state in self.states)
-        state = names.state(self.give(name) if again or layer is None else name, names.ROWS)
+        has_states = any(state.layer is layer for state in self.states)
+        state = names.state(self.give(name) if has_states or layer is None else name, names.ROWS)
         before = keras.Input(
             (rows, *chunk.shape[2:]), batch_size=1, name=self.give(names.keras_name(state.input))
         )

@@ -25,18 +25,18 @@ def sequences(model: Any, time_steps: int | None) -> list[OpenInput]:
     Raises:
         UnspoolError: a dimension stays open, or the number of time steps is another.
     """
-    taken = structure.inputs(model)
-    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in taken]
+    inputs = structure.inputs(model)
+    is_open = [len(t.shape) > 1 and t.shape[1] is None for t in inputs]
     if time_steps is not None and not any(is_open):
-        fixed = {tensor.shape[1] for tensor in taken if len(tensor.shape) > 2}
+        fixed = {tensor.shape[1] for tensor in inputs if len(tensor.shape) > 2}
         if time_steps not in fixed:
             raise UnspoolError(
-                f"input {taken[0].name!r} has {taken[0].shape[1]} time steps fixed "
+                f"input {inputs[0].name!r} has {inputs[0].shape[1]} time steps fixed "
                 f"in the model, got time_steps={time_steps}: leave it out, or build the model "
                 "with (None, features)"
             )
     filled = []
-    for tensor, length_is_open in zip(taken, is_open, strict=True):
+    for tensor, length_is_open in zip(inputs, is_open, strict=True):
         batch, *shape = tensor.shape
         if length_is_open:
             shape[0] = time_steps
@@ -63,11 +63,11 @@ def chunks(model: Any, time_steps: int) -> list[OpenInput]:
     Raises:
         UnspoolError: the length of one is no multiple of another's.
     """
-    taken, timed = structure.inputs(model), in_time(model)
-    lengths = [t.shape[1] for t, has_time in zip(taken, timed, strict=True) if has_time]
+    inputs, timed = structure.inputs(model), in_time(model)
+    lengths = [t.shape[1] for t, has_time in zip(inputs, timed, strict=True) if has_time]
     shortest = min(filter(None, lengths), default=1)
     cut = []
-    for tensor, has_time in zip(taken, timed, strict=True):
+    for tensor, has_time in zip(inputs, timed, strict=True):
         batch, *shape = tensor.shape
         if has_time:
             rate, rest = divmod(shape[0] or shortest, shortest)
@@ -111,8 +111,8 @@ def length(model: Any, time_steps: int | None) -> int:
     Raises:
         UnspoolError: as `sequences`.
     """
-    taken, timed = sequences(model, time_steps), in_time(model)
-    lengths = [int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has]
+    inputs, timed = sequences(model, time_steps), in_time(model)
+    lengths = [int(t.shape[1] or 1) for t, has in zip(inputs, timed, strict=True) if has]
     return min(lengths, default=1)
 
 
@@ -170,14 +170,14 @@ def check_chunks(
         UnspoolError: they are not, or as `chunks`.
     """
     arrays = samples.check(data, structure.inputs(model), what)
-    taken, timed = chunks(model, time_steps), in_time(model)
-    steps = {t.name: int(t.shape[1] or 1) for t, has in zip(taken, timed, strict=True) if has}
-    check_calls(arrays, [tensor.name for tensor in taken], steps, what)
+    inputs, timed = chunks(model, time_steps), in_time(model)
+    steps = {t.name: int(t.shape[1] or 1) for t, has in zip(inputs, timed, strict=True) if has}
+    check_calls(arrays, [tensor.name for tensor in inputs], steps, what)
     if window := cut.pool_window:
-        given = min(a.shape[1] for a, has in zip(arrays, timed, strict=True) if has)
-        if given > window or (given < window and not cut.pool_since_reset):
+        shortest = min(a.shape[1] for a, has in zip(arrays, timed, strict=True) if has)
+        if shortest > window or (shortest < window and not cut.pool_since_reset):
             at_most = ", or less" if cut.pool_since_reset else ""
             raise UnspoolError(
-                f"{what}: sequences of {given} time steps; `pool_window` {window} pools over "
+                f"{what}: sequences of {shortest} time steps; `pool_window` {window} pools over "
                 f"the last ones, as Keras does over all: expected sequences of as many{at_most}"
             )

@@ -177,10 +177,10 @@ def without_padding(layer: Any) -> Any:
     """The layer, with its weights, for rows that are all there."""
     if layer.padding == "valid":
         return layer
-    made = type(layer).from_config({**layer.get_config(), "padding": "valid"})
-    made.build(layer.input.shape if hasattr(layer, "input") else None)
-    made.set_weights(layer.get_weights())
-    return made
+    clone = type(layer).from_config({**layer.get_config(), "padding": "valid"})
+    clone.build(layer.input.shape if hasattr(layer, "input") else None)
+    clone.set_weights(layer.get_weights())
+    return clone
 
 
 def padded_beside(layer: Any) -> Any | None:

@@ -189,13 +189,13 @@ def cudnn(folder: Path, rng: np.random.Generator) -> None:
         (folder / "edited.npz").unlink()
         (folder / "edited.h5").replace(folder / f"{name}.h5")
         with h5py.File(folder / f"{name}.h5", "r+") as file:
-            found: list[Any] = []
+            groups: list[Any] = []
             file.visititems(
-                lambda _, item, f=found: (
+                lambda _, item, f=groups: (
                     f.append(item) if isinstance(item, h5py.Group) and "bias:0" in item else None
                 )
             )
-            group = next(item for item in found if "recurrent_kernel:0" in item)
+            group = next(item for item in groups if "recurrent_kernel:0" in item)
             for key, values in zip(
                 ("kernel:0", "recurrent_kernel:0", "bias:0"), stored, strict=True
             ):

@@ -312,12 +312,12 @@ class Forecaster(nn.Module):
 
     def forward(self, x: Any) -> Any:
         _, state = self.encoder(x)
-        value, found = x[:, -1:, :1], []
+        value, values = x[:, -1:, :1], []
         for _ in range(6):
             y, state = self.decoder(value, state)
             value = self.head(y)
-            found.append(value)
-        return torch.cat(found, 1)
+            values.append(value)
+        return torch.cat(values, 1)
 
 
 class Scaled(nn.Module):

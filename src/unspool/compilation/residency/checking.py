@@ -25,8 +25,8 @@ def check_bytes(before: Program, after: Program) -> None:
         limits = np.iinfo(tensor.dtype)
         shape = (_SAMPLES, *sample_shape(tensor))
         inputs.append(rng.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True))
-    expected, found = npu.run(before, inputs), npu.run(after, inputs)
-    if not all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True)):
+    expected, outputs = npu.run(before, inputs), npu.run(after, inputs)
+    if not all(np.array_equal(a, b) for a, b in zip(expected, outputs, strict=True)):
         raise UnspoolError(
             "the network with resident weights gives other bytes in the simulator: please report "
             "this model as a defect of Unspool"

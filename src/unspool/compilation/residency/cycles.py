@@ -52,19 +52,23 @@ def estimate(
     groups = _grouped(here, operations, calls)
     if groups is None:
         return Estimate(None, "not estimated: Vela interleaves its operators' parts")
-    cycles, kept = compiled.cycles, 0
+    cycles, resident_operators = compiled.cycles, 0
     for before, after, parts in zip(here, there, groups, strict=True):
         ranges = [part for op in parts for table in flash_reads(op) for part in table]
-        left = [(o, size) for o, size in ranges if not any(c.holds(o, size) for c in copies)]
-        if len(left) < len(ranges):
-            from_flash = calls * math.ceil(sum(size for _, size in left) / flash.bytes_per_cycle)
+        flash_ranges = [
+            (o, size) for o, size in ranges if not any(c.holds(o, size) for c in copies)
+        ]
+        if len(flash_ranges) < len(ranges):
+            from_flash = calls * math.ceil(
+                sum(size for _, size in flash_ranges) / flash.bytes_per_cycle
+            )
             cycles += max(after.cycles, from_flash) - before.cycles
-            kept += 1
+            resident_operators += 1
     once = sum(math.ceil(c.size / flash.bytes_per_cycle) + flash.read_latency for c in copies)
     copying = calls * once
     return Estimate(
         cycles + copying,
-        f"estimate: Vela's cycles, {kept} operators at their cost in "
+        f"estimate: Vela's cycles, {resident_operators} operators at their cost in "
         f"{reference.target.memory_mode}, plus {copying:,} cycles to copy from {flash.name}",
     )
 

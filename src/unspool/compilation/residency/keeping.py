@@ -112,18 +112,18 @@ def in_all(each: Sequence[Resident], compiled: CompiledParts) -> Resident:
         each: of each binary.
         compiled: the network, of these binaries.
     """
-    kept = [resident for resident in each if not resident.reason]
-    if not kept:
+    residents = [resident for resident in each if not resident.reason]
+    if not residents:
         return replace(each[0], tflite=b"", sram_kib=compiled.sram_kib, cycles=compiled.cycles)
     cycles = [resident.cycles for resident in each if resident.cycles is not None]
     return Resident(
         tflite=b"",
         reason="",
-        kept=tuple(part for resident in kept for part in resident.kept),
-        kept_kib=max(resident.kept_kib for resident in kept),
+        kept=tuple(part for resident in residents for part in resident.kept),
+        kept_kib=max(resident.kept_kib for resident in residents),
         sram_kib=compiled.sram_kib,
-        dma_bytes=sum(resident.dma_bytes for resident in kept),
-        saved_bytes=sum(resident.saved_bytes for resident in kept),
+        dma_bytes=sum(resident.dma_bytes for resident in residents),
+        saved_bytes=sum(resident.saved_bytes for resident in residents),
         cycles=sum(cycles) if len(cycles) == len(each) else None,
         cycles_how=_how(each),
     )
@@ -169,12 +169,12 @@ def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Esti
     stream = rewrite(program.stream, copies, region)
     tflite = repack(compiled.tflite, program.stream_position, stream, region, size)
     check_bytes(program, npu.load(tflite))
-    kept = [Kept(*part, table.uses) for table in planned.tables for part in table.ranges]
+    weights = [Kept(*part, table.uses) for table in planned.tables for part in table.ranges]
     read = sum(table.size * table.uses for table in planned.tables)
     return Resident(
         tflite=tflite,
         reason="",
-        kept=tuple(sorted(kept, key=lambda entry: entry.offset)),
+        kept=tuple(sorted(weights, key=lambda entry: entry.offset)),
         kept_kib=total(copies) / 1024,
         sram_kib=replace(compiled, tflite=tflite).sram_kib,
         dma_bytes=total(copies) * compiled.calls,

@@ -91,10 +91,11 @@ def _nothing_repeats(operations: Sequence[Operation], source: str) -> str:
         if operation.kind == "DMA_START" and not registers["DMA0_DST_REGION"] & 0x100:
             size = registers.address("DMA0_LEN")
             sizes.setdefault(registers.address("DMA0_SRC"), []).append(size)
-    again = [size for copies in sizes.values() if len(copies) > 1 for size in copies]
-    if again:
+    repeats = [size for copies in sizes.values() if len(copies) > 1 for size in copies]
+    if repeats:
         return (
             f"Vela copies the weights that repeat from {source} to SRAM itself, before each use "
-            f"({len(again)} DMAs, {sum(again) / 1024:.1f} KiB an inference); these are left alone"
+            f"({len(repeats)} DMAs, {sum(repeats) / 1024:.1f} KiB an inference); these are "
+            "left alone"
         )
     return f"no weights are read from {source} more than once"

@@ -97,8 +97,8 @@ def _places(operation: Operation, spans: Sequence[Span], region: int) -> dict[st
             if family in moved:
                 # A core without output channels has a table of no bytes, which is nowhere.
                 length = registers[f"{family}{slot}_LENGTH"]
-                found = [span for span in spans if length and span.holds(base, length)]
-                base += found[0].target - found[0].source if found else 0
+                matches = [span for span in spans if length and span.holds(base, length)]
+                base += matches[0].target - matches[0].source if matches else 0
             places[f"{family}{slot}_BASE"] = base
     return places
 

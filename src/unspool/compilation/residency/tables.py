@@ -93,11 +93,11 @@ def choose(tables: Iterable[WeightTable], budget: float) -> tuple[WeightTable, .
     Keeping a table of n bytes that is read u times saves (u - 1) * n bytes of flash traffic: u - 1
     per byte of SRAM. So those with the most uses go first, the larger ones before the smaller.
     """
-    kept: list[WeightTable] = []
+    selection: list[WeightTable] = []
     for table in sorted(tables, key=lambda table: (-table.uses, -table.size, table.ranges)):
-        if total(spans([*kept, table], 0)) <= budget:
-            kept.append(table)
-    return tuple(kept)
+        if total(spans([*selection, table], 0)) <= budget:
+            selection.append(table)
+    return tuple(selection)
 
 
 def spans(tables: Sequence[WeightTable], target: int) -> tuple[Span, ...]:

@@ -32,8 +32,8 @@ def recurrent(channels: Channels, call: Call) -> list[np.ndarray]:
     for cell, path in _cells(call.layer):
         features = _cell(channels, call, cell, path, features)
         states += [features] * _CELLS[type(cell)]
-    for given, state in zip(call.inputs[1:], states, strict=False):
-        channels.join(given.channels, state)
+    for initial_state, state in zip(call.inputs[1:], states, strict=False):
+        channels.join(initial_state.channels, state)
     return [features, *states][: len(call.shapes)]
 
 
@@ -43,14 +43,14 @@ def bidirectional(channels: Channels, call: Call) -> list[np.ndarray]:
     begun = call.inputs[1:]
     half = len(begun) // 2
     both = []
-    for inner, key, given in (
+    for inner, key, initial_states in (
         (layer.forward_layer, "layer", begun[:half]),
         (layer.backward_layer, "backward_layer", begun[half:]),
     ):
         within = replace(
             call,
             layer=inner,
-            inputs=(call.inputs[0], *given),
+            inputs=(call.inputs[0], *initial_states),
             shapes=call.shapes[:1] * _outputs(inner),
             path=(*call.path, key, "config"),
         )

@@ -69,9 +69,9 @@ class Channels:
 
     def new(self, count: int) -> np.ndarray:
         """Channels that are like no other."""
-        made = np.arange(len(self._roots), len(self._roots) + count)
-        self._roots = np.concatenate([self._roots, made])
-        return made
+        channels = np.arange(len(self._roots), len(self._roots) + count)
+        self._roots = np.concatenate([self._roots, channels])
+        return channels
 
     def fix(self, channels: np.ndarray, reason: str) -> None:
         """None of these can be taken out."""
@@ -79,9 +79,9 @@ class Channels:
 
     def fixed(self, count: int, reason: str) -> np.ndarray:
         """Channels that cannot be taken out."""
-        made = self.new(count)
-        self.fix(made, reason)
-        return made
+        channels = self.new(count)
+        self.fix(channels, reason)
+        return channels
 
     def join(self, some: np.ndarray, others: np.ndarray) -> None:
         """Each of some is one with that of others at its place."""
@@ -103,8 +103,8 @@ class Channels:
     def why_fixed(self, channels: np.ndarray) -> str:
         """Why one of these, or one that is one with it, cannot be taken out; "" where all can."""
         fixed = np.array(sorted(self._fixed), np.int64)
-        found = fixed[np.isin(self.roots(fixed), self.roots(channels))]
-        return self._fixed[int(found[0])] if len(found) else ""
+        matches = fixed[np.isin(self.roots(fixed), self.roots(channels))]
+        return self._fixed[int(matches[0])] if len(matches) else ""
 
     def width(self, layer: Any, path: Path, channels: np.ndarray) -> None:
         """A number in a layer's configuration counts channels that others make."""
@@ -159,8 +159,8 @@ def unknown(channels: Channels, call: Call) -> Outputs:
     reason = f"{call.owner.name!r}, a {type(call.owner).__name__}, takes them by their place"
     for tensor in call.inputs:
         channels.fix(tensor.channels, reason)
-    made = f"{call.owner.name!r}, a {type(call.owner).__name__}, makes them"
-    return [channels.fixed(last(shape), made) for shape in call.shapes]
+    output_reason = f"{call.owner.name!r}, a {type(call.owner).__name__}, makes them"
+    return [channels.fixed(last(shape), output_reason) for shape in call.shapes]
 
 
 def last(shape: tuple[int | None, ...]) -> int:

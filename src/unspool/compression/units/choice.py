@@ -132,8 +132,8 @@ def staying(channels: Channels, score: np.ndarray, wanted: list[Wish]) -> np.nda
     stays = np.ones(channels.count, bool)  # of roots
     for wish in wanted:
         roots = channels.roots(wish.width.channels)
-        left = roots[stays[roots]]
-        stays[left[np.argsort(-score[left], kind="stable")[wish.count :]]] = False
+        remaining = roots[stays[roots]]
+        stays[remaining[np.argsort(-score[remaining], kind="stable")[wish.count :]]] = False
     for wish in wanted:
         count = int(stays[channels.roots(wish.width.channels)].sum())
         if wish.is_exact and count != wish.count:

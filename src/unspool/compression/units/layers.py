@@ -90,13 +90,13 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
             keras.layers.ReLU,
             keras.layers.RepeatVector,
         ),
-        movements.kept,
+        movements.unchanged,
     ),
 )
 _FUNCTIONS: dict[str, Rule] = {
     **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract"), movements.elementwise),
-    **dict.fromkeys(("Cast", "Elu", "LeakyRelu", "Relu"), movements.kept),
-    **dict.fromkeys(("Relu6", "Sigmoid", "Tanh"), movements.kept),
+    **dict.fromkeys(("Cast", "Elu", "LeakyRelu", "Relu"), movements.unchanged),
+    **dict.fromkeys(("Relu6", "Sigmoid", "Tanh"), movements.unchanged),
     "GetItem": movements.sliced,
 }
 

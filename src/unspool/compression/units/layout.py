@@ -31,7 +31,7 @@ def layout(model: Any) -> Channels:
 def _gone_through(channels: Channels, model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The channels of a model's outputs, for those of its inputs."""
     whole = functional(model)
-    known = {id(tensor): given for tensor, given in zip(whole.inputs, inputs, strict=True)}
+    known = {id(tensor): ids for tensor, ids in zip(whole.inputs, inputs, strict=True)}
     for node in nodes(whole):
         if node.is_input:
             continue
@@ -43,11 +43,11 @@ def _gone_through(channels: Channels, model: Any, inputs: list[np.ndarray]) -> l
         shapes = tuple(tuple(tensor.shape) for tensor in node.outputs)
         operation = node.operation
         if is_graph(operation):
-            made = _within(channels, operation, read)
+            outputs = _within(channels, operation, read)
         else:
             call = Call(operation, read, shapes, operation, arguments=node.arguments)
-            made = through(channels, call)
-        known.update((id(t), ids) for t, ids in zip(node.outputs, made, strict=True))
+            outputs = through(channels, call)
+        known.update((id(t), ids) for t, ids in zip(node.outputs, outputs, strict=True))
     channels.of_tensors.update(known)
     return [known[id(tensor)] for tensor in whole.outputs]
 

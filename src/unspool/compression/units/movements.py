@@ -9,7 +9,7 @@ from unspool.frontend.activations import activation_name
 from unspool.support._tensorflow import keras
 
 
-def kept(channels: Channels, call: Call) -> Outputs:
+def unchanged(channels: Channels, call: Call) -> Outputs:
     """Every output has the input's channels."""
     if any(last(shape) != len(call.inputs[0].channels) for shape in call.shapes):
         return unknown(channels, call)
@@ -34,8 +34,8 @@ def _has_constants(call: Call) -> bool:
     """Whether a function was given arrays of numbers, which may have channels."""
     if call.arguments is None:
         return False
-    given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs))
-    return any(np.size(value) > 1 for value in given if not _is_symbolic(value))
+    arguments = keras.tree.flatten((call.arguments.args, call.arguments.kwargs))
+    return any(np.size(value) > 1 for value in arguments if not _is_symbolic(value))
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -66,9 +66,9 @@ def reshaped(channels: Channels, call: Call) -> Outputs:
     simple = merged >= 1 and None not in before[-merged:]
     if not simple or before[: len(before) - merged] != after[:-1]:
         return unknown(channels, call)
-    made = flattened(channels, call)
-    channels.width(call.owner, (*call.path, "target_shape", len(after) - 1), made[0])
-    return made
+    outputs = flattened(channels, call)
+    channels.width(call.owner, (*call.path, "target_shape", len(after) - 1), outputs[0])
+    return outputs
 
 
 def sliced(channels: Channels, call: Call) -> Outputs:
@@ -80,21 +80,21 @@ def sliced(channels: Channels, call: Call) -> Outputs:
     leaves_last = len(keys) < len(call.inputs[0].shape) or keys[-1] == slice(None)
     if not leaves_last or not call.shapes[0][1:]:
         return unknown(channels, call)
-    return kept(channels, call)
+    return unchanged(channels, call)
 
 
 def pooled(channels: Channels, call: Call) -> Outputs:
     """Every channel alone, over time or space."""
     if getattr(call.layer, "data_format", "channels_last") != "channels_last":
         return unknown(channels, call)
-    return kept(channels, call)
+    return unchanged(channels, call)
 
 
 def activation(channels: Channels, call: Call) -> Outputs:
     """A function of each value."""
     if not is_elementwise(call.layer.activation):
         return unknown(channels, call)
-    return kept(channels, call)
+    return unchanged(channels, call)
 
 
 def is_elementwise(function: Any) -> bool:

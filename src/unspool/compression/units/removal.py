@@ -57,12 +57,12 @@ def without(model: Any, channels: Channels, stays: np.ndarray) -> Any:
 
 def _copied(model: Any, counts: Mapping[int, Mapping[Path, int]]) -> Any:
     """The model's layers in other widths, with weights of their own."""
-    made: dict[int, Any] = {}
+    copies: dict[int, Any] = {}
 
     def copied(layer: Any) -> Any:
-        if id(layer) not in made:
-            made[id(layer)] = _copied(layer, counts) if is_graph(layer) else _layer(layer, counts)
-        return made[id(layer)]
+        if id(layer) not in copies:
+            copies[id(layer)] = _copied(layer, counts) if is_graph(layer) else _layer(layer, counts)
+        return copies[id(layer)]
 
     return cloned(model, copied)
 

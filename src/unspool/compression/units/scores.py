@@ -60,10 +60,10 @@ def _gradients(model: Any, variables: list[Any]) -> Any:
             ]
             loss = tf.add_n(moved)
         values = [tf.convert_to_tensor(variable) for variable in variables]
-        found = tape.gradient(loss, [variable.value for variable in variables])
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
         return [
             tf.zeros_like(value) if gradient is None else value * gradient
-            for value, gradient in zip(values, found, strict=True)
+            for value, gradient in zip(values, gradients, strict=True)
         ]
 
     return products

@@ -42,9 +42,9 @@ def _gelu(node: Node, scope: Scope) -> Value:
 
 def _selu(node: Node, scope: Scope) -> Value:
     for name, usual in (("alpha", 1.67326), ("gamma", 1.0507)):
-        told = node.attributes.get(name, usual)
-        if abs(told - usual) > 1e-4:
-            raise UnspoolError(f"has {name}={told:g}; expected {usual:g}, as Keras's selu")
+        attribute = node.attributes.get(name, usual)
+        if abs(attribute - usual) > 1e-4:
+            raise UnspoolError(f"has {name}={attribute:g}; expected {usual:g}, as Keras's selu")
     return _named("selu")(node, scope)  # type: ignore[return-value]
 
 
@@ -125,11 +125,11 @@ def _clip(node: Node, scope: Scope) -> Value:
 
 def _hard_sigmoid(node: Node, scope: Scope) -> Value:
     value = scope.value(node)
-    found = hard_sigmoid(node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
+    activation = hard_sigmoid(node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
     tensor = value.tensor
-    if (found.scale, found.shift) != (1, 0):
-        tensor = keras.layers.Rescaling(found.scale, found.shift)(tensor)
-    return value.like(keras.layers.Activation(found.keras, name=node.name)(tensor))
+    if (activation.scale, activation.shift) != (1, 0):
+        tensor = keras.layers.Rescaling(activation.scale, activation.shift)(tensor)
+    return value.like(keras.layers.Activation(activation.keras, name=node.name)(tensor))
 
 
 FORMS: dict[str, Build] = {

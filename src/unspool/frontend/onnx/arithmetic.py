@@ -54,14 +54,16 @@ def _operand(value: Given, order: list[int], rank: int, whole_numbers: bool) -> 
     if constant.size == 1:
         return constant.item()
     whole = constant.reshape((1,) * (rank - constant.ndim) + constant.shape)
-    left = [axis for axis in range(rank) if axis not in order]
-    return whole.transpose([*left, *order]).reshape([1, *(whole.shape[axis] for axis in order)])
+    other_axes = [axis for axis in range(rank) if axis not in order]
+    return whole.transpose([*other_axes, *order]).reshape(
+        [1, *(whole.shape[axis] for axis in order)]
+    )
 
 
 def _of_many(function: Callable[[Any, Any], Any]) -> Build:
     def build(node: Node, scope: Scope) -> Value:
-        given = [scope.values[name] for name in node.inputs]
-        result, *others = sorted(given, key=lambda value: not isinstance(value, Value))
+        operands = [scope.values[name] for name in node.inputs]
+        result, *others = sorted(operands, key=lambda value: not isinstance(value, Value))
         for value in others:  # what is computed comes first
             result = combined(function, result, value)
         assert isinstance(result, Value)
@@ -116,9 +118,9 @@ def _reduced(
     def build(node: Node, scope: Scope) -> Value:
         value = scope.value(node)
         rank = len(value.axes)
-        given = scope.given(node, 1, "axes")
-        told = [] if given is None else [int(axis) % rank for axis in given.ravel()]
-        over = told or ([] if node.attributes.get("noop_with_empty_axes", 0) else range(rank))
+        constant = scope.given(node, 1, "axes")
+        axes = [] if constant is None else [int(axis) % rank for axis in constant.ravel()]
+        over = axes or ([] if node.attributes.get("noop_with_empty_axes", 0) else range(rank))
         value = value.like(before(value.tensor)) if before else value
         whole = reduced(value, list(over), bool(node.attributes.get("keepdims", 1)), function)
         return whole.like(after(whole.tensor)) if after else whole
@@ -131,15 +133,15 @@ def reduced(value: Value, over: list[int], keep: bool, function: Callable[..., A
     rank = len(value.axes)
     order = natural_order(value)
     places = [order.index(axis) + 1 for axis in over if value.axes[axis] is not None]
-    left = [axis for axis in order if axis not in over]
+    remaining_axes = [axis for axis in order if axis not in over]
     if not places:  # of one entry each
         whole = value
-    elif not left:
+    elif not remaining_axes:
         flat = function(arranged(value, order), axis=tuple(places), keepdims=True)
         whole = Value(K.reshape(flat, (-1, 1)), (), (None,) * rank)
     else:
         axis = places[0] if len(places) == 1 else tuple(places)
-        whole = laid_out(function(arranged(value, order), axis=axis), left, rank)
+        whole = laid_out(function(arranged(value, order), axis=axis), remaining_axes, rank)
     if keep:
         return whole
     return Value(

@@ -45,7 +45,7 @@ FORMS: dict[str, Build] = {
 """ONNX's operators -> what builds a node of one."""
 
 
-def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
+def assembled(graph: Graph, graph_of_length: Callable[[int], Graph]) -> Any:
     """A Keras functional model of a graph.
 
     Inputs have the file's axes in their order, (samples, ...), without the axis of the batch;
@@ -54,7 +54,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
 
     Args:
         graph: as a file has it.
-        again: the same graph for sequences of another length.
+        graph_of_length: the same graph for sequences of another length.
 
     Raises:
         UnspoolError: a node has no form; the message names it.
@@ -71,7 +71,7 @@ def assembled(graph: Graph, again: Callable[[int], Graph]) -> Any:
         return _opened(build(many, FORMS), many, build(other, FORMS))
     if not is_open(graph):
         return model
-    return _opened(model, graph, build(fused(again(OTHER_LENGTH)), FORMS))
+    return _opened(model, graph, build(fused(graph_of_length(OTHER_LENGTH)), FORMS))
 
 
 def _opened(model: Any, graph: Graph, other: Any) -> Any:
@@ -89,11 +89,11 @@ def _tell(graph: Graph, model: Any) -> None:
             "and a stream keeps them (`states`)"
         )
     if graph.rounded:
-        count, taken = len(graph.rounded), len(ranged(model))
+        count, range_count = len(graph.rounded), len(ranged(model))
         _warn(
             f"the file rounds {count} tensors to whole numbers (QuantizeLinear), which is left "
-            f"out: in int8, {taken} of them get the file's ranges, {count - taken} those of the "
-            "calibration data"
+            f"out: in int8, {range_count} of them get the file's ranges, {count - range_count} "
+            "those of the calibration data"
         )
     for name in sorted(lengths.fed(graph)):
         _warn(

@@ -37,7 +37,7 @@ def build(graph: Graph, forms: Mapping[str, Build]) -> Any:
     built = _built(graph, forms, {})
     if built.recurrent:
         built = _built(graph, forms, _read(built.model, built.recurrent))
-    keep(built.model, traced(graph, built.made))
+    keep(built.model, traced(graph, built.layers))
     return built.model
 
 
@@ -47,17 +47,17 @@ class _Built:
 
     model: Any
     recurrent: dict[str, Any]
-    made: Made
+    layers: Made
 
 
 def _apart(graph: Graph) -> Graph:
     """The same graph, no node named as an input: Keras wants names of their own for both."""
     inputs = {input_name(end.name) for end in graph.inputs}
-    taken = inputs | {node.name for node in graph.nodes}
+    names = inputs | {node.name for node in graph.nodes}
     nodes = []
     for node in graph.nodes:
-        name = free(node.name, taken) if node.name in inputs else node.name
-        taken.add(name)
+        name = free(node.name, names) if node.name in inputs else node.name
+        names.add(name)
         nodes.append(replace(node, name=name))
     return replace(graph, nodes=tuple(nodes))
 
@@ -158,14 +158,14 @@ def _by_layers(outputs: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
 
     Keras 3.12 neither copies nor loads a model in which no layer reads an input.
     """
-    taken = {*(input_name(end.name) for end in graph.inputs), *(node.name for node in graph.nodes)}
-    found = dict(outputs)
+    names = {*(input_name(end.name) for end in graph.inputs), *(node.name for node in graph.nodes)}
+    tensors = dict(outputs)
     for name, tensor in outputs.items():
         if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
-            layer = keras.layers.Identity(name=free(f"{tensor.name}_given_out", taken))
-            found[name] = layer(tensor)
-            taken.add(layer.name)
-    return found
+            layer = keras.layers.Identity(name=free(f"{tensor.name}_given_out", names))
+            tensors[name] = layer(tensor)
+            names.add(layer.name)
+    return tensors
 
 
 def _tensors(value: Value) -> list[Any]:
@@ -174,11 +174,11 @@ def _tensors(value: Value) -> list[Any]:
     return [value.tensor, *(piece.tensor for _, piece in value.pieces if whole)]
 
 
-def _read(model: Any, made: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[int]]:
+def _read(model: Any, recurrent: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[int]]:
     """For each recurrent node, the outputs that the model's outputs depend on."""
     wanted = {id(tensor) for node in nodes_of(model) for tensor in node.input_tensors}
     wanted |= {id(tensor) for tensor in model.outputs}
     return {
         name: frozenset(n for n, tensors in enumerate(outputs) if wanted & set(map(id, tensors)))
-        for name, outputs in made.items()
+        for name, outputs in recurrent.items()
     }

@@ -53,32 +53,32 @@ def of_cell(node: Node, direction: int, directions: int) -> tuple[Activation, ..
         UnspoolError: Keras's layer cannot have them.
     """
     usual = _USUAL[node.op]
-    told = list(node.attributes.get("activations", ())) or list(usual) * directions
-    if len(told) != len(usual) * directions:
-        raise UnspoolError(f"has {len(told)} activations; expected {len(usual) * directions}")
+    all_kinds = list(node.attributes.get("activations", ())) or list(usual) * directions
+    if len(all_kinds) != len(usual) * directions:
+        raise UnspoolError(f"has {len(all_kinds)} activations; expected {len(usual) * directions}")
     alphas = list(node.attributes.get("activation_alpha", ()))
     betas = list(node.attributes.get("activation_beta", ()))
-    numbers = [_numbers(kind, alphas, betas) for kind in told]
+    numbers = [_numbers(kind, alphas, betas) for kind in all_kinds]
     mine = slice(direction * len(usual), (direction + 1) * len(usual))
-    kinds, parameters = told[mine], numbers[mine]
+    kinds, parameters = all_kinds[mine], numbers[mine]
     if len(kinds) == 3 and kinds[1] != kinds[2]:
         raise UnspoolError(
-            f"has the attribute activations={told}: {kinds[1]} for the cell and {kinds[2]} for the "
-            "output have no form on the NPU; train with one for both"
+            f"has the attribute activations={all_kinds}: {kinds[1]} for the cell and {kinds[2]} "
+            "for the output have no form on the NPU; train with one for both"
         )
     if len(kinds) == 3 and parameters[1] != parameters[2]:
         raise UnspoolError(
-            f"has the attribute activations={told}, of other parameters for the cell than for the "
-            "output, which has no form on the NPU; train with one for both"
+            f"has the attribute activations={all_kinds}, of other parameters for the cell than for "
+            "the output, which has no form on the NPU; train with one for both"
         )
-    found = [_activation(kind, *pair) for kind, pair in zip(kinds, parameters, strict=True)]
-    if len(kinds) == 3 and (found[1].scale, found[1].shift) != (1, 0):
+    activations = [_activation(kind, *pair) for kind, pair in zip(kinds, parameters, strict=True)]
+    if len(kinds) == 3 and (activations[1].scale, activations[1].shift) != (1, 0):
         alpha, beta = parameters[1]
         raise UnspoolError(
             f"has a HardSigmoid of alpha={alpha:g} and beta={beta:g} for its output, which has no "
             "form on the NPU; expected 1/6 and 0.5 there"
         )
-    return tuple(found[:2])
+    return tuple(activations[:2])
 
 
 def settings(activations: Sequence[Activation]) -> dict[str, Any]:

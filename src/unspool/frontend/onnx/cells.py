@@ -57,7 +57,7 @@ class _Step:
 
     kind: str
     bound: Mapping[str, str]
-    given: str  # the input's share
+    input_share: str
     state: Linear | np.ndarray
 
 
@@ -72,22 +72,22 @@ def cells(
         outputs: of the graph.
     """
     links = Links(nodes, constants)
-    found: dict[str, _Step] = {}
+    steps: dict[str, _Step] = {}
     for node in nodes:
         if node.op in ("Add", "Mul", "Tanh", "Relu"):
             step = next(_steps(links, node), None)
             if step is not None:
-                found[node.outputs[0]] = step
-    known = [_with_state(step, found.values(), constants) for step in found.values()]
+                steps[node.outputs[0]] = step
+    known = [_with_state(step, steps.values(), constants) for step in steps.values()]
     written = [cell for step in known if step and (cell := _cell(links, step, constants))]
-    given = {(cell.inputs[1:4], cell.outputs[0]) for cell in written}
-    taken = {(cell.inputs[1:4], cell.inputs[5]) for cell in written}
+    cell_outputs = {(cell.inputs[1:4], cell.outputs[0]) for cell in written}
+    cell_states = {(cell.inputs[1:4], cell.inputs[5]) for cell in written}
 
     def is_cell(cell: Node) -> bool:
         """Whether it is more than a sum of two Dense, as which a single RNN's step may be meant."""
         weights, state, out = cell.inputs[1:4], cell.inputs[5], cell.outputs[0]
         carried = out in outputs and out.lower() == f"{state.rstrip('0').lower()}n"  # h0, hn
-        in_chain = (weights, state) in given or (weights, out) in taken
+        in_chain = (weights, state) in cell_outputs or (weights, out) in cell_states
         return cell.op != "RNNCell" or in_chain or carried
 
     return [cell for cell in written if is_cell(cell)]
@@ -98,10 +98,14 @@ def _steps(links: Links, node: Node) -> Iterator[_Step]:
     for kind, forms in _FORMS:
         for bound in links.matches(forms, {"out": node.outputs[0]}):
             shares = _shares(links, bound) if _is_one(links, bound.get("one", "")) else []
-            for state, given in shares:
-                made = links.linear(state) if isinstance(state, str) else state
-                if isinstance(given, str) and made is not None and _fits(kind, bound, made):
-                    yield _Step(kind, bound, given, made)
+            for state, input_share in shares:
+                product = links.linear(state) if isinstance(state, str) else state
+                if (
+                    isinstance(input_share, str)
+                    and product is not None
+                    and _fits(kind, bound, product)
+                ):
+                    yield _Step(kind, bound, input_share, product)
 
 
 def _shares(links: Links, bound: Mapping[str, str]) -> list[Any]:
@@ -123,8 +127,8 @@ def _of_sums(links: Links, gates: Sequence[str]) -> list[Any]:
         return []
 
     def reads(name: str) -> str:
-        made = links.linear(name)
-        return "" if made is None else made.source
+        product = links.linear(name)
+        return "" if product is None else product.source
 
     pairs = [sorted(node.inputs, key=reads) for node in sums if node]
     return list(permutations(links.whole([pair[side] for pair in pairs]) for side in (0, 1)))
@@ -148,40 +152,40 @@ def _with_state(
     if isinstance(step.state, Linear):
         return step
     for other in others:
-        made = other.state
-        if not isinstance(made, Linear) or made.source != step.bound["out"]:
+        state = other.state
+        if not isinstance(state, Linear) or state.source != step.bound["out"]:
             continue
-        name = step.bound.get("h") or kept(constants, np.zeros((1, made.weights.shape[1]), "f"))
-        expected = constants[name] @ made.weights.T + made.bias
+        name = step.bound.get("h") or kept(constants, np.zeros((1, state.weights.shape[1]), "f"))
+        expected = constants[name] @ state.weights.T + state.bias
         if np.shape(expected)[-1] == step.state.shape[-1] and np.allclose(
             expected, step.state, atol=1e-5
         ):
-            return replace(step, state=replace(made, source=name))
+            return replace(step, state=replace(state, source=name))
     return None
 
 
 def _cell(links: Links, step: _Step, constants: dict[str, np.ndarray]) -> Node | None:
     op, state = _OPERATORS[step.kind], step.state
     assert isinstance(state, Linear)
-    given = links.linear(step.given)
-    if given is None and op != "RNN":
+    input_product = links.linear(step.input_share)
+    if input_product is None and op != "RNN":
         return None
-    if given is None:  # it was multiplied before, all steps at once
+    if input_product is None:  # it was multiplied before, all steps at once
         count = len(state.weights)
         name = links.makers[step.bound["out"]].name
-        given = Linear(
-            name, step.given, np.eye(count, dtype=np.float32), np.zeros(count, np.float32)
+        input_product = Linear(
+            name, step.input_share, np.eye(count, dtype=np.float32), np.zeros(count, np.float32)
         )
     attributes: dict[str, Any] = {"hidden_size": state.weights.shape[1], "linear_before_reset": 1}
     if op == "RNN":
         attributes["activations"] = [step.kind]
-    bias = np.concatenate([ordered(op, given.bias), ordered(op, state.bias)])
-    weights = [ordered(op, given.weights), ordered(op, state.weights), bias]
+    bias = np.concatenate([ordered(op, input_product.bias), ordered(op, state.bias)])
+    weights = [ordered(op, input_product.weights), ordered(op, state.weights), bias]
     states = [state.source, step.bound["c"]] if op == "LSTM" else [state.source]
     return Node(
         f"{op}Cell",
-        min(given.name, state.name, key=len),  # the other has a number behind
-        (given.source, *(kept(constants, array[None]) for array in weights), "", *states),
+        min(input_product.name, state.name, key=len),  # the other has a number behind
+        (input_product.source, *(kept(constants, array[None]) for array in weights), "", *states),
         (step.bound["out"], *([step.bound["c_out"]] if op == "LSTM" else [])),
         attributes,
     )

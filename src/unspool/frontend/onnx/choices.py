@@ -30,14 +30,14 @@ def branch_of(node: Any, condition: np.ndarray) -> tuple[str, Any]:
 
 
 def chosen(
-    node: Any, condition: np.ndarray, taken: Collection[str]
+    node: Any, condition: np.ndarray, outer_names: Collection[str]
 ) -> tuple[list[Any], dict[str, np.ndarray]]:
     """Nodes and constants that stand for an If.
 
     Args:
         node: ONNX's If.
         condition: of one entry.
-        taken: names of values around it.
+        outer_names: those of values around it.
 
     Raises:
         UnspoolError: a name in the branch means another value outside.
@@ -47,7 +47,7 @@ def chosen(
     _, branch = branch_of(node, condition)
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in branch.initializer}
     inner = {*constants, *(value for one in branch.node for value in one.output if value)}
-    twice = sorted(inner.intersection(taken))
+    twice = sorted(inner.intersection(outer_names))
     if twice:
         raise UnspoolError(
             f"node {node.name or node.output[0]!r}: {twice[0]!r} in the branch of the If is the "

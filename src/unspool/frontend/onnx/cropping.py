@@ -32,9 +32,11 @@ def cropped(node: Node, piece: Node, constants: Mapping[str, np.ndarray]) -> Nod
     return replace(node, outputs=piece.outputs, attributes={**node.attributes, "pads": pads})
 
 
-def _list(node: Node, place: int, key: str, given: Mapping[str, np.ndarray]) -> list[int] | None:
+def _list(
+    node: Node, place: int, key: str, constants: Mapping[str, np.ndarray]
+) -> list[int] | None:
     """Whole numbers that a node is given by an input, or in files of before opset 10 by name."""
     if key in node.attributes:
         return [int(value) for value in node.attributes[key]]
-    value = given.get(node.reads(place))
+    value = constants.get(node.reads(place))
     return None if value is None else [int(each) for each in value.ravel()]

@@ -44,16 +44,16 @@ def cut(
             start, onnx.TensorProto.FLOAT, _shape(model, start, shapes)
         )
         graph.input.append(fed)
-    kept = _needed(graph.node, [value.name for value in graph.output], start)
-    read = {name for node in kept for name in reads(node)}
-    given = list(graph.input)
-    inputs = [value for value in given if value.name in read]
+    nodes = _needed(graph.node, [value.name for value in graph.output], start)
+    read = {name for node in nodes for name in reads(node)}
+    all_inputs = list(graph.input)
+    inputs = [value for value in all_inputs if value.name in read]
     del graph.node[:], graph.input[:]
-    graph.node.extend(kept)
+    graph.node.extend(nodes)
     graph.input.extend(inputs)
     if start and start not in read:
         raise UnspoolError(f"no output depends on the tensor {start!r}")
-    gone = {value.name for value in given} - {value.name for value in inputs}
+    gone = {value.name for value in all_inputs} - {value.name for value in inputs}
     return {name: shape for name, shape in shapes.items() if name not in gone}
 
 
@@ -103,9 +103,9 @@ def _shape(model: Any, name: str, shapes: Mapping[str, tuple[int, ...]]) -> tupl
 
 def _needed(nodes: Sequence[Any], outputs: Sequence[str], start: str | None) -> list[Any]:
     """The nodes that outputs depend on, in their order, but for those in front of `start`."""
-    wanted, kept = set(outputs), []
+    wanted, ancestors = set(outputs), []
     for node in reversed(nodes):
         if wanted & set(node.output) and start not in node.output:
             wanted.update(reads(node))
-            kept.append(node)
-    return kept[::-1]
+            ancestors.append(node)
+    return ancestors[::-1]

@@ -115,8 +115,8 @@ def multiplied(value: Value, kernel: np.ndarray, terms: tuple[str, str, str], na
     flat = with_shape(transposed(value, order), [*shapes[0], count * inner])
     product = dense(flat, len(rest), matrix, None, name)
     apart = with_shape(product, [*shapes[0], *shapes[1], *shapes[3]])
-    made = [*rest, *groups, *new]
-    return transposed(apart, [made.index(c) for c in result])
+    product_axes = [*rest, *groups, *new]
+    return transposed(apart, [product_axes.index(c) for c in result])
 
 
 def diagonal(blocks: np.ndarray) -> np.ndarray:

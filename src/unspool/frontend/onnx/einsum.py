@@ -12,23 +12,23 @@ from unspool.frontend.onnx.values import Value
 
 
 def _einsum(node: Node, scope: Scope) -> Value:
-    given = [scope.values[name] for name in node.inputs]
-    constants = [n for n, value in enumerate(given) if not isinstance(value, Value)]
-    if len(given) != 2 or len(constants) != 1:
+    operands = [scope.values[name] for name in node.inputs]
+    constants = [n for n, value in enumerate(operands) if not isinstance(value, Value)]
+    if len(operands) != 2 or len(constants) != 1:
         raise UnspoolError(
-            f"multiplies {len(given)} tensors, {len(constants)} of them constant; expected one "
+            f"multiplies {len(operands)} tensors, {len(constants)} of them constant; expected one "
             "that is computed and one that is constant"
         )
     equation = node.attributes["equation"].replace(" ", "")
-    found = re.fullmatch(r"([a-zA-Z]*),([a-zA-Z]*)->([a-zA-Z]*)", equation)
-    terms = found.groups() if found else ()
+    match = re.fullmatch(r"([a-zA-Z]*),([a-zA-Z]*)->([a-zA-Z]*)", equation)
+    terms = match.groups() if match else ()
     if any(len(set(term)) < len(term) for term in terms) or not terms:
         raise UnspoolError(
             f"has the equation {equation!r}; expected one such as 'btgi,gih->btgh', each letter "
             "once in a term"
         )
     (at,) = constants
-    value, kernel = given[1 - at], np.asarray(given[at])
+    value, kernel = operands[1 - at], np.asarray(operands[at])
     assert isinstance(value, Value)
     return multiplied(value, kernel, (terms[1 - at], terms[at], terms[2]), node.name)
 

@@ -28,21 +28,21 @@ def fixed(
         UnspoolError: a size is open and not given, or what was given does not fit.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    given = [value for value in model.graph.input if value.name not in weights]
-    told = {value.name: _sizes(value) for value in given}
-    _check_names(shapes, told)
-    told_batches, time_axes = _roles(model, told)
-    likely = {name: _likely_batch(list(shapes.get(name, told[name]))) for name in told}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    file_sizes = {value.name: _sizes(value) for value in inputs}
+    _check_names(shapes, file_sizes)
+    told_batches, time_axes = _roles(model, file_sizes)
+    likely = {name: _likely_batch(list(shapes.get(name, file_sizes[name]))) for name in file_sizes}
     batch_axes = likely | told_batches
-    time_axes = _of_same_name(told, batch_axes, time_axes) | time_axes
+    time_axes = _of_same_name(file_sizes, batch_axes, time_axes) | time_axes
     ends: list[Ends] = []
     changed: dict[int | str, int | str] = {}
-    for value in given:
-        name, sizes = value.name, list(shapes.get(value.name, told[value.name]))
-        if len(sizes) != len(told[name]):
+    for value in inputs:
+        name, sizes = value.name, list(shapes.get(value.name, file_sizes[value.name]))
+        if len(sizes) != len(file_sizes[name]):
             raise UnspoolError(
-                f"input {name!r}: shape {tuple(sizes)} is given, expected {len(told[name])} sizes "
-                f"for {_spelled(told[name])}"
+                f"input {name!r}: shape {tuple(sizes)} is given, expected {len(file_sizes[name])} "
+                f"sizes for {_spelled(file_sizes[name])}"
             )
         before, axis = list(sizes), batch_axes[name]
         time = time_axes.get(name, axis)
@@ -57,7 +57,7 @@ def fixed(
         ends.append(
             Ends(name, _closed(name, sizes), batch, _dtype(value), time if opened else None)
         )
-    _write(model, given, ends)
+    _write(model, inputs, ends)
     return tuple(ends), {old: int(new) for old, new in changed.items() if isinstance(old, int)}
 
 
@@ -75,12 +75,12 @@ def _example(sizes: list[int | str]) -> str:
     return ",".join("16" if isinstance(size, str) else str(size) for size in sizes)
 
 
-def _check_names(shapes: Mapping[str, tuple[int, ...]], told: Mapping[str, Any]) -> None:
+def _check_names(shapes: Mapping[str, tuple[int, ...]], inputs: Mapping[str, Any]) -> None:
     for name in shapes:
-        if name not in told:
+        if name not in inputs:
             raise UnspoolError(
                 f"a shape for {name!r} is given; expected one of the inputs "
-                f"{', '.join(map(repr, told))}"
+                f"{', '.join(map(repr, inputs))}"
             )
 
 
@@ -113,7 +113,7 @@ def _likely_batch(sizes: list[int | str]) -> int:
 
 
 def _roles(
-    model: Any, told: Mapping[str, list[int | str]]
+    model: Any, file_sizes: Mapping[str, list[int | str]]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Input name -> the axis of its batch, and that of its time, as operators read them.
 
@@ -126,7 +126,7 @@ def _roles(
     probe.CopyFrom(model)
     del probe.graph.value_info[:], probe.graph.output[:]
     for value in probe.graph.input:
-        if value.name in told:
+        if value.name in file_sizes:
             for axis, dim in enumerate(value.type.tensor_type.shape.dim):
                 dim.dim_param = f"{value.name}//{axis}"
     try:
@@ -140,11 +140,11 @@ def _roles(
     batches: dict[str, int] = {}
     times: dict[str, int] = {}
 
-    def note(found: dict[str, int], value: str, axis: int) -> None:
+    def note(axes: dict[str, int], value: str, axis: int) -> None:
         sizes = symbols.get(value, [])
         name, mark, place = (sizes[axis] if axis < len(sizes) else "").rpartition("//")
         if mark:
-            found.setdefault(name, int(place))
+            axes.setdefault(name, int(place))
 
     for node in model.graph.node:
         if node.op_type in RECURRENT:
@@ -160,7 +160,7 @@ def _roles(
 
 
 def _of_same_name(
-    told: Mapping[str, list[int | str]], batches: Mapping[str, int], times: Mapping[str, int]
+    file_sizes: Mapping[str, list[int | str]], batches: Mapping[str, int], times: Mapping[str, int]
 ) -> dict[str, int]:
     """Input name -> the axis of its time where no operator tells: open by the name of another's.
 
@@ -168,7 +168,7 @@ def _of_same_name(
     """
     opened = {
         (name, axis): size
-        for name, sizes in told.items()
+        for name, sizes in file_sizes.items()
         for axis, size in enumerate(sizes)
         if isinstance(size, str) and axis != batches[name]
     }
@@ -184,9 +184,9 @@ def _dtype(value: Any) -> str:
     return str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
 
 
-def _write(model: Any, given: list[Any], ends: list[Ends]) -> None:
+def _write(model: Any, inputs: list[Any], ends: list[Ends]) -> None:
     del model.graph.value_info[:]
-    for value, end in zip(given, ends, strict=True):
+    for value, end in zip(inputs, ends, strict=True):
         for dim, size in zip(value.type.tensor_type.shape.dim, end.shape, strict=True):
             dim.dim_value = size
     for output in model.graph.output:

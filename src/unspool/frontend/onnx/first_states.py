@@ -48,14 +48,14 @@ def numbered(nodes: Iterable[Node], ends: Iterable[Ends], first: int = 1) -> dic
         moves = node.op in MOVES and node.inputs[0] == name
         return node.op == "Shape" or (moves and all(map(ends_in_states, node.outputs)))
 
-    found: dict[str, np.ndarray] = {}
+    numbers: dict[str, np.ndarray] = {}
     for end in ends:
         if ends_in_states(end.name):
             size = int(np.prod(end.shape))
             values = np.arange(first, first + size, dtype=np.float32)
-            found[end.name] = values.reshape(end.shape)
+            numbers[end.name] = values.reshape(end.shape)
             first += size
-    return found
+    return numbers
 
 
 def left_out(
@@ -66,7 +66,7 @@ def left_out(
     """The nodes without first states that are inputs, and what these were."""
     if not sources:
         return nodes, ()
-    states, kept = [], []
+    states, stateless_nodes = [], []
     for node in nodes:
         inputs = list(node.inputs)
         for position, state in ((5, "h"), (6, "c")):
@@ -76,8 +76,8 @@ def left_out(
                 if source is not None:
                     states.append(State(*source, node.name, state))
                     inputs[position] = ""
-        kept.append(replace(node, inputs=tuple(inputs)))
-    return tuple(kept), tuple(states)
+        stateless_nodes.append(replace(node, inputs=tuple(inputs)))
+    return tuple(stateless_nodes), tuple(states)
 
 
 def _source(start: np.ndarray, sources: Mapping[str, np.ndarray]) -> tuple[str, int | None] | None:
@@ -114,27 +114,27 @@ def as_graph(
     nodes, states = left_out(nodes, constants, sources)
     sources_of = _sources(nodes) if states else {}
     carried = _is_carried(states, outputs, sources_of)
-    kept = _without_final(outputs, sources_of) if states else outputs
+    graph_outputs = _without_final(outputs, sources_of) if states else outputs
     return Graph(
         inputs=tuple(end for end in ends if end.name not in sources),
-        outputs=kept,
-        nodes=needed(nodes, kept),
+        outputs=graph_outputs,
+        nodes=needed(nodes, graph_outputs),
         constants=constants,
         opset=opset,
         exported=exported,
         states=states,
         carried=carried,
-        final=tuple(name for name in outputs if name not in kept),
+        final=tuple(name for name in outputs if name not in graph_outputs),
         listed=listed,
     )
 
 
 def _is_carried(states: tuple[State, ...], outputs: tuple[str, ...], sources_of: Sources) -> bool:
     """Whether each state is given out, by itself or as a node's output, which ends in it."""
-    given = {source for name in outputs for source in sources_of.get(name, _OTHER)}
+    sources = {source for name in outputs for source in sources_of.get(name, _OTHER)}
     places = {"h": (0, 1), "c": (2,)}
     return bool(states) and all(
-        any((state.node, place) in given for place in places[state.state]) for state in states
+        any((state.node, place) in sources for place in places[state.state]) for state in states
     )
 
 
@@ -143,21 +143,21 @@ _OTHER = frozenset({("", 0)})
 
 
 def _sources(nodes: tuple[Node, ...]) -> Sources:
-    found: dict[str, frozenset[tuple[str, int]]] = {}
+    sources: dict[str, frozenset[tuple[str, int]]] = {}
     for node in nodes:
         if node.op in RECURRENT:
             for place, name in enumerate(node.outputs):
-                found[name] = frozenset({(node.name, place)})
+                sources[name] = frozenset({(node.name, place)})
         elif node.op in (*MOVES, "Concat"):
             parts = node.inputs if node.op == "Concat" else node.inputs[:1]
-            every = frozenset[tuple[str, int]]().union(*(found.get(n, _OTHER) for n in parts))
-            found.update(dict.fromkeys(node.outputs, every))
-    return found
+            every = frozenset[tuple[str, int]]().union(*(sources.get(n, _OTHER) for n in parts))
+            sources.update(dict.fromkeys(node.outputs, every))
+    return sources
 
 
 def _without_final(outputs: tuple[str, ...], sources_of: Sources) -> tuple[str, ...]:
     """Outputs without those that are made of nothing but final states, or all if these are all."""
-    kept = (
+    names = (
         name for name in outputs if any(place == 0 for _, place in sources_of.get(name, _OTHER))
     )
-    return tuple(kept) or outputs
+    return tuple(names) or outputs

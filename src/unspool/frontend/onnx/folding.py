@@ -75,26 +75,26 @@ def folded(model: Any, by_shapes: bool = True) -> tuple[list[Any], dict[str, np.
     changed, total = True, 0
     while changed:
         known = shapes(model, nodes, constants) if by_shapes else {}
-        left: list[Any] = []
+        remainder: list[Any] = []
         changed = False
         for node in nodes:
             if node.op_type == "If" and node.input[0] in constants:
                 branch, more = chosen(node, constants[node.input[0]], names)
                 names.update(more, *(one.output for one in branch))
                 constants.update(more)
-                left.extend(branch)
+                remainder.extend(branch)
                 changed = True
                 continue
             node = alone(node, constants, known)
             values = _computed(node, constants, known, model)
             if values is None:
-                left.append(node)
+                remainder.append(node)
                 continue
             constants.update(zip(node.output, values, strict=False))
             total += sum(value.size for value in values)
             check_entries("constants computed so far", [total], MOST_IN_ALL)
             changed = True
-        nodes = left
+        nodes = remainder
     return nodes, constants
 
 
@@ -108,10 +108,10 @@ def moved(nodes: Iterable[Node], constants: dict[str, np.ndarray], model: Any) -
     """
     import onnx
 
-    left = []
+    remainder = []
     for node in nodes:
         if node.op not in MOVES or any(name and name not in constants for name in node.inputs):
-            left.append(node)
+            remainder.append(node)
             continue
         versions = (
             [onnx.helper.make_opsetid("", 13)] if len(node.inputs) > 1 else model.opset_import
@@ -120,7 +120,7 @@ def moved(nodes: Iterable[Node], constants: dict[str, np.ndarray], model: Any) -
         written = onnx.helper.make_node(node.op, node.inputs, node.outputs, **node.attributes)
         values = _evaluated(written, constants, bare)
         constants.update(zip(node.outputs, values, strict=False))
-    return tuple(left)
+    return tuple(remainder)
 
 
 def _computed(
@@ -143,12 +143,12 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    given = {name: constants[name] for name in node.input if name}
+    inputs = {name: constants[name] for name in node.input if name}
     bare = onnx.ModelProto(opset_import=model.opset_import, ir_version=8)
     bare.graph.name = "constant"
-    _check_size(node, shapes(bare, [node], given), [value.size for value in given.values()])
+    _check_size(node, shapes(bare, [node], inputs), [value.size for value in inputs.values()])
     try:
-        outputs = ReferenceEvaluator(_alone(node, given, model)).run(None, given)
+        outputs = ReferenceEvaluator(_alone(node, inputs, model)).run(None, inputs)
     except Exception as error:
         raise UnspoolError(
             f"node {node.name or node.output[0]!r}: its {node.op_type} of constants cannot be "
@@ -157,7 +157,7 @@ def _evaluated(node: Any, constants: Mapping[str, np.ndarray], model: Any) -> li
     return [np.asarray(value) for value in outputs]
 
 
-def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
+def _alone(node: Any, inputs: Iterable[str], model: Any) -> Any:
     """A model of one node."""
     import onnx
 
@@ -165,7 +165,7 @@ def _alone(node: Any, given: Iterable[str], model: Any) -> Any:
     graph = onnx.helper.make_graph(
         [node],
         "constant",
-        [onnx.helper.make_value_info(name, untyped) for name in given],
+        [onnx.helper.make_value_info(name, untyped) for name in inputs],
         [onnx.helper.make_value_info(name, untyped) for name in node.output if name],
     )
     versions = model.opset_import
@@ -222,10 +222,10 @@ def shapes(
         probe = onnx.shape_inference.infer_shapes(probe)
     except Exception:  # what cannot be inferred is not folded
         return {}
-    found = {name: value.shape for name, value in constants.items()}
+    known_shapes = {name: value.shape for name, value in constants.items()}
     for value in (*probe.graph.value_info, *probe.graph.input):
         kind = value.type.tensor_type
         sizes = [dim.dim_value for dim in kind.shape.dim]
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-            found.setdefault(value.name, tuple(sizes))
-    return found
+            known_shapes.setdefault(value.name, tuple(sizes))
+    return known_shapes

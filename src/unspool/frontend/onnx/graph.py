@@ -191,12 +191,12 @@ def is_open(graph: Graph) -> bool:
 
 def readers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
     """Name of a value -> the nodes that read it."""
-    found: dict[str, list[Node]] = {}
+    consumers: dict[str, list[Node]] = {}
     for node in nodes:
         for name in dict.fromkeys(node.inputs):
             if name:
-                found.setdefault(name, []).append(node)
-    return found
+                consumers.setdefault(name, []).append(node)
+    return consumers
 
 
 def check_links(graph: Graph) -> None:
@@ -221,9 +221,9 @@ def check_links(graph: Graph) -> None:
 
 def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:
     """The nodes that outputs depend on, in their order."""
-    wanted, kept = set(outputs), []
+    wanted, ancestors = set(outputs), []
     for node in reversed(nodes):
         if wanted & set(node.outputs):
             wanted |= set(node.inputs)
-            kept.append(node)
-    return tuple(reversed(kept))
+            ancestors.append(node)
+    return tuple(reversed(ancestors))

@@ -29,48 +29,48 @@ def apart(
         shapes: gives those of values, as far as they are known.
     """
     links = Links(nodes, constants)
-    joined = {node.outputs[0]: made for node in nodes if (made := _of_joined(node, links))}
+    joined = {node.outputs[0]: product for node in nodes if (product := _of_joined(node, links))}
     uses = Counter(map(_key, joined.values()))
-    repeated = {name: made for name, made in joined.items() if uses[_key(made)] > 1}
+    repeated = {name: product for name, product in joined.items() if uses[_key(product)] > 1}
     if not repeated:
         return list(nodes)
     sizes = {name: np.shape(value) for name, value in constants.items()} | dict(shapes())
-    found: list[Node] = []
+    new_nodes: list[Node] = []
     for node in nodes:
-        made = repeated.get(node.outputs[0])
-        names = links.makers[made.source].inputs if made else ()
-        if made and all(len(sizes.get(name, ())) == 2 for name in names):
+        product = repeated.get(node.outputs[0])
+        names = links.makers[product.source].inputs if product else ()
+        if product and all(len(sizes.get(name, ())) == 2 for name in names):
             widths = [int(sizes[name][-1]) for name in names]
-            found += _parts(node, made, list(zip(names, widths, strict=True)), constants)
+            new_nodes += _parts(node, product, list(zip(names, widths, strict=True)), constants)
         else:
-            found.append(node)
-    return found
+            new_nodes.append(node)
+    return new_nodes
 
 
 def _of_joined(node: Node, links: Links) -> Linear | None:
     """The product of two joined values, with its bias, that a node is; None of others."""
     if node.op not in ("Gemm", "MatMul", "Add"):
         return None
-    made = links.linear(node.outputs[0])
-    maker = links.makers.get(made.source) if made else None
+    product = links.linear(node.outputs[0])
+    maker = links.makers.get(product.source) if product else None
     if maker is None or maker.op != "Concat" or len(maker.inputs) != 2:
         return None
-    return made if maker.attributes.get("axis") in (1, -1) else None
+    return product if maker.attributes.get("axis") in (1, -1) else None
 
 
-def _key(made: Linear) -> str:
-    return hashlib.sha256(made.weights.tobytes() + made.bias.tobytes()).hexdigest()
+def _key(product: Linear) -> str:
+    return hashlib.sha256(product.weights.tobytes() + product.bias.tobytes()).hexdigest()
 
 
 def _parts(
-    node: Node, made: Linear, joined: Sequence[tuple[str, int]], constants: dict[str, np.ndarray]
+    node: Node, whole: Linear, joined: Sequence[tuple[str, int]], constants: dict[str, np.ndarray]
 ) -> list[Node]:
     """Two products and their sum; where one of both values is constant, its product is, too."""
     width = joined[0][1]
-    if sum(width for _, width in joined) != made.weights.shape[1]:
+    if sum(width for _, width in joined) != whole.weights.shape[1]:
         return [node]
-    parts = np.split(made.weights, [width], axis=1)
-    biases = made.bias, np.zeros_like(made.bias)
+    parts = np.split(whole.weights, [width], axis=1)
+    biases = whole.bias, np.zeros_like(whole.bias)
     products, terms = [], []
     for n, ((name, _), part, bias) in enumerate(zip(joined, parts, biases, strict=True)):
         out = f"{node.outputs[0]}//{n}"

@@ -15,9 +15,9 @@ _MOVES = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 
 def read_directly(graph: Graph) -> Graph:
     """The same graph, its recurrent nodes reading lengths from the inputs that give them."""
-    made = {name: node for node in graph.nodes for name in node.outputs}
+    makers = {name: node for node in graph.nodes for name in node.outputs}
     nodes = [
-        replace(node, inputs=_with(node.inputs, _source(node.inputs[POSITION], made)))
+        replace(node, inputs=_with(node.inputs, _source(node.inputs[POSITION], makers)))
         if node.op in RECURRENT and node.reads(POSITION)
         else node
         for node in graph.nodes
@@ -25,9 +25,9 @@ def read_directly(graph: Graph) -> Graph:
     return replace(graph, nodes=needed(nodes, graph.outputs))
 
 
-def _source(name: str, made: dict[str, Node]) -> str:
-    while name in made and made[name].op in _MOVES:
-        name = made[name].inputs[0]
+def _source(name: str, makers: dict[str, Node]) -> str:
+    while name in makers and makers[name].op in _MOVES:
+        name = makers[name].inputs[0]
     return name
 
 
@@ -46,7 +46,7 @@ def fed(graph: Graph) -> frozenset[str]:
 
 
 def _are_lengths(node: Node, name: str) -> bool:
-    others = (given for n, given in enumerate(node.inputs) if n != POSITION)
+    others = (other for n, other in enumerate(node.inputs) if n != POSITION)
     return node.op in RECURRENT and node.reads(POSITION) == name and name not in others
 
 
@@ -56,13 +56,13 @@ def of_all(lengths: Any, steps: int) -> int:
     Raises:
         UnspoolError: they differ, or are none of a sequence of `steps`.
     """
-    found = {int(length) for length in lengths.ravel()}
-    if len(found) != 1:
+    counts = {int(length) for length in lengths.ravel()}
+    if len(counts) != 1:
         raise UnspoolError(
-            f"is given sequences of {', '.join(map(str, sorted(found)))} steps at once; expected "
+            f"is given sequences of {', '.join(map(str, sorted(counts)))} steps at once; expected "
             "one length, or an input that gives it"
         )
-    (length,) = found
+    (length,) = counts
     if not 0 < length <= steps:
         raise UnspoolError(
             f"is given sequences of {length} of {steps} steps; expected 1 to {steps}"

@@ -61,8 +61,8 @@ class Links:
             yield bound
             return
         (name, pattern), *rest = forms
-        for found in self._fits(pattern, bound[name], bound):
-            yield from self.matches(rest, found)
+        for binding in self._fits(pattern, bound[name], bound):
+            yield from self.matches(rest, binding)
 
     def _fits(self, pattern: Pattern, name: str, bound: dict[str, str]) -> Iterator[dict[str, str]]:
         if isinstance(pattern, str):
@@ -74,10 +74,10 @@ class Links:
         if node is None or node.op != op or len(node.inputs) != len(parts):
             return
         for order in permutations(node.inputs) if op in ("Add", "Mul") else [node.inputs]:
-            found = [bound]
-            for part, given in zip(parts, order, strict=True):
-                found = [more for one in found for more in self._fits(part, given, one)]
-            yield from found
+            bindings = [bound]
+            for part, source in zip(parts, order, strict=True):
+                bindings = [more for one in bindings for more in self._fits(part, source, one)]
+            yield from bindings
 
     def whole(self, names: Sequence[str]) -> str | np.ndarray | None:
         """What is split into values, one after the other; constants as one."""
@@ -90,8 +90,8 @@ class Links:
 
     def _apart(self, names: Sequence[str]) -> str | None:
         """Products of one value, as a product that would be split into them."""
-        parts = [made for made in map(self.linear, names) if made is not None]
-        alike = {(made.source, made.weights.shape) for made in parts}
+        parts = [product for product in map(self.linear, names) if product is not None]
+        alike = {(product.source, product.weights.shape) for product in parts}
         if len(parts) < len(names) or len(alike) != 1:
             return None
         name = ", ".join(names)
@@ -106,10 +106,10 @@ class Links:
         for number, part in enumerate(parts):
             if part is None or part.op != "Slice" or part.inputs[0] != whole or not size:
                 return None
-            given = [self.constants.get(name, np.zeros(0)).ravel() for name in part.inputs[1:]]
-            if any(len(one) != 1 for one in given) or len(given) < 3:
+            arguments = [self.constants.get(name, np.zeros(0)).ravel() for name in part.inputs[1:]]
+            if any(len(one) != 1 for one in arguments) or len(arguments) < 3:
                 return None
-            start, stop, axis, *step = (int(one[0]) for one in given)
+            start, stop, axis, *step = (int(one[0]) for one in arguments)
             bounds = slice(start, stop, *step).indices(size * len(parts))
             if axis not in (1, -1) or bounds != (number * size, (number + 1) * size, 1):
                 return None
@@ -117,7 +117,7 @@ class Links:
 
     def _width(self, name: str) -> int | None:
         """Of a product, or of a sum of two."""
-        made, node = self.linear(name), self.makers.get(name)
-        if made is None and node is not None and node.op == "Add":
-            made = next(filter(None, map(self.linear, node.inputs)), None)
-        return len(made.weights) if made else None
+        product, node = self.linear(name), self.makers.get(name)
+        if product is None and node is not None and node.op == "Add":
+            product = next(filter(None, map(self.linear, node.inputs)), None)
+        return len(product.weights) if product else None

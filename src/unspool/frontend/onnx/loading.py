@@ -23,10 +23,10 @@ def load_onnx(path: Path, piece: Piece = _WHOLE) -> Any:
         UnspoolError: the file cannot be read, or a node has no form; the message names it.
     """
 
-    def again(time_steps: int) -> Graph:
+    def graph_of_length(time_steps: int) -> Graph:
         return read(path, replace(piece, time_steps=time_steps))
 
-    model = assembled(read(path, piece), again)
+    model = assembled(read(path, piece), graph_of_length)
     if piece.start or piece.stop or piece.given:
         keep_cut(model, piece.start or "", piece.stop or "", piece.given)
     return model

@@ -46,23 +46,23 @@ def distinct(wanted: Sequence[str], ops: Sequence[str]) -> list[str]:
         wanted: names, as the user may have written them.
         ops: what each names; operators with weights go before all others.
     """
-    taken: set[str] = set()
-    found = {}
+    used_names: set[str] = set()
+    names = {}
     for place in sorted(range(len(wanted)), key=lambda place: ops[place] not in _WEIGHTED):
-        found[place] = free(plain(wanted[place]), taken)
-        taken.add(found[place])
-    return [found[place] for place in range(len(wanted))]
+        names[place] = free(plain(wanted[place]), used_names)
+        used_names.add(names[place])
+    return [names[place] for place in range(len(wanted))]
 
 
 _WEIGHTED = (*RECURRENT, "Gemm", "MatMul", "Conv", "ConvTranspose")
 
 
-def free(wanted: str, taken: set[str]) -> str:
+def free(wanted: str, used_names: set[str]) -> str:
     """The name that is wanted, or it with the first number behind that makes it another."""
     return next(
         name
         for name in itertools.chain([wanted], (f"{wanted}_{n}" for n in itertools.count(1)))
-        if name not in taken
+        if name not in used_names
     )
 
 

@@ -84,11 +84,11 @@ def _agree(model: Any, other: Any) -> bool:
         feed[tensor.name] = drawn.astype(tensor.dtype)
     # A graph takes longer to make than a few steps to run.
     at_once = _longest(other) <= 4 * OTHER_LENGTH
-    found, expected = (
+    outputs, expected = (
         each(feed) if at_once else each.predict_on_batch(feed) for each in (model, other)
     )
     return all(
-        found[name].shape == value.shape
-        and np.allclose(found[name], value, rtol=1e-3, atol=1e-4, equal_nan=True)
+        outputs[name].shape == value.shape
+        and np.allclose(outputs[name], value, rtol=1e-3, atol=1e-4, equal_nan=True)
         for name, value in expected.items()
     )

@@ -43,8 +43,8 @@ def pad(node: Node, scope: Scope) -> Value:
     if mode == "constant" and not constant and sides[-1] == (0, 0) and len(sides) in (3, 4):
         zeros = layer("pad", len(sides) - 2)  # whose rows in time a stream knows
         return laid_out(zeros(sides[1] if len(sides) == 3 else sides[1:3])(tensor), order, rank)
-    told = {"constant_values": constant} if constant else {}
-    return laid_out(keras.ops.pad(tensor, sides, mode, **told), order, rank)
+    arguments = {"constant_values": constant} if constant else {}
+    return laid_out(keras.ops.pad(tensor, sides, mode, **arguments), order, rank)
 
 
 def with_edges(value: Value, sides: Sequence[tuple[int, int]]) -> Value:

@@ -40,7 +40,7 @@ def _to_the_end(
     Raises:
         UnspoolError: it is a mean, which would count what is padded.
     """
-    found = []
+    sides = []
     strides = sliding.strides(node, len(sizes))
     for axis, size, stride, (front, end) in zip(
         sliding.spatial(value), sizes, strides, pads, strict=True
@@ -49,10 +49,10 @@ def _to_the_end(
         rest = (length + front + end - size) % stride
         more = stride - rest if rest else 0
         begins_within = length + front + end + more - size < length + front
-        found.append((front, end + more if begins_within else end))
-    if node.op != "MaxPool" and found != list(pads):
+        sides.append((front, end + more if begins_within else end))
+    if node.op != "MaxPool" and sides != list(pads):
         raise UnspoolError("averages what is left over at the end (ceil_mode=1); expected 0")
-    return found
+    return sides
 
 
 def _are_same(

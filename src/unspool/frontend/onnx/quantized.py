@@ -47,7 +47,7 @@ def without_pairs(
         if node.op == "QuantizeLinear" and node.outputs[0] not in outputs:
             floats.round(node)
         elif node.op == "DequantizeLinear" and node.inputs[0] in floats.whole:
-            floats.again(node)
+            floats.dequantize(node)
         elif node.op == "Clip" and _narrowed(node, floats) is not None:
             floats.narrow(node)
         else:
@@ -68,7 +68,7 @@ class _Floats:
         whole: values in whole numbers -> the smallest and the largest that they may be; None where
             that is not known.
         rounded: values that are read now -> how they were rounded.
-        made: values that nodes compute.
+        node_outputs: values that nodes compute.
         above: those that are never below zero.
     """
 
@@ -78,22 +78,22 @@ class _Floats:
     same: dict[str, str] = field(default_factory=dict)
     whole: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     rounded: dict[str, Rounded] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    node_outputs: set[str] = field(default_factory=set)
     above: set[str] = field(default_factory=set)
 
     def keep(self, node: Node) -> None:
         """A node that stays."""
-        given = tuple(self.same.get(name, name) for name in node.inputs)
-        self.nodes.append(replace(node, inputs=given))
-        self.made.update(node.outputs)
-        if node.op in _ABOVE_ZERO or (node.op in _KEEPS_SIGNS and given[0] in self.above):
+        inputs = tuple(self.same.get(name, name) for name in node.inputs)
+        self.nodes.append(replace(node, inputs=inputs))
+        self.node_outputs.update(node.outputs)
+        if node.op in _ABOVE_ZERO or (node.op in _KEEPS_SIGNS and inputs[0] in self.above):
             self.above.update(node.outputs)
 
     def round(self, node: Node) -> None:
         """A QuantizeLinear: nothing, or the ReLU that its scale stands for behind another node."""
         out, source = node.outputs[0], self.same.get(node.inputs[0], node.inputs[0])
         self.whole[out] = _limits(node, self.constants)
-        if source in self.made and source not in self.above and _starts_at_zero(node, self):
+        if source in self.node_outputs and source not in self.above and _starts_at_zero(node, self):
             self.keep(_relu(node, source, self))
             self.above.add(out)
             source = out
@@ -105,7 +105,7 @@ class _Floats:
         self.whole[node.outputs[0]] = _narrowed(node, self)
         self.same[node.outputs[0]] = self.same[node.inputs[0]]
 
-    def again(self, node: Node) -> None:
+    def dequantize(self, node: Node) -> None:
         """A DequantizeLinear."""
         (out,), source = node.outputs, self.same[node.inputs[0]]
         self.same[out] = source

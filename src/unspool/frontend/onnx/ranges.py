@@ -14,12 +14,14 @@ from unspool.frontend.ranged import Ranged
 
 def range_names(graph: Graph) -> dict[str, str]:
     """Value that is rounded in a known range -> the name of the layer that has the range."""
-    taken = {input_name(end.name) for end in graph.inputs} | {node.name for node in graph.nodes}
+    used_names = {input_name(end.name) for end in graph.inputs} | {
+        node.name for node in graph.nodes
+    }
     names = {}
     for value, rounded in graph.rounded.items():
         if rounded.ends is not None:
-            names[value] = free(f"{plain(value)}_range", taken)
-            taken.add(names[value])
+            names[value] = free(f"{plain(value)}_range", used_names)
+            used_names.add(names[value])
     return names
 
 
@@ -37,11 +39,11 @@ def give_ranges(
     Returns:
         other values of the file that are one of these, rounded -> the layer.
     """
-    found: dict[str, list[Any]] = {}
+    layers: dict[str, list[Any]] = {}
     for name in values:
         value, rounded = scope.values.get(name), scope.graph.rounded.get(name)
         if name in names and isinstance(value, Value) and rounded and rounded.ends:
             tensor = Ranged(*rounded.ends, name=names[name])(value.tensor)
             scope.values[name] = replace(value, tensor=tensor)
-            found |= dict.fromkeys(rounded.gives, made_since([tensor], known))
-    return found
+            layers |= dict.fromkeys(rounded.gives, made_since([tensor], known))
+    return layers

@@ -87,14 +87,14 @@ def _graph(model: Any, piece: Piece) -> Graph:
     numbered = first_states.numbered(links, ends)
     for name, value in numbered.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-    left, constants = folding.folded(model)
+    onnx_nodes, constants = folding.folded(model)
     outputs = tuple(value.name for value in model.graph.output)
-    nodes, rounded = without_pairs(names.named(left), constants, outputs)
-    whole = apart(nodes, constants, lambda: folding.shapes(model, left, constants))
+    nodes, rounded = without_pairs(names.named(onnx_nodes), constants, outputs)
+    whole = apart(nodes, constants, lambda: folding.shapes(model, onnx_nodes, constants))
     steps = cells(whole, constants, outputs)
     if steps:
         nodes = tuple(whole)
-        sizes = folding.shapes(model, left, constants)
+        sizes = folding.shapes(model, onnx_nodes, constants)
         nodes = names.renamed(rolled(nodes, steps, constants, sizes, outputs))
     # what are states once cells are layers, and branches stand in the place of Ifs
     left_ends = [end for end in ends if end.name not in numbered]
@@ -150,8 +150,8 @@ def _check_data(listed: Iterable[Any], folder: Path) -> None:
     for tensor in listed:
         if tensor.data_location != type(tensor).EXTERNAL:
             continue
-        told = {entry.key: entry.value for entry in tensor.external_data}
-        place = told.get("location", "")
+        external_data = {entry.key: entry.value for entry in tensor.external_data}
+        place = external_data.get("location", "")
         inside = (folder / place).resolve()
         if not place or not inside.is_relative_to(folder.resolve()):
             raise UnspoolError(
@@ -160,7 +160,7 @@ def _check_data(listed: Iterable[Any], folder: Path) -> None:
             )
         if not inside.is_file():
             raise UnspoolError(f"weights {tensor.name!r}: no file {place!r} beside the model")
-        size, length = inside.stat().st_size, int(told.get("length") or -1)
+        size, length = inside.stat().st_size, int(external_data.get("length") or -1)
         total += size if length < 0 else min(length, size)
         files.check_fits_memory(inside, total, "weights read from it have ")
 

@@ -72,10 +72,10 @@ def _of_length(node: Node, scope: Scope, x: Any) -> tuple[Any, Any]:
     name = node.reads(lengths.POSITION)
     if not name:
         return x, None
-    told = scope.graph.constants.get(name)
-    if told is None:
+    constant = scope.graph.constants.get(name)
+    if constant is None:
         return x, scope.mask(name, x.shape[1])
-    length = lengths.of_all(told, x.shape[1])
+    length = lengths.of_all(constant, x.shape[1])
     return (x if length == x.shape[1] else x[:, :length]), None
 
 
@@ -160,15 +160,15 @@ def _stand_in(*shape: int) -> Any:
 
 
 def _called(layer: Any, x: Any, mask: Any, initial: list[Any]) -> Any:
-    told = {"initial_state": initial} if initial else {}
-    return layer(x, **told) if mask is None else layer(x, mask=mask, **told)
+    arguments = {"initial_state": initial} if initial else {}
+    return layer(x, **arguments) if mask is None else layer(x, mask=mask, **arguments)
 
 
 def _layer(
     node: Node, scope: Scope, direction: int, sequences: bool, state: bool, name: str
 ) -> Any:
     activations = of_cell(node, direction, directions(node))
-    told = {
+    arguments = {
         "return_sequences": sequences,
         "return_state": state,
         "zero_output_for_mask": sequences and node.reads(lengths.POSITION) in scope.masks,
@@ -178,8 +178,8 @@ def _layer(
         **settings(activations),
     }
     if node.op == "GRU":
-        told["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
-    return _LAYERS[node.op](scope.needs(node, 2).shape[-1], **told)
+        arguments["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
+    return _LAYERS[node.op](scope.needs(node, 2).shape[-1], **arguments)
 
 
 def _weights(node: Node, scope: Scope, direction: int) -> list[np.ndarray]:
@@ -195,8 +195,8 @@ def _weights(node: Node, scope: Scope, direction: int) -> list[np.ndarray]:
     kernels = [ordered(scope.needs(node, n)[direction]) for n in (1, 2)]
     if not node.reads(3) and not shift.any():
         return kernels
-    told = scope.needs(node, 3)[direction] if node.reads(3) else np.zeros(2 * len(shift))
-    biases = [ordered(half) for half in np.split(told, 2)]
+    bias = scope.needs(node, 3)[direction] if node.reads(3) else np.zeros(2 * len(shift))
+    biases = [ordered(half) for half in np.split(bias, 2)]
     biases[0] = (biases[0] + shift).astype(np.float32)
     apart = node.op == "GRU" and node.attributes.get("linear_before_reset", 0)
     return [*kernels, np.stack(biases) if apart else biases[0] + biases[1]]

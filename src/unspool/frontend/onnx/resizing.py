@@ -42,15 +42,15 @@ def _resize(node: Node, scope: Scope) -> Value:
 def _factors(node: Node, scope: Scope, value: Value) -> list[float]:
     """By which each axis grows: as opset 7 to 10 have it, or later ones, or by sizes."""
     if node.op == "Upsample" or _is_old(node):
-        given = scope.given(node, 1, "scales")
+        scales = scope.given(node, 1, "scales")
     else:
-        given = scope.given(node, 2)
+        scales = scope.given(node, 2)
         sizes = scope.given(node, 3)
-        if sizes is not None and (given is None or not given.size):
-            given = sizes / np.asarray(value.shape)
-    if given is None or given.size != len(value.axes):
+        if sizes is not None and (scales is None or not scales.size):
+            scales = sizes / np.asarray(value.shape)
+    if scales is None or scales.size != len(value.axes):
         raise UnspoolError("resizes some axes alone; expected a factor for each")
-    return [float(factor) for factor in given.ravel()]
+    return [float(factor) for factor in scales.ravel()]
 
 
 def _is_old(node: Node) -> bool:

@@ -46,9 +46,9 @@ def rolled(
     steps = steps_of(nodes, chains, constants, sizes)  # those that Unsqueezes make, too
     rolling = _Rolling(constants, sizes, steps, Links(nodes, constants))
     written = [node for chain in chains for node in rolling.layer(chain)]
-    made = {name for node in written for name in node.outputs}
-    left = [rolling.joined(node) for node in nodes if not made.intersection(node.outputs)]
-    return _in_order([*left, *written], outputs)
+    new_values = {name for node in written for name in node.outputs}
+    others = [rolling.joined(node) for node in nodes if not new_values.intersection(node.outputs)]
+    return _in_order([*others, *written], outputs)
 
 
 def _chains(nodes: Sequence[Node], cells: Sequence[Node]) -> list[list[Node]]:
@@ -87,16 +87,18 @@ class _Rolling:
     def layer(self, chain: Sequence[Node]) -> list[Node]:
         """The nodes that a chain becomes: its sequence, the layer, and its steps one by one."""
         first, name = chain[0], sequence_of(chain)
-        read, given = self._read(chain)
+        read, operands = self._read(chain)
         starts, before = self._starts(chain)
-        made = [f"{name}_{n}" for n in range(1 + len(starts))]
-        inputs = (*given, "", *starts)
+        layer_outputs = [f"{name}_{n}" for n in range(1 + len(starts))]
+        inputs = (*operands, "", *starts)
         outputs = tuple(output for cell in chain for output in cell.outputs)
         before = [replace(node, steps=node.steps or outputs) for node in (*read, *before)]
-        layer = Node(CELLS[first.op], first.name, inputs, tuple(made), first.attributes, outputs)
-        whole = Node("Squeeze", "", (made[0], self._numbers(1)), (name,))
+        layer = Node(
+            CELLS[first.op], first.name, inputs, tuple(layer_outputs), first.attributes, outputs
+        )
+        whole = Node("Squeeze", "", (layer_outputs[0], self._numbers(1)), (name,))
         steps = [self._step(name, n, cell.outputs[0]) for n, cell in enumerate(chain[:-1])]
-        finals = zip(made[1:], chain[-1].outputs, strict=True)
+        finals = zip(layer_outputs[1:], chain[-1].outputs, strict=True)
         ends = [self._flat(final, output) for final, output in finals]
         return [*before, layer, whole, *steps, *ends]
 
@@ -104,29 +106,29 @@ class _Rolling:
         """A node that puts all steps of a layer side by side, as one that moves an axis."""
         if node.op != "Concat" or node.attributes["axis"] not in (0, 1):
             return node
-        axis, found = node.attributes["axis"], [self.steps.get(part) for part in node.inputs]
-        name = self._whole(found)
+        axis, steps = node.attributes["axis"], [self.steps.get(part) for part in node.inputs]
+        name = self._whole(steps)
         wide = all(len(self.sizes.get(part, ())) == 3 for part in node.inputs)
         if name is None or not wide or not name.endswith("_sequence"):
             return node
         order = [1, 0, 2] if axis else [0, 1, 2]
         return Node("Transpose", node.name, (name,), node.outputs, {"perm": order})
 
-    def _whole(self, found: Sequence[Step | None]) -> str | None:
+    def _whole(self, steps: Sequence[Step | None]) -> str | None:
         """The sequence that steps are all of, in their order."""
-        first = found[0]
+        first = steps[0]
         if first is None or len(self.sizes[first.sequence]) != 3 or first.axis not in (0, 1):
             return None
         count = self.sizes[first.sequence][first.axis]
         every = [Step(first.sequence, first.axis, n) for n in range(count)]
-        return first.sequence if list(found) == every else None
+        return first.sequence if list(steps) == every else None
 
     def _read(self, chain: Sequence[Node]) -> tuple[list[Node], list[str]]:
         """What a layer reads, (time, batch, features), and its weights; nodes that make it."""
         name, weights = f"{sequence_of(chain)}_read", list(chain[0].inputs[1:4])
-        found = [self.steps.get(cell.inputs[0]) for cell in chain]
-        whole = self._whole(found)
-        if whole is None or found[0] is None:
+        steps = [self.steps.get(cell.inputs[0]) for cell in chain]
+        whole = self._whole(steps)
+        if whole is None or steps[0] is None:
             parts = [f"{name}_{n}" for n in range(len(chain))]
             wide = [
                 Node("Unsqueeze", "", (cell.inputs[0], self._numbers(0)), (part,), {}, cell.outputs)
@@ -134,20 +136,20 @@ class _Rolling:
             ]
             return [*wide, Node("Concat", "", tuple(parts), (name,), {"axis": 0})], [name, *weights]
         whole, weights = self._before(whole, chain[0], weights)
-        order = [1, 0, 2] if found[0].axis else [0, 1, 2]
+        order = [1, 0, 2] if steps[0].axis else [0, 1, 2]
         return [Node("Transpose", "", (whole,), (name,), {"perm": order})], [name, *weights]
 
     def _before(self, whole: str, cell: Node, weights: list[str]) -> tuple[str, list[str]]:
         """A sequence that is multiplied before steps are taken of it: before that, and weights."""
-        made, op = self.links.linear(whole), CELLS[cell.op]
-        if made is None or "" in weights:
+        product, op = self.links.linear(whole), CELLS[cell.op]
+        if product is None or "" in weights:
             return whole, weights
         kernel, state, bias = (self.constants[name][0] for name in weights)
         if not np.array_equal(kernel, np.eye(len(kernel))):
             return whole, weights
-        both = np.concatenate([ordered(op, made.bias), bias[len(kernel) :]])
-        new = [ordered(op, made.weights), state, both]
-        return made.source, [kept(self.constants, array[None]) for array in new]
+        both = np.concatenate([ordered(op, product.bias), bias[len(kernel) :]])
+        new = [ordered(op, product.weights), state, both]
+        return product.source, [kept(self.constants, array[None]) for array in new]
 
     def _starts(self, chain: Sequence[Node]) -> tuple[list[str], list[Node]]:
         """First states, (1, batch, units), and nodes that make them of (batch, units)."""
@@ -186,16 +188,16 @@ def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]
         UnspoolError: some read each other.
     """
     makers = {name: node for node in nodes for name in node.outputs}
-    done: dict[int, Node] = {}
+    order: dict[int, Node] = {}
     open_: set[int] = set()
     stack = [(makers[name], False) for name in outputs if name in makers]
     while stack:
         node, is_ready = stack.pop()
         if is_ready:
-            done.setdefault(id(node), node)
+            order.setdefault(id(node), node)
             open_.discard(id(node))
             continue
-        if id(node) in done:
+        if id(node) in order:
             continue
         if id(node) in open_:
             path = (one for one, _ in stack if id(one) in open_ and one.op in CELLS.values())
@@ -208,4 +210,4 @@ def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]
         open_.add(id(node))
         stack.append((node, True))
         stack += [(makers[name], False) for name in node.inputs if name in makers]
-    return tuple(done.values())
+    return tuple(order.values())

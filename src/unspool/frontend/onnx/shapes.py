@@ -58,8 +58,8 @@ def _transpose(node: Node, scope: Scope) -> Value:
 
 
 def _axes(node: Node, scope: Scope, rank: int) -> list[int] | None:
-    given = scope.given(node, 1, "axes")
-    return None if given is None else sorted(int(axis) % rank for axis in given.ravel())
+    axes = scope.given(node, 1, "axes")
+    return None if axes is None else sorted(int(axis) % rank for axis in axes.ravel())
 
 
 def _squeeze(node: Node, scope: Scope) -> Value:
@@ -86,12 +86,12 @@ _MOST_AXES = 64
 
 def _reshape(node: Node, scope: Scope) -> Value:
     value = scope.value(node)
-    given = scope.given(node, 1, "shape")
-    if given is None:
+    sizes = scope.given(node, 1, "shape")
+    if sizes is None:
         raise UnspoolError("does not say the shape")
-    if given.size > _MOST_AXES:
-        raise UnspoolError(f"makes {given.size} axes; expected at most {_MOST_AXES}")
-    shape = [int(size) for size in given]
+    if sizes.size > _MOST_AXES:
+        raise UnspoolError(f"makes {sizes.size} axes; expected at most {_MOST_AXES}")
+    shape = [int(size) for size in sizes]
     own: list[int] = []
     if not node.attributes.get("allowzero", 0):
         own = [n for n, size in enumerate(shape) if size == 0]
@@ -135,9 +135,9 @@ def _split(node: Node, scope: Scope) -> list[Value]:
     value = scope.value(node)
     axis = node.attributes.get("axis", 0) % len(value.axes)
     size, count = value.shape[axis], len(node.outputs)
-    given = scope.given(node, 1, "split")
+    split = scope.given(node, 1, "split")
     most = -(-size // count)
-    sizes = [most] * (count - 1) + [size - most * (count - 1)] if given is None else given.tolist()
+    sizes = [most] * (count - 1) + [size - most * (count - 1)] if split is None else split.tolist()
     if len(sizes) != count or sum(sizes) != size:
         raise UnspoolError(f"splits {size} entries into {sizes}; expected {count} parts of them")
     stops = np.cumsum(sizes).tolist()
@@ -161,9 +161,9 @@ def _slice(node: Node, scope: Scope) -> Value:
 
 
 def _gather(node: Node, scope: Scope) -> Value:
-    found = lookup(node, scope)
-    if found is not None:
-        return found
+    rows = lookup(node, scope)
+    if rows is not None:
+        return rows
     value, indices = scope.value(node), scope.needs(node, 1)
     axis = node.attributes.get("axis", 0) % len(value.axes)
     size = value.shape[axis]

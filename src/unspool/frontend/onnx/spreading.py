@@ -33,16 +33,16 @@ def spread(
         sizes: value -> shape; those of new sequences are added.
         steps: value -> which step of which sequence it is; those of new ones are added.
     """
-    left, changed = list(nodes), True
+    current_nodes, changed = list(nodes), True
     while changed:
         changed = False
-        for group in _groups(left, constants, sizes, steps):
+        for group in _groups(current_nodes, constants, sizes, steps):
             gone = {id(node) for node in group}
-            place = next(n for n, node in enumerate(left) if id(node) in gone)
-            left = [node for node in left if id(node) not in gone]
-            left[place:place] = _whole(group, constants, sizes, steps)
+            place = next(n for n, node in enumerate(current_nodes) if id(node) in gone)
+            current_nodes = [node for node in current_nodes if id(node) not in gone]
+            current_nodes[place:place] = _whole(group, constants, sizes, steps)
             changed = True
-    return left
+    return current_nodes
 
 
 def _groups(
@@ -52,22 +52,22 @@ def _groups(
     steps: Mapping[str, Step],
 ) -> list[list[Node]]:
     """Nodes that do the same to each step of a sequence, in the order of the steps."""
-    found: dict[object, dict[int, Node]] = {}
+    groups: dict[object, dict[int, Node]] = {}
     for node in nodes:
-        taken = [name for name in node.inputs if name and name not in constants]
-        read = [steps.get(name) for name in taken]
+        operands = [name for name in node.inputs if name and name not in constants]
+        read = [steps.get(name) for name in operands]
         first = read[0] if read else None
         if first is None or not _is_per_step(node, constants) or len(node.outputs) > 1:
             continue
         if any(step is None or step.index != first.index for step in read):
             continue
-        if all(_is_row(sizes, name, steps[name]) for name in taken) and node.outputs[0] in sizes:
-            ends = tuple(steps[n].sequence if n in taken else n for n in node.inputs)
+        if all(_is_row(sizes, name, steps[name]) for name in operands) and node.outputs[0] in sizes:
+            ends = tuple(steps[n].sequence if n in operands else n for n in node.inputs)
             axes = tuple(step.axis for step in read if step)
             key = (node.op, ends, axes, repr(sorted(node.attributes.items())))
-            found.setdefault(key, {})[first.index] = node
+            groups.setdefault(key, {})[first.index] = node
     whole = []
-    for group in found.values():
+    for group in groups.values():
         step = next(steps[name] for name in group[min(group)].inputs if name in steps)
         count = sizes[step.sequence][step.axis]
         if len(group) == count > 1:
@@ -101,10 +101,10 @@ def _whole(
     first, outputs = group[0], tuple(node.outputs[0] for node in group)
     name, inputs, axis = f"{outputs[0]}_sequence", list[str](), 0
     before: tuple[int, ...] = (0,)
-    for given in first.inputs:
-        step = None if given in constants else steps.get(given)
+    for source in first.inputs:
+        step = None if source in constants else steps.get(source)
         if step is None:
-            inputs.append(given)
+            inputs.append(source)
         elif before == (0,) or step.axis == axis:
             inputs.append(step.sequence)
             axis, before = step.axis, sizes[step.sequence]

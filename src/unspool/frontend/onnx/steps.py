@@ -38,25 +38,25 @@ def steps_of(
     sizes: dict[str, tuple[int, ...]],
 ) -> dict[str, Step]:
     """Value -> which step of which sequence it is; sizes of some more values are added."""
-    found = {
+    steps = {
         cell.outputs[0]: Step(sequence_of(chain), 0, index)
         for chain in chains
         for index, cell in enumerate(chain)
     }
     for node in nodes:
         source, out = node.inputs[0] if node.inputs else "", node.outputs[0]
-        if node.op in ("Squeeze", "Unsqueeze", *SAME) and source in found:
-            found.setdefault(out, found[source])
+        if node.op in ("Squeeze", "Unsqueeze", *SAME) and source in steps:
+            steps.setdefault(out, steps[source])
             if node.op == "Unsqueeze" and source in sizes and len(node.inputs) > 1:
                 axes = tuple(constants[node.inputs[1]].tolist())
                 wider = np.expand_dims(np.broadcast_to(0, sizes[source]), axes)
                 sizes.setdefault(out, wider.shape)
         elif node.op in ("Gather", "Slice", "Split") and source in sizes:
-            found |= _taken(node, constants, sizes[source])
-    return found
+            steps |= _single_steps(node, constants, sizes[source])
+    return steps
 
 
-def _taken(
+def _single_steps(
     node: Node, constants: Mapping[str, np.ndarray], sizes: tuple[int, ...]
 ) -> dict[str, Step]:
     """What a node takes of a sequence one by one."""
@@ -64,10 +64,10 @@ def _taken(
     if node.op == "Split":
         ones = sizes[axis] == len(node.outputs)
         return {name: Step(whole, axis, n) for n, name in enumerate(node.outputs) if ones}
-    given = [constants.get(name, np.zeros(0)).ravel().tolist() for name in node.inputs[1:]]
-    if any(len(numbers) != 1 for numbers in given) or (node.op == "Slice" and len(given) < 3):
+    inputs = [constants.get(name, np.zeros(0)).ravel().tolist() for name in node.inputs[1:]]
+    if any(len(numbers) != 1 for numbers in inputs) or (node.op == "Slice" and len(inputs) < 3):
         return {}
-    first, *bounds = (int(numbers[0]) for numbers in given)
+    first, *bounds = (int(numbers[0]) for numbers in inputs)
     if node.op == "Slice":
         stop, axis = bounds[:2]
         first, stop, _ = slice(first, stop).indices(sizes[axis])

@@ -47,27 +47,27 @@ def made_since(tensors: Iterable[Any], known: dict[int, Any]) -> list[Any]:
         tensors: Keras's; one of no layer's is passed over.
         known: id -> layer or function; those that are found are added.
     """
-    found, left = [], list(tensors)
-    while left:
-        tensor = left.pop()
+    operations, stack = [], list(tensors)
+    while stack:
+        tensor = stack.pop()
         history = getattr(tensor, "_keras_history", None)
         if history is None or history.operation is None or id(history.operation) in known:
             continue
         known[id(history.operation)] = history.operation
-        found.append(history.operation)
-        left += maker(tensor).input_tensors
-    return found
+        operations.append(history.operation)
+        stack += maker(tensor).input_tensors
+    return operations
 
 
 def made(
     by_value: Mapping[str, Sequence[Any]], by_output: Mapping[str, Sequence[Any]], model: Any
 ) -> Made:
     """The names of the layers and functions that a model has of those that were made."""
-    left = {id(operation) for operation in model.operations}
+    operation_ids = {id(operation) for operation in model.operations}
     unread = {
         name
         for name, listed in by_value.items()
-        if not left.intersection(map(id, listed))
+        if not operation_ids.intersection(map(id, listed))
         and any(type(operation).__name__ not in _MOVES for operation in listed)
     }
     return Made(_named(by_value, model), _named(by_output, model), frozenset(unread))
@@ -77,31 +77,31 @@ _MOVES = ("Concatenate", "GetItem", "Permute", "Reshape")
 """Layers and functions that are left out where what is moved can be had without."""
 
 
-def _named(made: Mapping[str, Sequence[Any]], model: Any) -> dict[str, tuple[str, ...]]:
+def _named(operations: Mapping[str, Sequence[Any]], model: Any) -> dict[str, tuple[str, ...]]:
     """Key -> names of the operations that are in the model, in its order."""
     places = {id(operation): place for place, operation in enumerate(model.operations)}
-    found = {}
-    for key, listed in made.items():
-        left = [operation for operation in listed if id(operation) in places]
-        left.sort(key=lambda operation: places[id(operation)])
-        found[key] = tuple(operation.name for operation in left)
-    return found
+    names = {}
+    for key, listed in operations.items():
+        members = [operation for operation in listed if id(operation) in places]
+        members.sort(key=lambda operation: places[id(operation)])
+        names[key] = tuple(operation.name for operation in members)
+    return names
 
 
 def traced(graph: Graph, layers: Made) -> tuple[Origin, ...]:
     """The nodes of the file, in its order, and behind them outputs for which layers were made."""
     fates = _Fates(graph, layers, _from_states(graph))
     reading: dict[str, list[Origin]] = {}
-    found = []
+    origins = []
     for one in reversed(graph.listed):
         behind = [origin for value in one.gives for origin in reading.get(value, ())]
         names, note = fates.of(one, behind)
         origin = Origin(one.name, one.op, names, note)
         for value in one.reads:
             reading.setdefault(value, []).append(origin)
-        found.append(replace(origin, note=one.note or note))
+        origins.append(replace(origin, note=one.note or note))
     edges = [Origin(name, "output", names, EDGE) for name, names in layers.by_output.items()]
-    return (*reversed(found), *(edge for edge in edges if edge.layers))
+    return (*reversed(origins), *(edge for edge in edges if edge.layers))
 
 
 def _from_states(graph: Graph) -> set[str]:
@@ -116,15 +116,15 @@ def _from_states(graph: Graph) -> set[str]:
 class _Fates:
     """What is known of a graph where its file's nodes are looked up."""
 
-    def __init__(self, graph: Graph, made: Made, states: set[str]) -> None:
-        self.made, self.unread, self.states = made.by_value, made.unread, states
+    def __init__(self, graph: Graph, layers: Made, states: set[str]) -> None:
+        self.layers, self.unread, self.states = layers.by_value, layers.unread, states
         self.constants = graph.constants
         self.fed = {end.name for end in graph.inputs}
         self.final = set(graph.final)
         self.steps: dict[str, tuple[str, ...]] = {}
         for node in graph.nodes:
             for step in node.steps:
-                self.steps[step] = self.steps.get(step, ()) + made.by_value[node.outputs[0]]
+                self.steps[step] = self.steps.get(step, ()) + layers.by_value[node.outputs[0]]
 
     def of(self, one: Listed, behind: Sequence[Origin]) -> tuple[tuple[str, ...], str]:
         """Names of layers, and a note.
@@ -136,7 +136,7 @@ class _Fates:
         if not one.gives:
             return (), ""
         rolled = _joined(self.steps.get(value, ()) for value in one.gives)
-        own = _joined(self.made.get(value, ()) for value in one.gives)
+        own = _joined(self.layers.get(value, ()) for value in one.gives)
         if rolled:
             return _joined((rolled, own)), ROLLED
         if own:
@@ -147,7 +147,7 @@ class _Fates:
             return (readers, FIRST) if of_state else ((), CONSTANT)
         if one.op in ROUNDING:
             return (), ROUNDED
-        if any(value in self.made for value in one.gives):
+        if any(value in self.layers for value in one.gives):
             return (), UNREAD if self.unread.intersection(one.gives) else MOVED
         return self._gone(one, behind, readers)
 

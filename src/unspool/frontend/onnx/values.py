@@ -73,13 +73,13 @@ def arranged(value: Value, order: Sequence[int]) -> Any:
     Raises:
         UnspoolError: another axis is not of size one.
     """
-    left = [
+    missing_axes = [
         axis for axis, place in enumerate(value.axes) if place is not None and axis not in order
     ]
-    if left:
+    if missing_axes:
         raise UnspoolError(
-            f"axis {left[0]} of {value.shape} has {value.shape[left[0]]} entries where a batch of "
-            "one is expected"
+            f"axis {missing_axes[0]} of {value.shape} has {value.shape[missing_axes[0]]} entries "
+            "where a batch of one is expected"
         )
     sizes = tuple(value.shape[axis] for axis in order)
     places = [value.axes[axis] for axis in order if value.axes[axis] is not None]
@@ -98,14 +98,14 @@ def reshaped(tensor: Any, sizes: tuple[int, ...]) -> Any:
     if tuple(tensor.shape[1:]) == sizes:
         return tensor
     # A first axis that may be opened again.
-    kept = len(sizes) > 1 and len(tensor.shape) > 2 and tensor.shape[1] == sizes[0]
-    return keras.layers.Reshape((-1, *sizes[1:]) if kept else sizes)(tensor)
+    keeps_first_axis = len(sizes) > 1 and len(tensor.shape) > 2 and tensor.shape[1] == sizes[0]
+    return keras.layers.Reshape((-1, *sizes[1:]) if keeps_first_axis else sizes)(tensor)
 
 
 def natural_order(value: Value) -> list[int]:
     """ONNX's axes of more than one entry (or the last one), in the order the tensor has them."""
-    found = [(place, axis) for axis, place in enumerate(value.axes) if place is not None]
-    return [axis for _, axis in sorted(found)] or list(range(len(value.axes)))[-1:]
+    places = [(place, axis) for axis, place in enumerate(value.axes) if place is not None]
+    return [axis for _, axis in sorted(places)] or list(range(len(value.axes)))[-1:]
 
 
 def deeper(value: Value, rank: int) -> Value:
@@ -132,8 +132,8 @@ def with_shape(value: Value, shape: Sequence[int]) -> Value:
     places = [place for place in value.axes if place is not None]
     sizes = tuple(size for size in shape if size != 1)
     if [value.dims[place] for place in places] == list(sizes):
-        left = iter(places)
-        axes = tuple(None if size == 1 else next(left) for size in shape)
+        positions = iter(places)
+        axes = tuple(None if size == 1 else next(positions) for size in shape)
         return _with_axes(value, axes, shape)
     regrouped = _regrouped(value.dims, places, sizes)
     if regrouped is None:
@@ -141,8 +141,10 @@ def with_shape(value: Value, shape: Sequence[int]) -> Value:
         regrouped = sizes, list(range(len(sizes)))
         value = replace(value, tensor=flat)
     dims, new = regrouped
-    left = iter(new)
-    return Value(value.tensor, dims, tuple(None if size == 1 else next(left) for size in shape))
+    positions = iter(new)
+    return Value(
+        value.tensor, dims, tuple(None if size == 1 else next(positions) for size in shape)
+    )
 
 
 def _with_axes(value: Value, axes: tuple[int | None, ...], shape: Sequence[int]) -> Value:

@@ -45,8 +45,8 @@ def with_weights(path: Path, piece: Piece, model: Any) -> bytes:
             "read from"
         )
     values = _replaced(file, values, weights)
-    for found, own, name in zip(file.weights(values), weights, _paths(model), strict=True):
-        if not np.allclose(found, own, rtol=0, atol=1e-6):
+    for weight, own, name in zip(file.weights(values), weights, _paths(model), strict=True):
+        if not np.allclose(weight, own, rtol=0, atol=1e-6):
             raise UnspoolError(
                 f"the weight {name!r} is computed from several of the file's, which cannot be told "
                 "from it; the Keras model alone can hold another one"
@@ -70,8 +70,8 @@ class _File:
         """All numbers that may be weights, (numbers,)."""
         from onnx import numpy_helper
 
-        found = [numpy_helper.to_array(tensor).ravel() for tensor in _floats(self.model)]
-        return np.concatenate([np.zeros(0, np.float32), *found])
+        arrays = [numpy_helper.to_array(tensor).ravel() for tensor in _floats(self.model)]
+        return np.concatenate([np.zeros(0, np.float32), *arrays])
 
     def parts(self) -> list[np.ndarray]:
         """Which of the numbers belong together: those of a tensor, or of one of two biases."""
@@ -80,13 +80,13 @@ class _File:
             for node in self.model.graph.node
             if node.op_type in RECURRENT and len(node.input) > _BIAS
         }
-        found: list[np.ndarray] = []
+        parts: list[np.ndarray] = []
         start = 0
         for tensor in _floats(self.model):
             numbers = start + np.arange(prod(tensor.dims)).reshape(tensor.dims)
             start += numbers.size
-            found += np.split(numbers, 2, axis=-1) if tensor.name in biases else [numbers]
-        return [part.ravel() for part in found]
+            parts += np.split(numbers, 2, axis=-1) if tensor.name in biases else [numbers]
+        return [part.ravel() for part in parts]
 
     def filled(self, values: np.ndarray) -> Any:
         """The model with other numbers."""
@@ -110,10 +110,10 @@ class _File:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnspoolWarning)
-            found: list[np.ndarray] = assembled(
+            weights: list[np.ndarray] = assembled(
                 graph(self.piece), lambda steps: graph(replace(self.piece, time_steps=steps))
             ).get_weights()
-        return found
+        return weights
 
 
 def _floats(model: Any) -> list[Any]:
@@ -181,8 +181,8 @@ def _arrivals(file: _File, read: np.ndarray, count: int) -> np.ndarray:
         UnspoolError: there are other entries: numbers in the file do not go with others.
     """
     odd = 2 * np.arange(len(read)) + 1  # no sum of two is odd
-    found = file.weights(np.where(read, odd, _HALF) / (2 * _HALF))
-    numbers = np.concatenate([np.zeros(0), *(each.ravel() for each in found)]) * (2 * _HALF)
+    weights = file.weights(np.where(read, odd, _HALF) / (2 * _HALF))
+    numbers = np.concatenate([np.zeros(0), *(each.ravel() for each in weights)]) * (2 * _HALF)
     if len(numbers) != count:
         raise UnspoolError(
             "holds what was computed of its weights when it was exported, such as the first step "

@@ -20,8 +20,8 @@ def _as(op: str, **attributes: str) -> Translate:
     """One operand, and attributes by ONNX's names from arguments by ATen's."""
 
     def translate(call: Call, to: Translation) -> None:
-        given = {name: call[own] for name, own in attributes.items() if own in call.arguments}
-        to.add(op, [_operand(call, to, "self", "input")], call.outputs[0], **given)
+        values = {name: call[own] for name, own in attributes.items() if own in call.arguments}
+        to.add(op, [_operand(call, to, "self", "input")], call.outputs[0], **values)
 
     return translate
 
@@ -43,10 +43,10 @@ def _of_two(op: str) -> Translate:
 
 
 def _reversed(call: Call, to: Translation) -> None:
-    taken = _operand(call, to, "self")
+    subtrahend = _operand(call, to, "self")
     if call.get("alpha", 1) != 1:
-        taken = to.add("Mul", [taken, to.constant(np.float32(call["alpha"]))])
-    to.add("Sub", [_operand(call, to, "other"), taken], call.outputs[0])
+        subtrahend = to.add("Mul", [subtrahend, to.constant(np.float32(call["alpha"]))])
+    to.add("Sub", [_operand(call, to, "other"), subtrahend], call.outputs[0])
 
 
 def _same(call: Call, to: Translation) -> None:

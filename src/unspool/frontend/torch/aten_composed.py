@@ -12,8 +12,8 @@ from unspool.frontend.torch.translation import Translation
 
 def _axes(call: Call, to: Translation, name: str = "dim") -> list[int]:
     """The axes that a reduction goes over, all of them where it does not say."""
-    given, rank = call.get(name), len(to.shapes[call["self"].name])
-    listed = [given] if isinstance(given, int) else list(given or range(rank))
+    axes, rank = call.get(name), len(to.shapes[call["self"].name])
+    listed = [axes] if isinstance(axes, int) else list(axes or range(rank))
     return [axis % rank for axis in listed]
 
 

@@ -111,8 +111,8 @@ def batch_norm(call: Call, to: Translation) -> None:
 
 def _scales(call: Call, to: Translation, shape: Sequence[int]) -> list[str]:
     """The weight and the bias of a normalization, ones and zeros where it has none."""
-    given = zip((call.get("weight"), call.get("bias")), (np.ones, np.zeros), strict=True)
-    return [ref.name if ref else to.constant(make(shape, np.float32)) for ref, make in given]
+    pairs = zip((call.get("weight"), call.get("bias")), (np.ones, np.zeros), strict=True)
+    return [ref.name if ref else to.constant(make(shape, np.float32)) for ref, make in pairs]
 
 
 def layer_norm(call: Call, to: Translation) -> None:
@@ -159,8 +159,8 @@ def glu(call: Call, to: Translation) -> None:
     name = call["self"].name
     axis = call.get("dim", -1) % len(to.shapes[name])
     half = to.shapes[name][axis] // 2
-    kept, gate = (to.piece(name, axis, start, half) for start in (0, half))
-    to.add("Mul", [kept, to.add("Sigmoid", [gate])], call.outputs[0])
+    value, gate = (to.piece(name, axis, start, half) for start in (0, half))
+    to.add("Mul", [value, to.add("Sigmoid", [gate])], call.outputs[0])
 
 
 def embedding(call: Call, to: Translation) -> None:

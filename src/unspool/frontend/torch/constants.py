@@ -34,8 +34,8 @@ MOVED: Mapping[str, Callable[..., np.ndarray]] = {
 """Operators -> what they make of a value, of attributes, and of further inputs."""
 
 
-def _gemm(attributes: Mapping[str, Any], *given: np.ndarray) -> np.ndarray:
-    rows, kernel, *bias = given
+def _gemm(attributes: Mapping[str, Any], *values: np.ndarray) -> np.ndarray:
+    rows, kernel, *bias = values
     kernel = kernel.T if attributes.get("transB") else kernel
     product = attributes.get("alpha", 1) * _product(rows, kernel)
     return np.asarray(sum((attributes.get("beta", 1) * each for each in bias), product))
@@ -59,8 +59,8 @@ def _over(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
     def computed(attributes: Mapping[str, Any], value: np.ndarray, *axes: np.ndarray) -> np.ndarray:
         named = axes[0].tolist() if axes else attributes.get("axes")
-        kept = bool(attributes.get("keepdims", 1))
-        return np.asarray(function(value, tuple(named) if named else None, keepdims=kept))
+        keeps_axes = bool(attributes.get("keepdims", 1))
+        return np.asarray(function(value, tuple(named) if named else None, keepdims=keeps_axes))
 
     return computed
 

@@ -38,12 +38,14 @@ def export(module: Any, example_inputs: Any, path: Path) -> None:
         )
     if module.training:
         raise UnspoolError("the module is in training mode; call module.eval() first")
-    given = tuple(example_inputs) if isinstance(example_inputs, tuple | list) else (example_inputs,)
+    inputs = (
+        tuple(example_inputs) if isinstance(example_inputs, tuple | list) else (example_inputs,)
+    )
     with _without_triton():
         import torch
 
         try:
-            program = torch.export.export(module, given)
+            program = torch.export.export(module, inputs)
             torch.export.save(program, str(path))
         except Exception as error:  # of torch's, of many kinds
             raise UnspoolError(

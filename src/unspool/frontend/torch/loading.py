@@ -58,33 +58,33 @@ def load_program(path: Path, time_steps: int | None = None) -> Any:
     return assembled(_graph(program_, time_steps), partial(_graph, program_))
 
 
-def _graph(found: Program, time_steps: int | None) -> Graph:
-    fed, listed = program.fed(found), program.calls(found)
-    shapes = program.shapes(found)
+def _graph(program_: Program, time_steps: int | None) -> Graph:
+    fed, listed = program.fed(program_), program.calls(program_)
+    shapes = program.shapes(program_)
     ends = [_end(one, listed, shapes, time_steps) for one in fed]
-    nodes, to, rounded = _written(found, listed, {})
+    nodes, to, rounded = _written(program_, listed, {})
     numbered = first_states.numbered(nodes, ends)
     if numbered:
-        nodes, to, rounded = _written(found, listed, numbered)
-    outputs, changed = program.outputs(found), _changed(fed, ends)
+        nodes, to, rounded = _written(program_, listed, numbered)
+    outputs, changed = program.outputs(program_), _changed(fed, ends)
     graph = first_states.as_graph(
         *(nodes, to.constants, ends, outputs, numbered, _OPSET, changed),
-        program.listed(found, to.between),
+        program.listed(program_, to.between),
     )
     return replace(graph, rounded=rounded)
 
 
 def _written(
-    found: Program, listed: list[Call], numbered: Mapping[str, np.ndarray]
+    program_: Program, listed: list[Call], numbered: Mapping[str, np.ndarray]
 ) -> tuple[tuple[Node, ...], Translation, dict[str, Rounded]]:
     """The nodes that calls become, steps of cells rolled up; what they were written in; values that
     the program rounds.
     """
-    shapes = program.shapes(found)
-    read = frozenset(program.reads(found))
-    weights = {**program.weights(found), **numbered}
+    shapes = program.shapes(program_)
+    read = frozenset(program.reads(program_))
+    weights = {**program.weights(program_), **numbered}
     to = _translated(listed, Translation(weights, shapes, read=read))
-    outputs = program.outputs(found)
+    outputs = program.outputs(program_)
     every, rounded = without_pairs(to.nodes, to.constants, outputs)
     steps = [node for node in every if node.op in CELLS]
     nodes = [node for node in every if node.op not in CELLS]
@@ -113,8 +113,8 @@ def _translated(listed: list[Call], to: Translation) -> Translation:
             check_entries("and those before make constants", [total], MOST_IN_ALL)
         except UnspoolError as error:
             raise UnspoolError(f"module {where!r}: its {call.target} {error}") from None
-        made = (name for node in to.nodes[first:] for name in node.outputs)
-        to.between[call.outputs[0]] = tuple(made)
+        values = (name for node in to.nodes[first:] for name in node.outputs)
+        to.between[call.outputs[0]] = tuple(values)
     return to
 
 

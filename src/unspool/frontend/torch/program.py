@@ -67,7 +67,7 @@ class Fed:
 def fed(program: Program) -> tuple[Fed, ...]:
     """What a program is fed, in its order."""
     graph = program.graph["graph"]
-    found = []
+    inputs = []
     for spec in program.graph["signature"]["input_specs"]:
         if "user_input" in spec:
             argument = spec["user_input"]["arg"]
@@ -78,8 +78,8 @@ def fed(program: Program) -> tuple[Fed, ...]:
             sizes = meta["sizes"]
             opened = tuple(n for n, size in enumerate(sizes) if "as_int" not in size)
             kind = WHOLE.get(meta["dtype"], "float32")
-            found.append(Fed(name, tuple(map(_size, sizes)), opened, kind))
-    return tuple(found)
+            inputs.append(Fed(name, tuple(map(_size, sizes)), opened, kind))
+    return tuple(inputs)
 
 
 def _size(size: Mapping[str, Any]) -> int:
@@ -89,7 +89,7 @@ def _size(size: Mapping[str, Any]) -> int:
 
 def weights(program: Program) -> dict[str, np.ndarray]:
     """Tensor -> value, of parameters, buffers and constants."""
-    found = {}
+    values = {}
     for spec in program.graph["signature"]["input_specs"]:
         for kind, field in (
             ("parameter", "parameter_name"),
@@ -97,18 +97,18 @@ def weights(program: Program) -> dict[str, np.ndarray]:
             ("tensor_constant", "tensor_constant_name"),
         ):
             if kind in spec:
-                found[spec[kind]["arg"]["name"]] = program.weights[spec[kind][field]]
-    return found
+                values[spec[kind]["arg"]["name"]] = program.weights[spec[kind][field]]
+    return values
 
 
 def outputs(program: Program) -> tuple[str, ...]:
     """The tensors that a program gives out."""
-    found = []
+    names = []
     for spec in program.graph["signature"]["output_specs"]:
         argument = spec.get("user_output", {}).get("arg", {})
         if "as_tensor" in argument:
-            found.append(argument["as_tensor"]["name"])
-    return tuple(found)
+            names.append(argument["as_tensor"]["name"])
+    return tuple(names)
 
 
 def reads(program: Program) -> Iterator[str]:
@@ -122,10 +122,10 @@ def reads(program: Program) -> Iterator[str]:
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
     """Tensor -> its shape in the example that the program was exported with."""
     values = program.graph["graph"]["tensor_values"]
-    found = {name: tuple(map(_size, meta["sizes"])) for name, meta in values.items()}
-    for name, shape in found.items():
+    sizes = {name: tuple(map(_size, meta["sizes"])) for name, meta in values.items()}
+    for name, shape in sizes.items():
         check_entries(f"tensor {name!r}", shape)
-    return found
+    return sizes
 
 
 def calls(program: Program) -> list[Call]:
@@ -133,7 +133,7 @@ def calls(program: Program) -> list[Call]:
     graph = program.graph["graph"]
     sizes: dict[str, int] = {}
     known = shapes(program)
-    found = []
+    all_calls = []
     for node in graph["nodes"]:
         arguments = {
             entry["name"]: _value(entry["arg"], sizes) for entry in node["inputs"] if entry["name"]
@@ -143,8 +143,10 @@ def calls(program: Program) -> list[Call]:
             name = node["outputs"][0]["as_sym_int"]["as_name"]
             sizes[name] = known[arguments["self"].name][arguments["dim"]]
             continue
-        found.append(Call(target, arguments, _names(node["outputs"]), _module(node["metadata"])))
-    return [call for call in found if call.outputs]
+        all_calls.append(
+            Call(target, arguments, _names(node["outputs"]), _module(node["metadata"]))
+        )
+    return [call for call in all_calls if call.outputs]
 
 
 def listed(program: Program, between: Mapping[str, tuple[str, ...]]) -> tuple[Listed, ...]:
@@ -154,7 +156,7 @@ def listed(program: Program, between: Mapping[str, tuple[str, ...]]) -> tuple[Li
         program: with its graph.
         between: first output of a call -> further values that were written for it.
     """
-    found = []
+    nodes = []
     for node in program.graph["graph"]["nodes"]:
         reads = [name for entry in node["inputs"] for name in _read(entry["arg"])]
         own = _names(node["outputs"])
@@ -162,8 +164,8 @@ def listed(program: Program, between: Mapping[str, tuple[str, ...]]) -> tuple[Li
         name = node.get("name") or next(iter(own), node["target"])
         op = node["target"].removeprefix("torch.ops.").removesuffix(".default")
         note = "" if own else "gives no tensor: a size, or a check, of the export"
-        found.append(Listed(name, op, tuple(reads), tuple(gives), note))
-    return tuple(found)
+        nodes.append(Listed(name, op, tuple(reads), tuple(gives), note))
+    return tuple(nodes)
 
 
 def _read(argument: Mapping[str, Any]) -> list[str]:

@@ -38,8 +38,8 @@ def recurrent(call: Call, to: Translation, kind: str, activation: str = "") -> N
     for number, layer in enumerate(layers):
         starts = [to.piece(ref.name, 0, number * len(layer), len(layer)) for ref in states]
         x, *last = _layer(to, x, layer, starts, (kind, activation))
-        for found, final in zip(finals, last, strict=True):
-            found.append(final)
+        for parts, final in zip(finals, last, strict=True):
+            parts.append(final)
     order = [1, 0, 2] if call.get("batch_first", False) else [0, 1, 2]
     to.add("Transpose", [x], call.outputs[0], perm=order)
     for name, parts in zip(call.outputs[1:], finals, strict=True):
@@ -56,8 +56,8 @@ def cell(call: Call, to: Translation, kind: str, activation: str = "") -> None:
         activation: of an RNN.
     """
     states = call["hx"] if isinstance(call["hx"], list) else [call["hx"]]
-    given = [call.get(name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")]
-    part = [ref for ref in given if ref is not None]
+    refs = [call.get(name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")]
+    part = [ref for ref in refs if ref is not None]
     weights = (_ordered(to, part, kind, which)[None] for which in (0, 1, 2))
     names = [kept(to.constants, array) if array.size else "" for array in weights]
     attributes: dict[str, Any] = {"hidden_size": to.shapes[call["w_hh"].name][-1]}
@@ -88,17 +88,17 @@ def _layer(
     """One layer of one direction or two: its sequence, (time, batch, features), and states."""
     op, activation = kind
     weights = [[_ordered(to, part, op, which) for part in layer] for which in (0, 1, 2)]
-    kernel, again, bias = (
+    kernel, recurrent_kernel, bias = (
         to.constant(np.stack(parts)) if parts[0].size else "" for parts in weights
     )
     attributes = {
-        "hidden_size": to.constants[again].shape[-1],
+        "hidden_size": to.constants[recurrent_kernel].shape[-1],
         "direction": "bidirectional" if len(layer) == 2 else "forward",
         "linear_before_reset": 1,
     }
     if activation:
         attributes["activations"] = [activation] * len(layer)
-    inputs = [x, kernel, again, bias, "", *starts]
+    inputs = [x, kernel, recurrent_kernel, bias, "", *starts]
     y, *finals = to.several(op, inputs, 1 + len(starts), attributes)
     apart = to.add("Transpose", [y], perm=[0, 2, 1, 3])
     joined = to.constant(np.array([0, 0, -1], np.int64))

@@ -42,8 +42,8 @@ def _write_whole(call: Call, to: Translation, output: str) -> str:
         return name
     limits = np.iinfo(kind)
     narrow = (low, high) != (limits.min, limits.max)
-    given = [source, to.constant(scale), to.constant(zero.astype(kind))]
-    name = to.add("QuantizeLinear", given, "" if narrow else output, **_axis(call))
+    inputs = [source, to.constant(scale), to.constant(zero.astype(kind))]
+    name = to.add("QuantizeLinear", inputs, "" if narrow else output, **_axis(call))
     if narrow:
         bounds = [to.constant(np.array(end, kind)) for end in (low, high)]
         name = to.add("Clip", [name, *bounds], output)
@@ -59,8 +59,8 @@ def _write_real(call: Call, to: Translation, source: str) -> None:
         to.constants[call.outputs[0]] = (whole - middle.astype(np.float32)) * step
         return
     kind = _type(int(call["quant_min"]), int(call["quant_max"]))
-    given = [source, to.constant(scale), to.constant(zero.astype(kind))]
-    to.add("DequantizeLinear", given, call.outputs[0], **_axis(call))
+    inputs = [source, to.constant(scale), to.constant(zero.astype(kind))]
+    to.add("DequantizeLinear", inputs, call.outputs[0], **_axis(call))
 
 
 def _scale(call: Call, to: Translation) -> tuple[np.ndarray, np.ndarray]:

@@ -34,7 +34,7 @@ class Translation:
         """Write a node of one output; returns the output's name."""
         name = output or f"value_{len(self.nodes)}_{len(self.constants)}"
         known = op in MOVED or op in COMPUTED
-        if known and all(given in self.constants for given in inputs):
+        if known and all(source in self.constants for source in inputs):
             self.constants[name] = computed(op, [self.constants[n] for n in inputs], attributes)
             return name
         self.nodes.append(Node(op, self.module, tuple(inputs), (name,), attributes))

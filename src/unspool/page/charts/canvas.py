@@ -92,7 +92,7 @@ def draw(
 
 
 def _painted(
-    name: str, size: tuple[float, float], paint: Callable[[Figure], None], kept: tuple[str, ...]
+    name: str, size: tuple[float, float], paint: Callable[[Figure], None], ids: tuple[str, ...]
 ) -> str:
     """SVG elements of a figure, with these ids kept. Arguments as `draw` takes them."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of caches that it cannot write
@@ -111,7 +111,7 @@ def _painted(
         stream = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         canvas.print_svg(stream, metadata=nothing)
-    return _inner(stream.getvalue(), name, kept)
+    return _inner(stream.getvalue(), name, ids)
 
 
 def wrap(name: str, title: str, description: str, size: tuple[float, float], content: str) -> str:
@@ -167,14 +167,14 @@ def count_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(text))
 
 
-def _inner(document: str, name: str, kept: tuple[str, ...]) -> str:
+def _inner(document: str, name: str, ids: tuple[str, ...]) -> str:
     """What matplotlib wrote inside its <svg>: ids unique on the page, colours as variables."""
     content = document[document.index("<svg") :]
     content = content[content.index(">") + 1 : content.rindex("</svg>")]
     content = re.sub(r"<(metadata|style)\b.*?</\1>", "", content, flags=re.DOTALL)
     content = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), content)
     content = content.replace("xlink:href", "href")
-    used = {*kept, *re.findall(r'(?:url\(|href=")#([^)"]+)', content)}
+    used = {*ids, *re.findall(r'(?:url\(|href=")#([^)"]+)', content)}
 
     def identity(match: re.Match[str]) -> str:
         return f' id="{name}-{match[1]}"' if match[1] in used else ""

@@ -181,11 +181,11 @@ def _apart(
     for a, b in pairwise(row):
         room.append(room[-1] + (sizes[a] + sizes[b]) / 2 + gap)
     pools: list[tuple[float, int]] = []  # sum, count
-    for value, taken in zip(wanted, room, strict=True):
-        pool = (value - taken, 1)
+    for value, offset in zip(wanted, room, strict=True):
+        pool = (value - offset, 1)
         while pools and pools[-1][0] / pools[-1][1] > pool[0] / pool[1]:
             before = pools.pop()
             pool = (before[0] + pool[0], before[1] + pool[1])
         pools.append(pool)
     flat = [total / count for total, count in pools for _ in range(count)]
-    return [value + taken for value, taken in zip(flat, room, strict=True)]
+    return [value + offset for value, offset in zip(flat, room, strict=True)]

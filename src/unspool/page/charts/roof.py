@@ -16,21 +16,21 @@ from unspool.page.charts.canvas import (
 from unspool.report.limits import Limit, Limits
 
 
-def roof(found: Limits, resident: int | None = None) -> str:
+def roof(limits: Limits, resident: int | None = None) -> str:
     """How long each resource is busy, beside its work at the peak rate and the inference.
 
     Args:
-        found: the limits.
+        limits: those of the target.
         resident: cycles of an inference whose weights are resident, where they are.
     """
     with_resident = "" if resident is None else f", with resident weights {resident:,}"
-    words = "; ".join(_in_words(row) for row in found.rows)
+    words = "; ".join(_in_words(row) for row in limits.rows)
     return draw(
         "roof",
         "The model against the limits of its target",
-        f"The whole inference takes {found.total:,} cycles{with_resident}. {words}.",
-        (420, 74 + 34 * len(found.rows)),
-        lambda figure: _paint(figure, found, resident),
+        f"The whole inference takes {limits.total:,} cycles{with_resident}. {words}.",
+        (420, 74 + 34 * len(limits.rows)),
+        lambda figure: _paint(figure, limits, resident),
     )
 
 
@@ -39,21 +39,21 @@ def _in_words(row: Limit) -> str:
     return f"{row.label}: {estimated}{row.ideal:,.0f} at the peak rate ({row.how})"
 
 
-def _paint(figure: Figure, found: Limits, resident: int | None) -> None:
+def _paint(figure: Figure, limits: Limits, resident: int | None) -> None:
     axes = figure.subplots()
     plain(axes)
-    places = range(len(found.rows))
-    for place, row in zip(places, found.rows, strict=True):
-        _paint_bar(axes, place, row, tight=row is found.tightest)
-        _paint_amount(axes, place, row, tight=row is found.tightest)
-    _paint_inference(axes, found.total)
-    axes.set_yticks(places, [row.label for row in found.rows])
-    axes.set_xlim(0, 1.75 * max(found.total, *(row.ideal for row in found.rows)))
+    places = range(len(limits.rows))
+    for place, row in zip(places, limits.rows, strict=True):
+        _paint_bar(axes, place, row, tight=row is limits.tightest)
+        _paint_amount(axes, place, row, tight=row is limits.tightest)
+    _paint_inference(axes, limits.total)
+    axes.set_yticks(places, [row.label for row in limits.rows])
+    axes.set_xlim(0, 1.75 * max(limits.total, *(row.ideal for row in limits.rows)))
     axes.set_xlabel("cycles of an inference")
     count_axis(axes.xaxis)
     if resident is not None:
-        _paint_resident(axes, resident, below=len(found.rows))
-    axes.set_ylim(len(found.rows) - 0.4 + 0.5 * (resident is not None), -0.6)
+        _paint_resident(axes, resident, below=len(limits.rows))
+    axes.set_ylim(len(limits.rows) - 0.4 + 0.5 * (resident is not None), -0.6)
 
 
 def _length(row: Limit) -> float:

@@ -27,7 +27,7 @@ def accuracy(report: Report) -> Section:
     by_output: dict[str, list[Accuracy]] = {}
     for entry in report.accuracies:
         by_output.setdefault(entry.output, []).append(entry)
-    parts = [_of_output(report, name, found) for name, found in by_output.items()]
+    parts = [_of_output(report, name, accuracies) for name, accuracies in by_output.items()]
     errors = _errors(report)
     return Section(
         "accuracy",
@@ -39,15 +39,15 @@ def accuracy(report: Report) -> Section:
     )
 
 
-def _of_output(report: Report, name: str, found: list[Accuracy]) -> Section:
+def _of_output(report: Report, name: str, accuracies: list[Accuracy]) -> Section:
     """One output of classes."""
     figures = {figure.id: figure for figure in report.figures}
     of = f", output {name}" if name else ""
-    stages = _stages(found, figures, of)
-    last = [a for a in found if a.runtime in ("tflm", "npu")] or list(found)
-    ordered = [last[0], *(a for a in found if a is not last[0])]
-    classes = len(found[0].confusion)
-    recall = _recall(found) if classes <= _LARGE else None
+    stages = _stages(accuracies, figures, of)
+    last = [a for a in accuracies if a.runtime in ("tflm", "npu")] or list(accuracies)
+    ordered = [last[0], *(a for a in accuracies if a is not last[0])]
+    classes = len(accuracies[0].confusion)
+    recall = _recall(accuracies) if classes <= _LARGE else None
     if classes <= _SMALL:
         matrices = tuple(Matrix(_caption(a), a.confusion) for a in ordered)
         return Section("", "", (stages,), matrices, folded=(recall,) if recall else ())
@@ -67,12 +67,12 @@ def _of_output(report: Report, name: str, found: list[Accuracy]) -> Section:
     return Section("", "", tuple(pictures), (), tables, (recall,) if recall else ())
 
 
-def _stages(found: list[Accuracy], figures: Mapping[str, Figure], of: str) -> Picture:
+def _stages(accuracies: list[Accuracy], figures: Mapping[str, Figure], of: str) -> Picture:
     points = [
         accuracy_chart.Point(
             _STAGES[a.runtime], a.percent, a.samples, _guide(figures.get(f"accuracy_{a.runtime}"))
         )
-        for a in found
+        for a in accuracies
     ]
     rows = [
         (
@@ -83,16 +83,16 @@ def _stages(found: list[Accuracy], figures: Mapping[str, Figure], of: str) -> Pi
             f"{a.samples:,}",
             _origin(a),
         )
-        for point, a in zip(points, found, strict=True)
+        for point, a in zip(points, accuracies, strict=True)
     ]
     columns = ("Stage", ">Accuracy, %", ">95 % interval, %", ">Right", ">Answers", "Origin")
-    simulated = ", the binary's simulated" * any(a.runtime == "npu" for a in found)
+    simulated = ", the binary's simulated" * any(a.runtime == "npu" for a in accuracies)
     return Picture(
         f"Accuracy of each stage{of}",
         "The same samples in every stage. A difference inside the band may be chance.",
         "%",
         "measured",
-        f"{counted(found[0], 'test')}{simulated}; band: Wilson's interval",
+        f"{counted(accuracies[0], 'test')}{simulated}; band: Wilson's interval",
         (accuracy_chart.stages(points),),
         table=Table(f"Accuracy of each stage{of}", columns, rows),
     )
@@ -145,27 +145,27 @@ def _caption(accuracy: Accuracy) -> str:
     return f"{name}: {counted(accuracy, 'test')}, {_origin(accuracy)}"
 
 
-def _recall(found: Sequence[Accuracy]) -> Table:
+def _recall(accuracies: Sequence[Accuracy]) -> Table:
     rows = [
         (str(k), *("none" if v is None else f"{v:.2f}" for v in values))
-        for k, values in enumerate(zip(*(a.per_class for a in found), strict=True))
+        for k, values in enumerate(zip(*(a.per_class for a in accuracies), strict=True))
     ]
-    columns = ("Class", *(f">{_STAGES[a.runtime]}" for a in found))
+    columns = ("Class", *(f">{_STAGES[a.runtime]}" for a in accuracies))
     return Table("Share of each class's samples that are right, %, by stage", columns, rows)
 
 
 def _confusions(accuracy: Accuracy) -> Table:
     wrong = sorted(
         (
-            (-count, right, taken)
+            (-count, right, answer)
             for right, row in enumerate(accuracy.confusion)
-            for taken, count in enumerate(row)
-            if right != taken and count
+            for answer, count in enumerate(row)
+            if right != answer and count
         ),
     )[:_CONFUSIONS]
     return Table(
         f"The most frequent confusions; {_caption(accuracy)}",
         ("Right class", "Taken for", ">Answers"),
-        [(str(right), str(taken), f"{-count:,}") for count, right, taken in wrong],
+        [(str(right), str(answer), f"{-count:,}") for count, right, answer in wrong],
         "The whole matrix is in report.json.",
     )

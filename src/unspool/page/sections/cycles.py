@@ -17,15 +17,15 @@ _COUNTS = (">Operators", ">Cycles", *(f">Bound by {name}" for name in BOUNDS))
 def cycles(report: Report) -> Section:
     """Where the time goes, and what stands in the way of less."""
     compiled = report.compiled
-    found = limits(compiled)
-    if found is None:
+    target_limits = limits(compiled)
+    if target_limits is None:
         return Section("cycles", "Where the cycles go")
     resident = report.made_resident
     vela = f"Vela {compiled.vela_version}, {compiled.target}"
     if resident:
         vela += ", before its weights were made resident"
     pictures = [
-        _against_limits(found, resident.cycles if resident else None, vela),
+        _against_limits(target_limits, resident.cycles if resident else None, vela),
         _per_kind(compiled, vela),
     ]
     layers, outside = by_step(compiled.operators, report.steps)
@@ -34,18 +34,18 @@ def cycles(report: Report) -> Section:
     return Section("cycles", "Where the cycles go", tuple(pictures))
 
 
-def _against_limits(found: Limits, resident: int | None, vela: str) -> Picture:
+def _against_limits(target_limits: Limits, resident: int | None, vela: str) -> Picture:
     rows = [
         (row.label, "" if row.cycles is None else f"{row.cycles:,}", f"{row.ideal:,.0f}", row.how)
-        for row in found.rows
+        for row in target_limits.rows
     ]
     return Picture(
         "Against the limits of the target",
-        _facts(found),
+        _facts(target_limits),
         "cycles",
         "estimated",
         f"{vela}; ideal: work divided by what the resource does in a cycle",
-        (roof(found, resident),),
+        (roof(target_limits, resident),),
         table=Table(
             "How long each resource is busy in an inference, cycles, estimated",
             ("Resource", ">Cycles", ">Ideal", "Work and rate"),
@@ -96,17 +96,17 @@ def _counts(row: Cycles) -> tuple[str, ...]:
     return (f"{row.operators:,}", f"{row.total:,}", *bound_by)
 
 
-def _facts(found: Limits) -> str:
+def _facts(target_limits: Limits) -> str:
     """What the limits say, as facts."""
-    tight = found.tightest
-    share = 100 * (tight.cycles or 0) / found.total
+    tight = target_limits.tightest
+    share = 100 * (tight.cycles or 0) / target_limits.total
     first = f"{tight.label} is the tightest limit: busy for {share:.0f} % of the inference"
-    facts = [f"{first}, {found.mac_percent:.1f} % of the peak MACs are used."]
-    if found.weight_reads >= 1.05:
-        once = found.rows[-1]
+    facts = [f"{first}, {target_limits.mac_percent:.1f} % of the peak MACs are used."]
+    if target_limits.weight_reads >= 1.05:
+        once = target_limits.rows[-1]
         facts.append(
-            f"The weights are read {found.weight_reads:.1f} times per inference; reading them once "
-            f"would take {once.ideal:,.0f} cycles."
+            f"The weights are read {target_limits.weight_reads:.1f} times per inference; reading "
+            f"them once would take {once.ideal:,.0f} cycles."
         )
     facts.append("Dashed: the inference; black marks, ideal: the work at the peak rate.")
     return " ".join(facts)

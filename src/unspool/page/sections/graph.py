@@ -12,9 +12,9 @@ def graph(report: Report) -> Section:
     """One step of each recurrent layer."""
     if not report.quantized_tflite:
         return Section("graph", "One step")
-    found = step_graphs(report.quantized_tflite)
+    graphs = step_graphs(report.quantized_tflite)
     pictures = []
-    for place, entry in enumerate(found[:_LAYERS]):
+    for place, entry in enumerate(graphs[:_LAYERS]):
         operators = [node for node in entry.nodes if node.kind != "input"]
         more = f", of {entry.steps} steps" if entry.steps > 1 else ""
         pictures.append(

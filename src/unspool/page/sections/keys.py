@@ -23,13 +23,13 @@ _RESIDENT = {CYCLES.id: RESIDENT_CYCLES.id, SRAM.id: RESIDENT_SRAM.id}
 def keys(report: Report) -> tuple[Key, ...]:
     """The figures to see first, those of the report, none made anew."""
     figures = {figure.id: figure for figure in report.figures}
-    found = [
+    pairs = [
         (figures[ACCURACY.of(lost.quantized.runtime, lost.quantized.output)], _beside(lost))
         for lost in losses(report)
     ]
-    found += [(figures[name], "") for name in _KEYS if name in figures]
+    pairs += [(figures[name], "") for name in _KEYS if name in figures]
     result = []
-    for figure, beside in found:
+    for figure, beside in pairs:
         if figure.unit == "KiB" and not figure.value:
             continue
         if figure.id == MILLISECONDS.id and RESIDENT_CYCLES.id in figures:

@@ -20,9 +20,9 @@ def memory(report: Report) -> Section:
     for name in sorted({a.memory for a in compiled.allocations}, reverse=True):  # Sram first
         tensors = [a for a in compiled.allocations if a.memory == name]
         end = max(a.address + a.size for a in tensors) / 1024
-        used, kept = end, 0.0
+        used, resident_kib = end, 0.0
         if name == "Sram" and resident:
-            used, kept = end + resident.kept_kib, resident.kept_kib
+            used, resident_kib = end + resident.kept_kib, resident.kept_kib
         peak, alive = _peak(tensors)
         tables.append(_places(f"Alive when most of {name.upper()} is, at time {peak}", alive))
         pictures.append(
@@ -34,8 +34,8 @@ def memory(report: Report) -> Section:
                 "KiB (1024 bytes)",
                 "estimated",
                 f"planned by Vela {compiled.vela_version} for {compiled.target}"
-                + (", resident weights behind it" if kept else ""),
-                (plan(tensors, report.steps, used, kept),),
+                + (", resident weights behind it" if resident_kib else ""),
+                (plan(tensors, report.steps, used, resident_kib),),
                 table=_places(f"The largest places in {name.upper()}", tensors),
             )
         )

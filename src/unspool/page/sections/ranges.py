@@ -53,17 +53,17 @@ def roles(calibration: Calibration, names: Steps) -> tuple[Role, ...]:
         role = calibration.roles[tensor]
         entry = role if names.find(tensor) else role.rstrip("0123456789")
         groups.setdefault(entry, []).append(tensor)
-    found = []
+    all_roles = []
     for name, tensors in groups.items():
         observed, chosen = calibration.observed[tensors[0]], calibration.ranges[tensors[0]]
         steps: dict[int, Range] = {}
         for tensor in tensors:
-            taken = calibration.observed[tensor]
-            observed, chosen = observed | taken, chosen | calibration.ranges[tensor]
+            tensor_range = calibration.observed[tensor]
+            observed, chosen = observed | tensor_range, chosen | calibration.ranges[tensor]
             if place := names.find(tensor):
-                steps[place[1]] = steps.get(place[1], taken) | taken
-        found.append(Role(name, tuple(sorted(steps.items())), len(tensors), observed, chosen))
-    return tuple(found)
+                steps[place[1]] = steps.get(place[1], tensor_range) | tensor_range
+        all_roles.append(Role(name, tuple(sorted(steps.items())), len(tensors), observed, chosen))
+    return tuple(all_roles)
 
 
 def ranges(report: Report) -> Section:
@@ -71,11 +71,11 @@ def ranges(report: Report) -> Section:
     calibration = report.calibration
     if calibration is None:
         return Section("ranges", "Ranges")
-    found = roles(calibration, report.steps)
-    stepped = [role for role in found if role.steps]
+    all_roles = roles(calibration, report.steps)
+    stepped = [role for role in all_roles if role.steps]
     if not stepped:
-        return Section("ranges", "Ranges", folded=(_table(found),))
-    picture = _step_by_step(stepped, calibration, _table(found))
+        return Section("ranges", "Ranges", folded=(_table(all_roles),))
+    picture = _step_by_step(stepped, calibration, _table(all_roles))
     return Section("ranges", "Ranges before and after tying", (picture,))
 
 
@@ -83,13 +83,13 @@ def _step_by_step(stepped: Sequence[Role], calibration: Calibration, table: Tabl
     """A small picture for each of the first roles that have steps."""
     shown = stepped[:_PANELS]
     clipped = sum(role.clipped for role in stepped)
-    left = len(stepped) - len(shown)
+    remainder = len(stepped) - len(shown)
     return Picture(
         "Ranges, step by step",
         "Band: what each step's tensor took. Lines: the one range that all steps are quantized "
         f"with. {clipped} of {len(stepped)} roles clip some of what was met, for finer levels."
-        + f" {left} more roles are in the table."
-        * (left > 0),
+        + f" {remainder} more roles are in the table."
+        * (remainder > 0),
         "real values",
         "measured",
         f"{calibration.samples:,} samples, LiteRT float; method {calibration.method}",
@@ -99,7 +99,7 @@ def _step_by_step(stepped: Sequence[Role], calibration: Calibration, table: Tabl
     )
 
 
-def _table(found: Sequence[Role]) -> Table:
+def _table(all_roles: Sequence[Role]) -> Table:
     return Table(
         "Ranges of all roles, measured in float",
         (
@@ -121,7 +121,7 @@ def _table(found: Sequence[Role]) -> Table:
                 f"{role.chosen.maximum:.4g}",
                 "yes" if role.clipped else "no",
             )
-            for role in found
+            for role in all_roles
         ],
     )
 

@@ -29,20 +29,20 @@ def stream(report: Report) -> Section:
     return Section("stream", "Calibration of the stream", tables=tuple(tables))
 
 
-def drift(found: Drift | None) -> Section:
+def drift(stream_drift: Drift | None) -> Section:
     """How far a stream's states stray."""
-    if found is None or not found.curves:
+    if stream_drift is None or not stream_drift.curves:
         return Section("drift", "Drift")
-    steps = found.calls * found.time_steps
-    growing = [curve.name for curve in found.curves if curve.grows]
+    steps = stream_drift.calls * stream_drift.time_steps
+    growing = [curve.name for curve in stream_drift.curves if curve.grows]
     picture = Picture(
         "Error of states and outputs",
-        f"{steps:,} steps in {found.calls:,} calls, states carried from call to call. "
+        f"{steps:,} steps in {stream_drift.calls:,} calls, states carried from call to call. "
         + (f"Growing: {', '.join(growing)}." if growing else "No error grows."),
         "absolute difference from float",
         "measured",
-        f"{found.runtime} against LiteRT float, side by side",
-        (errors(found.curves, found.calls),),
+        f"{stream_drift.runtime} against LiteRT float, side by side",
+        (errors(stream_drift.curves, stream_drift.calls),),
         table=Table(
             "Absolute error over the stream, measured",
             ("State or output", ">Mean", ">99th percentile", ">Largest", "Over time"),
@@ -54,7 +54,7 @@ def drift(found: Drift | None) -> Section:
                     f"{c.largest:.5f}",
                     "grows" if c.grows else "settles",
                 )
-                for c in found.curves
+                for c in stream_drift.curves
             ],
         ),
     )

@@ -118,7 +118,7 @@ FORMS: dict[str, Activation] = {
 
 def has_form(function: Any) -> bool:
     """Whether an activation, a function or a layer, is a function of one value that is deployed."""
-    return _found(function) is not None
+    return _known_form(function) is not None
 
 
 def form(function: Any) -> Activation:
@@ -127,10 +127,10 @@ def form(function: Any) -> Activation:
     Raises:
         KeyError: it has none.
     """
-    found = _found(function)
-    if found is None:
+    activation = _known_form(function)
+    if activation is None:
         raise KeyError(activation_name(function))
-    return found
+    return activation
 
 
 def of_operation(operation: Any) -> Activation | None:
@@ -141,14 +141,14 @@ def of_operation(operation: Any) -> Activation | None:
     if own is None or name not in FORMS:
         return None
     defaults = {key: p.default for key, p in inspect.signature(own).parameters.items()}
-    given = {key: getattr(operation, key) for key in defaults if hasattr(operation, key)}
-    usual = all(value == defaults[key] for key, value in given.items())
-    return FORMS[name] if usual else _with(name, given)
+    parameters = {key: getattr(operation, key) for key in defaults if hasattr(operation, key)}
+    usual = all(value == defaults[key] for key, value in parameters.items())
+    return FORMS[name] if usual else _with(name, parameters)
 
 
-def _with(name: str, given: Mapping[str, Any]) -> Activation | None:
+def _with(name: str, parameters: Mapping[str, Any]) -> Activation | None:
     """An activation with other parameters than it usually has."""
-    match name, given:
+    match name, parameters:
         case "relu", {"max_value": limit, "negative_slope": slope, "threshold": threshold}:
             return _relu(limit, slope, threshold)
         case "leaky_relu", {"negative_slope": slope}:
@@ -158,10 +158,10 @@ def _with(name: str, given: Mapping[str, Any]) -> Activation | None:
     return None
 
 
-def _found(function: Any) -> Activation | None:
+def _known_form(function: Any) -> Activation | None:
     match function:
         case keras.layers.Activation(activation=inner):
-            return _found(inner)
+            return _known_form(inner)
         case keras.layers.ReLU(max_value=limit, negative_slope=slope, threshold=threshold):
             return _relu(limit, slope, threshold)
         case keras.layers.LeakyReLU(negative_slope=slope):

@@ -26,20 +26,20 @@ def with_gaps() -> Iterator[dict[str, int]]:
     Yields:
         a dictionary that is filled: layers that were run with a gap -> how many steps they have.
     """
-    found: dict[str, int] = {}
-    token = _GAPS.set(found)
+    layers: dict[str, int] = {}
+    token = _GAPS.set(layers)
     try:
-        yield found
+        yield layers
     finally:
         _GAPS.reset(token)
 
 
 def _left_out(layer: str, steps: int) -> range:
     """The numbers of a layer's steps that are not run."""
-    found, gap = _GAPS.get(), gaps.gap(steps)
-    if found is None or not gap:
+    layers, gap = _GAPS.get(), gaps.gap(steps)
+    if layers is None or not gap:
         return range(0)
-    found[layer] = max(steps, found.get(layer, 0))
+    layers[layer] = max(steps, layers.get(layer, 0))
     return gap
 
 
@@ -107,12 +107,12 @@ class Unrolled(OfTrained):
                 output, after = cell.step([p[time] for p in projected], states)
                 if masks:
                     mask = masks[steps - 1 - number if self._padding.is_backwards else number]
-                    kept = mask.states(after, states)
+                    masked_states = mask.states(after, states)
                     # What a padded step gives is then the state that it keeps.
                     is_kept = output is after[0] and goes_on and not self._padding.is_zero
                     padded = self._padded_output(outputs)
-                    output = kept[0] if is_kept else mask.choose(output, padded, "output")
-                    after = kept
+                    output = masked_states[0] if is_kept else mask.choose(output, padded, "output")
+                    after = masked_states
                 states = after
             outputs.append(output)
         ordered = outputs[::-1] if self.reverse_outputs else outputs

@@ -35,18 +35,18 @@ class StepMask:
 
     def choose(self, new: Array, old: Array | None, name: str) -> Array:
         """`new` in a valid step, in a padded one `old`, or zero where that is None."""
-        taken = tf.multiply(new, self.valid, name=f"{name}_taken")
+        new_part = tf.multiply(new, self.valid, name=f"{name}_taken")
         if old is None:
-            return taken
-        kept = tf.multiply(old, self.padded, name=f"{name}_kept")
-        return tf.add(taken, kept, name=f"{name}_chosen")
+            return new_part
+        old_part = tf.multiply(old, self.padded, name=f"{name}_kept")
+        return tf.add(new_part, old_part, name=f"{name}_chosen")
 
     def states(self, new: States, old: States | None) -> States:
         """The states after the step; `old` is None for zeros."""
         before = old or (None,) * len(new)
         return tuple(
-            self.choose(state, kept, f"state_{number}")
-            for number, (state, kept) in enumerate(zip(new, before, strict=True))
+            self.choose(state, previous, f"state_{number}")
+            for number, (state, previous) in enumerate(zip(new, before, strict=True))
         )
 
 

@@ -27,8 +27,8 @@ class OfTrained(keras.layers.Layer):  # type: ignore[misc]
 
         Those behind its own are of a user's cell, which the trained layer has, too.
         """
-        made = list(self._read().values())
-        return [*made, *map(tf.convert_to_tensor, self.weights[len(made) :])]
+        values = list(self._read().values())
+        return [*values, *map(tf.convert_to_tensor, self.weights[len(values) :])]
 
     @property
     def names(self) -> frozenset[str]:
