@@ -19,7 +19,7 @@ from unspool.compilation.compiled import Compiled
 from unspool.compilation.memories import Memory, Use
 from unspool.compilation.residency import keeping
 from unspool.compilation.residency.cycles import Estimate
-from unspool.compilation.residency.keeping import Kept, keep_resident
+from unspool.compilation.residency.keeping import ResidentPart, keep_resident
 from unspool.compilation.residency.tables import reads
 from unspool.errors import UnspoolError
 from unspool.npu import Program, load, run
@@ -74,7 +74,7 @@ def test_figures() -> None:
     compiled = residents.compiled("gru")
     result = keep_resident(compiled)
     scales, weights = result.kept
-    assert scales == Kept(scales.offset, 10 * 3 * residents.UNITS, AGAIN)
+    assert scales == ResidentPart(scales.offset, 10 * 3 * residents.UNITS, AGAIN)
     assert weights.offset == scales.offset + scales.bytes and weights.uses == AGAIN
     both = scales.bytes + weights.bytes
     assert result.dma_bytes == both

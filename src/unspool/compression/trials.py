@@ -8,7 +8,7 @@ from unspool.compression.candidates import Candidate, Task
 from unspool.compression.kernels import KernelSetting
 from unspool.compression.running import Runner
 from unspool.compression.search_results import Search
-from unspool.compression.space import Tried, between, evenly, proposed
+from unspool.compression.space import Outcome, between, evenly, proposed
 
 _REFINEMENTS = 4
 """Settings that are tried with all epochs beside those of the ladder, at most."""
@@ -46,7 +46,9 @@ def previewed(
     search = replace(search, previews=tuple(one for one in finished if one))
     trials.on_candidate(search)
     while (remaining := min(count, len(settings)) - len(search.previews)) > 0:
-        tried = [Tried(one.setting, search.lost(one), search.size(one)) for one in search.previews]
+        tried = [
+            Outcome(one.setting, search.lost(one), search.size(one)) for one in search.previews
+        ]
         width = min(remaining, trials.running.width)
         chosen = proposed(settings, tried, width, trials.task.fine_tuning.seed)
         for candidate in trials.running.results(trials.task, trials.store, chosen):

@@ -119,7 +119,7 @@ def makes_mask(model: Any, node: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
+class Entry:
     """A layer or function of a model's graph.
 
     Attributes:
@@ -133,7 +133,7 @@ class Found:
     calls: tuple[Any, ...]
 
 
-def operations(model: Any, prefix: str = "") -> Iterator[Found]:
+def operations(model: Any, prefix: str = "") -> Iterator[Entry]:
     """The layers and functions of a model and of those nested in it, in the order of its graph.
 
     Inputs are left out, and so is what only computes masks: that is done before the network.
@@ -148,7 +148,7 @@ def operations(model: Any, prefix: str = "") -> Iterator[Found]:
         if is_graph(operation):
             yield from operations(operation, f"{name}/")
         elif id(operation) in called:
-            yield Found(name, operation, tuple(called[id(operation)]))
+            yield Entry(name, operation, tuple(called[id(operation)]))
 
 
 def takes_ids(model: Any) -> tuple[bool, ...]:

@@ -65,7 +65,7 @@ def inspect(
     return _judged(list(zip(verdicts, graph.operations(model), strict=True)), trials)
 
 
-def _judged(by_rules: list[tuple[Verdict, graph.Found]], trials: _Trials) -> tuple[Verdict, ...]:
+def _judged(by_rules: list[tuple[Verdict, graph.Entry]], trials: _Trials) -> tuple[Verdict, ...]:
     """Try what the rules do not know all about; what makes a layer refused stands for it."""
     judged, blamed = [], {}
     for verdict, layer in by_rules:
@@ -80,7 +80,7 @@ def _judged(by_rules: list[tuple[Verdict, graph.Found]], trials: _Trials) -> tup
     )
 
 
-def _culprit(layer: graph.Found, trials: _Trials) -> graph.Found | None:
+def _culprit(layer: graph.Entry, trials: _Trials) -> graph.Entry | None:
     """The function without which a refused layer would not be: it gives truth values or positions.
 
     Such a function is tried together with what reads it, and by itself only where that is refused.
@@ -91,11 +91,11 @@ def _culprit(layer: graph.Found, trials: _Trials) -> graph.Found | None:
     for maker in (maker for call in layer.calls for maker in rebuilt_with(call)):
         own = _result(maker, trials).refused
         if own and (own == reason or not own.startswith("CAST has no")):
-            return graph.Found(maker.operation.name, maker.operation, (maker,))
+            return graph.Entry(maker.operation.name, maker.operation, (maker,))
     return None
 
 
-def _refused(verdict: Verdict, culprit: graph.Found, trials: _Trials) -> Verdict:
+def _refused(verdict: Verdict, culprit: graph.Entry, trials: _Trials) -> Verdict:
     if verdict.action == "refuse":  # the rules say it better
         return verdict
     reason = _result(culprit.calls[0], trials).refused.removesuffix(IN_INT8)
@@ -118,7 +118,7 @@ def _is_known(operation: Any) -> bool:
     return isinstance(operation, keras.layers.Masking)
 
 
-def _tried(verdict: Verdict, layer: graph.Found, trials: _Trials) -> Verdict:
+def _tried(verdict: Verdict, layer: graph.Entry, trials: _Trials) -> Verdict:
     came_to = _worst(layer, trials)
     if came_to.refused:
         detail = f"{came_to.refused.removesuffix(IN_INT8)}; {_instead(verdict.kind, layer, trials)}"
@@ -134,7 +134,7 @@ def _tried(verdict: Verdict, layer: graph.Found, trials: _Trials) -> Verdict:
     return verdict
 
 
-def _worst(layer: graph.Found, trials: _Trials) -> Outcome:
+def _worst(layer: graph.Entry, trials: _Trials) -> Outcome:
     """What the calls of a layer come to: the first reason of each kind."""
     results = [_result(call, trials) for call in layer.calls if any(map(is_real, call.outputs))]
     return Outcome(
@@ -143,14 +143,14 @@ def _worst(layer: graph.Found, trials: _Trials) -> Outcome:
     )
 
 
-def _in_int8(layer: graph.Found, trials: _Trials) -> Outcome | None:
+def _in_int8(layer: graph.Entry, trials: _Trials) -> Outcome | None:
     """What a layer would come to in int8; None where that was tried."""
     if trials.activations == "int8":
         return None
     return _worst(layer, replace(trials, activations="int8"))
 
 
-def _instead(kind: str, layer: graph.Found, trials: _Trials) -> str:
+def _instead(kind: str, layer: graph.Entry, trials: _Trials) -> str:
     """What to do where a layer is refused."""
     int8 = _in_int8(layer, trials)
     if int8 is None or int8.refused:

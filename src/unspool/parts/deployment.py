@@ -12,7 +12,7 @@ from unspool.deployment import way_of
 from unspool.errors import UnspoolError
 from unspool.parts.binaries import chained
 from unspool.parts.chain import Chain
-from unspool.parts.remedies import Asked, try_in_parts
+from unspool.parts.remedies import NetworkInParts, try_in_parts
 from unspool.remedies.remedy import Remedy
 from unspool.runtime.measuring import Measured, measure
 from unspool.support.eager_kernels import kernels_freed
@@ -103,8 +103,8 @@ def deploy_in_parts(
     measured = measure(chain, arrays, tested, clock)
     remedies: tuple[Remedy, ...] = ()
     if options.remedy_seconds and measured.quality and measured.quality.is_poor:
-        asked = Asked(model, arrays, steps_per_call, time_steps, options)
-        remedies = try_in_parts(asked, watch)
+        network = NetworkInParts(model, arrays, steps_per_call, time_steps, options)
+        remedies = try_in_parts(network, watch)
     return DeploymentInParts(
         trained=model,
         chain=chain,

@@ -19,7 +19,7 @@ from unspool.support.progress import Clock, Watch
 
 
 @dataclass(frozen=True)
-class Asked:
+class NetworkInParts:
     """A network in parts whose error is too large, and how it was asked for.
 
     Attributes:
@@ -37,40 +37,40 @@ class Asked:
     options: Options
 
 
-def try_in_parts(asked: Asked, watch: Watch | None = None) -> tuple[Remedy, ...]:
+def try_in_parts(network: NetworkInParts, watch: Watch | None = None) -> tuple[Remedy, ...]:
     """Try each remedy by itself, for as long as the options say.
 
     Fine-tuning is none of them: what it gives is another model, which is deployed anew.
     """
-    options = asked.options
+    options = network.options
     remedies = possible(
-        asked.model,
-        asked.samples,
+        network.model,
+        network.samples,
         activations=options.activations,
         method=options.calibration_method,
         is_refined=options.refine,
     )
-    reference = evaluation.predict(asked.model, list(asked.samples))
+    reference = evaluation.predict(network.model, list(network.samples))
     tries = [
-        (remedy, partial(_tried, asked, reference))
+        (remedy, partial(_tried, network, reference))
         for remedy in remedies
         if getattr(options, remedy.choice[0]) is not True
     ]
     return in_turn(tries, options.remedy_seconds, watch)
 
 
-def _tried(asked: Asked, reference: Sequence[np.ndarray], remedy: Remedy) -> Remedy:
+def _tried(network: NetworkInParts, reference: Sequence[np.ndarray], remedy: Remedy) -> Remedy:
     name, value = remedy.choice
     # Figures without resident weights are compared.
     changed: dict[str, Any] = {"resident_weights": None, name: value or True}
-    options = replace(asked.options, **changed)
-    subject = way_of(asked.time_steps, None, options).scaled(asked.model, asked.samples)
-    steps = asked.steps_per_call, asked.time_steps
+    options = replace(network.options, **changed)
+    subject = way_of(network.time_steps, None, options).scaled(network.model, network.samples)
+    steps = network.steps_per_call, network.time_steps
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnspoolWarning)  # of what is tried alone
-        chain, compiled = chained(subject, asked.samples, *steps, options, Clock(None))
-    chain = replace(chain, trained=asked.model)
-    outputs = chain.run("tflm", list(asked.samples))
+        chain, compiled = chained(subject, network.samples, *steps, options, Clock(None))
+    chain = replace(chain, trained=network.model)
+    outputs = chain.run("tflm", list(network.samples))
     output_quality = quality.judge(outputs, reference, chain.output_names, chain.heads)
     if name != "activations":
         return replace(remedy, quality=output_quality)

@@ -101,7 +101,7 @@ def _joined(*details: str) -> str:
     return "; ".join(filter(None, details))
 
 
-def _in_graph(entry: graph.Found, masks: Findings) -> tuple[Action, str]:
+def _in_graph(entry: graph.Entry, masks: Findings) -> tuple[Action, str]:
     """What happens to a layer where it is called: masks reach it, or several tensors."""
     layer = entry.operation
     action, detail = _verdict(layer)

@@ -20,7 +20,7 @@ from unspool.npu.decoder import Operation, decode
 
 
 @dataclass(frozen=True)
-class Kept:
+class ResidentPart:
     """Bytes of the flash that operations read from their copy in SRAM.
 
     Attributes:
@@ -52,7 +52,7 @@ class Resident:
 
     tflite: bytes
     reason: str
-    kept: tuple[Kept, ...]
+    kept: tuple[ResidentPart, ...]
     kept_kib: float
     sram_kib: float
     dma_bytes: int
@@ -169,7 +169,7 @@ def _rewritten(compiled: Compiled, program: Program, planned: Plan, cycles: Esti
     stream = rewrite(program.stream, copies, region)
     tflite = repack(compiled.tflite, program.stream_position, stream, region, size)
     check_bytes(program, npu.load(tflite))
-    weights = [Kept(*part, table.uses) for table in planned.tables for part in table.ranges]
+    weights = [ResidentPart(*part, table.uses) for table in planned.tables for part in table.ranges]
     read = sum(table.size * table.uses for table in planned.tables)
     return Resident(
         tflite=tflite,

@@ -12,7 +12,7 @@ from unspool.frontend.onnx.graph import RECURRENT, Graph, Node, check_entries
 from unspool.frontend.onnx.names import free
 from unspool.frontend.onnx.ranges import give_ranges, range_names
 from unspool.frontend.onnx.scope import Build, Given, Scope, input_name
-from unspool.frontend.onnx.tracing import Made, made, made_since, traced
+from unspool.frontend.onnx.tracing import LayerNames, made_since, names_of, traced
 from unspool.frontend.onnx.values import Value, arranged, laid_out
 from unspool.frontend.origins import keep
 from unspool.support._tensorflow import keras
@@ -47,7 +47,7 @@ class _Built:
 
     model: Any
     recurrent: dict[str, Any]
-    layers: Made
+    layers: LayerNames
 
 
 def _apart(graph: Graph) -> Graph:
@@ -96,7 +96,7 @@ def _built(graph: Graph, forms: Mapping[str, Build], read: Mapping[str, frozense
         model = keras.Model(admitted(ordered), outputs)
     except Exception as error:  # names that occur twice
         raise UnspoolError(f"the graph cannot be a Keras model: {brief(error)}") from None
-    return _Built(model, recurrent, made(by_value, by_output, model))
+    return _Built(model, recurrent, names_of(by_value, by_output, model))
 
 
 def _inputs(graph: Graph, scope: Scope) -> dict[str, Any]:

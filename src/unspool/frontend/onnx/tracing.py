@@ -26,7 +26,7 @@ EDGE = "its axes, in the file's order"
 
 
 @dataclass(frozen=True)
-class Made:
+class LayerNames:
     """Names of a model's layers.
 
     Attributes:
@@ -59,9 +59,9 @@ def made_since(tensors: Iterable[Any], known: dict[int, Any]) -> list[Any]:
     return operations
 
 
-def made(
+def names_of(
     by_value: Mapping[str, Sequence[Any]], by_output: Mapping[str, Sequence[Any]], model: Any
-) -> Made:
+) -> LayerNames:
     """The names of the layers and functions that a model has of those that were made."""
     operation_ids = {id(operation) for operation in model.operations}
     unread = {
@@ -70,7 +70,7 @@ def made(
         if not operation_ids.intersection(map(id, listed))
         and any(type(operation).__name__ not in _MOVES for operation in listed)
     }
-    return Made(_named(by_value, model), _named(by_output, model), frozenset(unread))
+    return LayerNames(_named(by_value, model), _named(by_output, model), frozenset(unread))
 
 
 _MOVES = ("Concatenate", "GetItem", "Permute", "Reshape")
@@ -88,7 +88,7 @@ def _named(operations: Mapping[str, Sequence[Any]], model: Any) -> dict[str, tup
     return names
 
 
-def traced(graph: Graph, layers: Made) -> tuple[Origin, ...]:
+def traced(graph: Graph, layers: LayerNames) -> tuple[Origin, ...]:
     """The nodes of the file, in its order, and behind them outputs for which layers were made."""
     fates = _Fates(graph, layers, _from_states(graph))
     reading: dict[str, list[Origin]] = {}
@@ -116,7 +116,7 @@ def _from_states(graph: Graph) -> set[str]:
 class _Fates:
     """What is known of a graph where its file's nodes are looked up."""
 
-    def __init__(self, graph: Graph, layers: Made, states: set[str]) -> None:
+    def __init__(self, graph: Graph, layers: LayerNames, states: set[str]) -> None:
         self.layers, self.unread, self.states = layers.by_value, layers.unread, states
         self.constants = graph.constants
         self.fed = {end.name for end in graph.inputs}
