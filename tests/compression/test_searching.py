@@ -29,7 +29,7 @@ from unspool import (
 )
 from unspool.compression import fewer_units, previews
 from unspool.compression.previews import shortened
-from unspool.compression.space import Outcome, between, possible, proposed
+from unspool.compression.space import Evaluation, between, possible, proposed
 from unspool.compression.training_data import held_out
 from unspool.compression.trials import undecided
 from unspool.compression.units import scores
@@ -425,11 +425,11 @@ SPACE = tuple(
 
 
 def test_proposals_are_new_ones_until_there_are_no_more() -> None:
-    tried: list[Outcome] = []
+    tried: list[Evaluation] = []
     while chosen := proposed(SPACE, tried, 5, seed=0):
         assert len(set(chosen)) == len(chosen)
         assert not set(chosen) & {each.setting for each in tried}
-        tried += [Outcome(s, lost=s.sparsity, size=(s.units or 1) * 1000) for s in chosen]
+        tried += [Evaluation(s, lost=s.sparsity, size=(s.units or 1) * 1000) for s in chosen]
     assert {each.setting for each in tried} == set(SPACE)
 
 
@@ -447,13 +447,13 @@ def test_proposals_go_where_little_is_lost_and_much_is_gained() -> None:
         for clusters in (32, 16, 8)
     )
 
-    def given(setting: KernelSetting) -> Outcome:
+    def given(setting: KernelSetting) -> Evaluation:
         size = (setting.units or 1.0) ** 2 * (1.2 - setting.sparsity)
-        return Outcome(setting, 30 * setting.sparsity**2, 1000 * size)
+        return Evaluation(setting, 30 * setting.sparsity**2, 1000 * size)
 
     best = min(given(setting).size for setting in wide if given(setting).lost < 8)
     for seed in range(3):
-        tried: list[Outcome] = []
+        tried: list[Evaluation] = []
         for _ in range(12):
             tried += [given(setting) for setting in proposed(wide, tried, 1, seed)]
         smallest = min(each.size for each in tried if each.lost < 8)

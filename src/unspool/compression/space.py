@@ -24,7 +24,7 @@ _ASKED = 100
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Evaluation:
     """A setting, and what it gave.
 
     Attributes:
@@ -64,7 +64,7 @@ def _fits(model: Any, units: float | None) -> bool:
 
 
 def proposed(
-    settings: Sequence[KernelSetting], tried: Sequence[Outcome], count: int, seed: int
+    settings: Sequence[KernelSetting], tried: Sequence[Evaluation], count: int, seed: int
 ) -> list[KernelSetting]:
     """The next settings to try, as many as asked for while there are some.
 
@@ -132,7 +132,7 @@ def _remaining_bits(setting: KernelSetting) -> float:
 def _sampled(
     settings: Sequence[KernelSetting],
     untried: Sequence[KernelSetting],
-    tried: Sequence[Outcome],
+    tried: Sequence[Evaluation],
     count: int,
     seed: int,
 ) -> list[KernelSetting]:

@@ -8,7 +8,7 @@ from unspool.compression.candidates import Candidate, Task
 from unspool.compression.kernels import KernelSetting
 from unspool.compression.running import Runner
 from unspool.compression.search_results import Search
-from unspool.compression.space import Outcome, between, evenly, proposed
+from unspool.compression.space import Evaluation, between, evenly, proposed
 
 _REFINEMENTS = 4
 """Settings that are tried with all epochs beside those of the ladder, at most."""
@@ -47,7 +47,7 @@ def previewed(
     trials.on_candidate(search)
     while (remaining := min(count, len(settings)) - len(search.previews)) > 0:
         tried = [
-            Outcome(one.setting, search.lost(one), search.size(one)) for one in search.previews
+            Evaluation(one.setting, search.lost(one), search.size(one)) for one in search.previews
         ]
         width = min(remaining, trials.running.width)
         chosen = proposed(settings, tried, width, trials.task.fine_tuning.seed)
