@@ -264,7 +264,12 @@ def test_an_output_in_time_and_a_state_beside_it(tmp_path: Path) -> None:
     signs = (data[:, :, 0].cumsum(1) > 0).astype(int)
     fed = {"x": data, "h": np.zeros((200, 12), np.float32)}
     way = way_of(None, None, Options(fed_back={"h": model.output_names[1]}))
-    given: dict[str, Any] = {"settings": SETTINGS[:1], "fine_tuning": QUICK, "build": Build(way)}
+    given: dict[str, Any] = {
+        "settings": SETTINGS[:1],
+        "fine_tuning": QUICK,
+        "build": Build(way),
+        "goal": Goal(max_loss=100),
+    }
     outcome = search(model, fed, signs, tmp_path, **given)
     held = held_out(200, QUICK.seed)[1]
     right = model.predict({name: array[held] for name, array in fed.items()}, verbose=0)[0]
@@ -563,3 +568,19 @@ def test_a_search_for_a_small_error(tmp_path: Path) -> None:
     held = np.sort(np.random.default_rng(0).permutation(500)[:25])
     outputs = np.asarray(model.predict(data[held], verbose=0))
     assert outcome.trained == pytest.approx(np.abs(outputs - labels[held]).mean(), rel=1e-4)
+
+
+@at_once
+def test_more_lost_by_quantization_alone_than_a_search_may_lose_is_said(
+    trained: Any, tmp_path: Path
+) -> None:
+    """Of labels that are what the float model gives, all but exactly."""
+    x, _ = task(200)
+    labels = np.asarray(trained.predict(x, verbose=0)) + 1e-4
+    model = keras.models.clone_model(trained)
+    model.set_weights(trained.get_weights())
+    model.compile(loss="mse")
+    goal = Goal("mae", max_loss=2, higher_is_better=False)
+    loses = r"^quantized as it is, the trained model loses \S+ % of mae, more than the 2 that the"
+    with pytest.warns(UnspoolWarning, match=loses):
+        search(model, x, labels, tmp_path, goal=goal, settings=SETTINGS[:1], fine_tuning=QUICK)

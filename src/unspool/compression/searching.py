@@ -1,5 +1,6 @@
 """Compress a trained model as far as a goal allows: previews, then the promising ones in full."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,7 @@ from unspool.compression.space import SETTINGS, mildest, possible
 from unspool.compression.trained_loss import check_compiled, losses, trainable, with_a_loss
 from unspool.compression.training_data import SOME, Split, split
 from unspool.compression.trials import Trials, bisected, previewed, recalled, refined
-from unspool.errors import UnspoolError
+from unspool.errors import UnspoolError, UnspoolWarning
 from unspool.frontend import structure
 from unspool.support import files, samples
 from unspool.support.files import AnyPath
@@ -205,15 +206,28 @@ def _calibration(
 
 
 def _nothing_tried(model: Any, task: Task) -> Search:
-    """A search before its first candidate: what they are compared with."""
+    """A search before its first candidate: what they are compared with.
+
+    It warns where quantization alone loses more than the goal allows.
+    """
     data, labels = task.validation
-    return Search(
+    untried = Search(
         goal=task.goal,
         trained=task.goal.measured(model, data, labels, task.output),
         samples=len(labels),
         target=task.build.target,
         before=candidates.measure(task, model, UNTOUCHED, epochs=0),
     )
+    if not untried.holds(untried.before):
+        goal, lost = task.goal, untried.lost(untried.before)
+        warnings.warn(
+            f"quantized as it is, the trained model loses {lost:.3g} {goal.unit} of {goal.metric}, "
+            f"more than the {goal.max_loss:g} that the search may; only what fine-tuning wins back "
+            "can hold that",
+            UnspoolWarning,
+            stacklevel=3,
+        )
+    return untried
 
 
 def _short(task: Task) -> Task:
