@@ -123,6 +123,38 @@ def test_the_result_is_an_ordinary_keras_file(compressed: Compressed, tmp_path: 
     assert again.evaluate(x, y, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
 
 
+def test_the_result_goes_on_with_an_optimizer_like_the_trained_models(
+    trained: Any, compressed: Compressed, tmp_path: Path
+) -> None:
+    """In plain Keras, which warns of a file with an optimizer without its variables."""
+    compressed.model.save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert type(model.optimizer) is type(trained.optimizer)
+    rates = [float(each.optimizer.learning_rate) for each in (model, trained)]
+    assert rates[0] == pytest.approx(rates[1])
+    model.fit(*task(64), epochs=1, verbose=0)
+
+
+class OwnRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A schedule that Keras does not know, and so cannot make again."""
+
+    def __call__(self, step: Any) -> float:
+        return 0.01
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+@at_once
+def test_an_optimizer_that_keras_cannot_make_again_is_no_obstacle() -> None:
+    model = small_model("simple")
+    model.compile(
+        keras.optimizers.Adam(OwnRate()), loss="sparse_categorical_crossentropy", metrics=["acc"]
+    )
+    smaller = compress(model, *task(200), setting=KernelSetting(0.5, None), fine_tuning=QUICK)
+    assert isinstance(smaller.model.optimizer, keras.optimizers.RMSprop)
+
+
 LAYERS = keras.layers
 
 

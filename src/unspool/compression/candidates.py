@@ -101,7 +101,7 @@ def measure(task: Task, model: Any, setting: KernelSetting, epochs: int) -> Cand
 def run(task: Task, setting: KernelSetting, watch: Watch | None = None) -> tuple[Candidate, bytes]:
     """Try a setting; returns its results, and the bytes of the compressed model's .keras file."""
     model = from_bytes(task.trained)
-    model.compile(**task.losses)
+    model.compile(getattr(model, "optimizer", None) or "rmsprop", **task.losses)
     compressed = compress(
         model,
         task.data,

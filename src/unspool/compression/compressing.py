@@ -27,6 +27,7 @@ from unspool.compression.trained_loss import (
     check_layers,
     copied,
     losses,
+    ready_to_train,
     trainable,
 )
 from unspool.compression.training_data import TrainingData, has_labels, some, training_data
@@ -45,7 +46,8 @@ class Compressed:
     """A compressed model.
 
     Attributes:
-        model: an ordinary Keras model, compiled as the trained one was.
+        model: an ordinary Keras model, compiled as the trained one was, its optimizer as at the
+            beginning of a training.
         kernels: what each compressed kernel holds.
         units: of each layer that lost some, how many are left.
         epochs: the metrics of each epoch.
@@ -133,6 +135,7 @@ def compress(
         >>> [kernel.zeros / kernel.weights for kernel in smaller.kernels]
         [0.5, 0.5, 0.5]
     """
+    compiled_model = model
     model, seed = _checked(model, data, labels, fine_tuning), fine_tuning.seed
     kernels(model, setting, layers)  # a model without any is told before its samples are looked at
     keras.utils.set_random_seed(seed)
@@ -158,9 +161,9 @@ def compress(
     start = time.perf_counter()
     interrupted = run.train(quantized)
     seconds, epochs = time.perf_counter() - start, tuple(best.epochs)
-    kernel_results = results(best.best)
+    result = ready_to_train(best.best, compiled_model)
     return Compressed(
-        best.best, kernel_results, smaller.units, epochs, best.kept, interrupted, seconds
+        result, results(result), smaller.units, epochs, best.kept, interrupted, seconds
     )
 
 

@@ -83,6 +83,25 @@ def compiled_as(copy: Any, model: Any) -> Any:
     return copy
 
 
+def ready_to_train(copy: Any, model: Any) -> Any:
+    """A copy of a model, compiled as the model is, with an optimizer like its own, at the start.
+
+    The optimizer has its variables: Keras warns of a file whose model was compiled, never trained.
+    """
+    if model.compiled:
+        copy.compile(_like(model.optimizer), **losses(model))
+        copy.optimizer.build(copy.trainable_variables)
+    return copy
+
+
+def _like(optimizer: Any) -> Any:
+    """Another optimizer with the same settings; Keras's usual one for one it cannot make again."""
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except (TypeError, ValueError, NotImplementedError):
+        return "rmsprop"
+
+
 def losses(model: Any) -> dict[str, Any]:
     """The arguments that a model was compiled with, except the optimizer."""
     config = model._compile_config.config  # public ways give JSON, of Keras's own losses only
