@@ -33,6 +33,7 @@ REFUSALS = {
     "stream: zeros in front": r"reads zeros in front of the sequence",
     "stream: begins a sequence": r"begins a sequence of its own in every call",
     "stream: token ids": r"takes token ids, and a stream is cut into chunks",
+    "stream: pools": r"pools over the whole sequence, which a stream does not have",
     "stream: initial state": r"the model gives it an initial state itself",
     "overflow": r"computes NaN or infinity|labels are NaN or infinite",  # Keras's own
     "table": r"gives wrong values at an input scale of 8 or more in int8",  # relu gates

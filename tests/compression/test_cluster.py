@@ -14,6 +14,8 @@ from searches import SETTINGS, free_port, kill, searched
 from unspool import Goal, Search, UnspoolError
 from unspool.compression.cluster import on_cluster
 
+pytestmark = pytest.mark.filterwarnings("ignore:quantized as it is")  # so that all are tried
+
 DASK = Path(sys.executable).with_name("dask")
 
 

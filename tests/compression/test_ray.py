@@ -22,7 +22,10 @@ from unspool import Goal, Search, UnspoolError
 from unspool.compression import ray_cluster
 from unspool.compression.cluster import on_cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:quantized as it is"),  # so that all are tried
+]
 pytest.importorskip("ray")
 
 RAY = Path(sys.executable).with_name("ray")

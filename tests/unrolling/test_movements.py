@@ -12,7 +12,7 @@ from unspool import Options, UnspoolError
 from unspool.support._tensorflow import keras
 
 K, L = keras.ops, keras.layers
-SEQUENCE, IMAGES = (12, 5), (4, 6, 3)
+SEQUENCE, IMAGES, SOBEL = (12, 5), (4, 6, 3), K.image.sobel_edges
 
 MOVES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "features turned round": (SEQUENCE, lambda x: K.flip(x, axis=-1)),
@@ -33,6 +33,8 @@ MOVES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "mirrored features": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [0, 2], [4, 3]], mode="reflect")),
     "a mirrored image": (IMAGES, lambda x: K.pad(x, [[0, 0], [1, 2], [3, 0], [0, 1]], "reflect")),
     "told by tuples": (SEQUENCE, lambda x: K.pad(x, ((0, 0), (1, 1), (1, 1)), mode="symmetric")),
+    "edges": (IMAGES, lambda x: K.reshape(SOBEL(x), (-1, 4, 6, 6))),
+    "edges, channels first": ((3, 4, 6), lambda x: K.max(SOBEL(x, "channels_first"), -1)),
     "ones around": (SEQUENCE, lambda x: K.pad(x, [[0, 0], [2, 1], [1, 0]], constant_values=1.5)),
 }  # fmt: skip
 
@@ -51,6 +53,7 @@ OFTEN = (
     "channels stacked",
     "mirrored",
     "its edges too",
+    "edges",
 )
 
 

@@ -73,7 +73,8 @@ def fold(model: flatbuffer.Model, activations: str) -> dict[bytes, Curve]:
     curves: dict[bytes, Curve] = {}
     folded: list[tuple[Any, int]] = []
     for op in graph.operators:
-        lone = flatbuffer.operator_kind(model, op) in _ALONE[activations]
+        is_float = graph.tensors[op.outputs[0]].type == schema.TensorType.FLOAT32
+        lone = is_float and flatbuffer.operator_kind(model, op) in _ALONE[activations]
         if int(op.outputs[0]) not in inside and (lone or not inside.isdisjoint(op.inputs)):
             numbers, source = _region(model, int(op.outputs[0]), inside, number_of)
             region = [graph.operators[number] for number in numbers]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unspool.support._tensorflow import keras, tf
-from unspool.unrolling import movements, reductions, resizing
+from unspool.unrolling import edges, movements, reductions, resizing
 from unspool.unrolling.activations import curves
 from unspool.unrolling.activations.forms import of_operation
 from unspool.unrolling.movements import Form
@@ -238,6 +238,7 @@ _FORMS: dict[str, Callable[[Any], Form | None]] = {
     "Resize": resizing.resize,
     "Round": _curve(tf.round),
     "Sign": _curve(tf.sign),
+    "SobelEdges": edges.sobel,
     "Sinh": _curve(lambda x: 0.5 * (tf.exp(x) - tf.exp(-x))),
     "Subtract": _always(operator.sub),
     "Take": movements.take,

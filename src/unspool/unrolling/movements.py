@@ -41,22 +41,28 @@ def pad(operation: Any) -> Form | None:
     """
     if operation.mode == "constant":
         return None
-    edges = 1 if operation.mode == "reflect" else 0  # which are not repeated
+    edges = 1 if operation.mode == "reflect" else 0
+    widths = operation.pad_width
+    return lambda x, *_: mirrored(x, widths if len(widths) > 1 else widths * len(x.shape), edges)
 
-    def mirrored(x: Any, *_: Any) -> Any:
-        rank = len(x.shape)
-        widths = operation.pad_width
-        for axis, (before, behind) in enumerate(widths if len(widths) > 1 else widths * rank):
-            size, around, turned = x.shape[axis], (slice(None),) * axis, reverse((axis,))
-            parts = [x]
-            if before:
-                parts.insert(0, turned(x[(*around, slice(edges, edges + before))]))
-            if behind:
-                parts.append(turned(x[(*around, slice(size - edges - behind, size - edges))]))
-            x = tf.concat(parts, axis=axis) if len(parts) > 1 else x
-        return x
 
-    return mirrored
+def mirrored(x: Any, widths: Sequence[tuple[int, int]], edges: int) -> Any:
+    """A tensor with so many of its entries, turned round, before and behind it along each axis.
+
+    Args:
+        x: of any rank.
+        widths: of each axis: how many entries before, and behind.
+        edges: how many entries at each end are not repeated: 1 to reflect, 0 for symmetric.
+    """
+    for axis, (before, behind) in enumerate(widths):
+        size, around, turned = x.shape[axis], (slice(None),) * axis, reverse((axis,))
+        parts = [x]
+        if before:
+            parts.insert(0, turned(x[(*around, slice(edges, edges + before))]))
+        if behind:
+            parts.append(turned(x[(*around, slice(size - edges - behind, size - edges))]))
+        x = tf.concat(parts, axis=axis) if len(parts) > 1 else x
+    return x
 
 
 def _side_by_side(x: Any, count: int, axis: int) -> Any:
