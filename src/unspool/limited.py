@@ -4,19 +4,17 @@ Libraries that get no memory end their process: TensorFlow aborts where it canno
 and OpenBLAS exits with 1, which is the status of a broken budget.
 """
 
-import ctypes
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
-from unspool.support.processes import end_with, killer
+from unspool.support.processes import die_with, killer
 
 _FORWARDED = {signal.SIGINT, signal.SIGTERM}
-_SIGNAL_AT_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def exit_status(command: Callable[[], int]) -> int:
@@ -32,7 +30,7 @@ def exit_status(command: Callable[[], int]) -> int:
             _forward_to(child, came)
     if not child:
         os.setpgid(0, 0)  # or it gets a terminal's Ctrl-C twice
-        _end_with(own)
+        die_with(own)  # SciPy's OpenBLAS was seen to ask for more memory without end
         status = command()
         os.write(writer, bytes([status]))
         return status
@@ -55,16 +53,6 @@ def _held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with(parent: int) -> None:
-    """End when another process does, though a library without memory never gives Python its turn.
-
-    SciPy's OpenBLAS was seen to ask for more without end.
-    """
-    with suppress(AttributeError, OSError):  # Linux alone has it
-        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
-    end_with(parent)  # where it has ended before, too
 
 
 def _forward_to(child: int, came: list[int]) -> None:

@@ -49,6 +49,10 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], str]] = {
     "a type": (_set(f"{_TENSOR}.type", 99), "has the type 99"),
     "a shape below zero": (_set(f"{_TENSOR}.shape", [-3]), r"has the shape \(-3,\)"),
     "a shape of terabytes": (_set(f"{_TENSOR}.shape", [2**30, 2**30]), "has the shape"),
+    "an input of far too many steps": (
+        _set("subgraphs.0.tensors.0.shape", [1, 2**27 + 1, 5]),
+        r"operator \d+ of graph 0 makes \(.*\) of \(1, 134217729, 5\): expected \d+ values",
+    ),
     "a constant of another size": (
         _set(f"{_TENSOR}.shape", [1]),
         "16 bytes, expected 4",
@@ -94,6 +98,7 @@ def test_a_sequence_that_has_no_time_steps(int8_tflite: bytes) -> None:
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(int8_tflite))
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].shape = [5]
+    graph.tensors[graph.inputs[0]].shapeSignature = [-1]  # known when it runs
     read = Signature(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
     with pytest.raises(UnspoolError, match=r"has the shape \(2, 7, 5\), expected \(samples, \)"):
         read.check(np.zeros((2, 7, 5), np.float32))

@@ -58,6 +58,35 @@ def _of_operators(model: Any, graph: Any, where: str) -> Iterator[str]:
     for number, op in enumerate(graph.operators):
         if any(written.get(tensor, -1) >= number for tensor in op.inputs):
             yield f"operator {number} of {where} reads what it or a later one writes"
+        yield from _of_sizes(model, graph, op, f"operator {number} of {where}")
+
+
+def _of_sizes(model: Any, graph: Any, op: Any, named: str) -> Iterator[str]:
+    """Operators that are computed row by row: Vela was seen not to end on far too many of them."""
+    code = model.operatorCodes[op.opcodeIndex]
+    count = _BY_ROW.get(max(code.builtinCode, code.deprecatedBuiltinCode), 0)
+    inputs = list(op.inputs[:count])
+    if not count or len(inputs) < count or min(inputs) < 0 or len(op.outputs) != 1:
+        return
+    tensors = [graph.tensors[index] for index in (*inputs, op.outputs[0])]
+    signatures = [each.shapeSignature for each in tensors if each.shapeSignature is not None]
+    if any(-1 in list(signature) for signature in signatures):  # known when it runs
+        return
+    input_shape, *weights, output_shape = (tuple(map(int, each.shape)) for each in tensors)
+    if not input_shape:  # one value, or left out
+        return
+    size = math.prod(input_shape)
+    for shape in weights:
+        if len(shape) != 2 or not shape[1] or size % shape[1]:
+            yield f"{named} has weights of the shape {shape} for an input of {input_shape}"
+            return
+        size = size // shape[1] * shape[0]
+    if size != math.prod(output_shape):
+        yield f"{named} makes {output_shape} of {input_shape}: expected {size} values"
+
+
+_BY_ROW = {schema.BuiltinOperator.FULLY_CONNECTED: 2, schema.BuiltinOperator.RESHAPE: 1}
+"""Kind of operator -> how many of its inputs decide on the size of its output."""
 
 
 def _of_signature(model: Any, signature: Any) -> Iterator[str]:
