@@ -135,7 +135,6 @@ def compress(
         >>> [kernel.zeros / kernel.weights for kernel in smaller.kernels]
         [0.5, 0.5, 0.5]
     """
-    compiled_model = model
     model, seed = _checked(model, data, labels, fine_tuning), fine_tuning.seed
     kernels(model, setting, layers)  # a model without any is told before its samples are looked at
     keras.utils.set_random_seed(seed)
@@ -161,7 +160,7 @@ def compress(
     start = time.perf_counter()
     interrupted = run.train(quantized)
     seconds, epochs = time.perf_counter() - start, tuple(best.epochs)
-    result = ready_to_train(best.best, compiled_model)
+    result = ready_to_train(best.best)
     return Compressed(
         result, results(result), smaller.units, epochs, best.kept, interrupted, seconds
     )

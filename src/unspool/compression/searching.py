@@ -101,8 +101,9 @@ def search(
     """
     if previews < 1:
         raise UnspoolError(f"previews {previews}: expected at least 1")
-    measured, parts = searchable(model, data, labels, goal, fine_tuning, validation=validation)
-    arrays, training_labels, held = parts
+    measured, (arrays, training_labels, held) = searchable(
+        model, data, labels, goal, fine_tuning, validation=validation
+    )
     settings = possible(model, settings)
     turned = build.way.turned(model)
     build.way.check(turned.model, turned.samples(held[0]), "validation data")

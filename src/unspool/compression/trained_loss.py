@@ -70,28 +70,27 @@ def trainable(model: Any) -> Any:
 
 
 def copied(model: Any) -> Any:
-    """The same model with variables of its own, compiled with the same losses if it is compiled."""
+    """The same model with variables of its own, compiled as it is if it is compiled."""
     copy = cloned(model)
     copy.set_weights(model.get_weights())
     return compiled_as(copy, model)
 
 
 def compiled_as(copy: Any, model: Any) -> Any:
-    """A copy of a model, compiled with the model's losses and metrics if the model is compiled."""
-    if model.compiled:
-        copy.compile(**losses(model))
-    return copy
-
-
-def ready_to_train(copy: Any, model: Any) -> Any:
-    """A copy of a model, compiled as the model is, with an optimizer like its own, at the start.
-
-    The optimizer has its variables: Keras warns of a file whose model was compiled, never trained.
-    """
+    """A copy of a model, compiled as the model is, with an optimizer like its own, at the start."""
     if model.compiled:
         copy.compile(_like(model.optimizer), **losses(model))
-        copy.optimizer.build(copy.trainable_variables)
     return copy
+
+
+def ready_to_train(model: Any) -> Any:
+    """The model; if it is compiled, its optimizer has its variables.
+
+    Keras warns of the file of a model that was compiled and never trained.
+    """
+    if model.compiled:
+        model.optimizer.build(model.trainable_variables)
+    return model
 
 
 def _like(optimizer: Any) -> Any:

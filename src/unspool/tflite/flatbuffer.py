@@ -14,6 +14,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from unspool.support.collecting import uncollected
 from unspool.tflite.parsing import Model as Model
 from unspool.tflite.parsing import parse
+from unspool.tflite.soundness import builtin
 
 
 def read(content: bytes) -> Model:
@@ -132,7 +133,7 @@ def code(model: Model, kind: str) -> int:
     """Index of the code of an operator, by LiteRT's name; it is added where the model has none."""
     operator = getattr(schema.BuiltinOperator, kind)
     for index, there in enumerate(model.operatorCodes):
-        if max(there.builtinCode, there.deprecatedBuiltinCode) == operator:
+        if builtin(there) == operator:
             return index
     new = schema.OperatorCodeT()
     new.builtinCode, new.deprecatedBuiltinCode = operator, min(operator, 127)  # an int8
@@ -210,8 +211,7 @@ def _kind(model: Model, number: int) -> str:
     code = model.operatorCodes[number]
     if code.customCode:
         return str(code.customCode.decode())
-    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return _names_of_codes().get(builtin, f"operator {builtin}")
+    return _names_of_codes().get(builtin(code), f"operator {builtin(code)}")
 
 
 @cache

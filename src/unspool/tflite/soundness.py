@@ -27,6 +27,12 @@ _MOST = 2**31 - 1
 """Bytes of one tensor; LiteRT and Vela count them in 32 bits."""
 
 
+def builtin(code: Any) -> int:
+    """The number of the operator that an operator code stands for; old files have it elsewhere."""
+    number: int = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return number
+
+
 def problems(model: Any) -> Iterator[str]:
     """What is wrong with a file, in words that go on after "it is corrupt:".
 
@@ -63,8 +69,7 @@ def _of_operators(model: Any, graph: Any, where: str) -> Iterator[str]:
 
 def _of_sizes(model: Any, graph: Any, op: Any, named: str) -> Iterator[str]:
     """Operators that are computed row by row: Vela was seen not to end on far too many of them."""
-    code = model.operatorCodes[op.opcodeIndex]
-    count = _BY_ROW.get(max(code.builtinCode, code.deprecatedBuiltinCode), 0)
+    count = _BY_ROW.get(builtin(model.operatorCodes[op.opcodeIndex]), 0)
     inputs = list(op.inputs[:count])
     if not count or len(inputs) < count or min(inputs) < 0 or len(op.outputs) != 1:
         return

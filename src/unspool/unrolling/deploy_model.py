@@ -80,7 +80,7 @@ def rebuilt(
 ) -> Any:
     """The model on new inputs, under its own names; `states` is filled while it is rebuilt."""
     scopes = rebuilder.scopes
-    _scalenew_inputs(model, rebuilder)
+    _scale_inputs(model, rebuilder)
     names = structure.output_names(model)
     results = rebuilder.rebuild(model, inputs)
     outputs = _outputs(results, names, rebuilder)
@@ -127,7 +127,7 @@ def _interface(described: Sequence[OpenInput], names: Sequence[str], marks: Mark
     )
 
 
-def _scalenew_inputs(model: Any, rebuilder: Rebuilder) -> None:
+def _scale_inputs(model: Any, rebuilder: Rebuilder) -> None:
     """Put one scaling in the place of the layers that only scale an input."""
     for lead in filter(None, leading(model)):
         name = rebuilder.scopes.give(lead.layers[0].name)
